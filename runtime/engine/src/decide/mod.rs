@@ -1,0 +1,124 @@
+//! From state and input to a transition. One rule set per file.
+
+mod activity;
+mod cancel;
+mod fault;
+mod start;
+mod terminate;
+mod timer;
+mod turn;
+
+use dacapo_model::command::Command;
+use dacapo_model::event::TimeoutType;
+use dacapo_model::execution::Blocked;
+use dacapo_model::failure::Failure;
+use dacapo_model::ids::{EventId, RequestId, RunId};
+use dacapo_model::limits::Limits;
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+
+pub use self::start::start;
+use crate::state::RunState;
+use crate::transition::Transition;
+
+/// Something that happened to a run that has started.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Someone asks it to cancel.
+    RequestCancel {
+        /// Why, for people.
+        reason: String,
+        /// By which a repeat is recognised.
+        request_id: Option<RequestId>,
+    },
+    /// Someone ends it.
+    Terminate {
+        /// Why, for people.
+        reason: String,
+    },
+    /// An attempt of an activity returned.
+    ActivityReturned {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// Which attempt.
+        attempt: u32,
+        /// What it returned.
+        outcome: Result<Payload, Failure>,
+    },
+    /// An attempt of an activity ran out of time.
+    ActivityTimedOut {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// Which attempt.
+        attempt: u32,
+        /// Which timeout.
+        timeout_type: TimeoutType,
+    },
+    /// The time of a timer row has come: of a timer, or of a retry.
+    TimerDue {
+        /// The event the row belongs to.
+        event_id: EventId,
+    },
+    /// The guest ran until it waited or ended.
+    GuestTurn {
+        /// The run itself, from which the ids of what it starts follow.
+        run_id: RunId,
+        /// What it asked for.
+        commands: Vec<Command>,
+    },
+    /// The guest could not go on.
+    GuestFault {
+        /// Why.
+        blocked: Blocked,
+    },
+    /// Someone asks to try a blocked run again.
+    Retry,
+}
+
+/// Why an input changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The run is closed.
+    #[error("the run is closed")]
+    Closed,
+    /// It has happened already, or is about something that is over.
+    #[error("it has no effect any more")]
+    Stale,
+    /// Not before its time.
+    #[error("it is not due before {0}")]
+    TooEarly(Timestamp),
+    /// Only a blocked run can be tried again.
+    #[error("the run is not blocked")]
+    NotBlocked,
+}
+
+/// Decides what an input changes, and changes `state` so. A refusal leaves the
+/// state as it was.
+pub fn decide(
+    state: &mut RunState,
+    input: Input,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<Transition, Refusal> {
+    if !state.status.is_open() {
+        return Err(Refusal::Closed);
+    }
+    match input {
+        Input::RequestCancel { reason, request_id } => {
+            cancel::request(state, reason, request_id, now)
+        }
+        Input::Terminate { reason } => Ok(terminate::terminate(state, reason, now)),
+        Input::ActivityReturned { scheduled_event_id, attempt, outcome } => {
+            activity::returned(state, scheduled_event_id, attempt, outcome, now)
+        }
+        Input::ActivityTimedOut { scheduled_event_id, attempt, timeout_type } => {
+            activity::timed_out(state, scheduled_event_id, attempt, timeout_type, now)
+        }
+        Input::TimerDue { event_id } => timer::due(state, event_id, now),
+        Input::GuestTurn { run_id, commands } => {
+            Ok(turn::turn(state, run_id, commands, now, limits))
+        }
+        Input::GuestFault { blocked } => Ok(fault::fault(state, blocked, now)),
+        Input::Retry => fault::retry(state),
+    }
+}

@@ -1,0 +1,113 @@
+//! What the engine needs of the thing that runs guests. The host implements it
+//! with wasmtime; tests implement it with plain code.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::command::Command;
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::execution::Blocked;
+use dacapo_model::failure::Failure;
+use dacapo_model::ids::{NamespaceName, OperationId, RunId, TypeName, WorkflowId};
+use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+
+/// The facts about a run that its guest may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunContext {
+    /// Where it lives.
+    pub namespace: NamespaceName,
+    /// The caller's name for it.
+    pub workflow_id: WorkflowId,
+    /// The run; random numbers are seeded by it.
+    pub run_id: RunId,
+    /// The code to run.
+    pub module_digest: ModuleDigest,
+}
+
+/// One attempt of an activity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActivityTask {
+    /// The run that asked for it.
+    pub run: Arc<RunContext>,
+    /// What to run.
+    pub activity_type: TypeName,
+    /// Its argument.
+    pub input: Payload,
+    /// The guest's name for it.
+    pub operation_id: OperationId,
+    /// From 1.
+    pub attempt: u32,
+    /// Time it has left; whoever runs it stops it then.
+    pub timeout: Duration,
+    /// The same as a point in time, for the activity to see.
+    pub deadline: Timestamp,
+}
+
+/// Why an upload is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ModuleRejected {
+    /// The stable code.
+    pub code: ErrorCode,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+    /// Facts for programs, such as the name of the import.
+    pub details: BTreeMap<String, String>,
+}
+
+/// A module's bytes can't be had now.
+#[derive(Debug, thiserror::Error)]
+#[error("module {digest} can't be loaded")]
+pub struct ModuleLoadError {
+    /// Which one.
+    pub digest: ModuleDigest,
+    /// Why; none if it is not stored at all.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Where a host gets the bytes of a module that it has not compiled yet.
+#[async_trait]
+pub trait ModuleSource: Send + Sync {
+    /// The component with this digest.
+    async fn module_bytes(&self, digest: ModuleDigest) -> Result<Vec<u8>, ModuleLoadError>;
+}
+
+/// Makes and runs guests.
+#[async_trait]
+pub trait GuestHost: Send + Sync {
+    /// Checks a component and asks it what it defines. Leaves it compiled, so
+    /// that starting a run of it does not wait for the compiler.
+    async fn inspect(
+        &self,
+        digest: ModuleDigest,
+        bytes: &[u8],
+    ) -> Result<ModuleDefinitions, ModuleRejected>;
+
+    /// Makes an instance for a run. It has done nothing yet.
+    async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked>;
+
+    /// Runs one attempt of an activity to its end. Dropping the future stops it.
+    async fn run_activity(&self, task: ActivityTask) -> Result<Payload, Failure>;
+
+    /// How many instances may exist at a time; launching more waits or fails.
+    fn instances_max(&self) -> usize;
+}
+
+/// One instance of a workflow.
+#[async_trait]
+pub trait GuestInstance: Send {
+    /// Takes recorded events, runs the guest until it waits with nothing left
+    /// to deliver, and returns what it asked for that is not history yet.
+    ///
+    /// The first call gets the whole history; each later call gets the one input
+    /// recorded since, so that what the guest asks for in answer is recorded
+    /// before the next input. Commands that the caller records from a turn are
+    /// *not* passed in again. After an error the instance is of no further use.
+    async fn advance(&mut self, events: Vec<HistoryEvent>) -> Result<Vec<Command>, Blocked>;
+}

@@ -1,0 +1,25 @@
+//! The pure core: history in, transition out. No clock, no randomness, no I/O.
+//!
+//! ```text
+//!  input ──decide──▶ Transition { events, timers, effects }
+//!                        │ apply
+//!                        ▼
+//!                    RunState          live and after a crash: the same `apply`
+//!
+//!  guest call ──▶ Cursor ──matches history, or becomes a Command──▶ decide
+//! ```
+//!
+//! * An [`decide::Input`] is something that happened to a run.
+//! * An *event* records it; [`state::RunState`] is what all events so far make.
+//! * A [`transition::Transition`] is committed whole or not at all.
+//! * An [`transition::Effect`] is done after the commit, and may be done again.
+//!
+//! Invariant: the state that `decide` leaves is the state that `apply` makes of
+//! the same events. The property tests hold it.
+
+pub mod compat;
+pub mod decide;
+pub mod guest;
+pub mod replay;
+pub mod state;
+pub mod transition;

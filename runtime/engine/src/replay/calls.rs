@@ -1,0 +1,155 @@
+//! The calls a guest makes, one method each.
+
+use dacapo_model::command::{Command, Outcome};
+use dacapo_model::event::{ActivityOptions, WorkflowExecutionStarted};
+use dacapo_model::failure::Failure;
+use dacapo_model::ids::{OperationId, TypeName};
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+
+use super::matching::mismatch;
+use super::operation::{Operation, cancelled};
+use super::{Answer, CallError, Cancel, Cursor, Delivery};
+
+impl Cursor {
+    /// What the run was started with. The first thing a host asks for.
+    pub fn start(&mut self) -> Result<Answer<&WorkflowExecutionStarted>, CallError> {
+        if self.started.is_none() && self.deliver_next("its start")? == Answer::Blocked {
+            return Ok(Answer::Blocked);
+        }
+        Ok(self.started.as_deref().map_or(Answer::Blocked, Answer::Ready))
+    }
+
+    /// Schedules an activity.
+    pub fn start_activity(
+        &mut self,
+        activity_type: TypeName,
+        input: Payload,
+        options: ActivityOptions,
+    ) -> Result<OperationId, CallError> {
+        let operation_id = self.open_operation();
+        self.emit(Command::ScheduleActivity { operation_id, activity_type, input, options })?;
+        Ok(operation_id)
+    }
+
+    /// Starts a timer.
+    pub fn start_timer(&mut self, fire_at: Timestamp) -> Result<OperationId, CallError> {
+        let operation_id = self.open_operation();
+        self.emit(Command::StartTimer { operation_id, fire_at })?;
+        Ok(operation_id)
+    }
+
+    /// Gives an operation up. No effect if its outcome is there already.
+    pub fn cancel(&mut self, operation_id: OperationId) -> Result<(), CallError> {
+        let operation =
+            self.operation_mut(operation_id).ok_or(CallError::UnknownOperation(operation_id))?;
+        let before = std::mem::replace(operation, Operation::Over);
+        if before == Operation::Open && !self.is_overtaken(operation_id) {
+            self.emit(Command::CancelOperation { operation_id })?;
+        }
+        Ok(())
+    }
+
+    /// The next thing that happened to the run.
+    pub fn next(&mut self) -> Result<Answer<Delivery>, CallError> {
+        loop {
+            if let Cancel::Requested { reason } = &mut self.cancel {
+                let reason = std::mem::take(reason);
+                self.cancel = Cancel::Delivered;
+                return Ok(Answer::Ready(Delivery::CancelRequested { reason }));
+            }
+            while let Some(operation_id) = self.ready.pop_front() {
+                if let Some(outcome) = self.take_outcome(operation_id) {
+                    return Ok(Answer::Ready(Delivery::Completed { operation_id, outcome }));
+                }
+            }
+            if self.deliver_next("whatever happens next")? == Answer::Blocked {
+                return Ok(Answer::Blocked);
+            }
+        }
+    }
+
+    /// The outcome of one operation. A request to cancel gives it up.
+    pub fn wait(
+        &mut self,
+        operation_id: OperationId,
+    ) -> Result<Answer<Result<Payload, Failure>>, CallError> {
+        loop {
+            match self.operation_mut(operation_id) {
+                None | Some(Operation::Over) => {
+                    return Err(CallError::UnknownOperation(operation_id));
+                }
+                Some(Operation::Ready(_)) => {
+                    if let Some(outcome) = self.take_outcome(operation_id) {
+                        return Ok(Answer::Ready(outcome));
+                    }
+                }
+                Some(Operation::Open) => {
+                    if matches!(self.cancel, Cancel::Requested { .. }) {
+                        self.cancel = Cancel::Delivered;
+                        self.cancel(operation_id)?;
+                        return Ok(Answer::Ready(Err(cancelled())));
+                    }
+                    let what = format!("operation {operation_id}");
+                    if self.deliver_next(&what)? == Answer::Blocked {
+                        return Ok(Answer::Blocked);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a timer that code without an SDK sleeps on. A request to cancel
+    /// does not disturb it: `std::thread::sleep` can't fail.
+    pub fn wait_undisturbed(
+        &mut self,
+        operation_id: OperationId,
+    ) -> Result<Answer<()>, CallError> {
+        loop {
+            if self.take_outcome(operation_id).is_some() {
+                return Ok(Answer::Ready(()));
+            }
+            if self.deliver_next("a sleep")? == Answer::Blocked {
+                return Ok(Answer::Blocked);
+            }
+        }
+    }
+
+    /// The workflow function returned.
+    pub fn close(&mut self, outcome: Outcome) -> Result<(), CallError> {
+        self.emit(Command::Close(outcome))?;
+        self.closed = true;
+        match self.unreached() {
+            Some(event) => Err(mismatch(event, "ended the run".to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// True once the workflow function has returned.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn open_operation(&mut self) -> OperationId {
+        self.operations.push(Operation::Open);
+        // Pending operations are limited far below this; the guest's fuel ends
+        // long before it has made four billion calls.
+        OperationId(u32::try_from(self.operations.len()).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn operation_mut(&mut self, operation_id: OperationId) -> Option<&mut Operation> {
+        let index = usize::try_from(operation_id.0).ok()?.checked_sub(1)?;
+        self.operations.get_mut(index)
+    }
+
+    fn take_outcome(&mut self, operation_id: OperationId) -> Option<Result<Payload, Failure>> {
+        let operation = self.operation_mut(operation_id)?;
+        if !matches!(operation, Operation::Ready(_)) {
+            return None;
+        }
+        match std::mem::replace(operation, Operation::Over) {
+            Operation::Ready(outcome) => Some(*outcome),
+            Operation::Open | Operation::Over => None,
+        }
+    }
+}

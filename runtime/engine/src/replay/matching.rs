@@ -1,0 +1,282 @@
+//! Commands against history, and inputs out of it.
+
+use dacapo_model::command::{Command, Outcome};
+use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::execution::Nondeterminism;
+use dacapo_model::ids::{EventId, OperationId};
+use dacapo_model::payload::Payload;
+
+use super::operation::{Operation, ended_operation, outcome_of};
+use super::{Answer, CallError, Cancel, Cursor};
+
+/// How the cursor treats an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Delivered to the guest.
+    Input,
+    /// Matched with what the guest asks for.
+    Command,
+    /// The activation that ends here was not recorded.
+    Fault,
+    /// Nothing to do with the guest.
+    Note,
+}
+
+fn role(attributes: &EventAttributes) -> Role {
+    match attributes {
+        EventAttributes::WorkflowExecutionStarted(_)
+        | EventAttributes::WorkflowExecutionCancelRequested { .. }
+        | EventAttributes::ActivityTaskCompleted { .. }
+        | EventAttributes::ActivityTaskFailed { .. }
+        | EventAttributes::ActivityTaskTimedOut { .. }
+        | EventAttributes::TimerFired { .. } => Role::Input,
+        EventAttributes::ActivityTaskScheduled { .. }
+        | EventAttributes::ActivityTaskCanceled { .. }
+        | EventAttributes::TimerStarted { .. }
+        | EventAttributes::TimerCanceled { .. }
+        | EventAttributes::WorkflowExecutionCompleted { .. }
+        | EventAttributes::WorkflowExecutionFailed { .. }
+        | EventAttributes::WorkflowExecutionCanceled { .. }
+        | EventAttributes::WorkflowExecutionContinuedAsNew { .. } => Role::Command,
+        EventAttributes::WorkflowTaskFailed { .. } => Role::Fault,
+        EventAttributes::ActivityTaskStarted { .. }
+        | EventAttributes::WorkflowExecutionTerminated { .. } => Role::Note,
+    }
+}
+
+impl Cursor {
+    /// Matches a command with history, or adds it past the end of history.
+    pub(super) fn emit(&mut self, command: Command) -> Result<(), CallError> {
+        loop {
+            let Some(event) = self.history.front() else {
+                return self.add_command(command);
+            };
+            match role(&event.attributes) {
+                Role::Command if matches(&command, &event.attributes) => {
+                    self.history.pop_front();
+                    self.overtaking = false;
+                    return Ok(());
+                }
+                Role::Input if self.overtaking => {
+                    let input = self.history.pop_front();
+                    self.overtaken.extend(input);
+                }
+                Role::Command | Role::Input => {
+                    return Err(mismatch(event, describe_command(&command)));
+                }
+                Role::Fault => {
+                    self.history.pop_front();
+                    self.overtaking = true;
+                }
+                Role::Note => {
+                    self.history.pop_front();
+                }
+            }
+        }
+    }
+
+    /// Keeps a new command, within what one activation may ask for.
+    fn add_command(&mut self, command: Command) -> Result<(), CallError> {
+        let bytes = match &command {
+            Command::ScheduleActivity { input, .. }
+            | Command::Close(Outcome::ContinueAsNew { input, .. }) => input.len(),
+            Command::Close(Outcome::Completed(result)) => result.len(),
+            _ => 0,
+        };
+        self.command_bytes = self.command_bytes.saturating_add(bytes);
+        if self.commands.len() >= self.budget.commands_max {
+            return Err(CallError::TooManyCommands { max: self.budget.commands_max });
+        }
+        if self.command_bytes > self.budget.command_bytes_max {
+            return Err(CallError::TooManyCommandBytes { max: self.budget.command_bytes_max });
+        }
+        self.commands.push(command);
+        Ok(())
+    }
+
+    /// Delivers the next input, now that the guest waits for `what`.
+    pub(super) fn deliver_next(&mut self, what: &str) -> Result<Answer<()>, CallError> {
+        if let Some(event) = self.overtaken.pop_front() {
+            self.deliver(event);
+            return Ok(Answer::Ready(()));
+        }
+        while let Some(event) = self.history.front() {
+            match role(&event.attributes) {
+                Role::Input => {
+                    if let Some(event) = self.history.pop_front() {
+                        self.deliver(event);
+                    }
+                    return Ok(Answer::Ready(()));
+                }
+                Role::Command => return Err(mismatch(event, format!("waited for {what}"))),
+                // The activation that failed asked for nothing: it is over.
+                Role::Fault | Role::Note => {
+                    self.history.pop_front();
+                }
+            }
+        }
+        Ok(Answer::Blocked)
+    }
+
+    /// True if the outcome of an operation is recorded among the inputs that
+    /// were overtaken, though not delivered.
+    pub(super) fn is_overtaken(&self, operation_id: OperationId) -> bool {
+        self.overtaken.iter().any(|event| ended_operation(&event.attributes) == Some(operation_id))
+    }
+
+    fn deliver(&mut self, event: HistoryEvent) {
+        self.now = event.time;
+        match event.attributes {
+            EventAttributes::WorkflowExecutionStarted(started) => {
+                self.started = Some(started);
+                self.started_at = event.time;
+            }
+            EventAttributes::WorkflowExecutionCancelRequested { reason, .. } => {
+                self.cancel = Cancel::Requested { reason };
+            }
+            attributes => {
+                let operation_id = ended_operation(&attributes);
+                if let (Some(operation_id), Some(outcome)) = (operation_id, outcome_of(attributes))
+                    && let Some(operation @ Operation::Open) = self.operation_mut(operation_id)
+                {
+                    *operation = Operation::Ready(Box::new(outcome));
+                    self.ready.push_back(operation_id);
+                }
+            }
+        }
+    }
+
+    /// The event at which a guest that ended should have gone on, if any.
+    pub(super) fn unreached(&mut self) -> Option<&HistoryEvent> {
+        while let Some(event) = self.history.front() {
+            if matches!(role(&event.attributes), Role::Note | Role::Fault) {
+                self.history.pop_front();
+            } else {
+                break;
+            }
+        }
+        self.history.front()
+    }
+}
+
+/// Same kind, same name, same arguments.
+fn matches(command: &Command, attributes: &EventAttributes) -> bool {
+    match (command, attributes) {
+        (
+            Command::ScheduleActivity { operation_id, activity_type, input, options },
+            EventAttributes::ActivityTaskScheduled {
+                operation_id: recorded_operation,
+                activity_type: recorded_type,
+                input: recorded_input,
+                options: recorded_options,
+            },
+        ) => {
+            operation_id == recorded_operation
+                && activity_type == recorded_type
+                && input == recorded_input
+                && options == recorded_options
+        }
+        (
+            Command::StartTimer { operation_id, fire_at },
+            EventAttributes::TimerStarted {
+                operation_id: recorded_operation,
+                fire_at: recorded_time,
+            },
+        ) => operation_id == recorded_operation && fire_at == recorded_time,
+        (
+            Command::CancelOperation { operation_id },
+            EventAttributes::ActivityTaskCanceled { operation_id: recorded, .. }
+            | EventAttributes::TimerCanceled { operation_id: recorded, .. },
+        ) => operation_id == recorded,
+        (Command::Close(outcome), attributes) => matches_outcome(outcome, attributes),
+        _ => false,
+    }
+}
+
+fn matches_outcome(outcome: &Outcome, attributes: &EventAttributes) -> bool {
+    match (outcome, attributes) {
+        (Outcome::Completed(result), EventAttributes::WorkflowExecutionCompleted { result: r }) => {
+            result == r
+        }
+        (Outcome::Failed(failure), EventAttributes::WorkflowExecutionFailed { failure: f }) => {
+            failure == f
+        }
+        (
+            Outcome::Cancelled(details),
+            EventAttributes::WorkflowExecutionCanceled { details: d },
+        ) => details == d,
+        (
+            Outcome::ContinueAsNew { workflow_type, input },
+            EventAttributes::WorkflowExecutionContinuedAsNew {
+                workflow_type: t, input: i, ..
+            },
+        ) => workflow_type == t && input == i,
+        _ => false,
+    }
+}
+
+pub(super) fn mismatch(event: &HistoryEvent, attempted: String) -> CallError {
+    CallError::Nondeterminism(Nondeterminism {
+        event_id: event.id.0,
+        recorded: describe_event(event.id, &event.attributes),
+        attempted,
+    })
+}
+
+fn describe_command(command: &Command) -> String {
+    match command {
+        Command::ScheduleActivity { operation_id, activity_type, input, .. } => format!(
+            "started activity `{activity_type}` as operation {operation_id} with {}",
+            describe_payload("input", input)
+        ),
+        Command::StartTimer { operation_id, fire_at } => {
+            format!("started a timer for {fire_at} as operation {operation_id}")
+        }
+        Command::CancelOperation { operation_id } => format!("cancelled operation {operation_id}"),
+        Command::Close(Outcome::Completed(result)) => {
+            format!("completed the run with {}", describe_payload("result", result))
+        }
+        Command::Close(Outcome::Failed(failure)) => {
+            format!("failed the run: {}: {}", failure.info.type_name, failure.info.message)
+        }
+        Command::Close(Outcome::Cancelled(_)) => "ended the run as cancelled".to_owned(),
+        Command::Close(Outcome::ContinueAsNew { workflow_type, input }) => format!(
+            "continued as new `{workflow_type}` with {}",
+            describe_payload("input", input)
+        ),
+    }
+}
+
+fn describe_event(id: EventId, attributes: &EventAttributes) -> String {
+    let name = attributes.type_name();
+    match attributes {
+        EventAttributes::ActivityTaskScheduled { operation_id, activity_type, input, .. } => {
+            format!(
+                "{name} of `{activity_type}` as operation {operation_id} with {}",
+                describe_payload("input", input)
+            )
+        }
+        EventAttributes::TimerStarted { operation_id, fire_at } => {
+            format!("{name} for {fire_at} as operation {operation_id}")
+        }
+        other => match ended_operation(other) {
+            Some(operation_id) => format!("{name} of operation {operation_id}"),
+            None => format!("{name} (event {id})"),
+        },
+    }
+}
+
+/// Enough of a payload to tell two apart, and not more than a line.
+fn describe_payload(what: &str, payload: &Payload) -> String {
+    const SHOWN_BYTES: usize = 80;
+    let bytes = payload.as_bytes();
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.len() <= SHOWN_BYTES => format!("{what} {text}"),
+        Ok(text) => format!(
+            "{what} {}… ({} bytes)",
+            &text[..text.floor_char_boundary(SHOWN_BYTES)],
+            bytes.len()
+        ),
+        Err(_) => format!("{what} of {} bytes", bytes.len()),
+    }
+}

@@ -1,0 +1,66 @@
+//! What the guest knows of its operations.
+
+use dacapo_model::event::{EventAttributes, TimeoutType};
+use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::ids::OperationId;
+use dacapo_model::payload::Payload;
+
+/// One operation, from the guest's side.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Operation {
+    /// Nothing has been delivered for it.
+    Open,
+    /// It has an outcome that the guest has not taken. Boxed: most operations of
+    /// a long run are over, and need no room for one.
+    Ready(Box<Result<Payload, Failure>>),
+    /// The guest took its outcome, or gave it up.
+    Over,
+}
+
+/// The operation that an input event ends, if it ends one.
+pub(super) fn ended_operation(attributes: &EventAttributes) -> Option<OperationId> {
+    match attributes {
+        EventAttributes::ActivityTaskCompleted { operation_id, .. }
+        | EventAttributes::ActivityTaskFailed { operation_id, .. }
+        | EventAttributes::ActivityTaskTimedOut { operation_id, .. }
+        | EventAttributes::TimerFired { operation_id, .. } => Some(*operation_id),
+        _ => None,
+    }
+}
+
+/// The outcome that an input event gives its operation.
+pub(super) fn outcome_of(attributes: EventAttributes) -> Option<Result<Payload, Failure>> {
+    match attributes {
+        EventAttributes::ActivityTaskCompleted { result, .. } => Some(Ok(result)),
+        EventAttributes::TimerFired { .. } => Some(Ok(Payload::default())),
+        EventAttributes::ActivityTaskFailed { failure, attempt, .. } => {
+            Some(Err(activity_failure(attempt, failure)))
+        }
+        EventAttributes::ActivityTaskTimedOut { timeout_type, attempt, last_failure, .. } => {
+            let what = match timeout_type {
+                TimeoutType::StartToClose => "the start-to-close timeout of its last attempt",
+                TimeoutType::ScheduleToClose => "its schedule-to-close timeout",
+            };
+            let mut timeout = Failure::new(
+                FailureKind::Timeout,
+                timeout_type.type_name(),
+                format!("the activity ran out of {what}"),
+            );
+            if let Some(last_failure) = last_failure {
+                timeout = timeout.caused_by(last_failure);
+            }
+            Some(Err(activity_failure(attempt, timeout)))
+        }
+        _ => None,
+    }
+}
+
+/// The outcome of an operation that the run's cancellation gave up.
+pub(super) fn cancelled() -> Failure {
+    Failure::new(FailureKind::Cancelled, "Cancelled", "the run was asked to cancel")
+}
+
+fn activity_failure(attempt: u32, cause: Failure) -> Failure {
+    let message = format!("the activity failed in attempt {attempt}: {}", cause.info.message);
+    Failure::new(FailureKind::Activity, "ActivityFailure", message).caused_by(cause)
+}

@@ -1,0 +1,309 @@
+//! What a history amounts to, as far as deciding needs it.
+
+use std::collections::BTreeMap;
+
+use dacapo_model::event::{
+    ActivityOptions, EventAttributes, HistoryEvent, WorkflowExecutionStarted,
+};
+use dacapo_model::execution::ExecutionStatus;
+use dacapo_model::failure::Failure;
+use dacapo_model::ids::{EventId, OperationId, RequestId, TypeName};
+use dacapo_model::module::ModuleDigest;
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+
+/// An event that can't follow the ones before it. The history is corrupt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {id} ({event_type}) can't be there: {reason}")]
+pub struct IllegalEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Its type.
+    pub event_type: &'static str,
+    /// Which rule it breaks.
+    pub reason: &'static str,
+}
+
+/// An activity that has no outcome yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingActivity {
+    /// The guest's name for it.
+    pub operation_id: OperationId,
+    /// What runs.
+    pub activity_type: TypeName,
+    /// Its argument.
+    pub input: Payload,
+    /// How it runs.
+    pub options: ActivityOptions,
+    /// When it was scheduled.
+    pub scheduled_at: Timestamp,
+    /// The attempt that runs or comes next, from 1.
+    pub attempt: u32,
+    /// True once the history says that the only attempt may have begun.
+    pub started: bool,
+    /// Set while it waits for its next attempt.
+    pub retry_at: Option<Timestamp>,
+    /// What the attempt before failed with.
+    pub last_failure: Option<Failure>,
+}
+
+/// A timer that has not fired yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingTimer {
+    /// The guest's name for it.
+    pub operation_id: OperationId,
+    /// Not before then.
+    pub fire_at: Timestamp,
+}
+
+/// A recorded request to cancel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelRequest {
+    /// Why, for people.
+    pub reason: String,
+    /// By which a repeat is recognised.
+    pub request_id: Option<RequestId>,
+}
+
+/// The state of one run. Made by events and nothing else, but for the retry
+/// fields of activities, which live in timer rows (see [`Self::plan_retry`]).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunState {
+    /// Where it stands.
+    pub status: ExecutionStatus,
+    /// The id the next event gets.
+    pub next_event_id: EventId,
+    /// Time of the last event; times never go back.
+    pub last_event_at: Timestamp,
+    /// Time of the first event.
+    pub started_at: Timestamp,
+    /// What runs.
+    pub workflow_type: TypeName,
+    /// The code it is pinned to.
+    pub module_digest: ModuleDigest,
+    /// By which a repeat of the start is recognised.
+    pub request_id: Option<RequestId>,
+    /// Set once someone asked it to cancel.
+    pub cancel_request: Option<CancelRequest>,
+    /// Activities without an outcome, by their `ActivityTaskScheduled`.
+    pub activities: BTreeMap<EventId, PendingActivity>,
+    /// Timers that have not fired, by their `TimerStarted`.
+    pub timers: BTreeMap<EventId, PendingTimer>,
+    /// Open operations, by the guest's name.
+    operations: BTreeMap<OperationId, EventId>,
+    /// The last name the guest gave.
+    last_operation: OperationId,
+}
+
+impl RunState {
+    /// The state after the first event.
+    pub fn from_start(event: &HistoryEvent) -> Result<Self, IllegalEvent> {
+        let EventAttributes::WorkflowExecutionStarted(started) = &event.attributes else {
+            return Err(illegal(event, "a history begins with WorkflowExecutionStarted"));
+        };
+        if event.id != EventId::FIRST {
+            return Err(illegal(event, "the first event has id 1"));
+        }
+        Ok(Self::started(started, event.time))
+    }
+
+    /// The state after a whole history.
+    pub fn from_history<'a>(
+        events: impl IntoIterator<Item = &'a HistoryEvent>,
+    ) -> Result<Option<Self>, IllegalEvent> {
+        let mut events = events.into_iter();
+        let Some(first) = events.next() else {
+            return Ok(None);
+        };
+        let mut state = Self::from_start(first)?;
+        for event in events {
+            state.apply(event)?;
+        }
+        Ok(Some(state))
+    }
+
+    fn started(started: &WorkflowExecutionStarted, at: Timestamp) -> Self {
+        Self {
+            status: ExecutionStatus::Running,
+            next_event_id: EventId::FIRST.next(),
+            last_event_at: at,
+            started_at: at,
+            workflow_type: started.workflow_type.clone(),
+            module_digest: started.module_digest,
+            request_id: started.request_id.clone(),
+            cancel_request: None,
+            activities: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            last_operation: OperationId(0),
+        }
+    }
+
+    /// Takes one event into account. The only place where state changes.
+    pub fn apply(&mut self, event: &HistoryEvent) -> Result<(), IllegalEvent> {
+        if event.id != self.next_event_id {
+            return Err(illegal(event, "ids follow each other without gaps"));
+        }
+        if !self.status.is_open() {
+            return Err(illegal(event, "nothing follows a closing event"));
+        }
+        if event.time < self.last_event_at {
+            return Err(illegal(event, "time does not go back"));
+        }
+        self.apply_attributes(event)?;
+        self.next_event_id = event.id.next();
+        self.last_event_at = event.time;
+        Ok(())
+    }
+
+    fn apply_attributes(&mut self, event: &HistoryEvent) -> Result<(), IllegalEvent> {
+        match &event.attributes {
+            EventAttributes::WorkflowExecutionStarted(_) => {
+                return Err(illegal(event, "a run starts once"));
+            }
+            EventAttributes::WorkflowExecutionCancelRequested { reason, request_id } => {
+                if self.cancel_request.is_some() {
+                    return Err(illegal(event, "a run is asked to cancel once"));
+                }
+                self.cancel_request = Some(CancelRequest {
+                    reason: reason.clone(),
+                    request_id: request_id.clone(),
+                });
+            }
+            EventAttributes::WorkflowExecutionCompleted { .. } => {
+                self.close(ExecutionStatus::Completed);
+            }
+            EventAttributes::WorkflowExecutionFailed { .. } => self.close(ExecutionStatus::Failed),
+            EventAttributes::WorkflowExecutionCanceled { .. } => {
+                self.close(ExecutionStatus::Canceled);
+            }
+            EventAttributes::WorkflowExecutionTerminated { .. } => {
+                self.close(ExecutionStatus::Terminated);
+            }
+            EventAttributes::WorkflowExecutionContinuedAsNew { .. } => {
+                self.close(ExecutionStatus::ContinuedAsNew);
+            }
+            EventAttributes::WorkflowTaskFailed { .. } => self.status = ExecutionStatus::Blocked,
+            EventAttributes::ActivityTaskScheduled {
+                operation_id,
+                activity_type,
+                input,
+                options,
+            } => {
+                self.open_operation(event, *operation_id)?;
+                let activity = PendingActivity {
+                    operation_id: *operation_id,
+                    activity_type: activity_type.clone(),
+                    input: input.clone(),
+                    options: options.clone(),
+                    scheduled_at: event.time,
+                    attempt: 1,
+                    started: false,
+                    retry_at: None,
+                    last_failure: None,
+                };
+                self.activities.insert(event.id, activity);
+            }
+            EventAttributes::ActivityTaskStarted { scheduled_event_id, .. } => {
+                match self.activities.get_mut(scheduled_event_id) {
+                    Some(activity) => activity.started = true,
+                    None => return Err(illegal(event, "it names no pending activity")),
+                }
+            }
+            EventAttributes::ActivityTaskCompleted { scheduled_event_id, .. }
+            | EventAttributes::ActivityTaskFailed { scheduled_event_id, .. }
+            | EventAttributes::ActivityTaskTimedOut { scheduled_event_id, .. }
+            | EventAttributes::ActivityTaskCanceled { scheduled_event_id, .. } => {
+                match self.activities.remove(scheduled_event_id) {
+                    Some(activity) => self.operations.remove(&activity.operation_id),
+                    None => return Err(illegal(event, "it names no pending activity")),
+                };
+            }
+            EventAttributes::TimerStarted { operation_id, fire_at } => {
+                self.open_operation(event, *operation_id)?;
+                let timer = PendingTimer { operation_id: *operation_id, fire_at: *fire_at };
+                self.timers.insert(event.id, timer);
+            }
+            EventAttributes::TimerFired { started_event_id, .. }
+            | EventAttributes::TimerCanceled { started_event_id, .. } => {
+                match self.timers.remove(started_event_id) {
+                    Some(timer) => self.operations.remove(&timer.operation_id),
+                    None => return Err(illegal(event, "it names no pending timer")),
+                };
+            }
+        }
+        // A command that was recorded shows that the guest got past its fault.
+        if self.status == ExecutionStatus::Blocked && is_command(&event.attributes) {
+            self.status = ExecutionStatus::Running;
+        }
+        Ok(())
+    }
+
+    fn open_operation(
+        &mut self,
+        event: &HistoryEvent,
+        operation: OperationId,
+    ) -> Result<(), IllegalEvent> {
+        if operation <= self.last_operation {
+            return Err(illegal(event, "operations are numbered in order"));
+        }
+        self.last_operation = operation;
+        self.operations.insert(operation, event.id);
+        Ok(())
+    }
+
+    fn close(&mut self, status: ExecutionStatus) {
+        self.status = status;
+        self.activities.clear();
+        self.timers.clear();
+        self.operations.clear();
+    }
+
+    /// The event that opened an operation which is still open.
+    pub fn open_event(&self, operation: OperationId) -> Option<EventId> {
+        self.operations.get(&operation).copied()
+    }
+
+    /// How many operations are open.
+    pub fn open_operations(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Takes a planned attempt into account, when it is planned and when its
+    /// timer row is read back. Not an event: failed attempts are not history
+    /// until the last one. False if the activity is not pending.
+    pub fn plan_retry(
+        &mut self,
+        scheduled_event_id: EventId,
+        attempt: u32,
+        retry_at: Timestamp,
+        last_failure: Failure,
+    ) -> bool {
+        let Some(activity) = self.activities.get_mut(&scheduled_event_id) else {
+            return false;
+        };
+        activity.attempt = attempt;
+        activity.retry_at = Some(retry_at);
+        activity.last_failure = Some(last_failure);
+        true
+    }
+}
+
+/// True for events that record what a guest asked for.
+pub(crate) fn is_command(attributes: &EventAttributes) -> bool {
+    matches!(
+        attributes,
+        EventAttributes::ActivityTaskScheduled { .. }
+            | EventAttributes::ActivityTaskCanceled { .. }
+            | EventAttributes::TimerStarted { .. }
+            | EventAttributes::TimerCanceled { .. }
+            | EventAttributes::WorkflowExecutionCompleted { .. }
+            | EventAttributes::WorkflowExecutionFailed { .. }
+            | EventAttributes::WorkflowExecutionCanceled { .. }
+            | EventAttributes::WorkflowExecutionContinuedAsNew { .. }
+    )
+}
+
+fn illegal(event: &HistoryEvent, reason: &'static str) -> IllegalEvent {
+    IllegalEvent { id: event.id, event_type: event.attributes.type_name(), reason }
+}

@@ -1,0 +1,148 @@
+//! What one activation or one request changes: committed whole or not at all.
+
+use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::execution::{Blocked, ExecutionStatus};
+use dacapo_model::failure::Failure;
+use dacapo_model::ids::{EventId, RunId, TypeName};
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+
+use crate::state::RunState;
+
+/// Events, rows and effects that belong together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Transition {
+    /// To append, in order. Already applied to the state that decided them.
+    pub events: Vec<HistoryEvent>,
+    /// Rows of the timer outbox to set or remove, in order.
+    pub timers: Vec<TimerChange>,
+    /// Present if what the run's summary shows has changed.
+    pub status: Option<StatusChange>,
+    /// To do once all of it is committed.
+    pub effects: Vec<Effect>,
+}
+
+/// A change of the timer outbox.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TimerChange {
+    /// A workflow's timer is to fire.
+    SetTimer {
+        /// Its `TimerStarted`.
+        event_id: EventId,
+        /// Not before then.
+        fire_at: Timestamp,
+    },
+    /// An activity is to be tried again.
+    SetRetry {
+        /// Its `ActivityTaskScheduled`.
+        event_id: EventId,
+        /// Not before then.
+        fire_at: Timestamp,
+        /// The attempt to come.
+        attempt: u32,
+        /// What the attempt before failed with.
+        last_failure: Failure,
+    },
+    /// Nothing is to happen for this event any more.
+    Clear {
+        /// The event the row belongs to.
+        event_id: EventId,
+    },
+}
+
+/// What a run's summary shows from now on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusChange {
+    /// Where it stands.
+    pub status: ExecutionStatus,
+    /// Why it is blocked, if it is.
+    pub blocked: Option<Blocked>,
+    /// When it closed, if it did.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// Something to do after the commit. Repeatable: after a crash the same effects
+/// follow from the state.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Run the next attempt of an activity.
+    RunActivity {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+    },
+    /// Stop whatever runs for an activity.
+    StopActivity {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+    },
+    /// The run goes on as a new one, which must start in the same commit.
+    ContinueAsNew {
+        /// The new run; its id follows from this one's.
+        new_run_id: RunId,
+        /// What it runs.
+        workflow_type: TypeName,
+        /// Its argument.
+        input: Payload,
+    },
+}
+
+impl Transition {
+    /// True if there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.timers.is_empty() && self.status.is_none()
+    }
+
+    /// Adds a later transition of the same run.
+    pub fn extend(&mut self, later: Self) {
+        self.events.extend(later.events);
+        self.timers.extend(later.timers);
+        self.effects.extend(later.effects);
+        if later.status.is_some() {
+            self.status = later.status;
+        }
+    }
+
+    /// Records an event: gives it the next id and a time that does not go back,
+    /// and applies it.
+    pub(crate) fn record(
+        &mut self,
+        state: &mut RunState,
+        now: Timestamp,
+        attributes: EventAttributes,
+    ) -> EventId {
+        let event = HistoryEvent {
+            id: state.next_event_id,
+            time: now.max(state.last_event_at),
+            attributes,
+        };
+        let id = event.id;
+        let applied = state.apply(&event);
+        assert!(applied.is_ok(), "decide recorded an illegal event: {applied:?}");
+        self.events.push(event);
+        id
+    }
+
+    /// Records a closing event, and gives up all that was pending.
+    pub(crate) fn close(
+        &mut self,
+        state: &mut RunState,
+        now: Timestamp,
+        attributes: EventAttributes,
+    ) {
+        for event_id in state.timers.keys() {
+            self.timers.push(TimerChange::Clear { event_id: *event_id });
+        }
+        for (event_id, activity) in &state.activities {
+            if activity.attempt > 1 {
+                self.timers.push(TimerChange::Clear { event_id: *event_id });
+            }
+            self.effects.push(Effect::StopActivity { scheduled_event_id: *event_id });
+        }
+        self.record(state, now, attributes);
+        self.status = Some(StatusChange {
+            status: state.status,
+            blocked: None,
+            closed_at: Some(state.last_event_at),
+        });
+    }
+}

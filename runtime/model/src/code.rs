@@ -1,0 +1,103 @@
+//! Stable error codes. Each has a page `docs/errors/<code>.md`.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal, retryable: $retryable:literal;)*) => {
+        /// What went wrong, for programs. A code is never renamed or reused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ErrorCode {
+            $($(#[$doc])* #[serde(rename = $text)] $variant,)*
+        }
+
+        impl ErrorCode {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// As written in answers, reports and documentation.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+
+            /// Whether the same request may be sent again, unchanged.
+            pub fn is_retryable(self) -> bool {
+                match self {
+                    $(Self::$variant => $retryable,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is not JSON, or not of the request's shape.
+    InvalidRequest = "invalid_request", retryable: false;
+    /// An id, a name or another argument breaks a rule.
+    InvalidArgument = "invalid_argument", retryable: false;
+    /// No such route.
+    RouteNotFound = "route_not_found", retryable: false;
+    /// The route exists, but not for this method.
+    MethodNotAllowed = "method_not_allowed", retryable: false;
+    /// No such namespace.
+    NamespaceNotFound = "namespace_not_found", retryable: false;
+    /// No such module.
+    ModuleNotFound = "module_not_found", retryable: false;
+    /// No module of the namespace defines this workflow type.
+    WorkflowTypeNotFound = "workflow_type_not_found", retryable: false;
+    /// Several modules define it; the request must name one.
+    WorkflowTypeAmbiguous = "workflow_type_ambiguous", retryable: false;
+    /// No such run.
+    RunNotFound = "run_not_found", retryable: false;
+    /// The run is closed already.
+    RunClosed = "run_closed", retryable: false;
+    /// A run of this workflow id exists, and the policies forbid another.
+    WorkflowAlreadyStarted = "workflow_already_started", retryable: false;
+    /// The uploaded bytes are not a WebAssembly component.
+    ModuleInvalid = "module_invalid", retryable: false;
+    /// The component does not export what a module must.
+    ModuleWrongWorld = "module_wrong_world", retryable: false;
+    /// The component imports something that nothing can answer.
+    ModuleImportUnknown = "module_import_unknown", retryable: false;
+    /// The module is larger than the server allows.
+    ModuleTooLarge = "module_too_large", retryable: false;
+    /// An input, result or detail is larger than the server allows.
+    PayloadTooLarge = "payload_too_large", retryable: false;
+    /// The store does not answer, or the node is starting or stopping.
+    Unavailable = "unavailable", retryable: true;
+    /// A defect of the server.
+    Internal = "internal", retryable: true;
+    /// Blocked: the code does not fit the recorded history.
+    Nondeterminism = "nondeterminism", retryable: false;
+    /// Blocked: the guest trapped.
+    GuestTrap = "guest_trap", retryable: false;
+    /// Blocked: one activation used more CPU than allowed.
+    GuestCpuLimit = "guest_cpu_limit", retryable: false;
+    /// Blocked: the guest used more memory or table space than allowed.
+    GuestMemoryLimit = "guest_memory_limit", retryable: false;
+    /// Blocked: the guest overflowed its stack.
+    GuestStackOverflow = "guest_stack_overflow", retryable: false;
+    /// Blocked: the guest called a function that workflows must not call.
+    GuestForbiddenCall = "guest_forbidden_call", retryable: false;
+    /// Blocked: the history or the pending operations would pass their limit.
+    RunLimitExceeded = "run_limit_exceeded", retryable: false;
+    /// Blocked: the module of the run can't be loaded on this node.
+    ModuleUnavailable = "module_unavailable", retryable: false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_page_that_names_it() {
+        let pages = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors");
+        for code in ErrorCode::ALL {
+            let path = format!("{pages}/{}.md", code.as_str());
+            let page = std::fs::read_to_string(&path)
+                .unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert!(page.contains(code.as_str()), "{path} does not name its code");
+        }
+    }
+}

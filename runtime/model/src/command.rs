@@ -1,0 +1,55 @@
+//! What a guest may ask for, before it is history.
+
+use crate::event::ActivityOptions;
+use crate::failure::Failure;
+use crate::ids::{OperationId, TypeName};
+use crate::payload::Payload;
+use crate::time::Timestamp;
+
+/// One thing a workflow asked for during an activation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Run an activity.
+    ScheduleActivity {
+        /// The guest's name for it.
+        operation_id: OperationId,
+        /// What to run.
+        activity_type: TypeName,
+        /// Its argument.
+        input: Payload,
+        /// How.
+        options: ActivityOptions,
+    },
+    /// Wake the run at a time.
+    StartTimer {
+        /// The guest's name for it.
+        operation_id: OperationId,
+        /// Not before then.
+        fire_at: Timestamp,
+    },
+    /// Give an operation up.
+    CancelOperation {
+        /// Which one.
+        operation_id: OperationId,
+    },
+    /// The workflow function returned.
+    Close(Outcome),
+}
+
+/// How a workflow function ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// With a result.
+    Completed(Payload),
+    /// With a failure.
+    Failed(Failure),
+    /// Because it was asked to.
+    Cancelled(String),
+    /// As a new run.
+    ContinueAsNew {
+        /// What the new run runs.
+        workflow_type: TypeName,
+        /// Its argument.
+        input: Payload,
+    },
+}

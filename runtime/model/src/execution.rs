@@ -1,0 +1,140 @@
+//! What is known of a run without reading its history.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{NamespaceName, RequestId, RunKey, TypeName, WorkflowId};
+use crate::module::ModuleDigest;
+use crate::time::Timestamp;
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionStatus {
+    /// Open: it runs, or waits for something.
+    Running,
+    /// Open, but its code can't go on: see the [`Blocked`] report.
+    Blocked,
+    /// Closed with a result.
+    Completed,
+    /// Closed with a failure.
+    Failed,
+    /// Closed because it was asked to.
+    Canceled,
+    /// Closed from outside.
+    Terminated,
+    /// Closed, and goes on as a new run.
+    ContinuedAsNew,
+}
+
+impl ExecutionStatus {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Running,
+        Self::Blocked,
+        Self::Completed,
+        Self::Failed,
+        Self::Canceled,
+        Self::Terminated,
+        Self::ContinuedAsNew,
+    ];
+
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Blocked => "blocked",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Terminated => "terminated",
+            Self::ContinuedAsNew => "continued_as_new",
+        }
+    }
+
+    /// The reverse of [`Self::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// True while events may still be added.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Running | Self::Blocked)
+    }
+}
+
+/// Why a run's code can't go on. The run is kept; nothing of it is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// A stable code with a page in the documentation, such as `guest_trap`.
+    pub code: String,
+    /// What happened and what to do about it.
+    pub message: String,
+    /// Where in the guest, if known: one frame per line, the innermost first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backtrace: Option<String>,
+    /// What history and code disagree about, if that is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nondeterminism: Option<Nondeterminism>,
+}
+
+/// Where code and history part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nondeterminism {
+    /// The event at which they part.
+    pub event_id: u64,
+    /// What history has there.
+    pub recorded: String,
+    /// What the code did instead.
+    pub attempted: String,
+}
+
+/// The summary of one run; a row of `workflow_executions`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// By which all its rows are found.
+    pub key: RunKey,
+    /// Where it lives.
+    pub namespace: NamespaceName,
+    /// The caller's name for it.
+    pub workflow_id: WorkflowId,
+    /// What it runs.
+    pub workflow_type: TypeName,
+    /// The code it is pinned to.
+    pub module_digest: ModuleDigest,
+    /// By which a repeat of its start is recognised.
+    pub request_id: Option<RequestId>,
+    /// Where it stands.
+    pub status: ExecutionStatus,
+    /// Present exactly while the status is [`ExecutionStatus::Blocked`].
+    pub blocked: Option<Blocked>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it closed.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// What to do if the latest run of the workflow id is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdReusePolicy {
+    /// Start a new run.
+    #[default]
+    AllowDuplicate,
+    /// Start a new run unless the latest completed.
+    AllowDuplicateFailedOnly,
+    /// Refuse.
+    RejectDuplicate,
+}
+
+/// What to do if a run of the workflow id is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdConflictPolicy {
+    /// Refuse.
+    #[default]
+    Fail,
+    /// Answer with the open run.
+    UseExisting,
+    /// Terminate the open run and start a new one, in one transition.
+    TerminateExisting,
+}

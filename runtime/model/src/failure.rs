@@ -1,0 +1,148 @@
+//! One failure type for guest, host, store and API.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{FAILURE_CAUSES_MAX, FAILURE_MESSAGE_BYTES_MAX};
+use crate::payload::Payload;
+use crate::time::optional_duration_micros;
+
+/// What went wrong, in the broadest terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// Raised by the code of a workflow or an activity.
+    Application,
+    /// Ended by a cancellation request.
+    Cancelled,
+    /// A timeout of the runtime elapsed.
+    Timeout,
+    /// A run was terminated from outside.
+    Terminated,
+    /// An activity closed without a result; the cause says why.
+    Activity,
+    /// A child workflow closed without a result; the cause says why.
+    Child,
+    /// The code does not fit the recorded history.
+    Nondeterminism,
+}
+
+/// One link of a failure's chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureInfo {
+    /// What went wrong, in the broadest terms.
+    pub kind: FailureKind,
+    /// A stable name for programs; retry policies match it exactly.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// A sentence for people.
+    pub message: String,
+    /// True if trying again can't help.
+    #[serde(default)]
+    pub non_retryable: bool,
+    /// Wait before the next attempt, instead of what the retry policy says.
+    #[serde(
+        default,
+        rename = "next_retry_delay_micros",
+        with = "optional_duration_micros",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub next_retry_delay: Option<Duration>,
+    /// Data for the program that handles the failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Payload>,
+}
+
+/// A failure with everything that led to it, the nearest cause first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The failure itself.
+    #[serde(flatten)]
+    pub info: FailureInfo,
+    /// Its causes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<FailureInfo>,
+}
+
+impl Failure {
+    /// A failure without a cause that may be retried.
+    pub fn new(
+        kind: FailureKind,
+        type_name: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        let info = FailureInfo {
+            kind,
+            type_name: type_name.into(),
+            message: message.into(),
+            non_retryable: false,
+            next_retry_delay: None,
+            details: None,
+        };
+        Self { info, causes: Vec::new() }.bounded()
+    }
+
+    /// The same failure, never retried.
+    #[must_use]
+    pub fn non_retryable(mut self) -> Self {
+        self.info.non_retryable = true;
+        self
+    }
+
+    /// Wraps `cause` and its own causes.
+    #[must_use]
+    pub fn caused_by(mut self, cause: Failure) -> Self {
+        self.causes = std::iter::once(cause.info).chain(cause.causes).collect();
+        self.bounded()
+    }
+
+    /// Cuts what a guest could make too long: messages and the chain.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.causes.truncate(FAILURE_CAUSES_MAX);
+        for info in std::iter::once(&mut self.info).chain(&mut self.causes) {
+            truncate(&mut info.message);
+            truncate(&mut info.type_name);
+        }
+        self
+    }
+
+    /// Bytes of all details together, which the payload limit applies to.
+    pub fn details_len(&self) -> usize {
+        std::iter::once(&self.info)
+            .chain(&self.causes)
+            .filter_map(|info| info.details.as_ref())
+            .map(Payload::len)
+            .sum()
+    }
+}
+
+fn truncate(text: &mut String) {
+    if text.len() > FAILURE_MESSAGE_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(FAILURE_MESSAGE_BYTES_MAX));
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_keeps_its_nearest_causes() {
+        let mut failure = Failure::new(FailureKind::Application, "Leaf", "leaf");
+        for depth in 0..40 {
+            failure = Failure::new(FailureKind::Activity, format!("D{depth}"), "x")
+                .caused_by(failure);
+        }
+        assert_eq!(failure.causes.len(), FAILURE_CAUSES_MAX);
+        assert_eq!(failure.causes[0].type_name, "D38");
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        let failure = Failure::new(FailureKind::Application, "T", "ü".repeat(100_000));
+        assert!(failure.info.message.len() <= FAILURE_MESSAGE_BYTES_MAX + '…'.len_utf8());
+    }
+}

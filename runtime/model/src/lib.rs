@@ -1,0 +1,19 @@
+//! The vocabulary of Dacapo: plain data that every other crate agrees on.
+//!
+//! A *run* is one execution of a workflow. Its *history* is an append-only list
+//! of [`event::HistoryEvent`]s, the only truth about it. What a guest asks for
+//! is a [`command::Command`] until it is recorded as an event.
+//!
+//! Invariant: nothing here reads a clock, draws a random number or does I/O.
+
+pub mod code;
+pub mod command;
+pub mod event;
+pub mod execution;
+pub mod failure;
+pub mod ids;
+pub mod limits;
+pub mod module;
+pub mod payload;
+pub mod retry;
+pub mod time;

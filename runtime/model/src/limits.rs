@@ -1,0 +1,73 @@
+//! Every limit that is not configurable, with its unit in the name, and the
+//! defaults of those that are ([`Limits`]).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of an id. Long enough for a path or two UUIDs; short enough for an index.
+pub const ID_BYTES_MAX: usize = 255;
+
+/// Causes kept of a failure. A retry loop that wraps its last failure must not
+/// grow it without end.
+pub const FAILURE_CAUSES_MAX: usize = 16;
+
+/// Bytes of one failure message or type; longer ones are cut.
+pub const FAILURE_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// Type names of one kind that a module may define.
+pub const MODULE_TYPES_MAX: usize = 1_000;
+
+/// Runs on one page of a list.
+pub const PAGE_SIZE_MAX: u32 = 1_000;
+
+/// Longest timer. Longer ones are cut, so that sums of times stay in range.
+pub const TIMER_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// Longest time one request may wait for a result, in seconds. Proxies cut
+/// longer ones.
+pub const WAIT_SECONDS_MAX: u64 = 300;
+
+/// Limits an operator may set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of one payload: an input, a result, the details of a failure.
+    pub payload_bytes_max: usize,
+    /// Bytes of an uploaded module.
+    pub module_bytes_max: usize,
+    /// Activities and timers of one run that may be open at a time.
+    pub pending_operations_max: usize,
+    /// Events of one history; a run that would pass it is blocked, not killed.
+    pub history_events_max: u64,
+    /// Bytes of all inputs that one activation may ask for.
+    pub transition_bytes_max: usize,
+    /// Bytes of linear memory of one instance.
+    pub instance_memory_bytes_max: usize,
+    /// Elements of all tables of one instance.
+    pub instance_table_elements_max: usize,
+    /// Fuel of one activation of a workflow, about one per Wasm instruction.
+    pub activation_fuel: u64,
+    /// Fuel of one attempt of an activity.
+    pub activity_fuel: u64,
+    /// Log lines kept of one activation or attempt, in bytes.
+    pub log_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: 2 * 1024 * 1024,
+            module_bytes_max: 64 * 1024 * 1024,
+            pending_operations_max: 10_000,
+            history_events_max: 50_000,
+            transition_bytes_max: 32 * 1024 * 1024,
+            instance_memory_bytes_max: 256 * 1024 * 1024,
+            instance_table_elements_max: 100_000,
+            // A few seconds of pure computing.
+            activation_fuel: 10_000_000_000,
+            activity_fuel: 1_000_000_000_000,
+            log_bytes_max: 256 * 1024,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! For backends: the units of a commit, folded into the rows they leave behind.
+//!
+//! A batch may touch one run several times. What counts is the result: a run
+//! that starts and closes is inserted closed, a timer that is set and cleared is
+//! deleted. Every backend writes the folded rows, so all of them agree on what a
+//! batch means. It must be written in this order, so that a run may replace an
+//! open one in the same batch: updates, then inserts.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
+use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
+use dacapo_model::time::Timestamp;
+
+use crate::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
+use crate::error::{Result, StoreError};
+use crate::shard::Ownership;
+use crate::timer::TimerRow;
+
+/// Everything one commit writes. No row occurs twice, except events that were
+/// given twice: they are for the primary key to refuse.
+#[derive(Debug, Default)]
+pub struct Batch<'a> {
+    /// New events, in the order given.
+    pub events: Vec<(RunKey, &'a HistoryEvent)>,
+    /// New runs, in the order given.
+    pub inserts: Vec<Cow<'a, Execution>>,
+    /// Changes of runs that exist.
+    pub updates: BTreeMap<RunKey, &'a ExecutionUpdate>,
+    /// Timers to insert or replace.
+    pub timers_set: BTreeMap<(RunKey, EventId), &'a TimerRow>,
+    /// Timers to delete.
+    pub timers_cleared: BTreeSet<(RunKey, EventId)>,
+    inserted_at: BTreeMap<RunKey, usize>,
+}
+
+impl<'a> Batch<'a> {
+    /// Folds units, in their order.
+    pub fn fold(units: &'a [CommitUnit]) -> Result<Self> {
+        let mut batch = Self::default();
+        for transition in units.iter().flat_map(|unit| &unit.transitions) {
+            batch.add(transition)?;
+        }
+        Ok(batch)
+    }
+
+    fn add(&mut self, transition: &'a RunTransition) -> Result<()> {
+        let key = transition.key;
+        self.events.extend(transition.events.iter().map(|event| (key, event)));
+        match &transition.execution {
+            ExecutionChange::None => {}
+            ExecutionChange::Insert(execution) => self.insert(key, execution)?,
+            ExecutionChange::Update(update) => self.update(key, update)?,
+        }
+        for &event_id in &transition.timers_cleared {
+            self.timers_set.remove(&(key, event_id));
+            self.timers_cleared.insert((key, event_id));
+        }
+        for timer in &transition.timers_set {
+            debug_assert_eq!(timer.key, key, "a transition sets the timers of its own run");
+            self.timers_cleared.remove(&(key, timer.event_id));
+            self.timers_set.insert((key, timer.event_id), timer);
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, key: RunKey, execution: &'a Execution) -> Result<()> {
+        debug_assert_eq!(execution.key, key, "a transition inserts its own run");
+        check_summary(key, execution.status, execution.blocked.as_ref(), execution.closed_at)?;
+        let is_known = self.inserted_at.contains_key(&key) || self.updates.contains_key(&key);
+        if is_known {
+            return Err(StoreError::Conflict { key: "workflow_executions_pkey".to_owned() });
+        }
+        self.inserted_at.insert(key, self.inserts.len());
+        self.inserts.push(Cow::Borrowed(execution));
+        Ok(())
+    }
+
+    fn update(&mut self, key: RunKey, update: &'a ExecutionUpdate) -> Result<()> {
+        check_summary(key, update.status, update.blocked.as_ref(), update.closed_at)?;
+        match self.inserted_at.get(&key) {
+            Some(&at) => {
+                let inserted = self.inserts[at].to_mut();
+                inserted.status = update.status;
+                inserted.blocked = update.blocked.clone();
+                inserted.closed_at = update.closed_at;
+            }
+            None => {
+                self.updates.insert(key, update);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The shards that units touch, and the epochs they are held under; or the first
+/// hash that is not held at all.
+pub fn touched_shards(
+    ownership: &Ownership,
+    units: &[CommitUnit],
+) -> std::result::Result<BTreeMap<u16, u64>, WorkflowHash> {
+    units
+        .iter()
+        .flat_map(|unit| &unit.transitions)
+        .map(|transition| {
+            let hash = transition.key.hash;
+            let lease = ownership.lease_of(hash).ok_or(hash)?;
+            Ok((lease.shard_id, lease.epoch))
+        })
+        .collect()
+}
+
+/// The databases check the same; here it is said in words.
+fn check_summary(
+    key: RunKey,
+    status: ExecutionStatus,
+    blocked: Option<&Blocked>,
+    closed_at: Option<Timestamp>,
+) -> Result<()> {
+    let refuse = |column, reason: &str| {
+        Err(StoreError::Corrupt {
+            table: "workflow_executions",
+            column,
+            row: key.to_string(),
+            reason: format!("{reason} (status {})", status.as_str()),
+        })
+    };
+    if blocked.is_some() != (status == ExecutionStatus::Blocked) {
+        return refuse("blocked", "there is a report exactly while a run is blocked");
+    }
+    if closed_at.is_some() == status.is_open() {
+        return refuse("closed_at", "there is a closing time exactly if a run is closed");
+    }
+    Ok(())
+}

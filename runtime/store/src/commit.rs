@@ -1,0 +1,72 @@
+//! The hot path: all writes of runs go through one call.
+
+use async_trait::async_trait;
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::time::Timestamp;
+
+use crate::error::Result;
+use crate::shard::Ownership;
+use crate::timer::TimerRow;
+
+/// What one activation or one request changes about one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunTransition {
+    /// The run.
+    pub key: RunKey,
+    /// Appended to its history; ids follow each other without gaps.
+    pub events: Vec<HistoryEvent>,
+    /// What changes in its summary, if anything that it shows.
+    pub execution: ExecutionChange,
+    /// Timers to set. A timer of the same event is replaced.
+    pub timers_set: Vec<TimerRow>,
+    /// Timers to remove, by the event they belong to. Missing ones are no error,
+    /// and a timer that is set as well stays set.
+    pub timers_cleared: Vec<EventId>,
+}
+
+/// What happens to the row of `workflow_executions`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExecutionChange {
+    /// Nothing that it shows has changed.
+    None,
+    /// A new run.
+    Insert(Box<Execution>),
+    /// It closed, was blocked, or goes on.
+    Update(ExecutionUpdate),
+}
+
+/// The columns of a run's summary that change after its start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExecutionUpdate {
+    /// The new status.
+    pub status: ExecutionStatus,
+    /// Why it is blocked; none for all other statuses.
+    pub blocked: Option<Blocked>,
+    /// When it closed; none while it is open.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// Transitions that are committed together or not at all. Most hold one; a
+/// start that replaces an open run holds two. They are applied in order; unique
+/// keys are checked on what the whole commit leaves behind, not on the way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommitUnit {
+    /// At least one.
+    pub transitions: Vec<RunTransition>,
+}
+
+/// Writing runs.
+#[async_trait]
+pub trait CommitStore: Send + Sync {
+    /// Writes all units in one database transaction.
+    ///
+    /// With [`StoreError::Conflict`](crate::error::StoreError::Conflict) and
+    /// [`Fenced`](crate::error::StoreError::Fenced) nothing of any unit was
+    /// written. The store does not say which unit was to blame: the caller
+    /// commits them one by one to find out. With both reasons at hand it says
+    /// `Fenced`. A change of a run that does not exist is
+    /// [`Corrupt`](crate::error::StoreError::Corrupt), and nothing was written.
+    async fn commit(&self, ownership: &Ownership, units: &[CommitUnit]) -> Result<()>;
+}

@@ -1,0 +1,43 @@
+//! What a caller does differently.
+
+/// Why the store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A unique key refused the write; nothing was written. Someone else was
+    /// first, or it was ourselves: read again and decide anew.
+    #[error("a row with this key exists already: {key}")]
+    Conflict {
+        /// The constraint or index.
+        key: String,
+    },
+    /// Another node owns the shard; nothing was written. Stop acting for it.
+    #[error("shard {shard_id} is owned by another node since epoch {epoch}")]
+    Fenced {
+        /// The shard.
+        shard_id: u16,
+        /// The epoch the store has for it.
+        epoch: u64,
+    },
+    /// No verdict: the write may have happened. Wait, read again, decide anew.
+    #[error("the database does not answer")]
+    Unavailable {
+        /// What the driver said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A row does not hold what we wrote. Needs a person.
+    #[error("{table}.{column} of {row} is corrupt: {reason}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row's key.
+        row: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Short for results of this crate.
+pub type Result<T> = std::result::Result<T, StoreError>;

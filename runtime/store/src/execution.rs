@@ -1,0 +1,68 @@
+//! Summaries of runs (`workflow_executions`). Written only by commits; lists
+//! read the same rows, so they are never stale.
+
+use async_trait::async_trait;
+use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::ids::{NamespaceName, RequestId, RunId, RunKey, TypeName, WorkflowId};
+use dacapo_model::time::Timestamp;
+
+use crate::error::Result;
+
+/// Which runs to list. All conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecutionFilter {
+    /// Any of these; empty means any.
+    pub statuses: Vec<ExecutionStatus>,
+    /// Exactly this type.
+    pub workflow_type: Option<TypeName>,
+    /// Exactly this workflow id.
+    pub workflow_id: Option<WorkflowId>,
+    /// Started at this time or later.
+    pub started_from: Option<Timestamp>,
+    /// Started before this time.
+    pub started_before: Option<Timestamp>,
+}
+
+/// Where a page of a list ended. Lists run from the newest start to the oldest,
+/// and by run id where starts are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExecutionCursor {
+    /// Start of the last run on the page.
+    pub started_at: Timestamp,
+    /// That run.
+    pub run_id: RunId,
+}
+
+/// Reading summaries.
+#[async_trait]
+pub trait ExecutionStore: Send + Sync {
+    /// The run with this id, or without one the open run of the workflow id, or
+    /// else the one that started last.
+    async fn find_execution(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+        run_id: Option<RunId>,
+    ) -> Result<Option<Execution>>;
+
+    /// The run of the workflow id that was started by this request.
+    async fn find_execution_by_request(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+        request_id: &RequestId,
+    ) -> Result<Option<Execution>>;
+
+    /// At most `limit` runs of the namespace after `after`, the newest first.
+    async fn list_executions(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        after: Option<ExecutionCursor>,
+        limit: u32,
+    ) -> Result<Vec<Execution>>;
+
+    /// At most `limit` open runs (of all namespaces) with a key after `after`, in the order of
+    /// their keys. What a node reads to recover.
+    async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>>;
+}

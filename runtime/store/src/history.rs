@@ -1,0 +1,23 @@
+//! Histories (`history_events`). Written only by commits; never changed.
+
+use async_trait::async_trait;
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::ids::{EventId, RunKey};
+
+use crate::error::Result;
+
+/// Reading histories.
+#[async_trait]
+pub trait HistoryStore: Send + Sync {
+    /// At most `limit` events from `from` on, in order. Empty for an unknown run.
+    async fn load_history(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+    ) -> Result<Vec<HistoryEvent>>;
+
+    /// The whole histories of several runs, each in order, in the order of
+    /// `keys`. For recovery, where one statement per run would be too many.
+    async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>>;
+}

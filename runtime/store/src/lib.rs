@@ -1,0 +1,67 @@
+//! The storage seam: what must be kept, what must be atomic, and nothing about
+//! SQL.
+//!
+//! ```text
+//!  service ──commit(batch)──▶ Store ──one transaction──▶ PostgreSQL | SQLite
+//! ```
+//!
+//! # The contract
+//!
+//! * **A commit is atomic and fenced.** [`commit::CommitStore::commit`] writes
+//!   every row of every transition in it, or none, and only while the caller's
+//!   epochs are those of the shards it touches.
+//! * **History is the lock.** Events are unique by (run, event id). Two writers
+//!   that both believe they own a run can't both append event *n*.
+//! * **At most one open run per workflow id**, and at most one run per request
+//!   id of a workflow id; both are unique keys, not checks.
+//! * **Reads see every commit that was acknowledged before them.**
+//! * An error without a verdict ([`error::StoreError::Unavailable`]) may have
+//!   committed. Callers read again and decide anew; they never assume.
+//!
+//! Each table family is one file here, and a file of the same name in each
+//! backend. [`batch`] and [`record`] are what backends share. `conformance` (feature `testing`) is the suite that every backend
+//! must pass.
+
+pub mod batch;
+pub mod commit;
+pub mod error;
+pub mod execution;
+#[cfg(feature = "testing")]
+pub mod faulty;
+pub mod history;
+#[cfg(feature = "testing")]
+pub mod memory;
+pub mod module;
+pub mod namespace;
+pub mod record;
+pub mod shard;
+pub mod statistics;
+pub mod timer;
+
+#[cfg(feature = "testing")]
+pub mod conformance;
+
+/// Everything the runtime keeps.
+pub trait Store:
+    commit::CommitStore
+    + execution::ExecutionStore
+    + history::HistoryStore
+    + module::ModuleStore
+    + namespace::NamespaceStore
+    + shard::ShardStore
+    + statistics::StatisticsStore
+    + timer::TimerStore
+{
+}
+
+impl<T> Store for T where
+    T: commit::CommitStore
+        + execution::ExecutionStore
+        + history::HistoryStore
+        + module::ModuleStore
+        + namespace::NamespaceStore
+        + shard::ShardStore
+        + statistics::StatisticsStore
+        + timer::TimerStore
+{
+}

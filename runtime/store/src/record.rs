@@ -1,0 +1,209 @@
+//! For backends: how values become columns and come back, the same in every
+//! database.
+//!
+//! PostgreSQL can't keep U+0000 in `text` or `jsonb`, but guests and clients may
+//! put it into any message. Ids refuse it where they enter; every other string
+//! is kept in JSON, where it is escaped: U+0000 is written as U+0010 `0` (U+0010
+//! is the control character "data link escape"), and U+0010 itself is doubled.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use dacapo_model::event::EventAttributes;
+use dacapo_model::module::ModuleDigest;
+use dacapo_model::payload::Payload;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::{Result, StoreError};
+
+const ESCAPE: char = '\u{10}';
+const ESCAPED_NUL: char = '0';
+
+/// The JSON to store for a value.
+///
+/// # Panics
+///
+/// If the value has no JSON form, which all types of the model have.
+pub fn to_json<T: Serialize>(value: &T) -> Value {
+    let mut json = serde_json::to_value(value).expect("types of the model have a JSON form");
+    rewrite_strings(&mut json, &escaped);
+    json
+}
+
+/// The JSON to store for the attributes of an event: without their type and
+/// their payload, which have columns of their own.
+pub fn event_to_json(attributes: &EventAttributes) -> Value {
+    let mut json = to_json(attributes);
+    if let Value::Object(fields) = &mut json {
+        fields.remove("type");
+    }
+    json
+}
+
+/// An integer as databases have them.
+pub fn to_signed(row: &RowName<'_>, column: &'static str, number: u64) -> Result<i64> {
+    i64::try_from(number).map_err(|_| row.corrupt(column, format!("{number} is too large")))
+}
+
+/// A row by its table and key, for the errors of what reads its columns.
+pub struct RowName<'a> {
+    /// The table.
+    pub table: &'static str,
+    /// The row's key.
+    pub key: &'a (dyn Display + Send + Sync),
+}
+
+impl RowName<'_> {
+    /// The error for a column that does not hold what was written.
+    pub fn corrupt(&self, column: &'static str, reason: impl Display) -> StoreError {
+        StoreError::Corrupt {
+            table: self.table,
+            column,
+            row: self.key.to_string(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Reads an id.
+    pub fn parse<T: FromStr<Err: Display>>(&self, column: &'static str, text: &str) -> Result<T> {
+        text.parse().map_err(|error| self.corrupt(column, error))
+    }
+
+    /// Reads a number that is never negative.
+    pub fn unsigned<T: TryFrom<i64, Error: Display>>(
+        &self,
+        column: &'static str,
+        number: i64,
+    ) -> Result<T> {
+        number.try_into().map_err(|error| self.corrupt(column, format!("{number}: {error}")))
+    }
+
+    /// Reads a SHA-256.
+    pub fn digest(&self, column: &'static str, bytes: &[u8]) -> Result<ModuleDigest> {
+        match bytes.try_into() {
+            Ok(bytes) => Ok(ModuleDigest(bytes)),
+            Err(_) => Err(self.corrupt(column, format!("{} bytes, not 32", bytes.len()))),
+        }
+    }
+
+    /// Reads what [`to_json`] wrote.
+    pub fn json<T: DeserializeOwned>(&self, column: &'static str, mut json: Value) -> Result<T> {
+        rewrite_strings(&mut json, &unescaped);
+        serde_json::from_value(json).map_err(|error| self.corrupt(column, error))
+    }
+
+    /// Reads an event: what [`event_to_json`] wrote, its type and its payload.
+    pub fn event(
+        &self,
+        event_type: String,
+        attributes: Value,
+        payload: Option<Vec<u8>>,
+    ) -> Result<EventAttributes> {
+        let Value::Object(mut fields) = attributes else {
+            return Err(self.corrupt("attributes", "not a JSON object"));
+        };
+        fields.insert("type".to_owned(), Value::String(event_type));
+        let mut attributes: EventAttributes = self.json("attributes", Value::Object(fields))?;
+        match (attributes.payload().is_some(), payload) {
+            (true, Some(payload)) => attributes.set_payload(Payload::from(payload)),
+            (false, None) => {}
+            (true, None) => return Err(self.corrupt("payload", "missing")),
+            (false, Some(_)) => {
+                return Err(self.corrupt("payload", "present, but the type has none"));
+            }
+        }
+        Ok(attributes)
+    }
+}
+
+/// Replaces the strings and keys of a JSON value for which there is another.
+fn rewrite_strings(json: &mut Value, rewritten: &dyn Fn(&str) -> Option<String>) {
+    match json {
+        Value::String(text) => {
+            if let Some(other) = rewritten(text) {
+                *text = other;
+            }
+        }
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| rewrite_strings(item, rewritten));
+        }
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|value| rewrite_strings(value, rewritten));
+            if fields.keys().any(|key| rewritten(key).is_some()) {
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .map(|(key, value)| (rewritten(&key).unwrap_or(key), value))
+                    .collect::<Map<_, _>>();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn escaped(text: &str) -> Option<String> {
+    if !text.contains(['\0', ESCAPE]) {
+        return None;
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '\0' => escaped.extend([ESCAPE, ESCAPED_NUL]),
+            ESCAPE => escaped.extend([ESCAPE, ESCAPE]),
+            other => escaped.push(other),
+        }
+    }
+    Some(escaped)
+}
+
+/// The reverse of [`escaped`]. A text that it can't have written is kept as it
+/// is: someone has edited the row, and a visible mark is better than a lost run.
+fn unescaped(text: &str) -> Option<String> {
+    if !text.contains(ESCAPE) {
+        return None;
+    }
+    let mut unescaped = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (character, (character == ESCAPE).then(|| characters.next())) {
+            (_, Some(Some(ESCAPED_NUL))) => unescaped.push('\0'),
+            (_, Some(Some(ESCAPE))) => unescaped.push(ESCAPE),
+            (_, Some(after)) => {
+                unescaped.push(ESCAPE);
+                unescaped.extend(after);
+            }
+            (other, None) => unescaped.push(other),
+        }
+    }
+    Some(unescaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn every_string_comes_back_and_none_is_stored_with_a_nul() {
+        let texts = ["", "plain", "\0", "\u{10}", "\u{10}0", "\0\u{10}\0", "a\0b\u{10}\u{10}c"];
+        for text in texts {
+            let map = BTreeMap::from([(text.to_owned(), vec![text.to_owned()])]);
+            let json = to_json(&map);
+            assert!(!json.to_string().contains("\\u0000"), "{json}");
+            let row = RowName { table: "t", key: &"k" };
+            assert_eq!(row.json::<BTreeMap<String, Vec<String>>>("c", json).expect("reads"), map);
+        }
+    }
+
+    #[test]
+    fn an_ordinary_string_is_stored_as_it_is() {
+        assert_eq!(to_json(&"back\\slash \u{1} ü"), Value::from("back\\slash \u{1} ü"));
+    }
+
+    #[test]
+    fn a_foreign_escape_stays_visible() {
+        assert_eq!(unescaped("a\u{10}x\u{10}").as_deref(), Some("a\u{10}x\u{10}"));
+    }
+}

@@ -1,0 +1,63 @@
+//! What is to happen to a run at a time (`workflow_timers`). The outbox of
+//! timers and of retries: memory only makes them fast.
+
+use async_trait::async_trait;
+use dacapo_model::failure::Failure;
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::time::Timestamp;
+
+use crate::error::Result;
+
+/// One row. At most one exists per event of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimerRow {
+    /// The run.
+    pub key: RunKey,
+    /// The `TimerStarted` or `ActivityTaskScheduled` event it belongs to.
+    pub event_id: EventId,
+    /// Not before then.
+    pub fire_at: Timestamp,
+    /// What is to happen.
+    pub kind: TimerKind,
+}
+
+/// What is to happen when the time has come.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TimerKind {
+    /// A timer of the workflow fires.
+    Timer,
+    /// An activity that failed is tried again.
+    ActivityRetry {
+        /// The attempt to come, from 2.
+        attempt: u32,
+        /// What the attempt before failed with.
+        last_failure: Failure,
+    },
+}
+
+/// Where a scan of due timers stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimerCursor {
+    /// Of the last row read.
+    pub fire_at: Timestamp,
+    /// Its run.
+    pub key: RunKey,
+    /// Its event.
+    pub event_id: EventId,
+}
+
+/// Reading timers.
+#[async_trait]
+pub trait TimerStore: Send + Sync {
+    /// At most `limit` timers that fire before `until`, after `after`, in the
+    /// order (time, run, event).
+    async fn due_timers(
+        &self,
+        until: Timestamp,
+        after: Option<TimerCursor>,
+        limit: u32,
+    ) -> Result<Vec<TimerRow>>;
+
+    /// All timers of several runs, in the order (run, event).
+    async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>>;
+}
