@@ -83,6 +83,10 @@ pub struct RunState {
     pub module_digest: ModuleDigest,
     /// By which a repeat of the start is recognised.
     pub request_id: Option<RequestId>,
+    /// Environment of the workflow; a run that continues this one inherits it.
+    pub environment: BTreeMap<String, String>,
+    /// Command-line arguments of the workflow; inherited likewise.
+    pub arguments: Vec<String>,
     /// Set once someone asked it to cancel.
     pub cancel_request: Option<CancelRequest>,
     /// Activities without an outcome, by their `ActivityTaskScheduled`.
@@ -131,6 +135,8 @@ impl RunState {
             workflow_type: started.workflow_type.clone(),
             module_digest: started.module_digest,
             request_id: started.request_id.clone(),
+            environment: started.environment.clone(),
+            arguments: started.arguments.clone(),
             cancel_request: None,
             activities: BTreeMap::new(),
             timers: BTreeMap::new(),
@@ -165,10 +171,8 @@ impl RunState {
                 if self.cancel_request.is_some() {
                     return Err(illegal(event, "a run is asked to cancel once"));
                 }
-                self.cancel_request = Some(CancelRequest {
-                    reason: reason.clone(),
-                    request_id: request_id.clone(),
-                });
+                self.cancel_request =
+                    Some(CancelRequest { reason: reason.clone(), request_id: request_id.clone() });
             }
             EventAttributes::WorkflowExecutionCompleted { .. } => {
                 self.close(ExecutionStatus::Completed);
@@ -210,26 +214,28 @@ impl RunState {
                     None => return Err(illegal(event, "it names no pending activity")),
                 }
             }
-            EventAttributes::ActivityTaskCompleted { scheduled_event_id, .. }
-            | EventAttributes::ActivityTaskFailed { scheduled_event_id, .. }
-            | EventAttributes::ActivityTaskTimedOut { scheduled_event_id, .. }
-            | EventAttributes::ActivityTaskCanceled { scheduled_event_id, .. } => {
-                match self.activities.remove(scheduled_event_id) {
-                    Some(activity) => self.operations.remove(&activity.operation_id),
-                    None => return Err(illegal(event, "it names no pending activity")),
-                };
+            EventAttributes::ActivityTaskCompleted { scheduled_event_id, operation_id, .. }
+            | EventAttributes::ActivityTaskFailed { scheduled_event_id, operation_id, .. }
+            | EventAttributes::ActivityTaskTimedOut { scheduled_event_id, operation_id, .. }
+            | EventAttributes::ActivityTaskCanceled { scheduled_event_id, operation_id } => {
+                if !self.activities.contains_key(scheduled_event_id) {
+                    return Err(illegal(event, "it names no pending activity"));
+                }
+                self.close_operation(event, *operation_id, *scheduled_event_id)?;
+                self.activities.remove(scheduled_event_id);
             }
             EventAttributes::TimerStarted { operation_id, fire_at } => {
                 self.open_operation(event, *operation_id)?;
                 let timer = PendingTimer { operation_id: *operation_id, fire_at: *fire_at };
                 self.timers.insert(event.id, timer);
             }
-            EventAttributes::TimerFired { started_event_id, .. }
-            | EventAttributes::TimerCanceled { started_event_id, .. } => {
-                match self.timers.remove(started_event_id) {
-                    Some(timer) => self.operations.remove(&timer.operation_id),
-                    None => return Err(illegal(event, "it names no pending timer")),
-                };
+            EventAttributes::TimerFired { started_event_id, operation_id }
+            | EventAttributes::TimerCanceled { started_event_id, operation_id } => {
+                if !self.timers.contains_key(started_event_id) {
+                    return Err(illegal(event, "it names no pending timer"));
+                }
+                self.close_operation(event, *operation_id, *started_event_id)?;
+                self.timers.remove(started_event_id);
             }
         }
         // A command that was recorded shows that the guest got past its fault.
@@ -249,6 +255,19 @@ impl RunState {
         }
         self.last_operation = operation;
         self.operations.insert(operation, event.id);
+        Ok(())
+    }
+
+    fn close_operation(
+        &mut self,
+        event: &HistoryEvent,
+        operation: OperationId,
+        opened_by: EventId,
+    ) -> Result<(), IllegalEvent> {
+        if self.open_event(operation) != Some(opened_by) {
+            return Err(illegal(event, "it does not end the operation that it names"));
+        }
+        self.operations.remove(&operation);
         Ok(())
     }
 

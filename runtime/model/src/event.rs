@@ -16,7 +16,7 @@ use crate::ids::{EventId, OperationId, RequestId, RunId, TypeName};
 use crate::module::ModuleDigest;
 use crate::payload::Payload;
 use crate::retry::{RetryPolicy, RetryState};
-use crate::time::{Timestamp, duration_micros, optional_duration_micros};
+use crate::time::{Timestamp, duration_micros, optional_duration_micros, whole_micros};
 
 /// One recorded fact about a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +45,18 @@ pub struct ActivityOptions {
     pub schedule_to_close_timeout: Option<Duration>,
     /// Whether and when to try again.
     pub retry: RetryPolicy,
+}
+
+impl ActivityOptions {
+    /// The same options as a history keeps them: durations in whole microseconds.
+    #[must_use]
+    pub fn whole_micros(mut self) -> Self {
+        self.start_to_close_timeout = whole_micros(self.start_to_close_timeout);
+        self.schedule_to_close_timeout = self.schedule_to_close_timeout.map(whole_micros);
+        self.retry.initial_interval = whole_micros(self.retry.initial_interval);
+        self.retry.maximum_interval = whole_micros(self.retry.maximum_interval);
+        self
+    }
 }
 
 /// Which timeout of an activity elapsed.

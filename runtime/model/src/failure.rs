@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{FAILURE_CAUSES_MAX, FAILURE_MESSAGE_BYTES_MAX};
 use crate::payload::Payload;
-use crate::time::optional_duration_micros;
+use crate::time::{optional_duration_micros, whole_micros};
 
 /// What went wrong, in the broadest terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,13 +97,15 @@ impl Failure {
         self.bounded()
     }
 
-    /// Cuts what a guest could make too long: messages and the chain.
+    /// Cuts what a guest could make too long, messages and the chain, and rounds
+    /// what a history can't keep exactly.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.causes.truncate(FAILURE_CAUSES_MAX);
         for info in std::iter::once(&mut self.info).chain(&mut self.causes) {
             truncate(&mut info.message);
             truncate(&mut info.type_name);
+            info.next_retry_delay = info.next_retry_delay.map(whole_micros);
         }
         self
     }
@@ -138,6 +140,17 @@ mod tests {
         }
         assert_eq!(failure.causes.len(), FAILURE_CAUSES_MAX);
         assert_eq!(failure.causes[0].type_name, "D38");
+    }
+
+    #[test]
+    fn a_bounded_failure_survives_being_stored() {
+        let mut failure = Failure::new(FailureKind::Application, "T", "x");
+        failure.info.next_retry_delay = Some(Duration::from_nanos(1_500));
+        failure.info.details = Some(Payload::new(vec![0, 255]));
+        let failure = Failure::new(FailureKind::Activity, "A", "y").caused_by(failure);
+        let text = serde_json::to_string(&failure).expect("serialises");
+        assert_eq!(serde_json::from_str::<Failure>(&text).expect("parses"), failure);
+        assert_eq!(failure.causes[0].next_retry_delay, Some(Duration::from_micros(2)));
     }
 
     #[test]

@@ -69,6 +69,13 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// The duration rounded up to whole microseconds: what a history keeps exactly.
+/// A guest must see the same before and after its history was stored.
+#[must_use]
+pub fn whole_micros(duration: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX))
+}
+
 /// Serialises a [`Duration`] as whole microseconds; the field's name says so
 /// (`*_micros`).
 pub mod duration_micros {
@@ -121,6 +128,13 @@ mod tests {
         let start = Timestamp::from_micros(10);
         assert_eq!(start.after(Duration::from_nanos(1)), Timestamp::from_micros(11));
         assert_eq!(start.after(Duration::MAX), Timestamp::from_micros(i64::MAX));
+    }
+
+    #[test]
+    fn whole_microseconds_are_never_shorter_and_saturate() {
+        assert_eq!(whole_micros(Duration::from_nanos(1)), Duration::from_micros(1));
+        assert_eq!(whole_micros(Duration::from_nanos(2_000)), Duration::from_micros(2));
+        assert_eq!(whole_micros(Duration::MAX), Duration::from_micros(u64::MAX));
     }
 
     #[test]

@@ -1,1 +1,33 @@
-//! placeholder
+//! The runtime without HTTP, SQL or wasmtime.
+//!
+//! ```text
+//!  operation ──▶ registry ──▶ run actor ──▶ committer ──▶ store
+//!                   ▲            │  ▲                       │ committed
+//!      timers ──────┤            ▼  └── guest (resumed) ◀───┤
+//!      activities ──┘        decide                         ▼ effects
+//! ```
+//!
+//! Each open run has one *actor*, the only writer of its history. It takes what
+//! happened from its mailbox, decides, lets the guest go on, and hands one
+//! transition to the *committer*, which writes the transitions of many runs in
+//! one database transaction. Only then are effects done and callers answered.
+//!
+//! Invariants: nothing is visible outside before it is committed. Whatever is in
+//! memory can be dropped at any time: history, timer rows and nothing else say
+//! what is to be done. Nothing on the hot path reads the database.
+
+mod activities;
+mod catalog;
+pub mod clock;
+mod committer;
+pub mod config;
+pub mod error;
+pub mod operations;
+mod recovery;
+mod registry;
+mod residency;
+mod run;
+mod runtime;
+mod timers;
+
+pub use self::runtime::Runtime;

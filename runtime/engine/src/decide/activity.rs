@@ -21,7 +21,8 @@ pub(super) fn returned(
 ) -> Result<Transition, Refusal> {
     let activity = running(state, scheduled_event_id, attempt)?;
     let operation_id = activity.operation_id;
-    let attributes = match outcome {
+    // As it will be read back, so that the guest sees the same on replay.
+    let attributes = match outcome.map_err(Failure::bounded) {
         Ok(result) => EventAttributes::ActivityTaskCompleted {
             scheduled_event_id,
             operation_id,
@@ -98,10 +99,8 @@ fn next_attempt(
     now: Timestamp,
 ) -> Result<Timestamp, RetryState> {
     let elapsed = now.since(activity.scheduled_at);
-    let remaining = activity
-        .options
-        .schedule_to_close_timeout
-        .map(|timeout| timeout.saturating_sub(elapsed));
+    let remaining =
+        activity.options.schedule_to_close_timeout.map(|timeout| timeout.saturating_sub(elapsed));
     let delay = activity.options.retry.next_delay(attempt, failure, remaining)?;
     Ok(now.after(delay))
 }

@@ -31,7 +31,6 @@ pub(super) fn retry(state: &mut RunState) -> Result<Transition, Refusal> {
         return Err(Refusal::NotBlocked);
     }
     state.status = ExecutionStatus::Running;
-    let status =
-        StatusChange { status: ExecutionStatus::Running, blocked: None, closed_at: None };
+    let status = StatusChange { status: ExecutionStatus::Running, blocked: None, closed_at: None };
     Ok(Transition { status: Some(status), ..Transition::default() })
 }

@@ -2,7 +2,7 @@
 
 use dacapo_model::code::ErrorCode;
 use dacapo_model::command::{Command, Outcome};
-use dacapo_model::event::EventAttributes;
+use dacapo_model::event::{ActivityOptions, EventAttributes};
 use dacapo_model::execution::Blocked;
 use dacapo_model::ids::{EventId, OperationId, RunId};
 use dacapo_model::limits::Limits;
@@ -31,25 +31,38 @@ pub(super) fn turn(
     transition
 }
 
+/// Whether recording the commands would pass a limit. A turn that asks for
+/// nothing never does: a run that is at its limit may still wait.
 fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option<Blocked> {
-    let events = state.next_event_id.0 - 1 + commands.len() as u64;
-    let starts = commands
-        .iter()
-        .filter(|command| {
-            matches!(command, Command::ScheduleActivity { .. } | Command::StartTimer { .. })
-        })
-        .count();
-    let open = state.open_operations() + starts;
+    let mut events = state.next_event_id.0 - 1;
+    let mut open = state.open_operations();
+    let mut open_peak = 0;
+    for command in commands {
+        events += 1;
+        match command {
+            Command::ScheduleActivity { options, .. } => {
+                events += u64::from(is_at_most_once(options));
+                open += 1;
+                open_peak = open_peak.max(open);
+            }
+            Command::StartTimer { .. } => {
+                open += 1;
+                open_peak = open_peak.max(open);
+            }
+            Command::CancelOperation { .. } => open = open.saturating_sub(1),
+            Command::Close(_) => {}
+        }
+    }
     let closes = matches!(commands.last(), Some(Command::Close(_)));
-    let message = if events > limits.history_events_max && !closes {
+    let message = if events > limits.history_events_max && !commands.is_empty() && !closes {
         format!(
             "the history would have {events} events; at most {} are allowed. \
              Raise `history_events_max`, or let the workflow continue as new",
             limits.history_events_max
         )
-    } else if open > limits.pending_operations_max {
+    } else if open_peak > limits.pending_operations_max {
         format!(
-            "{open} operations would be pending at a time; at most {} are allowed. \
+            "{open_peak} operations would be pending at a time; at most {} are allowed. \
              Raise `pending_operations_max`, or start fewer at a time",
             limits.pending_operations_max
         )
@@ -73,7 +86,7 @@ fn record(
 ) {
     match command {
         Command::ScheduleActivity { operation_id, activity_type, input, options } => {
-            let at_most_once = options.retry.maximum_attempts == 1;
+            let at_most_once = is_at_most_once(&options);
             let attributes = EventAttributes::ActivityTaskScheduled {
                 operation_id,
                 activity_type,
@@ -97,13 +110,19 @@ fn record(
             transition.timers.push(TimerChange::SetTimer { event_id, fire_at });
         }
         Command::CancelOperation { operation_id } => {
-            // An operation that got its outcome in this very transition is over.
+            // The cursor asks only for what is open.
             if let Some(event_id) = state.open_event(operation_id) {
                 cancel(transition, state, operation_id, event_id, now);
             }
         }
         Command::Close(outcome) => close(transition, state, run_id, outcome, now),
     }
+}
+
+/// Such an activity is marked as started before it starts: after a crash its
+/// attempt is lost, not repeated.
+fn is_at_most_once(options: &ActivityOptions) -> bool {
+    options.retry.maximum_attempts == 1
 }
 
 fn cancel(

@@ -9,7 +9,7 @@ use dacapo_model::time::Timestamp;
 
 use super::matching::mismatch;
 use super::operation::{Operation, cancelled};
-use super::{Answer, CallError, Cancel, Cursor, Delivery};
+use super::{Answer, Arrival, CallError, Cancel, Cursor, Delivery};
 
 impl Cursor {
     /// What the run was started with. The first thing a host asks for.
@@ -28,6 +28,8 @@ impl Cursor {
         options: ActivityOptions,
     ) -> Result<OperationId, CallError> {
         let operation_id = self.open_operation();
+        // As it will be read back; else the same call would not match itself.
+        let options = options.whole_micros();
         self.emit(Command::ScheduleActivity { operation_id, activity_type, input, options })?;
         Ok(operation_id)
     }
@@ -41,10 +43,12 @@ impl Cursor {
 
     /// Gives an operation up. No effect if its outcome is there already.
     pub fn cancel(&mut self, operation_id: OperationId) -> Result<(), CallError> {
+        // Whether the outcome is there is known once what this call would
+        // overtake has been overtaken.
+        self.overtake();
         let operation =
             self.operation_mut(operation_id).ok_or(CallError::UnknownOperation(operation_id))?;
-        let before = std::mem::replace(operation, Operation::Over);
-        if before == Operation::Open && !self.is_overtaken(operation_id) {
+        if std::mem::replace(operation, Operation::Over) == Operation::Open {
             self.emit(Command::CancelOperation { operation_id })?;
         }
         Ok(())
@@ -53,14 +57,9 @@ impl Cursor {
     /// The next thing that happened to the run.
     pub fn next(&mut self) -> Result<Answer<Delivery>, CallError> {
         loop {
-            if let Cancel::Requested { reason } = &mut self.cancel {
-                let reason = std::mem::take(reason);
-                self.cancel = Cancel::Delivered;
-                return Ok(Answer::Ready(Delivery::CancelRequested { reason }));
-            }
-            while let Some(operation_id) = self.ready.pop_front() {
-                if let Some(outcome) = self.take_outcome(operation_id) {
-                    return Ok(Answer::Ready(Delivery::Completed { operation_id, outcome }));
+            while let Some(arrival) = self.arrivals.pop_front() {
+                if let Some(delivery) = self.take_arrival(arrival) {
+                    return Ok(Answer::Ready(delivery));
                 }
             }
             if self.deliver_next("whatever happens next")? == Answer::Blocked {
@@ -84,7 +83,7 @@ impl Cursor {
                         return Ok(Answer::Ready(outcome));
                     }
                 }
-                Some(Operation::Open) => {
+                Some(Operation::Open | Operation::Ended) => {
                     if matches!(self.cancel, Cancel::Requested { .. }) {
                         self.cancel = Cancel::Delivered;
                         self.cancel(operation_id)?;
@@ -101,22 +100,31 @@ impl Cursor {
 
     /// Waits for a timer that code without an SDK sleeps on. A request to cancel
     /// does not disturb it: `std::thread::sleep` can't fail.
-    pub fn wait_undisturbed(
-        &mut self,
-        operation_id: OperationId,
-    ) -> Result<Answer<()>, CallError> {
+    pub fn wait_undisturbed(&mut self, operation_id: OperationId) -> Result<Answer<()>, CallError> {
         loop {
-            if self.take_outcome(operation_id).is_some() {
-                return Ok(Answer::Ready(()));
-            }
-            if self.deliver_next("a sleep")? == Answer::Blocked {
-                return Ok(Answer::Blocked);
+            match self.operation_mut(operation_id) {
+                None | Some(Operation::Over) => {
+                    return Err(CallError::UnknownOperation(operation_id));
+                }
+                Some(Operation::Ready(_)) => {
+                    self.take_outcome(operation_id);
+                    return Ok(Answer::Ready(()));
+                }
+                Some(Operation::Open | Operation::Ended) => {
+                    if self.deliver_next("a sleep")? == Answer::Blocked {
+                        return Ok(Answer::Blocked);
+                    }
+                }
             }
         }
     }
 
     /// The workflow function returned.
     pub fn close(&mut self, outcome: Outcome) -> Result<(), CallError> {
+        let outcome = match outcome {
+            Outcome::Failed(failure) => Outcome::Failed(failure.bounded()),
+            other => other,
+        };
         self.emit(Command::Close(outcome))?;
         self.closed = true;
         match self.unreached() {
@@ -142,6 +150,23 @@ impl Cursor {
         self.operations.get_mut(index)
     }
 
+    fn take_arrival(&mut self, arrival: Arrival) -> Option<Delivery> {
+        match arrival {
+            Arrival::Outcome(operation_id) => {
+                let outcome = self.take_outcome(operation_id)?;
+                Some(Delivery::Completed { operation_id, outcome })
+            }
+            Arrival::CancelRequest => {
+                let Cancel::Requested { reason } = &mut self.cancel else {
+                    return None;
+                };
+                let reason = std::mem::take(reason);
+                self.cancel = Cancel::Delivered;
+                Some(Delivery::CancelRequested { reason })
+            }
+        }
+    }
+
     fn take_outcome(&mut self, operation_id: OperationId) -> Option<Result<Payload, Failure>> {
         let operation = self.operation_mut(operation_id)?;
         if !matches!(operation, Operation::Ready(_)) {
@@ -149,7 +174,7 @@ impl Cursor {
         }
         match std::mem::replace(operation, Operation::Over) {
             Operation::Ready(outcome) => Some(*outcome),
-            Operation::Open | Operation::Over => None,
+            Operation::Open | Operation::Ended | Operation::Over => None,
         }
     }
 }

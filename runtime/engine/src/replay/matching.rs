@@ -3,11 +3,11 @@
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::Nondeterminism;
-use dacapo_model::ids::{EventId, OperationId};
+use dacapo_model::ids::EventId;
 use dacapo_model::payload::Payload;
 
 use super::operation::{Operation, ended_operation, outcome_of};
-use super::{Answer, CallError, Cancel, Cursor};
+use super::{Answer, Arrival, CallError, Cancel, Cursor};
 
 /// How the cursor treats an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,23 +47,34 @@ fn role(attributes: &EventAttributes) -> Role {
 impl Cursor {
     /// Matches a command with history, or adds it past the end of history.
     pub(super) fn emit(&mut self, command: Command) -> Result<(), CallError> {
-        loop {
-            let Some(event) = self.history.front() else {
-                return self.add_command(command);
-            };
+        self.overtake();
+        match self.history.front() {
+            None => self.add_command(command),
+            Some(event) if matches(&command, &event.attributes) => {
+                self.history.pop_front();
+                self.overtaking = false;
+                Ok(())
+            }
+            Some(event) => Err(mismatch(event, describe_command(&command))),
+        }
+    }
+
+    /// Brings the next recorded command to the front, if all that stands before
+    /// it are inputs that it overtakes: those recorded while the run was blocked.
+    pub(super) fn overtake(&mut self) {
+        while let Some(event) = self.history.front() {
             match role(&event.attributes) {
-                Role::Command if matches(&command, &event.attributes) => {
-                    self.history.pop_front();
-                    self.overtaking = false;
-                    return Ok(());
-                }
                 Role::Input if self.overtaking => {
+                    let ended = ended_operation(&event.attributes);
+                    if let Some(operation @ Operation::Open) =
+                        ended.and_then(|operation_id| self.operation_mut(operation_id))
+                    {
+                        *operation = Operation::Ended;
+                    }
                     let input = self.history.pop_front();
                     self.overtaken.extend(input);
                 }
-                Role::Command | Role::Input => {
-                    return Err(mismatch(event, describe_command(&command)));
-                }
+                Role::Command | Role::Input => return,
                 Role::Fault => {
                     self.history.pop_front();
                     self.overtaking = true;
@@ -77,13 +88,7 @@ impl Cursor {
 
     /// Keeps a new command, within what one activation may ask for.
     fn add_command(&mut self, command: Command) -> Result<(), CallError> {
-        let bytes = match &command {
-            Command::ScheduleActivity { input, .. }
-            | Command::Close(Outcome::ContinueAsNew { input, .. }) => input.len(),
-            Command::Close(Outcome::Completed(result)) => result.len(),
-            _ => 0,
-        };
-        self.command_bytes = self.command_bytes.saturating_add(bytes);
+        self.command_bytes = self.command_bytes.saturating_add(guest_bytes(&command));
         if self.commands.len() >= self.budget.commands_max {
             return Err(CallError::TooManyCommands { max: self.budget.commands_max });
         }
@@ -109,19 +114,19 @@ impl Cursor {
                     return Ok(Answer::Ready(()));
                 }
                 Role::Command => return Err(mismatch(event, format!("waited for {what}"))),
-                // The activation that failed asked for nothing: it is over.
-                Role::Fault | Role::Note => {
+                // The activation that failed asked for nothing: it is over. What
+                // the guest asks for in answer to the first of the inputs that
+                // follow still overtakes the others.
+                Role::Fault => {
+                    self.history.pop_front();
+                    self.overtaking = true;
+                }
+                Role::Note => {
                     self.history.pop_front();
                 }
             }
         }
         Ok(Answer::Blocked)
-    }
-
-    /// True if the outcome of an operation is recorded among the inputs that
-    /// were overtaken, though not delivered.
-    pub(super) fn is_overtaken(&self, operation_id: OperationId) -> bool {
-        self.overtaken.iter().any(|event| ended_operation(&event.attributes) == Some(operation_id))
     }
 
     fn deliver(&mut self, event: HistoryEvent) {
@@ -133,14 +138,16 @@ impl Cursor {
             }
             EventAttributes::WorkflowExecutionCancelRequested { reason, .. } => {
                 self.cancel = Cancel::Requested { reason };
+                self.arrivals.push_back(Arrival::CancelRequest);
             }
             attributes => {
                 let operation_id = ended_operation(&attributes);
                 if let (Some(operation_id), Some(outcome)) = (operation_id, outcome_of(attributes))
-                    && let Some(operation @ Operation::Open) = self.operation_mut(operation_id)
+                    && let Some(operation @ (Operation::Open | Operation::Ended)) =
+                        self.operation_mut(operation_id)
                 {
                     *operation = Operation::Ready(Box::new(outcome));
-                    self.ready.push_back(operation_id);
+                    self.arrivals.push_back(Arrival::Outcome(operation_id));
                 }
             }
         }
@@ -156,6 +163,21 @@ impl Cursor {
             }
         }
         self.history.front()
+    }
+}
+
+/// How much of what a command holds is as long as the guest likes.
+fn guest_bytes(command: &Command) -> usize {
+    match command {
+        Command::ScheduleActivity { input, options, .. } => {
+            let types = options.retry.non_retryable_types.iter();
+            types.map(String::len).fold(input.len(), usize::saturating_add)
+        }
+        Command::Close(Outcome::Completed(result)) => result.len(),
+        Command::Close(Outcome::Failed(failure)) => failure.details_len(),
+        Command::Close(Outcome::Cancelled(details)) => details.len(),
+        Command::Close(Outcome::ContinueAsNew { input, .. }) => input.len(),
+        Command::StartTimer { .. } | Command::CancelOperation { .. } => 0,
     }
 }
 
@@ -207,9 +229,7 @@ fn matches_outcome(outcome: &Outcome, attributes: &EventAttributes) -> bool {
         ) => details == d,
         (
             Outcome::ContinueAsNew { workflow_type, input },
-            EventAttributes::WorkflowExecutionContinuedAsNew {
-                workflow_type: t, input: i, ..
-            },
+            EventAttributes::WorkflowExecutionContinuedAsNew { workflow_type: t, input: i, .. },
         ) => workflow_type == t && input == i,
         _ => false,
     }
@@ -240,10 +260,9 @@ fn describe_command(command: &Command) -> String {
             format!("failed the run: {}: {}", failure.info.type_name, failure.info.message)
         }
         Command::Close(Outcome::Cancelled(_)) => "ended the run as cancelled".to_owned(),
-        Command::Close(Outcome::ContinueAsNew { workflow_type, input }) => format!(
-            "continued as new `{workflow_type}` with {}",
-            describe_payload("input", input)
-        ),
+        Command::Close(Outcome::ContinueAsNew { workflow_type, input }) => {
+            format!("continued as new `{workflow_type}` with {}", describe_payload("input", input))
+        }
     }
 }
 

@@ -112,15 +112,22 @@ pub struct Cursor {
     started_at: Timestamp,
     /// By operation id, from 1.
     operations: Vec<Operation>,
-    /// Operations with an outcome that the guest has not taken, in order. May
-    /// hold some that `await` has taken since.
-    ready: VecDeque<OperationId>,
+    /// What was delivered to the cursor and not taken by the guest, in order. May
+    /// hold things that a wait for one operation has taken since.
+    arrivals: VecDeque<Arrival>,
     cancel: Cancel,
     /// Asked for since [`Cursor::take_commands`], and not in history.
     commands: Vec<Command>,
     command_bytes: usize,
     budget: Budget,
     closed: bool,
+}
+
+/// One thing that `next` may return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    Outcome(OperationId),
+    CancelRequest,
 }
 
 /// What became of a request to cancel.
@@ -142,7 +149,7 @@ impl Cursor {
             started: None,
             started_at: Timestamp::default(),
             operations: Vec::new(),
-            ready: VecDeque::new(),
+            arrivals: VecDeque::new(),
             cancel: Cancel::NotRequested,
             commands: Vec::new(),
             command_bytes: 0,

@@ -10,6 +10,10 @@ use dacapo_model::payload::Payload;
 pub(super) enum Operation {
     /// Nothing has been delivered for it.
     Open,
+    /// Its outcome is recorded, among the inputs that were overtaken, and not
+    /// delivered yet. To the guest it is open; to the run it is over, so giving
+    /// it up is not recorded.
+    Ended,
     /// It has an outcome that the guest has not taken. Boxed: most operations of
     /// a long run are over, and need no room for one.
     Ready(Box<Result<Payload, Failure>>),

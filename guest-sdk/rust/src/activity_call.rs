@@ -1,0 +1,113 @@
+//! Calling an activity from a workflow.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::Failure;
+use crate::options::ActivityOptions;
+use crate::payload;
+use crate::run::{self, Command, Progress};
+
+/// An activity that is to be run, made by calling a function marked
+/// `#[dacapo::activity]` in a workflow. Nothing happens before it is awaited.
+#[must_use = "an activity does nothing until it is awaited"]
+#[derive(Debug)]
+pub struct ActivityCall<T> {
+    activity_type: Cow<'static, str>,
+    input: Result<Vec<u8>, Failure>,
+    options: ActivityOptions,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> ActivityCall<T> {
+    /// Calls an activity by its type name only, such as one that a remote
+    /// worker defines. Activities of this module are better called through
+    /// the functions that `#[dacapo::activity]` makes.
+    pub fn named(activity_type: impl Into<Cow<'static, str>>, input: &impl Serialize) -> Self {
+        let activity_type = activity_type.into();
+        let input = payload::encode_input(input, format_args!("activity `{activity_type}`"));
+        Self { activity_type, input, options: ActivityOptions::new(), output: PhantomData }
+    }
+
+    /// A call without an argument; the macro writes it.
+    #[doc(hidden)]
+    pub fn without_input(activity_type: &'static str) -> Self {
+        Self {
+            activity_type: Cow::Borrowed(activity_type),
+            input: Ok(Vec::new()),
+            options: ActivityOptions::new(),
+            output: PhantomData,
+        }
+    }
+
+    /// Sets timeouts, retries and the task queue.
+    pub fn options(mut self, options: ActivityOptions) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+impl<T: DeserializeOwned> IntoFuture for ActivityCall<T> {
+    type Output = Result<T, Failure>;
+    type IntoFuture = ActivityFuture<T>;
+
+    fn into_future(self) -> ActivityFuture<T> {
+        let Self { activity_type, input, options, .. } = self;
+        let state = match input {
+            Ok(input) => State::Running(Progress::Planned(Box::new(Command::Activity {
+                activity_type: activity_type.clone(),
+                input,
+                options,
+            }))),
+            Err(failure) => State::Refused(Some(failure)),
+        };
+        ActivityFuture { activity_type, state, output: PhantomData }
+    }
+}
+
+/// Waits for the outcome of an activity. The first poll starts the activity;
+/// dropping the future before its end cancels it.
+#[must_use = "an activity does nothing until it is awaited"]
+pub struct ActivityFuture<T> {
+    activity_type: Cow<'static, str>,
+    state: State,
+    output: PhantomData<fn() -> T>,
+}
+
+enum State {
+    Running(Progress),
+    /// The argument could not be encoded.
+    Refused(Option<Failure>),
+}
+
+impl<T: DeserializeOwned> Future for ActivityFuture<T> {
+    type Output = Result<T, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { activity_type, state, .. } = &mut *self;
+        match state {
+            State::Refused(failure) => {
+                let failure = failure.take();
+                Poll::Ready(Err(failure.expect("an activity was awaited again after its end")))
+            }
+            State::Running(progress) => {
+                run::with_run(|run| run.poll(progress, cx)).map(|outcome| {
+                    payload::decode_result(&outcome?, format_args!("activity `{activity_type}`"))
+                })
+            }
+        }
+    }
+}
+
+impl<T> Drop for ActivityFuture<T> {
+    fn drop(&mut self) {
+        if let State::Running(progress) = &self.state {
+            run::abandon(progress);
+        }
+    }
+}

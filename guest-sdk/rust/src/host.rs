@@ -1,0 +1,40 @@
+//! The real runtime, as the component imports it.
+
+use std::time::Duration;
+
+use crate::bindings::dacapo::workflow::operations;
+use crate::failure::Failure;
+use crate::options::ActivityOptions;
+use crate::run::{Delivery, Host};
+use crate::time::nanos;
+
+/// Passes everything on to the imported interface.
+pub(crate) struct ImportedHost;
+
+impl Host for ImportedHost {
+    fn start_activity(&self, activity_type: &str, input: &[u8], options: &ActivityOptions) -> u32 {
+        operations::start_activity(activity_type, input, &options.to_wit())
+    }
+
+    fn start_timer(&self, after: Duration) -> u32 {
+        operations::start_timer(nanos(after))
+    }
+
+    fn cancel(&self, operation: u32) {
+        operations::cancel(operation);
+    }
+
+    fn next(&self) -> Delivery {
+        match operations::next() {
+            operations::Delivery::Completed(completion) => Delivery::Completed {
+                operation: completion.operation,
+                outcome: completion.outcome.map_err(Failure::from_wit),
+            },
+            operations::Delivery::CancelRequested(reason) => Delivery::CancelRequested(reason),
+            // Nothing in this SDK receives them yet, so there is nobody to tell.
+            operations::Delivery::Signal(_)
+            | operations::Delivery::Query(_)
+            | operations::Delivery::Update(_) => Delivery::Other,
+        }
+    }
+}

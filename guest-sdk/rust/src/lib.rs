@@ -1,0 +1,105 @@
+//! Write durable workflows and activities for Dacapo in Rust.
+//!
+//! A **workflow** is an `async fn` that may run for milliseconds or for years.
+//! If the machine dies, it goes on where it was: the runtime recorded what
+//! happened and plays it back. An **activity** is an ordinary function that
+//! touches the world, is given a time limit, and is tried again when it fails.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use dacapo::{ActivityOptions, Failure, RetryPolicy, sleep};
+//!
+//! #[dacapo::activity]
+//! fn charge(cents: u64) -> Result<String, Failure> {
+//!     let receipt = dacapo::http::post("https://bank.example/charges")
+//!         .header("idempotency-key", dacapo::activity_info().idempotency_key())
+//!         .json(&cents)
+//!         .send()?
+//!         .error_for_status()?;
+//!     Ok(receipt.text()?.to_owned())
+//! }
+//!
+//! #[dacapo::workflow]
+//! async fn subscription(cents: u64) -> Result<Vec<String>, Failure> {
+//!     let mut receipts = Vec::new();
+//!     for _month in 0..12 {
+//!         let patient = RetryPolicy::new().maximum_interval(Duration::from_secs(3_600));
+//!         receipts.push(charge(cents).options(ActivityOptions::new().retry(patient)).await?);
+//!         sleep(Duration::from_secs(30 * 24 * 3_600)).await?;
+//!     }
+//!     Ok(receipts)
+//! }
+//!
+//! dacapo::module! { workflows: [subscription], activities: [charge] }
+//! # fn main() {}
+//! ```
+//!
+//! Build it with `cargo build --release --target wasm32-wasip2` as a crate of
+//! type `cdylib`; the `.wasm` file is the module.
+//!
+//! # What is safe in a workflow
+//!
+//! Everything that `std` offers: `SystemTime::now`, `Instant`, `HashMap`,
+//! `std::thread::sleep`, `println!` and environment variables are answered by
+//! the runtime in a way that repeats. Files, sockets and HTTP are not; they
+//! belong into activities.
+
+// The macros name this crate as its users do, in its own tests too.
+extern crate self as dacapo;
+
+mod activity_call;
+#[doc(hidden)]
+pub mod bindings;
+mod cancellation;
+mod continue_as_new;
+mod executor;
+mod failure;
+mod group;
+mod host;
+pub mod http;
+mod info;
+mod join;
+mod module;
+mod options;
+mod payload;
+mod race;
+mod run;
+mod time;
+mod timers;
+
+pub use activity_call::{ActivityCall, ActivityFuture};
+pub use cancellation::{is_cancel_requested, shielded};
+pub use continue_as_new::continue_as_new;
+pub use dacapo_macros::{activity, workflow};
+pub use failure::{Failure, FailureInfo, FailureKind};
+pub use group::{join_all, race_all, try_join_all};
+pub use info::{ActivityInfo, WorkflowInfo, activity_info, workflow_info};
+pub use options::{ActivityOptions, RetryPolicy};
+pub use race::{Either, race};
+pub use timers::{Elapsed, Sleep, sleep, timeout};
+
+/// What the macros expand to. Not for people; may change at any time.
+#[doc(hidden)]
+pub mod __private {
+    pub use wit_bindgen;
+
+    pub use crate::bindings;
+    pub use crate::bindings::dacapo::workflow::types::Failure as WitFailure;
+    pub use crate::bindings::exports::dacapo::workflow::{activity, definitions, workflow};
+    pub use crate::executor::run_activity as block_on_activity;
+    pub use crate::join::{Join, TryJoin};
+    pub use crate::module::{
+        Activity, Fallible, Workflow, activity_input, activity_result, list_definitions,
+        run_activity, run_workflow, unknown_activity, unknown_workflow, workflow_input,
+        workflow_result,
+    };
+}
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[cfg(test)]
+mod tests;

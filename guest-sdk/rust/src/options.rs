@@ -1,0 +1,206 @@
+//! How an activity is to be run: timeouts and retries.
+
+use std::time::Duration;
+
+use crate::bindings::dacapo::workflow::operations as wit;
+use crate::bindings::dacapo::workflow::types as wit_types;
+use crate::time::nanos;
+
+/// Timeouts, retries and the place where an activity runs.
+///
+/// Without any of them an attempt may take 60 s, and a failed one is tried
+/// again without end; see [`RetryPolicy`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ActivityOptions {
+    start_to_close: Option<Duration>,
+    schedule_to_close: Option<Duration>,
+    schedule_to_start: Option<Duration>,
+    heartbeat: Option<Duration>,
+    retry: Option<RetryPolicy>,
+    task_queue: Option<String>,
+}
+
+impl ActivityOptions {
+    /// Options that leave everything at its default.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Limit for one attempt. Running out of it is retried.
+    #[must_use]
+    pub fn start_to_close(mut self, limit: Duration) -> Self {
+        self.start_to_close = Some(limit);
+        self
+    }
+
+    /// Limit from scheduling to the final outcome, over all attempts and the
+    /// waits between them.
+    #[must_use]
+    pub fn schedule_to_close(mut self, limit: Duration) -> Self {
+        self.schedule_to_close = Some(limit);
+        self
+    }
+
+    /// Limit for the time until a remote worker takes the task.
+    #[must_use]
+    pub fn schedule_to_start(mut self, limit: Duration) -> Self {
+        self.schedule_to_start = Some(limit);
+        self
+    }
+
+    /// Longest silence between two heartbeats of a remote worker.
+    #[must_use]
+    pub fn heartbeat(mut self, limit: Duration) -> Self {
+        self.heartbeat = Some(limit);
+        self
+    }
+
+    /// When and how often a failed attempt is tried again.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// Runs the activity on the remote workers of this queue instead of in the
+    /// runtime.
+    #[must_use]
+    pub fn task_queue(mut self, name: impl Into<String>) -> Self {
+        self.task_queue = Some(name.into());
+        self
+    }
+
+    pub(crate) fn to_wit(&self) -> wit::ActivityOptions {
+        wit::ActivityOptions {
+            start_to_close_timeout: self.start_to_close.map(nanos),
+            schedule_to_close_timeout: self.schedule_to_close.map(nanos),
+            schedule_to_start_timeout: self.schedule_to_start.map(nanos),
+            heartbeat_timeout: self.heartbeat.map(nanos),
+            retry: self.retry.as_ref().map(RetryPolicy::to_wit),
+            task_queue: self.task_queue.clone(),
+        }
+    }
+}
+
+/// When and how often a failed activity is tried again.
+///
+/// The default waits 1 s, then 2 s, 4 s and so on up to 100 s, and never gives
+/// up. A failure that is [non-retryable](crate::Failure::non_retryable) ends
+/// the activity whatever the policy says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetryPolicy {
+    initial_interval: Duration,
+    backoff_coefficient: f64,
+    maximum_interval: Option<Duration>,
+    maximum_attempts: u32,
+    non_retryable_types: Vec<String>,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            initial_interval: Duration::from_secs(1),
+            backoff_coefficient: 2.0,
+            maximum_interval: None,
+            maximum_attempts: 0,
+            non_retryable_types: Vec::new(),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// The default policy.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs the activity at most once, even if the node dies while it runs.
+    pub fn never() -> Self {
+        Self::new().maximum_attempts(1)
+    }
+
+    /// The wait before the second attempt.
+    #[must_use]
+    pub fn initial_interval(mut self, interval: Duration) -> Self {
+        self.initial_interval = interval;
+        self
+    }
+
+    /// Factor from one wait to the next; less than 1 counts as 1.
+    #[must_use]
+    pub fn backoff_coefficient(mut self, coefficient: f64) -> Self {
+        self.backoff_coefficient = coefficient.max(1.0);
+        self
+    }
+
+    /// No wait is longer than this. Default: 100 times the initial interval.
+    #[must_use]
+    pub fn maximum_interval(mut self, interval: Duration) -> Self {
+        self.maximum_interval = Some(interval);
+        self
+    }
+
+    /// Attempts in total; 0 means no limit.
+    #[must_use]
+    pub fn maximum_attempts(mut self, attempts: u32) -> Self {
+        self.maximum_attempts = attempts;
+        self
+    }
+
+    /// Failure types that end the activity at once.
+    #[must_use]
+    pub fn non_retryable_types<T: Into<String>>(
+        mut self,
+        types: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.non_retryable_types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    fn to_wit(&self) -> wit_types::RetryPolicy {
+        wit_types::RetryPolicy {
+            // Zero would ask for the default of 1 s; what was meant is no wait,
+            // and a microsecond is the least that is kept.
+            initial_interval: nanos(self.initial_interval).max(1_000),
+            backoff_coefficient: self.backoff_coefficient,
+            maximum_interval: self.maximum_interval.map(nanos),
+            maximum_attempts: self.maximum_attempts,
+            non_retryable_types: self.non_retryable_types.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_sent_for_what_was_not_set() {
+        let options = ActivityOptions::new().to_wit();
+        assert_eq!(options.start_to_close_timeout, None);
+        assert_eq!(options.schedule_to_close_timeout, None);
+        assert!(options.retry.is_none());
+        assert_eq!(options.task_queue, None);
+    }
+
+    #[test]
+    fn limits_are_sent_in_nanoseconds() {
+        let options = ActivityOptions::new()
+            .start_to_close(Duration::from_millis(1))
+            .schedule_to_close(Duration::MAX)
+            .to_wit();
+        assert_eq!(options.start_to_close_timeout, Some(1_000_000));
+        assert_eq!(options.schedule_to_close_timeout, Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_policy_never_sends_what_the_runtime_would_read_differently() {
+        let policy = RetryPolicy::never()
+            .initial_interval(Duration::ZERO)
+            .backoff_coefficient(f64::NAN)
+            .to_wit();
+        assert_eq!(policy.initial_interval, 1_000);
+        assert_eq!(policy.backoff_coefficient, 1.0);
+        assert_eq!(policy.maximum_attempts, 1);
+    }
+}

@@ -1,0 +1,107 @@
+//! JSON in and out, with errors that name what was expected.
+
+use std::any::type_name;
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::Failure;
+
+/// Encodes what is sent to a workflow or an activity.
+pub(crate) fn encode_input<T: Serialize>(
+    value: &T,
+    receiver: impl Display,
+) -> Result<Vec<u8>, Failure> {
+    encode(value, "InvalidInput", format_args!("the input of {receiver}"))
+}
+
+/// Decodes what a workflow or an activity was called with.
+pub(crate) fn decode_input<T: DeserializeOwned>(
+    input: &[u8],
+    receiver: impl Display,
+) -> Result<T, Failure> {
+    decode(input, "InvalidInput", format_args!("the input of {receiver}"))
+}
+
+/// Encodes what a workflow or an activity returns.
+pub(crate) fn encode_result<T: Serialize>(
+    value: &T,
+    sender: impl Display,
+) -> Result<Vec<u8>, Failure> {
+    encode(value, "InvalidResult", format_args!("the result of {sender}"))
+}
+
+/// Decodes what an activity returned.
+pub(crate) fn decode_result<T: DeserializeOwned>(
+    result: &[u8],
+    sender: impl Display,
+) -> Result<T, Failure> {
+    decode(result, "InvalidResult", format_args!("the result of {sender}"))
+}
+
+pub(crate) fn encode_details<T: Serialize>(details: &T) -> Result<Vec<u8>, Failure> {
+    encode(details, "InvalidDetails", "the details of a failure")
+}
+
+pub(crate) fn decode_details<T: DeserializeOwned>(details: &[u8]) -> Result<T, Failure> {
+    decode(details, "InvalidDetails", "the details of a failure")
+}
+
+fn encode<T: Serialize>(value: &T, code: &str, what: impl Display) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|error| {
+        let expected = type_name::<T>();
+        let message = format!("{what}, a `{expected}`, can't be written as JSON: {error}");
+        Failure::application(code, message).non_retryable()
+    })
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8], code: &str, what: impl Display) -> Result<T, Failure> {
+    // No bytes at all is how a caller without an argument says `null`.
+    let json = if bytes.is_empty() { b"null" } else { bytes };
+    serde_json::from_slice(json).map_err(|error| {
+        let expected = type_name::<T>();
+        let message = format!("{what} is not a valid `{expected}`: {error}");
+        Failure::application(code, message).non_retryable()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only the error of decoding it is looked at")]
+    struct Order {
+        cents: u32,
+    }
+
+    #[test]
+    fn a_wrong_input_names_receiver_type_and_position() {
+        let failure = decode_input::<Order>(br#"{"cents": "many"}"#, "workflow `checkout`")
+            .expect_err("not a number");
+        assert_eq!(failure.info.type_name, "InvalidInput");
+        assert!(failure.info.non_retryable);
+        let message = failure.info.message;
+        assert!(message.contains("workflow `checkout`"), "{message}");
+        assert!(message.contains("Order"), "{message}");
+        assert!(message.contains("line 1 column 16"), "{message}");
+    }
+
+    #[test]
+    fn nothing_is_read_as_null() {
+        assert_eq!(decode_input::<Option<u8>>(b"", "workflow `w`"), Ok(None));
+        assert_eq!(decode_result::<()>(b"", "activity `a`"), Ok(()));
+        assert!(decode_input::<u8>(b"", "workflow `w`").is_err());
+    }
+
+    #[test]
+    fn a_value_that_json_cannot_hold_is_a_failure() {
+        let keys = std::collections::BTreeMap::from([((1, 2), 3)]);
+        let failure = encode_result(&keys, "activity `a`").expect_err("a tuple is no JSON key");
+        assert_eq!(failure.info.type_name, "InvalidResult");
+        assert!(failure.info.non_retryable);
+    }
+}

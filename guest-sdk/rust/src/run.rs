@@ -1,0 +1,205 @@
+//! The state of the one run that this instance executes: what it waits for,
+//! and whether it was asked to cancel.
+//!
+//! Everything that decides an order is a counter or a `BTreeMap`, because the
+//! run has to behave the same when it is replayed.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::options::ActivityOptions;
+
+/// The runtime as a workflow sees it. Real runs talk to the imported
+/// interface; the tests of this crate talk to a script.
+pub(crate) trait Host {
+    fn start_activity(&self, activity_type: &str, input: &[u8], options: &ActivityOptions) -> u32;
+    fn start_timer(&self, after: Duration) -> u32;
+    fn cancel(&self, operation: u32);
+    fn next(&self) -> Delivery;
+}
+
+/// Something that happened to this run.
+pub(crate) enum Delivery {
+    Completed {
+        operation: u32,
+        outcome: Result<Vec<u8>, Failure>,
+    },
+    CancelRequested(String),
+    /// A message that this SDK has no receiver for.
+    Other,
+}
+
+/// Something durable to start.
+pub(crate) enum Command {
+    Activity { activity_type: Cow<'static, str>, input: Vec<u8>, options: ActivityOptions },
+    Timer(Duration),
+}
+
+/// Where an operation is on its way.
+pub(crate) enum Progress {
+    /// Not started: futures do nothing before they are polled.
+    Planned(Box<Command>),
+    /// Started, and its outcome not yet handed to the code that waits.
+    Open(u32),
+    /// The outcome was handed over.
+    Closed,
+}
+
+enum Slot {
+    Waiting(Waker),
+    Done(Result<Vec<u8>, Failure>),
+}
+
+pub(crate) struct Run {
+    host: Rc<dyn Host>,
+    open: BTreeMap<u32, Slot>,
+    cancel_requested: Option<String>,
+    shields: u32,
+    continuation: Option<Vec<u8>>,
+}
+
+thread_local! {
+    static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
+}
+
+/// Makes `host` answer the workflow futures of this thread, as a new run.
+pub(crate) fn install(host: Rc<dyn Host>) {
+    let run =
+        Run { host, open: BTreeMap::new(), cancel_requested: None, shields: 0, continuation: None };
+    RUN.set(Some(run));
+}
+
+/// Reaches the current run.
+///
+/// # Panics
+///
+/// Outside a workflow, which is a mistake in the program that no code at run
+/// time could handle better.
+pub(crate) fn with_run<T>(f: impl FnOnce(&mut Run) -> T) -> T {
+    RUN.with_borrow_mut(|run| match run {
+        Some(run) => f(run),
+        None => panic!(
+            "activities, timers and cancellation exist in workflows only; \
+             an activity calls other activities as plain functions (`name::run`)"
+        ),
+    })
+}
+
+impl Run {
+    pub(crate) fn host(&self) -> Rc<dyn Host> {
+        Rc::clone(&self.host)
+    }
+
+    /// Starts or checks an operation for the future that owns `progress`.
+    pub(crate) fn poll(
+        &mut self,
+        progress: &mut Progress,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Vec<u8>, Failure>> {
+        let operation = match progress {
+            Progress::Planned(command) => {
+                if let Some(failure) = self.cancellation() {
+                    *progress = Progress::Closed;
+                    return Poll::Ready(Err(failure));
+                }
+                let operation = self.start(command);
+                *progress = Progress::Open(operation);
+                operation
+            }
+            Progress::Open(operation) => *operation,
+            Progress::Closed => panic!("an operation was awaited again after it had ended"),
+        };
+        if let Some(Slot::Done(outcome)) =
+            self.open.insert(operation, Slot::Waiting(cx.waker().clone()))
+        {
+            self.open.remove(&operation);
+            *progress = Progress::Closed;
+            return Poll::Ready(outcome);
+        }
+        if let Some(failure) = self.cancellation() {
+            self.give_up(operation);
+            *progress = Progress::Closed;
+            return Poll::Ready(Err(failure));
+        }
+        Poll::Pending
+    }
+
+    fn start(&self, command: &Command) -> u32 {
+        match command {
+            Command::Activity { activity_type, input, options } => {
+                self.host.start_activity(activity_type, input, options)
+            }
+            Command::Timer(after) => self.host.start_timer(*after),
+        }
+    }
+
+    fn give_up(&mut self, operation: u32) {
+        // Nothing is left to cancel once the outcome was delivered.
+        if let Some(Slot::Waiting(_)) = self.open.remove(&operation) {
+            self.host.cancel(operation);
+        }
+    }
+
+    /// Why an operation that is awaited here and now must not go on.
+    fn cancellation(&self) -> Option<Failure> {
+        if self.shields > 0 {
+            return None;
+        }
+        self.cancel_requested.as_ref().map(Failure::cancelled)
+    }
+
+    /// Takes in a delivery and wakes whoever waits for it.
+    pub(crate) fn deliver(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Completed { operation, outcome } => {
+                if let Some(slot) = self.open.get_mut(&operation)
+                    && let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Done(outcome))
+                {
+                    waker.wake();
+                }
+            }
+            Delivery::CancelRequested(reason) => {
+                self.cancel_requested = Some(reason);
+                for slot in self.open.values() {
+                    if let Slot::Waiting(waker) = slot {
+                        waker.wake_by_ref();
+                    }
+                }
+            }
+            Delivery::Other => {}
+        }
+    }
+
+    pub(crate) fn enter_shield(&mut self) {
+        self.shields += 1;
+    }
+
+    pub(crate) fn leave_shield(&mut self) {
+        self.shields -= 1;
+    }
+
+    pub(crate) fn continue_with(&mut self, input: Vec<u8>) {
+        self.continuation.get_or_insert(input);
+    }
+
+    pub(crate) fn take_continuation(&mut self) -> Option<Vec<u8>> {
+        self.continuation.take()
+    }
+}
+
+/// Gives up what a dropped future was waiting for.
+pub(crate) fn abandon(progress: &Progress) {
+    if let Progress::Open(operation) = progress {
+        // The thread, and with it the run, may be gone already.
+        let _ = RUN.try_with(|run| {
+            if let Some(run) = run.borrow_mut().as_mut() {
+                run.give_up(*operation);
+            }
+        });
+    }
+}

@@ -1,0 +1,98 @@
+//! A runtime that delivers what a test wrote down, and logs what it is asked.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::executor::{End, run_workflow};
+use crate::options::ActivityOptions;
+use crate::run::{self, Delivery, Host};
+use crate::{ActivityCall, Failure};
+
+/// What a workflow asked for, in order.
+pub(super) type Log = Vec<String>;
+
+/// Runs `workflow` with these deliveries, which have to suffice.
+pub(super) fn play<F: Future>(
+    deliveries: impl IntoIterator<Item = Delivery>,
+    workflow: F,
+) -> (F::Output, Log) {
+    match play_to_end(deliveries, workflow) {
+        (End::Returned(output), log) => (output, log),
+        (End::Continued(input), _) => panic!("continued as new with {input:?}"),
+    }
+}
+
+pub(super) fn play_to_end<F: Future>(
+    deliveries: impl IntoIterator<Item = Delivery>,
+    workflow: F,
+) -> (End<F::Output>, Log) {
+    let script = Rc::new(Script {
+        deliveries: RefCell::new(deliveries.into_iter().collect()),
+        started: Cell::new(0),
+        log: RefCell::default(),
+    });
+    run::install(Rc::clone(&script) as Rc<dyn Host>);
+    let end = run_workflow(workflow);
+    assert!(script.deliveries.borrow().is_empty(), "the workflow ended before its script");
+    (end, script.log.take())
+}
+
+/// An activity that returns a number.
+pub(super) fn number(name: &'static str) -> ActivityCall<u32> {
+    ActivityCall::without_input(name)
+}
+
+/// The activity that was started as this operation returns a number.
+pub(super) fn returns(operation: u32, number: u32) -> Delivery {
+    Delivery::Completed { operation, outcome: Ok(number.to_string().into_bytes()) }
+}
+
+/// The activity that was started as this operation fails.
+pub(super) fn fails(operation: u32, type_name: &str) -> Delivery {
+    Delivery::Completed { operation, outcome: Err(Failure::application(type_name, "no")) }
+}
+
+/// The timer that was started as this operation fires.
+pub(super) fn fires(operation: u32) -> Delivery {
+    Delivery::Completed { operation, outcome: Ok(Vec::new()) }
+}
+
+pub(super) fn cancel_request() -> Delivery {
+    Delivery::CancelRequested("changed my mind".to_owned())
+}
+
+struct Script {
+    deliveries: RefCell<VecDeque<Delivery>>,
+    started: Cell<u32>,
+    log: RefCell<Log>,
+}
+
+impl Script {
+    fn start(&self, what: String) -> u32 {
+        self.started.set(self.started.get() + 1);
+        let operation = self.started.get();
+        self.log.borrow_mut().push(format!("{operation}: {what}"));
+        operation
+    }
+}
+
+impl Host for Script {
+    fn start_activity(&self, activity_type: &str, input: &[u8], _: &ActivityOptions) -> u32 {
+        self.start(format!("{activity_type}({})", String::from_utf8_lossy(input)))
+    }
+
+    fn start_timer(&self, after: Duration) -> u32 {
+        self.start(format!("timer {after:?}"))
+    }
+
+    fn cancel(&self, operation: u32) {
+        self.log.borrow_mut().push(format!("cancel {operation}"));
+    }
+
+    fn next(&self) -> Delivery {
+        self.log.borrow_mut().push("next".to_owned());
+        self.deliveries.borrow_mut().pop_front().expect("the script has another delivery")
+    }
+}

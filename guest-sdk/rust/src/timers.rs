@@ -1,0 +1,68 @@
+//! Durable timers and time limits.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::cancellation::shielded;
+use crate::failure::Failure;
+use crate::run::{self, Command, Progress};
+
+/// Waits for `duration`, which may be years: nothing is held in memory
+/// meanwhile that the run would miss after a crash. Fails only if the run is
+/// asked to cancel.
+pub fn sleep(duration: Duration) -> Sleep {
+    Sleep { progress: Progress::Planned(Box::new(Command::Timer(duration))) }
+}
+
+/// A timer, made by [`sleep`]. The first poll starts it; dropping it cancels
+/// it.
+#[must_use = "a timer does nothing until it is awaited"]
+pub struct Sleep {
+    progress: Progress,
+}
+
+impl Future for Sleep {
+    type Output = Result<(), Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        run::with_run(|run| run.poll(&mut self.progress, cx)).map(|outcome| outcome.map(|_| ()))
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        run::abandon(&self.progress);
+    }
+}
+
+/// Gives `future` at most `limit`. What has not ended by then is dropped, and
+/// so cancelled.
+///
+/// The limit also holds while a run is being cancelled, and inside
+/// [`shielded`] blocks.
+pub async fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future.into_future());
+    let mut timer = pin!(shielded(sleep(limit)));
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        timer.as_mut().poll(cx).map(|_| Err(Elapsed(limit)))
+    })
+    .await
+}
+
+/// The time limit of [`timeout`] ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed(Duration);
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not done within {:?}", self.0)
+    }
+}
+
+impl std::error::Error for Elapsed {}

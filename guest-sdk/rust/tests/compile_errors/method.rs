@@ -1,0 +1,8 @@
+struct Shop;
+
+impl Shop {
+    #[dacapo::activity]
+    fn reserve(&self) {}
+}
+
+fn main() {}

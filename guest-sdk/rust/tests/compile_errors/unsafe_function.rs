@@ -1,0 +1,7 @@
+#[dacapo::activity]
+unsafe fn reserve() {}
+
+#[dacapo::activity]
+extern "C" fn charge() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[dacapo::workflow]
+fn checkout() {}
+
+fn main() {}

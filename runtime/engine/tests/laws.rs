@@ -1,0 +1,162 @@
+//! Laws of the engine, held against random programs in a random world.
+//!
+//! A *program* plays the guest; a *script* plays clients, workers, clocks, traps
+//! and crashes. The simulation checks after each commit that the state is the one
+//! that history makes, that the timer rows and the running attempts are those the
+//! state needs, and that what is refused changes nothing (`support/simulation.rs`).
+
+mod support;
+
+use dacapo_engine::decide::{Input, decide};
+use dacapo_engine::replay::CallError;
+use dacapo_engine::state::RunState;
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::execution::ExecutionStatus;
+use dacapo_model::ids::RunId;
+use dacapo_model::limits::Limits;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+use uuid::Uuid;
+
+use support::Checked;
+use support::checks::{
+    deliveries_follow_history, every_commit_can_be_recovered, no_timer_fires_early,
+};
+use support::guest::Guest;
+use support::mutation::{alter_command, mutations, renumber};
+use support::program::programs;
+use support::script::scripts;
+use support::simulation::{Residency, Simulation};
+use support::stored::{listing, stored};
+
+/// Enough cases to meet rare orders of events; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig {
+        cases: config.cases.max(1_500),
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..config
+    }
+}
+
+fn law<T>(checked: Checked<T>) -> Result<T, TestCaseError> {
+    checked.map_err(TestCaseError::fail)
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_run_ends_and_every_commit_of_it_can_be_recovered(
+        program in programs(),
+        script in scripts(),
+    ) {
+        let run = law(Simulation::run(&program, &script, Residency::Kept))?;
+        law(every_commit_can_be_recovered(&run))?;
+        law(deliveries_follow_history(&run))?;
+        law(no_timer_fires_early(&run.history))?;
+    }
+
+    #[test]
+    fn going_on_from_a_replay_makes_the_same_history(
+        program in programs(),
+        script in scripts(),
+    ) {
+        let kept = law(Simulation::run(&program, &script, Residency::Kept))?;
+        for residency in [Residency::ReplayedBeforeInput, Residency::ReplayedWithInput] {
+            let replayed = law(Simulation::run(&program, &script, residency))?;
+            prop_assert!(
+                stored(&kept.history) == stored(&replayed.history),
+                "{residency:?} makes\n{}instead of\n{}",
+                listing(&replayed.history),
+                listing(&kept.history)
+            );
+        }
+    }
+
+    #[test]
+    fn a_command_that_was_altered_is_found_where_it_is(
+        program in programs(),
+        script in scripts(),
+        pick in any::<prop::sample::Index>(),
+    ) {
+        let run = law(Simulation::run(&program, &script, Residency::Kept))?;
+        found_where_it_is(&run, pick)?;
+    }
+
+    #[test]
+    fn a_damaged_history_is_refused_or_replayed_but_never_panics(
+        program in programs(),
+        script in scripts(),
+        damage in prop::collection::vec(mutations(), 1..3),
+        hidden in any::<bool>(),
+    ) {
+        let run = law(Simulation::run(&program, &script, Residency::Kept))?;
+        let mut history = run.history.clone();
+        for mutation in &damage {
+            if !history.is_empty() {
+                mutation.apply(&mut history);
+            }
+        }
+        if hidden {
+            renumber(&mut history);
+        }
+        law(replays_consistently_if_at_all(&run, &history))?;
+    }
+}
+
+fn found_where_it_is(run: &Simulation, pick: prop::sample::Index) -> TestCaseResult {
+    let mut history = run.history.clone();
+    let altered: Vec<_> = (0..history.len())
+        .filter(|at| alter_command(&mut history[*at].attributes.clone()))
+        .collect();
+    if altered.is_empty() {
+        return Ok(());
+    }
+    let at = altered[pick.index(altered.len())];
+    alter_command(&mut history[at].attributes);
+    match Guest::new(&run.program).advance(stored(&history)) {
+        Err(CallError::Nondeterminism(found)) if found.event_id == history[at].id.0 => Ok(()),
+        other => Err(TestCaseError::fail(format!(
+            "event {} was altered, and replay says {other:?}\n{}",
+            history[at].id,
+            listing(&history)
+        ))),
+    }
+}
+
+/// A damaged history that state and guest both accept goes on like any other.
+fn replays_consistently_if_at_all(run: &Simulation, history: &[HistoryEvent]) -> Checked {
+    let mut guest = Guest::new(&run.program);
+    let answer = guest.advance(stored(history));
+    let (Ok(Some(mut state)), Ok(commands)) = (RunState::from_history(history), answer) else {
+        return Ok(());
+    };
+    if !state.status.is_open() {
+        // A run that was terminated while it was blocked has more to ask for.
+        support::ensure!(
+            state.status == ExecutionStatus::Terminated || commands.is_empty(),
+            "replay of a closed run asks for {commands:?}\n{}",
+            listing(history)
+        );
+        return Ok(());
+    }
+    let now = state.last_event_at;
+    let turn = Input::GuestTurn { run_id: RunId(Uuid::nil()), commands };
+    let transition =
+        decide(&mut state, turn, now, &Limits::default()).map_err(|refusal| refusal.to_string())?;
+    let longer = [history, transition.events.as_slice()].concat();
+    let mut again = Guest::new(&run.program);
+    let commands = again.advance(stored(&longer)).map_err(|error| {
+        format!("what was recorded does not fit: {error}\n{}", listing(&longer))
+    })?;
+    support::ensure!(
+        commands.is_empty() && again.place == guest.place,
+        "after {commands:?}, replay ends at {:?} instead of {:?}\n{}",
+        again.place,
+        guest.place,
+        listing(&longer)
+    );
+    Ok(())
+}

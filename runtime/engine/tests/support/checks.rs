@@ -1,0 +1,92 @@
+//! What must hold of a run that has ended, looking back on its history.
+
+use std::collections::BTreeMap;
+
+use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::ids::OperationId;
+
+use super::guest::{Guest, Taken};
+use super::simulation::Simulation;
+use super::stored::{listing, stored};
+use super::{Checked, ensure};
+
+/// A node that died after any of the commits finds the run where it was: the
+/// guest fits the history, asks for nothing new, and ends in the same place.
+pub(crate) fn every_commit_can_be_recovered(run: &Simulation) -> Checked {
+    for commit in &run.commits {
+        let mut guest = Guest::new(&run.program);
+        let history = &run.history[..commit.events];
+        let commands = guest.advance(stored(history)).map_err(|error| {
+            format!("replay of the first {} events: {error}\n{}", commit.events, listing(history))
+        })?;
+        let Some(place) = &commit.place else {
+            // Blocked: what the guest would ask for is yet to be recorded.
+            continue;
+        };
+        ensure!(
+            commands.is_empty(),
+            "replay of the first {} events asks for {commands:?}\n{}",
+            commit.events,
+            listing(history)
+        );
+        ensure!(
+            guest.place == *place,
+            "replay of the first {} events ends at {:?}, not {place:?}\n{}",
+            commit.events,
+            guest.place,
+            listing(history)
+        );
+    }
+    Ok(())
+}
+
+/// `next` returns things in the order in which they were recorded.
+pub(crate) fn deliveries_follow_history(run: &Simulation) -> Checked {
+    let mut recorded = Vec::new();
+    for event in &run.history {
+        match &event.attributes {
+            EventAttributes::ActivityTaskCompleted { operation_id, .. }
+            | EventAttributes::ActivityTaskFailed { operation_id, .. }
+            | EventAttributes::ActivityTaskTimedOut { operation_id, .. }
+            | EventAttributes::TimerFired { operation_id, .. } => {
+                recorded.push(Taken::Outcome(*operation_id));
+            }
+            EventAttributes::WorkflowExecutionCancelRequested { .. } => {
+                recorded.push(Taken::CancelRequest);
+            }
+            _ => {}
+        }
+    }
+    let mut recorded = recorded.iter();
+    let Some(place) = run.commits.iter().rev().find_map(|commit| commit.place.as_ref()) else {
+        return Ok(());
+    };
+    for taken in &place.taken {
+        ensure!(
+            recorded.any(|input| input == taken),
+            "`next` returned {:?}, which is not the order of\n{}",
+            place.taken,
+            listing(&run.history)
+        );
+    }
+    Ok(())
+}
+
+/// No timer fires before its time.
+pub(crate) fn no_timer_fires_early(history: &[HistoryEvent]) -> Checked {
+    let mut due = BTreeMap::<OperationId, _>::new();
+    for event in history {
+        match &event.attributes {
+            EventAttributes::TimerStarted { operation_id, fire_at } => {
+                due.insert(*operation_id, *fire_at);
+            }
+            EventAttributes::TimerFired { operation_id, .. } => ensure!(
+                due.get(operation_id).is_some_and(|fire_at| *fire_at <= event.time),
+                "the timer of operation {operation_id} fired early at event {}",
+                event.id
+            ),
+            _ => {}
+        }
+    }
+    Ok(())
+}

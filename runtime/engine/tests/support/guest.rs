@@ -1,0 +1,234 @@
+//! Plays a program against a cursor, as the host does with WebAssembly.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery};
+use dacapo_model::command::{Command, Outcome};
+use dacapo_model::event::{ActivityOptions, HistoryEvent};
+use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::ids::{OperationId, TypeName};
+use dacapo_model::limits::Limits;
+use dacapo_model::payload::Payload;
+use dacapo_model::retry::RetryPolicy;
+
+use super::program::{End, Program, Step};
+
+/// What `next` returned, without what it held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Outcome(OperationId),
+    CancelRequest,
+}
+
+/// Where a guest stands. Two guests in the same place behave the same from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    started: bool,
+    step: usize,
+    /// A digest of all that the guest has seen, in order.
+    seen: u64,
+    /// Started, and neither taken nor given up.
+    open: Vec<OperationId>,
+    sleeping: Option<OperationId>,
+    /// What `next` returned so far, in order.
+    pub(crate) taken: Vec<Taken>,
+    pub(crate) closed: bool,
+}
+
+/// A running program.
+pub(crate) struct Guest {
+    cursor: Cursor,
+    program: Arc<Program>,
+    pub(crate) place: Place,
+}
+
+#[derive(PartialEq)]
+enum Progress {
+    Went,
+    Blocked,
+}
+
+impl Guest {
+    pub(crate) fn new(program: &Arc<Program>) -> Self {
+        Self {
+            cursor: Cursor::new(Budget::from(&Limits::default())),
+            program: Arc::clone(program),
+            place: Place {
+                started: false,
+                step: 0,
+                seen: 0,
+                open: Vec::new(),
+                sleeping: None,
+                taken: Vec::new(),
+                closed: false,
+            },
+        }
+    }
+
+    /// The same contract as `GuestInstance::advance`.
+    pub(crate) fn advance(&mut self, events: Vec<HistoryEvent>) -> Result<Vec<Command>, CallError> {
+        self.cursor.extend(events);
+        while !self.place.closed && self.step()? == Progress::Went {}
+        Ok(self.cursor.take_commands())
+    }
+
+    fn step(&mut self) -> Result<Progress, CallError> {
+        if !self.place.started {
+            let Answer::Ready(started) = self.cursor.start()? else {
+                return Ok(Progress::Blocked);
+            };
+            let input = started.input.clone();
+            self.see(&input.as_bytes());
+            self.place.started = true;
+        }
+        let steps = self.program.steps.len();
+        if self.place.step >= steps * self.program.rounds {
+            self.close(self.program.end)?;
+            return Ok(Progress::Went);
+        }
+        let step = self.program.steps[self.place.step % steps].clone();
+        if self.perform(&step)? == Progress::Blocked {
+            return Ok(Progress::Blocked);
+        }
+        self.place.step += 1;
+        Ok(Progress::Went)
+    }
+
+    fn perform(&mut self, step: &Step) -> Result<Progress, CallError> {
+        match *step {
+            Step::StartActivity { attempts, total_seconds } => {
+                // The input tells what was seen before: order matters.
+                let input = Payload::new(format!("\"{:016x}\"", self.place.seen));
+                let activity_type = TypeName::new("work").expect("a valid name");
+                let options = options(attempts, total_seconds);
+                let operation = self.cursor.start_activity(activity_type, input, options)?;
+                self.place.open.push(operation);
+            }
+            Step::StartTimer { millis } => {
+                let operation = self.start_timer(millis)?;
+                self.place.open.push(operation);
+            }
+            Step::Cancel(pick) => {
+                if let Some(operation) = self.pick(pick) {
+                    self.cursor.cancel(operation)?;
+                    self.over(operation);
+                }
+            }
+            Step::Next => return self.next(),
+            Step::Wait(pick) => return self.wait(pick),
+            Step::Sleep { millis } => return self.sleep(millis),
+            Step::SkipIfOdd(steps) => self.skip_if(self.place.seen % 2 == 1, steps),
+            Step::SkipIfCancelRequested(steps) => {
+                self.skip_if(self.cursor.is_cancel_requested(), steps);
+            }
+            Step::Close(end) => self.close(end)?,
+        }
+        Ok(Progress::Went)
+    }
+
+    fn next(&mut self) -> Result<Progress, CallError> {
+        if self.place.open.is_empty() {
+            return Ok(Progress::Went);
+        }
+        let Answer::Ready(delivery) = self.cursor.next()? else {
+            return Ok(Progress::Blocked);
+        };
+        self.see(&format!("{delivery:?} at {}", self.cursor.now()));
+        match delivery {
+            Delivery::Completed { operation_id, .. } => {
+                self.over(operation_id);
+                self.place.taken.push(Taken::Outcome(operation_id));
+            }
+            Delivery::CancelRequested { .. } => self.place.taken.push(Taken::CancelRequest),
+        }
+        Ok(Progress::Went)
+    }
+
+    fn wait(&mut self, pick: u8) -> Result<Progress, CallError> {
+        let Some(operation) = self.pick(pick) else {
+            return Ok(Progress::Went);
+        };
+        let Answer::Ready(outcome) = self.cursor.wait(operation)? else {
+            return Ok(Progress::Blocked);
+        };
+        self.see(&format!("{operation}: {outcome:?} at {}", self.cursor.now()));
+        self.over(operation);
+        Ok(Progress::Went)
+    }
+
+    fn sleep(&mut self, millis: u64) -> Result<Progress, CallError> {
+        let timer = match self.place.sleeping {
+            Some(timer) => timer,
+            None => self.start_timer(millis)?,
+        };
+        self.place.sleeping = Some(timer);
+        if self.cursor.wait_undisturbed(timer)? == Answer::Blocked {
+            return Ok(Progress::Blocked);
+        }
+        self.place.sleeping = None;
+        self.see(&format!("slept until {}", self.cursor.now()));
+        Ok(Progress::Went)
+    }
+
+    fn close(&mut self, end: End) -> Result<(), CallError> {
+        let seen = format!("\"{:016x}\"", self.place.seen);
+        self.cursor.close(match end {
+            End::Completed => Outcome::Completed(Payload::new(seen)),
+            End::Failed => {
+                let mut failure = Failure::new(FailureKind::Application, "Odd", seen);
+                failure.info.next_retry_delay = Some(Duration::from_nanos(self.place.seen));
+                Outcome::Failed(failure)
+            }
+            End::Cancelled => Outcome::Cancelled(seen),
+            End::ContinuedAsNew => Outcome::ContinueAsNew {
+                workflow_type: TypeName::new("program").expect("a valid name"),
+                input: Payload::new(seen),
+            },
+        })?;
+        self.place.closed = true;
+        Ok(())
+    }
+
+    fn start_timer(&mut self, millis: u64) -> Result<OperationId, CallError> {
+        let fire_at = self.cursor.now().after(Duration::from_millis(millis));
+        self.cursor.start_timer(fire_at)
+    }
+
+    fn pick(&self, pick: u8) -> Option<OperationId> {
+        let open = &self.place.open;
+        (!open.is_empty()).then(|| open[usize::from(pick) % open.len()])
+    }
+
+    fn over(&mut self, operation: OperationId) {
+        self.place.open.retain(|open| *open != operation);
+    }
+
+    fn see(&mut self, what: &impl Hash) {
+        let mut hasher = DefaultHasher::new();
+        self.place.seen.hash(&mut hasher);
+        what.hash(&mut hasher);
+        self.place.seen = hasher.finish();
+    }
+
+    fn skip_if(&mut self, condition: bool, steps: u8) {
+        if condition {
+            self.place.step += usize::from(steps);
+        }
+    }
+}
+
+/// Durations that no store keeps exactly are asked for on purpose.
+fn options(attempts: u32, total_seconds: Option<u64>) -> ActivityOptions {
+    ActivityOptions {
+        start_to_close_timeout: Duration::from_nanos(1_000_000_001),
+        schedule_to_close_timeout: total_seconds.map(Duration::from_secs),
+        retry: RetryPolicy {
+            initial_interval: Duration::from_nanos(500_000_500),
+            backoff_coefficient: 1.7,
+            maximum_attempts: attempts,
+            ..RetryPolicy::default()
+        },
+    }
+}

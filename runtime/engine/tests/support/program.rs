@@ -1,0 +1,88 @@
+//! Random workflow programs: what the guest's code would be.
+
+use std::fmt;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// One thing a workflow does. Numbers pick among what is open at that moment, so
+/// that every program makes sense.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Starts an activity; 0 attempts means no limit.
+    StartActivity { attempts: u32, total_seconds: Option<u64> },
+    /// Starts a timer.
+    StartTimer { millis: u64 },
+    /// Gives an open operation up.
+    Cancel(u8),
+    /// Takes whatever happens next, if anything is open.
+    Next,
+    /// Waits for one open operation.
+    Wait(u8),
+    /// Sleeps as code without an SDK does.
+    Sleep { millis: u64 },
+    /// Leaves some steps out, depending on all that was seen so far.
+    SkipIfOdd(u8),
+    /// Leaves some steps out once the run was asked to cancel.
+    SkipIfCancelRequested(u8),
+    /// Ends the run.
+    Close(End),
+}
+
+/// How a program ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum End {
+    Completed,
+    Failed,
+    Cancelled,
+    ContinuedAsNew,
+}
+
+/// A workflow: steps, done several times over, and an end.
+#[derive(Clone)]
+pub(crate) struct Program {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) rounds: usize,
+    pub(crate) end: End,
+}
+
+/// One step per line: this is what a failing test prints.
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "program, {} times over, then {:?}:", self.rounds, self.end)?;
+        self.steps.iter().try_for_each(|step| writeln!(f, "    {step:?}"))
+    }
+}
+
+pub(crate) fn programs() -> impl Strategy<Value = Arc<Program>> {
+    (vec(steps(), 1..12), 1..=2_usize, ends())
+        .prop_map(|(steps, rounds, end)| Arc::new(Program { steps, rounds, end }))
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let attempts = prop_oneof![Just(0), Just(1), Just(3)];
+    let total_seconds = prop_oneof![Just(None), Just(None), Just(Some(2))];
+    prop_oneof![
+        4 => (attempts, total_seconds).prop_map(|(attempts, total_seconds)| {
+            Step::StartActivity { attempts, total_seconds }
+        }),
+        3 => (0..2_000_u64).prop_map(|millis| Step::StartTimer { millis }),
+        2 => any::<u8>().prop_map(Step::Cancel),
+        4 => Just(Step::Next),
+        3 => any::<u8>().prop_map(Step::Wait),
+        1 => (0..2_000_u64).prop_map(|millis| Step::Sleep { millis }),
+        2 => (1..4_u8).prop_map(Step::SkipIfOdd),
+        1 => (1..4_u8).prop_map(Step::SkipIfCancelRequested),
+        1 => ends().prop_map(Step::Close),
+    ]
+}
+
+fn ends() -> impl Strategy<Value = End> {
+    prop_oneof![
+        Just(End::Completed),
+        Just(End::Failed),
+        Just(End::Cancelled),
+        Just(End::ContinuedAsNew),
+    ]
+}

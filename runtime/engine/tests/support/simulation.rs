@@ -1,0 +1,446 @@
+//! Plays the service: takes inputs one at a time, lets the guest answer, commits
+//! both as one transition, and checks after each commit what must always hold.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_engine::decide::{Input, decide, start};
+use dacapo_engine::state::RunState;
+use dacapo_engine::transition::{Effect, Transition};
+use dacapo_model::event::{EventAttributes, HistoryEvent, TimeoutType, WorkflowExecutionStarted};
+use dacapo_model::execution::{Blocked, ExecutionStatus};
+use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::ids::{EventId, RunId, TypeName};
+use dacapo_model::limits::Limits;
+use dacapo_model::module::ModuleDigest;
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+use uuid::Uuid;
+
+use super::guest::{Guest, Place};
+use super::outbox::Outbox;
+use super::program::Program;
+use super::script::{Action, HowItFails, Script};
+use super::stored::{listing, stored};
+use super::{Checked, ensure};
+
+const RUN: RunId = RunId(Uuid::from_u128(1));
+
+/// More inputs than any program here needs to end.
+const DRAIN_MAX: usize = 1_000;
+
+/// How long a guest stays in memory. It must make no difference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Residency {
+    /// Until it faults or its node dies.
+    Kept,
+    /// Until it waits; made anew, and replayed, before the next input.
+    ReplayedBeforeInput,
+    /// Until it waits; made anew with a history that ends in the next input.
+    ReplayedWithInput,
+}
+
+/// What was true when a transition was committed.
+pub(crate) struct Commit {
+    /// Events in the history.
+    pub(crate) events: usize,
+    /// Where the guest stood; none while the run is blocked.
+    pub(crate) place: Option<Place>,
+}
+
+/// One run and the world around it.
+pub(crate) struct Simulation {
+    pub(crate) program: Arc<Program>,
+    residency: Residency,
+    limits: Limits,
+    now: Timestamp,
+    pub(crate) state: RunState,
+    pub(crate) history: Vec<HistoryEvent>,
+    pub(crate) commits: Vec<Commit>,
+    guest: Option<Guest>,
+    place: Option<Place>,
+    trap: bool,
+    outbox: Outbox,
+    /// The status that the run's row shows.
+    shown: ExecutionStatus,
+    /// Attempts in the hands of workers.
+    running: BTreeSet<(EventId, u32)>,
+    /// Attempts that are over.
+    returned: Vec<(EventId, u32)>,
+}
+
+impl Simulation {
+    /// Runs a program to its end: by the script first, then by whatever it waits
+    /// for.
+    pub(crate) fn run(
+        program: &Arc<Program>,
+        script: &Script,
+        residency: Residency,
+    ) -> Checked<Self> {
+        let mut simulation = Self::start(program, script, residency);
+        let end = simulation.play(script);
+        end.map_err(|law| format!("{law}\nHistory:\n{}", listing(&simulation.history)))?;
+        Ok(simulation)
+    }
+
+    fn start(program: &Arc<Program>, script: &Script, residency: Residency) -> Self {
+        let now = Timestamp::from_micros(1_000_000);
+        let (state, _) = start(started(), now);
+        Self {
+            program: Arc::clone(program),
+            residency,
+            limits: Limits {
+                pending_operations_max: script.pending_operations_max,
+                history_events_max: script.history_events_max,
+                ..Limits::default()
+            },
+            now,
+            state,
+            history: Vec::new(),
+            commits: Vec::new(),
+            guest: None,
+            place: None,
+            trap: false,
+            outbox: Outbox::default(),
+            shown: ExecutionStatus::Running,
+            running: BTreeSet::new(),
+            returned: Vec::new(),
+        }
+    }
+
+    fn play(&mut self, script: &Script) -> Checked {
+        let (state, mut transition) = start(started(), self.now);
+        self.state = state;
+        transition.extend(self.turn(&transition.events.clone())?);
+        self.commit(transition)?;
+        for action in &script.actions {
+            self.act(action).map_err(|law| format!("{action:?}: {law}"))?;
+        }
+        self.drain()
+    }
+
+    fn act(&mut self, action: &Action) -> Checked {
+        match action {
+            Action::Complete(pick) => self.worker_returns(*pick, Ok(Payload::new("1"))),
+            Action::Fail(pick, how) => self.worker_returns(*pick, Err(failure(*how))),
+            Action::TimeOut { pick, of_all_attempts } => {
+                let timeout_type = match of_all_attempts {
+                    true => TimeoutType::ScheduleToClose,
+                    false => TimeoutType::StartToClose,
+                };
+                let Some((scheduled_event_id, attempt)) = self.take_running(*pick) else {
+                    return Ok(());
+                };
+                self.feed(Input::ActivityTimedOut { scheduled_event_id, attempt, timeout_type })
+            }
+            Action::ReturnAgain(pick) => self.return_again(*pick),
+            Action::FireNextRow => match self.outbox.earliest(&self.state) {
+                Some((event_id, fire_at)) => {
+                    self.now = self.now.max(fire_at);
+                    self.feed(Input::TimerDue { event_id })
+                }
+                None => Ok(()),
+            },
+            Action::FireAnyRow(pick) => match self.outbox.pick(*pick) {
+                Some(event_id) => self.feed(Input::TimerDue { event_id }),
+                None => Ok(()),
+            },
+            Action::MoveClock { millis } => {
+                let micros = self.now.as_micros() + millis * 1_000;
+                self.now = Timestamp::from_micros(micros);
+                Ok(())
+            }
+            Action::RequestCancel => {
+                self.feed(Input::RequestCancel { reason: "enough".to_owned(), request_id: None })
+            }
+            Action::Terminate => self.feed(Input::Terminate { reason: "now".to_owned() }),
+            Action::TrapNextTurn => {
+                self.trap = true;
+                Ok(())
+            }
+            Action::Retry { raise_limits } => {
+                if *raise_limits {
+                    self.raise_limits();
+                }
+                self.feed(Input::Retry)
+            }
+            Action::Crash => self.crash(),
+        }
+    }
+
+    /// Does whatever the run waits for, until it is closed.
+    fn drain(&mut self) -> Checked {
+        self.trap = false;
+        for _ in 0..DRAIN_MAX {
+            if !self.state.status.is_open() {
+                return Ok(());
+            }
+            if self.state.status == ExecutionStatus::Blocked {
+                self.raise_limits();
+                self.feed(Input::Retry)?;
+            } else if !self.running.is_empty() {
+                self.worker_returns(0, Ok(Payload::new("1")))?;
+            } else if !self.outbox.is_empty() {
+                self.act(&Action::FireNextRow)?;
+            } else {
+                return Err("the run is open, and waits for nothing".to_owned());
+            }
+        }
+        Err("the run does not end".to_owned())
+    }
+
+    fn raise_limits(&mut self) {
+        self.limits = Limits::default();
+    }
+
+    fn take_running(&mut self, pick: u8) -> Option<(EventId, u32)> {
+        let nth = usize::from(pick) % self.running.len().max(1);
+        let attempt = self.running.iter().nth(nth).copied()?;
+        self.running.remove(&attempt);
+        self.returned.push(attempt);
+        Some(attempt)
+    }
+
+    fn worker_returns(&mut self, pick: u8, outcome: Result<Payload, Failure>) -> Checked {
+        match self.take_running(pick) {
+            Some((scheduled_event_id, attempt)) => {
+                self.feed(Input::ActivityReturned { scheduled_event_id, attempt, outcome })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What an attempt says after it is over changes nothing.
+    fn return_again(&mut self, pick: u8) -> Checked {
+        let nth = usize::from(pick) % self.returned.len().max(1);
+        let Some((scheduled_event_id, attempt)) = self.returned.get(nth).copied() else {
+            return Ok(());
+        };
+        if self.running.contains(&(scheduled_event_id, attempt)) {
+            // The node died meanwhile, and the attempt is made once more.
+            return Ok(());
+        }
+        let events = self.history.len();
+        let outcome = Ok(Payload::new("2"));
+        self.feed(Input::ActivityReturned { scheduled_event_id, attempt, outcome })?;
+        ensure!(self.history.len() == events, "an attempt that is over was recorded again");
+        Ok(())
+    }
+
+    /// The node dies. What is known afterwards comes out of the store alone.
+    fn crash(&mut self) -> Checked {
+        self.guest = None;
+        self.running.clear();
+        self.state = self.recovered()?;
+        let interrupted = self.state.activities.iter().filter(|(_, a)| a.retry_at.is_none());
+        self.running = interrupted.map(|(id, activity)| (*id, activity.attempt)).collect();
+        let started = self.state.activities.iter().filter(|(_, activity)| activity.started);
+        for scheduled_event_id in started.map(|(id, _)| *id).collect::<Vec<_>>() {
+            if !self.running.remove(&(scheduled_event_id, 1)) {
+                continue;
+            }
+            let outcome = Err(Failure::new(FailureKind::Application, "Lost", "the node died"));
+            self.feed(Input::ActivityReturned { scheduled_event_id, attempt: 1, outcome })?;
+        }
+        Ok(())
+    }
+
+    /// The state as another node would find it: history, then the retry rows,
+    /// then the status of the run's row, since [`Input::Retry`] is no event.
+    fn recovered(&self) -> Checked<RunState> {
+        let state = RunState::from_history(&stored(&self.history));
+        let mut state = state
+            .map_err(|illegal| illegal.to_string())?
+            .ok_or_else(|| "the history is empty".to_owned())?;
+        self.outbox.restore(&mut state)?;
+        state.status = self.shown;
+        Ok(state)
+    }
+
+    /// Decides one input, lets the guest answer it, and commits both.
+    fn feed(&mut self, input: Input) -> Checked {
+        let before = self.state.clone();
+        let retries = input == Input::Retry;
+        match decide(&mut self.state, input, self.now, &self.limits) {
+            Err(refusal) => {
+                ensure!(self.state == before, "refused ({refusal}), and changed the state");
+                Ok(())
+            }
+            Ok(mut transition) => {
+                let wakes = retries || !transition.events.is_empty();
+                if wakes && self.state.status == ExecutionStatus::Running {
+                    transition.extend(self.turn(&transition.events.clone())?);
+                }
+                self.commit(transition)
+            }
+        }
+    }
+
+    /// Runs the guest until it waits, ends or traps. `fresh` was just decided.
+    fn turn(&mut self, fresh: &[HistoryEvent]) -> Checked<Transition> {
+        let input = if std::mem::take(&mut self.trap) {
+            self.guest = None;
+            Input::GuestFault { blocked: trap() }
+        } else {
+            let (mut guest, events) = self.awake(fresh)?;
+            let commands = guest
+                .advance(events)
+                .map_err(|error| format!("a deterministic guest does not fit: {error}"))?;
+            self.guest = Some(guest);
+            Input::GuestTurn { run_id: RUN, commands }
+        };
+        let transition = decide(&mut self.state, input, self.now, &self.limits)
+            .map_err(|refusal| format!("a turn was refused: {refusal}"))?;
+        if self.state.status == ExecutionStatus::Blocked {
+            self.guest = None;
+        }
+        self.place = self.guest.as_ref().map(|guest| guest.place.clone());
+        Ok(transition)
+    }
+
+    /// A guest, and the events it has not seen.
+    fn awake(&mut self, fresh: &[HistoryEvent]) -> Checked<(Guest, Vec<HistoryEvent>)> {
+        if self.residency == Residency::Kept
+            && let Some(guest) = self.guest.take()
+        {
+            return Ok((guest, fresh.to_vec()));
+        }
+        let mut guest = Guest::new(&self.program);
+        let replay_first = self.residency == Residency::ReplayedBeforeInput && !fresh.is_empty();
+        if replay_first && !self.history.is_empty() {
+            let commands =
+                guest.advance(stored(&self.history)).map_err(|error| format!("replay: {error}"))?;
+            ensure!(commands.is_empty(), "replay asks for something new: {commands:?}");
+            return Ok((guest, fresh.to_vec()));
+        }
+        let whole = [self.history.as_slice(), fresh].concat();
+        Ok((guest, stored(&whole)))
+    }
+
+    fn commit(&mut self, transition: Transition) -> Checked {
+        for event in transition.events {
+            let last = self.history.last().map_or((0, Timestamp::default()), |e| (e.id.0, e.time));
+            ensure!(event.id.0 == last.0 + 1, "event {} follows event {}", event.id, last.0);
+            ensure!(event.time >= last.1, "time goes back at event {}", event.id);
+            self.history.push(event);
+        }
+        transition.timers.iter().for_each(|change| self.outbox.apply(change));
+        for effect in transition.effects {
+            self.perform(effect)?;
+        }
+        if let Some(change) = transition.status {
+            ensure!(
+                change.blocked.is_some() == (change.status == ExecutionStatus::Blocked),
+                "{change:?} and its report do not agree"
+            );
+            ensure!(
+                change.closed_at.is_none() == change.status.is_open(),
+                "{change:?} and its closing time do not agree"
+            );
+            self.shown = change.status;
+        }
+        let events = self.history.len();
+        self.commits.push(Commit { events, place: self.place.clone() });
+        self.check()
+    }
+
+    fn perform(&mut self, effect: Effect) -> Checked {
+        match effect {
+            Effect::RunActivity { scheduled_event_id } => {
+                // One that was given up in the same transition is stopped next.
+                let pending = self.state.activities.get(&scheduled_event_id);
+                let attempt = pending.map_or(1, |activity| activity.attempt);
+                self.running.insert((scheduled_event_id, attempt));
+            }
+            Effect::StopActivity { scheduled_event_id } => {
+                self.running.retain(|(id, _)| *id != scheduled_event_id);
+            }
+            Effect::ContinueAsNew { new_run_id, workflow_type, input } => {
+                let expected = EventAttributes::WorkflowExecutionContinuedAsNew {
+                    new_run_id,
+                    workflow_type,
+                    input,
+                };
+                let last = self.history.last().map(|event| &event.attributes);
+                ensure!(last == Some(&expected), "history does not say {expected:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// What holds after each commit.
+    fn check(&self) -> Checked {
+        ensure!(
+            self.state.status == self.shown,
+            "the run is {:?}, and its row shows {:?}",
+            self.state.status,
+            self.shown
+        );
+        self.outbox.check(&self.state)?;
+        let wanted = self.state.activities.iter().filter(|(_, a)| a.retry_at.is_none());
+        let wanted: BTreeSet<_> = wanted.map(|(id, activity)| (*id, activity.attempt)).collect();
+        ensure!(
+            self.running == wanted,
+            "the attempts {:?} run, but the state has {wanted:?}",
+            self.running
+        );
+        if !self.state.status.is_open() {
+            ensure!(self.state.timers.is_empty(), "a closed run has timers");
+            ensure!(self.state.activities.is_empty(), "a closed run has activities");
+            ensure!(self.state.open_operations() == 0, "a closed run has operations");
+        }
+        self.check_recovery()
+    }
+
+    /// A crash loses nothing but which of the planned retries have begun; those
+    /// are begun again.
+    fn check_recovery(&self) -> Checked {
+        let mut recovered = self.recovered()?;
+        for (id, activity) in &mut recovered.activities {
+            if self.state.activities.get(id).is_some_and(|live| live.retry_at.is_none()) {
+                activity.retry_at = None;
+            }
+        }
+        ensure!(
+            recovered == self.state,
+            "recovery makes another state.\nLive: {:?}\nRecovered: {recovered:?}",
+            self.state
+        );
+        Ok(())
+    }
+}
+
+fn started() -> WorkflowExecutionStarted {
+    WorkflowExecutionStarted {
+        workflow_type: TypeName::new("program").expect("a valid name"),
+        module_digest: ModuleDigest([7; 32]),
+        input: Payload::new("\"begin\""),
+        engine_version: dacapo_engine::compat::ENGINE_VERSION,
+        request_id: None,
+        environment: [("MODE".to_owned(), "test".to_owned())].into(),
+        arguments: vec!["program".to_owned()],
+        continued_from: None,
+    }
+}
+
+fn failure(how: HowItFails) -> Failure {
+    let mut failure = Failure::new(FailureKind::Application, "Declined", "no");
+    match how {
+        HowItFails::Plainly => {}
+        HowItFails::NonRetryably => failure.info.non_retryable = true,
+        HowItFails::AskingForDelay { nanos } => {
+            failure.info.next_retry_delay = Some(Duration::from_nanos(nanos));
+        }
+    }
+    failure
+}
+
+fn trap() -> Blocked {
+    Blocked {
+        code: "guest_trap".to_owned(),
+        message: "unreachable".to_owned(),
+        backtrace: None,
+        nondeterminism: None,
+    }
+}

@@ -1,0 +1,136 @@
+//! Which module defines what: all modules of all namespaces, in memory, so that
+//! a start reads no table.
+
+use std::collections::BTreeMap;
+
+use dacapo_model::code::ErrorCode;
+use dacapo_model::ids::{ModuleName, NamespaceName, TypeName};
+use dacapo_model::module::{ModuleDigest, ModuleVersion};
+use dacapo_store::Store;
+use parking_lot::RwLock;
+
+use crate::error::{Result, ServiceError};
+
+/// Versions of one module, the oldest first.
+type Versions = Vec<ModuleVersion>;
+
+/// The modules of every namespace.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    namespaces: RwLock<BTreeMap<NamespaceName, BTreeMap<ModuleName, Versions>>>,
+}
+
+impl Catalog {
+    /// Reads everything once.
+    pub(crate) async fn load(store: &dyn Store) -> Result<Self> {
+        let mut namespaces = BTreeMap::new();
+        for namespace in store.namespaces().await? {
+            namespaces.insert(namespace, BTreeMap::<ModuleName, Versions>::new());
+        }
+        for module in store.all_modules().await? {
+            let modules = namespaces.entry(module.namespace.clone()).or_default();
+            modules.entry(module.name.clone()).or_default().push(module);
+        }
+        Ok(Self { namespaces: RwLock::new(namespaces) })
+    }
+
+    /// Takes a stored version into account.
+    pub(crate) fn add(&self, module: ModuleVersion) {
+        let mut namespaces = self.namespaces.write();
+        let versions = namespaces
+            .entry(module.namespace.clone())
+            .or_default()
+            .entry(module.name.clone())
+            .or_default();
+        if versions.iter().all(|known| known.version != module.version) {
+            versions.push(module);
+            versions.sort_by_key(|known| known.version);
+        }
+    }
+
+    /// Refuses an unknown namespace.
+    pub(crate) fn check_namespace(&self, namespace: &NamespaceName) -> Result<()> {
+        if self.namespaces.read().contains_key(namespace) {
+            return Ok(());
+        }
+        Err(ServiceError::new(
+            ErrorCode::NamespaceNotFound,
+            format!("there is no namespace `{namespace}`; every server has one called `default`"),
+        )
+        .with("namespace", namespace))
+    }
+
+    /// The newest version of each module of a namespace, by name.
+    pub(crate) fn newest(&self, namespace: &NamespaceName) -> Result<Versions> {
+        self.check_namespace(namespace)?;
+        let namespaces = self.namespaces.read();
+        let modules = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
+        Ok(modules.filter_map(|versions| versions.last().cloned()).collect())
+    }
+
+    /// All versions of one module, the oldest first.
+    pub(crate) fn versions(&self, namespace: &NamespaceName, name: &ModuleName) -> Result<Versions> {
+        self.check_namespace(namespace)?;
+        let namespaces = self.namespaces.read();
+        namespaces.get(namespace).and_then(|modules| modules.get(name)).cloned().ok_or_else(|| {
+            ServiceError::new(
+                ErrorCode::ModuleNotFound,
+                format!("there is no module `{name}` in namespace `{namespace}`"),
+            )
+            .with("module", name)
+        })
+    }
+
+    /// The code that a new run of this type is pinned to: the newest version of
+    /// the only module that defines it, or of the one that is named.
+    pub(crate) fn resolve(
+        &self,
+        namespace: &NamespaceName,
+        workflow_type: &TypeName,
+        module: Option<&ModuleName>,
+    ) -> Result<ModuleDigest> {
+        let candidates: Versions = match module {
+            Some(name) => self.versions(namespace, name)?.pop().into_iter().collect(),
+            None => self.newest(namespace)?,
+        };
+        let mut defining = candidates
+            .iter()
+            .filter(|module| module.definitions.workflows.contains(workflow_type));
+        match (defining.next(), defining.next()) {
+            (Some(module), None) => Ok(module.digest),
+            (Some(first), Some(second)) => Err(ServiceError::new(
+                ErrorCode::WorkflowTypeAmbiguous,
+                format!(
+                    "workflow type `{workflow_type}` is defined by the modules `{}` and `{}`; \
+                     name one in `options.module`",
+                    first.name, second.name
+                ),
+            )
+            .with("workflow", workflow_type)),
+            (None, _) => Err(unknown_type(namespace, workflow_type, &candidates)),
+        }
+    }
+}
+
+fn unknown_type(
+    namespace: &NamespaceName,
+    workflow_type: &TypeName,
+    candidates: &[ModuleVersion],
+) -> ServiceError {
+    let known: Vec<_> = candidates
+        .iter()
+        .flat_map(|module| &module.definitions.workflows)
+        .map(|known| format!("`{known}`"))
+        .take(20)
+        .collect();
+    let known = if known.is_empty() {
+        "nothing defines a workflow yet: upload a module first".to_owned()
+    } else {
+        format!("defined are {}", known.join(", "))
+    };
+    ServiceError::new(
+        ErrorCode::WorkflowTypeNotFound,
+        format!("no module in namespace `{namespace}` defines workflow type `{workflow_type}`; {known}"),
+    )
+    .with("workflow", workflow_type)
+}

@@ -1,0 +1,79 @@
+//! What an operation answers when it can't do as asked.
+
+use std::collections::BTreeMap;
+
+use dacapo_engine::guest::ModuleRejected;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::ids::InvalidId;
+use dacapo_store::error::StoreError;
+
+/// A refused or failed operation. Nothing of it was done, unless the code is
+/// `unavailable`: then it may have been, and may be sent again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ServiceError {
+    /// The stable code.
+    pub code: ErrorCode,
+    /// What is wrong, and what to do.
+    pub message: String,
+    /// Facts for programs.
+    pub details: BTreeMap<String, String>,
+}
+
+/// Short for results of this crate.
+pub type Result<T> = std::result::Result<T, ServiceError>;
+
+impl ServiceError {
+    /// An error without details.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), details: BTreeMap::new() }
+    }
+
+    /// Adds a fact for programs.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+        self.details.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    pub(crate) fn stopping() -> Self {
+        Self::new(ErrorCode::Unavailable, "this node is stopping; send the request again")
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        // The caller's view is the same for all: the service logs the cause
+        // where it handles it.
+        match error {
+            StoreError::Corrupt { .. } => {
+                tracing::error!(error = %error, "stored data is corrupt");
+                Self::new(ErrorCode::Internal, error.to_string())
+            }
+            StoreError::Fenced { .. } => Self::new(
+                ErrorCode::Unavailable,
+                "this node has lost its shards to another; send the request again",
+            ),
+            StoreError::Conflict { .. } | StoreError::Unavailable { .. } => {
+                tracing::warn!(error = ?error, "the store did not do as asked");
+                Self::new(
+                    ErrorCode::Unavailable,
+                    "the database did not answer; send the request again, with the same \
+                     request id if it changes something",
+                )
+            }
+        }
+    }
+}
+
+impl From<InvalidId> for ServiceError {
+    fn from(error: InvalidId) -> Self {
+        Self::new(ErrorCode::InvalidArgument, error.to_string())
+    }
+}
+
+impl From<ModuleRejected> for ServiceError {
+    fn from(rejected: ModuleRejected) -> Self {
+        Self { code: rejected.code, message: rejected.message, details: rejected.details }
+    }
+}

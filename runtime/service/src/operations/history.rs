@@ -1,0 +1,116 @@
+//! Reads a history, page by page or live.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::ids::{EventId, RunId, RunKey};
+use dacapo_model::limits::PAGE_SIZE_MAX;
+use tokio::sync::watch;
+
+use super::RunRef;
+use super::locate::{Located, locate};
+use crate::Runtime;
+use crate::error::{Result, ServiceError};
+use crate::registry::Progress;
+use crate::runtime::Shared;
+
+/// Events read at a time by a follower.
+const FOLLOW_PAGE: u32 = 256;
+
+/// How often a follower looks without being told: a backstop, should the run
+/// have moved to another node.
+const FOLLOW_POLL: Duration = Duration::from_secs(5);
+
+/// A part of a history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryPage {
+    /// The run it belongs to.
+    pub run_id: RunId,
+    /// In order.
+    pub events: Vec<HistoryEvent>,
+    /// Where the next page begins; none after the last event so far.
+    pub next: Option<EventId>,
+}
+
+impl Runtime {
+    /// At most `limit` events from `from` on.
+    pub async fn run_history(
+        &self,
+        run: &RunRef,
+        from: EventId,
+        limit: u32,
+    ) -> Result<HistoryPage> {
+        let key = match locate(&self.shared, run).await? {
+            Located::Open(open) => open.key,
+            Located::Closed(execution) => execution.key,
+        };
+        let limit = limit.clamp(1, PAGE_SIZE_MAX);
+        // One more than asked for, to know whether there is a next page.
+        let mut events = self.shared.store.load_history(key, from, limit + 1).await?;
+        let next = events.get(limit as usize).map(|event| event.id);
+        events.truncate(limit as usize);
+        Ok(HistoryPage { run_id: key.run_id, events, next })
+    }
+
+    /// Events from `from` on, those that are recorded and those to come.
+    pub async fn follow_history(&self, run: &RunRef, from: EventId) -> Result<HistoryFollower> {
+        let (key, progress) = match locate(&self.shared, run).await? {
+            Located::Open(open) => (open.key, Some(open.watch())),
+            Located::Closed(execution) => (execution.key, None),
+        };
+        Ok(HistoryFollower {
+            run_id: key.run_id,
+            shared: self.shared.clone(),
+            key,
+            next: from,
+            progress,
+            ended: false,
+        })
+    }
+}
+
+/// Reads a history as it grows. Holds no events: a slow reader costs nothing.
+pub struct HistoryFollower {
+    /// The run it follows.
+    pub run_id: RunId,
+    shared: Arc<Shared>,
+    key: RunKey,
+    next: EventId,
+    progress: Option<watch::Receiver<Progress>>,
+    ended: bool,
+}
+
+impl HistoryFollower {
+    /// The next events; none after the closing one. Waits for as long as nothing
+    /// happens. Fails when the node stops: go on elsewhere, after the last event.
+    pub async fn next(&mut self) -> Result<Option<Vec<HistoryEvent>>> {
+        while !self.ended {
+            // Before reading, so that what is recorded meanwhile is not missed.
+            if let Some(progress) = &mut self.progress {
+                progress.mark_unchanged();
+            }
+            let events =
+                self.shared.store.load_history(self.key, self.next, FOLLOW_PAGE).await?;
+            if let Some(last) = events.last() {
+                self.next = last.id.next();
+                self.ended = last.attributes.is_closing();
+                return Ok(Some(events));
+            }
+            match &mut self.progress {
+                None => self.ended = true,
+                Some(progress) => tokio::select! {
+                    changed = progress.changed() => {
+                        if changed.is_err() {
+                            // The run is gone from memory; what is stored is all.
+                            self.progress = None;
+                        }
+                    }
+                    () = tokio::time::sleep(FOLLOW_POLL) => {}
+                    () = self.shared.stopping.cancelled() => return Err(ServiceError::stopping()),
+                },
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,43 @@
+//! Lists runs.
+
+use dacapo_model::execution::Execution;
+use dacapo_model::ids::NamespaceName;
+use dacapo_model::limits::PAGE_SIZE_MAX;
+use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
+
+use crate::Runtime;
+use crate::error::Result;
+
+/// One page of a list, the newest start first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunList {
+    /// The runs.
+    pub executions: Vec<Execution>,
+    /// Where the next page begins; none on the last page.
+    pub next: Option<ExecutionCursor>,
+}
+
+impl Runtime {
+    /// Runs of a namespace. The rows are written with the transitions they show,
+    /// so the list is never stale.
+    pub async fn list_runs(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        after: Option<ExecutionCursor>,
+        limit: u32,
+    ) -> Result<RunList> {
+        self.shared.catalog.check_namespace(namespace)?;
+        let limit = limit.clamp(1, PAGE_SIZE_MAX);
+        // One more than asked for, to know whether there is a next page.
+        let mut executions =
+            self.shared.store.list_executions(namespace, filter, after, limit + 1).await?;
+        let more = executions.len() > limit as usize;
+        executions.truncate(limit as usize);
+        let next = executions.last().filter(|_| more).map(|last| ExecutionCursor {
+            started_at: last.started_at,
+            run_id: last.key.run_id,
+        });
+        Ok(RunList { executions, next })
+    }
+}

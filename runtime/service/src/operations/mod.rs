@@ -1,0 +1,32 @@
+//! What clients can ask for: one file per verb, independent of HTTP.
+
+mod cancel;
+mod describe;
+mod history;
+mod list;
+mod locate;
+mod modules;
+mod result;
+mod retry;
+mod start;
+mod terminate;
+
+use dacapo_model::ids::{NamespaceName, RunId, WorkflowId};
+
+pub use self::describe::{ActivityDescription, RunDescription, TimerDescription};
+pub use self::history::{HistoryFollower, HistoryPage};
+pub use self::list::RunList;
+pub use self::result::{Closing, RunResult};
+pub use self::start::{StartRequest, Started};
+
+/// Names a run: the latest of a workflow id (the open one, if there is one), or
+/// a certain one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRef {
+    /// Where it lives.
+    pub namespace: NamespaceName,
+    /// The caller's name for it.
+    pub workflow_id: WorkflowId,
+    /// A certain run; none means the latest.
+    pub run_id: Option<RunId>,
+}

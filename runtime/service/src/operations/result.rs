@@ -1,0 +1,94 @@
+//! Waits for a run to close.
+
+use std::time::Duration;
+
+use dacapo_model::code::ErrorCode;
+use dacapo_model::event::EventAttributes;
+use dacapo_model::execution::ExecutionStatus;
+use dacapo_model::ids::{RunId, WorkflowId};
+use dacapo_model::time::Timestamp;
+
+use super::RunRef;
+use super::locate::{Located, locate};
+use crate::Runtime;
+use crate::error::{Result, ServiceError};
+use crate::registry::OpenRun;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closing {
+    /// Where it stands.
+    pub status: ExecutionStatus,
+    /// The last event: holds the result or the failure.
+    pub attributes: EventAttributes,
+    /// When.
+    pub closed_at: Timestamp,
+}
+
+/// The state of a run when the wait was over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunResult {
+    /// The caller's name for it.
+    pub workflow_id: WorkflowId,
+    /// The run.
+    pub run_id: RunId,
+    /// Where it stands.
+    pub status: ExecutionStatus,
+    /// How it ended; none while it is open.
+    pub closing: Option<Closing>,
+}
+
+impl Runtime {
+    /// How a run ended, or that it is still open after `wait`. A node that stops
+    /// answers at once.
+    pub async fn run_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
+        let execution = match locate(&self.shared, run).await? {
+            Located::Closed(execution) => *execution,
+            Located::Open(open) => {
+                let mut progress = open.watch();
+                let closed = progress.wait_for(|progress| progress.closing.is_some());
+                let closing = tokio::select! {
+                    closed = tokio::time::timeout(wait, closed) => match closed {
+                        Ok(Ok(progress)) => progress.closing.clone(),
+                        Ok(Err(_)) | Err(_) => None,
+                    },
+                    () = self.shared.stopping.cancelled() => None,
+                };
+                return Ok(RunResult {
+                    workflow_id: open.workflow_id.clone(),
+                    run_id: open.key.run_id,
+                    // What it is blocked by, describing it says.
+                    status: match &closing {
+                        Some(closing) => closing.status,
+                        None => self.open_status(&open).await,
+                    },
+                    closing: closing.map(|closing| Closing::clone(&closing)),
+                });
+            }
+        };
+        let last = self.shared.store.last_event(execution.key).await?.ok_or_else(|| {
+            ServiceError::new(ErrorCode::Internal, "the run is closed, but its history is empty")
+        })?;
+        Ok(RunResult {
+            workflow_id: execution.workflow_id,
+            run_id: execution.key.run_id,
+            status: execution.status,
+            closing: Some(Closing {
+                status: execution.status,
+                attributes: last.attributes,
+                closed_at: last.time,
+            }),
+        })
+    }
+
+    /// Running or blocked.
+    async fn open_status(&self, open: &OpenRun) -> ExecutionStatus {
+        let store = &self.shared.store;
+        let found =
+            store.find_execution(&open.namespace, &open.workflow_id, Some(open.key.run_id)).await;
+        match found {
+            Ok(Some(execution)) => execution.status,
+            Ok(None) | Err(_) => ExecutionStatus::Running,
+        }
+    }
+}

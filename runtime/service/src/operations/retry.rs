@@ -1,0 +1,26 @@
+//! Lets a blocked run try again.
+
+use dacapo_engine::decide::{Input, Refusal};
+use dacapo_model::code::ErrorCode;
+use dacapo_model::ids::RunId;
+
+use super::RunRef;
+use super::locate::{closed, send};
+use crate::Runtime;
+use crate::error::{Result, ServiceError};
+
+impl Runtime {
+    /// Replays the run's history in a new instance and goes on from there. If
+    /// the reason of the block is still there, the run is blocked again.
+    pub async fn retry_run(&self, run: &RunRef) -> Result<RunId> {
+        match send(&self.shared, run, Input::Retry).await? {
+            (run_id, Ok(())) => Ok(run_id),
+            (run_id, Err(Refusal::Closed)) => Err(closed(run, run_id)),
+            (run_id, Err(_not_blocked)) => Err(ServiceError::new(
+                ErrorCode::InvalidArgument,
+                "the run is not blocked: there is nothing to try again",
+            )
+            .with("run_id", run_id)),
+        }
+    }
+}

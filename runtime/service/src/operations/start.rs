@@ -1,0 +1,239 @@
+//! Starts a run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dacapo_engine::compat::ENGINE_VERSION;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::event::WorkflowExecutionStarted;
+use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
+use dacapo_model::ids::{
+    ModuleName, NamespaceName, RequestId, RunId, RunKey, TypeName, WorkflowHash, WorkflowId,
+};
+use dacapo_model::module::ModuleDigest;
+use dacapo_model::payload::Payload;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::locate::no_answer;
+use crate::Runtime;
+use crate::error::{Result, ServiceError};
+use crate::registry::{Claim, OpenRun};
+use crate::run::{self, BeginAnswer, JoinAnswer, Message, NewRun, Origin};
+
+/// Bytes of all environment variables and arguments of a run together.
+const ENVIRONMENT_BYTES_MAX: usize = 32 * 1024;
+
+/// How often a start begins anew because the run in its way has closed.
+const TRIES_MAX: usize = 16;
+
+/// What to start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartRequest {
+    /// Where.
+    pub namespace: NamespaceName,
+    /// What.
+    pub workflow_type: TypeName,
+    /// The caller's name for it; without one, the run's id is its name.
+    pub workflow_id: Option<WorkflowId>,
+    /// By which a repeat of this request is recognised.
+    pub request_id: Option<RequestId>,
+    /// The workflow's argument.
+    pub input: Payload,
+    /// The module that defines the type, where several do.
+    pub module: Option<ModuleName>,
+    /// If the latest run of the workflow id is closed.
+    pub reuse_policy: IdReusePolicy,
+    /// If a run of the workflow id is open.
+    pub conflict_policy: IdConflictPolicy,
+    /// Environment variables of the workflow.
+    pub environment: BTreeMap<String, String>,
+    /// Command-line arguments of the workflow.
+    pub arguments: Vec<String>,
+}
+
+/// The run that a start led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The caller's name for it.
+    pub workflow_id: WorkflowId,
+    /// The run.
+    pub run_id: RunId,
+    /// False if it was there already.
+    pub started: bool,
+}
+
+impl Runtime {
+    /// Starts a run, or finds the one that is there, as the policies say. When
+    /// it returns, the start is committed. With `unavailable` it may be: the same
+    /// request id makes a repeat safe.
+    pub async fn start_run(&self, request: StartRequest) -> Result<Started> {
+        let shared = &self.shared;
+        shared.admit()?;
+        check_sizes(&request, shared.config.limits.payload_bytes_max)?;
+        shared.catalog.check_namespace(&request.namespace)?;
+        let digest = shared.catalog.resolve(
+            &request.namespace,
+            &request.workflow_type,
+            request.module.as_ref(),
+        )?;
+        #[expect(clippy::disallowed_methods, reason = "a run's id is made here, once, and recorded")]
+        let run_id = RunId(Uuid::now_v7());
+        let workflow_id = match &request.workflow_id {
+            Some(workflow_id) => workflow_id.clone(),
+            None => WorkflowId::new(run_id.to_string())?,
+        };
+        for _ in 0..TRIES_MAX {
+            if let Some(started) = self.try_start(&request, digest, &workflow_id, run_id).await? {
+                return Ok(started);
+            }
+        }
+        Err(no_answer())
+    }
+
+    /// None if the run in the way has closed meanwhile.
+    async fn try_start(
+        &self,
+        request: &StartRequest,
+        digest: ModuleDigest,
+        workflow_id: &WorkflowId,
+        run_id: RunId,
+    ) -> Result<Option<Started>> {
+        let shared = &self.shared;
+        let existing = |run_id| Started { workflow_id: workflow_id.clone(), run_id, started: false };
+        // The only read of a start, and only for those who ask for idempotence.
+        if let Some(request_id) = &request.request_id {
+            let namespace = &request.namespace;
+            let store = &shared.store;
+            if let Some(execution) =
+                store.find_execution_by_request(namespace, workflow_id, request_id).await?
+            {
+                return Ok(Some(existing(execution.key.run_id)));
+            }
+        }
+        let new = new_run(request, digest, workflow_id, run_id);
+        match shared.registry.claim(new.key, &new.namespace, workflow_id) {
+            Claim::Free(run, mailbox) => {
+                if let Err(error) = self.check_reuse(request, workflow_id).await {
+                    shared.registry.remove(&run);
+                    run.close();
+                    return Err(error);
+                }
+                let (waiter, begun) = oneshot::channel();
+                run::spawn(shared, run, mailbox, Origin::New { new: Box::new(new), waiter });
+                match begun.await.map_err(|_| no_answer())?? {
+                    BeginAnswer::Started => {
+                        let workflow_id = workflow_id.clone();
+                        Ok(Some(Started { workflow_id, run_id, started: true }))
+                    }
+                    BeginAnswer::Conflict(other) => Err(already_started(workflow_id, other)),
+                }
+            }
+            Claim::Taken(run) => self.join(request, run, new).await,
+        }
+    }
+
+    async fn join(
+        &self,
+        request: &StartRequest,
+        run: Arc<OpenRun>,
+        new: NewRun,
+    ) -> Result<Option<Started>> {
+        let workflow_id = new.workflow_id.clone();
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Join {
+            request_id: request.request_id.clone(),
+            policy: request.conflict_policy,
+            replacement: Box::new(new),
+            answer,
+        };
+        if run::deliver(&self.shared, &run, message).await.is_err() {
+            return Ok(None);
+        }
+        match answered.await {
+            Ok(Ok(JoinAnswer::Existing(run_id))) => {
+                Ok(Some(Started { workflow_id, run_id, started: false }))
+            }
+            Ok(Ok(JoinAnswer::Replaced(run_id))) => {
+                Ok(Some(Started { workflow_id, run_id, started: true }))
+            }
+            Ok(Ok(JoinAnswer::Refused(run_id))) => Err(already_started(&workflow_id, run_id)),
+            // It closed, or never came to be: begin anew.
+            Ok(Ok(JoinAnswer::Closed)) | Err(_) => Ok(None),
+            Ok(Err(error)) => Err(error),
+        }
+    }
+
+    /// Whether the latest closed run allows another one. The default does not
+    /// need to know.
+    async fn check_reuse(&self, request: &StartRequest, workflow_id: &WorkflowId) -> Result<()> {
+        if request.reuse_policy == IdReusePolicy::AllowDuplicate {
+            return Ok(());
+        }
+        let store = &self.shared.store;
+        let latest = store.find_execution(&request.namespace, workflow_id, None).await?;
+        let Some(latest) = latest else {
+            return Ok(());
+        };
+        let allowed = request.reuse_policy == IdReusePolicy::AllowDuplicateFailedOnly
+            && latest.status != ExecutionStatus::Completed;
+        if allowed { Ok(()) } else { Err(already_started(workflow_id, latest.key.run_id)) }
+    }
+}
+
+fn new_run(
+    request: &StartRequest,
+    module_digest: ModuleDigest,
+    workflow_id: &WorkflowId,
+    run_id: RunId,
+) -> NewRun {
+    NewRun {
+        key: RunKey { hash: WorkflowHash::of(&request.namespace, workflow_id), run_id },
+        namespace: request.namespace.clone(),
+        workflow_id: workflow_id.clone(),
+        started: WorkflowExecutionStarted {
+            workflow_type: request.workflow_type.clone(),
+            module_digest,
+            input: request.input.clone(),
+            engine_version: ENGINE_VERSION,
+            request_id: request.request_id.clone(),
+            environment: request.environment.clone(),
+            arguments: request.arguments.clone(),
+            continued_from: None,
+        },
+    }
+}
+
+fn check_sizes(request: &StartRequest, payload_bytes_max: usize) -> Result<()> {
+    if request.input.len() > payload_bytes_max {
+        return Err(ServiceError::new(
+            ErrorCode::PayloadTooLarge,
+            format!(
+                "the input has {} bytes; at most {payload_bytes_max} are allowed. Pass a                  reference to the data instead",
+                request.input.len()
+            ),
+        ));
+    }
+    let environment: usize =
+        request.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let arguments: usize = request.arguments.iter().map(String::len).sum();
+    if environment + arguments > ENVIRONMENT_BYTES_MAX {
+        return Err(ServiceError::new(
+            ErrorCode::InvalidArgument,
+            format!(
+                "environment and arguments have {} bytes together; at most                  {ENVIRONMENT_BYTES_MAX} are allowed. Pass data in the input",
+                environment + arguments
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn already_started(workflow_id: &WorkflowId, run_id: RunId) -> ServiceError {
+    ServiceError::new(
+        ErrorCode::WorkflowAlreadyStarted,
+        format!("workflow id `{workflow_id}` has run {run_id}, and the policies forbid another"),
+    )
+    .with("workflow_id", workflow_id)
+    .with("run_id", run_id)
+}

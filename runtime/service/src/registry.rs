@@ -1,0 +1,226 @@
+//! All open runs of this node, awake or not. The one place that says whether a
+//! workflow id is taken.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use dacapo_model::ids::{NamespaceName, RunId, RunKey, WorkflowId};
+use parking_lot::Mutex;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+
+use crate::operations::Closing;
+use crate::run::Message;
+
+/// Messages that wait for one run. Enough for a burst; senders wait beyond it.
+const MAILBOX: usize = 256;
+
+/// An open run. A few hundred bytes, so that all of them fit in memory; state
+/// and instance exist only while the run is awake.
+pub(crate) struct OpenRun {
+    pub(crate) key: RunKey,
+    pub(crate) namespace: NamespaceName,
+    pub(crate) workflow_id: WorkflowId,
+    mailbox: Mutex<Mailbox>,
+    progress: watch::Sender<Progress>,
+}
+
+/// How far a run has come, for those who watch it. A hint: the store has the
+/// truth.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    /// The last committed event; 0 while nothing was committed here.
+    pub(crate) last_event: u64,
+    /// Set once it has closed.
+    pub(crate) closing: Option<Arc<Closing>>,
+}
+
+enum Mailbox {
+    /// Nobody reads it: wake an actor first.
+    Asleep,
+    /// An actor reads it.
+    Awake(mpsc::Sender<Message>),
+    /// The run has closed.
+    Closed,
+}
+
+/// What became of a message.
+pub(crate) enum Posted {
+    /// An actor will read it.
+    Sent,
+    /// It is in the mailbox; the caller must wake an actor to read it.
+    Wake(mpsc::Receiver<Message>),
+    /// The mailbox is full; the sender tells when there is room again.
+    Full(Message, mpsc::Sender<Message>),
+    /// The run has closed.
+    Closed(Message),
+}
+
+impl OpenRun {
+    fn new(key: RunKey, namespace: NamespaceName, workflow_id: WorkflowId, mailbox: Mailbox) -> Self {
+        Self {
+            key,
+            namespace,
+            workflow_id,
+            mailbox: Mutex::new(mailbox),
+            progress: watch::Sender::new(Progress::default()),
+        }
+    }
+
+    /// Puts a message into the mailbox. Under the lock, so that no message can
+    /// fall between an actor's last look and its sleep.
+    pub(crate) fn post(&self, message: Message) -> Posted {
+        let mut mailbox = self.mailbox.lock();
+        let message = match &*mailbox {
+            Mailbox::Closed => return Posted::Closed(message),
+            Mailbox::Asleep => message,
+            Mailbox::Awake(sender) => match sender.try_send(message) {
+                Ok(()) => return Posted::Sent,
+                Err(TrySendError::Full(message)) => return Posted::Full(message, sender.clone()),
+                // An actor that died left its end closed: a new one takes over.
+                Err(TrySendError::Closed(message)) => message,
+            },
+        };
+        let (sender, receiver) = mpsc::channel(MAILBOX);
+        let sent = sender.try_send(message);
+        debug_assert!(sent.is_ok(), "a new mailbox has room");
+        *mailbox = Mailbox::Awake(sender);
+        Posted::Wake(receiver)
+    }
+
+    /// Makes a mailbox for an actor that starts without a message. None if there
+    /// is one already.
+    pub(crate) fn wake(&self) -> Option<mpsc::Receiver<Message>> {
+        let mut mailbox = self.mailbox.lock();
+        if !matches!(*mailbox, Mailbox::Asleep) {
+            return None;
+        }
+        let (sender, receiver) = mpsc::channel(MAILBOX);
+        *mailbox = Mailbox::Awake(sender);
+        Some(receiver)
+    }
+
+    /// Puts the actor to sleep, unless a message has come meanwhile.
+    pub(crate) fn fall_asleep(&self, receiver: &mpsc::Receiver<Message>) -> bool {
+        let mut mailbox = self.mailbox.lock();
+        let idle = receiver.is_empty();
+        if idle {
+            *mailbox = Mailbox::Asleep;
+        }
+        idle
+    }
+
+    /// From now on the run takes no message.
+    pub(crate) fn close(&self) {
+        *self.mailbox.lock() = Mailbox::Closed;
+    }
+
+    /// Watches the run from its present state on.
+    pub(crate) fn watch(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Tells those who watch that there are events up to this one.
+    pub(crate) fn publish_progress(&self, last_event: u64) {
+        self.progress.send_modify(|progress| progress.last_event = last_event);
+    }
+
+    /// Tells those who watch how it ended. After this, the registry and the
+    /// store both say that the workflow id is free.
+    pub(crate) fn publish_closing(&self, closing: Closing) {
+        self.progress.send_modify(|progress| progress.closing = Some(Arc::new(closing)));
+    }
+}
+
+/// The open runs by workflow id and by run id.
+#[derive(Default)]
+pub(crate) struct Registry {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    by_workflow: HashMap<(NamespaceName, WorkflowId), Arc<OpenRun>>,
+    by_run: HashMap<RunId, Arc<OpenRun>>,
+}
+
+/// The answer to a claim of a workflow id.
+pub(crate) enum Claim {
+    /// It was free, and is this run's now. The caller must start the run or
+    /// release it.
+    Free(Arc<OpenRun>, mpsc::Receiver<Message>),
+    /// This run has it.
+    Taken(Arc<OpenRun>),
+}
+
+impl Registry {
+    /// Claims a workflow id for a new run.
+    pub(crate) fn claim(
+        &self,
+        key: RunKey,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+    ) -> Claim {
+        let mut inner = self.inner.lock();
+        match inner.by_workflow.entry((namespace.clone(), workflow_id.clone())) {
+            Entry::Occupied(taken) => Claim::Taken(taken.get().clone()),
+            Entry::Vacant(free) => {
+                let (sender, receiver) = mpsc::channel(MAILBOX);
+                let run = Arc::new(OpenRun::new(
+                    key,
+                    namespace.clone(),
+                    workflow_id.clone(),
+                    Mailbox::Awake(sender),
+                ));
+                free.insert(run.clone());
+                inner.by_run.insert(key.run_id, run.clone());
+                Claim::Free(run, receiver)
+            }
+        }
+    }
+
+    /// Adds a run that is stored and open, asleep. Replaces a closed run of the
+    /// same workflow id, which it follows.
+    pub(crate) fn insert_asleep(
+        &self,
+        key: RunKey,
+        namespace: NamespaceName,
+        workflow_id: WorkflowId,
+    ) -> Arc<OpenRun> {
+        let workflow = (namespace.clone(), workflow_id.clone());
+        let run = Arc::new(OpenRun::new(key, namespace, workflow_id, Mailbox::Asleep));
+        let mut inner = self.inner.lock();
+        if let Some(before) = inner.by_workflow.insert(workflow, run.clone()) {
+            inner.by_run.remove(&before.key.run_id);
+        }
+        inner.by_run.insert(key.run_id, run.clone());
+        run
+    }
+
+    /// Forgets a run that has closed or never started.
+    pub(crate) fn remove(&self, run: &Arc<OpenRun>) {
+        let mut inner = self.inner.lock();
+        inner.by_run.remove(&run.key.run_id);
+        let workflow = (run.namespace.clone(), run.workflow_id.clone());
+        // A run that continues this one may have its place already.
+        if inner.by_workflow.get(&workflow).is_some_and(|current| Arc::ptr_eq(current, run)) {
+            inner.by_workflow.remove(&workflow);
+        }
+    }
+
+    /// The open run of a workflow id.
+    pub(crate) fn by_workflow(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+    ) -> Option<Arc<OpenRun>> {
+        let workflow = (namespace.clone(), workflow_id.clone());
+        self.inner.lock().by_workflow.get(&workflow).cloned()
+    }
+
+    /// An open run.
+    pub(crate) fn by_run(&self, run_id: RunId) -> Option<Arc<OpenRun>> {
+        self.inner.lock().by_run.get(&run_id).cloned()
+    }
+}

@@ -1,0 +1,93 @@
+//! The guest goes on from one wait to the next.
+
+use dacapo_engine::decide::{Input, decide};
+use dacapo_engine::transition::Transition;
+use dacapo_model::command::Command;
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::execution::{Blocked, ExecutionStatus};
+use dacapo_model::ids::EventId;
+
+use super::actor::{Actor, Resident};
+use super::{evict, load};
+use crate::committer::CommitFailure;
+
+impl Actor {
+    /// Lets the guest answer `fresh` events, which `transition` holds already,
+    /// and adds what it asks for. A fault blocks the run; that is an answer, too.
+    /// Fails only if the history of a run without an instance can't be read.
+    pub(super) async fn activate(
+        &mut self,
+        fresh: Vec<HistoryEvent>,
+        transition: &mut Transition,
+    ) -> Result<(), CommitFailure> {
+        self.shared.residency.mark_busy(self.run.key.run_id);
+        let turn = match &mut self.guest {
+            Some(guest) => guest.instance.advance(fresh).await,
+            None => {
+                let history = self.history_with(transition).await?;
+                self.launch(history).await
+            }
+        };
+        let now = self.shared.clock.now();
+        let input = match turn {
+            Ok(commands) if commands.is_empty() => return Ok(()),
+            Ok(commands) => Input::GuestTurn { run_id: self.run.key.run_id, commands },
+            Err(blocked) => {
+                tracing::warn!(
+                    run_id = %self.run.key,
+                    workflow_id = %self.run.workflow_id,
+                    code = blocked.code,
+                    message = blocked.message,
+                    "run is blocked"
+                );
+                Input::GuestFault { blocked }
+            }
+        };
+        let decided = decide(&mut self.state, input, now, &self.shared.config.limits);
+        // A guest runs only while its run is open, and nobody else decides.
+        let step = decided.expect("an open run takes what its guest did");
+        transition.extend(step);
+        if self.state.status != ExecutionStatus::Running {
+            self.drop_guest();
+        }
+        Ok(())
+    }
+
+    async fn launch(&mut self, history: Vec<HistoryEvent>) -> Result<Vec<Command>, Blocked> {
+        let shared = self.shared.clone();
+        let permit = shared
+            .residency
+            .acquire(|run_id| {
+                if let Some(run) = shared.registry.by_run(run_id) {
+                    evict(&shared, &run);
+                }
+            })
+            .await;
+        let mut instance = shared.host.launch(self.context.clone()).await?;
+        let commands = instance.advance(history).await?;
+        if let Some(permit) = permit {
+            self.guest = Some(Resident { instance, _permit: permit });
+        }
+        Ok(commands)
+    }
+
+    /// All that has happened to the run, committed or about to be. The store is
+    /// read only if there is something committed.
+    async fn history_with(
+        &mut self,
+        transition: &Transition,
+    ) -> Result<Vec<HistoryEvent>, CommitFailure> {
+        let from_start =
+            transition.events.first().is_some_and(|event| event.id == EventId::FIRST);
+        let mut history = if from_start {
+            Vec::new()
+        } else {
+            load::history(&*self.shared.store, self.run.key).await.map_err(|error| {
+                tracing::warn!(run_id = %self.run.key, error = ?error, "history can't be read");
+                CommitFailure::Unavailable
+            })?
+        };
+        history.extend(transition.events.iter().cloned());
+        Ok(history)
+    }
+}

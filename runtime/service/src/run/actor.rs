@@ -1,0 +1,380 @@
+//! The loop of one run: take messages, decide, commit, answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dacapo_engine::decide::{Input, Refusal, decide};
+use dacapo_engine::guest::{GuestInstance, RunContext};
+use dacapo_engine::state::RunState;
+use dacapo_engine::transition::Transition;
+use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::ids::EventId;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::message::{InputAnswer, JoinAnswer, Message};
+use super::{Origin, load};
+use crate::committer::CommitFailure;
+use crate::error::ServiceError;
+use crate::operations::{ActivityDescription, Closing, RunDescription, TimerDescription};
+use crate::registry::OpenRun;
+use crate::runtime::Shared;
+
+/// Messages decided together, in one commit. More would make the first of them
+/// wait for the guest to answer all the others.
+const BATCH_MAX: usize = 64;
+
+/// Why an actor ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The run has closed.
+    Closed,
+    /// Nothing is in hand; the next message wakes it again.
+    Asleep,
+    /// It can't go on here: this node lost it, or the store does not have it.
+    Gone,
+}
+
+/// An instance in memory, and the permit to have it there.
+pub(super) struct Resident {
+    pub(super) instance: Box<dyn GuestInstance>,
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
+/// One run that is awake.
+pub(super) struct Actor {
+    pub(super) shared: Arc<Shared>,
+    pub(super) run: Arc<OpenRun>,
+    mailbox: mpsc::Receiver<Message>,
+    pub(super) context: Arc<RunContext>,
+    pub(super) execution: Execution,
+    pub(super) state: RunState,
+    pub(super) guest: Option<Resident>,
+    /// Attempts of activities that this actor has started and not heard of yet.
+    pub(super) attempts: HashMap<EventId, AbortHandle>,
+    /// The guest has not answered the last event of history.
+    pub(super) needs_activation: bool,
+    pub(super) closing: Option<Closing>,
+}
+
+/// Runs an actor from its start to its end.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    run: Arc<OpenRun>,
+    mailbox: mpsc::Receiver<Message>,
+    origin: Origin,
+) {
+    let (mut actor, ready) = match origin {
+        Origin::New { new, waiter } => {
+            let now = shared.clock.now();
+            let (state, transition) = new.begin(now);
+            let mut actor = Actor::new(shared, run, mailbox, new.execution(now), state);
+            let begun = actor.begin(transition, waiter).await;
+            if begun.is_err() {
+                // It never was: free its workflow id.
+                actor.shared.registry.remove(&actor.run);
+                actor.run.close();
+            }
+            (actor, begun)
+        }
+        Origin::Stored => match load::load(&shared, &run).await {
+            Ok(loaded) => Actor::from_loaded(shared, run, mailbox, loaded),
+            Err(stop) => {
+                tracing::debug!(run_id = %run.key, ?stop, "run was not loaded");
+                return;
+            }
+        },
+        Origin::Loaded(loaded) => Actor::from_loaded(shared, run, mailbox, *loaded),
+    };
+    let stop = match ready {
+        Ok(()) => actor.serve().await,
+        Err(stop) => stop,
+    };
+    actor.finish(stop).await;
+}
+
+impl Actor {
+    fn new(
+        shared: Arc<Shared>,
+        run: Arc<OpenRun>,
+        mailbox: mpsc::Receiver<Message>,
+        execution: Execution,
+        state: RunState,
+    ) -> Self {
+        let context = Arc::new(RunContext {
+            namespace: execution.namespace.clone(),
+            workflow_id: execution.workflow_id.clone(),
+            run_id: execution.key.run_id,
+            module_digest: execution.module_digest,
+        });
+        Self {
+            shared,
+            run,
+            mailbox,
+            context,
+            execution,
+            state,
+            guest: None,
+            attempts: HashMap::new(),
+            needs_activation: false,
+            closing: None,
+        }
+    }
+
+    fn from_loaded(
+        shared: Arc<Shared>,
+        run: Arc<OpenRun>,
+        mailbox: mpsc::Receiver<Message>,
+        loaded: load::Loaded,
+    ) -> (Self, Result<(), Stop>) {
+        let (execution, state) = (loaded.execution.clone(), loaded.state.clone());
+        let mut actor = Self::new(shared, run, mailbox, execution, state);
+        actor.adopt(loaded);
+        (actor, Ok(()))
+    }
+
+    async fn serve(&mut self) -> Stop {
+        loop {
+            if self.closing.is_some() {
+                return Stop::Closed;
+            }
+            if self.needs_activation {
+                self.needs_activation = false;
+                if let Err(stop) = self.settle(Vec::new(), true).await {
+                    return stop;
+                }
+                continue;
+            }
+            self.rest();
+            let batch = match self.receive().await {
+                Ok(batch) => batch,
+                Err(stop) => return stop,
+            };
+            if let Err(stop) = self.handle(batch).await {
+                return stop;
+            }
+        }
+    }
+
+    /// The next messages, or the reason to stop: nothing to do for a while.
+    async fn receive(&mut self) -> Result<Vec<Message>, Stop> {
+        loop {
+            let first = tokio::select! {
+                biased;
+                () = self.shared.halted.cancelled() => return Err(Stop::Gone),
+                first = tokio::time::timeout(self.shared.config.idle_timeout, self.mailbox.recv()) => first,
+            };
+            match first {
+                Ok(Some(first)) => {
+                    let mut batch = vec![first];
+                    while batch.len() < BATCH_MAX
+                        && let Ok(message) = self.mailbox.try_recv()
+                    {
+                        batch.push(message);
+                    }
+                    return Ok(batch);
+                }
+                Ok(None) => return Err(Stop::Gone),
+                Err(_idle) => {
+                    self.drop_guest();
+                    if self.attempts.is_empty() && self.run.fall_asleep(&self.mailbox) {
+                        return Err(Stop::Asleep);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Inputs that follow each other share a transition; all else stands alone.
+    async fn handle(&mut self, batch: Vec<Message>) -> Result<(), Stop> {
+        let mut inputs = Vec::new();
+        for message in batch {
+            match message {
+                Message::Input { input, answer } => inputs.push((input, answer)),
+                other => {
+                    self.settle(std::mem::take(&mut inputs), false).await?;
+                    match other {
+                        Message::Input { .. } => {}
+                        Message::Join { request_id, policy, replacement, answer } => {
+                            let joined = self.join(request_id, policy, *replacement).await;
+                            let (result, answered) = match joined {
+                                Ok(answered) => (Ok(()), Ok(answered)),
+                                Err(stop) => (Err(stop), Err(ServiceError::stopping())),
+                            };
+                            let _ = answer.send(answered);
+                            result?;
+                        }
+                        Message::Describe { answer } => {
+                            let _ = answer.send(Ok(self.describe()));
+                        }
+                        Message::Evict => self.drop_guest(),
+                    }
+                }
+            }
+        }
+        self.settle(inputs, false).await
+    }
+
+    /// Decides inputs, lets the guest answer each, commits all of it, and
+    /// answers. When the commit fails, the run is read again and the inputs are
+    /// decided anew: the store knows what has happened.
+    pub(super) async fn settle(
+        &mut self,
+        inputs: Vec<(Input, Option<oneshot::Sender<InputAnswer>>)>,
+        activate: bool,
+    ) -> Result<(), Stop> {
+        let mut repeated = false;
+        let mut activate = activate;
+        while activate || !inputs.is_empty() {
+            let mut transition = Transition::default();
+            let decided = self
+                .decide_all(inputs.iter().map(|(input, _)| input), activate, &mut transition)
+                .await;
+            let committed = match decided {
+                Ok(verdicts) => self.commit(transition, None).await.map(|()| verdicts),
+                Err(failure) => Err(failure),
+            };
+            match committed {
+                Ok(verdicts) => {
+                    self.conclude(inputs, verdicts, repeated);
+                    return Ok(());
+                }
+                Err(CommitFailure::Fenced) => return Err(Stop::Gone),
+                Err(CommitFailure::Conflict | CommitFailure::Unavailable) => {
+                    self.reload().await?;
+                    repeated = true;
+                    activate = std::mem::take(&mut self.needs_activation);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn decide_all(
+        &mut self,
+        inputs: impl Iterator<Item = &Input>,
+        activate: bool,
+        transition: &mut Transition,
+    ) -> Result<Vec<Result<(), Refusal>>, CommitFailure> {
+        if activate {
+            self.activate(Vec::new(), transition).await?;
+        }
+        let mut verdicts = Vec::new();
+        for input in inputs {
+            let now = self.shared.clock.now();
+            let limits = &self.shared.config.limits;
+            match decide(&mut self.state, input.clone(), now, limits) {
+                Ok(step) => {
+                    let fresh = step.events.clone();
+                    let wakes_guest = !fresh.is_empty() || matches!(input, Input::Retry);
+                    transition.extend(step);
+                    if wakes_guest && self.state.status == ExecutionStatus::Running {
+                        self.activate(fresh, transition).await?;
+                    }
+                    verdicts.push(Ok(()));
+                }
+                Err(refusal) => verdicts.push(Err(refusal)),
+            }
+        }
+        Ok(verdicts)
+    }
+
+    fn conclude(
+        &mut self,
+        inputs: Vec<(Input, Option<oneshot::Sender<InputAnswer>>)>,
+        verdicts: Vec<Result<(), Refusal>>,
+        repeated: bool,
+    ) {
+        for ((input, answer), verdict) in inputs.into_iter().zip(verdicts) {
+            match &input {
+                Input::ActivityReturned { scheduled_event_id, .. }
+                | Input::ActivityTimedOut { scheduled_event_id, .. }
+                    if verdict.is_ok() =>
+                {
+                    self.forget_attempt(*scheduled_event_id);
+                }
+                Input::TimerDue { event_id } => {
+                    if let Err(Refusal::TooEarly(fire_at)) = verdict {
+                        self.shared.timers.add(self.run.key, *event_id, fire_at);
+                    }
+                }
+                _ => {}
+            }
+            let verdict = match verdict {
+                // The effect that makes it stale may be its own, committed by the
+                // attempt that seemed to fail.
+                Err(Refusal::Closed | Refusal::Stale) if repeated => Ok(()),
+                verdict => verdict,
+            };
+            if let Some(answer) = answer {
+                let _ = answer.send(Ok(verdict));
+            }
+        }
+    }
+
+    fn describe(&self) -> RunDescription {
+        let activities = self.state.activities.iter().map(|(event_id, activity)| {
+            ActivityDescription {
+                scheduled_event_id: *event_id,
+                operation_id: activity.operation_id,
+                activity_type: activity.activity_type.clone(),
+                scheduled_at: activity.scheduled_at,
+                attempt: activity.attempt,
+                next_attempt_at: activity.retry_at,
+                last_failure: activity.last_failure.clone(),
+            }
+        });
+        let timers = self.state.timers.iter().map(|(event_id, timer)| TimerDescription {
+            started_event_id: *event_id,
+            operation_id: timer.operation_id,
+            fire_at: timer.fire_at,
+        });
+        RunDescription {
+            execution: self.execution.clone(),
+            history_length: self.state.next_event_id.0 - 1,
+            cancel_requested: self.state.cancel_request.is_some(),
+            pending_activities: activities.collect(),
+            pending_timers: timers.collect(),
+        }
+    }
+
+    /// The run waits: others may have its place in memory.
+    fn rest(&mut self) {
+        if self.guest.is_some() && self.shared.residency.mark_idle(self.run.key.run_id) {
+            self.drop_guest();
+        }
+    }
+
+    pub(super) fn drop_guest(&mut self) {
+        self.shared.residency.mark_busy(self.run.key.run_id);
+        self.guest = None;
+    }
+
+    async fn finish(mut self, stop: Stop) {
+        self.drop_guest();
+        for (_, attempt) in self.attempts.drain() {
+            attempt.abort();
+        }
+        if let (Stop::Closed, Some(closing)) = (stop, self.closing.take()) {
+            self.shared.registry.remove(&self.run);
+            self.run.close();
+            self.run.publish_closing(closing);
+            while let Ok(message) = self.mailbox.try_recv() {
+                refuse_closed(message);
+            }
+        }
+    }
+}
+
+fn refuse_closed(message: Message) {
+    match message {
+        Message::Input { answer: Some(answer), .. } => {
+            let _ = answer.send(Ok(Err(Refusal::Closed)));
+        }
+        Message::Join { answer, .. } => {
+            let _ = answer.send(Ok(JoinAnswer::Closed));
+        }
+        // Who describes it looks again, and finds it in the store.
+        Message::Input { answer: None, .. } | Message::Describe { .. } | Message::Evict => {}
+    }
+}

@@ -1,0 +1,207 @@
+//! Commit, then act.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dacapo_engine::transition::{Effect, TimerChange, Transition};
+use dacapo_model::execution::Execution;
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
+use dacapo_store::timer::{TimerKind, TimerRow};
+
+use super::actor::Actor;
+use super::replace::Successor;
+use crate::committer::CommitFailure;
+use crate::operations::Closing;
+
+impl Actor {
+    /// Makes a transition durable, together with the run that it continues as,
+    /// and does its effects.
+    pub(super) async fn commit(
+        &mut self,
+        transition: Transition,
+        insert: Option<Execution>,
+    ) -> Result<(), CommitFailure> {
+        let successor = self.successor(&transition.effects);
+        self.commit_with(transition, insert, successor).await
+    }
+
+    /// Like [`Self::commit`], with a run that starts in the same commit.
+    pub(super) async fn commit_with(
+        &mut self,
+        transition: Transition,
+        insert: Option<Execution>,
+        successor: Option<Successor>,
+    ) -> Result<(), CommitFailure> {
+        let Transition { events, timers, status, effects } = transition;
+        let rows = timer_rows(self.run.key, timers);
+        if let Some(change) = &status {
+            self.execution.status = change.status;
+            self.execution.blocked = change.blocked.clone();
+            self.execution.closed_at = change.closed_at;
+        }
+        let execution = match (insert, status) {
+            // A run may be blocked or closed by its very first transition.
+            (Some(_), _) => ExecutionChange::Insert(Box::new(self.execution.clone())),
+            (None, Some(change)) => ExecutionChange::Update(ExecutionUpdate {
+                status: change.status,
+                blocked: change.blocked,
+                closed_at: change.closed_at,
+            }),
+            (None, None) => ExecutionChange::None,
+        };
+        let closing = events.last().filter(|event| event.attributes.is_closing()).map(|event| {
+            Closing {
+                status: self.state.status,
+                attributes: event.attributes.clone(),
+                closed_at: event.time,
+            }
+        });
+        let changed = !events.is_empty()
+            || execution != ExecutionChange::None
+            || !rows.is_empty();
+        if changed {
+            let mut transitions = vec![RunTransition {
+                key: self.run.key,
+                events,
+                execution,
+                timers_set: rows.values().flatten().cloned().collect(),
+                timers_cleared: rows
+                    .iter()
+                    .filter(|(_, row)| row.is_none())
+                    .map(|(event_id, _)| *event_id)
+                    .collect(),
+            }];
+            transitions.extend(successor.as_ref().map(Successor::transition));
+            self.shared.committer.commit(CommitUnit { transitions }).await?;
+        }
+        for row in rows.into_values().flatten() {
+            self.shared.timers.add(row.key, row.event_id, row.fire_at);
+        }
+        if let Some(successor) = successor {
+            successor.spawn(&self.shared);
+        }
+        self.act(effects);
+        if changed {
+            self.run.publish_progress(self.state.next_event_id.0 - 1);
+        }
+        if closing.is_some() {
+            self.closing = closing;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::RunActivity { scheduled_event_id } => self.run_activity(scheduled_event_id),
+                Effect::StopActivity { scheduled_event_id } => {
+                    if let Some(attempt) = self.attempts.remove(&scheduled_event_id) {
+                        attempt.abort();
+                    }
+                }
+                // Started in the same commit.
+                Effect::ContinueAsNew { .. } => {}
+            }
+        }
+    }
+
+    /// Starts the attempts that nobody here runs: all of them after a restart.
+    pub(super) fn resume_activities(&mut self) {
+        let due: Vec<EventId> = self
+            .state
+            .activities
+            .iter()
+            .filter(|(event_id, activity)| {
+                activity.retry_at.is_none() && !self.attempts.contains_key(event_id)
+            })
+            .map(|(event_id, _)| *event_id)
+            .collect();
+        for event_id in due {
+            if self.state.activities.get(&event_id).is_some_and(|activity| activity.started) {
+                self.give_up_lost_attempt(event_id);
+            } else {
+                self.run_activity(event_id);
+            }
+        }
+    }
+
+    /// Makes sure that the timers of a run that was just read are in memory.
+    pub(super) fn resume_timers(&self) {
+        let key = self.run.key;
+        for (event_id, timer) in &self.state.timers {
+            self.shared.timers.add(key, *event_id, timer.fire_at);
+        }
+        for (event_id, activity) in &self.state.activities {
+            if let Some(retry_at) = activity.retry_at {
+                self.shared.timers.add(key, *event_id, retry_at);
+            }
+        }
+    }
+
+    fn run_activity(&mut self, scheduled_event_id: EventId) {
+        // A stopping node leaves it to the next one, which finds it in history.
+        if self.shared.stopping.is_cancelled() {
+            return;
+        }
+        if let Some(activity) = self.state.activities.get(&scheduled_event_id) {
+            let attempt = crate::activities::spawn(
+                &self.shared,
+                &self.run,
+                &self.context,
+                scheduled_event_id,
+                activity,
+            );
+            self.attempts.insert(scheduled_event_id, attempt);
+        }
+    }
+
+    fn give_up_lost_attempt(&mut self, scheduled_event_id: EventId) {
+        let attempt = crate::activities::spawn_lost(&self.shared, &self.run, scheduled_event_id);
+        self.attempts.insert(scheduled_event_id, attempt);
+    }
+
+    /// An attempt has been heard of. A later one of the same activity may have
+    /// been started since, by the very transition that heard of it.
+    pub(super) fn forget_attempt(&mut self, scheduled_event_id: EventId) {
+        let waiting = self
+            .state
+            .activities
+            .get(&scheduled_event_id)
+            .is_none_or(|activity| activity.retry_at.is_some());
+        if waiting {
+            self.attempts.remove(&scheduled_event_id);
+        }
+    }
+}
+
+/// What the transition leaves of its changes to timer rows: by event, the row to
+/// set, or none to remove it.
+fn timer_rows(key: RunKey, changes: Vec<TimerChange>) -> BTreeMap<EventId, Option<TimerRow>> {
+    let mut rows = BTreeMap::new();
+    for change in changes {
+        let (event_id, row) = match change {
+            TimerChange::SetTimer { event_id, fire_at } => {
+                (event_id, Some(TimerRow { key, event_id, fire_at, kind: TimerKind::Timer }))
+            }
+            TimerChange::SetRetry { event_id, fire_at, attempt, last_failure } => {
+                let kind = TimerKind::ActivityRetry { attempt, last_failure };
+                (event_id, Some(TimerRow { key, event_id, fire_at, kind }))
+            }
+            TimerChange::Clear { event_id } => (event_id, None),
+        };
+        rows.insert(event_id, row);
+    }
+    rows
+}
+
+/// Starts the actor of a run that is stored and loaded.
+pub(super) fn wake_loaded(
+    shared: &Arc<crate::runtime::Shared>,
+    run: &Arc<crate::registry::OpenRun>,
+    loaded: super::Loaded,
+) {
+    if let Some(mailbox) = run.wake() {
+        super::spawn(shared, run.clone(), mailbox, super::Origin::Loaded(Box::new(loaded)));
+    }
+}

@@ -1,0 +1,182 @@
+//! A run from the store. The same whether it was asleep or the node has died.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_engine::state::RunState;
+use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_store::Store;
+use dacapo_store::error::StoreError;
+use dacapo_store::timer::{TimerKind, TimerRow};
+
+use super::actor::{Actor, Stop};
+use crate::operations::Closing;
+use crate::registry::OpenRun;
+use crate::runtime::Shared;
+
+/// Events read by one statement.
+const PAGE: u32 = 2_000;
+
+/// First wait before the store is asked again; doubled up to [`BACKOFF_MAX`].
+const BACKOFF: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// A run as the store has it.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) execution: Execution,
+    pub(crate) state: RunState,
+    /// How it closed, if it did.
+    pub(crate) closing: Option<Closing>,
+    /// True if the last thing recorded is something that the guest has not
+    /// answered: it must run now.
+    pub(crate) needs_activation: bool,
+}
+
+/// Why a run can't be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error("the store can't be read")]
+    Store(#[from] StoreError),
+    #[error("its history is corrupt: {0}")]
+    Corrupt(String),
+}
+
+/// Puts a run together from its rows.
+pub(crate) fn assemble(
+    execution: Execution,
+    history: &[HistoryEvent],
+    timers: impl IntoIterator<Item = TimerRow>,
+) -> Result<Loaded, LoadError> {
+    let state = RunState::from_history(history);
+    let state = state.map_err(|error| LoadError::Corrupt(error.to_string()))?;
+    let mut state = state.ok_or_else(|| LoadError::Corrupt("it has no events".to_owned()))?;
+    for timer in timers {
+        if let TimerKind::ActivityRetry { attempt, last_failure } = timer.kind {
+            state.plan_retry(timer.event_id, attempt, timer.fire_at, last_failure);
+        }
+    }
+    // A retry of a blocked run changes its row before its history.
+    if state.status == ExecutionStatus::Blocked && execution.status == ExecutionStatus::Running {
+        state.status = ExecutionStatus::Running;
+    }
+    let last = history.last();
+    let needs_activation = state.status == ExecutionStatus::Running
+        && last.is_some_and(|event| is_unanswered(&event.attributes));
+    let closing = last.filter(|event| event.attributes.is_closing()).map(|event| Closing {
+        status: state.status,
+        attributes: event.attributes.clone(),
+        closed_at: event.time,
+    });
+    Ok(Loaded { execution, state, closing, needs_activation })
+}
+
+/// A transition holds an input and what the guest did about it. If the input is
+/// the last event, the guest did nothing, or has not been asked.
+fn is_unanswered(attributes: &EventAttributes) -> bool {
+    matches!(
+        attributes,
+        EventAttributes::WorkflowExecutionStarted(_)
+            | EventAttributes::WorkflowExecutionCancelRequested { .. }
+            | EventAttributes::WorkflowTaskFailed { .. }
+            | EventAttributes::ActivityTaskCompleted { .. }
+            | EventAttributes::ActivityTaskFailed { .. }
+            | EventAttributes::ActivityTaskTimedOut { .. }
+            | EventAttributes::TimerFired { .. }
+    )
+}
+
+/// A whole history.
+pub(crate) async fn history(
+    store: &dyn Store,
+    key: RunKey,
+) -> Result<Vec<HistoryEvent>, StoreError> {
+    let mut history: Vec<HistoryEvent> = Vec::new();
+    loop {
+        let from = history.last().map_or(EventId::FIRST, |event| event.id.next());
+        let page = store.load_history(key, from, PAGE).await?;
+        let full = page.len() >= PAGE as usize;
+        history.extend(page);
+        if !full {
+            return Ok(history);
+        }
+    }
+}
+
+/// Takes a run from the store. Waits while the store does not answer.
+pub(super) async fn load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Loaded, Stop> {
+    let mut backoff = BACKOFF;
+    loop {
+        match try_load(shared, run).await {
+            Ok(Some(loaded)) => return Ok(loaded),
+            Ok(None) => return Err(Stop::Gone),
+            Err(LoadError::Store(error @ StoreError::Unavailable { .. })) => {
+                tracing::warn!(run_id = %run.key, error = ?error, "run can't be read; trying again");
+            }
+            Err(error) => {
+                tracing::error!(run_id = %run.key, error = ?error, "run can't be loaded");
+                return Err(Stop::Gone);
+            }
+        }
+        tokio::select! {
+            () = shared.halted.cancelled() => return Err(Stop::Gone),
+            () = tokio::time::sleep(backoff) => {}
+        }
+        backoff = (backoff * 2).min(BACKOFF_MAX);
+    }
+}
+
+async fn try_load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>, LoadError> {
+    let store = &*shared.store;
+    let execution =
+        store.find_execution(&run.namespace, &run.workflow_id, Some(run.key.run_id)).await?;
+    let Some(execution) = execution else {
+        return Ok(None);
+    };
+    let history = history(store, run.key).await?;
+    let timers = store.run_timers(&[run.key]).await?;
+    let loaded = assemble(execution, &history, timers)?;
+    if loaded.closing.is_some() {
+        adopt_follower(shared, run).await?;
+    }
+    Ok(Some(loaded))
+}
+
+/// A run that was closed by a commit that seemed to fail may have started
+/// another in the same commit. Somebody must run it.
+async fn adopt_follower(shared: &Arc<Shared>, run: &OpenRun) -> Result<(), StoreError> {
+    let latest = shared.store.find_execution(&run.namespace, &run.workflow_id, None).await?;
+    if let Some(latest) = latest
+        && latest.status.is_open()
+        && shared.registry.by_run(latest.key.run_id).is_none()
+    {
+        let follower =
+            shared.registry.insert_asleep(latest.key, latest.namespace, latest.workflow_id);
+        if let Some(mailbox) = follower.wake() {
+            super::spawn(shared, follower, mailbox, super::Origin::Stored);
+        }
+    }
+    Ok(())
+}
+
+impl Actor {
+    /// Takes the run as the store has it, instead of what is in memory.
+    pub(super) async fn reload(&mut self) -> Result<(), Stop> {
+        self.drop_guest();
+        let loaded = load(&self.shared, &self.run).await?;
+        self.adopt(loaded);
+        Ok(())
+    }
+
+    /// Goes on from what was loaded: starts again what may have been lost.
+    pub(super) fn adopt(&mut self, loaded: Loaded) {
+        self.execution = loaded.execution;
+        self.state = loaded.state;
+        self.closing = loaded.closing;
+        self.needs_activation = loaded.needs_activation;
+        self.resume_activities();
+        self.resume_timers();
+    }
+}

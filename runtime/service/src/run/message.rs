@@ -1,0 +1,55 @@
+//! What a run's actor is told.
+
+use dacapo_engine::decide::{Input, Refusal};
+use dacapo_model::execution::IdConflictPolicy;
+use dacapo_model::ids::{RequestId, RunId};
+use tokio::sync::oneshot;
+
+use super::NewRun;
+use crate::error::ServiceError;
+use crate::operations::RunDescription;
+
+/// The answer to an input: it was committed, or it has no effect, or it can't be
+/// told (then the caller may ask again).
+pub(crate) type InputAnswer = Result<Result<(), Refusal>, ServiceError>;
+
+/// A message to an actor.
+pub(crate) enum Message {
+    /// Something happened.
+    Input {
+        /// What.
+        input: Input,
+        /// Who waits for it to be committed.
+        answer: Option<oneshot::Sender<InputAnswer>>,
+    },
+    /// Someone wants to start a run of the same workflow id.
+    Join {
+        /// By which a repeat of this run's own start is recognised.
+        request_id: Option<RequestId>,
+        /// What to do about the conflict.
+        policy: IdConflictPolicy,
+        /// What to start if this run is to be terminated.
+        replacement: Box<NewRun>,
+        /// Who waits.
+        answer: oneshot::Sender<Result<JoinAnswer, ServiceError>>,
+    },
+    /// Someone wants to know how the run is.
+    Describe {
+        /// Who waits.
+        answer: oneshot::Sender<Result<RunDescription, ServiceError>>,
+    },
+    /// Others need the memory more.
+    Evict,
+}
+
+/// What becomes of a start whose workflow id is taken.
+pub(crate) enum JoinAnswer {
+    /// This run is the answer: the same request started it, or the policy says so.
+    Existing(RunId),
+    /// Refused because of this run.
+    Refused(RunId),
+    /// This run was terminated, and the new one started.
+    Replaced(RunId),
+    /// This run has closed meanwhile.
+    Closed,
+}

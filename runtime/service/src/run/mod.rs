@@ -1,0 +1,97 @@
+//! One actor per open run that is awake: the only writer of its history.
+
+mod activation;
+mod actor;
+mod begin;
+mod commit;
+mod load;
+mod message;
+mod replace;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use dacapo_engine::decide::Input;
+use dacapo_model::ids::EventId;
+use tokio::sync::mpsc;
+
+pub(crate) use self::begin::{BeginAnswer, BeginWaiter, NewRun};
+pub(crate) use self::load::{Loaded, assemble};
+pub(crate) use self::message::{JoinAnswer, Message};
+use crate::registry::{OpenRun, Posted};
+use crate::runtime::Shared;
+
+/// Where an actor gets its run from.
+pub(crate) enum Origin {
+    /// It starts now.
+    New {
+        /// What to start.
+        new: Box<NewRun>,
+        /// Who waits for it.
+        waiter: BeginWaiter,
+    },
+    /// It is in the store.
+    Stored,
+    /// It was read from the store a moment ago.
+    Loaded(Box<Loaded>),
+}
+
+/// Starts an actor.
+pub(crate) fn spawn(
+    shared: &Arc<Shared>,
+    run: Arc<OpenRun>,
+    mailbox: mpsc::Receiver<Message>,
+    origin: Origin,
+) {
+    // Boxed: an actor may start another, and the type must not contain itself.
+    let actor: Pin<Box<dyn Future<Output = ()> + Send>> =
+        Box::pin(actor::run(shared.clone(), run, mailbox, origin));
+    shared.actors.spawn(actor);
+}
+
+/// Delivers a message, waking the run if it sleeps and waiting if its mailbox
+/// is full. Gives the message back if the run has closed.
+pub(crate) async fn deliver(
+    shared: &Arc<Shared>,
+    run: &Arc<OpenRun>,
+    mut message: Message,
+) -> Result<(), Message> {
+    loop {
+        match run.post(message) {
+            Posted::Sent => return Ok(()),
+            Posted::Wake(mailbox) => {
+                spawn(shared, run.clone(), mailbox, Origin::Stored);
+                return Ok(());
+            }
+            Posted::Closed(message) => return Err(message),
+            Posted::Full(returned, sender) => {
+                // Only to wait for room: the permit is given back, and the
+                // message is sent under the mailbox's lock.
+                drop(sender.reserve().await);
+                message = returned;
+            }
+        }
+    }
+}
+
+/// Tells a run that a timer row is due. False if its mailbox is full.
+pub(crate) fn try_wake(shared: &Arc<Shared>, run: &Arc<OpenRun>, event_id: EventId) -> bool {
+    try_deliver(shared, run, Message::Input { input: Input::TimerDue { event_id }, answer: None })
+}
+
+/// Asks a run to give its instance up. A run that is too busy to hear it is not
+/// idle anyway.
+pub(crate) fn evict(shared: &Arc<Shared>, run: &Arc<OpenRun>) {
+    try_deliver(shared, run, Message::Evict);
+}
+
+fn try_deliver(shared: &Arc<Shared>, run: &Arc<OpenRun>, message: Message) -> bool {
+    match run.post(message) {
+        Posted::Sent | Posted::Closed(_) => true,
+        Posted::Wake(mailbox) => {
+            spawn(shared, run.clone(), mailbox, Origin::Stored);
+            true
+        }
+        Posted::Full(..) => false,
+    }
+}

@@ -1,0 +1,157 @@
+//! One node, from start to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dacapo_engine::guest::GuestHost;
+use dacapo_model::limits::Limits;
+use dacapo_store::Store;
+use dacapo_store::shard::NodeId;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::committer::Committer;
+use crate::config::ServiceConfig;
+use crate::error::{Result, ServiceError};
+use crate::registry::Registry;
+use crate::residency::Residency;
+use crate::timers::{self, Timers};
+use crate::recovery;
+
+/// What all parts of a node share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) host: Arc<dyn GuestHost>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: ServiceConfig,
+    pub(crate) catalog: Catalog,
+    pub(crate) registry: Registry,
+    pub(crate) committer: Committer,
+    pub(crate) timers: Timers,
+    pub(crate) residency: Residency,
+    pub(crate) activity_slots: Semaphore,
+    /// All actors.
+    pub(crate) actors: TaskTracker,
+    /// All attempts of activities.
+    pub(crate) attempts: TaskTracker,
+    /// No new work is taken.
+    pub(crate) stopping: CancellationToken,
+    /// Whatever still runs is to stop where it is.
+    pub(crate) halted: CancellationToken,
+    /// Another node has taken over.
+    pub(crate) fenced: CancellationToken,
+    recovered: AtomicBool,
+}
+
+impl Shared {
+    /// Refuses new work while the node stops.
+    pub(crate) fn admit(&self) -> Result<()> {
+        if self.stopping.is_cancelled() {
+            return Err(ServiceError::stopping());
+        }
+        Ok(())
+    }
+}
+
+/// A running node. Operations are its methods, one file each under
+/// `operations/`.
+pub struct Runtime {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Runtime {
+    /// Takes the shards over, recovers all open runs and starts to work. The
+    /// store must have been migrated.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        host: Arc<dyn GuestHost>,
+        clock: Arc<dyn Clock>,
+        config: ServiceConfig,
+    ) -> Result<Arc<Self>> {
+        #[expect(clippy::disallowed_methods, reason = "a node's id is made once, at the edge")]
+        let node = NodeId(Uuid::new_v4());
+        let ownership = Arc::new(store.acquire_all_shards(node).await?);
+        let catalog = Catalog::load(&*store).await?;
+        let fenced = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            catalog,
+            registry: Registry::default(),
+            committer: Committer::start(store.clone(), ownership, fenced.clone()),
+            timers: Timers::default(),
+            residency: Residency::new(host.instances_max()),
+            activity_slots: Semaphore::new(config.activities_max.clamp(1, Semaphore::MAX_PERMITS)),
+            actors: TaskTracker::new(),
+            attempts: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            halted: CancellationToken::new(),
+            fenced,
+            recovered: AtomicBool::new(false),
+            store,
+            host,
+            clock,
+            config,
+        });
+        recovery::recover(&shared).await?;
+        shared.recovered.store(true, Ordering::SeqCst);
+        shared.actors.spawn(timers::run(shared.clone()));
+        Ok(Arc::new(Self { shared }))
+    }
+
+    /// The limits this node keeps.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.config.limits
+    }
+
+    /// True while the node takes work: it has recovered, still owns its shards,
+    /// and is not stopping.
+    pub fn is_ready(&self) -> bool {
+        self.shared.recovered.load(Ordering::SeqCst)
+            && !self.shared.stopping.is_cancelled()
+            && !self.shared.fenced.is_cancelled()
+    }
+
+    /// Asks the store whether it answers.
+    pub async fn check_store(&self) -> Result<()> {
+        self.shared.store.namespaces().await?;
+        Ok(())
+    }
+
+    /// Returns once another node has taken this one's shards. The process can do
+    /// nothing more and should end.
+    pub async fn ownership_lost(&self) {
+        self.shared.fenced.cancelled().await;
+    }
+
+    /// Refuses new work from now on; those who wait for a run are answered.
+    pub fn begin_shutdown(&self) {
+        self.shared.stopping.cancel();
+    }
+
+    /// Stops: waits for attempts under way, as long as the configuration allows,
+    /// so that their results are committed; then lets go of everything. What was
+    /// not finished is found in history by the next node.
+    pub async fn shutdown(&self) {
+        self.begin_shutdown();
+        let shared = &self.shared;
+        shared.attempts.close();
+        let finished =
+            tokio::time::timeout(shared.config.shutdown_grace, shared.attempts.wait()).await;
+        if finished.is_err() {
+            tracing::warn!(
+                attempts = shared.attempts.len(),
+                "attempts of activities were still running; they will be made again"
+            );
+        }
+        shared.halted.cancel();
+        shared.actors.close();
+        // An actor that is committing finishes its commit, and no more.
+        if tokio::time::timeout(shared.config.shutdown_grace, shared.actors.wait()).await.is_err() {
+            tracing::warn!("some runs did not come to rest; their last commit decides");
+        }
+    }
+
+}

@@ -1,0 +1,139 @@
+//! Wakes runs when their timer rows are due. The rows are the truth; memory
+//! holds those of the near future, so that an idle node reads twice a minute.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::time::Timestamp;
+use dacapo_store::timer::TimerCursor;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::runtime::Shared;
+
+/// How far ahead rows are kept in memory.
+const HORIZON: Duration = Duration::from_secs(60);
+
+/// How often the rows of the next stretch are read. Also the longest time that
+/// a row can be overlooked whose run missed its wake-up.
+const RESCAN: Duration = Duration::from_secs(30);
+
+/// Rows read by one statement.
+const PAGE: u32 = 1_000;
+
+// A row that is removed stays in memory until its time: its run is told, and has
+// no use for it. Looking for it would cost more than that.
+
+/// Wait before a run is tried again whose mailbox is full.
+const BUSY: Duration = Duration::from_millis(100);
+
+/// The rows of the near future.
+#[derive(Default)]
+pub(crate) struct Timers {
+    near: Mutex<Near>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Near {
+    due: BTreeSet<(Timestamp, RunKey, EventId)>,
+    /// Rows before this time are all in `due`.
+    until: Timestamp,
+}
+
+impl Timers {
+    /// A row was committed.
+    pub(crate) fn add(&self, key: RunKey, event_id: EventId, fire_at: Timestamp) {
+        let mut near = self.near.lock();
+        if fire_at >= near.until {
+            return;
+        }
+        near.due.insert((fire_at, key, event_id));
+        let first = near.due.first().is_some_and(|(time, _, _)| *time == fire_at);
+        drop(near);
+        if first {
+            self.changed.notify_one();
+        }
+    }
+
+    fn take_due(&self, now: Timestamp) -> Vec<(RunKey, EventId)> {
+        let mut near = self.near.lock();
+        let mut due = Vec::new();
+        while let Some((fire_at, key, event_id)) = near.due.first().copied() {
+            if fire_at > now {
+                break;
+            }
+            near.due.pop_first();
+            due.push((key, event_id));
+        }
+        due
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        self.near.lock().due.first().map(|(fire_at, _, _)| *fire_at)
+    }
+}
+
+/// Runs until the node stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut rescan_at = Timestamp::default();
+    loop {
+        let now = shared.clock.now();
+        if now >= rescan_at {
+            rescan_at = match scan(&shared, now).await {
+                Ok(()) => now.after(RESCAN),
+                Err(error) => {
+                    tracing::warn!(error = ?error, "timer rows could not be read; trying again");
+                    now.after(Duration::from_secs(1))
+                }
+            };
+        }
+        for (key, event_id) in shared.timers.take_due(shared.clock.now()) {
+            wake(&shared, key, event_id);
+        }
+        let next = shared.timers.next().map_or(rescan_at, |next| next.min(rescan_at));
+        let pause = next.since(shared.clock.now());
+        tokio::select! {
+            () = shared.stopping.cancelled() => return,
+            () = shared.timers.changed.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Reads all rows up to the horizon, also those that are overdue.
+async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()> {
+    let until = now.after(HORIZON);
+    // First, so that rows committed while the scan runs are not overlooked.
+    {
+        let mut near = shared.timers.near.lock();
+        near.until = near.until.max(until);
+    }
+    let mut after = None;
+    loop {
+        let rows = shared.store.due_timers(until, after, PAGE).await?;
+        after = rows.last().map(|row| TimerCursor {
+            fire_at: row.fire_at,
+            key: row.key,
+            event_id: row.event_id,
+        });
+        let full = rows.len() >= PAGE as usize;
+        let mut near = shared.timers.near.lock();
+        near.due.extend(rows.into_iter().map(|row| (row.fire_at, row.key, row.event_id)));
+        drop(near);
+        if !full {
+            return Ok(());
+        }
+    }
+}
+
+fn wake(shared: &Arc<Shared>, key: RunKey, event_id: EventId) {
+    // A run that is not open has no use for its rows; its closing removes them.
+    if let Some(run) = shared.registry.by_run(key.run_id)
+        && !crate::run::try_wake(shared, &run, event_id)
+    {
+        shared.timers.add(key, event_id, shared.clock.now().after(BUSY));
+    }
+}

@@ -1,0 +1,31 @@
+//! Workflows of all shapes, written with the SDK, for the tests of the
+//! runtime. Inputs and results are JSON; each workflow says which.
+
+mod activities;
+mod cancellation;
+mod effects;
+mod timing;
+mod workflows;
+
+use activities::{
+    attempt_info, big_result, double, echo_activity, env, fail, fetch, flaky_step, noop, post,
+    spin, wait,
+};
+use cancellation::{cancellable, ignores_cancellation};
+use timing::{deadline, race, timeout_activity, timers};
+use workflows::{
+    call, continue_n, echo, fails, fan_out, flaky, info, sequential, unknown_activity,
+};
+
+dacapo::module! {
+    workflows: [
+        sequential, fan_out, flaky, call, unknown_activity, echo, fails, continue_n, info,
+        timers, race, timeout_activity, deadline,
+        cancellable, ignores_cancellation,
+        effects::effects,
+    ],
+    activities: [
+        noop, echo_activity, double, fail, post, spin, wait, big_result, env, fetch, flaky_step,
+        attempt_info,
+    ],
+}
