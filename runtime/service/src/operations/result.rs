@@ -44,27 +44,7 @@ impl Runtime {
     pub async fn run_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
         let execution = match locate(&self.shared, run).await? {
             Located::Closed(execution) => *execution,
-            Located::Open(open) => {
-                let mut progress = open.watch();
-                let closed = progress.wait_for(|progress| progress.closing.is_some());
-                let closing = tokio::select! {
-                    closed = tokio::time::timeout(wait, closed) => match closed {
-                        Ok(Ok(progress)) => progress.closing.clone(),
-                        Ok(Err(_)) | Err(_) => None,
-                    },
-                    () = self.shared.stopping.cancelled() => None,
-                };
-                return Ok(RunResult {
-                    workflow_id: open.workflow_id.clone(),
-                    run_id: open.key.run_id,
-                    // What it is blocked by, describing it says.
-                    status: match &closing {
-                        Some(closing) => closing.status,
-                        None => self.open_status(&open).await,
-                    },
-                    closing: closing.map(|closing| Closing::clone(&closing)),
-                });
-            }
+            Located::Open(open) => return Ok(self.open_result(&open, wait).await),
         };
         let last = self.shared.store.last_event(execution.key).await?.ok_or_else(|| {
             ServiceError::new(ErrorCode::Internal, "the run is closed, but its history is empty")
@@ -79,6 +59,29 @@ impl Runtime {
                 closed_at: last.time,
             }),
         })
+    }
+
+    /// Waits for a run that was open a moment ago.
+    pub(super) async fn open_result(&self, open: &OpenRun, wait: Duration) -> RunResult {
+        let mut progress = open.watch();
+        let closed = progress.wait_for(|progress| progress.closing.is_some());
+        let closing = tokio::select! {
+            closed = tokio::time::timeout(wait, closed) => match closed {
+                Ok(Ok(progress)) => progress.closing.clone(),
+                Ok(Err(_)) | Err(_) => None,
+            },
+            () = self.shared.stopping.cancelled() => None,
+        };
+        let status = match &closing {
+            Some(closing) => closing.status,
+            None => self.open_status(open).await,
+        };
+        RunResult {
+            workflow_id: open.workflow_id.clone(),
+            run_id: open.key.run_id,
+            status,
+            closing: closing.map(|closing| Closing::clone(&closing)),
+        }
     }
 
     /// Running or blocked.

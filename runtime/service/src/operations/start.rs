@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dacapo_engine::compat::ENGINE_VERSION;
 use dacapo_model::code::ErrorCode;
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::locate::no_answer;
+use super::{RunRef, RunResult};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::registry::{Claim, OpenRun};
@@ -63,11 +65,37 @@ pub struct Started {
     pub started: bool,
 }
 
+/// A run that a start led to, and the run itself if this start made it.
+type Watched = (Started, Option<Arc<OpenRun>>);
+
 impl Runtime {
     /// Starts a run, or finds the one that is there, as the policies say. When
     /// it returns, the start is committed. With `unavailable` it may be: the same
     /// request id makes a repeat safe.
     pub async fn start_run(&self, request: StartRequest) -> Result<Started> {
+        self.start_watched(request).await.map(|(started, _)| started)
+    }
+
+    /// Starts a run and waits for it to close. A run that it started itself is
+    /// watched from its first moment, so that no table is read for its result.
+    pub async fn start_run_and_wait(
+        &self,
+        request: StartRequest,
+        wait: Duration,
+    ) -> Result<(Started, RunResult)> {
+        let namespace = request.namespace.clone();
+        let (started, watched) = self.start_watched(request).await?;
+        let result = match watched {
+            Some(run) => self.open_result(&run, wait).await,
+            None => {
+                let (workflow_id, run_id) = (started.workflow_id.clone(), Some(started.run_id));
+                self.run_result(&RunRef { namespace, workflow_id, run_id }, wait).await?
+            }
+        };
+        Ok((started, result))
+    }
+
+    async fn start_watched(&self, request: StartRequest) -> Result<Watched> {
         let shared = &self.shared;
         shared.admit()?;
         check_sizes(&request, shared.config.limits.payload_bytes_max)?;
@@ -84,8 +112,8 @@ impl Runtime {
             None => WorkflowId::new(run_id.to_string())?,
         };
         for _ in 0..TRIES_MAX {
-            if let Some(started) = self.try_start(&request, digest, &workflow_id, run_id).await? {
-                return Ok(started);
+            if let Some(watched) = self.try_start(&request, digest, &workflow_id, run_id).await? {
+                return Ok(watched);
             }
         }
         Err(no_answer())
@@ -98,7 +126,7 @@ impl Runtime {
         digest: ModuleDigest,
         workflow_id: &WorkflowId,
         run_id: RunId,
-    ) -> Result<Option<Started>> {
+    ) -> Result<Option<Watched>> {
         let shared = &self.shared;
         let existing = |run_id| Started { workflow_id: workflow_id.clone(), run_id, started: false };
         // The only read of a start, and only for those who ask for idempotence.
@@ -108,7 +136,7 @@ impl Runtime {
             if let Some(execution) =
                 store.find_execution_by_request(namespace, workflow_id, request_id).await?
             {
-                return Ok(Some(existing(execution.key.run_id)));
+                return Ok(Some((existing(execution.key.run_id), None)));
             }
         }
         let new = new_run(request, digest, workflow_id, run_id);
@@ -120,16 +148,19 @@ impl Runtime {
                     return Err(error);
                 }
                 let (waiter, begun) = oneshot::channel();
-                run::spawn(shared, run, mailbox, Origin::New { new: Box::new(new), waiter });
+                run::spawn(shared, run.clone(), mailbox, Origin::New { new: Box::new(new), waiter });
                 match begun.await.map_err(|_| no_answer())?? {
                     BeginAnswer::Started => {
                         let workflow_id = workflow_id.clone();
-                        Ok(Some(Started { workflow_id, run_id, started: true }))
+                        Ok(Some((Started { workflow_id, run_id, started: true }, Some(run))))
                     }
                     BeginAnswer::Conflict(other) => Err(already_started(workflow_id, other)),
                 }
             }
-            Claim::Taken(run) => self.join(request, run, new).await,
+            Claim::Taken(run) => {
+                let joined = self.join(request, run, new).await?;
+                Ok(joined.map(|started| (started, None)))
+            }
         }
     }
 

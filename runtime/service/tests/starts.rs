@@ -1,0 +1,121 @@
+//! Starting: exactly one run, whatever the callers do.
+
+mod support;
+
+use std::sync::Arc;
+
+use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
+use dacapo_model::ids::RequestId;
+use support::guests::ScriptedHost;
+use support::*;
+
+#[tokio::test]
+async fn two_hundred_concurrent_starts_make_one_run() {
+    for policy in [IdConflictPolicy::Fail, IdConflictPolicy::UseExisting] {
+        let host = ScriptedHost::new();
+        let runtime = start(memory(), &host).await;
+        let starts = (0..200).map(|_| {
+            let runtime = Arc::clone(&runtime);
+            let mut request = request("forever", "same", "");
+            request.conflict_policy = policy;
+            tokio::spawn(async move { runtime.start_run(request).await })
+        });
+        let mut run_ids = Vec::new();
+        let (mut started, mut refused) = (0, 0);
+        for start in starts.collect::<Vec<_>>() {
+            match start.await.expect("no panic") {
+                Ok(answer) => {
+                    run_ids.push(answer.run_id);
+                    started += u32::from(answer.started);
+                }
+                Err(error) => {
+                    assert_eq!(error.code.as_str(), "workflow_already_started");
+                    refused += 1;
+                }
+            }
+        }
+        run_ids.dedup();
+        assert_eq!((started, run_ids.len()), (1, 1));
+        assert_eq!(refused, if policy == IdConflictPolicy::Fail { 199 } else { 0 });
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_answered_with_its_run_open_or_closed() {
+    let host = ScriptedHost::new();
+    let runtime = start(memory(), &host).await;
+    let mut repeated = request("forever", "r", "");
+    repeated.request_id = Some(RequestId::new("request-1").expect("valid"));
+    let first = runtime.start_run(repeated.clone()).await.expect("started");
+    let second = runtime.start_run(repeated.clone()).await.expect("found");
+    assert_eq!((second.run_id, second.started), (first.run_id, false));
+    runtime.terminate_run(&run_ref("r"), String::new()).await.expect("terminated");
+    let third = runtime.start_run(repeated).await.expect("found");
+    assert_eq!((third.run_id, third.started), (first.run_id, false));
+}
+
+#[tokio::test]
+async fn terminate_existing_replaces_the_open_run_in_one_step() {
+    let host = ScriptedHost::new();
+    let runtime = start(memory(), &host).await;
+    let first = runtime.start_run(request("forever", "x", "")).await.expect("started");
+    let mut replacing = request("sequential", "x", "1");
+    replacing.conflict_policy = IdConflictPolicy::TerminateExisting;
+    let second = runtime.start_run(replacing).await.expect("started");
+    assert!(second.started);
+    assert_ne!(second.run_id, first.run_id);
+    let mut old = run_ref("x");
+    old.run_id = Some(first.run_id);
+    let old = runtime.run_result(&old, PATIENCE).await.expect("there");
+    assert_eq!(old.status, ExecutionStatus::Terminated);
+    assert_eq!(result(&runtime, "x").await.status, ExecutionStatus::Completed);
+}
+
+#[tokio::test]
+async fn reuse_policies_look_at_how_the_latest_run_closed() {
+    let host = ScriptedHost::new();
+    let runtime = start(memory(), &host).await;
+    let with = |workflow_id: &str, policy| {
+        let mut request = request("sequential", workflow_id, "1");
+        request.reuse_policy = policy;
+        request
+    };
+    runtime.start_run(request("sequential", "done", "1")).await.expect("started");
+    result(&runtime, "done").await;
+    runtime.start_run(request("forever", "failed", "")).await.expect("started");
+    runtime.terminate_run(&run_ref("failed"), String::new()).await.expect("terminated");
+
+    let cases = [
+        ("done", IdReusePolicy::RejectDuplicate, false),
+        ("done", IdReusePolicy::AllowDuplicateFailedOnly, false),
+        ("failed", IdReusePolicy::RejectDuplicate, false),
+        ("failed", IdReusePolicy::AllowDuplicateFailedOnly, true),
+        ("done", IdReusePolicy::AllowDuplicate, true),
+        ("fresh", IdReusePolicy::RejectDuplicate, true),
+    ];
+    for (workflow_id, policy, allowed) in cases {
+        let started = runtime.start_run(with(workflow_id, policy)).await;
+        assert_eq!(started.is_ok(), allowed, "{workflow_id} {policy:?}");
+        if allowed {
+            result(&runtime, workflow_id).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_names_are_refused_with_their_own_codes() {
+    let host = ScriptedHost::new();
+    let runtime = start(memory(), &host).await;
+    let unknown_type = runtime.start_run(request("nothing", "n", "")).await;
+    assert_eq!(unknown_type.expect_err("unknown").code.as_str(), "workflow_type_not_found");
+    let mut elsewhere = request("forever", "n", "");
+    elsewhere.namespace = "elsewhere".parse().expect("valid");
+    let unknown_namespace = runtime.start_run(elsewhere).await;
+    assert_eq!(unknown_namespace.expect_err("unknown").code.as_str(), "namespace_not_found");
+    let unknown_run = runtime.describe_run(&run_ref("nobody")).await;
+    assert_eq!(unknown_run.expect_err("unknown").code.as_str(), "run_not_found");
+    let mut large = request("forever", "n", "");
+    large.input = dacapo_model::payload::Payload::from(vec![b'x'; 3 * 1024 * 1024]);
+    let too_large = runtime.start_run(large).await;
+    assert_eq!(too_large.expect_err("too large").code.as_str(), "payload_too_large");
+}

@@ -1,0 +1,257 @@
+//! Guests as small state machines. Each workflow type is one `Program`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dacapo_engine::guest::{
+    ActivityTask, GuestHost, GuestInstance, ModuleRejected, RunContext,
+};
+use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery};
+use dacapo_model::command::{Command, Outcome};
+use dacapo_model::event::{ActivityOptions, HistoryEvent};
+use dacapo_model::execution::Blocked;
+use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::ids::{OperationId, TypeName};
+use dacapo_model::limits::Limits;
+use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
+use dacapo_model::payload::Payload;
+use dacapo_model::retry::RetryPolicy;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+/// A host whose guests are Rust.
+pub struct ScriptedHost {
+    pub instances_max: usize,
+    /// Instances that exist now, and the most that ever did.
+    pub live: Arc<AtomicUsize>,
+    pub live_max: AtomicUsize,
+    pub launches: AtomicUsize,
+    /// Attempts by (activity type, input).
+    pub attempts: Mutex<HashMap<(String, String), u32>>,
+    /// The `gated` activity takes a permit before it returns.
+    pub gate: Semaphore,
+    /// While true, the `faulty` workflow faults.
+    pub faulty: Mutex<bool>,
+}
+
+impl ScriptedHost {
+    pub fn new() -> Arc<Self> {
+        Self::with_room_for(100)
+    }
+
+    pub fn with_room_for(instances_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            instances_max,
+            live: Arc::default(),
+            live_max: AtomicUsize::new(0),
+            launches: AtomicUsize::new(0),
+            attempts: Mutex::default(),
+            gate: Semaphore::new(0),
+            faulty: Mutex::new(true),
+        })
+    }
+
+    pub fn attempts_of(&self, activity: &str, input: &str) -> u32 {
+        self.attempts.lock().get(&(activity.to_owned(), input.to_owned())).copied().unwrap_or(0)
+    }
+}
+
+const WORKFLOWS: [&str; 8] = [
+    "sequential", "gated", "sleep", "flaky", "once", "forever", "faulty", "again",
+];
+
+#[async_trait]
+impl GuestHost for ScriptedHost {
+    async fn inspect(
+        &self,
+        _digest: ModuleDigest,
+        _bytes: &[u8],
+    ) -> Result<ModuleDefinitions, ModuleRejected> {
+        let workflows = WORKFLOWS.iter().map(|name| TypeName::new(name).expect("valid"));
+        Ok(ModuleDefinitions { workflows: workflows.collect(), activities: Vec::new() })
+    }
+
+    async fn launch(&self, _run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
+        self.launches.fetch_add(1, Ordering::SeqCst);
+        let live = self.live.fetch_add(1, Ordering::SeqCst) + 1;
+        self.live_max.fetch_max(live, Ordering::SeqCst);
+        Ok(Box::new(Instance {
+            cursor: Cursor::new(Budget::from(&Limits::default())),
+            program: None,
+            faulty: *self.faulty.lock(),
+            live: self.live.clone(),
+        }))
+    }
+
+    async fn run_activity(&self, task: ActivityTask) -> Result<Payload, Failure> {
+        let input = String::from_utf8_lossy(task.input.as_bytes()).into_owned();
+        let key = (task.activity_type.as_str().to_owned(), input);
+        *self.attempts.lock().entry(key).or_default() += 1;
+        match task.activity_type.as_str() {
+            "gated" => {
+                self.gate.acquire().await.expect("the gate stays").forget();
+                Ok(task.input)
+            }
+            "flaky" if task.attempt < 3 => {
+                Err(Failure::new(FailureKind::Application, "Flaky", "not yet"))
+            }
+            "never" => std::future::pending().await,
+            _ => Ok(task.input),
+        }
+    }
+
+    fn instances_max(&self) -> usize {
+        self.instances_max
+    }
+}
+
+struct Instance {
+    cursor: Cursor,
+    program: Option<Program>,
+    faulty: bool,
+    live: Arc<AtomicUsize>,
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.live.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Where a workflow stands between two waits.
+enum Program {
+    /// Activities one after the other, each fed its number.
+    Steps { activity: &'static str, left: u32, waiting: Option<OperationId> },
+    /// One timer.
+    Sleep { duration: Duration, waiting: Option<OperationId> },
+    /// Waits until it is asked to cancel.
+    Forever,
+    /// Continues as new until the number in its input is 0.
+    Again { left: u32 },
+}
+
+#[async_trait]
+impl GuestInstance for Instance {
+    async fn advance(&mut self, events: Vec<HistoryEvent>) -> Result<Vec<Command>, Blocked> {
+        self.cursor.extend(events);
+        match self.go_on() {
+            Ok(()) => Ok(self.cursor.take_commands()),
+            Err(error) => Err(Blocked {
+                code: "nondeterminism".to_owned(),
+                message: error,
+                backtrace: None,
+                nondeterminism: None,
+            }),
+        }
+    }
+}
+
+impl Instance {
+    fn go_on(&mut self) -> Result<(), String> {
+        if self.cursor.is_closed() {
+            return Ok(());
+        }
+        if self.program.is_none() {
+            let text = |error: CallError| error.to_string();
+            let Answer::Ready(start) = self.cursor.start().map_err(text)? else {
+                return Ok(());
+            };
+            let input = String::from_utf8_lossy(start.input.as_bytes()).into_owned();
+            let number = input.parse().unwrap_or(0);
+            let steps =
+                |activity| Program::Steps { activity, left: number, waiting: None };
+            self.program = Some(match start.workflow_type.as_str() {
+                "sequential" => steps("step"),
+                "gated" => steps("gated"),
+                "flaky" => steps("flaky"),
+                "once" => steps("once"),
+                "sleep" => Program::Sleep {
+                    duration: Duration::from_millis(number.into()),
+                    waiting: None,
+                },
+                "again" => Program::Again { left: number },
+                "faulty" if self.faulty => return Err("this guest is faulty".to_owned()),
+                _ => Program::Forever,
+            });
+        }
+        let Some(program) = &mut self.program else {
+            return Ok(());
+        };
+        program.run(&mut self.cursor).map_err(|error| error.to_string())
+    }
+}
+
+impl Program {
+    /// Goes on until it waits or ends.
+    fn run(&mut self, cursor: &mut Cursor) -> Result<(), CallError> {
+        match self {
+            Self::Steps { activity, left, waiting } => loop {
+                if let Some(operation) = *waiting {
+                    match cursor.wait(operation)? {
+                        Answer::Blocked => return Ok(()),
+                        Answer::Ready(Ok(_)) => *waiting = None,
+                        Answer::Ready(Err(failure)) => {
+                            return cursor.close(Outcome::Failed(failure));
+                        }
+                    }
+                } else if *left == 0 {
+                    return cursor.close(Outcome::Completed(Payload::from(b"done".to_vec())));
+                } else {
+                    let input = Payload::from(left.to_string().into_bytes());
+                    *left -= 1;
+                    let name = TypeName::new(*activity).expect("valid");
+                    *waiting = Some(cursor.start_activity(name, input, options(activity))?);
+                }
+            },
+            Self::Sleep { duration, waiting } => {
+                let operation = match *waiting {
+                    Some(operation) => operation,
+                    None => {
+                        let fire_at = cursor.now().after(*duration);
+                        *waiting.insert(cursor.start_timer(fire_at)?)
+                    }
+                };
+                match cursor.wait(operation)? {
+                    Answer::Blocked => Ok(()),
+                    Answer::Ready(_) => {
+                        cursor.close(Outcome::Completed(Payload::from(b"awake".to_vec())))
+                    }
+                }
+            }
+            Self::Forever => loop {
+                match cursor.next()? {
+                    Answer::Blocked => return Ok(()),
+                    Answer::Ready(Delivery::CancelRequested { reason }) => {
+                        return cursor.close(Outcome::Cancelled(reason));
+                    }
+                    Answer::Ready(_) => {}
+                }
+            },
+            Self::Again { left: 0 } => {
+                cursor.close(Outcome::Completed(Payload::from(b"last".to_vec())))
+            }
+            Self::Again { left } => cursor.close(Outcome::ContinueAsNew {
+                workflow_type: TypeName::new("again").expect("valid"),
+                input: Payload::from((*left - 1).to_string().into_bytes()),
+            }),
+        }
+    }
+}
+
+fn options(activity: &str) -> ActivityOptions {
+    let initial_interval = Duration::from_millis(5);
+    let retry = RetryPolicy {
+        initial_interval,
+        maximum_interval: initial_interval,
+        maximum_attempts: if activity == "once" { 1 } else { 0 },
+        ..RetryPolicy::default()
+    };
+    ActivityOptions {
+        start_to_close_timeout: Duration::from_secs(60),
+        schedule_to_close_timeout: None,
+        retry,
+    }
+}

@@ -1,0 +1,180 @@
+//! A real runtime over the memory store, with guests written in Rust against the
+//! engine's cursor instead of Wasm.
+
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::allow_attributes, reason = "shared by several test binaries")]
+
+pub mod guests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
+use dacapo_model::ids::{EventId, NamespaceName, RunId, TypeName, WorkflowId};
+use dacapo_model::payload::Payload;
+use dacapo_service::Runtime;
+use dacapo_service::clock::SystemClock;
+use dacapo_service::config::ServiceConfig;
+use dacapo_service::operations::{RunRef, RunResult, StartRequest};
+use dacapo_store::Store;
+use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
+use dacapo_store::memory::MemoryStore;
+use parking_lot::Mutex;
+
+use self::guests::ScriptedHost;
+
+/// Long enough for anything that is going to happen at all.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub fn namespace() -> NamespaceName {
+    NamespaceName::new("default").expect("valid")
+}
+
+pub fn run_ref(workflow_id: &str) -> RunRef {
+    RunRef {
+        namespace: namespace(),
+        workflow_id: WorkflowId::new(workflow_id).expect("valid"),
+        run_id: None,
+    }
+}
+
+pub fn request(workflow: &str, workflow_id: &str, input: &str) -> StartRequest {
+    StartRequest {
+        namespace: namespace(),
+        workflow_type: TypeName::new(workflow).expect("valid"),
+        workflow_id: Some(WorkflowId::new(workflow_id).expect("valid")),
+        request_id: None,
+        input: Payload::from(input.as_bytes().to_vec()),
+        module: None,
+        reuse_policy: IdReusePolicy::default(),
+        conflict_policy: IdConflictPolicy::default(),
+        environment: BTreeMap::new(),
+        arguments: Vec::new(),
+    }
+}
+
+/// Counts the calls that a store gets.
+#[derive(Clone, Default)]
+pub struct Calls(Arc<Mutex<HashMap<Operation, u64>>>);
+
+impl Calls {
+    pub fn count(&self, operation: Operation) -> u64 {
+        self.0.lock().get(&operation).copied().unwrap_or(0)
+    }
+
+    pub fn clear(&self) {
+        self.0.lock().clear();
+    }
+
+    /// All reads but those of the timer loop.
+    pub fn reads(&self) -> u64 {
+        let calls = self.0.lock();
+        calls
+            .iter()
+            .filter(|(operation, _)| !matches!(operation, Operation::Commit | Operation::DueTimers))
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
+
+/// A store that counts its calls and fails as the script says.
+pub fn scripted(
+    inner: Arc<dyn Store>,
+    calls: &Calls,
+    script: impl Fn(Call) -> Fault + Send + Sync + 'static,
+) -> Arc<dyn Store> {
+    let calls = calls.clone();
+    Arc::new(FaultyStore::new(inner, move |call| {
+        *calls.0.lock().entry(call.operation).or_default() += 1;
+        script(call)
+    }))
+}
+
+pub fn memory() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new())
+}
+
+pub async fn start(store: Arc<dyn Store>, host: &Arc<ScriptedHost>) -> Arc<Runtime> {
+    start_with(store, host, ServiceConfig::default()).await
+}
+
+pub async fn start_with(
+    store: Arc<dyn Store>,
+    host: &Arc<ScriptedHost>,
+    config: ServiceConfig,
+) -> Arc<Runtime> {
+    let runtime = Runtime::start(store, host.clone(), Arc::new(SystemClock), config)
+        .await
+        .expect("the runtime starts");
+    if runtime.list_modules(&namespace()).expect("there is the namespace").is_empty() {
+        let name = "scripted".parse().expect("valid");
+        runtime
+            .upload_module(&namespace(), &name, Bytes::from_static(b"scripted"))
+            .await
+            .expect("the upload is accepted");
+    }
+    runtime
+}
+
+pub async fn result(runtime: &Runtime, workflow_id: &str) -> RunResult {
+    let result = runtime.run_result(&run_ref(workflow_id), PATIENCE).await.expect("there is a run");
+    assert!(result.closing.is_some(), "{workflow_id} did not close: {result:?}");
+    result
+}
+
+pub async fn history(runtime: &Runtime, workflow_id: &str) -> Vec<HistoryEvent> {
+    let page =
+        runtime.run_history(&run_ref(workflow_id), EventId::FIRST, 1_000).await.expect("readable");
+    page.events
+}
+
+pub async fn event_types(runtime: &Runtime, workflow_id: &str) -> Vec<&'static str> {
+    history(runtime, workflow_id).await.iter().map(|event| event.attributes.type_name()).collect()
+}
+
+/// Everything about a history but its times and its run's id.
+pub fn sanitised(history: &[HistoryEvent]) -> Vec<EventAttributes> {
+    history
+        .iter()
+        .map(|event| match &event.attributes {
+            EventAttributes::TimerStarted { operation_id, .. } => EventAttributes::TimerStarted {
+                operation_id: *operation_id,
+                fire_at: dacapo_model::time::Timestamp::default(),
+            },
+            attributes => attributes.clone(),
+        })
+        .collect()
+}
+
+/// Follows the history until an event of this type is there.
+pub async fn until_event(runtime: &Runtime, workflow_id: &str, event_type: &str) -> RunId {
+    let mut follower = runtime
+        .follow_history(&run_ref(workflow_id), EventId::FIRST)
+        .await
+        .expect("there is a run");
+    let found = async {
+        while let Some(events) = follower.next().await.expect("readable") {
+            if events.iter().any(|event| event.attributes.type_name() == event_type) {
+                return;
+            }
+        }
+        panic!("{workflow_id} closed without {event_type}");
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("the event comes");
+    follower.run_id
+}
+
+pub async fn until_status(runtime: &Runtime, workflow_id: &str, status: ExecutionStatus) {
+    let reached = async {
+        loop {
+            let description = runtime.describe_run(&run_ref(workflow_id)).await.expect("a run");
+            if description.execution.status == status {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached).await.expect("the status is reached");
+}
