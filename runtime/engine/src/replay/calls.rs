@@ -7,8 +7,8 @@ use dacapo_model::ids::{OperationId, TypeName};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 
-use super::matching::mismatch;
 use super::operation::{Operation, cancelled};
+use super::report::mismatch;
 use super::{Answer, Arrival, CallError, Cancel, Cursor, Delivery};
 
 impl Cursor {

@@ -2,11 +2,9 @@
 
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{EventAttributes, HistoryEvent};
-use dacapo_model::execution::Nondeterminism;
-use dacapo_model::ids::EventId;
-use dacapo_model::payload::Payload;
 
 use super::operation::{Operation, ended_operation, outcome_of};
+use super::report::{command_mismatch, mismatch};
 use super::{Answer, Arrival, CallError, Cancel, Cursor};
 
 /// How the cursor treats an event.
@@ -55,7 +53,7 @@ impl Cursor {
                 self.overtaking = false;
                 Ok(())
             }
-            Some(event) => Err(mismatch(event, describe_command(&command))),
+            Some(event) => Err(command_mismatch(event, &command)),
         }
     }
 
@@ -232,70 +230,5 @@ fn matches_outcome(outcome: &Outcome, attributes: &EventAttributes) -> bool {
             EventAttributes::WorkflowExecutionContinuedAsNew { workflow_type: t, input: i, .. },
         ) => workflow_type == t && input == i,
         _ => false,
-    }
-}
-
-pub(super) fn mismatch(event: &HistoryEvent, attempted: String) -> CallError {
-    CallError::Nondeterminism(Nondeterminism {
-        event_id: event.id.0,
-        recorded: describe_event(event.id, &event.attributes),
-        attempted,
-    })
-}
-
-fn describe_command(command: &Command) -> String {
-    match command {
-        Command::ScheduleActivity { operation_id, activity_type, input, .. } => format!(
-            "started activity `{activity_type}` as operation {operation_id} with {}",
-            describe_payload("input", input)
-        ),
-        Command::StartTimer { operation_id, fire_at } => {
-            format!("started a timer for {fire_at} as operation {operation_id}")
-        }
-        Command::CancelOperation { operation_id } => format!("cancelled operation {operation_id}"),
-        Command::Close(Outcome::Completed(result)) => {
-            format!("completed the run with {}", describe_payload("result", result))
-        }
-        Command::Close(Outcome::Failed(failure)) => {
-            format!("failed the run: {}: {}", failure.info.type_name, failure.info.message)
-        }
-        Command::Close(Outcome::Cancelled(_)) => "ended the run as cancelled".to_owned(),
-        Command::Close(Outcome::ContinueAsNew { workflow_type, input }) => {
-            format!("continued as new `{workflow_type}` with {}", describe_payload("input", input))
-        }
-    }
-}
-
-fn describe_event(id: EventId, attributes: &EventAttributes) -> String {
-    let name = attributes.type_name();
-    match attributes {
-        EventAttributes::ActivityTaskScheduled { operation_id, activity_type, input, .. } => {
-            format!(
-                "{name} of `{activity_type}` as operation {operation_id} with {}",
-                describe_payload("input", input)
-            )
-        }
-        EventAttributes::TimerStarted { operation_id, fire_at } => {
-            format!("{name} for {fire_at} as operation {operation_id}")
-        }
-        other => match ended_operation(other) {
-            Some(operation_id) => format!("{name} of operation {operation_id}"),
-            None => format!("{name} (event {id})"),
-        },
-    }
-}
-
-/// Enough of a payload to tell two apart, and not more than a line.
-fn describe_payload(what: &str, payload: &Payload) -> String {
-    const SHOWN_BYTES: usize = 80;
-    let bytes = payload.as_bytes();
-    match std::str::from_utf8(bytes) {
-        Ok(text) if text.len() <= SHOWN_BYTES => format!("{what} {text}"),
-        Ok(text) => format!(
-            "{what} {}… ({} bytes)",
-            &text[..text.floor_char_boundary(SHOWN_BYTES)],
-            bytes.len()
-        ),
-        Err(_) => format!("{what} of {} bytes", bytes.len()),
     }
 }

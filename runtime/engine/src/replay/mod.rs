@@ -11,6 +11,7 @@
 mod calls;
 mod matching;
 mod operation;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -48,7 +49,7 @@ pub enum Delivery {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CallError {
     /// The code does not fit the history.
-    #[error("event {}: history has {}, but the code did {}", .0.event_id, .0.recorded, .0.attempted)]
+    #[error("event {}: history has {}, but the code {}", .0.event_id, .0.recorded, .0.attempted)]
     Nondeterminism(Nondeterminism),
     /// The guest names an operation that it never started, or whose outcome it
     /// had already.

@@ -138,6 +138,8 @@ impl Guest {
         self.see(&format!("{delivery:?} at {}", self.cursor.now()));
         match delivery {
             Delivery::Completed { operation_id, .. } => {
+                let open = &self.place.open;
+                assert!(open.contains(&operation_id), "`next` returned {operation_id}: it is over");
                 self.over(operation_id);
                 self.place.taken.push(Taken::Outcome(operation_id));
             }

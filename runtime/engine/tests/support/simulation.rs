@@ -385,10 +385,19 @@ impl Simulation {
             "the attempts {:?} run, but the state has {wanted:?}",
             self.running
         );
+        let pending = self.state.timers.len() + self.state.activities.len();
+        ensure!(
+            self.state.open_operations() == pending,
+            "{} operations are open, but {pending} are pending",
+            self.state.open_operations()
+        );
+        ensure!(
+            pending <= self.limits.pending_operations_max,
+            "{pending} operations are pending, more than the limit allows"
+        );
         if !self.state.status.is_open() {
             ensure!(self.state.timers.is_empty(), "a closed run has timers");
             ensure!(self.state.activities.is_empty(), "a closed run has activities");
-            ensure!(self.state.open_operations() == 0, "a closed run has operations");
         }
         self.check_recovery()
     }

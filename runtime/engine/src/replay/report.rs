@@ -1,0 +1,155 @@
+//! What a report of nondeterminism says: the event, what history has there, and
+//! what the code did instead, so that the two can be told apart.
+
+use std::fmt::Debug;
+
+use dacapo_model::command::{Command, Outcome};
+use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent};
+use dacapo_model::execution::Nondeterminism;
+use dacapo_model::payload::Payload;
+
+use super::CallError;
+use super::operation::ended_operation;
+
+/// Bytes of a payload that a report shows.
+const SHOWN_BYTES: usize = 80;
+
+/// The code did something other than asking for what history has.
+pub(super) fn mismatch(event: &HistoryEvent, attempted: String) -> CallError {
+    CallError::Nondeterminism(Nondeterminism {
+        event_id: event.id.0,
+        recorded: describe_event(&event.attributes),
+        attempted,
+    })
+}
+
+/// The code asked for something other than what history has.
+pub(super) fn command_mismatch(event: &HistoryEvent, command: &Command) -> CallError {
+    let mut recorded = describe_event(&event.attributes);
+    let mut attempted = describe_command(command);
+    if let (
+        Command::ScheduleActivity { options: ours, .. },
+        EventAttributes::ActivityTaskScheduled { options: theirs, .. },
+    ) = (command, &event.attributes)
+    {
+        recorded.push_str(&describe_difference(theirs, ours));
+        attempted.push_str(&describe_difference(ours, theirs));
+    }
+    if let (Some(ours), Some((what, theirs))) = (payload(command), event.attributes.payload())
+        && ours != theirs
+        && describe_payload(what, ours) == describe_payload(what, theirs)
+    {
+        let at = common_prefix(ours.as_bytes(), theirs.as_bytes());
+        attempted.push_str(&format!(" that differs from byte {at} on"));
+    }
+    CallError::Nondeterminism(Nondeterminism { event_id: event.id.0, recorded, attempted })
+}
+
+fn describe_command(command: &Command) -> String {
+    match command {
+        Command::ScheduleActivity { operation_id, activity_type, input, .. } => format!(
+            "started activity `{activity_type}` as operation {operation_id} with {}",
+            describe_payload("input", input)
+        ),
+        Command::StartTimer { operation_id, fire_at } => {
+            format!("started a timer for {fire_at} as operation {operation_id}")
+        }
+        Command::CancelOperation { operation_id } => format!("cancelled operation {operation_id}"),
+        Command::Close(Outcome::Completed(result)) => {
+            format!("completed the run with {}", describe_payload("result", result))
+        }
+        Command::Close(Outcome::Failed(failure)) => {
+            format!("failed the run: {}: {}", failure.info.type_name, failure.info.message)
+        }
+        Command::Close(Outcome::Cancelled(details)) => {
+            format!("ended the run as cancelled: {details}")
+        }
+        Command::Close(Outcome::ContinueAsNew { workflow_type, input }) => {
+            format!("continued as new `{workflow_type}` with {}", describe_payload("input", input))
+        }
+    }
+}
+
+fn describe_event(attributes: &EventAttributes) -> String {
+    let name = attributes.type_name();
+    match attributes {
+        EventAttributes::ActivityTaskScheduled { operation_id, activity_type, input, .. } => {
+            format!(
+                "{name} of `{activity_type}` as operation {operation_id} with {}",
+                describe_payload("input", input)
+            )
+        }
+        EventAttributes::TimerStarted { operation_id, fire_at } => {
+            format!("{name} for {fire_at} as operation {operation_id}")
+        }
+        EventAttributes::ActivityTaskCanceled { operation_id, .. }
+        | EventAttributes::TimerCanceled { operation_id, .. } => {
+            format!("{name} of operation {operation_id}")
+        }
+        EventAttributes::WorkflowExecutionCompleted { result } => {
+            format!("{name} with {}", describe_payload("result", result))
+        }
+        EventAttributes::WorkflowExecutionFailed { failure } => {
+            format!("{name}: {}: {}", failure.info.type_name, failure.info.message)
+        }
+        EventAttributes::WorkflowExecutionCanceled { details } => format!("{name}: {details}"),
+        EventAttributes::WorkflowExecutionContinuedAsNew { workflow_type, input, .. } => {
+            format!("{name} as `{workflow_type}` with {}", describe_payload("input", input))
+        }
+        input => match ended_operation(input) {
+            Some(operation_id) => format!("{name} of operation {operation_id}"),
+            None => name.to_owned(),
+        },
+    }
+}
+
+/// Enough of a payload to tell two apart, and not more than a line.
+fn describe_payload(what: &str, payload: &Payload) -> String {
+    let bytes = payload.as_bytes();
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.len() <= SHOWN_BYTES => format!("{what} {text}"),
+        Ok(text) => format!(
+            "{what} {}… ({} bytes)",
+            &text[..text.floor_char_boundary(SHOWN_BYTES)],
+            bytes.len()
+        ),
+        Err(_) => format!("{what} of {} bytes", bytes.len()),
+    }
+}
+
+/// The options of `ours` that are not those of `theirs`.
+fn describe_difference(ours: &ActivityOptions, theirs: &ActivityOptions) -> String {
+    let mut text = String::new();
+    let mut compare = |name: &str, ours: &dyn Debug, theirs: &dyn Debug| {
+        let (ours, theirs) = (format!("{ours:?}"), format!("{theirs:?}"));
+        if ours != theirs {
+            text.push_str(&format!(", {name} {ours}"));
+        }
+    };
+    let (retry, their_retry) = (&ours.retry, &theirs.retry);
+    compare("start-to-close timeout", &ours.start_to_close_timeout, &theirs.start_to_close_timeout);
+    compare(
+        "schedule-to-close timeout",
+        &ours.schedule_to_close_timeout,
+        &theirs.schedule_to_close_timeout,
+    );
+    compare("initial interval", &retry.initial_interval, &their_retry.initial_interval);
+    compare("backoff coefficient", &retry.backoff_coefficient, &their_retry.backoff_coefficient);
+    compare("maximum interval", &retry.maximum_interval, &their_retry.maximum_interval);
+    compare("maximum attempts", &retry.maximum_attempts, &their_retry.maximum_attempts);
+    compare("non-retryable types", &retry.non_retryable_types, &their_retry.non_retryable_types);
+    text
+}
+
+fn payload(command: &Command) -> Option<&Payload> {
+    match command {
+        Command::ScheduleActivity { input, .. }
+        | Command::Close(Outcome::ContinueAsNew { input, .. }) => Some(input),
+        Command::Close(Outcome::Completed(result)) => Some(result),
+        _ => None,
+    }
+}
+
+fn common_prefix(ours: &[u8], theirs: &[u8]) -> usize {
+    ours.iter().zip(theirs).take_while(|(a, b)| a == b).count()
+}

@@ -1,0 +1,105 @@
+//! What the documentation names must exist, and the other way round.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::crates::Package;
+
+const DEPENDENCIES: &str = "docs/dependencies.md";
+const ERRORS: &str = "docs/errors";
+
+/// Relative links in Markdown files lead somewhere.
+pub(crate) fn check_links(root: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for path in files.iter().filter(|path| path.extension() == Some(OsStr::new("md"))) {
+        let text = read(&root.join(path))?;
+        let folder = root.join(path.parent().unwrap_or(Path::new("")));
+        for link in relative_links(&text) {
+            if !folder.join(link).exists() {
+                problems.push(format!("{}: nothing is at {link}", path.display()));
+            }
+        }
+    }
+    Ok(problems)
+}
+
+/// The index of the error pages lists each page.
+pub(crate) fn check_error_index(root: &Path) -> Result<Vec<String>> {
+    let folder = root.join(ERRORS);
+    let index = read(&folder.join("README.md"))?;
+    let linked: BTreeSet<_> = relative_links(&index).collect();
+    let mut problems = Vec::new();
+    for entry in folder.read_dir().with_context(|| format!("can't read {ERRORS}"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name != "README.md" && !linked.contains(name.as_str()) {
+            problems.push(format!("{ERRORS}/README.md does not list {name}"));
+        }
+    }
+    Ok(problems)
+}
+
+/// Each foreign crate that a manifest names has a reason to be there, and no
+/// reason is left over.
+pub(crate) fn check_dependencies(root: &Path, packages: &[Package]) -> Result<Vec<String>> {
+    let page = read(&root.join(DEPENDENCIES))?;
+    let named: BTreeSet<_> = first_cells(&page).flat_map(in_backticks).collect();
+    let foreign: BTreeSet<_> = packages
+        .iter()
+        .flat_map(|package| &package.dependencies)
+        .filter(|dependency| dependency.path.is_none())
+        .map(|dependency| dependency.name.as_str())
+        .collect();
+    let missing = foreign
+        .difference(&named)
+        .map(|name| format!("{DEPENDENCIES} does not say what {name} is for"));
+    let left_over = named
+        .difference(&foreign)
+        .map(|name| format!("{DEPENDENCIES} speaks of {name}, which no manifest names"));
+    Ok(missing.chain(left_over).collect())
+}
+
+/// The first cell of each row of a table.
+fn first_cells(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next())
+}
+
+/// What stands between pairs of backticks.
+fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Targets of `[text](target)` without their anchors.
+fn relative_links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(target, _)| target.split('#').next().unwrap_or(target))
+        .filter(|target| !target.is_empty() && !target.contains(':') && !target.contains(' '))
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crates_of_a_table_are_in_its_first_column() {
+        let text =
+            "Uses `not_this`.\n| crate | for |\n|---|---|\n| `a`, `b-c` | what `d` is for |\n";
+        let names: Vec<_> = first_cells(text).flat_map(in_backticks).collect();
+        assert_eq!(names, ["a", "b-c"]);
+    }
+
+    #[test]
+    fn only_links_into_the_checkout_are_followed() {
+        let text = "[a](b.md), [c](../d/e.md#part), [f](https://example.com), [g](#here) and (h)";
+        assert_eq!(relative_links(text).collect::<Vec<_>>(), ["b.md", "../d/e.md"]);
+    }
+}
