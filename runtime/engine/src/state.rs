@@ -12,6 +12,9 @@ use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 
+#[cfg(test)]
+mod tests;
+
 /// An event that can't follow the ones before it. The history is corrupt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("event {id} ({event_type}) can't be there: {reason}")]
@@ -65,8 +68,14 @@ pub struct CancelRequest {
     pub request_id: Option<RequestId>,
 }
 
-/// The state of one run. Made by events and nothing else, but for the retry
-/// fields of activities, which live in timer rows (see [`Self::plan_retry`]).
+/// The state of one run. Made by events and nothing else, but for two things that
+/// are no events and that recovery reads elsewhere:
+///
+/// * the retry fields of activities, which live in timer rows
+///   (see [`Self::plan_retry`]);
+/// * that a blocked run is tried again: history says `Blocked` until the guest
+///   has asked for something, the run's row says `Running` at once. While the two
+///   differ, [`Self::status`] is what the row says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunState {
     /// Where it stands.

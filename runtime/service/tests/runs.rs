@@ -20,7 +20,7 @@ async fn ten_steps_cost_eleven_commits_and_no_read() {
     calls.clear();
     let request = request("sequential", "ten", "10");
     let (_, result) = runtime.start_run_and_wait(request, PATIENCE).await.expect("started");
-    assert_eq!(result.status, ExecutionStatus::Completed);
+    assert_eq!(result.expect("readable").status, ExecutionStatus::Completed);
     assert_eq!(calls.count(Operation::Commit), 11);
     assert_eq!(calls.reads(), 0);
     assert_eq!(host.launches.load(Ordering::SeqCst), 1);

@@ -23,3 +23,43 @@ pub(super) fn request(
     transition.record(state, now, attributes);
     Ok(transition)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::Input;
+    use crate::decide::fixtures::*;
+
+    fn request(id: &str) -> Input {
+        let request_id = Some(RequestId::new(id).expect("a valid id"));
+        Input::RequestCancel { reason: "too late".to_owned(), request_id }
+    }
+
+    #[test]
+    fn the_first_request_is_recorded_and_changes_nothing_else() {
+        let mut state = with_timer();
+        let transition = input(&mut state, 11, request("a")).expect("the run is open");
+        assert_eq!(event_types(&transition), ["WorkflowExecutionCancelRequested"]);
+        assert_eq!((&transition.timers[..], &transition.status), (&[][..], &None));
+        let recorded = state.cancel_request.as_ref().expect("it is recorded");
+        assert_eq!(recorded.reason, "too late");
+        assert_eq!(state.open_operations(), 1);
+    }
+
+    #[test]
+    fn later_requests_have_no_effect() {
+        let mut state = begun();
+        input(&mut state, 11, request("a")).expect("the run is open");
+        for id in ["a", "b"] {
+            assert_eq!(input(&mut state, 12, request(id)), Err(Refusal::Stale));
+        }
+    }
+
+    #[test]
+    fn a_closed_run_can_not_be_asked() {
+        let mut state = begun();
+        let terminate = Input::Terminate { reason: String::new() };
+        input(&mut state, 11, terminate).expect("the run is open");
+        assert_eq!(input(&mut state, 12, request("a")), Err(Refusal::Closed));
+    }
+}

@@ -3,6 +3,8 @@
 mod activity;
 mod cancel;
 mod fault;
+#[cfg(test)]
+mod fixtures;
 mod start;
 mod terminate;
 mod timer;

@@ -40,3 +40,63 @@ pub(super) fn due(
         ..Transition::default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use dacapo_model::ids::OperationId;
+    use dacapo_model::payload::Payload;
+
+    use super::*;
+    use crate::decide::Input;
+    use crate::decide::fixtures::*;
+
+    #[test]
+    fn a_timer_fires_at_its_time_and_not_before() {
+        let mut state = with_timer();
+        assert_eq!(input(&mut state, 19, row_is_due()), Err(Refusal::TooEarly(at(20))));
+        let transition = input(&mut state, 20, row_is_due()).expect("its time has come");
+        let operation_id = OperationId(1);
+        assert_eq!(
+            *only_event(&transition),
+            EventAttributes::TimerFired { started_event_id: EVENT, operation_id }
+        );
+        assert_eq!(transition.timers, [clear()]);
+        assert_eq!(input(&mut state, 20, row_is_due()), Err(Refusal::Stale), "it fires once");
+    }
+
+    #[test]
+    fn an_event_is_not_recorded_before_the_one_ahead_of_it() {
+        let mut state = with_timer();
+        let request = Input::RequestCancel { reason: "enough".to_owned(), request_id: None };
+        input(&mut state, 30, request).expect("the run is open");
+        let transition = input(&mut state, 25, row_is_due()).expect("its time has come");
+        assert_eq!(transition.events[0].time, at(30), "the clock went back");
+    }
+
+    #[test]
+    fn an_attempt_begins_at_its_time_and_not_before() {
+        let mut state = with_activity(options());
+        assert_eq!(input(&mut state, 10, row_is_due()), Err(Refusal::Stale), "attempt 1 runs");
+        fail_once(&mut state);
+        assert_eq!(input(&mut state, 10, row_is_due()), Err(Refusal::TooEarly(at(11))));
+        let transition = input(&mut state, 11, row_is_due()).expect("its time has come");
+        assert_eq!(transition.effects, [run_activity()]);
+        assert_eq!(transition.timers, [], "the row says which attempt this is");
+        assert_eq!(input(&mut state, 11, row_is_due()), Err(Refusal::Stale), "it has begun");
+    }
+
+    #[test]
+    fn after_a_crash_the_row_begins_the_attempt_again() {
+        let mut state = with_activity(options());
+        assert!(state.plan_retry(EVENT, 3, at(11), declined()));
+        let transition = input(&mut state, 40, row_is_due()).expect("its time has come");
+        assert_eq!(transition.effects, [run_activity()]);
+        let transition = input(&mut state, 40, returns(3, Ok(Payload::default()))).expect("runs");
+        assert_eq!(transition.timers, [clear()]);
+    }
+
+    #[test]
+    fn a_row_of_nothing_is_stale() {
+        assert_eq!(input(&mut begun(), 40, row_is_due()), Err(Refusal::Stale));
+    }
+}

@@ -172,3 +172,212 @@ fn close(
     };
     transition.close(state, now, attributes);
 }
+
+#[cfg(test)]
+mod tests {
+    use dacapo_model::execution::ExecutionStatus;
+    use dacapo_model::failure::{Failure, FailureKind};
+    use dacapo_model::ids::TypeName;
+    use dacapo_model::payload::Payload;
+
+    use super::*;
+    use crate::decide::Input;
+    use crate::decide::Refusal;
+    use crate::decide::fixtures::*;
+
+    fn complete() -> Command {
+        Command::Close(Outcome::Completed(Payload::new("true")))
+    }
+
+    fn limits(pending_operations_max: usize, history_events_max: u64) -> Limits {
+        Limits { pending_operations_max, history_events_max, ..Limits::default() }
+    }
+
+    /// Asserts that nothing but the fault was recorded.
+    #[track_caller]
+    fn assert_blocked(transition: &Transition, message: &str) {
+        assert_eq!(
+            *only_event(transition),
+            EventAttributes::WorkflowTaskFailed {
+                code: "run_limit_exceeded".to_owned(),
+                message: message.to_owned(),
+            }
+        );
+        assert_eq!(status(transition).status, ExecutionStatus::Blocked);
+        assert_eq!(transition.timers, []);
+        assert_eq!(transition.effects, []);
+    }
+
+    #[test]
+    fn what_the_guest_asked_for_is_recorded_in_order() {
+        let mut state = begun();
+        let transition = take_turn(&mut state, 11, [schedule(1, options()), start_timer(2, 20)]);
+        assert_eq!(event_types(&transition), ["ActivityTaskScheduled", "TimerStarted"]);
+        let ids: Vec<_> = transition.events.iter().map(|event| event.id.0).collect();
+        assert_eq!(ids, [2, 3]);
+        assert_eq!(transition.effects, [run_activity()]);
+        let timer = TimerChange::SetTimer { event_id: EventId(3), fire_at: at(20) };
+        assert_eq!(transition.timers, [timer]);
+        assert_eq!(transition.status, None);
+    }
+
+    #[test]
+    fn a_turn_that_asks_for_nothing_changes_nothing() {
+        let mut state = begun();
+        let before = state.clone();
+        assert_eq!(take_turn(&mut state, 11, []), Transition::default());
+        assert_eq!(state, before);
+    }
+
+    #[test]
+    fn an_only_attempt_is_marked_as_started_before_it_starts() {
+        let mut state = begun();
+        let transition = take_turn(&mut state, 11, [schedule(1, attempts(1))]);
+        assert_eq!(event_types(&transition), ["ActivityTaskScheduled", "ActivityTaskStarted"]);
+        assert_eq!(
+            transition.events[1].attributes,
+            EventAttributes::ActivityTaskStarted { scheduled_event_id: EVENT, attempt: 1 }
+        );
+        assert_eq!(transition.effects, [run_activity()]);
+    }
+
+    #[test]
+    fn giving_an_activity_up_stops_it() {
+        let mut state = with_activity(options());
+        let transition = take_turn(&mut state, 11, [give_up(1)]);
+        assert_eq!(event_types(&transition), ["ActivityTaskCanceled"]);
+        assert_eq!(transition.effects, [stop_activity()]);
+        assert_eq!(transition.timers, [], "a first attempt has no row");
+        let late = input(&mut state, 12, returns(1, Ok(Payload::default())));
+        assert_eq!(late, Err(Refusal::Stale));
+    }
+
+    #[test]
+    fn giving_an_activity_up_that_is_to_be_tried_again_clears_its_row() {
+        let mut state = with_activity(options());
+        fail_once(&mut state);
+        assert_eq!(take_turn(&mut state, 10, [give_up(1)]).timers, [clear()]);
+        assert_eq!(input(&mut state, 11, row_is_due()), Err(Refusal::Stale));
+    }
+
+    #[test]
+    fn giving_a_timer_up_clears_its_row() {
+        let mut state = with_timer();
+        let transition = take_turn(&mut state, 11, [give_up(1)]);
+        assert_eq!(event_types(&transition), ["TimerCanceled"]);
+        assert_eq!(transition.timers, [clear()]);
+        assert_eq!(input(&mut state, 20, row_is_due()), Err(Refusal::Stale));
+    }
+
+    #[test]
+    fn each_end_closes_the_run_and_gives_up_what_is_pending() {
+        let failure = Failure::new(FailureKind::Application, "Odd", "why?");
+        let ends = [
+            (Outcome::Completed(Payload::default()), ExecutionStatus::Completed),
+            (Outcome::Failed(failure), ExecutionStatus::Failed),
+            (Outcome::Cancelled("undone".to_owned()), ExecutionStatus::Canceled),
+        ];
+        for (outcome, expected) in ends {
+            let mut state = with_activity(options());
+            fail_once(&mut state);
+            take_turn(&mut state, 10, [start_timer(2, 20)]);
+            let transition = take_turn(&mut state, 12, [Command::Close(outcome)]);
+            let change = status(&transition);
+            assert_eq!((change.status, change.closed_at), (expected, Some(at(12))));
+            assert_eq!(transition.timers, [TimerChange::Clear { event_id: EventId(3) }, clear()]);
+            assert_eq!(transition.effects, [stop_activity()]);
+            assert_eq!(state.open_operations(), 0);
+            assert_eq!(input(&mut state, 12, row_is_due()), Err(Refusal::Closed));
+        }
+    }
+
+    #[test]
+    fn continuing_as_new_names_the_same_new_run_each_time() {
+        let continued = || {
+            let mut state = begun();
+            let workflow_type = TypeName::new("order").expect("a valid name");
+            let input = Payload::new("18");
+            take_turn(
+                &mut state,
+                12,
+                [Command::Close(Outcome::ContinueAsNew { workflow_type, input })],
+            )
+        };
+        let transition = continued();
+        let [Effect::ContinueAsNew { new_run_id, .. }] = &transition.effects[..] else {
+            panic!("a new run was expected: {transition:?}");
+        };
+        assert_ne!(*new_run_id, RUN);
+        assert!(matches!(
+            only_event(&transition),
+            EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id: id, .. }
+                if id == new_run_id
+        ));
+        assert_eq!(transition, continued());
+    }
+
+    #[test]
+    fn too_many_pending_operations_block_the_run_and_record_nothing_else() {
+        let mut state = with_timer();
+        let commands = [start_timer(2, 20), schedule(3, options())];
+        let transition = take_turn_within(&mut state, 11, commands.clone(), &limits(2, 100));
+        assert_blocked(
+            &transition,
+            "3 operations would be pending at a time; at most 2 are allowed. \
+             Raise `pending_operations_max`, or start fewer at a time",
+        );
+        assert_eq!(state.open_operations(), 1);
+
+        input(&mut state, 12, Input::Retry).expect("it is blocked");
+        let transition = take_turn_within(&mut state, 12, commands, &limits(3, 100));
+        assert_eq!(event_types(&transition), ["TimerStarted", "ActivityTaskScheduled"]);
+    }
+
+    #[test]
+    fn what_is_given_up_makes_room_for_what_is_started_next() {
+        let mut state = with_timer();
+        let commands = [give_up(1), start_timer(2, 20), give_up(2), start_timer(3, 20)];
+        let transition = take_turn_within(&mut state, 11, commands, &limits(1, 100));
+        assert_eq!(transition.events.len(), 4);
+
+        let mut state = with_timer();
+        let commands = [start_timer(2, 20), give_up(1)];
+        let transition = take_turn_within(&mut state, 11, commands, &limits(1, 100));
+        assert_eq!(status(&transition).status, ExecutionStatus::Blocked);
+    }
+
+    #[test]
+    fn too_long_a_history_blocks_the_run_and_records_nothing_else() {
+        let mut state = with_timer();
+        let transition = take_turn_within(&mut state, 11, [schedule(2, options())], &limits(9, 2));
+        assert_blocked(
+            &transition,
+            "the history would have 3 events; at most 2 are allowed. \
+             Raise `history_events_max`, or let the workflow continue as new",
+        );
+    }
+
+    #[test]
+    fn the_mark_of_an_only_attempt_counts_as_an_event() {
+        let one_too_many =
+            take_turn_within(&mut begun(), 11, [schedule(1, attempts(1))], &limits(9, 2));
+        assert_eq!(status(&one_too_many).status, ExecutionStatus::Blocked);
+        let enough = take_turn_within(&mut begun(), 11, [schedule(1, attempts(1))], &limits(9, 3));
+        assert_eq!(enough.events.len(), 2);
+    }
+
+    #[test]
+    fn a_run_at_its_limits_may_still_wait_and_end() {
+        let tight = limits(1, 2);
+        let mut state = with_timer();
+        input(
+            &mut state,
+            11,
+            Input::RequestCancel { reason: "enough".to_owned(), request_id: None },
+        )
+        .expect("inputs are always recorded");
+        assert_eq!(take_turn_within(&mut state, 11, [], &tight), Transition::default());
+        let transition = take_turn_within(&mut state, 11, [give_up(1), complete()], &tight);
+        assert_eq!(event_types(&transition), ["TimerCanceled", "WorkflowExecutionCompleted"]);
+    }
+}

@@ -2,6 +2,7 @@
 //! that play everything outside, and a simulation that plays the service.
 
 pub(crate) mod checks;
+mod commit;
 pub(crate) mod guest;
 pub(crate) mod mutation;
 pub(crate) mod outbox;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use dacapo_engine::decide::{Input, decide, start};
 use dacapo_engine::state::RunState;
-use dacapo_engine::transition::{Effect, Transition};
-use dacapo_model::event::{EventAttributes, HistoryEvent, TimeoutType, WorkflowExecutionStarted};
+use dacapo_engine::transition::Transition;
+use dacapo_model::event::{HistoryEvent, TimeoutType, WorkflowExecutionStarted};
 use dacapo_model::execution::{Blocked, ExecutionStatus};
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{EventId, RunId, TypeName};
@@ -53,19 +53,19 @@ pub(crate) struct Commit {
 pub(crate) struct Simulation {
     pub(crate) program: Arc<Program>,
     residency: Residency,
-    limits: Limits,
+    pub(super) limits: Limits,
     now: Timestamp,
     pub(crate) state: RunState,
     pub(crate) history: Vec<HistoryEvent>,
     pub(crate) commits: Vec<Commit>,
     guest: Option<Guest>,
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
     trap: bool,
-    outbox: Outbox,
+    pub(super) outbox: Outbox,
     /// The status that the run's row shows.
-    shown: ExecutionStatus,
+    pub(super) shown: ExecutionStatus,
     /// Attempts in the hands of workers.
-    running: BTreeSet<(EventId, u32)>,
+    pub(super) running: BTreeSet<(EventId, u32)>,
     /// Attempts that are over.
     returned: Vec<(EventId, u32)>,
 }
@@ -246,18 +246,6 @@ impl Simulation {
         Ok(())
     }
 
-    /// The state as another node would find it: history, then the retry rows,
-    /// then the status of the run's row, since [`Input::Retry`] is no event.
-    fn recovered(&self) -> Checked<RunState> {
-        let state = RunState::from_history(&stored(&self.history));
-        let mut state = state
-            .map_err(|illegal| illegal.to_string())?
-            .ok_or_else(|| "the history is empty".to_owned())?;
-        self.outbox.restore(&mut state)?;
-        state.status = self.shown;
-        Ok(state)
-    }
-
     /// Decides one input, lets the guest answer it, and commits both.
     fn feed(&mut self, input: Input) -> Checked {
         let before = self.state.clone();
@@ -316,107 +304,6 @@ impl Simulation {
         }
         let whole = [self.history.as_slice(), fresh].concat();
         Ok((guest, stored(&whole)))
-    }
-
-    fn commit(&mut self, transition: Transition) -> Checked {
-        for event in transition.events {
-            let last = self.history.last().map_or((0, Timestamp::default()), |e| (e.id.0, e.time));
-            ensure!(event.id.0 == last.0 + 1, "event {} follows event {}", event.id, last.0);
-            ensure!(event.time >= last.1, "time goes back at event {}", event.id);
-            self.history.push(event);
-        }
-        transition.timers.iter().for_each(|change| self.outbox.apply(change));
-        for effect in transition.effects {
-            self.perform(effect)?;
-        }
-        if let Some(change) = transition.status {
-            ensure!(
-                change.blocked.is_some() == (change.status == ExecutionStatus::Blocked),
-                "{change:?} and its report do not agree"
-            );
-            ensure!(
-                change.closed_at.is_none() == change.status.is_open(),
-                "{change:?} and its closing time do not agree"
-            );
-            self.shown = change.status;
-        }
-        let events = self.history.len();
-        self.commits.push(Commit { events, place: self.place.clone() });
-        self.check()
-    }
-
-    fn perform(&mut self, effect: Effect) -> Checked {
-        match effect {
-            Effect::RunActivity { scheduled_event_id } => {
-                // One that was given up in the same transition is stopped next.
-                let pending = self.state.activities.get(&scheduled_event_id);
-                let attempt = pending.map_or(1, |activity| activity.attempt);
-                self.running.insert((scheduled_event_id, attempt));
-            }
-            Effect::StopActivity { scheduled_event_id } => {
-                self.running.retain(|(id, _)| *id != scheduled_event_id);
-            }
-            Effect::ContinueAsNew { new_run_id, workflow_type, input } => {
-                let expected = EventAttributes::WorkflowExecutionContinuedAsNew {
-                    new_run_id,
-                    workflow_type,
-                    input,
-                };
-                let last = self.history.last().map(|event| &event.attributes);
-                ensure!(last == Some(&expected), "history does not say {expected:?}");
-            }
-        }
-        Ok(())
-    }
-
-    /// What holds after each commit.
-    fn check(&self) -> Checked {
-        ensure!(
-            self.state.status == self.shown,
-            "the run is {:?}, and its row shows {:?}",
-            self.state.status,
-            self.shown
-        );
-        self.outbox.check(&self.state)?;
-        let wanted = self.state.activities.iter().filter(|(_, a)| a.retry_at.is_none());
-        let wanted: BTreeSet<_> = wanted.map(|(id, activity)| (*id, activity.attempt)).collect();
-        ensure!(
-            self.running == wanted,
-            "the attempts {:?} run, but the state has {wanted:?}",
-            self.running
-        );
-        let pending = self.state.timers.len() + self.state.activities.len();
-        ensure!(
-            self.state.open_operations() == pending,
-            "{} operations are open, but {pending} are pending",
-            self.state.open_operations()
-        );
-        ensure!(
-            pending <= self.limits.pending_operations_max,
-            "{pending} operations are pending, more than the limit allows"
-        );
-        if !self.state.status.is_open() {
-            ensure!(self.state.timers.is_empty(), "a closed run has timers");
-            ensure!(self.state.activities.is_empty(), "a closed run has activities");
-        }
-        self.check_recovery()
-    }
-
-    /// A crash loses nothing but which of the planned retries have begun; those
-    /// are begun again.
-    fn check_recovery(&self) -> Checked {
-        let mut recovered = self.recovered()?;
-        for (id, activity) in &mut recovered.activities {
-            if self.state.activities.get(id).is_some_and(|live| live.retry_at.is_none()) {
-                activity.retry_at = None;
-            }
-        }
-        ensure!(
-            recovered == self.state,
-            "recovery makes another state.\nLive: {:?}\nRecovered: {recovered:?}",
-            self.state
-        );
-        Ok(())
     }
 }
 

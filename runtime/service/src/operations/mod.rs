@@ -16,6 +16,7 @@ use dacapo_model::ids::{NamespaceName, RunId, WorkflowId};
 pub use self::describe::{ActivityDescription, RunDescription, TimerDescription};
 pub use self::history::{HistoryFollower, HistoryPage};
 pub use self::list::RunList;
+pub use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
 pub use self::result::{Closing, RunResult};
 pub use self::start::{StartRequest, Started};
 

@@ -78,18 +78,23 @@ impl Runtime {
 
     /// Starts a run and waits for it to close. A run that it started itself is
     /// watched from its first moment, so that no table is read for its result.
+    /// The result is none if it could not be read.
     pub async fn start_run_and_wait(
         &self,
         request: StartRequest,
         wait: Duration,
-    ) -> Result<(Started, RunResult)> {
+    ) -> Result<(Started, Option<RunResult>)> {
         let namespace = request.namespace.clone();
         let (started, watched) = self.start_watched(request).await?;
         let result = match watched {
-            Some(run) => self.open_result(&run, wait).await,
+            Some(run) => Some(self.open_result(&run, wait).await),
             None => {
                 let (workflow_id, run_id) = (started.workflow_id.clone(), Some(started.run_id));
-                self.run_result(&RunRef { namespace, workflow_id, run_id }, wait).await?
+                let run = RunRef { namespace, workflow_id, run_id };
+                // There is a run, whatever becomes of the wait: an error would
+                // hide that.
+                let result = self.run_result(&run, wait).await;
+                result.inspect_err(|error| tracing::warn!(%error, "the wait ended")).ok()
             }
         };
         Ok((started, result))

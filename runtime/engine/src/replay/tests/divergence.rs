@@ -83,6 +83,16 @@ fn another_time() {
 }
 
 #[test]
+fn another_number() {
+    let mut cursor = begun([timer(TWO)]);
+    assert_report(
+        start_timer(&mut cursor),
+        "event 2: history has TimerStarted for 1970-01-01T00:01:40.000000Z as operation 2, \
+         but the code started a timer for 1970-01-01T00:01:40.000000Z as operation 1",
+    );
+}
+
+#[test]
 fn another_kind_of_operation() {
     let mut cursor = begun([scheduled(ONE)]);
     assert_report(
