@@ -95,8 +95,8 @@ mod tests {
         let pages = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors");
         for code in ErrorCode::ALL {
             let path = format!("{pages}/{}.md", code.as_str());
-            let page = std::fs::read_to_string(&path)
-                .unwrap_or_else(|error| panic!("{path}: {error}"));
+            let page =
+                std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
             assert!(page.contains(code.as_str()), "{path} does not name its code");
         }
     }

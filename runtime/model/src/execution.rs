@@ -138,3 +138,24 @@ pub enum IdConflictPolicy {
     /// Terminate the open run and start a new one, in one transition.
     TerminateExisting,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_shown_and_read_as_one_text_everywhere() {
+        for status in ExecutionStatus::ALL {
+            assert_eq!(ExecutionStatus::parse(status.as_str()), Some(status));
+            assert_eq!(serde_json::to_value(status).expect("serialises"), status.as_str());
+        }
+        assert_eq!(ExecutionStatus::parse("Running"), None);
+    }
+
+    #[test]
+    fn open_runs_are_those_that_run_or_are_blocked() {
+        let open: Vec<_> =
+            ExecutionStatus::ALL.into_iter().filter(|status| status.is_open()).collect();
+        assert_eq!(open, [ExecutionStatus::Running, ExecutionStatus::Blocked]);
+    }
+}

@@ -135,8 +135,8 @@ mod tests {
     fn a_chain_keeps_its_nearest_causes() {
         let mut failure = Failure::new(FailureKind::Application, "Leaf", "leaf");
         for depth in 0..40 {
-            failure = Failure::new(FailureKind::Activity, format!("D{depth}"), "x")
-                .caused_by(failure);
+            failure =
+                Failure::new(FailureKind::Activity, format!("D{depth}"), "x").caused_by(failure);
         }
         assert_eq!(failure.causes.len(), FAILURE_CAUSES_MAX);
         assert_eq!(failure.causes[0].type_name, "D38");

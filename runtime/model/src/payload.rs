@@ -55,3 +55,17 @@ impl<'de> Deserialize<'de> for Payload {
         STANDARD.decode(text).map(Self::from).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bytes_are_read_back_from_base64() {
+        let payload = Payload::new(vec![0, 255, 16]);
+        let text = serde_json::to_string(&payload).expect("serialises");
+        assert_eq!(text, "\"AP8Q\"");
+        assert_eq!(serde_json::from_str::<Payload>(&text).expect("parses"), payload);
+        assert!(serde_json::from_str::<Payload>("\"not base64\"").is_err());
+    }
+}

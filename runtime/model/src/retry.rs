@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn waits_grow_by_the_coefficient_up_to_the_maximum() {
-        let policy = RetryPolicy { maximum_interval: Duration::from_secs(5), ..RetryPolicy::default() };
+        let policy =
+            RetryPolicy { maximum_interval: Duration::from_secs(5), ..RetryPolicy::default() };
         let waits: Vec<_> = (1..=5)
             .map(|attempt| policy.next_delay(attempt, &failure(), None).expect("retries").as_secs())
             .collect();

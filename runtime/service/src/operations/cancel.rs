@@ -4,7 +4,7 @@ use dacapo_engine::decide::{Input, Refusal};
 use dacapo_model::ids::{RequestId, RunId};
 
 use super::RunRef;
-use super::locate::{closed, send};
+use super::locate::{check_reason, closed, send};
 use crate::Runtime;
 use crate::error::Result;
 
@@ -17,6 +17,7 @@ impl Runtime {
         reason: String,
         request_id: Option<RequestId>,
     ) -> Result<RunId> {
+        check_reason(&reason)?;
         let input = Input::RequestCancel { reason, request_id };
         match send(&self.shared, run, input).await? {
             (run_id, Err(Refusal::Closed)) => Err(closed(run, run_id)),

@@ -6,6 +6,7 @@ use dacapo_engine::decide::{Input, Refusal};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::RunId;
+use dacapo_model::limits::FAILURE_MESSAGE_BYTES_MAX;
 use tokio::sync::oneshot;
 
 use super::RunRef;
@@ -76,6 +77,20 @@ pub(crate) async fn send(
         return Ok((open.key.run_id, verdict));
     }
     Err(no_answer())
+}
+
+/// Refuses a reason that is too long to be one.
+pub(crate) fn check_reason(reason: &str) -> Result<()> {
+    if reason.len() <= FAILURE_MESSAGE_BYTES_MAX {
+        return Ok(());
+    }
+    Err(ServiceError::new(
+        ErrorCode::InvalidArgument,
+        format!(
+            "the reason has {} bytes; at most {FAILURE_MESSAGE_BYTES_MAX} are allowed",
+            reason.len()
+        ),
+    ))
 }
 
 /// The run's actor went away without an answer.
