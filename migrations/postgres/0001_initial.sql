@@ -167,14 +167,14 @@ CREATE INDEX workflow_timers_due
 
 -- Undoes the statement that calls it, unless it changed as many rows as it had
 -- to. A commit is one statement, and has no other way to take itself back.
-CREATE FUNCTION assert_row_count(found bigint, expected bigint, what text) RETURNS bigint
+CREATE FUNCTION assert_row_count(actual bigint, expected bigint, what text) RETURNS bigint
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF found <> expected THEN
-        RAISE EXCEPTION '% of % rows of % exist', found, expected, what
+    IF actual <> expected THEN
+        RAISE EXCEPTION '% of % rows of % exist', actual, expected, what
             USING ERRCODE = 'no_data_found';
     END IF;
-    RETURN found;
+    RETURN actual;
 END
 $$;
 

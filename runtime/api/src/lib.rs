@@ -1,1 +1,30 @@
-//! placeholder
+//! The HTTP API: the only crate that knows HTTP and the shapes of JSON.
+//!
+//! ```text
+//!  request ──▶ extract ──▶ v1/<noun>/<verb> ──▶ service operation
+//!                                │
+//!  answer  ◀── wire/<noun> ◀─────┘        refusals: error.rs, one shape for all
+//! ```
+//!
+//! * [`routes`](router) lists every route; each handler is one file.
+//! * `wire` holds what is sent and received, apart from the model, so that one
+//!   can change without the other.
+//! * The OpenAPI document is generated from both, and kept in `openapi.json`.
+//!
+//! Invariant: a payload leaves as exactly the bytes that came in. Nothing here
+//! parses one further than to see whether it is JSON.
+
+mod body;
+mod detach;
+mod error;
+mod extract;
+mod health;
+mod openapi;
+mod page_token;
+mod routes;
+mod state;
+mod v1;
+mod wire;
+
+pub use self::openapi::openapi;
+pub use self::routes::router;

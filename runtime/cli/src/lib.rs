@@ -1,1 +1,51 @@
-//! placeholder
+//! The `dacapo` program, as a library: its binary is a thin shell around [`main`],
+//! and tests compose the same [`server`] around a store of their own.
+//!
+//! ```text
+//!  args ──▶ commands ──▶ client ──HTTP──▶ server = store + host + service + api
+//!              └── serve, dev: config ─────▶ server
+//! ```
+//!
+//! The only crate that names concrete back ends.
+
+pub mod args;
+pub mod client;
+pub mod commands;
+pub mod config;
+pub mod exit;
+pub mod guest_build;
+mod http_server;
+mod logging;
+pub mod output;
+pub mod server;
+mod signals;
+pub mod store;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+
+use crate::args::Cli;
+use crate::exit::Exit;
+
+/// How long work on other threads may keep the process alive at its end.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Runs the program with the arguments and environment of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Two providers of cryptography are possible; without a choice, the first
+    // use of TLS panics. An error means that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::report(&anyhow::Error::from(error)).into(),
+    };
+    let exit = match runtime.block_on(commands::run(cli)) {
+        Ok(exit) => exit,
+        Err(error) => exit::report(&error),
+    };
+    runtime.shutdown_timeout(LINGER);
+    Exit::into(exit)
+}

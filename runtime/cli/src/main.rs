@@ -1,1 +1,7 @@
-fn main() {}
+//! The `dacapo` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dacapo_cli::main()
+}

@@ -17,6 +17,10 @@ pub trait HistoryStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<HistoryEvent>>;
 
+    /// The last event of a run; none for an unknown run. Its id is the length of
+    /// the history, and of a closed run it holds the result.
+    async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>>;
+
     /// The whole histories of several runs, each in order, in the order of
     /// `keys`. For recovery, where one statement per run would be too many.
     async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>>;

@@ -19,8 +19,8 @@
 //!   committed. Callers read again and decide anew; they never assume.
 //!
 //! Each table family is one file here, and a file of the same name in each
-//! backend. [`batch`] and [`record`] are what backends share. `conformance` (feature `testing`) is the suite that every backend
-//! must pass.
+//! backend. [`batch`] and [`record`] are what backends share. `conformance`
+//! (feature `testing`) is the suite that every backend must pass.
 
 pub mod batch;
 pub mod commit;

@@ -160,9 +160,11 @@ impl Actor {
     async fn receive(&mut self) -> Result<Vec<Message>, Stop> {
         loop {
             let first = tokio::select! {
+                // Messages first: the result of an attempt that a stopping node
+                // has waited for must not be lost in the mailbox.
                 biased;
-                () = self.shared.halted.cancelled() => return Err(Stop::Gone),
                 first = tokio::time::timeout(self.shared.config.idle_timeout, self.mailbox.recv()) => first,
+                () = self.shared.halted.cancelled() => return Err(Stop::Gone),
             };
             match first {
                 Ok(Some(first)) => {

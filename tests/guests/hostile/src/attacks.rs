@@ -143,7 +143,7 @@ fn empty_activity_type() -> Vec<u8> {
     outcome(operations::execute_activity("", b"", &no_options()))
 }
 
-fn no_options() -> operations::ActivityOptions {
+pub(crate) fn no_options() -> operations::ActivityOptions {
     operations::ActivityOptions {
         start_to_close_timeout: None,
         schedule_to_close_timeout: None,

@@ -1,0 +1,188 @@
+//! Path, query and body of a request, with refusals in the one shape.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use dacapo_model::code::ErrorCode;
+use dacapo_model::limits::Limits;
+use dacapo_service::Runtime;
+use serde::de::DeserializeOwned;
+
+use crate::body::{self, BodyError};
+use crate::error::ApiError;
+
+/// Room for everything in a body but the payload.
+const ENVELOPE_BYTES_MAX: usize = 64 * 1024;
+
+/// Time a JSON body may take to arrive.
+const JSON_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The parameters in the path, percent-decoded.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T, S> FromRequestParts<S> for Path<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(path) => Ok(Self(path.0)),
+            Err(PathRejection::FailedToDeserializePathParams(rejection)) => {
+                Err(ApiError::invalid_argument(rejection.body_text()))
+            }
+            Err(rejection) => Err(ApiError::new(ErrorCode::Internal, rejection.body_text())),
+        }
+    }
+}
+
+/// The parameters in the query. A parameter that may be repeated is a `Vec`.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T, S> FromRequestParts<S> for Query<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let parameters = serde_html_form::Deserializer::from_bytes(query.as_bytes());
+        match serde_path_to_error::deserialize(parameters) {
+            Ok(query) => Ok(Self(query)),
+            Err(error) => {
+                let name = error.path().to_string();
+                let error = error.into_inner();
+                Err(if name == "." {
+                    ApiError::invalid_argument(format!("the query: {error}"))
+                } else {
+                    ApiError::invalid_argument(format!("the query parameter {name}: {error}"))
+                        .with("parameter", name)
+                })
+            }
+        }
+    }
+}
+
+/// A JSON body.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T, S> FromRequest<S> for Json<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+    Arc<Runtime>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = read_json(request, state).await?;
+        if bytes.is_empty() {
+            return Err(ApiError::invalid_request("the body is empty; a JSON object is expected"));
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
+/// A JSON body that may be left out.
+pub(crate) struct JsonOrEmpty<T>(pub(crate) T);
+
+impl<T, S> FromRequest<S> for JsonOrEmpty<T>
+where
+    T: DeserializeOwned + Default,
+    S: Send + Sync,
+    Arc<Runtime>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = read_json(request, state).await?;
+        if bytes.is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
+    }
+}
+
+async fn read_json<S>(request: Request, state: &S) -> Result<bytes::Bytes, ApiError>
+where
+    Arc<Runtime>: FromRef<S>,
+{
+    let (parts, body) = request.into_parts();
+    check_content_type(&parts.headers)?;
+    let max = json_bytes_max(Arc::<Runtime>::from_ref(state).limits());
+    body::read(&parts.headers, body, max, JSON_TIME_MAX).await.map_err(|error| match error {
+        BodyError::TooLarge => ApiError::new(
+            ErrorCode::PayloadTooLarge,
+            format!("the body has more than {max} bytes; keep large data elsewhere and pass a reference to it"),
+        )
+        .with("bytes_max", max),
+        other => unread(other, JSON_TIME_MAX),
+    })
+}
+
+/// A payload may be sent as base64, which makes it a third longer.
+fn json_bytes_max(limits: &Limits) -> usize {
+    limits.payload_bytes_max.saturating_mul(2).saturating_add(ENVELOPE_BYTES_MAX)
+}
+
+/// The refusal of a body that did not arrive.
+pub(crate) fn unread(error: BodyError, time: Duration) -> ApiError {
+    ApiError::invalid_request(match error {
+        BodyError::TooLarge => "the body is too large".to_owned(),
+        BodyError::Slow => format!("the body did not arrive within {} s", time.as_secs()),
+        BodyError::Broken(reason) => format!("the body broke off: {reason}"),
+    })
+}
+
+/// A body without a type is taken for JSON, which is all that is read here.
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json {
+        return Ok(());
+    }
+    Err(ApiError::invalid_request(format!(
+        "the content type is {text}, but this route reads application/json; curl says so with --json"
+    )))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // The message ends with the line and the column.
+        let what =
+            if error.is_data() { "the body has the wrong shape" } else { "the body is not JSON" };
+        ApiError::invalid_request(format!("{what}: {error}"))
+            .with("line", error.line())
+            .with("column", error.column())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn json_by_any_of_its_names_is_read_and_nothing_else() {
+        let check = |text| {
+            let value = HeaderValue::from_static(text);
+            check_content_type(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)])).is_ok()
+        };
+        assert!(check_content_type(&HeaderMap::new()).is_ok());
+        assert!(check("application/json"));
+        assert!(check("Application/JSON; charset=utf-8"));
+        assert!(check("application/cloudevents+json"));
+        assert!(!check("text/plain"));
+        assert!(!check("application/x-www-form-urlencoded"));
+        assert!(!check("text/html+json"));
+    }
+}

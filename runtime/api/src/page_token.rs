@@ -1,0 +1,67 @@
+//! Where a list goes on, as text that only the server reads.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dacapo_model::ids::RunId;
+use dacapo_model::time::Timestamp;
+use dacapo_service::operations::ExecutionCursor;
+use uuid::Uuid;
+
+use crate::error::ApiError;
+
+/// Start of the year 10000: no run starts later, and no database is asked for
+/// times that it can't hold.
+const STARTED_AT_END: Timestamp = Timestamp::from_micros(253_402_300_800_000_000);
+
+pub(crate) fn encode(cursor: ExecutionCursor) -> String {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&cursor.started_at.as_micros().to_be_bytes());
+    bytes[8..].copy_from_slice(cursor.run_id.0.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub(crate) fn decode(token: &str) -> Result<ExecutionCursor, ApiError> {
+    parse(token).ok_or_else(|| {
+        ApiError::invalid_argument(
+            "the page token is not one of this server; leave it out to begin at the first page",
+        )
+    })
+}
+
+fn parse(token: &str) -> Option<ExecutionCursor> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+    let (micros, run_id) = bytes.split_first_chunk::<8>()?;
+    let started_at = Timestamp::from_micros(i64::from_be_bytes(*micros));
+    let run_id = RunId(Uuid::from_slice(run_id).ok()?);
+    let plausible = Timestamp::default() <= started_at && started_at < STARTED_AT_END;
+    plausible.then_some(ExecutionCursor { started_at, run_id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(micros: i64) -> ExecutionCursor {
+        ExecutionCursor {
+            started_at: Timestamp::from_micros(micros),
+            run_id: RunId(Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)),
+        }
+    }
+
+    #[test]
+    fn a_token_leads_back_to_its_cursor() {
+        let cursor = cursor(1_700_000_000_123_456);
+        assert_eq!(parse(&encode(cursor)), Some(cursor));
+    }
+
+    #[test]
+    fn what_this_server_did_not_make_is_refused() {
+        let good = encode(cursor(1_700_000_000_123_456));
+        assert_eq!(parse(""), None);
+        assert_eq!(parse("next"), None);
+        assert_eq!(parse(&good[..good.len() - 2]), None);
+        assert_eq!(parse(&format!("{good}AAAA")), None);
+        assert_eq!(parse(&encode(cursor(-1))), None);
+        assert_eq!(parse(&encode(cursor(i64::MAX))), None);
+    }
+}

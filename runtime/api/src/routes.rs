@@ -1,0 +1,120 @@
+//! Every route, and what surrounds all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, OriginalUri, Request};
+use axum::http::Method;
+use axum::response::Response;
+use dacapo_model::code::ErrorCode;
+use dacapo_service::Runtime;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::{self, ApiError};
+use crate::state::ApiState;
+use crate::v1::{modules, runs};
+use crate::{health, openapi};
+
+/// The routes. Each handler names its own path; this is the list of handlers.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::default()
+        // /api/v1/namespaces/{namespace}/modules[/{name}]
+        .routes(routes!(modules::list::list))
+        .routes(routes!(modules::upload::upload, modules::show::show))
+        // /api/v1/namespaces/{namespace}/runs[/{workflow_id}[/...]]
+        .routes(routes!(runs::start::start, runs::list::list))
+        .routes(routes!(runs::describe::describe))
+        .routes(routes!(runs::result::result))
+        .routes(routes!(runs::history::history))
+        .routes(routes!(runs::cancel::cancel))
+        .routes(routes!(runs::terminate::terminate))
+        .routes(routes!(runs::retry::retry))
+        // /api/v1/openapi.json
+        .routes(routes!(openapi::document))
+        // /health/...
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// The whole API over a runtime.
+pub fn router(runtime: Arc<Runtime>) -> Router {
+    let (router, _) = routes().split_for_parts();
+    surround(router.with_state(ApiState::new(runtime)))
+}
+
+/// What holds for all routes: answers in the one shape, whatever happens, and a
+/// line in the log for each request.
+fn surround(router: Router) -> Router {
+    router
+        .fallback(route_not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_request(())
+                .on_response(log_response)
+                .on_failure(()),
+        )
+}
+
+async fn route_not_found(OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::new(
+        ErrorCode::RouteNotFound,
+        format!("there is no route {}; GET /api/v1/openapi.json lists all", uri.path()),
+    )
+}
+
+async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::new(
+        ErrorCode::MethodNotAllowed,
+        format!("{} does not answer to {method}; the Allow header says what it does", uri.path()),
+    )
+}
+
+fn span(request: &Request) -> Span {
+    // The route, not the path: ids are for the operation to log.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    tracing::info_span!("request", method = %request.method(), route)
+}
+
+fn log_response(response: &Response, latency: Duration, _: &Span) {
+    tracing::debug!(
+        status = response.status().as_u16(),
+        latency_ms = latency.as_secs_f64() * 1e3,
+        "answered"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn panics() -> &'static str {
+        panic!("a secret of the server")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_as_an_internal_error_that_gives_nothing_away() {
+        let router = surround(Router::new().route("/", get(panics)));
+        let request = Request::get("/").body(Body::empty()).expect("a request");
+        let response = router.oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(body["code"], "internal");
+        assert_eq!(body["retryable"], true);
+        assert!(!body.to_string().contains("secret"), "{body}");
+    }
+}

@@ -1,0 +1,17 @@
+//! Version 1: one folder per noun, one file per verb.
+
+pub(crate) mod modules;
+pub(crate) mod runs;
+
+use dacapo_model::ids::NamespaceName;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Names a namespace.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct NamespacePath {
+    /// The namespace.
+    #[param(value_type = String, example = "default")]
+    namespace: NamespaceName,
+}

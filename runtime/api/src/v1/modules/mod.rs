@@ -1,0 +1,21 @@
+//! Modules.
+
+pub(crate) mod list;
+pub(crate) mod show;
+pub(crate) mod upload;
+
+use dacapo_model::ids::{ModuleName, NamespaceName};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Names a module.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ModulePath {
+    /// The namespace.
+    #[param(value_type = String, example = "default")]
+    namespace: NamespaceName,
+    /// The module's name there: letters, digits, `-`, `_` and `.`.
+    #[param(value_type = String, example = "checkout")]
+    name: ModuleName,
+}

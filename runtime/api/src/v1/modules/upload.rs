@@ -1,0 +1,73 @@
+//! Uploads a version of a module.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{FromRef as _, Request, State};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use dacapo_model::code::ErrorCode;
+use dacapo_service::Runtime;
+
+use super::ModulePath;
+use crate::body::{self, BodyError};
+use crate::detach::to_the_end;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{self, Path};
+use crate::state::ApiState;
+use crate::wire::module::ModuleVersion;
+
+/// Time a module may take to arrive.
+const UPLOAD_TIME_MAX: Duration = Duration::from_secs(300);
+
+/// Upload a module.
+///
+/// The body is the WebAssembly component. It becomes the newest version under its name, which new
+/// runs use; runs that have started keep the version they started with. Uploading the newest
+/// version again changes nothing.
+#[utoipa::path(
+    put,
+    path = "/api/v1/namespaces/{namespace}/modules/{name}",
+    operation_id = "upload_module",
+    tag = "modules",
+    params(ModulePath),
+    request_body(content = [u8], content_type = "application/wasm"),
+    responses(
+        (status = 201, description = "A new version.", body = ModuleVersion),
+        (status = 200, description = "The newest version has these bytes already.", body = ModuleVersion),
+        ErrorBody
+    )
+)]
+pub(crate) async fn upload(
+    State(state): State<ApiState>,
+    Path(path): Path<ModulePath>,
+    request: Request,
+) -> Result<(StatusCode, Json<ModuleVersion>), ApiError> {
+    let permit = Arc::clone(&state.uploads).try_acquire_owned().map_err(|_| {
+        ApiError::new(ErrorCode::Unavailable, "too many modules are being uploaded; try again")
+    })?;
+    let runtime = Arc::<Runtime>::from_ref(&state);
+    let bytes = read_module(request, runtime.limits().module_bytes_max).await?;
+    let (version, created) = to_the_end(async move {
+        // Held until the module is stored: its bytes are in memory for so long.
+        let _permit = permit;
+        runtime.upload_module(&path.namespace, &path.name, bytes).await
+    })
+    .await?;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(version.into())))
+}
+
+async fn read_module(request: Request, max: usize) -> Result<Bytes, ApiError> {
+    let (parts, body) = request.into_parts();
+    let read = body::read(&parts.headers, body, max, UPLOAD_TIME_MAX).await;
+    read.map_err(|error| match error {
+        BodyError::TooLarge => ApiError::new(
+            ErrorCode::ModuleTooLarge,
+            format!("the module has more than {max} bytes; strip debug information from it"),
+        )
+        .with("bytes_max", max),
+        other => extract::unread(other, UPLOAD_TIME_MAX),
+    })
+}

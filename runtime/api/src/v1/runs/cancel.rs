@@ -1,0 +1,44 @@
+//! Asks a run to cancel.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use dacapo_model::ids::RequestId;
+use dacapo_service::Runtime;
+
+use super::{RunPath, RunQuery, check_reason};
+use crate::detach::to_the_end;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::wire::request::CancelRequest;
+use crate::wire::run::RunChanged;
+
+/// Ask a run to cancel.
+///
+/// The workflow is told, and decides what to do: clean up, or even complete. The body may be left
+/// out.
+#[utoipa::path(
+    post,
+    path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/cancel",
+    operation_id = "cancel_run",
+    tag = "runs",
+    params(RunPath, RunQuery),
+    request_body = Option<CancelRequest>,
+    responses((status = 202, description = "The run has been asked.", body = RunChanged), ErrorBody)
+)]
+pub(crate) async fn cancel(
+    State(runtime): State<Arc<Runtime>>,
+    Path(path): Path<RunPath>,
+    Query(query): Query<RunQuery>,
+    JsonOrEmpty(request): JsonOrEmpty<CancelRequest>,
+) -> Result<(StatusCode, Json<RunChanged>), ApiError> {
+    check_reason(&request.reason)?;
+    let request_id = request.request_id.map(RequestId::new).transpose()?;
+    let run = path.run(query.run_id);
+    let run_id =
+        to_the_end(async move { runtime.request_cancel(&run, request.reason, request_id).await })
+            .await?;
+    Ok((StatusCode::ACCEPTED, Json(RunChanged { run_id })))
+}

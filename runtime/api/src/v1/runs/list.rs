@@ -1,0 +1,94 @@
+//! Lists runs.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use dacapo_model::ids::{TypeName, WorkflowId};
+use dacapo_model::time::Timestamp;
+use dacapo_service::Runtime;
+use dacapo_service::operations::ExecutionFilter;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use utoipa::IntoParams;
+
+use super::page_size_of;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{Path, Query};
+use crate::page_token;
+use crate::v1::NamespacePath;
+use crate::wire::run::{RunList, RunStatus, RunSummary};
+
+/// Which runs to list. All conditions must hold.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Any of these; may be repeated.
+    #[serde(default)]
+    status: Vec<RunStatus>,
+    /// Exactly this workflow type.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    workflow_type: Option<TypeName>,
+    /// Exactly this workflow id.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    workflow_id: Option<WorkflowId>,
+    /// Started at this time or later.
+    #[serde(default, deserialize_with = "time")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    started_from: Option<Timestamp>,
+    /// Started before this time.
+    #[serde(default, deserialize_with = "time")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    started_before: Option<Timestamp>,
+    /// Runs on a page; 100 if absent.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// The `next_page_token` of the page before, with the same conditions.
+    #[serde(default)]
+    page_token: Option<String>,
+}
+
+/// List runs.
+///
+/// The newest start first. What was acknowledged before is in the list.
+#[utoipa::path(
+    get,
+    path = "/api/v1/namespaces/{namespace}/runs",
+    operation_id = "list_runs",
+    tag = "runs",
+    params(NamespacePath, ListQuery),
+    responses((status = 200, description = "A page of runs.", body = RunList), ErrorBody)
+)]
+pub(crate) async fn list(
+    State(runtime): State<Arc<Runtime>>,
+    Path(path): Path<NamespacePath>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<RunList>, ApiError> {
+    let limit = page_size_of(query.limit)?;
+    let after = query.page_token.as_deref().map(page_token::decode).transpose()?;
+    let filter = ExecutionFilter {
+        statuses: query.status.into_iter().map(Into::into).collect(),
+        workflow_type: query.workflow_type,
+        workflow_id: query.workflow_id,
+        started_from: query.started_from,
+        started_before: query.started_before,
+    };
+    let page = runtime.list_runs(&path.namespace, &filter, after, limit).await?;
+    Ok(Json(RunList {
+        runs: page.executions.into_iter().map(RunSummary::from).collect(),
+        next_page_token: page.next.map(page_token::encode),
+    }))
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let time = text.parse::<DateTime<Utc>>().map_err(|_| {
+        D::Error::custom(format!("{text} is not a time such as 2026-01-31T08:30:00Z"))
+    })?;
+    Ok(Some(time.into()))
+}

@@ -1,0 +1,57 @@
+//! Waits for a run to close.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use dacapo_model::ids::RunId;
+use dacapo_service::Runtime;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{RunPath, wait_of};
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{Path, Query};
+use crate::wire::result::RunResult;
+
+/// Which run, and how long to wait.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ResultQuery {
+    /// A certain run. Without it, the open one, or else the latest.
+    #[serde(default)]
+    #[param(value_type = Option<String>, format = "uuid")]
+    run_id: Option<RunId>,
+    /// Wait up to so many seconds (0 to 300, fractions allowed) for the run to close. 0 if absent.
+    #[serde(default)]
+    #[param(minimum = 0, maximum = 300)]
+    wait: Option<f64>,
+}
+
+/// Get the result of a run.
+///
+/// A run that is still open when the wait is over is answered with 202; ask again.
+#[utoipa::path(
+    get,
+    path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/result",
+    operation_id = "get_run_result",
+    tag = "runs",
+    params(RunPath, ResultQuery),
+    responses(
+        (status = 200, description = "Closed: how it ended.", body = RunResult),
+        (status = 202, description = "Still open.", body = RunResult),
+        ErrorBody
+    )
+)]
+pub(crate) async fn result(
+    State(runtime): State<Arc<Runtime>>,
+    Path(path): Path<RunPath>,
+    Query(query): Query<ResultQuery>,
+) -> Result<(StatusCode, Json<RunResult>), ApiError> {
+    let wait = wait_of(query.wait.unwrap_or(0.0))?;
+    let result = runtime.run_result(&path.run(query.run_id), wait).await?;
+    let status = if result.closing.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(result.into())))
+}

@@ -1,0 +1,66 @@
+//! Starts a run.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use dacapo_service::Runtime;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::wait_of;
+use crate::detach::to_the_end;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{Json, Path, Query};
+use crate::v1::NamespacePath;
+use crate::wire::request::StartRequest;
+use crate::wire::result::StartAnswer;
+
+/// How to answer a start.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StartQuery {
+    /// Wait up to so many seconds (0 to 300, fractions allowed) for the run to close, and answer
+    /// with its status and, once it is closed, how it ended.
+    #[serde(default)]
+    #[param(minimum = 0, maximum = 300)]
+    wait: Option<f64>,
+}
+
+/// Start a run.
+///
+/// When this is answered, the run is durable. Send a `request_id` and repeat the same request when
+/// you get no answer: it starts one run only.
+#[utoipa::path(
+    post,
+    path = "/api/v1/namespaces/{namespace}/runs",
+    operation_id = "start_run",
+    tag = "runs",
+    params(NamespacePath, StartQuery),
+    request_body = StartRequest,
+    responses(
+        (status = 201, description = "Started.", body = StartAnswer),
+        (status = 200, description = "It was there already.", body = StartAnswer),
+        ErrorBody
+    )
+)]
+pub(crate) async fn start(
+    State(runtime): State<Arc<Runtime>>,
+    Path(path): Path<NamespacePath>,
+    Query(query): Query<StartQuery>,
+    Json(request): Json<StartRequest>,
+) -> Result<(StatusCode, axum::Json<StartAnswer>), ApiError> {
+    let wait = query.wait.map(wait_of).transpose()?;
+    let request = request.into_operation(path.namespace)?;
+    let (started, waited) = to_the_end(async move {
+        match wait {
+            Some(wait) => runtime.start_run_and_wait(request, wait).await,
+            None => runtime.start_run(request).await.map(|started| (started, None)),
+        }
+    })
+    .await
+    .map_err(ApiError::from)?;
+    let status = if started.started { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, axum::Json(StartAnswer::new(started, waited))))
+}

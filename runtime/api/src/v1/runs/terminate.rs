@@ -1,0 +1,39 @@
+//! Ends a run from outside.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use dacapo_service::Runtime;
+
+use super::{RunPath, RunQuery, check_reason};
+use crate::detach::to_the_end;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::wire::request::TerminateRequest;
+use crate::wire::run::RunChanged;
+
+/// Terminate a run.
+///
+/// It ends at once; its workflow is not asked and can't clean up. The body may be left out.
+#[utoipa::path(
+    post,
+    path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/terminate",
+    operation_id = "terminate_run",
+    tag = "runs",
+    params(RunPath, RunQuery),
+    request_body = Option<TerminateRequest>,
+    responses((status = 200, description = "It is terminated.", body = RunChanged), ErrorBody)
+)]
+pub(crate) async fn terminate(
+    State(runtime): State<Arc<Runtime>>,
+    Path(path): Path<RunPath>,
+    Query(query): Query<RunQuery>,
+    JsonOrEmpty(request): JsonOrEmpty<TerminateRequest>,
+) -> Result<Json<RunChanged>, ApiError> {
+    check_reason(&request.reason)?;
+    let run = path.run(query.run_id);
+    let run_id =
+        to_the_end(async move { runtime.terminate_run(&run, request.reason).await }).await?;
+    Ok(Json(RunChanged { run_id }))
+}

@@ -1,0 +1,214 @@
+//! Events, and histories of them.
+
+use dacapo_model::event::{self, EventAttributes as Model};
+use dacapo_model::ids::{EventId, RunId};
+use dacapo_model::time::Timestamp;
+use dacapo_service::operations;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::attributes::{
+    ActivityTaskCanceled, ActivityTaskCompleted, ActivityTaskFailed, ActivityTaskScheduled,
+    ActivityTaskStarted, ActivityTaskTimedOut, TimerEnded, TimerStarted,
+    WorkflowExecutionCancelRequested, WorkflowExecutionCanceled, WorkflowExecutionCompleted,
+    WorkflowExecutionContinuedAsNew, WorkflowExecutionFailed, WorkflowExecutionStarted,
+    WorkflowExecutionTerminated, WorkflowTaskFailed,
+};
+use super::failure::Failure;
+use super::payload;
+
+/// A part of a history.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HistoryPage {
+    /// The run it belongs to. Name it when you ask for the next page, so that a new run of the same
+    /// workflow id does not come between.
+    #[schema(value_type = String, format = "uuid")]
+    run_id: RunId,
+    /// In order.
+    events: Vec<HistoryEvent>,
+    /// The `from` of the next page; absent after the last event so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    next: Option<EventId>,
+}
+
+/// One recorded fact about a run.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HistoryEvent {
+    /// Its position, from 1, without gaps.
+    #[schema(value_type = u64)]
+    event_id: EventId,
+    /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
+    time: Timestamp,
+    #[serde(flatten)]
+    attributes: EventAttributes,
+}
+
+/// What happened, by type.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "event_type", content = "attributes")]
+pub(crate) enum EventAttributes {
+    /// The run exists. Always the first event.
+    WorkflowExecutionStarted(Box<WorkflowExecutionStarted>),
+    /// Someone asked the run to cancel.
+    WorkflowExecutionCancelRequested(WorkflowExecutionCancelRequested),
+    /// Closing: the workflow returned a result.
+    WorkflowExecutionCompleted(WorkflowExecutionCompleted),
+    /// Closing: the workflow returned a failure.
+    WorkflowExecutionFailed(WorkflowExecutionFailed),
+    /// Closing: the workflow ended because it was asked to.
+    WorkflowExecutionCanceled(WorkflowExecutionCanceled),
+    /// Closing: ended from outside without asking the workflow.
+    WorkflowExecutionTerminated(WorkflowExecutionTerminated),
+    /// Closing: goes on as a new run.
+    WorkflowExecutionContinuedAsNew(WorkflowExecutionContinuedAsNew),
+    /// The workflow's code could not go on from here: the run was blocked.
+    WorkflowTaskFailed(WorkflowTaskFailed),
+    /// An activity is to be run.
+    ActivityTaskScheduled(Box<ActivityTaskScheduled>),
+    /// An attempt is about to start. Written only for activities that may be tried once.
+    ActivityTaskStarted(ActivityTaskStarted),
+    /// An activity returned.
+    ActivityTaskCompleted(ActivityTaskCompleted),
+    /// An activity failed and is not tried again.
+    ActivityTaskFailed(ActivityTaskFailed),
+    /// An activity ran out of time and is not tried again.
+    ActivityTaskTimedOut(ActivityTaskTimedOut),
+    /// The workflow gave an activity up.
+    ActivityTaskCanceled(ActivityTaskCanceled),
+    /// A timer is to fire.
+    TimerStarted(TimerStarted),
+    /// A timer fired.
+    TimerFired(TimerEnded),
+    /// The workflow gave a timer up.
+    TimerCanceled(TimerEnded),
+}
+
+impl From<operations::HistoryPage> for HistoryPage {
+    fn from(page: operations::HistoryPage) -> Self {
+        Self {
+            run_id: page.run_id,
+            events: page.events.into_iter().map(HistoryEvent::from).collect(),
+            next: page.next,
+        }
+    }
+}
+
+impl From<event::HistoryEvent> for HistoryEvent {
+    fn from(event: event::HistoryEvent) -> Self {
+        Self { event_id: event.id, time: event.time, attributes: event.attributes.into() }
+    }
+}
+
+impl From<Model> for EventAttributes {
+    fn from(attributes: Model) -> Self {
+        match attributes {
+            Model::WorkflowExecutionStarted(started) => {
+                Self::WorkflowExecutionStarted(Box::new((*started).into()))
+            }
+            Model::WorkflowExecutionCancelRequested { reason, request_id } => {
+                Self::WorkflowExecutionCancelRequested(WorkflowExecutionCancelRequested {
+                    reason,
+                    request_id,
+                })
+            }
+            Model::WorkflowExecutionCompleted { result } => {
+                let (result, result_base64) = payload::embed(&result);
+                Self::WorkflowExecutionCompleted(WorkflowExecutionCompleted {
+                    result,
+                    result_base64,
+                })
+            }
+            Model::WorkflowExecutionFailed { failure } => {
+                Self::WorkflowExecutionFailed(WorkflowExecutionFailed { failure: failure.into() })
+            }
+            Model::WorkflowExecutionCanceled { details } => {
+                Self::WorkflowExecutionCanceled(WorkflowExecutionCanceled { details })
+            }
+            Model::WorkflowExecutionTerminated { reason } => {
+                Self::WorkflowExecutionTerminated(WorkflowExecutionTerminated { reason })
+            }
+            Model::WorkflowExecutionContinuedAsNew { new_run_id, workflow_type, input } => {
+                let (input, input_base64) = payload::embed(&input);
+                Self::WorkflowExecutionContinuedAsNew(WorkflowExecutionContinuedAsNew {
+                    new_run_id,
+                    workflow_type,
+                    input,
+                    input_base64,
+                })
+            }
+            Model::WorkflowTaskFailed { code, message } => {
+                Self::WorkflowTaskFailed(WorkflowTaskFailed { code, message })
+            }
+            Model::ActivityTaskScheduled { operation_id, activity_type, input, options } => {
+                let (input, input_base64) = payload::embed(&input);
+                Self::ActivityTaskScheduled(Box::new(ActivityTaskScheduled {
+                    operation_id,
+                    activity_type,
+                    input,
+                    input_base64,
+                    start_to_close_timeout_seconds: options.start_to_close_timeout.as_secs_f64(),
+                    schedule_to_close_timeout_seconds: options
+                        .schedule_to_close_timeout
+                        .map(|timeout| timeout.as_secs_f64()),
+                    retry_policy: options.retry.into(),
+                }))
+            }
+            Model::ActivityTaskStarted { scheduled_event_id, attempt } => {
+                Self::ActivityTaskStarted(ActivityTaskStarted { scheduled_event_id, attempt })
+            }
+            Model::ActivityTaskCompleted { scheduled_event_id, operation_id, attempt, result } => {
+                let (result, result_base64) = payload::embed(&result);
+                Self::ActivityTaskCompleted(ActivityTaskCompleted {
+                    scheduled_event_id,
+                    operation_id,
+                    attempt,
+                    result,
+                    result_base64,
+                })
+            }
+            Model::ActivityTaskFailed {
+                scheduled_event_id,
+                operation_id,
+                attempt,
+                failure,
+                retry_state,
+            } => Self::ActivityTaskFailed(ActivityTaskFailed {
+                scheduled_event_id,
+                operation_id,
+                attempt,
+                failure: failure.into(),
+                retry_state: retry_state.into(),
+            }),
+            Model::ActivityTaskTimedOut {
+                scheduled_event_id,
+                operation_id,
+                attempt,
+                timeout_type,
+                last_failure,
+            } => Self::ActivityTaskTimedOut(ActivityTaskTimedOut {
+                scheduled_event_id,
+                operation_id,
+                attempt,
+                timeout_type: timeout_type.into(),
+                last_failure: last_failure.map(Failure::from),
+            }),
+            Model::ActivityTaskCanceled { scheduled_event_id, operation_id } => {
+                Self::ActivityTaskCanceled(ActivityTaskCanceled {
+                    scheduled_event_id,
+                    operation_id,
+                })
+            }
+            Model::TimerStarted { operation_id, fire_at } => {
+                Self::TimerStarted(TimerStarted { operation_id, fire_at })
+            }
+            Model::TimerFired { started_event_id, operation_id } => {
+                Self::TimerFired(TimerEnded { started_event_id, operation_id })
+            }
+            Model::TimerCanceled { started_event_id, operation_id } => {
+                Self::TimerCanceled(TimerEnded { started_event_id, operation_id })
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What is sent and received. Times are RFC 3339 with microseconds, durations
+//! are numbers of seconds and say so in their names, payloads see [`payload`].
+
+mod attributes;
+mod mirror;
+
+pub(crate) mod event;
+pub(crate) mod failure;
+pub(crate) mod module;
+pub(crate) mod payload;
+pub(crate) mod request;
+pub(crate) mod result;
+pub(crate) mod run;

@@ -1,0 +1,192 @@
+//! What clients ask for.
+
+use std::collections::BTreeMap;
+
+use dacapo_model::execution as model;
+use dacapo_model::ids::{ModuleName, NamespaceName, RequestId, TypeName, WorkflowId};
+use dacapo_service::operations;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::mirror::mirror;
+use super::payload;
+use crate::error::ApiError;
+
+mirror! {
+    /// What to do if the latest run of the workflow id is closed.
+    IdReusePolicy = model::IdReusePolicy {
+        /// Start a new run.
+        AllowDuplicate,
+        /// Start a new run unless the latest completed.
+        AllowDuplicateFailedOnly,
+        /// Refuse.
+        RejectDuplicate,
+    }
+}
+
+mirror! {
+    /// What to do if a run of the workflow id is open.
+    IdConflictPolicy = model::IdConflictPolicy {
+        /// Refuse.
+        Fail,
+        /// Answer with the open run.
+        UseExisting,
+        /// Terminate the open run and start a new one.
+        TerminateExisting,
+    }
+}
+
+/// A run to start.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StartRequest {
+    /// The workflow type.
+    #[schema(example = "checkout")]
+    workflow: String,
+    /// Your name for it, such as an order number; at most one run of it is open. Without one, the
+    /// id of the run is its name.
+    #[serde(default)]
+    #[schema(example = "order-17")]
+    workflow_id: Option<String>,
+    /// Send the same one when you repeat a start: it is answered with the run that the first one
+    /// started. Needs a `workflow_id`.
+    #[serde(default)]
+    request_id: Option<String>,
+    /// The workflow's argument: any JSON value, which it gets byte for byte; `null` if absent.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = serde_json::Value, required = false)]
+    input: Option<Box<RawValue>>,
+    /// The argument as base64, if it is not JSON. Not together with `input`.
+    #[serde(default)]
+    input_base64: Option<String>,
+    /// What is seldom needed.
+    #[serde(default)]
+    options: StartOptions,
+}
+
+/// What is seldom needed to start a run.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StartOptions {
+    /// The module that defines the workflow, where several do.
+    #[serde(default)]
+    module: Option<String>,
+    /// If the latest run of the workflow id is closed; `allow_duplicate` if absent.
+    #[serde(default)]
+    id_reuse_policy: Option<IdReusePolicy>,
+    /// If a run of the workflow id is open; `fail` if absent.
+    #[serde(default)]
+    id_conflict_policy: Option<IdConflictPolicy>,
+    /// Environment variables of the workflow. They are kept in its history: no place for secrets.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    /// Command-line arguments of the workflow.
+    #[serde(default)]
+    arguments: Vec<String>,
+}
+
+/// Why a run should cancel.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CancelRequest {
+    /// For people.
+    #[serde(default)]
+    pub(crate) reason: String,
+    /// Send the same one when you repeat the request.
+    #[serde(default)]
+    pub(crate) request_id: Option<String>,
+}
+
+/// Why a run is terminated.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TerminateRequest {
+    /// For people.
+    #[serde(default)]
+    pub(crate) reason: String,
+}
+
+/// A request that says nothing.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryRequest {}
+
+impl StartRequest {
+    pub(crate) fn into_operation(
+        self,
+        namespace: NamespaceName,
+    ) -> Result<operations::StartRequest, ApiError> {
+        let options = self.options;
+        if self.request_id.is_some() && self.workflow_id.is_none() {
+            return Err(ApiError::invalid_argument(
+                "a request_id needs a workflow_id: repeats are recognised within one",
+            ));
+        }
+        Ok(operations::StartRequest {
+            namespace,
+            workflow_type: TypeName::new(self.workflow)?,
+            workflow_id: self.workflow_id.map(WorkflowId::new).transpose()?,
+            request_id: self.request_id.map(RequestId::new).transpose()?,
+            input: payload::extract(self.input, self.input_base64)?,
+            module: options.module.map(ModuleName::new).transpose()?,
+            reuse_policy: options.id_reuse_policy.map(Into::into).unwrap_or_default(),
+            conflict_policy: options.id_conflict_policy.map(Into::into).unwrap_or_default(),
+            environment: options.environment,
+            arguments: options.arguments,
+        })
+    }
+}
+
+/// Tells a `null` that was sent from a field that was not.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<operations::StartRequest, String> {
+        let request: StartRequest =
+            serde_json::from_str(body).map_err(|error| error.to_string())?;
+        let namespace = NamespaceName::new("default").expect("valid");
+        request.into_operation(namespace).map_err(|error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn a_start_needs_nothing_but_the_workflow() {
+        let request = read(r#"{"workflow": "checkout"}"#).expect("a request");
+        assert_eq!(request.input.as_bytes(), b"null");
+        assert_eq!(request.workflow_id, None);
+        assert_eq!(request.reuse_policy, model::IdReusePolicy::AllowDuplicate);
+        assert_eq!(request.conflict_policy, model::IdConflictPolicy::Fail);
+    }
+
+    #[test]
+    fn the_input_keeps_its_bytes() {
+        let input = r#"{ "b": 1.10, "a": [1e400, "\u00fc"] }"#;
+        let request = read(&format!(r#"{{"workflow": "w", "input": {input}}}"#)).expect("valid");
+        assert_eq!(request.input.as_bytes(), input.as_bytes());
+    }
+
+    #[test]
+    fn a_request_id_without_a_workflow_id_would_promise_nothing() {
+        assert!(read(r#"{"workflow": "w", "request_id": "r", "workflow_id": "i"}"#).is_ok());
+        let error = read(r#"{"workflow": "w", "request_id": "r"}"#).expect_err("no promise");
+        assert!(error.contains("workflow_id"), "{error}");
+    }
+
+    #[test]
+    fn a_null_that_was_sent_is_an_input() {
+        let both = read(r#"{"workflow": "w", "input": null, "input_base64": ""}"#);
+        assert!(both.expect_err("two inputs").contains("input_base64"));
+    }
+
+    #[test]
+    fn a_misspelt_field_is_named() {
+        let error = read(r#"{"workflow": "w", "options": {"modul": "m"}}"#).expect_err("unknown");
+        assert!(error.contains("`modul`"), "{error}");
+        assert!(error.contains("line 1 column"), "{error}");
+    }
+}

@@ -1,0 +1,120 @@
+//! How runs end.
+
+use dacapo_model::event::EventAttributes;
+use dacapo_model::ids::{RunId, WorkflowId};
+use dacapo_model::time::Timestamp;
+use dacapo_service::operations::{self, Closing};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::failure::Failure;
+use super::payload::{self, RawJson};
+use super::run::RunStatus;
+
+/// How a run ended. Nothing of it is there while the run is open.
+#[derive(Default, Serialize, ToSchema)]
+pub(crate) struct Ending {
+    /// Its result, if it completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<RawJson>,
+    /// The same, if it is not JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_base64: Option<String>,
+    /// Why it failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    /// Why it was terminated, or what it had to say about being canceled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The run it goes on as, if it was continued as new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    new_run_id: Option<RunId>,
+    /// When it closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closed_at: Option<Timestamp>,
+}
+
+/// The state of a run when the wait was over.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunResult {
+    /// The caller's name for it.
+    #[schema(value_type = String, example = "order-17")]
+    workflow_id: WorkflowId,
+    /// The run.
+    #[schema(value_type = String, format = "uuid")]
+    run_id: RunId,
+    /// Where it stands.
+    status: RunStatus,
+    #[serde(flatten)]
+    ending: Ending,
+}
+
+/// The run that a start led to.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StartAnswer {
+    /// The caller's name for it.
+    #[schema(value_type = String, example = "order-17")]
+    workflow_id: WorkflowId,
+    /// The run.
+    #[schema(value_type = String, format = "uuid")]
+    run_id: RunId,
+    /// False if it was there already.
+    started: bool,
+    /// Where it stood when the wait was over; absent without a wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<RunStatus>,
+    #[serde(flatten)]
+    ending: Ending,
+}
+
+impl StartAnswer {
+    /// Of a start, and what waiting for the run led to, if someone waited.
+    pub(crate) fn new(started: operations::Started, waited: Option<operations::RunResult>) -> Self {
+        let status = waited.as_ref().map(|result| result.status.into());
+        let closing = waited.and_then(|result| result.closing);
+        Self {
+            workflow_id: started.workflow_id,
+            run_id: started.run_id,
+            started: started.started,
+            status,
+            ending: closing.map(Ending::from).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<operations::RunResult> for RunResult {
+    fn from(result: operations::RunResult) -> Self {
+        Self {
+            workflow_id: result.workflow_id,
+            run_id: result.run_id,
+            status: result.status.into(),
+            ending: result.closing.map(Ending::from).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Closing> for Ending {
+    fn from(closing: Closing) -> Self {
+        let mut ending = Self { closed_at: Some(closing.closed_at), ..Self::default() };
+        match closing.attributes {
+            EventAttributes::WorkflowExecutionCompleted { result } => {
+                (ending.result, ending.result_base64) = payload::embed(&result);
+            }
+            EventAttributes::WorkflowExecutionFailed { failure } => {
+                ending.failure = Some(failure.into());
+            }
+            EventAttributes::WorkflowExecutionCanceled { details: reason }
+            | EventAttributes::WorkflowExecutionTerminated { reason } => {
+                ending.reason = Some(reason);
+            }
+            EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, .. } => {
+                ending.new_run_id = Some(new_run_id);
+            }
+            // The service closes a run with no other event.
+            _ => {}
+        }
+        ending
+    }
+}

@@ -1,0 +1,234 @@
+//! Runs: their summary, their description, and lists of them.
+
+use dacapo_model::execution::{self, Execution, ExecutionStatus};
+use dacapo_model::ids::{EventId, OperationId, RequestId, RunId, TypeName, WorkflowId};
+use dacapo_model::module::ModuleDigest;
+use dacapo_model::time::Timestamp;
+use dacapo_service::operations;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::failure::Failure;
+use super::mirror::mirror;
+
+mirror! {
+    /// Where a run stands.
+    RunStatus = ExecutionStatus {
+        /// Open: it runs, or waits for something.
+        Running,
+        /// Open, but its code can't go on; its `blocked` report says why.
+        Blocked,
+        /// Closed with a result.
+        Completed,
+        /// Closed with a failure.
+        Failed,
+        /// Closed because it was asked to.
+        Canceled,
+        /// Closed from outside.
+        Terminated,
+        /// Closed, and goes on as a new run.
+        ContinuedAsNew,
+    }
+}
+
+/// Why a run's code can't go on. The run is kept; nothing of it is lost.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Blocked {
+    /// A stable code with a page in the documentation.
+    #[schema(example = "guest_trap")]
+    code: String,
+    /// What happened and what to do about it.
+    message: String,
+    /// Where in the guest, if known: one frame per line, the innermost first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backtrace: Option<String>,
+    /// What history and code disagree about, if that is the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nondeterminism: Option<Nondeterminism>,
+}
+
+/// Where code and history part.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Nondeterminism {
+    /// The event at which they part.
+    event_id: u64,
+    /// What history has there.
+    recorded: String,
+    /// What the code did instead.
+    attempted: String,
+}
+
+/// What is known of a run without its history.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunSummary {
+    /// The caller's name for it.
+    #[schema(value_type = String, example = "order-17")]
+    workflow_id: WorkflowId,
+    /// The run.
+    #[schema(value_type = String, format = "uuid")]
+    run_id: RunId,
+    /// What it runs.
+    #[schema(value_type = String, example = "checkout")]
+    workflow_type: TypeName,
+    /// The code it is pinned to.
+    #[schema(value_type = String)]
+    module_digest: ModuleDigest,
+    /// Where it stands.
+    status: RunStatus,
+    /// Why its code can't go on; there exactly while it is blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked: Option<Blocked>,
+    /// The request that started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    request_id: Option<RequestId>,
+    /// When it started.
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    /// When it closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closed_at: Option<Timestamp>,
+}
+
+/// Everything that is known of a run without its history.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunDescription {
+    #[serde(flatten)]
+    run: RunSummary,
+    /// Events in its history.
+    history_length: u64,
+    /// Whether someone asked it to cancel.
+    cancel_requested: bool,
+    /// Activities without an outcome, in the order they were scheduled.
+    pending_activities: Vec<PendingActivity>,
+    /// Timers that have not fired, in the order they were started.
+    pending_timers: Vec<PendingTimer>,
+}
+
+/// An activity without an outcome.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PendingActivity {
+    /// Its `ActivityTaskScheduled`.
+    #[schema(value_type = u64)]
+    scheduled_event_id: EventId,
+    /// The workflow's name for it.
+    #[schema(value_type = u32)]
+    operation_id: OperationId,
+    /// What runs.
+    #[schema(value_type = String)]
+    activity_type: TypeName,
+    /// When it was scheduled.
+    #[schema(value_type = String, format = DateTime)]
+    scheduled_at: Timestamp,
+    /// The attempt that runs or comes next, from 1.
+    attempt: u32,
+    /// When the next attempt is due; absent while one runs or is about to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_attempt_at: Option<Timestamp>,
+    /// What the attempt before failed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure: Option<Failure>,
+}
+
+/// A timer that has not fired.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PendingTimer {
+    /// Its `TimerStarted`.
+    #[schema(value_type = u64)]
+    started_event_id: EventId,
+    /// The workflow's name for it.
+    #[schema(value_type = u32)]
+    operation_id: OperationId,
+    /// When it fires.
+    #[schema(value_type = String, format = DateTime)]
+    fire_at: Timestamp,
+}
+
+/// One page of a list of runs, the newest start first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunList {
+    /// The runs.
+    pub(crate) runs: Vec<RunSummary>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_page_token: Option<String>,
+}
+
+/// The run that an operation was about.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunChanged {
+    /// The run.
+    #[schema(value_type = String, format = "uuid")]
+    pub(crate) run_id: RunId,
+}
+
+impl From<execution::Blocked> for Blocked {
+    fn from(blocked: execution::Blocked) -> Self {
+        Self {
+            code: blocked.code,
+            message: blocked.message,
+            backtrace: blocked.backtrace,
+            nondeterminism: blocked.nondeterminism.map(|it| Nondeterminism {
+                event_id: it.event_id,
+                recorded: it.recorded,
+                attempted: it.attempted,
+            }),
+        }
+    }
+}
+
+impl From<Execution> for RunSummary {
+    fn from(run: Execution) -> Self {
+        Self {
+            workflow_id: run.workflow_id,
+            run_id: run.key.run_id,
+            workflow_type: run.workflow_type,
+            module_digest: run.module_digest,
+            status: run.status.into(),
+            blocked: run.blocked.map(Blocked::from),
+            request_id: run.request_id,
+            started_at: run.started_at,
+            closed_at: run.closed_at,
+        }
+    }
+}
+
+impl From<operations::RunDescription> for RunDescription {
+    fn from(description: operations::RunDescription) -> Self {
+        let activities = description.pending_activities.into_iter();
+        let timers = description.pending_timers.into_iter();
+        Self {
+            run: description.execution.into(),
+            history_length: description.history_length,
+            cancel_requested: description.cancel_requested,
+            pending_activities: activities.map(PendingActivity::from).collect(),
+            pending_timers: timers.map(PendingTimer::from).collect(),
+        }
+    }
+}
+
+impl From<operations::ActivityDescription> for PendingActivity {
+    fn from(activity: operations::ActivityDescription) -> Self {
+        Self {
+            scheduled_event_id: activity.scheduled_event_id,
+            operation_id: activity.operation_id,
+            activity_type: activity.activity_type,
+            scheduled_at: activity.scheduled_at,
+            attempt: activity.attempt,
+            next_attempt_at: activity.next_attempt_at,
+            last_failure: activity.last_failure.map(Failure::from),
+        }
+    }
+}
+
+impl From<operations::TimerDescription> for PendingTimer {
+    fn from(timer: operations::TimerDescription) -> Self {
+        Self {
+            started_event_id: timer.started_event_id,
+            operation_id: timer.operation_id,
+            fire_at: timer.fire_at,
+        }
+    }
+}

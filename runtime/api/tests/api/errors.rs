@@ -1,0 +1,58 @@
+//! What is refused whatever the route. The codes that belong to one route are
+//! tested with it.
+
+use axum::body::Body;
+use axum::http::{Method, header};
+
+use crate::client::{BASE, Node, request};
+
+#[tokio::test]
+async fn an_unknown_route_is_refused_in_the_one_shape() {
+    let node = Node::start().await;
+    for path in ["/", "/api/v2/namespaces", "/api/v1/namespaces/default/runs/", "/favicon.ico"] {
+        node.get(path).await.refused(404, "route_not_found");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_refused_with_the_right_ones() {
+    let node = Node::start().await;
+    let answer = node.send(request(Method::DELETE, &format!("{BASE}/runs"), Body::empty())).await;
+    answer.refused(405, "method_not_allowed");
+    let allowed = answer.headers[header::ALLOW].to_str().expect("a text");
+    for method in ["GET", "POST"] {
+        assert!(allowed.contains(method), "{allowed}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_makes_the_server_unavailable() {
+    let node = Node::start().await;
+    node.run_to_end("echo", "w").await;
+    node.lose_store();
+    for path in ["runs", "runs/w", "runs/w/result", "runs/w/history"] {
+        let answer = node.get(&format!("{BASE}/{path}")).await;
+        answer.refused(503, "unavailable");
+        assert_eq!(answer.headers[header::RETRY_AFTER], "1");
+    }
+    node.put(&format!("{BASE}/modules/m"), b"echo").await.refused(503, "unavailable");
+}
+
+#[tokio::test]
+async fn a_stopping_node_takes_no_new_work() {
+    let node = Node::start().await;
+    node.runtime.begin_shutdown();
+    let body = r#"{"workflow": "echo"}"#;
+    node.post(&format!("{BASE}/runs"), body).await.refused(503, "unavailable");
+    node.put(&format!("{BASE}/modules/m"), b"echo").await.refused(503, "unavailable");
+}
+
+#[tokio::test]
+async fn a_stopping_node_answers_those_who_wait() {
+    let node = Node::start().await;
+    node.start_run("wait", "w").await;
+    let path = format!("{BASE}/runs/w/result?wait=300");
+    let stop = async { node.runtime.begin_shutdown() };
+    let (answer, ()) = tokio::join!(node.get(&path), stop);
+    assert_eq!((answer.status.as_u16(), answer.json()["status"].as_str()), (202, Some("running")));
+}

@@ -1,0 +1,14 @@
+//! The API as clients meet it: requests through the router on a real runtime,
+//! over a store in memory and workflows in plain Rust. Workflows in Wasm are
+//! covered end to end elsewhere.
+
+mod client;
+mod errors;
+mod health;
+mod history;
+mod list;
+mod modules;
+mod openapi;
+mod runs;
+mod scripts;
+mod start;

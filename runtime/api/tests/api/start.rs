@@ -1,0 +1,184 @@
+//! Starting runs.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, header};
+use dacapo_model::limits::Limits;
+use serde_json::json;
+
+use crate::client::{BASE, Node, request};
+use crate::scripts;
+
+fn runs() -> String {
+    format!("{BASE}/runs")
+}
+
+#[tokio::test]
+async fn a_start_is_answered_with_the_run_it_made() {
+    let node = Node::start().await;
+    let answer = node.post(&runs(), r#"{"workflow": "echo", "workflow_id": "order-17"}"#).await;
+    assert_eq!(answer.status, 201);
+    let started = answer.json();
+    assert_eq!(started["workflow_id"], "order-17");
+    assert_eq!(started["started"], true);
+    assert_eq!(started.as_object().expect("an object").len(), 3, "{started}");
+
+    // Without a workflow id, the run's id is its name.
+    let started = node.post(&runs(), r#"{"workflow": "echo"}"#).await.json();
+    assert_eq!(started["workflow_id"], started["run_id"]);
+}
+
+#[tokio::test]
+async fn a_start_that_waits_has_the_result_byte_for_byte() {
+    let node = Node::start().await;
+    let input = r#"{"b": 1.10, "a": [1e400,  12345678901234567890123], "b": "ü"}"#;
+    let body = format!(r#"{{"workflow": "echo", "input":   {input} }}"#);
+    let answer = node.post(&format!("{}?wait=60", runs()), body).await;
+    assert_eq!(answer.status, 201);
+    assert!(answer.text().contains(&format!(r#""result":{input},"#)), "{}", answer.text());
+    assert!(answer.text().contains(r#""status":"completed""#), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_start_that_does_not_wait_long_enough_has_the_status() {
+    let node = Node::start().await;
+    let answer = node.post(&format!("{}?wait=0.01", runs()), r#"{"workflow": "wait"}"#).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (201, &json!("running")));
+    assert_eq!(answer.json().get("closed_at"), None);
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_json_go_in_and_come_out_as_base64() {
+    let node = Node::start().await;
+    let body = r#"{"workflow": "echo", "input_base64": "/wAB"}"#;
+    let answer = node.post(&format!("{}?wait=60", runs()), body).await.json();
+    assert_eq!(answer["result_base64"], "/wAB");
+    assert_eq!(answer.get("result"), None);
+    let both = r#"{"workflow": "echo", "input": 1, "input_base64": "/wAB"}"#;
+    node.post(&runs(), both).await.refused(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_repeat_with_the_same_request_id_finds_the_first_run() {
+    let node = Node::start().await;
+    let body = r#"{"workflow": "echo", "workflow_id": "w", "request_id": "r-1"}"#;
+    let first = node.post(&format!("{}?wait=60", runs()), body).await.json();
+    let again = node.post(&runs(), body).await;
+    assert_eq!(again.status, 200);
+    assert_eq!(again.json()["run_id"], first["run_id"]);
+    assert_eq!(again.json()["started"], false);
+}
+
+#[tokio::test]
+async fn the_policies_say_what_happens_to_a_workflow_id_that_is_in_use() {
+    let node = Node::start().await;
+    let open = node.start_run("wait", "w").await;
+    let start = async |policies: &str| {
+        let options = format!(r#""options": {{{policies}}}"#);
+        let body = format!(r#"{{"workflow": "wait", "workflow_id": "w", {options}}}"#);
+        node.post(&runs(), body).await
+    };
+    let refused = start("").await;
+    let refused = refused.refused(409, "workflow_already_started");
+    assert_eq!(refused["details"]["run_id"], open);
+    let existing = start(r#""id_conflict_policy": "use_existing""#).await;
+    assert_eq!((existing.status.as_u16(), &existing.json()["run_id"]), (200, &json!(open)));
+    let replaced = start(r#""id_conflict_policy": "terminate_existing""#).await;
+    assert_eq!(replaced.status, 201);
+    assert_ne!(replaced.json()["run_id"], open);
+
+    node.post(&format!("{}/w/terminate", runs()), "").await;
+    let refused = start(r#""id_reuse_policy": "reject_duplicate""#).await;
+    refused.refused(409, "workflow_already_started");
+    assert_eq!(start(r#""id_reuse_policy": "allow_duplicate_failed_only""#).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_type_that_several_modules_define_needs_a_module() {
+    let node = Node::start().await;
+    node.put(&format!("{BASE}/modules/other"), b"echo").await;
+    let start = async |body: &'static str| node.post(&runs(), body).await;
+    start(r#"{"workflow": "echo"}"#).await.refused(409, "workflow_type_ambiguous");
+    let named = start(r#"{"workflow": "echo", "options": {"module": "other"}}"#).await;
+    assert_eq!(named.status, 201);
+    let unknown = start(r#"{"workflow": "echo", "options": {"module": "none"}}"#).await;
+    unknown.refused(404, "module_not_found");
+    start(r#"{"workflow": "no such"}"#).await.refused(404, "workflow_type_not_found");
+}
+
+#[tokio::test]
+async fn a_body_that_can_t_be_read_is_refused_with_the_place() {
+    let node = Node::start().await;
+    let refused = node.post(&runs(), "{\"workflow\": \"echo\",\n  oops}").await;
+    let refused = refused.refused(400, "invalid_request");
+    assert_eq!(
+        (&refused["details"]["line"], &refused["details"]["column"]),
+        (&json!("2"), &json!("3"))
+    );
+
+    let misspelt = node.post(&runs(), r#"{"workflow": "echo", "worklfow_id": "w"}"#).await;
+    let misspelt = misspelt.refused(400, "invalid_request");
+    assert!(misspelt["message"].as_str().expect("a message").contains("worklfow_id"), "{misspelt}");
+
+    node.post(&runs(), "").await.refused(400, "invalid_request");
+    node.post(&runs(), "[]").await.refused(400, "invalid_request");
+    node.post(&runs(), vec![b'"', 0xff, b'"']).await.refused(400, "invalid_request");
+    node.post(&runs(), r#"{"workflow": ""}"#).await.refused(400, "invalid_argument");
+    let nested = "[".repeat(100_000);
+    node.post(&runs(), nested).await.refused(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn another_content_type_is_refused_and_a_missing_one_is_json() {
+    let node = Node::start().await;
+    let typed = |content_type: &'static str| {
+        let mut request = request(Method::POST, &runs(), Body::from(r#"{"workflow": "echo"}"#));
+        let value = HeaderValue::from_static(content_type);
+        request.headers_mut().insert(header::CONTENT_TYPE, value);
+        node.send(request)
+    };
+    typed("application/x-www-form-urlencoded").await.refused(400, "invalid_request");
+    assert_eq!(typed("application/json; charset=utf-8").await.status, 201);
+    assert_eq!(node.post(&runs(), r#"{"workflow": "echo"}"#).await.status, 201);
+}
+
+#[tokio::test]
+async fn an_input_over_the_limit_is_refused_and_a_much_larger_body_is_not_even_read() {
+    let limits = Limits { payload_bytes_max: 100, ..Limits::default() };
+    let node = Node::empty(limits).await;
+    node.put(&format!("{BASE}/modules/scripts"), scripts::ALL).await;
+    let start = async |bytes: usize| {
+        let body = format!(r#"{{"workflow": "echo", "input": "{}"}}"#, "x".repeat(bytes));
+        node.post(&runs(), body).await
+    };
+    assert_eq!(start(98).await.status, 201);
+    start(99).await.refused(413, "payload_too_large");
+    let refused = start(70_000).await;
+    let refused = refused.refused(413, "payload_too_large");
+    assert_eq!(refused["details"]["bytes_max"], (2 * 100 + 64 * 1024).to_string());
+}
+
+#[tokio::test]
+async fn a_wait_outside_its_range_is_refused_before_anything_is_started() {
+    let node = Node::start().await;
+    for wait in ["-1", "301", "NaN", "soon", "inf"] {
+        let body = r#"{"workflow": "echo", "workflow_id": "w"}"#;
+        let answer = node.post(&format!("{}?wait={wait}", runs()), body).await;
+        let refused = answer.refused(400, "invalid_argument");
+        assert!(refused["message"].as_str().expect("a message").contains("wait"), "{refused}");
+    }
+    node.get(&format!("{}/w", runs())).await.refused(404, "run_not_found");
+}
+
+#[tokio::test]
+async fn a_workflow_id_may_be_any_text() {
+    let node = Node::start().await;
+    let body = json!({"workflow": "echo", "workflow_id": "order/17 ü?#%25"});
+    let started = node.post(&format!("{}?wait=60", runs()), body.to_string()).await.json();
+    let found = node.get(&format!("{}/order%2F17%20%C3%BC%3F%23%2525", runs())).await;
+    assert_eq!(found.status, 200, "{}", found.text());
+    assert_eq!(found.json()["run_id"], started["run_id"]);
+    assert_eq!(found.json()["workflow_id"], "order/17 ü?#%25");
+    let control = json!({"workflow": "echo", "workflow_id": "a\nb"});
+    node.post(&runs(), control.to_string()).await.refused(400, "invalid_argument");
+    node.get(&format!("{}/a%0Ab", runs())).await.refused(400, "invalid_argument");
+}

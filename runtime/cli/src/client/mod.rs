@@ -1,0 +1,261 @@
+//! A client of the HTTP API. It keeps the server's answers as they came, so that
+//! `--output json` can show exactly those, and reads from them what people see.
+
+mod error;
+mod history;
+mod request;
+mod sse;
+pub mod wire;
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Url};
+use serde::de::DeserializeOwned;
+
+pub use self::error::{ClientError, Refusal};
+pub use self::history::HistoryStream;
+pub use self::request::{RunAddress, StartBody, StartOptions};
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait for an answer that should come at once. Compiling a large
+/// module takes the longest.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Longest wait that one request asks the server for. A longer one is made of
+/// several, so that proxies on the way don't cut it.
+pub const POLL_SECONDS_MAX: f64 = 30.0;
+
+/// Bytes of an answer. A payload is in it twice at most.
+const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Speaks to one namespace of one server.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    server: Url,
+    namespace: String,
+}
+
+/// What the server answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// True for 202: accepted, but not finished.
+    pub is_pending: bool,
+    /// True for 201: something new was made.
+    pub is_created: bool,
+    /// The body, as it came.
+    pub text: String,
+}
+
+impl Answer {
+    /// Reads the body.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_str(&self.text)
+            .map_err(|error| ClientError::Answer { problem: error.to_string() })
+    }
+}
+
+impl Client {
+    /// A client of the server at `server`, such as `http://127.0.0.1:7233`.
+    pub fn new(server: &str, namespace: &str) -> Result<Self, ClientError> {
+        let url = Url::parse(server)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| ClientError::Address(server.to_owned()))?;
+        let mut http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("dacapo/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(&url) {
+            // A proxy for the world outside can't reach this machine.
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|error| ClientError::unreachable(&url, error))?;
+        Ok(Self { http, server: url, namespace: namespace.to_owned() })
+    }
+
+    /// Uploads a component.
+    pub async fn push_module(&self, name: &str, component: Vec<u8>) -> Result<Answer, ClientError> {
+        let url = self.url(&["modules", name])?;
+        let request = self.http.request(Method::PUT, url);
+        self.send(request.header("content-type", "application/wasm").body(component)).await
+    }
+
+    /// Lists the newest version of each module.
+    pub async fn list_modules(&self) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["modules"])?)).await
+    }
+
+    /// Lists all versions of a module.
+    pub async fn show_module(&self, name: &str) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["modules", name])?)).await
+    }
+
+    /// Starts a run.
+    pub async fn start_run(&self, body: &StartBody) -> Result<Answer, ClientError> {
+        self.send(self.http.post(self.url(&["runs"])?).json(body)).await
+    }
+
+    /// One page of runs.
+    pub async fn list_runs(&self, query: &[(&str, String)]) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["runs"])?).query(query)).await
+    }
+
+    /// What is known of a run.
+    pub async fn show_run(&self, run: &RunAddress) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.run_url(run, &[])?)).await
+    }
+
+    /// The result of a run, waited for up to [`POLL_SECONDS_MAX`].
+    pub async fn run_result(&self, run: &RunAddress, wait: Duration) -> Result<Answer, ClientError> {
+        let seconds = wait.as_secs_f64().min(POLL_SECONDS_MAX);
+        let request = self.http.get(self.run_url(run, &["result"])?);
+        self.send(request.query(&[("wait", seconds)])).await
+    }
+
+    /// One page of a history.
+    pub async fn run_history(&self, run: &RunAddress, from: u64) -> Result<Answer, ClientError> {
+        let request = self.http.get(self.run_url(run, &["history"])?);
+        self.send(request.query(&[("from", from)])).await
+    }
+
+    /// A history from its first event, and on as it grows.
+    pub fn follow_history(&self, run: RunAddress) -> HistoryStream {
+        HistoryStream::new(self.clone(), run)
+    }
+
+    /// Does something to a run: `cancel`, `terminate` or `retry`.
+    pub async fn act_on_run(
+        &self,
+        run: &RunAddress,
+        verb: &str,
+        body: &serde_json::Value,
+    ) -> Result<Answer, ClientError> {
+        self.send(self.http.post(self.run_url(run, &[verb])?).json(body)).await
+    }
+
+    /// The server's address, for messages.
+    pub fn server(&self) -> &Url {
+        &self.server
+    }
+
+    fn run_url(&self, run: &RunAddress, rest: &[&str]) -> Result<Url, ClientError> {
+        let mut path = vec!["runs", run.workflow_id.as_str()];
+        path.extend(rest);
+        let mut url = self.url(&path)?;
+        if let Some(run_id) = &run.run_id {
+            url.query_pairs_mut().append_pair("run_id", run_id);
+        }
+        Ok(url)
+    }
+
+    /// The address of something in the namespace.
+    fn url(&self, path: &[&str]) -> Result<Url, ClientError> {
+        // URLs have no way to write these two: they mean "here" and "one up",
+        // however they are escaped.
+        if let Some(dots) = path.iter().find(|part| matches!(**part, "." | "..")) {
+            return Err(ClientError::Address((*dots).to_owned()));
+        }
+        let mut url = self.server.clone();
+        url.path_segments_mut()
+            .map_err(|()| ClientError::Address(self.server.to_string()))?
+            .pop_if_empty()
+            .extend(["api", "v1", "namespaces", &self.namespace])
+            .extend(path);
+        Ok(url)
+    }
+
+    /// The error for a server that stopped answering in the middle.
+    fn lost(&self, reason: &str) -> ClientError {
+        ClientError::Unreachable { server: self.server.to_string(), reason: reason.to_owned() }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, ClientError> {
+        let unreachable = |error| ClientError::unreachable(&self.server, error);
+        let response = request.timeout(ANSWER_TIMEOUT).send().await.map_err(unreachable)?;
+        self.read(response).await
+    }
+
+    /// Reads an answer, or the error it stands for.
+    async fn read(&self, mut response: reqwest::Response) -> Result<Answer, ClientError> {
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| ClientError::unreachable(&self.server, error))?
+        {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                let problem = format!("it is longer than {ANSWER_BYTES_MAX} bytes");
+                return Err(ClientError::Answer { problem });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if !status.is_success() {
+            return Err(ClientError::from_answer(status.as_u16(), &body));
+        }
+        match String::from_utf8(body) {
+            Ok(text) => Ok(Answer {
+                is_pending: status == reqwest::StatusCode::ACCEPTED,
+                is_created: status == reqwest::StatusCode::CREATED,
+                text,
+            }),
+            Err(_) => Err(ClientError::Answer { problem: "it is not text".to_owned() }),
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(server: &str) -> Client {
+        // Another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Client::new(server, "default").expect("valid")
+    }
+
+    fn run(workflow_id: &str, run_id: Option<&str>) -> RunAddress {
+        RunAddress { workflow_id: workflow_id.to_owned(), run_id: run_id.map(str::to_owned) }
+    }
+
+    #[test]
+    fn any_workflow_id_fits_into_a_path() {
+        let url = client("http://h:1").run_url(&run("a/b c?%", Some("r")), &["result"]);
+        assert_eq!(
+            url.expect("valid").as_str(),
+            "http://h:1/api/v1/namespaces/default/runs/a%2Fb%20c%3F%25/result?run_id=r"
+        );
+    }
+
+    #[test]
+    fn dots_are_refused_because_a_url_can_not_hold_them() {
+        let url = client("http://h:1").run_url(&run("..", None), &[]);
+        assert!(matches!(url, Err(ClientError::Address(_))));
+    }
+
+    #[test]
+    fn a_server_may_live_under_a_path() {
+        let url = client("http://h:1/dacapo/").url(&["modules"]).expect("valid");
+        assert_eq!(url.as_str(), "http://h:1/dacapo/api/v1/namespaces/default/modules");
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_refused() {
+        assert!(matches!(Client::new("localhost:7233", "d"), Err(ClientError::Address(_))));
+        assert!(matches!(Client::new("ftp://h", "d"), Err(ClientError::Address(_))));
+    }
+
+    #[test]
+    fn this_machine_is_recognised() {
+        let is = |text: &str| is_loopback(&Url::parse(text).expect("valid"));
+        assert!(is("http://localhost:1") && is("http://127.0.0.2:1") && is("http://[::1]:1"));
+        assert!(!is("http://example.com"));
+    }
+}

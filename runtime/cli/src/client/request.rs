@@ -1,0 +1,45 @@
+//! What is sent.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Names a run: the latest of a workflow id, or a certain one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunAddress {
+    /// The caller's name for the workflow.
+    pub workflow_id: String,
+    /// A certain run of it.
+    pub run_id: Option<String>,
+}
+
+/// A request to start a run.
+#[derive(Debug, Serialize)]
+pub struct StartBody {
+    /// The workflow's type.
+    pub workflow: String,
+    /// The caller's name for the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+    /// By which a repeat is recognised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The argument, sent byte for byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Box<RawValue>>,
+    /// How to start it.
+    pub options: StartOptions,
+}
+
+/// How to start a run.
+#[derive(Debug, Default, Serialize)]
+pub struct StartOptions {
+    /// The module that defines the type, where several do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// If the latest run of the workflow id is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_reuse_policy: Option<&'static str>,
+    /// If a run of the workflow id is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_conflict_policy: Option<&'static str>,
+}

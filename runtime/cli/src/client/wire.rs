@@ -1,0 +1,265 @@
+//! What is read of the server's answers: only what people are shown. Fields that
+//! are not here are kept in the answer and ignored, so that a newer server can
+//! say more.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+/// One version of a module.
+#[derive(Debug, Deserialize)]
+pub struct Module {
+    /// Its name.
+    pub name: String,
+    /// Counted from 1 under that name.
+    pub version: u32,
+    /// SHA-256 of the component, in hex.
+    pub digest: String,
+    /// Bytes of the component.
+    pub size_bytes: u64,
+    /// Workflow types.
+    pub workflows: Vec<String>,
+    /// Activity types.
+    pub activities: Vec<String>,
+    /// When it was uploaded.
+    pub created_at: String,
+}
+
+/// Several modules, or versions of one.
+#[derive(Debug, Deserialize)]
+pub struct Modules {
+    /// The modules.
+    pub modules: Vec<Module>,
+}
+
+/// All versions of a module.
+#[derive(Debug, Deserialize)]
+pub struct ModuleVersions {
+    /// The versions, oldest first.
+    pub versions: Vec<Module>,
+}
+
+/// The run that a start led to.
+#[derive(Debug, Deserialize)]
+pub struct Started {
+    /// The caller's name for it.
+    pub workflow_id: String,
+    /// The run.
+    pub run_id: String,
+    /// False if it was there already.
+    pub started: bool,
+}
+
+/// The run that something was done to.
+#[derive(Debug, Deserialize)]
+pub struct Acted {
+    /// The run.
+    pub run_id: String,
+}
+
+/// The state of a run when a wait was over.
+#[derive(Debug, Deserialize)]
+pub struct RunResult {
+    /// The run.
+    pub run_id: String,
+    /// Where it stands.
+    pub status: String,
+    /// Its result, if it is JSON.
+    #[serde(default, deserialize_with = "raw")]
+    pub result: Option<Box<RawValue>>,
+    /// Its result, if it is not.
+    #[serde(default)]
+    pub result_base64: Option<String>,
+    /// Why it failed.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+    /// Why it was canceled or terminated.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// What went wrong.
+#[derive(Debug, Deserialize)]
+pub struct Failure {
+    /// A stable name for programs.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// A sentence for people.
+    pub message: String,
+    /// What led to it, the nearest cause first.
+    #[serde(default)]
+    pub causes: Vec<Failure>,
+}
+
+impl Failure {
+    /// The failure and its causes in one sentence.
+    pub fn sentence(&self) -> String {
+        let mut text = format!("{}: {}", self.type_name, self.message);
+        for cause in &self.causes {
+            text.push_str(&format!(", because of {}: {}", cause.type_name, cause.message));
+        }
+        text
+    }
+}
+
+/// A run in a list.
+#[derive(Debug, Deserialize)]
+pub struct Run {
+    /// The caller's name for it.
+    pub workflow_id: String,
+    /// The run.
+    pub run_id: String,
+    /// What it runs.
+    pub workflow_type: String,
+    /// Where it stands.
+    pub status: String,
+    /// When it started.
+    pub started_at: String,
+    /// When it closed.
+    #[serde(default)]
+    pub closed_at: Option<String>,
+}
+
+/// One page of runs.
+#[derive(Debug, Deserialize)]
+pub struct RunPage {
+    /// The runs.
+    pub runs: Vec<Run>,
+    /// Asks for the next page; none on the last.
+    #[serde(default)]
+    pub next_page_token: Option<String>,
+}
+
+/// What is known of a run.
+#[derive(Debug, Deserialize)]
+pub struct RunDescription {
+    /// The summary, as in lists.
+    #[serde(flatten)]
+    pub run: Run,
+    /// The code it is pinned to.
+    pub module_digest: String,
+    /// Events in its history.
+    pub history_length: u64,
+    /// Whether someone asked it to cancel.
+    pub cancel_requested: bool,
+    /// Why its code can't go on.
+    #[serde(default)]
+    pub blocked: Option<Blocked>,
+    /// Activities without an outcome.
+    pub pending_activities: Vec<PendingActivity>,
+    /// Timers that have not fired.
+    pub pending_timers: Vec<PendingTimer>,
+}
+
+/// Why a run's code can't go on.
+#[derive(Debug, Deserialize)]
+pub struct Blocked {
+    /// The stable code.
+    pub code: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// Where in the guest.
+    #[serde(default)]
+    pub backtrace: Option<String>,
+}
+
+/// An activity without an outcome.
+#[derive(Debug, Deserialize)]
+pub struct PendingActivity {
+    /// Its event.
+    pub scheduled_event_id: u64,
+    /// What runs.
+    pub activity_type: String,
+    /// The attempt that runs or comes next.
+    pub attempt: u32,
+    /// When the next attempt is due.
+    #[serde(default)]
+    pub next_attempt_at: Option<String>,
+    /// What the attempt before failed with.
+    #[serde(default)]
+    pub last_failure: Option<Failure>,
+}
+
+/// A timer that has not fired.
+#[derive(Debug, Deserialize)]
+pub struct PendingTimer {
+    /// Its event.
+    pub started_event_id: u64,
+    /// When it fires.
+    pub fire_at: String,
+}
+
+/// One event of a history.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Event {
+    /// Its position, from 1.
+    pub event_id: u64,
+    /// What happened.
+    pub event_type: String,
+    /// When.
+    pub time: String,
+    /// The rest.
+    pub attributes: Map<String, Value>,
+}
+
+/// Event types after which nothing follows.
+const CLOSING: [&str; 5] = [
+    "WorkflowExecutionCompleted",
+    "WorkflowExecutionFailed",
+    "WorkflowExecutionCanceled",
+    "WorkflowExecutionTerminated",
+    "WorkflowExecutionContinuedAsNew",
+];
+
+impl Event {
+    /// True for the last event of a history.
+    pub fn is_closing(&self) -> bool {
+        CLOSING.contains(&self.event_type.as_str())
+    }
+}
+
+/// One page of a history; each event in the server's words.
+#[derive(Debug, Deserialize)]
+pub struct HistoryPage {
+    /// The run it belongs to.
+    pub run_id: String,
+    /// In order.
+    pub events: Vec<Box<RawValue>>,
+    /// Where the next page begins; none after the last event so far.
+    #[serde(default)]
+    pub next: Option<u64>,
+}
+
+/// A JSON value as it came, where `null` is a value and not its absence.
+fn raw<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_of_null_is_a_result() {
+        let read = |text: &str| serde_json::from_str::<RunResult>(text).expect("valid");
+        let null = read(r#"{"run_id":"r","status":"completed","result":null}"#);
+        assert_eq!(null.result.expect("present").get(), "null");
+        assert!(read(r#"{"run_id":"r","status":"running"}"#).result.is_none());
+    }
+
+    #[test]
+    fn a_result_keeps_its_bytes() {
+        let text = r#"{"run_id":"r","status":"completed","result":{"b":1.50,  "a":1e2}}"#;
+        let result: RunResult = serde_json::from_str(text).expect("valid");
+        assert_eq!(result.result.expect("present").get(), r#"{"b":1.50,  "a":1e2}"#);
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_causes() {
+        let text = r#"{"type":"A","message":"a","causes":[{"type":"B","message":"b"}]}"#;
+        let failure: Failure = serde_json::from_str(text).expect("valid");
+        assert_eq!(failure.sentence(), "A: a, because of B: b");
+    }
+}

@@ -1,0 +1,96 @@
+//! `dacapo dev`
+
+mod project;
+mod watch;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::serve;
+use crate::client::Client;
+use crate::config::{Database, ServerConfig, ServerFlags};
+use crate::exit::{Exit, UsageError};
+use crate::{logging, output, signals};
+
+use self::project::Project;
+
+/// What is logged unless it is set: what guests write, and what is wrong.
+const DEFAULT_LOG: &str = "warn,dacapo::guest=info";
+
+/// Where `dev` keeps its database and compiled modules.
+const STATE_FOLDER: &str = ".dacapo";
+
+/// Hosts that activities may always send requests to.
+const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// Serves on this machine with nothing else to set up. With a crate, builds and
+/// uploads it, and again whenever a source file changes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  dacapo dev ./my-workflow
+  dacapo dev ./my-workflow --activity-env SHOP_URL=http://localhost:8080
+  dacapo dev                          only serve; upload with `dacapo module push`
+
+Runs are kept in .dacapo/ in the crate's folder (without one: in this folder);
+delete it to start over. Activities may send requests to any port of this
+machine; --allow-host adds other hosts.")]
+pub struct DevArgs {
+    /// Folder of a Rust crate.
+    #[arg(value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+
+    #[command(flatten)]
+    flags: ServerFlags,
+}
+
+pub(super) async fn run(args: DevArgs) -> Result<Exit> {
+    let mut config = ServerConfig::resolve(args.flags, crate::config::environment())?;
+    config.allowed_hosts.extend(LOCAL_HOSTS.map(str::to_owned));
+    logging::start(config.log.as_deref().unwrap_or(DEFAULT_LOG), config.log_format)?;
+
+    let folder = args.folder.as_deref().unwrap_or(Path::new("."));
+    if args.folder.is_some() && !folder.join("Cargo.toml").is_file() {
+        let problem = format!("{} holds no Cargo.toml; name the folder of a crate", folder.display());
+        return Err(UsageError(problem).into());
+    }
+    let state = folder.join(STATE_FOLDER);
+    make_state_folder(&state)?;
+    let database = match &config.database {
+        Some(database) => database.clone(),
+        None => Database::Sqlite(state.join("dacapo.db")),
+    };
+
+    let mut stop = signals::stop_requested()?;
+    let (server, lock) = tokio::select! {
+        started = serve::start(&config, &database, || Ok(state.join("cache"))) => started?,
+        () = &mut stop => return Ok(Exit::Success),
+    };
+    let address = format!("http://{}", server.address());
+    output::line(&format!("dacapo is ready at {address}"))?;
+    output::note(&format!("runs are kept in {database}"));
+
+    let building = match &args.folder {
+        Some(folder) => {
+            let client = Client::new(&address, "default")?;
+            let project = Project::new(folder.clone(), client);
+            Some(tokio::spawn(async move { project.keep_up_to_date().await }))
+        }
+        None => None,
+    };
+    let exit = serve::until_stopped(server, stop).await;
+    if let Some(building) = building {
+        building.abort();
+    }
+    drop(lock);
+    Ok(exit)
+}
+
+/// Makes the folder, and keeps it out of version control.
+fn make_state_folder(folder: &Path) -> Result<()> {
+    let make = || {
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join(".gitignore"), "*\n")
+    };
+    make().with_context(|| format!("can't write to {}", folder.display()))
+}

@@ -1,0 +1,115 @@
+//! A crate that is built and uploaded, again and again.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use dacapo_model::module::ModuleDigest;
+
+use super::watch::Watch;
+use crate::client::Client;
+use crate::client::wire::Module;
+use crate::guest_build::{self, Built};
+use crate::output::{brief, note, printable};
+
+/// A crate, and what of it the server has.
+pub(super) struct Project {
+    folder: PathBuf,
+    client: Client,
+    /// The last component of each package that the server took or refused.
+    sent: Vec<(String, ModuleDigest)>,
+}
+
+impl Project {
+    pub(super) fn new(folder: PathBuf, client: Client) -> Self {
+        Self { folder, client, sent: Vec::new() }
+    }
+
+    /// Builds and uploads, now and after every change. Problems are told, and
+    /// end with the next change that mends them.
+    pub(super) async fn keep_up_to_date(mut self) {
+        // Before the first build, so that a change during it is not missed.
+        let mut watch = match self.watch().await {
+            Ok(watch) => watch,
+            Err(error) => {
+                note(&format!("can't watch {}: {error:#}", self.folder.display()));
+                self.update().await;
+                return;
+            }
+        };
+        loop {
+            self.update().await;
+            if watch.changed().await.is_none() {
+                note("source files are not watched any more; start again to go on");
+                return;
+            }
+        }
+    }
+
+    async fn watch(&self) -> Result<Watch> {
+        let mut folders = vec![self.folder.clone()];
+        // While Cargo.toml has an error there is only the crate itself to watch.
+        folders.extend(guest_build::source_folders(&self.folder).await.unwrap_or_default());
+        Ok(Watch::new(&folders)?)
+    }
+
+    async fn update(&mut self) {
+        note(&format!("building {}", self.folder.display()));
+        let outcome = match guest_build::build(&self.folder, None).await {
+            Ok(built) => self.upload_all(built).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = outcome {
+            // What the compiler says is meant for a terminal.
+            note(&format!("{error:#}\nwaiting for a change"));
+        }
+    }
+
+    async fn upload_all(&mut self, built: Vec<Built>) -> Result<()> {
+        for Built { package, component } in built {
+            let bytes = tokio::fs::read(&component)
+                .await
+                .with_context(|| format!("can't read {}", component.display()))?;
+            let digest = ModuleDigest::of(&bytes);
+            if self.sent.contains(&(package.clone(), digest)) {
+                note(&format!("{package} has not changed"));
+                continue;
+            }
+            self.sent.retain(|(name, _)| *name != package);
+            let answer = self
+                .client
+                .push_module(&package, bytes)
+                .await
+                .with_context(|| format!("{package} can't be uploaded"))?;
+            self.sent.push((package, digest));
+            self.introduce(&answer.read()?);
+        }
+        Ok(())
+    }
+
+    /// Says what a module has and how to try it.
+    fn introduce(&self, module: &Module) {
+        let list = |names: &[String]| match names {
+            [] => "none".to_owned(),
+            names => printable(&names.join(", ")),
+        };
+        note(&format!(
+            "{} version {} ({}) is ready\n  workflows   {}\n  activities  {}",
+            module.name,
+            module.version,
+            brief(&module.digest, 13),
+            list(&module.workflows),
+            list(&module.activities)
+        ));
+        if let Some(workflow) = module.workflows.first() {
+            let server = self.client.server().as_str().trim_end_matches('/');
+            let is_default = server == "http://127.0.0.1:7233";
+            let flag = if is_default { String::new() } else { format!(" --server {server}") };
+            let workflow = printable(workflow);
+            let input = format!(r#"{{"workflow": "{workflow}", "input": {{}}}}"#);
+            note(&format!(
+                "try it:\n  dacapo run start {workflow} --input '{{}}' --wait{flag}\n  \
+                 curl '{server}/api/v1/namespaces/default/runs?wait=10' --json '{input}'"
+            ));
+        }
+    }
+}

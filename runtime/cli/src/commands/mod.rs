@@ -1,0 +1,25 @@
+//! The commands: one file each.
+
+pub mod demo;
+pub mod dev;
+pub mod migrate;
+pub mod module;
+pub mod run;
+pub mod serve;
+
+use anyhow::Result;
+
+use crate::args::{Cli, Command};
+use crate::exit::Exit;
+
+/// Does what the command line says.
+pub async fn run(cli: Cli) -> Result<Exit> {
+    match cli.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Dev(args) => dev::run(*args).await,
+        Command::Serve(args) => serve::run(*args).await,
+        Command::Migrate(args) => migrate::run(args).await,
+        Command::Module(command) => module::run(command).await,
+        Command::Run(command) => run::run(command).await,
+    }
+}

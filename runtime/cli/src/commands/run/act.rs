@@ -1,0 +1,97 @@
+//! `dacapo run cancel`, `terminate` and `retry`: one request each.
+
+use anyhow::Result;
+use dacapo_model::ids::RequestId;
+use serde_json::{Value, json};
+
+use crate::args::{ClientFlags, RunFlags};
+use crate::client::wire::Acted;
+use crate::exit::Exit;
+use crate::output;
+
+/// Asks a run to end. Its code hears of it and may clean up first; the run is
+/// canceled when that is done.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  dacapo run cancel order-17 --reason 'the customer called'")]
+pub struct CancelArgs {
+    #[command(flatten)]
+    run: RunFlags,
+
+    /// Why, for people.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
+    /// By which the server recognises a repeat of this request.
+    #[arg(long, value_name = "ID")]
+    request_id: Option<RequestId>,
+
+    #[command(flatten)]
+    client: ClientFlags,
+}
+
+/// Ends a run at once, without asking its code. Nothing is cleaned up.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  dacapo run terminate order-17 --reason 'started by mistake'")]
+pub struct TerminateArgs {
+    #[command(flatten)]
+    run: RunFlags,
+
+    /// Why, for people.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
+    #[command(flatten)]
+    client: ClientFlags,
+}
+
+/// Lets a blocked run try again from where it stands, after what blocked it was
+/// changed: a limit was raised, or the module can be loaded again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  dacapo run retry order-17")]
+pub struct RetryArgs {
+    #[command(flatten)]
+    run: RunFlags,
+
+    #[command(flatten)]
+    client: ClientFlags,
+}
+
+pub(super) async fn cancel(args: CancelArgs) -> Result<Exit> {
+    let request_id = args.request_id.map(String::from);
+    let body = given([("reason", args.reason), ("request_id", request_id)]);
+    act(args.client, args.run, "cancel", body, "was asked to cancel").await
+}
+
+pub(super) async fn terminate(args: TerminateArgs) -> Result<Exit> {
+    let body = given([("reason", args.reason)]);
+    act(args.client, args.run, "terminate", body, "is terminated").await
+}
+
+pub(super) async fn retry(args: RetryArgs) -> Result<Exit> {
+    act(args.client, args.run, "retry", json!({}), "tries again").await
+}
+
+/// A body of those fields that have a value.
+fn given<const N: usize>(fields: [(&str, Option<String>); N]) -> Value {
+    let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    Value::Object(given.collect())
+}
+
+async fn act(
+    flags: ClientFlags,
+    run: RunFlags,
+    verb: &str,
+    body: Value,
+    done: &str,
+) -> Result<Exit> {
+    let run = run.address();
+    let answer = flags.client()?.act_on_run(&run, verb, &body).await?;
+    if flags.is_json() {
+        output::line(&answer.text)?;
+    } else {
+        let acted: Acted = answer.read()?;
+        let text = format!("{} (run {}) {done}", run.workflow_id, acted.run_id);
+        output::note(&output::printable(&text));
+    }
+    Ok(Exit::Success)
+}

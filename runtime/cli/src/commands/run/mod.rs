@@ -1,0 +1,48 @@
+//! `dacapo run ...`
+
+mod act;
+pub(crate) mod event_line;
+mod history;
+mod list;
+mod result;
+mod show;
+mod start;
+mod wait;
+
+use anyhow::Result;
+
+use crate::exit::Exit;
+
+/// Starts, watches, lists and stops runs.
+#[derive(Debug, clap::Subcommand)]
+pub enum RunCommand {
+    /// Start a run of a workflow.
+    Start(start::StartArgs),
+    /// List runs, the newest first.
+    List(list::ListArgs),
+    /// Show where a run stands and what it waits for.
+    Show(show::ShowArgs),
+    /// Print the result of a run.
+    Result(result::ResultArgs),
+    /// Print the events of a run.
+    History(history::HistoryArgs),
+    /// Ask a run to end; it may clean up first.
+    Cancel(act::CancelArgs),
+    /// End a run at once, without asking its code.
+    Terminate(act::TerminateArgs),
+    /// Let a blocked run try again.
+    Retry(act::RetryArgs),
+}
+
+pub(super) async fn run(command: RunCommand) -> Result<Exit> {
+    match command {
+        RunCommand::Start(args) => start::run(args).await,
+        RunCommand::List(args) => list::run(args).await,
+        RunCommand::Show(args) => show::run(args).await,
+        RunCommand::Result(args) => result::run(args).await,
+        RunCommand::History(args) => history::run(args).await,
+        RunCommand::Cancel(args) => act::cancel(args).await,
+        RunCommand::Terminate(args) => act::terminate(args).await,
+        RunCommand::Retry(args) => act::retry(args).await,
+    }
+}

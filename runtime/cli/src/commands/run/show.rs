@@ -1,0 +1,76 @@
+//! `dacapo run show`
+
+use anyhow::Result;
+
+use crate::args::{ClientFlags, RunFlags};
+use crate::client::wire::{Failure, RunDescription};
+use crate::exit::Exit;
+use crate::output;
+
+/// Shows where a run stands, what it waits for and, if it is blocked, why.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  dacapo run show order-17")]
+pub struct ShowArgs {
+    #[command(flatten)]
+    run: RunFlags,
+
+    #[command(flatten)]
+    client: ClientFlags,
+}
+
+pub(super) async fn run(args: ShowArgs) -> Result<Exit> {
+    let answer = args.client.client()?.show_run(&args.run.address()).await?;
+    if args.client.is_json() {
+        output::line(&answer.text)?;
+    } else {
+        output::line(&describe(answer.read()?))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn describe(description: RunDescription) -> String {
+    let run = description.run;
+    let mut fields = vec![
+        ("workflow id", run.workflow_id),
+        ("run id", run.run_id),
+        ("type", run.workflow_type),
+        ("module", description.module_digest),
+        ("status", run.status),
+        ("started", run.started_at),
+    ];
+    fields.extend(run.closed_at.map(|time| ("closed", time)));
+    fields.push(("events", description.history_length.to_string()));
+    if description.cancel_requested {
+        fields.push(("cancel", "requested".to_owned()));
+    }
+    if let Some(blocked) = description.blocked {
+        fields.push(("blocked", format!("{} ({})", blocked.message, blocked.code)));
+        fields.extend(blocked.backtrace.map(|frames| ("backtrace", frames)));
+    }
+    let mut text = output::fields(&fields);
+
+    let activities = description.pending_activities;
+    if !activities.is_empty() {
+        let rows = activities.into_iter().map(|activity| {
+            [
+                activity.scheduled_event_id.to_string(),
+                activity.activity_type,
+                activity.attempt.to_string(),
+                activity.next_attempt_at.unwrap_or_else(|| "now".to_owned()),
+                activity.last_failure.as_ref().map(Failure::sentence).unwrap_or_default(),
+            ]
+        });
+        text.push_str("\n\n");
+        text.push_str(&output::table(
+            ["EVENT", "ACTIVITY", "ATTEMPT", "DUE", "LAST FAILURE"],
+            rows.collect(),
+        ));
+    }
+    let timers = description.pending_timers;
+    if !timers.is_empty() {
+        let rows = timers.into_iter().map(|timer| [timer.started_event_id.to_string(), timer.fire_at]);
+        text.push_str("\n\n");
+        text.push_str(&output::table(["EVENT", "TIMER FIRES"], rows.collect()));
+    }
+    text
+}

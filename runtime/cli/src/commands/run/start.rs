@@ -1,0 +1,211 @@
+//! `dacapo run start`
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use dacapo_model::ids::{ModuleName, RequestId, TypeName, WorkflowId};
+use serde_json::value::RawValue;
+
+use super::wait::{self, Wait, parse_wait};
+use crate::args::ClientFlags;
+use crate::client::wire::Started;
+use crate::client::{RunAddress, StartBody, StartOptions};
+use crate::exit::{Exit, UsageError};
+use crate::output;
+
+/// Starts a run of a workflow.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  dacapo run start checkout --input '{\"order_id\": \"17\"}' --workflow-id order-17
+  dacapo run start checkout --input-file order.json --wait=30
+  generate-order | dacapo run start checkout --input-file - --wait
+
+With --request-id, sending the same start again is safe: the server answers with
+the run that the first one started.")]
+pub struct StartArgs {
+    /// Type of the workflow, as its module defines it.
+    #[arg(value_name = "WORKFLOW")]
+    workflow: TypeName,
+
+    /// Its argument, as JSON.
+    #[arg(long, value_name = "JSON", conflicts_with = "input_file")]
+    input: Option<String>,
+
+    /// A file that holds its argument; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    input_file: Option<PathBuf>,
+
+    /// Your name for the run; at most one run of it is open [default: its run id].
+    #[arg(long, value_name = "ID")]
+    workflow_id: Option<WorkflowId>,
+
+    /// By which the server recognises a repeat of this request.
+    #[arg(long, value_name = "ID", requires = "workflow_id")]
+    request_id: Option<RequestId>,
+
+    /// The module that defines the workflow, where several do.
+    #[arg(long, value_name = "NAME")]
+    module: Option<ModuleName>,
+
+    /// If the latest run of the workflow id is closed [default: allow-duplicate].
+    #[arg(long, value_enum, value_name = "POLICY")]
+    reuse_policy: Option<ReusePolicy>,
+
+    /// If a run of the workflow id is open [default: fail].
+    #[arg(long, value_enum, value_name = "POLICY")]
+    conflict_policy: Option<ConflictPolicy>,
+
+    /// Wait for the run to close and print its result; with a value, at most
+    /// for that many seconds.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        value_parser = parse_wait
+    )]
+    wait: Option<Wait>,
+
+    #[command(flatten)]
+    client: ClientFlags,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ReusePolicy {
+    /// Start a new run.
+    AllowDuplicate,
+    /// Start a new run unless the latest completed.
+    AllowDuplicateFailedOnly,
+    /// Refuse.
+    RejectDuplicate,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ConflictPolicy {
+    /// Refuse.
+    Fail,
+    /// Answer with the open run.
+    UseExisting,
+    /// Terminate the open run and start a new one.
+    TerminateExisting,
+}
+
+pub(super) async fn run(args: StartArgs) -> Result<Exit> {
+    let body = StartBody {
+        workflow: args.workflow.as_str().to_owned(),
+        workflow_id: args.workflow_id.map(String::from),
+        request_id: args.request_id.map(String::from),
+        input: input(args.input, args.input_file.as_deref())?,
+        options: StartOptions {
+            module: args.module.map(String::from),
+            id_reuse_policy: args.reuse_policy.map(ReusePolicy::wire_name),
+            id_conflict_policy: args.conflict_policy.map(ConflictPolicy::wire_name),
+        },
+    };
+    let client = args.client.client()?;
+    let answer = client.start_run(&body).await?;
+    let started: Started = answer.read()?;
+    let message = if started.started { "started" } else { "was started before:" };
+    let message = format!("{message} {} (run {})", started.workflow_id, started.run_id);
+    match args.wait {
+        Some(wait) => {
+            output::note(&output::printable(&message));
+            let run = RunAddress {
+                workflow_id: started.workflow_id,
+                run_id: Some(started.run_id),
+            };
+            wait::wait(&args.client, &client, &run, wait).await
+        }
+        None if args.client.is_json() => {
+            output::line(&answer.text)?;
+            Ok(Exit::Success)
+        }
+        None => {
+            output::note(&output::printable(&message));
+            output::line(&output::printable(&started.workflow_id))?;
+            Ok(Exit::Success)
+        }
+    }
+}
+
+impl ReusePolicy {
+    fn wire_name(self) -> &'static str {
+        match self {
+            Self::AllowDuplicate => "allow_duplicate",
+            Self::AllowDuplicateFailedOnly => "allow_duplicate_failed_only",
+            Self::RejectDuplicate => "reject_duplicate",
+        }
+    }
+}
+
+impl ConflictPolicy {
+    fn wire_name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::UseExisting => "use_existing",
+            Self::TerminateExisting => "terminate_existing",
+        }
+    }
+}
+
+/// The argument, byte for byte as it was written.
+fn input(text: Option<String>, file: Option<&Path>) -> Result<Option<Box<RawValue>>> {
+    let (text, source) = match (text, file) {
+        (Some(text), _) => (text, "--input".to_owned()),
+        (None, Some(path)) => (read(path)?, path.display().to_string()),
+        (None, None) => return Ok(None),
+    };
+    RawValue::from_string(text).map(Some).map_err(|error| {
+        UsageError(format!("{source} is not JSON: {error} (a text needs quotes: '\"text\"')")).into()
+    })
+}
+
+fn read(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    let outcome = if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).map(drop)
+    } else {
+        std::fs::read_to_string(path).map(|content| text = content)
+    };
+    match outcome {
+        Ok(()) => Ok(text),
+        Err(error) => Err(UsageError(format!("can't read {}: {error}", path.display())).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+    use dacapo_model::execution::{IdConflictPolicy, IdReusePolicy};
+
+    use super::*;
+
+    #[test]
+    fn the_server_knows_every_policy() {
+        for policy in ReusePolicy::value_variants() {
+            let name = format!("\"{}\"", policy.wire_name());
+            assert!(serde_json::from_str::<IdReusePolicy>(&name).is_ok(), "{name}");
+        }
+        for policy in ConflictPolicy::value_variants() {
+            let name = format!("\"{}\"", policy.wire_name());
+            assert!(serde_json::from_str::<IdConflictPolicy>(&name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_input_is_sent_as_it_was_written() {
+        let text = r#"{"b": 1.50, "a": 12345678901234567890123}"#;
+        let input = input(Some(text.to_owned()), None).expect("valid").expect("given");
+        assert_eq!(input.get(), text);
+    }
+
+    #[test]
+    fn an_input_that_is_not_json_is_refused_with_advice() {
+        let error = input(Some("hello".to_owned()), None).expect_err("refused");
+        assert!(error.to_string().contains("needs quotes"), "{error}");
+        let error = input(None, Some(Path::new("/no/such/file"))).expect_err("refused");
+        assert!(error.is::<UsageError>());
+    }
+}

@@ -1,0 +1,92 @@
+//! `dacapo serve`
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::net::TcpListener;
+
+use crate::config::{Database, ServerConfig, ServerFlags, default_cache_dir};
+use crate::exit::{Exit, UsageError};
+use crate::server::Server;
+use crate::signals::{self, StopRequested};
+use crate::store::{self, FileLock};
+use crate::{logging, output};
+
+/// What is logged unless it is set.
+const DEFAULT_LOG: &str = "info";
+
+/// Serves workflows from a database. Stops in order on SIGINT and SIGTERM, and
+/// at once on a second one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  dacapo serve --database sqlite://./dacapo.db
+  dacapo serve --database postgres://dacapo@db.internal/dacapo --listen 0.0.0.0:7233
+  DACAPO_SECRET_PAYMENTS_TOKEN=... dacapo serve --config dacapo.toml --allow-host api.example.com
+
+Every flag is also a key of the configuration file; docs/configuration.md lists
+them. Secrets for activities are set there or as DACAPO_SECRET_NAME, never by a
+flag, since every user of the machine can read those.")]
+pub struct ServeArgs {
+    #[command(flatten)]
+    flags: ServerFlags,
+}
+
+pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
+    let config = ServerConfig::resolve(args.flags, crate::config::environment())?;
+    logging::start(config.log.as_deref().unwrap_or(DEFAULT_LOG), config.log_format)?;
+    let Some(database) = &config.database else {
+        bail!(UsageError(
+            "where are histories kept? Set --database postgres://USER@HOST/NAME or \
+             --database sqlite://PATH (DACAPO_DATABASE, or `database` in the file)"
+                .to_owned()
+        ));
+    };
+    let mut stop = signals::stop_requested()?;
+    let (server, lock) = tokio::select! {
+        started = start(&config, database, default_cache_dir) => started?,
+        // Nothing was promised to anybody yet.
+        () = &mut stop => return Ok(Exit::Success),
+    };
+    output::line(&format!("dacapo is ready at http://{}", server.address()))?;
+    let exit = until_stopped(server, stop).await;
+    drop(lock);
+    Ok(exit)
+}
+
+/// Starts a server as the configuration says. The database is nobody else's
+/// while the lock is kept.
+pub(super) async fn start(
+    config: &ServerConfig,
+    database: &Database,
+    cache_dir: impl FnOnce() -> Result<PathBuf>,
+) -> Result<(Server, Option<FileLock>)> {
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("can't listen on {}; --listen chooses another address", config.listen)
+    })?;
+    let cache_dir = match &config.cache_dir {
+        Some(folder) => folder.clone(),
+        None => cache_dir()?,
+    };
+    let (store, lock) = store::open(database, config.migrate).await?;
+    let server =
+        Server::start(store, config.host(cache_dir), config.service.clone(), listener).await?;
+    Ok((server, lock))
+}
+
+/// Serves until somebody asks to stop, or another server has taken over.
+pub(super) async fn until_stopped(server: Server, stop: StopRequested) -> Exit {
+    tokio::select! {
+        () = stop => {
+            tracing::info!("stopping; a second signal ends the process at once");
+            server.stop().await;
+            Exit::Success
+        }
+        () = server.ownership_lost() => {
+            output::note(
+                "error: another dacapo server has taken over the runs of this database, so this \
+                 one ends. One server at a time works on a database",
+            );
+            Exit::Failed
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The flags of a server, each with its environment variable.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Database, LogFormat, parse_duration};
+
+/// Settings of a server. Each is also an environment variable and a key of the
+/// configuration file; a flag wins over the variable, the variable over the file.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ServerFlags {
+    /// Configuration file (TOML); see docs/configuration.md.
+    #[arg(long, value_name = "FILE", env = "DACAPO_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Where histories are kept: postgres://USER@HOST/NAME or sqlite://PATH.
+    #[arg(long, value_name = "URL", env = "DACAPO_DATABASE", hide_env_values = true)]
+    pub database: Option<Database>,
+
+    /// Bring the tables of the database up to date first [default: true].
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "DACAPO_MIGRATE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        overrides_with = "no_migrate"
+    )]
+    pub migrate: Option<bool>,
+
+    /// Don't. For deployments that run `dacapo migrate` themselves.
+    #[arg(long, overrides_with = "migrate")]
+    pub no_migrate: bool,
+
+    /// Address and port of the HTTP API [default: 127.0.0.1:7233].
+    #[arg(long, value_name = "ADDRESS", env = "DACAPO_LISTEN")]
+    pub listen: Option<SocketAddr>,
+
+    /// Folder for compiled modules; nobody else may write to it
+    /// [default: ~/.cache/dacapo].
+    #[arg(long, value_name = "FOLDER", env = "DACAPO_CACHE_DIR")]
+    pub cache_dir: Option<PathBuf>,
+
+    /// Workflow instances in memory at a time [default: 1000].
+    #[arg(long, value_name = "COUNT", env = "DACAPO_INSTANCES_MAX")]
+    pub instances_max: Option<usize>,
+
+    /// Activity attempts running at a time [default: 256].
+    #[arg(long, value_name = "COUNT", env = "DACAPO_ACTIVITIES_MAX")]
+    pub activities_max: Option<usize>,
+
+    /// How long an idle run keeps its instance in memory [default: 10s].
+    #[arg(long, value_name = "DURATION", env = "DACAPO_IDLE_TIMEOUT", value_parser = parse_duration)]
+    pub idle_timeout: Option<Duration>,
+
+    /// How long a stopping server waits for requests and attempts under way
+    /// [default: 10s].
+    #[arg(long, value_name = "DURATION", env = "DACAPO_SHUTDOWN_GRACE", value_parser = parse_duration)]
+    pub shutdown_grace: Option<Duration>,
+
+    /// Host that activities may send HTTP requests to: HOST, HOST:PORT,
+    /// *.DOMAIN or *. Repeat it, or separate several with commas.
+    #[arg(long, value_name = "HOST", env = "DACAPO_ALLOW_HOST", value_delimiter = ',')]
+    pub allow_host: Option<Vec<String>>,
+
+    /// Environment variable that activities see. Repeat it for several, or set
+    /// DACAPO_ACTIVITY_ENV_NAME=VALUE.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub activity_env: Vec<NameValue>,
+
+    /// Which logs to write, such as `info` or `info,dacapo_service=debug`.
+    #[arg(long, value_name = "FILTER", env = "DACAPO_LOG")]
+    pub log: Option<String>,
+
+    /// How to write them [default: text].
+    #[arg(long, value_name = "FORMAT", env = "DACAPO_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// `NAME=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameValue {
+    /// Before the first `=`.
+    pub name: String,
+    /// After it.
+    pub value: String,
+}
+
+impl FromStr for NameValue {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                Ok(Self { name: name.to_owned(), value: value.to_owned() })
+            }
+            _ => Err("write it as NAME=VALUE".to_owned()),
+        }
+    }
+}

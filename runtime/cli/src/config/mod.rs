@@ -1,0 +1,236 @@
+//! The settings of a server, from its command line, its environment and its
+//! configuration file. Each layer only fills in what those before it left out:
+//! flag, environment variable, file, default.
+
+mod database;
+mod file;
+mod flags;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use dacapo_host::{ActivityConfig, HostConfig};
+use dacapo_model::limits::Limits;
+use dacapo_service::config::ServiceConfig;
+use serde::Deserialize;
+
+pub use self::database::{Database, DatabaseUrl, InvalidDatabase};
+pub use self::flags::{NameValue, ServerFlags};
+use self::file::FileConfig;
+use self::secrets::Secrets;
+use crate::exit::UsageError;
+
+/// Where a server listens unless it is told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:7233";
+
+/// Workflow instances in memory, unless it is set.
+const DEFAULT_INSTANCES_MAX: usize = 1000;
+
+/// Environment variables that begin so define a secret for activities.
+const SECRET_PREFIX: &str = "DACAPO_SECRET_";
+
+/// Environment variables that begin so define a variable for activities.
+const ACTIVITY_ENV_PREFIX: &str = "DACAPO_ACTIVITY_ENV_";
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Every setting of a server, decided.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where histories are kept; none if no layer says so.
+    pub database: Option<Database>,
+    /// Whether to bring the tables up to date at start.
+    pub migrate: bool,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Which logs to write.
+    pub log: Option<String>,
+    /// How to write them.
+    pub log_format: LogFormat,
+    /// Where compiled modules are kept; none if no layer says so.
+    pub cache_dir: Option<PathBuf>,
+    /// Workflow instances that may live at a time.
+    pub instances_max: usize,
+    /// Hosts that activities may send requests to.
+    pub allowed_hosts: Vec<String>,
+    /// Environment variables of activities.
+    pub activity_environment: BTreeMap<String, String>,
+    /// Secrets of activities.
+    secrets: Secrets,
+    /// Settings of the runtime itself.
+    pub service: ServiceConfig,
+}
+
+impl ServerConfig {
+    /// Puts the layers together. `environment` is this process's; the flags
+    /// have taken what they know from it already.
+    pub fn resolve(
+        flags: ServerFlags,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let file = match &flags.config {
+            Some(path) => FileConfig::read(path)?,
+            None => FileConfig::default(),
+        };
+        Self::merge(flags, environment, file)
+    }
+
+    fn merge(
+        flags: ServerFlags,
+        environment: impl IntoIterator<Item = (String, String)>,
+        file: FileConfig,
+    ) -> Result<Self> {
+        let mut activity_environment = file.activities.environment;
+        let mut secrets = file.activities.secrets;
+        for (name, value) in environment {
+            if let Some(name) = name.strip_prefix(SECRET_PREFIX) {
+                secrets.0.insert(name.to_owned(), value);
+            } else if let Some(name) = name.strip_prefix(ACTIVITY_ENV_PREFIX) {
+                activity_environment.insert(name.to_owned(), value);
+            }
+        }
+        for pair in flags.activity_env {
+            activity_environment.insert(pair.name, pair.value);
+        }
+
+        let defaults = ServiceConfig::default();
+        let migrate = if flags.no_migrate { Some(false) } else { flags.migrate };
+        let config = Self {
+            database: flags.database.or(file.database),
+            migrate: migrate.or(file.migrate).unwrap_or(true),
+            listen: match flags.listen.or(file.listen) {
+                Some(listen) => listen,
+                None => DEFAULT_LISTEN.parse()?,
+            },
+            log: flags.log.or(file.log),
+            log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
+            cache_dir: flags.cache_dir.or(file.cache_dir),
+            instances_max: flags
+                .instances_max
+                .or(file.instances_max)
+                .unwrap_or(DEFAULT_INSTANCES_MAX),
+            allowed_hosts: flags.allow_host.or(file.activities.allow_hosts).unwrap_or_default(),
+            activity_environment,
+            secrets,
+            service: ServiceConfig {
+                limits: file.limits,
+                activities_max: flags
+                    .activities_max
+                    .or(file.activities_max)
+                    .unwrap_or(defaults.activities_max),
+                idle_timeout: flags
+                    .idle_timeout
+                    .or(file.idle_timeout)
+                    .unwrap_or(defaults.idle_timeout),
+                shutdown_grace: flags
+                    .shutdown_grace
+                    .or(file.shutdown_grace)
+                    .unwrap_or(defaults.shutdown_grace),
+                ..defaults
+            },
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What the host needs, with compiled modules kept in `cache_dir`.
+    pub fn host(&self, cache_dir: PathBuf) -> HostConfig {
+        HostConfig {
+            cache_dir,
+            limits: self.service.limits.clone(),
+            instances_max: self.instances_max,
+            activities: ActivityConfig {
+                allowed_hosts: self.allowed_hosts.clone(),
+                environment: self.activity_environment.clone(),
+                secrets: self.secrets.0.clone(),
+            },
+        }
+    }
+
+    /// Limits that would let nothing through are mistakes.
+    fn check(&self) -> Result<()> {
+        let Limits {
+            payload_bytes_max,
+            module_bytes_max,
+            pending_operations_max,
+            history_events_max,
+            transition_bytes_max,
+            ..
+        } = self.service.limits;
+        let counts = [
+            ("instances_max", self.instances_max),
+            ("activities_max", self.service.activities_max),
+            ("limits.payload_bytes_max", payload_bytes_max),
+            ("limits.module_bytes_max", module_bytes_max),
+            ("limits.pending_operations_max", pending_operations_max),
+            ("limits.history_events_max", usize::try_from(history_events_max).unwrap_or(usize::MAX)),
+            ("limits.transition_bytes_max", transition_bytes_max),
+        ];
+        if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            bail!(UsageError(format!("`{name}` is 0, but nothing works without any")));
+        }
+        for name in self.secrets.0.keys().chain(self.activity_environment.keys()) {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                bail!(UsageError(format!("{name:?} is not the name of an environment variable")));
+            }
+        }
+        if let Some(name) =
+            self.secrets.0.keys().find(|name| self.activity_environment.contains_key(*name))
+        {
+            bail!(UsageError(format!(
+                "{name} is defined as a secret and as an environment variable of activities; \
+                 keep one of them"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The environment of this process. A variable that is not text is none of ours.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    })
+}
+
+/// Where compiled modules are kept if nothing says otherwise: in the user's
+/// cache, since they can always be compiled again.
+pub fn default_cache_dir() -> Result<PathBuf> {
+    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = named("XDG_CACHE_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| named("HOME").map(|home| home.join(".cache")));
+    match cache {
+        Some(cache) => Ok(cache.join("dacapo")),
+        None => bail!(UsageError(
+            "there is no HOME to keep compiled modules in: set --cache-dir".to_owned()
+        )),
+    }
+}
+
+/// Reads a duration such as `90s`, `1m 30s` or `250ms`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 10s or 1m 30s"))
+}
+
+/// Reads a file with a message that names it.
+fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| UsageError(format!("can't read {}: {error}", path.display())).into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+use super::*;
+
+const FILE: &str = r#"
+database = "sqlite:///from/file.db"
+listen = "127.0.0.1:1"
+idle_timeout = "1m 30s"
+migrate = false
+
+[activities]
+allow_hosts = ["file.example"]
+
+[activities.environment]
+ONE = "file"
+TWO = "file"
+THREE = "file"
+
+[activities.secrets]
+KEY = "file"
+
+[limits]
+payload_bytes_max = 7
+"#;
+
+fn parsed(text: &str) -> FileConfig {
+    FileConfig::parse(text).expect("valid")
+}
+
+fn refused(text: &str) -> String {
+    FileConfig::parse(text).err().expect("invalid").to_string()
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn the_file_fills_in_what_no_flag_says() {
+    let flags = ServerFlags { listen: "127.0.0.1:2".parse().ok(), ..ServerFlags::default() };
+    let config = ServerConfig::merge(flags, [], parsed(FILE)).expect("valid");
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!(config.database, Some(Database::Sqlite("/from/file.db".into())));
+    assert_eq!(config.service.idle_timeout, Duration::from_secs(90));
+    assert_eq!(config.service.limits.payload_bytes_max, 7);
+    assert_eq!(config.service.limits.module_bytes_max, Limits::default().module_bytes_max);
+    assert_eq!(config.allowed_hosts, ["file.example"]);
+    assert!(!config.migrate);
+}
+
+#[test]
+fn without_any_layer_the_defaults_hold() {
+    let config = ServerConfig::merge(ServerFlags::default(), [], FileConfig::default());
+    let config = config.expect("valid");
+    assert_eq!(config.listen.to_string(), DEFAULT_LISTEN);
+    assert_eq!(config.database, None);
+    assert_eq!(config.service, ServiceConfig::default());
+    assert!(config.migrate);
+    assert!(config.allowed_hosts.is_empty());
+}
+
+#[test]
+fn maps_are_merged_name_by_name() {
+    let flags = ServerFlags {
+        activity_env: vec!["ONE=flag=1".parse().expect("valid")],
+        ..ServerFlags::default()
+    };
+    let variables = variables(&[
+        ("DACAPO_ACTIVITY_ENV_ONE", "variable"),
+        ("DACAPO_ACTIVITY_ENV_TWO", "variable"),
+        ("DACAPO_SECRET_KEY", "variable"),
+        ("UNRELATED", "variable"),
+    ]);
+    let config = ServerConfig::merge(flags, variables, parsed(FILE)).expect("valid");
+    let environment: Vec<_> = config.activity_environment.values().map(String::as_str).collect();
+    assert_eq!(environment, ["flag=1", "file", "variable"], "ONE, THREE, TWO");
+    assert_eq!(config.secrets.0["KEY"], "variable");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line() {
+    let message = refused("migrate = true\nlisen = \"127.0.0.1:1\"\n");
+    assert!(message.starts_with("line 2: unknown field `lisen`"), "{message}");
+    let message = refused("[limits]\n\npayload_max = 1\n");
+    assert!(message.starts_with("line 3: unknown field `payload_max`"), "{message}");
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_line() {
+    let message = refused("idle_timeout = \"soon\"\n");
+    assert!(message.starts_with("line 1: "), "{message}");
+    assert!(message.contains("10s"), "{message}");
+}
+
+#[test]
+fn an_error_next_to_a_secret_does_not_show_it() {
+    let message = refused("[activities.secrets]\nKEY = \"s3cr3t\" \"x\"\n");
+    assert!(!message.contains("s3cr3t"), "{message}");
+    let config = ServerConfig::merge(
+        ServerFlags::default(),
+        variables(&[("DACAPO_SECRET_KEY", "s3cr3t")]),
+        FileConfig::default(),
+    );
+    let shown = format!("{:?}", config.expect("valid"));
+    assert!(shown.contains("KEY") && !shown.contains("s3cr3t"), "{shown}");
+}
+
+#[test]
+fn a_limit_of_zero_is_a_mistake() {
+    let error = ServerConfig::merge(
+        ServerFlags::default(),
+        [],
+        parsed("[limits]\nhistory_events_max = 0\n"),
+    );
+    assert!(error.expect_err("refused").to_string().contains("limits.history_events_max"));
+}
+
+#[test]
+fn a_name_is_a_secret_or_a_variable_but_not_both() {
+    let both = variables(&[("DACAPO_SECRET_KEY", "1"), ("DACAPO_ACTIVITY_ENV_KEY", "2")]);
+    let error = ServerConfig::merge(ServerFlags::default(), both, FileConfig::default());
+    assert!(error.expect_err("refused").to_string().contains("KEY"));
+}
+
+#[test]
+fn the_sample_file_is_valid_and_holds_the_defaults() {
+    let sample = include_str!("../../../../examples/dacapo.toml");
+    let config = ServerConfig::merge(ServerFlags::default(), [], parsed(sample)).expect("valid");
+    assert_eq!(config.service, ServiceConfig::default());
+    assert_eq!(config.instances_max, DEFAULT_INSTANCES_MAX);
+    assert_eq!(config.listen.to_string(), DEFAULT_LISTEN);
+    assert!(config.migrate);
+}

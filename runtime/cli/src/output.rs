@@ -1,0 +1,105 @@
+//! What people and programs read: data on standard output, messages on standard
+//! error.
+
+use std::io::{self, Write as _};
+
+use comfy_table::{Table, presets};
+
+/// Who reads the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum OutputFormat {
+    /// People.
+    #[default]
+    Text,
+    /// Programs: the server's answers, unchanged.
+    Json,
+}
+
+/// Writes a line of data. Fails with a broken pipe when nobody reads any more.
+pub fn line(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(b"\n")?;
+    stdout.flush()
+}
+
+/// Writes a message for people. It is lost if nobody reads them.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Lays rows out in columns, without lines around them, so that the text can be
+/// searched and cut.
+pub fn table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(header);
+    for row in rows {
+        table.add_row(row.map(|cell| printable(&cell)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Names and values, one below the other. Values of several lines are indented.
+pub fn fields(fields: &[(&str, String)]) -> String {
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
+    let lines = fields.iter().map(|(name, value)| {
+        let indented = printable(value).replace('\n', &format!("\n{:width$}", ""));
+        format!("{name:width$}{indented}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The text without what a terminal would act on: guests choose much of what is
+/// shown, and must not move the cursor or set the window's title.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\n' | '\t' => character,
+            control if control.is_control() => '\u{fffd}',
+            other => other,
+        })
+        .collect()
+}
+
+/// The text in one line of at most `length` characters.
+pub fn brief(text: &str, length: usize) -> String {
+    let text = printable(text).replace(['\n', '\t'], " ");
+    if text.chars().count() <= length {
+        return text;
+    }
+    let mut cut: String = text.chars().take(length.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_lines_do_not_end_in_spaces() {
+        let rows = vec![["a".to_owned(), "1".to_owned()], ["longer".to_owned(), "2".to_owned()]];
+        assert_eq!(table(["NAME", "N"], rows), "NAME    N\na       1\nlonger  2");
+    }
+
+    #[test]
+    fn values_of_several_lines_stay_in_their_column() {
+        let fields = fields(&[("id", "x".to_owned()), ("status", "a\nb".to_owned())]);
+        assert_eq!(fields, "id      x\nstatus  a\n        b");
+    }
+
+    #[test]
+    fn a_guest_can_not_send_commands_to_the_terminal() {
+        assert_eq!(printable("\u{1b}[2Jgone\r\u{7}\n"), "\u{fffd}[2Jgone\u{fffd}\u{fffd}\n");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character() {
+        assert_eq!(brief("äöüß", 3), "äö…");
+        assert_eq!(brief("a\nb", 3), "a b");
+    }
+}

@@ -1,0 +1,94 @@
+//! A server: a store, a host, the runtime and the HTTP API, put together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use dacapo_engine::guest::{ModuleLoadError, ModuleSource};
+use dacapo_host::{Host, HostConfig};
+use dacapo_model::module::ModuleDigest;
+use dacapo_service::Runtime;
+use dacapo_service::clock::SystemClock;
+use dacapo_service::config::ServiceConfig;
+use dacapo_store::Store;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::http_server;
+
+/// A server that answers requests.
+pub struct Server {
+    address: SocketAddr,
+    runtime: Arc<Runtime>,
+    stop: CancellationToken,
+    http: JoinHandle<()>,
+}
+
+impl Server {
+    /// Takes the runs of the store over, brings them up to date, and serves
+    /// them on `listener`. Bind that first: a server that could not listen
+    /// would only disturb the one that has the runs now.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        host: HostConfig,
+        service: ServiceConfig,
+        listener: TcpListener,
+    ) -> Result<Self> {
+        let address = listener.local_addr().context("the listening socket has no address")?;
+        let grace = service.shutdown_grace;
+        let modules = Arc::new(StoredModules(Arc::clone(&store)));
+        let host = Arc::new(Host::new(host, modules)?);
+        let runtime = Runtime::start(store, host, Arc::new(SystemClock), service)
+            .await
+            .context("the runtime can't start")?;
+        let router = dacapo_api::router(Arc::clone(&runtime));
+        let stop = CancellationToken::new();
+        let http = tokio::spawn(http_server::serve(listener, router, stop.clone(), grace));
+        Ok(Self { address, runtime, stop, http })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it serves.
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    /// Resolves when another node has taken the runs over. This one can do
+    /// nothing more for them.
+    pub async fn ownership_lost(&self) {
+        self.runtime.ownership_lost().await;
+    }
+
+    /// Stops in order: takes no new request, finishes those under way, and
+    /// leaves the runs for the next server to take over.
+    pub async fn stop(self) {
+        // Before the connections are drained: those that wait for a run to
+        // close would be waited for in turn.
+        self.runtime.begin_shutdown();
+        self.stop.cancel();
+        if let Err(error) = self.http.await {
+            tracing::error!(%error, "the HTTP server ended early");
+        }
+        self.runtime.shutdown().await;
+    }
+}
+
+/// Gives the host the modules of the store.
+struct StoredModules(Arc<dyn Store>);
+
+#[async_trait]
+impl ModuleSource for StoredModules {
+    async fn module_bytes(&self, digest: ModuleDigest) -> Result<Vec<u8>, ModuleLoadError> {
+        match self.0.module_bytes(digest).await {
+            Ok(Some(bytes)) => Ok(bytes.into()),
+            Ok(None) => Err(ModuleLoadError { digest, source: None }),
+            Err(error) => Err(ModuleLoadError { digest, source: Some(Box::new(error)) }),
+        }
+    }
+}

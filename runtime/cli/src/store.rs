@@ -1,0 +1,93 @@
+//! From a database's address to an open store.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use dacapo_store::Store;
+use dacapo_store_postgres::{PostgresOptions, PostgresStore};
+use dacapo_store_sqlite::SqliteStore;
+
+use crate::config::Database;
+
+/// Opens a database. With `migrate`, brings its tables up to date first. Where
+/// nobody else may use it, the lock says so for as long as it is kept.
+pub async fn open(
+    database: &Database,
+    migrate: bool,
+) -> Result<(Arc<dyn Store>, Option<FileLock>)> {
+    match database {
+        Database::Postgres(url) => {
+            let store = PostgresStore::connect(url.expose(), PostgresOptions::default()).await;
+            let store = store.with_context(|| format!("can't open {database}"))?;
+            if migrate {
+                store.migrate().await.with_context(|| format!("can't migrate {database}"))?;
+            }
+            Ok((Arc::new(store), None))
+        }
+        Database::Sqlite(path) => {
+            let lock = FileLock::take(path)?;
+            let store = SqliteStore::open(path).await;
+            let store = store.with_context(|| format!("can't open {database}"))?;
+            Ok((Arc::new(store), Some(lock)))
+        }
+    }
+}
+
+/// Keeps a second server away from a SQLite file. Two of them would take the
+/// shards from each other without end. The system frees it when the process
+/// ends, so that nothing is left behind by a crash.
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+}
+
+impl FileLock {
+    fn take(database: &Path) -> Result<Self> {
+        if let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("can't make the folder {}", folder.display()))?;
+        }
+        let path = lock_path(database);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("can't open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another dacapo server has {} open; stop it, or use another database \
+                 (PostgreSQL can be shared)",
+                database.display()
+            ),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("can't lock {}", path.display()))
+            }
+        }
+    }
+}
+
+fn lock_path(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_server_on_the_same_file_is_refused_until_the_first_is_gone() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let database = folder.path().join("new/dacapo.db");
+        let first = FileLock::take(&database).expect("free");
+        let refused = FileLock::take(&database).err().expect("taken").to_string();
+        assert!(refused.contains("another dacapo server"), "{refused}");
+        drop(first);
+        FileLock::take(&database).expect("free again");
+    }
+}

@@ -1,0 +1,153 @@
+//! The gate that requests of activities leave through.
+
+use std::sync::Arc;
+
+use dacapo_engine::guest::RunContext;
+use http::uri::Scheme;
+use http_body_util::BodyExt;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
+
+use super::allowed_hosts::AllowedHosts;
+use super::secrets::Secrets;
+
+/// What one request may have the host keep of its body.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Refuses requests to hosts that are not allowed, and reveals secrets to those
+/// that are.
+pub(super) struct Gate {
+    allowed_hosts: Arc<AllowedHosts>,
+    secrets: Arc<Secrets>,
+    run: Arc<RunContext>,
+}
+
+impl Gate {
+    pub(super) fn new(
+        allowed_hosts: Arc<AllowedHosts>,
+        secrets: Arc<Secrets>,
+        run: Arc<RunContext>,
+    ) -> Self {
+        Self { allowed_hosts, secrets, run }
+    }
+
+    fn allow(&self, uri: &http::Uri) -> bool {
+        let Some(authority) = uri.authority() else {
+            return false;
+        };
+        let default_port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+        let port = authority.port_u16().unwrap_or(default_port);
+        // What stands before an `@` is no host, but could be taken for one.
+        let plain = !authority.as_str().contains('@');
+        let allowed = plain && self.allowed_hosts.allow(authority.host(), port);
+        if !allowed {
+            tracing::warn!(
+                target: "dacapo::guest",
+                run_id = %self.run.run_id,
+                workflow_id = %self.run.workflow_id,
+                host = authority.as_str(),
+                "an activity's request was refused: its host is not in `activities.allowed_hosts`"
+            );
+        }
+        allowed
+    }
+}
+
+type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+
+impl WasiHttpHooks for Gate {
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES
+    }
+
+    fn send_request(
+        &mut self,
+        mut request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _body_sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
+        if !self.allow(request.uri()) {
+            return Box::new(async { Err(Error::HttpRequestDenied) });
+        }
+        self.secrets.reveal(request.headers_mut());
+        Box::new(async move {
+            let (response, connection) = default_send_request(request, options).await?;
+            let connection: Box<dyn Future<Output = Result<(), Error>> + Send> =
+                Box::new(connection);
+            Ok((response.map(BodyExt::boxed_unsync), connection))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::Router;
+    use axum::http::HeaderMap;
+    use axum::routing::get;
+    use dacapo_model::ids::{NamespaceName, RunId, WorkflowId};
+    use dacapo_model::module::ModuleDigest;
+    use http_body_util::Empty;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn gate(allowed: &str) -> Gate {
+        let secrets = BTreeMap::from([("KEY".to_owned(), "k-123".to_owned())]);
+        let run = RunContext {
+            namespace: NamespaceName::new("default").expect("valid"),
+            workflow_id: WorkflowId::new("order-17").expect("valid"),
+            run_id: RunId(Uuid::nil()),
+            module_digest: ModuleDigest::of(b""),
+        };
+        Gate::new(
+            Arc::new(AllowedHosts::parse(&[allowed.to_owned()]).expect("valid")),
+            Arc::new(Secrets::new(secrets).expect("valid")),
+            Arc::new(run),
+        )
+    }
+
+    async fn send(gate: &mut Gate, uri: String) -> Result<String, Error> {
+        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::get(uri)
+            .header("authorization", "Bearer dacapo-secret:KEY")
+            .body(body)
+            .expect("a request");
+        let (response, connection) =
+            Box::into_pin(gate.send_request(request, None, Box::new(async { Ok(()) }))).await?;
+        tokio::spawn(Box::into_pin(connection));
+        let bytes = response.into_body().collect().await?.to_bytes();
+        Ok(String::from_utf8(bytes.to_vec()).expect("text"))
+    }
+
+    /// Serves what it got as the authorization, on a free port.
+    async fn serve() -> u16 {
+        let answer = get(|headers: HeaderMap| async move {
+            headers["authorization"].to_str().expect("text").to_owned()
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            axum::serve(listener, Router::new().fallback(answer)).await.expect("serves");
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_revealed_to_an_allowed_host() {
+        let port = serve().await;
+        let mut gate = gate("127.0.0.1");
+        let seen = send(&mut gate, format!("http://127.0.0.1:{port}/")).await;
+        assert_eq!(seen.expect("a response"), "Bearer k-123");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_to_another_host_however_it_is_written() {
+        let port = serve().await;
+        let mut gate = gate("allowed.test");
+        for authority in [format!("127.0.0.1:{port}"), format!("allowed.test@127.0.0.1:{port}")] {
+            let refused = send(&mut gate, format!("http://{authority}/")).await;
+            assert!(matches!(refused, Err(Error::HttpRequestDenied)), "{authority}: {refused:?}");
+        }
+    }
+}

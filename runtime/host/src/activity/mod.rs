@@ -1,0 +1,112 @@
+//! Activities: each attempt in a fresh instance with the real world behind WASI,
+//! as far as the operator allows it.
+
+mod allowed_hosts;
+mod http;
+mod outcome;
+mod output;
+mod secrets;
+pub(crate) mod state;
+
+use std::sync::Arc;
+
+use dacapo_engine::guest::ActivityTask;
+use dacapo_model::failure::Failure;
+use dacapo_model::limits::Limits;
+use dacapo_model::payload::Payload;
+use tokio::sync::Semaphore;
+use wasmtime::Store;
+
+use self::allowed_hosts::AllowedHosts;
+use self::secrets::Secrets;
+use self::state::{ActivityState, new_store};
+use crate::bindings::exports::dacapo::workflow::activity::GuestIndices;
+use crate::config::{ActivityConfig, HostError};
+use crate::interfaces::failure_from_guest;
+use crate::module::Linked;
+use crate::module::store::ModuleStore;
+use crate::trap::Fault;
+
+/// What all activities have in common.
+pub(crate) struct ActivityRunner {
+    world: World,
+    limits: Arc<Limits>,
+    /// One permit for each activity instance that may live.
+    slots: Semaphore,
+}
+
+/// What an activity may see and reach.
+pub(crate) struct World {
+    pub(crate) allowed_hosts: Arc<AllowedHosts>,
+    pub(crate) secrets: Arc<Secrets>,
+    /// Variables, and for each secret the text that stands for it.
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+impl ActivityRunner {
+    pub(crate) fn new(
+        config: ActivityConfig,
+        slots: usize,
+        limits: &Arc<Limits>,
+    ) -> Result<Self, HostError> {
+        let allowed_hosts = Arc::new(AllowedHosts::parse(&config.allowed_hosts)?);
+        let secrets = Arc::new(Secrets::new(config.secrets)?);
+        if let Some(name) = secrets.names().find(|name| config.environment.contains_key(*name)) {
+            return Err(HostError::setting(
+                "activities.secrets",
+                format!("`{name}` is in `activities.environment` as well: rename one of them"),
+            ));
+        }
+        let environment = config.environment.into_iter().chain(secrets.placeholders()).collect();
+        Ok(Self {
+            world: World { allowed_hosts, secrets, environment },
+            limits: Arc::clone(limits),
+            slots: Semaphore::new(slots),
+        })
+    }
+
+    /// Runs one attempt. Dropping the future drops the instance.
+    pub(crate) async fn run(
+        &self,
+        modules: &ModuleStore,
+        task: ActivityTask,
+    ) -> Result<Payload, Failure> {
+        let module =
+            modules.get(task.run.module_digest).await.map_err(|error| outcome::unusable(&error))?;
+        let defined = &module.definitions.activities;
+        let linked = match &module.activity {
+            Some(linked) if defined.contains(&task.activity_type) => linked,
+            _ => return Err(outcome::type_not_found(&task.activity_type, defined)),
+        };
+        let _permit = self.slots.acquire().await.map_err(|_| outcome::shutting_down())?;
+        let input = Vec::from(task.input.clone().into_bytes());
+        let engine = linked.pre.engine();
+        let state = ActivityState::new(&self.world, task, &self.limits);
+        let mut store =
+            new_store(engine, state, &self.limits).map_err(|error| outcome::internal(&error))?;
+        match call_execute(&mut store, linked, &input).await {
+            Ok(Ok(result)) if result.len() > self.limits.payload_bytes_max => {
+                Err(outcome::result_too_large(result.len(), &self.limits))
+            }
+            Ok(Ok(result)) => Ok(Payload::from(result)),
+            Ok(Err(failure)) => Err(failure_from_guest(failure, &self.limits)),
+            Err(error) => {
+                let state = store.data();
+                Err(outcome::fault(Fault::new(&error, &state.limiter, &state.log.lock())))
+            }
+        }
+    }
+}
+
+type Returned = Result<Vec<u8>, crate::bindings::dacapo::workflow::types::Failure>;
+
+async fn call_execute(
+    store: &mut Store<ActivityState>,
+    linked: &Linked<ActivityState, GuestIndices>,
+    input: &Vec<u8>,
+) -> wasmtime::Result<Returned> {
+    let instance = linked.pre.instantiate_async(&mut *store).await?;
+    let guest = linked.exports.load(&mut *store, &instance)?;
+    let activity_type = store.data().task.activity_type.to_string();
+    guest.call_execute(&mut *store, &activity_type, input).await
+}

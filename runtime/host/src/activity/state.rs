@@ -1,0 +1,91 @@
+//! What the host functions of an activity work on.
+
+use std::sync::Arc;
+
+use dacapo_engine::guest::ActivityTask;
+use dacapo_model::limits::Limits;
+use parking_lot::Mutex;
+use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::World;
+use super::http::Gate;
+use super::output::Output;
+use crate::limits::Limiter;
+use crate::log::{GuestLog, Stream};
+use crate::workflow::state::{FUEL_BETWEEN_YIELDS, call_bytes_max};
+
+/// Handles that one guest may hold. Some hold up to 128 KiB of the host's memory
+/// (the fields of a request), and a request takes about eight.
+const HANDLES_MAX: usize = 2_048;
+
+/// The data of an activity's store.
+pub(crate) struct ActivityState {
+    pub(crate) task: ActivityTask,
+    pub(crate) limiter: Limiter,
+    /// Shared with the streams that the guest holds.
+    pub(crate) log: Arc<Mutex<GuestLog>>,
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    gate: Gate,
+}
+
+impl ActivityState {
+    /// No directory, no socket, no standard input; requests through the gate.
+    pub(super) fn new(world: &World, task: ActivityTask, limits: &Limits) -> Self {
+        let log = GuestLog::new(Arc::clone(&task.run), limits.log_bytes_max);
+        let log = Arc::new(Mutex::new(log));
+        let wasi = WasiCtx::builder()
+            .envs(&world.environment)
+            .stdout(Output::new(Stream::Stdout, Arc::clone(&log)))
+            .stderr(Output::new(Stream::Stderr, Arc::clone(&log)))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES_MAX);
+        Self {
+            limiter: Limiter::new(limits),
+            log,
+            table,
+            wasi,
+            http: WasiHttpCtx::new(),
+            gate: Gate::new(
+                Arc::clone(&world.allowed_hosts),
+                Arc::clone(&world.secrets),
+                Arc::clone(&task.run),
+            ),
+            task,
+        }
+    }
+}
+
+impl WasiView for ActivityState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for ActivityState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.gate }
+    }
+}
+
+/// A store for one attempt.
+pub(super) fn new_store(
+    engine: &Engine,
+    state: ActivityState,
+    limits: &Limits,
+) -> wasmtime::Result<Store<ActivityState>> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.limiter);
+    store.fuel_async_yield_interval(Some(FUEL_BETWEEN_YIELDS))?;
+    store.set_fuel(limits.activity_fuel)?;
+    store.set_hostcall_fuel(call_bytes_max(limits));
+    Ok(store)
+}

@@ -1,0 +1,108 @@
+//! What an operator sets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use dacapo_model::limits::Limits;
+
+/// Bytes of a Wasm page. A memory limit below it allows no guest at all.
+const WASM_PAGE_BYTES: usize = 64 * 1024;
+
+/// Largest memory of a 32-bit guest.
+const MEMORY_BYTES_MAX: usize = 1 << 32;
+
+/// Configures a [`crate::Host`].
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// Where compiled modules are kept. Code in it is executed: nobody else may
+    /// be able to write there. Created if it is missing.
+    pub cache_dir: PathBuf,
+    /// What guests may use.
+    pub limits: Limits,
+    /// Workflow instances that may live at a time.
+    pub instances_max: usize,
+    /// What activities may do.
+    pub activities: ActivityConfig,
+}
+
+/// What activities may reach of the real world.
+#[derive(Clone, Default)]
+pub struct ActivityConfig {
+    /// Hosts that activities may send HTTP requests to: `example.com` (any
+    /// port), `example.com:8080`, `*.example.com` (any subdomain) or `*` (any).
+    pub allowed_hosts: Vec<String>,
+    /// Environment variables of activities.
+    pub environment: BTreeMap<String, String>,
+    /// Secrets by name. An activity finds the text `dacapo-secret:NAME` in its
+    /// environment variable NAME; in the headers of requests that it sends the
+    /// host puts the secret in its place.
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for ActivityConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActivityConfig")
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("environment", &self.environment)
+            .field("secrets", &self.secrets.keys())
+            .finish()
+    }
+}
+
+/// Why there can be no host.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A setting is wrong.
+    #[error("`{setting}`: {problem}")]
+    Setting {
+        /// Its name.
+        setting: &'static str,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// The directory for compiled modules can't be used.
+    #[error("the cache directory {path}: {source}", path = path.display())]
+    CacheDirectory {
+        /// Which directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Wasmtime can't run here.
+    #[error("can't set up the WebAssembly engine: {0}")]
+    Engine(String),
+}
+
+impl HostError {
+    pub(crate) fn setting(setting: &'static str, problem: impl Into<String>) -> Self {
+        Self::Setting { setting, problem: problem.into() }
+    }
+
+    pub(crate) fn engine(error: wasmtime::Error) -> Self {
+        Self::Engine(format!("{error:#}"))
+    }
+}
+
+impl HostConfig {
+    /// Checks what does not depend on the machine.
+    pub(crate) fn check(&self) -> Result<(), HostError> {
+        let memory = self.limits.instance_memory_bytes_max;
+        if !(WASM_PAGE_BYTES..=MEMORY_BYTES_MAX).contains(&memory) {
+            return Err(HostError::setting(
+                "limits.instance_memory_bytes_max",
+                format!("{memory} is not between {WASM_PAGE_BYTES} and {MEMORY_BYTES_MAX}"),
+            ));
+        }
+        for (setting, fuel) in [
+            ("limits.activation_fuel", self.limits.activation_fuel),
+            ("limits.activity_fuel", self.limits.activity_fuel),
+        ] {
+            if fuel == 0 {
+                return Err(HostError::setting(setting, "no guest can run without fuel"));
+            }
+        }
+        Ok(())
+    }
+}

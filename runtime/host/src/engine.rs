@@ -1,0 +1,90 @@
+//! The one place where wasmtime is configured. Guests can observe most of these
+//! settings, so a change here is a change of behaviour that replay sees.
+
+use std::num::NonZeroUsize;
+
+use dacapo_model::limits::Limits;
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+};
+
+use crate::config::HostError;
+use crate::pool::{MEMORIES_PER_COMPONENT_MAX, Slots};
+
+/// Stack of a guest's own code. A guest can observe where it ends.
+const WASM_STACK_BYTES: usize = 512 * 1024;
+
+/// The whole stack of a fiber. Host functions run on it as well.
+const FIBER_STACK_BYTES: usize = 2 * 1024 * 1024;
+
+/// Frames of a trap's backtrace.
+const BACKTRACE_FRAMES: usize = 30;
+
+/// Core instances of one component. Programs linked by their own toolchain have
+/// up to 4; CPython, which is linked from shared libraries, has 14.
+const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 32;
+
+/// Tables of one component. Each takes its share of the address space, used or
+/// not; one program has two.
+const TABLES_PER_COMPONENT_MAX: u32 = 8;
+
+/// Makes the engine for all guests, workflows and activities alike: a module may
+/// hold both, and is compiled once.
+pub(crate) fn engine(limits: &Limits, slots: &Slots) -> Result<Engine, HostError> {
+    let mut config = Config::new();
+
+    // The same bits everywhere, on every processor.
+    config.cranelift_nan_canonicalization(true);
+    config.relaxed_simd_deterministic(true);
+    config.max_wasm_stack(WASM_STACK_BYTES);
+    config.async_stack_size(FIBER_STACK_BYTES);
+
+    // 32-bit memories, so that accesses need no bounds checks within a slot.
+    config.wasm_memory64(false);
+
+    // No guest has concurrent tasks (WASI 0.2 has none); calls cost half of
+    // what they cost with the bookkeeping for them.
+    config.concurrency_support(false);
+
+    // Fuel rather than epochs: it runs out at the same instruction every time,
+    // and a busy guest can be made to yield by it.
+    config.consume_fuel(true);
+
+    // Reports must not depend on an environment variable of the server.
+    config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    config.wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES));
+
+    // Thousands of instances come and go: pages of a module's memory are shared
+    // until written, and slots are reused.
+    config.memory_init_cow(true);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, slots)?));
+
+    Engine::new(&config).map_err(HostError::engine)
+}
+
+fn pool(limits: &Limits, slots: &Slots) -> Result<PoolingAllocationConfig, HostError> {
+    let components = count(slots.total())?;
+    let memories = count(MEMORIES_PER_COMPONENT_MAX)?;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(components)
+        .total_stacks(count(slots.stacks())?)
+        // Each component may have as many as any may have: a pool with room
+        // for a component is never too small for a part of it.
+        .max_memories_per_component(memories)
+        .total_memories(components.saturating_mul(memories))
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT_MAX)
+        .total_core_instances(components.saturating_mul(CORE_INSTANCES_PER_COMPONENT_MAX))
+        .max_tables_per_component(TABLES_PER_COMPONENT_MAX)
+        .total_tables(components.saturating_mul(TABLES_PER_COMPONENT_MAX))
+        .max_memories_per_module(memories)
+        .max_tables_per_module(TABLES_PER_COMPONENT_MAX)
+        .max_memory_size(limits.instance_memory_bytes_max)
+        .table_elements(limits.instance_table_elements_max);
+    Ok(pool)
+}
+
+fn count(number: usize) -> Result<u32, HostError> {
+    u32::try_from(number).map_err(|_| {
+        HostError::setting("instances_max", format!("{number} instances are too many"))
+    })
+}

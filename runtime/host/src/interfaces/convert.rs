@@ -1,0 +1,279 @@
+//! Between the guest's types and ours: bounds, defaults, whole microseconds.
+
+use std::time::Duration;
+
+use dacapo_model::event::ActivityOptions;
+use dacapo_model::failure::{Failure, FailureInfo, FailureKind};
+use dacapo_model::ids::TypeName;
+use dacapo_model::limits::{ID_BYTES_MAX, Limits, TIMER_MAX};
+use dacapo_model::payload::Payload;
+use dacapo_model::retry::RetryPolicy;
+
+use crate::bindings::dacapo::workflow::operations as guest_operations;
+use crate::bindings::dacapo::workflow::types as guest;
+use crate::trap::Stop;
+
+/// Limit for one attempt that asks for none.
+const START_TO_CLOSE_DEFAULT: Duration = Duration::from_secs(60);
+
+/// The maximum interval, in initial intervals, of a policy that names none.
+const MAXIMUM_INTERVAL_FACTOR: u32 = 100;
+
+/// Failure types that one policy may list. They are recorded with each activity.
+const NON_RETRYABLE_TYPES_MAX: usize = 100;
+
+/// Wraps bytes that a guest passed, if they are not too many.
+pub(super) fn checked_payload(
+    what: &'static str,
+    bytes: Vec<u8>,
+    limits: &Limits,
+) -> Result<Payload, Stop> {
+    let max = limits.payload_bytes_max;
+    if bytes.len() > max {
+        return Err(Stop::PayloadTooLarge { what, bytes: bytes.len(), max });
+    }
+    Ok(Payload::from(bytes))
+}
+
+/// Checks options and fills in every default: a default that changes later must
+/// not change what a history means.
+pub(super) fn activity_options(
+    activity_type: &TypeName,
+    options: guest_operations::ActivityOptions,
+) -> Result<ActivityOptions, Stop> {
+    let invalid = |field: &str, problem: &str| {
+        Stop::Misuse(format!("activity `{activity_type}`: `{field}` {problem}"))
+    };
+    if options.task_queue.is_some() {
+        return Err(Stop::Forbidden {
+            function: "start-activity with `task-queue`".to_owned(),
+            reason: "this server does not offer, as it has no remote workers: leave `task-queue` \
+                     out to run the activity in the runtime",
+        });
+    }
+    let timeout = |field: &str, nanos: Option<u64>| match nanos {
+        Some(0) => Err(invalid(field, "must be more than 0")),
+        other => Ok(other.map(duration)),
+    };
+    let start_to_close = timeout("start-to-close-timeout", options.start_to_close_timeout)?;
+    let schedule_to_close =
+        timeout("schedule-to-close-timeout", options.schedule_to_close_timeout)?;
+    let shorter_default =
+        schedule_to_close.map_or(START_TO_CLOSE_DEFAULT, |all| all.min(START_TO_CLOSE_DEFAULT));
+    let retry = match options.retry {
+        Some(policy) => retry_policy(policy, invalid)?,
+        None => RetryPolicy::default(),
+    };
+    Ok(ActivityOptions {
+        start_to_close_timeout: start_to_close.unwrap_or(shorter_default),
+        schedule_to_close_timeout: schedule_to_close,
+        retry,
+    })
+}
+
+fn retry_policy(
+    policy: guest::RetryPolicy,
+    invalid: impl Fn(&str, &str) -> Stop,
+) -> Result<RetryPolicy, Stop> {
+    if !policy.backoff_coefficient.is_finite() || policy.backoff_coefficient < 1.0 {
+        return Err(invalid("retry.backoff-coefficient", "must be a number of at least 1"));
+    }
+    if policy.non_retryable_types.len() > NON_RETRYABLE_TYPES_MAX {
+        return Err(invalid("retry.non-retryable-types", "may list at most 100 types"));
+    }
+    if policy.non_retryable_types.iter().any(|name| name.len() > ID_BYTES_MAX) {
+        return Err(invalid("retry.non-retryable-types", "may have types of at most 255 bytes"));
+    }
+    let initial_interval = match policy.initial_interval {
+        0 => RetryPolicy::default().initial_interval,
+        nanos => duration(nanos),
+    };
+    let maximum_interval = match policy.maximum_interval {
+        Some(nanos) => duration(nanos),
+        None => initial_interval.saturating_mul(MAXIMUM_INTERVAL_FACTOR).min(TIMER_MAX),
+    };
+    Ok(RetryPolicy {
+        initial_interval,
+        backoff_coefficient: policy.backoff_coefficient,
+        maximum_interval,
+        maximum_attempts: policy.maximum_attempts,
+        non_retryable_types: policy.non_retryable_types,
+    })
+}
+
+/// As it is recorded: in whole microseconds, rounded up, within the limit. What
+/// the guest asks for on replay must be equal to what was read back.
+fn duration(nanos: u64) -> Duration {
+    Duration::from_micros(nanos.div_ceil(1000)).min(TIMER_MAX)
+}
+
+/// A failure for the guest to read.
+pub(super) fn failure_to_guest(failure: Failure) -> guest::Failure {
+    guest::Failure {
+        info: info_to_guest(failure.info),
+        causes: failure.causes.into_iter().map(info_to_guest).collect(),
+    }
+}
+
+fn info_to_guest(info: FailureInfo) -> guest::FailureInfo {
+    let delay = |delay: Duration| u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+    guest::FailureInfo {
+        kind: match info.kind {
+            FailureKind::Application => guest::FailureKind::Application,
+            FailureKind::Cancelled => guest::FailureKind::Cancelled,
+            FailureKind::Timeout => guest::FailureKind::Timeout,
+            FailureKind::Terminated => guest::FailureKind::Terminated,
+            FailureKind::Activity => guest::FailureKind::Activity,
+            FailureKind::Child => guest::FailureKind::Child,
+            FailureKind::Nondeterminism => guest::FailureKind::Nondeterminism,
+        },
+        type_name: info.type_name,
+        message: info.message,
+        non_retryable: info.non_retryable,
+        next_retry_delay: info.next_retry_delay.map(delay),
+        details: info.details.map(|details| details.into_bytes().into()),
+    }
+}
+
+/// A failure that a guest raised, cut to what is recorded of one.
+pub(crate) fn failure_from_guest(failure: guest::Failure, limits: &Limits) -> Failure {
+    let failure = Failure {
+        info: info_from_guest(failure.info),
+        causes: failure.causes.into_iter().map(info_from_guest).collect(),
+    };
+    failure_without_large_details(failure.bounded(), limits)
+}
+
+fn info_from_guest(info: guest::FailureInfo) -> FailureInfo {
+    FailureInfo {
+        kind: match info.kind {
+            guest::FailureKind::Application => FailureKind::Application,
+            guest::FailureKind::Cancelled => FailureKind::Cancelled,
+            guest::FailureKind::Timeout => FailureKind::Timeout,
+            guest::FailureKind::Terminated => FailureKind::Terminated,
+            guest::FailureKind::Activity => FailureKind::Activity,
+            guest::FailureKind::Child => FailureKind::Child,
+            guest::FailureKind::Nondeterminism => FailureKind::Nondeterminism,
+        },
+        type_name: info.type_name,
+        message: info.message,
+        non_retryable: info.non_retryable,
+        next_retry_delay: info.next_retry_delay.map(duration),
+        details: info.details.map(Payload::from),
+    }
+}
+
+/// Details over the limit are dropped and the message says so: the failure
+/// itself matters more.
+fn failure_without_large_details(mut failure: Failure, limits: &Limits) -> Failure {
+    let bytes = failure.details_len();
+    if bytes > limits.payload_bytes_max {
+        for info in std::iter::once(&mut failure.info).chain(&mut failure.causes) {
+            info.details = None;
+        }
+        failure.info.message.push_str(&format!(
+            " (its details of {bytes} bytes were dropped: at most {} are allowed)",
+            limits.payload_bytes_max
+        ));
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn no_options() -> guest_operations::ActivityOptions {
+        guest_operations::ActivityOptions {
+            start_to_close_timeout: None,
+            schedule_to_close_timeout: None,
+            schedule_to_start_timeout: None,
+            heartbeat_timeout: None,
+            retry: None,
+            task_queue: None,
+        }
+    }
+
+    fn policy() -> guest::RetryPolicy {
+        guest::RetryPolicy {
+            initial_interval: 0,
+            backoff_coefficient: 2.0,
+            maximum_interval: None,
+            maximum_attempts: 0,
+            non_retryable_types: Vec::new(),
+        }
+    }
+
+    fn convert(options: guest_operations::ActivityOptions) -> Result<ActivityOptions, Stop> {
+        activity_options(&TypeName::new("charge").expect("valid"), options)
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_interface() {
+        let options = convert(no_options()).expect("valid");
+        assert_eq!(options.start_to_close_timeout, Duration::from_secs(60));
+        assert_eq!(options.schedule_to_close_timeout, None);
+        assert_eq!(options.retry, RetryPolicy::default());
+
+        let given = guest_operations::ActivityOptions { retry: Some(policy()), ..no_options() };
+        assert_eq!(convert(given).expect("valid").retry, RetryPolicy::default());
+    }
+
+    #[test]
+    fn an_attempt_is_not_longer_than_all_attempts_by_default() {
+        let options = guest_operations::ActivityOptions {
+            schedule_to_close_timeout: Some(5_000_000_001),
+            ..no_options()
+        };
+        let options = convert(options).expect("valid");
+        // Rounded up to the microsecond, as it is recorded.
+        assert_eq!(options.start_to_close_timeout, Duration::from_micros(5_000_001));
+    }
+
+    #[test]
+    fn what_breaks_a_rule_is_named() {
+        for (options, field) in [
+            (
+                guest_operations::ActivityOptions {
+                    retry: Some(guest::RetryPolicy { backoff_coefficient: 0.5, ..policy() }),
+                    ..no_options()
+                },
+                "retry.backoff-coefficient",
+            ),
+            (
+                guest_operations::ActivityOptions {
+                    retry: Some(guest::RetryPolicy { backoff_coefficient: f64::NAN, ..policy() }),
+                    ..no_options()
+                },
+                "retry.backoff-coefficient",
+            ),
+            (
+                guest_operations::ActivityOptions {
+                    start_to_close_timeout: Some(0),
+                    ..no_options()
+                },
+                "start-to-close-timeout",
+            ),
+            (
+                guest_operations::ActivityOptions {
+                    task_queue: Some("gpu".to_owned()),
+                    ..no_options()
+                },
+                "task-queue",
+            ),
+        ] {
+            let message = convert(options).expect_err("breaks a rule").to_string();
+            assert!(message.contains(field), "{message}");
+        }
+    }
+
+    #[test]
+    fn large_details_are_dropped_but_not_the_failure() {
+        let limits = Limits { payload_bytes_max: 3, ..Limits::default() };
+        let mut failure = Failure::new(FailureKind::Application, "Declined", "no");
+        failure.info.details = Some(Payload::from(vec![0; 4]));
+        let failure = failure_without_large_details(failure, &limits);
+        assert_eq!(failure.info.details, None);
+        assert!(failure.info.message.starts_with("no (its details of 4 bytes"));
+    }
+}

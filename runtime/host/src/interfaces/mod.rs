@@ -1,0 +1,37 @@
+//! Our own interfaces (`wit/`), one file each.
+
+mod activity_context;
+mod convert;
+mod operations;
+mod run_context;
+
+use wasmtime::component::LinkerInstance;
+
+pub(crate) use self::convert::failure_from_guest;
+use crate::activity::state::ActivityState;
+use crate::workflow::state::WorkflowState;
+
+/// Defines a function for a workflow. False if calling it is refused.
+pub(crate) fn define_for_workflow(
+    instance: &mut LinkerInstance<'_, WorkflowState>,
+    interface: &str,
+    function: &str,
+) -> wasmtime::Result<bool> {
+    match interface {
+        "operations" => operations::define(instance, function),
+        "run-context" => run_context::define(instance, function),
+        _ => Ok(false),
+    }
+}
+
+/// Defines a function for an activity. False if calling it is refused.
+pub(crate) fn define_for_activity(
+    instance: &mut LinkerInstance<'_, ActivityState>,
+    interface: &str,
+    function: &str,
+) -> wasmtime::Result<bool> {
+    match interface {
+        "activity-context" => activity_context::define(instance, function),
+        _ => Ok(false),
+    }
+}

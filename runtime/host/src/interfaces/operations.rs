@@ -1,0 +1,117 @@
+//! `dacapo:workflow/operations`.
+
+use std::time::Duration;
+
+use dacapo_engine::replay::Delivery;
+use dacapo_model::event::ActivityOptions;
+use dacapo_model::ids::{OperationId, TypeName};
+use dacapo_model::limits::TIMER_MAX;
+use dacapo_model::payload::Payload;
+use wasmtime::StoreContextMut;
+use wasmtime::component::LinkerInstance;
+
+use super::convert::{self, checked_payload, failure_to_guest};
+use crate::bindings::dacapo::workflow::operations as guest;
+use crate::bindings::dacapo::workflow::types::Failure;
+use crate::trap::Stop;
+use crate::workflow::state::{WorkflowState, resumed};
+
+type Store<'a> = StoreContextMut<'a, WorkflowState>;
+
+pub(super) fn define(
+    instance: &mut LinkerInstance<'_, WorkflowState>,
+    function: &str,
+) -> wasmtime::Result<bool> {
+    match function {
+        "start-activity" => instance.func_wrap(
+            function,
+            |store: Store<'_>, arguments: (String, Vec<u8>, guest::ActivityOptions)| {
+                Ok((start_activity(&store, arguments)?.0,))
+            },
+        )?,
+        "start-timer" => instance.func_wrap(function, |store: Store<'_>, (after,): (u64,)| {
+            Ok((start_timer(&store, after)?.0,))
+        })?,
+        "cancel" => instance.func_wrap(function, |store: Store<'_>, (operation,): (u32,)| {
+            let mut cursor = store.data().conversation.cursor();
+            cursor.cancel(OperationId(operation)).map_err(Stop::Call)?;
+            Ok(())
+        })?,
+        "next" => instance.func_wrap_async(function, |store: Store<'_>, (): ()| {
+            Box::new(async move { Ok((next(store).await?,)) })
+        })?,
+        "await" => {
+            instance.func_wrap_async(function, |store: Store<'_>, (operation,): (u32,)| {
+                Box::new(async move { Ok((wait(store, OperationId(operation)).await?,)) })
+            })?
+        }
+        "execute-activity" => instance.func_wrap_async(
+            function,
+            |store: Store<'_>, arguments: (String, Vec<u8>, guest::ActivityOptions)| {
+                Box::new(async move {
+                    let operation = start_activity(&store, arguments)?;
+                    Ok((wait(store, operation).await?,))
+                })
+            },
+        )?,
+        "sleep" => {
+            instance.func_wrap_async(function, |store: Store<'_>, (duration,): (u64,)| {
+                Box::new(async move {
+                    let operation = start_timer(&store, duration)?;
+                    Ok((wait(store, operation).await?.map(drop),))
+                })
+            })?
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn start_activity(
+    store: &Store<'_>,
+    (activity_type, input, options): (String, Vec<u8>, guest::ActivityOptions),
+) -> Result<OperationId, Stop> {
+    let state = store.data();
+    let activity_type = TypeName::new(&activity_type)
+        .map_err(|error| Stop::Misuse(format!("`start-activity`: {error}")))?;
+    let input = checked_payload("the activity's input", input, &state.limits)?;
+    let options: ActivityOptions = convert::activity_options(&activity_type, options)?;
+    Ok(state.conversation.cursor().start_activity(activity_type, input, options)?)
+}
+
+fn start_timer(store: &Store<'_>, after: u64) -> Result<OperationId, Stop> {
+    let mut cursor = store.data().conversation.cursor();
+    let fire_at = cursor.now().after(Duration::from_nanos(after).min(TIMER_MAX));
+    Ok(cursor.start_timer(fire_at)?)
+}
+
+async fn next(mut store: Store<'_>) -> wasmtime::Result<guest::Delivery> {
+    let conversation = store.data().conversation.clone();
+    let delivery = conversation.answer(|cursor| cursor.next()).await?;
+    resumed(&mut store)?;
+    Ok(match delivery {
+        Delivery::Completed { operation_id, outcome } => {
+            guest::Delivery::Completed(guest::Completion {
+                operation: operation_id.0,
+                outcome: outcome_to_guest(outcome),
+            })
+        }
+        Delivery::CancelRequested { reason } => guest::Delivery::CancelRequested(reason),
+    })
+}
+
+async fn wait(
+    mut store: Store<'_>,
+    operation: OperationId,
+) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+    let conversation = store.data().conversation.clone();
+    let outcome = conversation.answer(|cursor| cursor.wait(operation)).await?;
+    resumed(&mut store)?;
+    Ok(outcome_to_guest(outcome))
+}
+
+fn outcome_to_guest(
+    outcome: Result<Payload, dacapo_model::failure::Failure>,
+) -> Result<Vec<u8>, Failure> {
+    outcome.map(|result| result.into_bytes().into()).map_err(failure_to_guest)
+}

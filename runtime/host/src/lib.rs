@@ -1,0 +1,104 @@
+//! Runs guests with wasmtime: workflows in a virtual world that replays, and
+//! activities in the real one, behind what the operator allows.
+//!
+//! ```text
+//! GuestHost::inspect ──▶ module   compile once, cache, check, ask for definitions
+//! GuestHost::launch  ──▶ workflow one instance, one future, one cursor
+//! run_activity       ──▶ activity a fresh instance for each attempt
+//! ```
+//!
+//! A host function of a workflow is a thin wrapper around
+//! [`dacapo_engine::replay::Cursor`], which does all matching and delivery.
+
+mod activity;
+mod bindings;
+mod config;
+mod engine;
+mod interfaces;
+mod limits;
+mod linker;
+mod log;
+mod module;
+mod pool;
+mod trap;
+mod wasi;
+mod workflow;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dacapo_engine::guest::{
+    ActivityTask, GuestHost, GuestInstance, ModuleRejected, ModuleSource, RunContext,
+};
+use dacapo_model::code::ErrorCode;
+use dacapo_model::execution::Blocked;
+use dacapo_model::failure::Failure;
+use dacapo_model::limits::Limits;
+use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
+use dacapo_model::payload::Payload;
+use tokio::sync::Semaphore;
+
+use crate::activity::ActivityRunner;
+pub use crate::config::{ActivityConfig, HostConfig, HostError};
+use crate::module::store::ModuleStore;
+use crate::pool::Slots;
+use crate::workflow::instance::Instance;
+
+/// The host of all guests of a node.
+pub struct Host {
+    limits: Arc<Limits>,
+    modules: ModuleStore,
+    activities: ActivityRunner,
+    /// One permit for each workflow instance that may live.
+    workflow_slots: Arc<Semaphore>,
+    instances_max: usize,
+}
+
+impl Host {
+    /// Checks the configuration and reserves the address space for all guests.
+    pub fn new(config: HostConfig, source: Arc<dyn ModuleSource>) -> Result<Self, HostError> {
+        config.check()?;
+        let limits = Arc::new(config.limits);
+        let slots = Slots::new(config.instances_max)?;
+        let engine = engine::engine(&limits, &slots)?;
+        let workflow_slots = Arc::new(Semaphore::new(slots.workflows));
+        let activities = ActivityRunner::new(config.activities, slots.activities, &limits)?;
+        let modules = ModuleStore::new(engine, config.cache_dir, Arc::clone(&limits), source)?;
+        Ok(Self {
+            limits,
+            modules,
+            activities,
+            workflow_slots,
+            instances_max: config.instances_max,
+        })
+    }
+}
+
+#[async_trait]
+impl GuestHost for Host {
+    async fn inspect(
+        &self,
+        digest: ModuleDigest,
+        bytes: &[u8],
+    ) -> Result<ModuleDefinitions, ModuleRejected> {
+        let module = self.modules.add(digest, bytes).await?;
+        Ok(module.definitions.clone())
+    }
+
+    async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
+        let module = self.modules.get(run.module_digest).await?;
+        let permit = Arc::clone(&self.workflow_slots)
+            .acquire_owned()
+            .await
+            .map_err(|_| trap::blocked(ErrorCode::Unavailable, "the host is shutting down"))?;
+        Ok(Box::new(Instance::new(module, run, Arc::clone(&self.limits), permit)))
+    }
+
+    async fn run_activity(&self, task: ActivityTask) -> Result<Payload, Failure> {
+        self.activities.run(&self.modules, task).await
+    }
+
+    fn instances_max(&self) -> usize {
+        self.instances_max
+    }
+}

@@ -1,0 +1,128 @@
+//! Memory and tables of one instance.
+
+use dacapo_model::limits::Limits;
+use wasmtime::ResourceLimiter;
+
+/// Counts what the memories and tables of an instance have together, and
+/// remembers whether it had to refuse.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    memory: Account,
+    tables: Account,
+}
+
+/// One kind of resource.
+#[derive(Debug)]
+struct Account {
+    used: usize,
+    max: usize,
+    /// What the last growth took, in case it fails elsewhere.
+    last_growth: usize,
+    refused: bool,
+}
+
+impl Limiter {
+    /// For a new instance.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            memory: Account::new(limits.instance_memory_bytes_max),
+            tables: Account::new(limits.instance_table_elements_max),
+        }
+    }
+
+    /// What was refused since the last call of [`Self::forget_refusals`], for
+    /// people. A guest that is refused memory traps some time later, in whatever
+    /// way its language has.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        if self.memory.refused {
+            return Some(format!("more than {} bytes of memory", self.memory.max));
+        }
+        self.tables.refused.then(|| format!("more than {} table elements", self.tables.max))
+    }
+
+    /// A refusal long ago does not explain a trap now.
+    pub(crate) fn forget_refusals(&mut self) {
+        self.memory.refused = false;
+        self.tables.refused = false;
+    }
+}
+
+impl Account {
+    fn new(max: usize) -> Self {
+        Self { used: 0, max, last_growth: 0, refused: false }
+    }
+
+    fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool {
+        let growth = desired.saturating_sub(current);
+        let used = self.used.saturating_add(growth);
+        if used > self.max {
+            self.refused = true;
+            return false;
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return false;
+        }
+        self.used = used;
+        self.last_growth = growth;
+        true
+    }
+
+    fn undo(&mut self) {
+        self.used = self.used.saturating_sub(std::mem::take(&mut self.last_growth));
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(self.memory.grow(current, desired, maximum))
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory.undo();
+        Ok(())
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(self.tables.grow(current, desired, maximum))
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.tables.undo();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_memories_together_are_limited_and_a_refusal_is_remembered() {
+        let limits = Limits { instance_memory_bytes_max: 300, ..Limits::default() };
+        let mut limiter = Limiter::new(&limits);
+        assert!(limiter.memory_growing(0, 200, None).expect("no trap"));
+        assert!(limiter.memory_growing(0, 100, None).expect("no trap"));
+        assert_eq!(limiter.refusal(), None);
+        assert!(!limiter.memory_growing(100, 101, None).expect("no trap"));
+        assert_eq!(limiter.refusal().as_deref(), Some("more than 300 bytes of memory"));
+        limiter.forget_refusals();
+        assert_eq!(limiter.refusal(), None);
+    }
+
+    #[test]
+    fn the_modules_own_maximum_is_no_refusal() {
+        let mut limiter = Limiter::new(&Limits::default());
+        assert!(!limiter.memory_growing(0, 100, Some(50)).expect("no trap"));
+        assert_eq!(limiter.refusal(), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! What guests write to stdout and stderr: lines of the server's log.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use dacapo_engine::guest::RunContext;
+
+/// Bytes of one line. Longer ones are broken, so that a guest that never ends a
+/// line can't make the host keep it.
+const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// What is kept of stderr to explain a trap: the message of a panic is there.
+const STDERR_TAIL_BYTES: usize = 1024;
+
+/// Where a guest writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// The log of one instance, in lines, bounded.
+#[derive(Debug)]
+pub(crate) struct GuestLog {
+    run: Arc<RunContext>,
+    /// What a line that is not complete has so far.
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    stderr_tail: VecDeque<u8>,
+    bytes_max: usize,
+    bytes_left: usize,
+}
+
+impl GuestLog {
+    pub(crate) fn new(run: Arc<RunContext>, bytes_max: usize) -> Self {
+        Self {
+            run,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            stderr_tail: VecDeque::new(),
+            bytes_max,
+            bytes_left: bytes_max,
+        }
+    }
+
+    /// A new activation: the guest has its full share again, and what it wrote
+    /// before does not explain a trap to come.
+    pub(crate) fn refill(&mut self) {
+        self.bytes_left = self.bytes_max;
+        self.stderr_tail.clear();
+    }
+
+    /// Takes what the guest writes. If it is `silent`, the guest repeats itself,
+    /// and its lines are in the log already.
+    pub(crate) fn write(&mut self, stream: Stream, bytes: &[u8], silent: bool) {
+        if stream == Stream::Stderr {
+            let tail = &bytes[bytes.len().saturating_sub(STDERR_TAIL_BYTES)..];
+            self.stderr_tail.extend(tail);
+            let excess = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
+            self.stderr_tail.drain(..excess);
+        }
+        if silent || self.bytes_left == 0 {
+            return;
+        }
+        let kept = &bytes[..bytes.len().min(self.bytes_left)];
+        self.bytes_left -= kept.len();
+        for piece in kept.split_inclusive(|byte| *byte == b'\n') {
+            for part in piece.chunks(LINE_BYTES_MAX) {
+                self.add_to_line(stream, part);
+            }
+        }
+        if self.bytes_left == 0 {
+            tracing::warn!(
+                target: "dacapo::guest",
+                run_id = %self.run.run_id,
+                workflow_id = %self.run.workflow_id,
+                "the guest wrote more than {} bytes at once: the rest is dropped \
+                 (`limits.log_bytes_max`)",
+                self.bytes_max
+            );
+        }
+    }
+
+    /// The last of what was written to stderr, if anything was.
+    pub(crate) fn stderr_tail(&self) -> Option<String> {
+        let bytes: Vec<u8> = self.stderr_tail.iter().copied().collect();
+        let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn add_to_line(&mut self, stream: Stream, part: &[u8]) {
+        let line = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        line.extend_from_slice(part);
+        if part.ends_with(b"\n") || line.len() >= LINE_BYTES_MAX {
+            let line = std::mem::take(line);
+            self.emit(stream, &line);
+        }
+    }
+
+    fn emit(&self, stream: Stream, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        tracing::info!(
+            target: "dacapo::guest",
+            run_id = %self.run.run_id,
+            workflow_id = %self.run.workflow_id,
+            stream = stream.name(),
+            "{}",
+            line.trim_end_matches(['\r', '\n'])
+        );
+    }
+}
+
+/// A line without an end is still a line.
+impl Drop for GuestLog {
+    fn drop(&mut self) {
+        for (stream, line) in [
+            (Stream::Stdout, std::mem::take(&mut self.stdout)),
+            (Stream::Stderr, std::mem::take(&mut self.stderr)),
+        ] {
+            if !line.is_empty() {
+                self.emit(stream, &line);
+            }
+        }
+    }
+}

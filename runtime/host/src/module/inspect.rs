@@ -1,0 +1,138 @@
+//! Whether a component is a module, and everything that is made of it once.
+
+use std::sync::Arc;
+
+use dacapo_engine::guest::ModuleRejected;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::limits::Limits;
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use super::{Linked, Module, Unusable, definitions};
+use crate::bindings::exports::dacapo::workflow::{activity, workflow};
+use crate::linker::{ActivityWorld, WorkflowWorld, link};
+use crate::pool::MEMORIES_PER_COMPONENT_MAX;
+use crate::trap::rejected;
+
+const DEFINITIONS: &str = "dacapo:workflow/definitions@0.1.0";
+const WORKFLOW: &str = "dacapo:workflow/workflow@0.1.0";
+const ACTIVITY: &str = "dacapo:workflow/activity@0.1.0";
+
+/// Checks a component and makes it ready to run.
+pub(super) async fn check(
+    engine: &Engine,
+    component: Component,
+    limits: &Arc<Limits>,
+) -> Result<Module, Unusable> {
+    let exported = Exported::of(engine, &component)?;
+    check_memories(&component)?;
+    let alone = link(&WorkflowWorld::Inspected, Linker::new(engine), &component)?;
+    let definitions = definitions::ask(engine, &alone, &exported, limits).await?;
+    let workflow = if exported.workflow {
+        let pre = link(&WorkflowWorld::Running, Linker::new(engine), &component)?;
+        let exports =
+            workflow::GuestIndices::new(&pre).map_err(|error| wrong_type(WORKFLOW, &error))?;
+        Some(Linked { pre, exports })
+    } else {
+        None
+    };
+    let activity = if exported.activity {
+        let pre = link(&ActivityWorld, ActivityWorld::linker(engine)?, &component)?;
+        let exports =
+            activity::GuestIndices::new(&pre).map_err(|error| wrong_type(ACTIVITY, &error))?;
+        Some(Linked { pre, exports })
+    } else {
+        None
+    };
+    Ok(Module { definitions, workflow, activity })
+}
+
+/// Which interfaces a component exports, by name.
+pub(super) struct Exported {
+    workflow: bool,
+    activity: bool,
+}
+
+impl Exported {
+    fn of(engine: &Engine, component: &Component) -> Result<Self, ModuleRejected> {
+        let component_type = component.component_type();
+        let exports = |name: &str| component_type.get_export(engine, name).is_some();
+        if !exports(DEFINITIONS) {
+            return Err(missing(DEFINITIONS));
+        }
+        let exported = Self { workflow: exports(WORKFLOW), activity: exports(ACTIVITY) };
+        if !exported.workflow && !exported.activity {
+            return Err(missing(&format!("{WORKFLOW} or {ACTIVITY}")));
+        }
+        Ok(exported)
+    }
+
+    /// Checks the types of what is exported, for which an instance is needed.
+    pub(super) fn check_types<T>(
+        &self,
+        pre: &InstancePre<T>,
+        mut store: impl wasmtime::AsContextMut,
+        instance: &wasmtime::component::Instance,
+    ) -> Result<(), ModuleRejected> {
+        if self.workflow {
+            workflow::GuestIndices::new(pre)
+                .and_then(|indices| indices.load(&mut store, instance))
+                .map_err(|error| wrong_type(WORKFLOW, &error))?;
+        }
+        if self.activity {
+            activity::GuestIndices::new(pre)
+                .and_then(|indices| indices.load(&mut store, instance))
+                .map_err(|error| wrong_type(ACTIVITY, &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The pool keeps room for so many, no more.
+fn check_memories(component: &Component) -> Result<(), ModuleRejected> {
+    let memories = component.resources_required().map(|required| required.num_memories);
+    match memories {
+        Some(count)
+            if usize::try_from(count).is_ok_and(|count| count <= MEMORIES_PER_COMPONENT_MAX) =>
+        {
+            Ok(())
+        }
+        Some(count) => Err(rejected(
+            ErrorCode::ModuleInvalid,
+            format!(
+                "the component has {count} linear memories; at most {MEMORIES_PER_COMPONENT_MAX} \
+                 are allowed"
+            ),
+        )),
+        None => Err(rejected(
+            ErrorCode::ModuleInvalid,
+            "the component imports modules, which nothing here can provide",
+        )),
+    }
+}
+
+fn missing(what: &str) -> ModuleRejected {
+    let mut rejected = rejected(
+        ErrorCode::ModuleWrongWorld,
+        format!(
+            "the component does not export {what}: build it for a world of the package \
+             dacapo:workflow@0.1.0"
+        ),
+    );
+    rejected.details.insert("export".to_owned(), what.to_owned());
+    rejected
+}
+
+pub(super) fn wrong_type(export: &str, error: &wasmtime::Error) -> ModuleRejected {
+    let mut rejected = rejected(
+        ErrorCode::ModuleWrongWorld,
+        format!("the component exports {export} with other functions or types: {error:#}"),
+    );
+    rejected.details.insert("export".to_owned(), export.to_owned());
+    rejected
+}
+
+/// For [`definitions`], which loads that export.
+pub(super) const fn definitions_export() -> &'static str {
+    DEFINITIONS
+}

@@ -1,0 +1,80 @@
+//! Components: compiled once, kept in memory and on disk, checked, linked.
+
+mod cache;
+mod compile;
+mod definitions;
+mod inspect;
+pub(crate) mod store;
+
+use dacapo_engine::guest::{ModuleLoadError, ModuleRejected};
+use dacapo_model::code::ErrorCode;
+use dacapo_model::execution::Blocked;
+use dacapo_model::module::ModuleDefinitions;
+use wasmtime::component::InstancePre;
+
+use crate::activity::state::ActivityState;
+use crate::bindings::exports::dacapo::workflow::{activity, workflow};
+use crate::trap::blocked;
+use crate::workflow::state::WorkflowState;
+
+/// A component that can be run.
+pub(crate) struct Module {
+    /// What it says it defines.
+    pub(crate) definitions: ModuleDefinitions,
+    /// Present if it exports workflows.
+    pub(crate) workflow: Option<Linked<WorkflowState, workflow::GuestIndices>>,
+    /// Present if it exports activities.
+    pub(crate) activity: Option<Linked<ActivityState, activity::GuestIndices>>,
+}
+
+/// A component with everything that it imports as one kind of instance.
+pub(crate) struct Linked<T: 'static, E> {
+    /// All that can be done before there is an instance.
+    pub(crate) pre: InstancePre<T>,
+    /// Where its exports are.
+    pub(crate) exports: E,
+}
+
+/// Why a module can't be run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unusable {
+    /// It breaks a rule.
+    #[error(transparent)]
+    Rejected(#[from] ModuleRejected),
+    /// Its bytes can't be had.
+    #[error(transparent)]
+    Load(#[from] ModuleLoadError),
+    /// The host failed.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<Unusable> for ModuleRejected {
+    fn from(error: Unusable) -> Self {
+        match error {
+            Unusable::Rejected(rejected) => rejected,
+            other => crate::trap::rejected(ErrorCode::Internal, other.describe()),
+        }
+    }
+}
+
+impl From<Unusable> for Blocked {
+    fn from(error: Unusable) -> Self {
+        match error {
+            Unusable::Rejected(rejected) => blocked(rejected.code, rejected.message),
+            Unusable::Load(_) => blocked(ErrorCode::ModuleUnavailable, error.describe()),
+            Unusable::Internal(message) => blocked(ErrorCode::Internal, message),
+        }
+    }
+}
+
+impl Unusable {
+    /// The whole chain of causes in one line.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Load(ModuleLoadError { source: Some(source), .. }) => format!("{self}: {source}"),
+            Self::Load(ModuleLoadError { source: None, .. }) => format!("{self}: it is not stored"),
+            other => other.to_string(),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Why a guest stopped, told in the terms of the people who read about it.
+
+use dacapo_engine::guest::ModuleRejected;
+use dacapo_engine::replay::CallError;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::execution::{Blocked, Nondeterminism};
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::limits::Limiter;
+use crate::log::GuestLog;
+
+/// A host function's reason to stop the guest that called it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    /// The call does not fit the history, or asks for too much.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The function exists, but not for this kind of instance.
+    #[error("`{function}` was called, which {reason}")]
+    Forbidden { function: String, reason: &'static str },
+    /// A payload over the limit.
+    #[error("{what} has {bytes} bytes; at most {max} are allowed (`limits.payload_bytes_max`)")]
+    PayloadTooLarge { what: &'static str, bytes: usize, max: usize },
+    /// An argument that breaks a rule of the interface.
+    #[error("{0}")]
+    Misuse(String),
+}
+
+/// What became of a guest that did not return.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) code: ErrorCode,
+    pub(crate) message: String,
+    pub(crate) backtrace: Option<String>,
+    pub(crate) nondeterminism: Option<Nondeterminism>,
+}
+
+impl Fault {
+    /// Reads an error that ended a guest, and what is known of the instance.
+    pub(crate) fn new(error: &wasmtime::Error, limiter: &Limiter, log: &GuestLog) -> Self {
+        let backtrace = error.downcast_ref::<WasmBacktrace>().and_then(frames);
+        if let Some(stop) = error.downcast_ref::<Stop>() {
+            return Self { backtrace, ..Self::stopped(stop) };
+        }
+        let (code, message) = match (error.downcast_ref::<Trap>(), limiter.refusal()) {
+            (Some(Trap::OutOfFuel), _) => (
+                ErrorCode::GuestCpuLimit,
+                "the guest computed for too long without waiting: look for a loop that does not \
+                 end, or move the work to an activity"
+                    .to_owned(),
+            ),
+            (Some(Trap::StackOverflow), _) => (
+                ErrorCode::GuestStackOverflow,
+                "the guest overflowed its stack: look for a recursion that does not end".to_owned(),
+            ),
+            (_, Some(refused)) => (
+                ErrorCode::GuestMemoryLimit,
+                format!("the guest needed {refused}, which is its limit"),
+            ),
+            (Some(trap), None) => (ErrorCode::GuestTrap, format!("the guest trapped: {trap}")),
+            (None, None) if copies_too_much(error) => (
+                ErrorCode::PayloadTooLarge,
+                "the guest passed more data in one call than `limits.payload_bytes_max` allows"
+                    .to_owned(),
+            ),
+            (None, None) => {
+                (ErrorCode::GuestTrap, format!("the guest was stopped: {}", error.root_cause()))
+            }
+        };
+        let message = match (code, log.stderr_tail()) {
+            (ErrorCode::GuestTrap | ErrorCode::GuestMemoryLimit, Some(written)) => {
+                format!("{message}; the last it wrote to stderr: {written}")
+            }
+            _ => message,
+        };
+        Self { code, message, backtrace, nondeterminism: None }
+    }
+
+    fn stopped(stop: &Stop) -> Self {
+        let code = match stop {
+            Stop::Call(CallError::Nondeterminism(_)) => ErrorCode::Nondeterminism,
+            Stop::Call(CallError::UnknownOperation(_)) | Stop::Misuse(_) => ErrorCode::GuestTrap,
+            Stop::Call(
+                CallError::TooManyCommands { .. } | CallError::TooManyCommandBytes { .. },
+            ) => ErrorCode::RunLimitExceeded,
+            Stop::Forbidden { .. } => ErrorCode::GuestForbiddenCall,
+            Stop::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
+        };
+        let nondeterminism = match stop {
+            Stop::Call(CallError::Nondeterminism(report)) => Some(report.clone()),
+            _ => None,
+        };
+        Self { code, message: stop.to_string(), backtrace: None, nondeterminism }
+    }
+}
+
+impl From<Fault> for Blocked {
+    fn from(fault: Fault) -> Self {
+        Self {
+            code: fault.code.as_str().to_owned(),
+            message: fault.message,
+            backtrace: fault.backtrace,
+            nondeterminism: fault.nondeterminism,
+        }
+    }
+}
+
+/// A report without a backtrace.
+pub(crate) fn blocked(code: ErrorCode, message: impl Into<String>) -> Blocked {
+    Blocked {
+        code: code.as_str().to_owned(),
+        message: message.into(),
+        backtrace: None,
+        nondeterminism: None,
+    }
+}
+
+/// A refusal of an upload without details.
+pub(crate) fn rejected(code: ErrorCode, message: impl Into<String>) -> ModuleRejected {
+    ModuleRejected { code, message: message.into(), details: std::collections::BTreeMap::new() }
+}
+
+/// Wasmtime's own error for it is private, so its text has to do; a test holds it.
+fn copies_too_much(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().contains("fuel allocated for hostcalls")
+}
+
+/// One frame per line, the innermost first, as `module!function`.
+fn frames(backtrace: &WasmBacktrace) -> Option<String> {
+    let text = backtrace.to_string();
+    let lines: Vec<&str> = text
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once(" - ").map_or(line, |(_, frame)| frame).trim())
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}

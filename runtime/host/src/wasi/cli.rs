@@ -1,0 +1,68 @@
+//! What a command would have: variables and arguments of the start request, and
+//! streams. No terminal, and no way to leave but to return.
+
+use wasmtime::component::{LinkerInstance, Resource};
+
+use super::streams::InputStream;
+use crate::log::Stream;
+use crate::trap::Stop;
+use crate::workflow::state::WorkflowState;
+
+/// No workflow has one; the type has to exist.
+#[derive(Debug)]
+pub(super) struct TerminalInput;
+
+/// No workflow has one; the type has to exist.
+#[derive(Debug)]
+pub(super) struct TerminalOutput;
+
+pub(super) fn define(
+    instance: &mut LinkerInstance<'_, WorkflowState>,
+    function: &str,
+) -> wasmtime::Result<bool> {
+    match function {
+        "get-environment" => instance.func_wrap(function, |store, (): ()| {
+            let environment: Vec<(String, String)> = store
+                .data()
+                .environment
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
+            Ok((environment,))
+        })?,
+        "get-arguments" => {
+            instance.func_wrap(function, |store, (): ()| Ok((store.data().arguments.clone(),)))?;
+        }
+        "initial-cwd" => instance.func_wrap(function, |_, (): ()| Ok((None::<String>,)))?,
+        "get-stdin" => instance.func_wrap(function, |mut store, (): ()| {
+            Ok((store.data_mut().table.push(InputStream)?,))
+        })?,
+        "get-stdout" => instance.func_wrap(function, |mut store, (): ()| {
+            Ok((store.data_mut().table.push(Stream::Stdout)?,))
+        })?,
+        "get-stderr" => instance.func_wrap(function, |mut store, (): ()| {
+            Ok((store.data_mut().table.push(Stream::Stderr)?,))
+        })?,
+        "get-terminal-stdin" => {
+            instance.func_wrap(function, |_, (): ()| Ok((None::<Resource<TerminalInput>>,)))?
+        }
+        "get-terminal-stdout" | "get-terminal-stderr" => {
+            instance.func_wrap(function, |_, (): ()| Ok((None::<Resource<TerminalOutput>>,)))?
+        }
+        "exit" => instance.func_wrap(function, |_, (status,): (Result<(), ()>,)| {
+            let status = if status.is_ok() { "success" } else { "failure" };
+            Err::<(), _>(exited(status).into())
+        })?,
+        "exit-with-code" => instance.func_wrap(function, |_, (code,): (u8,)| {
+            Err::<(), _>(exited(&format!("code {code}")).into())
+        })?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn exited(status: &str) -> Stop {
+    Stop::Misuse(format!(
+        "the workflow exited with {status}, which ends a process, not a run: return from `run`"
+    ))
+}

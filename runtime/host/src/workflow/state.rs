@@ -1,0 +1,101 @@
+//! What the host functions of a workflow work on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dacapo_engine::guest::RunContext;
+use dacapo_model::event::WorkflowExecutionStarted;
+use dacapo_model::limits::Limits;
+use wasmtime::component::ResourceTable;
+use wasmtime::{AsContextMut, Engine, Store, StoreContextMut};
+
+use super::conversation::Conversation;
+use crate::limits::Limiter;
+use crate::log::GuestLog;
+use crate::wasi::random::Random;
+
+/// Handles that one guest may hold.
+const HANDLES_MAX: usize = 10_000;
+
+/// Fuel between two points where a busy guest makes way for others: a few
+/// milliseconds.
+pub(crate) const FUEL_BETWEEN_YIELDS: u64 = 5_000_000;
+
+/// Bytes of a call's arguments besides its payload: names, options, the frame of
+/// a failure.
+const CALL_BYTES_SPARE: usize = 1024 * 1024;
+
+/// The data of a workflow's store.
+pub(crate) struct WorkflowState {
+    pub(crate) conversation: Arc<Conversation>,
+    pub(crate) run: Arc<RunContext>,
+    pub(crate) workflow_type: String,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) table: ResourceTable,
+    pub(crate) random: Random,
+    pub(crate) limiter: Limiter,
+    pub(crate) log: GuestLog,
+    pub(crate) limits: Arc<Limits>,
+}
+
+impl WorkflowState {
+    pub(crate) fn new(
+        conversation: Arc<Conversation>,
+        run: Arc<RunContext>,
+        limits: Arc<Limits>,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES_MAX);
+        Self {
+            conversation,
+            workflow_type: String::new(),
+            environment: BTreeMap::new(),
+            arguments: Vec::new(),
+            table,
+            random: Random::new(run.run_id),
+            limiter: Limiter::new(&limits),
+            log: GuestLog::new(Arc::clone(&run), limits.log_bytes_max),
+            run,
+            limits,
+        }
+    }
+
+    /// Takes what the start request fixed.
+    pub(super) fn started(&mut self, started: &WorkflowExecutionStarted) {
+        self.workflow_type = started.workflow_type.to_string();
+        self.environment = started.environment.clone();
+        self.arguments = started.arguments.clone();
+    }
+}
+
+/// A store for one instance, with the fuel of its first activation.
+pub(crate) fn new_store(
+    engine: &Engine,
+    state: WorkflowState,
+) -> wasmtime::Result<Store<WorkflowState>> {
+    let fuel = state.limits.activation_fuel;
+    let call_bytes = call_bytes_max(&state.limits);
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.limiter);
+    store.fuel_async_yield_interval(Some(FUEL_BETWEEN_YIELDS))?;
+    store.set_fuel(fuel)?;
+    store.set_hostcall_fuel(call_bytes);
+    Ok(store)
+}
+
+/// What one call may make the host copy.
+pub(crate) fn call_bytes_max(limits: &Limits) -> usize {
+    limits.payload_bytes_max.saturating_add(CALL_BYTES_SPARE)
+}
+
+/// A new activation: the guest waited, and something was delivered. Each of them
+/// took one recorded input, so a guest can't get fuel for nothing; and it gets
+/// it at the same calls on replay.
+pub(crate) fn resumed(store: &mut StoreContextMut<'_, WorkflowState>) -> wasmtime::Result<()> {
+    let fuel = store.data().limits.activation_fuel;
+    let state = store.data_mut();
+    state.limiter.forget_refusals();
+    state.log.refill();
+    store.as_context_mut().set_fuel(fuel)
+}

@@ -1,0 +1,16 @@
+//! The host, driven through the engine's traits with real components.
+//!
+//! One binary: linking wasmtime takes long.
+
+mod activities;
+mod cache;
+mod guests;
+mod history;
+mod limits;
+mod log;
+mod replay;
+mod requests;
+mod scheduling;
+mod support;
+mod uploads;
+mod virtual_world;

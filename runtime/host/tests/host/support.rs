@@ -1,0 +1,101 @@
+//! Hosts and tasks for tests.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dacapo_engine::guest::{
+    ActivityTask, GuestHost as _, ModuleLoadError, ModuleSource, RunContext,
+};
+use dacapo_host::{ActivityConfig, Host, HostConfig};
+use dacapo_model::failure::Failure;
+use dacapo_model::ids::{NamespaceName, OperationId, RunId, TypeName, WorkflowId};
+use dacapo_model::limits::Limits;
+use dacapo_model::module::ModuleDigest;
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+use uuid::Uuid;
+
+use crate::guests::{Guest, guest};
+
+/// Modules in memory.
+#[derive(Default)]
+pub(crate) struct Modules(pub(crate) BTreeMap<ModuleDigest, Vec<u8>>);
+
+impl Modules {
+    pub(crate) fn of(guests: &[&Guest]) -> Arc<Self> {
+        let modules = guests.iter().map(|guest| (guest.digest, guest.bytes.clone()));
+        Arc::new(Self(modules.collect()))
+    }
+}
+
+#[async_trait]
+impl ModuleSource for Modules {
+    async fn module_bytes(&self, digest: ModuleDigest) -> Result<Vec<u8>, ModuleLoadError> {
+        self.0.get(&digest).cloned().ok_or(ModuleLoadError { digest, source: None })
+    }
+}
+
+/// A configuration whose compiled modules are shared by all tests, since
+/// compiling is what takes the time.
+pub(crate) fn config() -> HostConfig {
+    HostConfig {
+        cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compiled-modules"),
+        limits: Limits::default(),
+        instances_max: 4,
+        activities: ActivityConfig::default(),
+    }
+}
+
+pub(crate) fn host(config: HostConfig, guests: &[&Guest]) -> Host {
+    Host::new(config, Modules::of(guests)).expect("a host")
+}
+
+/// A run with the given id, so that its random numbers are known.
+pub(crate) fn run(digest: ModuleDigest, id: u128) -> Arc<RunContext> {
+    Arc::new(RunContext {
+        namespace: NamespaceName::new("default").expect("valid"),
+        workflow_id: WorkflowId::new("order-17").expect("valid"),
+        run_id: RunId(Uuid::from_u128(id)),
+        module_digest: digest,
+    })
+}
+
+pub(crate) fn type_name(name: &str) -> TypeName {
+    TypeName::new(name).expect("a valid type name")
+}
+
+pub(crate) fn json(text: &str) -> Payload {
+    Payload::from(text.as_bytes().to_vec())
+}
+
+pub(crate) fn text(payload: &Payload) -> &str {
+    std::str::from_utf8(payload.as_bytes()).expect("text")
+}
+
+/// The first attempt of an activity.
+pub(crate) fn task(digest: ModuleDigest, activity: &str, input: &str) -> ActivityTask {
+    ActivityTask {
+        run: run(digest, 1),
+        activity_type: type_name(activity),
+        input: json(input),
+        operation_id: OperationId(3),
+        attempt: 1,
+        timeout: Duration::from_secs(60),
+        deadline: Timestamp::from_micros(1_700_000_060_000_000),
+    }
+}
+
+/// Runs an activity of `steps` or `hostile` to its end.
+pub(crate) async fn execute(
+    config: HostConfig,
+    module: &str,
+    activity: &str,
+    input: &str,
+) -> Result<Payload, Failure> {
+    let guest = guest(module);
+    let host = host(config, &[&guest]);
+    host.run_activity(task(guest.digest, activity, input)).await
+}

@@ -1,0 +1,83 @@
+-- All rows of one commit, in one statement: one round trip, one transaction.
+--
+-- Nothing is written if a shard has another epoch than the caller holds it
+-- under; the answer then names the shard. The statement undoes itself if a run
+-- to change does not exist.
+WITH fenced AS MATERIALIZED (
+    SELECT held.shard_id, COALESCE(shard.epoch, 0) AS epoch
+    FROM unnest($1::int4[], $2::int8[]) AS held (shard_id, epoch)
+    LEFT JOIN history_shards AS shard ON shard.shard_id = held.shard_id
+    WHERE shard.epoch IS DISTINCT FROM held.epoch
+    ORDER BY held.shard_id
+    LIMIT 1
+),
+updated AS (
+    UPDATE workflow_executions AS execution
+    SET status = changed.status,
+        blocked = changed.blocked,
+        closed_at = changed.closed_at
+    FROM unnest($3::int4[], $4::uuid[], $5::text[], $6::jsonb[], $7::timestamptz[])
+        AS changed (workflow_hash, run_id, status, blocked, closed_at)
+    WHERE execution.workflow_hash = changed.workflow_hash
+      AND execution.run_id = changed.run_id
+      AND NOT EXISTS (SELECT FROM fenced)
+    RETURNING execution.run_id
+),
+inserted AS (
+    INSERT INTO workflow_executions (
+        workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
+        request_id, status, blocked, started_at, closed_at
+    )
+    SELECT *
+    FROM unnest(
+        $8::int4[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::bytea[],
+        $14::text[], $15::text[], $16::jsonb[], $17::timestamptz[], $18::timestamptz[]
+    )
+    WHERE NOT EXISTS (SELECT FROM fenced)
+      -- A run may replace an open one. Counting makes the updates come first,
+      -- so that the unique index of open runs lets the new one in.
+      AND (SELECT count(*) FROM updated) >= 0
+),
+appended AS (
+    INSERT INTO history_events (
+        workflow_hash, run_id, event_id, event_type, event_time, attributes, payload
+    )
+    SELECT *
+    FROM unnest(
+        $19::int4[], $20::uuid[], $21::int8[], $22::text[], $23::timestamptz[],
+        $24::jsonb[], $25::bytea[]
+    )
+    WHERE NOT EXISTS (SELECT FROM fenced)
+),
+timers_set AS (
+    INSERT INTO workflow_timers (
+        workflow_hash, run_id, event_id, fire_at, kind, attempt, last_failure
+    )
+    SELECT *
+    FROM unnest(
+        $26::int4[], $27::uuid[], $28::int8[], $29::timestamptz[], $30::text[],
+        $31::int8[], $32::jsonb[]
+    )
+    WHERE NOT EXISTS (SELECT FROM fenced)
+    ON CONFLICT (workflow_hash, run_id, event_id) DO UPDATE
+    SET fire_at = excluded.fire_at,
+        kind = excluded.kind,
+        attempt = excluded.attempt,
+        last_failure = excluded.last_failure
+),
+timers_cleared AS (
+    DELETE FROM workflow_timers AS timer
+    USING unnest($33::int4[], $34::uuid[], $35::int8[])
+        AS cleared (workflow_hash, run_id, event_id)
+    WHERE timer.workflow_hash = cleared.workflow_hash
+      AND timer.run_id = cleared.run_id
+      AND timer.event_id = cleared.event_id
+      AND NOT EXISTS (SELECT FROM fenced)
+)
+SELECT
+    (SELECT shard_id FROM fenced) AS "fenced_shard?",
+    (SELECT epoch FROM fenced) AS "fenced_epoch?",
+    CASE
+        WHEN EXISTS (SELECT FROM fenced) THEN 0
+        ELSE assert_row_count((SELECT count(*) FROM updated), cardinality($3), 'workflow_executions')
+    END AS "updated!"

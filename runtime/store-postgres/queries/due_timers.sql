@@ -1,0 +1,13 @@
+SELECT workflow_hash AS "workflow_hash!", run_id AS "run_id!", event_id AS "event_id!",
+       fire_at AS "fire_at!", kind AS "kind!", attempt AS "attempt?",
+       last_failure AS "last_failure?"
+FROM workflow_timers
+WHERE fire_at < $1
+  AND (fire_at, workflow_hash, run_id, event_id) > (
+      COALESCE($2, '-infinity'::timestamptz),
+      $3::int4,
+      $4::uuid,
+      $5::int8
+  )
+ORDER BY fire_at, workflow_hash, run_id, event_id
+LIMIT $6

@@ -1,0 +1,23 @@
+-- The open run of a workflow id, or else its latest.
+SELECT workflow_hash AS "workflow_hash!", run_id AS "run_id!", namespace AS "namespace!",
+       workflow_id AS "workflow_id!", workflow_type AS "workflow_type!",
+       module_digest AS "module_digest!", request_id AS "request_id?", status AS "status!",
+       blocked AS "blocked?", started_at AS "started_at!", closed_at AS "closed_at?"
+FROM (
+    (
+        SELECT 1 AS choice, execution.*
+        FROM workflow_executions AS execution
+        WHERE workflow_hash = $1 AND namespace = $2 AND workflow_id = $3
+          AND status IN ('running', 'blocked')
+    )
+    UNION ALL
+    (
+        SELECT 2 AS choice, execution.*
+        FROM workflow_executions AS execution
+        WHERE workflow_hash = $1 AND namespace = $2 AND workflow_id = $3
+        ORDER BY started_at DESC, run_id DESC
+        LIMIT 1
+    )
+) AS found
+ORDER BY choice
+LIMIT 1

@@ -1,0 +1,154 @@
+//! The rows of a commit as columns: the arrays that `queries/commit.sql` takes.
+
+use chrono::{DateTime, Utc};
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_store::batch::Batch;
+use dacapo_store::error::Result;
+use dacapo_store::record::{RowName, event_to_json, to_json, to_signed};
+use dacapo_store::timer::TimerKind;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::time::to_database;
+use crate::timer;
+
+#[derive(Default)]
+pub(crate) struct UpdatedExecutions {
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) statuses: Vec<&'static str>,
+    pub(crate) blocked: Vec<Option<Value>>,
+    pub(crate) closed_at: Vec<Option<DateTime<Utc>>>,
+}
+
+impl UpdatedExecutions {
+    pub(crate) fn of(batch: &Batch<'_>) -> Self {
+        let mut columns = Self::default();
+        for (key, update) in &batch.updates {
+            columns.hashes.push(key.hash.0);
+            columns.run_ids.push(key.run_id.0);
+            columns.statuses.push(update.status.as_str());
+            columns.blocked.push(update.blocked.as_ref().map(to_json));
+            columns.closed_at.push(update.closed_at.map(to_database));
+        }
+        columns
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct InsertedExecutions<'a> {
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) namespaces: Vec<&'a str>,
+    pub(crate) workflow_ids: Vec<&'a str>,
+    pub(crate) workflow_types: Vec<&'a str>,
+    pub(crate) module_digests: Vec<&'a [u8]>,
+    pub(crate) request_ids: Vec<Option<&'a str>>,
+    pub(crate) statuses: Vec<&'static str>,
+    pub(crate) blocked: Vec<Option<Value>>,
+    pub(crate) started_at: Vec<DateTime<Utc>>,
+    pub(crate) closed_at: Vec<Option<DateTime<Utc>>>,
+}
+
+impl<'a> InsertedExecutions<'a> {
+    pub(crate) fn of(batch: &'a Batch<'_>) -> Self {
+        let mut columns = Self::default();
+        for execution in &batch.inserts {
+            columns.hashes.push(execution.key.hash.0);
+            columns.run_ids.push(execution.key.run_id.0);
+            columns.namespaces.push(execution.namespace.as_str());
+            columns.workflow_ids.push(execution.workflow_id.as_str());
+            columns.workflow_types.push(execution.workflow_type.as_str());
+            columns.module_digests.push(&execution.module_digest.0);
+            columns.request_ids.push(execution.request_id.as_ref().map(|id| id.as_str()));
+            columns.statuses.push(execution.status.as_str());
+            columns.blocked.push(execution.blocked.as_ref().map(to_json));
+            columns.started_at.push(to_database(execution.started_at));
+            columns.closed_at.push(execution.closed_at.map(to_database));
+        }
+        columns
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct NewEvents<'a> {
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) event_ids: Vec<i64>,
+    pub(crate) types: Vec<&'static str>,
+    pub(crate) times: Vec<DateTime<Utc>>,
+    pub(crate) attributes: Vec<Value>,
+    pub(crate) payloads: Vec<Option<&'a [u8]>>,
+}
+
+impl<'a> NewEvents<'a> {
+    pub(crate) fn of(batch: &Batch<'a>) -> Result<Self> {
+        let mut columns = Self::default();
+        for (key, event) in &batch.events {
+            columns.hashes.push(key.hash.0);
+            columns.run_ids.push(key.run_id.0);
+            columns.event_ids.push(signed("history_events", *key, event.id)?);
+            columns.types.push(event.attributes.type_name());
+            columns.times.push(to_database(event.time));
+            columns.attributes.push(event_to_json(&event.attributes));
+            columns.payloads.push(event.attributes.payload().map(|(_, it)| it.as_bytes()));
+        }
+        Ok(columns)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct SetTimers {
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) event_ids: Vec<i64>,
+    pub(crate) fire_at: Vec<DateTime<Utc>>,
+    pub(crate) kinds: Vec<&'static str>,
+    pub(crate) attempts: Vec<Option<i64>>,
+    pub(crate) last_failures: Vec<Option<Value>>,
+}
+
+impl SetTimers {
+    pub(crate) fn of(batch: &Batch<'_>) -> Result<Self> {
+        let mut columns = Self::default();
+        for (&(key, event_id), row) in &batch.timers_set {
+            columns.hashes.push(key.hash.0);
+            columns.run_ids.push(key.run_id.0);
+            columns.event_ids.push(signed("workflow_timers", key, event_id)?);
+            columns.fire_at.push(to_database(row.fire_at));
+            let (kind, attempt, last_failure) = match &row.kind {
+                TimerKind::Timer => (timer::TIMER, None, None),
+                TimerKind::ActivityRetry { attempt, last_failure } => {
+                    (timer::ACTIVITY_RETRY, Some(i64::from(*attempt)), Some(to_json(last_failure)))
+                }
+            };
+            columns.kinds.push(kind);
+            columns.attempts.push(attempt);
+            columns.last_failures.push(last_failure);
+        }
+        Ok(columns)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct ClearedTimers {
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) event_ids: Vec<i64>,
+}
+
+impl ClearedTimers {
+    pub(crate) fn of(batch: &Batch<'_>) -> Result<Self> {
+        let mut columns = Self::default();
+        for &(key, event_id) in &batch.timers_cleared {
+            columns.hashes.push(key.hash.0);
+            columns.run_ids.push(key.run_id.0);
+            columns.event_ids.push(signed("workflow_timers", key, event_id)?);
+        }
+        Ok(columns)
+    }
+}
+
+fn signed(table: &'static str, key: RunKey, event_id: EventId) -> Result<i64> {
+    to_signed(&RowName { table, key: &key }, "event_id", event_id.0)
+}

@@ -1,0 +1,182 @@
+//! Reading summaries of runs.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::ids::{NamespaceName, RequestId, RunId, RunKey, WorkflowHash, WorkflowId};
+use dacapo_model::time::Timestamp;
+use dacapo_store::error::Result;
+use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore};
+use dacapo_store::record::RowName;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::time::to_database;
+use crate::{PostgresStore, error};
+
+const TABLE: &str = "workflow_executions";
+
+struct ExecutionRow {
+    workflow_hash: i32,
+    run_id: Uuid,
+    namespace: String,
+    workflow_id: String,
+    workflow_type: String,
+    module_digest: Vec<u8>,
+    request_id: Option<String>,
+    status: String,
+    blocked: Option<Value>,
+    started_at: DateTime<Utc>,
+    closed_at: Option<DateTime<Utc>>,
+}
+
+impl ExecutionRow {
+    fn into_execution(self) -> Result<Execution> {
+        let row = RowName { table: TABLE, key: &self.run_id };
+        let status = ExecutionStatus::parse(&self.status)
+            .ok_or_else(|| row.corrupt("status", format!("{:?} is no status", self.status)))?;
+        Ok(Execution {
+            key: RunKey { hash: WorkflowHash(self.workflow_hash), run_id: RunId(self.run_id) },
+            namespace: row.parse("namespace", &self.namespace)?,
+            workflow_id: row.parse("workflow_id", &self.workflow_id)?,
+            workflow_type: row.parse("workflow_type", &self.workflow_type)?,
+            module_digest: row.digest("module_digest", &self.module_digest)?,
+            request_id: self.request_id.map(|id| row.parse("request_id", &id)).transpose()?,
+            status,
+            blocked: self.blocked.map(|report| row.json("blocked", report)).transpose()?,
+            started_at: Timestamp::from(self.started_at),
+            closed_at: self.closed_at.map(Timestamp::from),
+        })
+    }
+}
+
+#[async_trait]
+impl ExecutionStore for PostgresStore {
+    async fn find_execution(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+        run_id: Option<RunId>,
+    ) -> Result<Option<Execution>> {
+        let hash = WorkflowHash::of(namespace, workflow_id).0;
+        let (namespace, workflow_id) = (namespace.as_str(), workflow_id.as_str());
+        let row = match run_id {
+            Some(run_id) => {
+                sqlx::query_file_as!(
+                    ExecutionRow,
+                    "queries/find_run.sql",
+                    hash,
+                    namespace,
+                    workflow_id,
+                    run_id.0
+                )
+                .fetch_optional(self.statement())
+                .await
+            }
+            None => {
+                sqlx::query_file_as!(
+                    ExecutionRow,
+                    "queries/find_execution.sql",
+                    hash,
+                    namespace,
+                    workflow_id
+                )
+                .fetch_optional(self.statement())
+                .await
+            }
+        };
+        row.map_err(error::on(TABLE))?.map(ExecutionRow::into_execution).transpose()
+    }
+
+    async fn find_execution_by_request(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+        request_id: &RequestId,
+    ) -> Result<Option<Execution>> {
+        sqlx::query_file_as!(
+            ExecutionRow,
+            "queries/find_request.sql",
+            WorkflowHash::of(namespace, workflow_id).0,
+            namespace.as_str(),
+            workflow_id.as_str(),
+            request_id.as_str()
+        )
+        .fetch_optional(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .map(ExecutionRow::into_execution)
+        .transpose()
+    }
+
+    async fn list_executions(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        after: Option<ExecutionCursor>,
+        limit: u32,
+    ) -> Result<Vec<Execution>> {
+        let statuses: Vec<_> = filter.statuses.iter().map(|status| status.as_str()).collect();
+        let after_time = after.map(|after| to_database(after.started_at));
+        let after_run = after.map(|after| after.run_id.0);
+        let from = filter.started_from.map(to_database);
+        let before = filter.started_before.map(to_database);
+        let workflow_type = filter.workflow_type.as_ref().map(|name| name.as_str());
+        let rows = match &filter.workflow_id {
+            None => {
+                sqlx::query_file_as!(
+                    ExecutionRow,
+                    "queries/list_executions.sql",
+                    namespace.as_str(),
+                    after_time,
+                    after_run,
+                    from,
+                    before,
+                    &statuses as _,
+                    workflow_type,
+                    i64::from(limit)
+                )
+                .fetch_all(self.statement())
+                .await
+            }
+            Some(workflow_id) => {
+                sqlx::query_file_as!(
+                    ExecutionRow,
+                    "queries/list_workflow_executions.sql",
+                    namespace.as_str(),
+                    after_time,
+                    after_run,
+                    from,
+                    before,
+                    &statuses as _,
+                    workflow_type,
+                    i64::from(limit),
+                    WorkflowHash::of(namespace, workflow_id).0,
+                    workflow_id.as_str()
+                )
+                .fetch_all(self.statement())
+                .await
+            }
+        };
+        rows.map_err(error::on(TABLE))?.into_iter().map(ExecutionRow::into_execution).collect()
+    }
+
+    async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
+        // No run has the nil id, so this is before the first.
+        let first = RunKey { hash: WorkflowHash(i32::MIN), run_id: RunId(Uuid::nil()) };
+        let after = after.unwrap_or(first);
+        sqlx::query_file_as!(
+            ExecutionRow,
+            "queries/open_executions.sql",
+            after.hash.0,
+            after.run_id.0,
+            i64::from(limit)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .into_iter()
+        .map(ExecutionRow::into_execution)
+        .collect()
+    }
+}

@@ -1,0 +1,97 @@
+//! Reading histories.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::time::Timestamp;
+use dacapo_store::error::Result;
+use dacapo_store::history::HistoryStore;
+use dacapo_store::record::RowName;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{PostgresStore, error};
+
+const TABLE: &str = "history_events";
+
+struct EventRow {
+    event_id: i64,
+    event_type: String,
+    event_time: DateTime<Utc>,
+    attributes: Value,
+    payload: Option<Vec<u8>>,
+}
+
+impl EventRow {
+    fn into_event(self, key: RunKey) -> Result<HistoryEvent> {
+        let place = format!("{key}/{}", self.event_id);
+        let row = RowName { table: TABLE, key: &place };
+        Ok(HistoryEvent {
+            id: EventId(row.unsigned("event_id", self.event_id)?),
+            time: Timestamp::from(self.event_time),
+            attributes: row.event(self.event_type, self.attributes, self.payload)?,
+        })
+    }
+}
+
+#[async_trait]
+impl HistoryStore for PostgresStore {
+    async fn load_history(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+    ) -> Result<Vec<HistoryEvent>> {
+        sqlx::query_file_as!(
+            EventRow,
+            "queries/load_history.sql",
+            key.hash.0,
+            key.run_id.0,
+            // No event is that far.
+            i64::try_from(from.0).unwrap_or(i64::MAX),
+            i64::from(limit)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .into_iter()
+        .map(|row| row.into_event(key))
+        .collect()
+    }
+
+    async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
+        sqlx::query_file_as!(EventRow, "queries/last_event.sql", key.hash.0, key.run_id.0)
+            .fetch_optional(self.statement())
+            .await
+            .map_err(error::on(TABLE))?
+            .map(|row| row.into_event(key))
+            .transpose()
+    }
+
+    async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>> {
+        let mut histories = vec![Vec::new(); keys.len()];
+        let hashes: Vec<i32> = keys.iter().map(|key| key.hash.0).collect();
+        let run_ids: Vec<Uuid> = keys.iter().map(|key| key.run_id.0).collect();
+        let rows = sqlx::query_file!("queries/load_histories.sql", &hashes, &run_ids)
+            .fetch_all(self.statement())
+            .await
+            .map_err(error::on(TABLE))?;
+        for row in rows {
+            // Positions count from 1.
+            let at = usize::try_from(row.position - 1).unwrap_or(usize::MAX);
+            let event = EventRow {
+                event_id: row.event_id,
+                event_type: row.event_type,
+                event_time: row.event_time,
+                attributes: row.attributes,
+                payload: row.payload,
+            };
+            histories[at].push(event.into_event(keys[at])?);
+        }
+        for history in &mut histories {
+            history.sort_by_key(|event| event.id);
+        }
+        Ok(histories)
+    }
+}

@@ -1,0 +1,146 @@
+//! The store in PostgreSQL, 14 or later.
+//!
+//! * A [commit] is one statement: one round trip and one transaction, whatever
+//!   it holds.
+//! * Statements are checked against the schema when this crate is compiled. The
+//!   facts for that are in `.sqlx/`, so a build needs no database; how to
+//!   refresh them is told in `migrations/README.md`. Those with a plan worth
+//!   watching are in `queries/`, where a test looks at their plans.
+//! * Files have the names of the traits they implement.
+//!
+//! [commit]: dacapo_store::commit::CommitStore::commit
+
+mod commit;
+mod commit_columns;
+mod error;
+mod execution;
+mod history;
+mod module;
+mod namespace;
+mod shard;
+mod time;
+mod timer;
+
+use std::time::Duration;
+
+use dacapo_store::error::Result;
+use dacapo_store::statistics::{Counters, Statistics, StatisticsStore};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+
+use crate::error::unavailable;
+
+/// Rolling upgrades run old nodes on a newer schema for a while, so a migration
+/// that this binary does not know is no error.
+static MIGRATIONS: Migrator =
+    Migrator { ignore_missing: true, ..sqlx::migrate!("../../migrations/postgres") };
+
+/// A connection that was not used for so long is tested before it is used.
+const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
+
+/// How to use the server.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// Connections at most.
+    pub max_connections: u32,
+    /// How long to wait for a connection.
+    pub acquire_timeout: Duration,
+    /// After this time the server gives a statement up.
+    pub statement_timeout: Duration,
+    /// How long taking over shards may wait for commits of the former owner.
+    /// Longer than `statement_timeout`, which ends them.
+    pub takeover_timeout: Duration,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+            takeover_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A pool of connections to one database.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: PgPool,
+    /// Without the limits of a statement, for migrations.
+    unlimited: PgConnectOptions,
+    takeover_timeout: Duration,
+    counters: Counters,
+}
+
+impl PostgresStore {
+    /// Connects to a database by its URL, `postgres://user:password@host/name`.
+    /// Does not migrate it.
+    pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self> {
+        let unlimited: PgConnectOptions = url.parse().map_err(unavailable)?;
+        let unlimited = unlimited.application_name("dacapo");
+        let limited = unlimited.clone().options([
+            ("statement_timeout", format!("{}ms", options.statement_timeout.as_millis())),
+            // A commit may read a shard's epoch only after it holds its locks;
+            // see `acquire_all_shards`.
+            ("default_transaction_isolation", "read committed".to_owned()),
+            // Compiling statements this short costs more than it saves.
+            ("jit", "off".to_owned()),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(options.acquire_timeout)
+            // Testing each time would double the round trips of a commit. While
+            // there is traffic, a connection that has died costs an error
+            // without a verdict instead.
+            .test_before_acquire(false)
+            .before_acquire(|connection, usage| {
+                Box::pin(async move {
+                    if usage.idle_for > TEST_AFTER_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_with(limited)
+            .await
+            .map_err(unavailable)?;
+        Ok(Self {
+            pool,
+            unlimited,
+            takeover_timeout: options.takeover_timeout,
+            counters: Counters::default(),
+        })
+    }
+
+    /// Applies the migrations that are missing. Several nodes may call it at
+    /// once; an advisory lock lets one of them do it.
+    pub async fn migrate(&self) -> Result<()> {
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .connect_with(self.unlimited.clone())
+            .await
+            .map_err(unavailable)?;
+        let outcome = MIGRATIONS.run(&pool).await.map_err(unavailable);
+        pool.close().await;
+        outcome
+    }
+
+    /// Closes all connections, after what is under way on them.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// The pool, counted as one statement more.
+    fn statement(&self) -> &PgPool {
+        self.counters.add_statements(1);
+        &self.pool
+    }
+}
+
+impl StatisticsStore for PostgresStore {
+    fn statistics(&self) -> Statistics {
+        self.counters.read()
+    }
+}

@@ -1,0 +1,133 @@
+//! Owning shards.
+//!
+//! A commit reads the epochs it depends on in the statement that writes, without
+//! locking them. So a commit that has read them just before they were raised may
+//! still be under way. Taking over waits for all of those:
+//!
+//! 1. The new owner raises the epochs and commits.
+//! 2. A commit locks the tables it writes (`ROW EXCLUSIVE` on `history_events`)
+//!    before it takes the snapshot it reads epochs with; read committed isolation
+//!    is what makes that so. One that has read the old epochs therefore shows in
+//!    `pg_locks` now, unless it has ended.
+//! 3. The new owner waits until the transactions that show there have ended.
+//!    Commits that begin later read the new epochs.
+//!
+//! Nobody is blocked meanwhile, and readers, backups and vacuums are not waited
+//! for.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use dacapo_model::ids::WorkflowHash;
+use dacapo_store::error::{Result, StoreError};
+use dacapo_store::record::RowName;
+use dacapo_store::shard::{NodeId, Ownership, ShardLease, ShardStore};
+
+use crate::commit::fenced;
+use crate::error::unavailable;
+use crate::{PostgresStore, error};
+
+const TABLE: &str = "history_shards";
+
+/// Between two looks at whether the former owner's commits have ended. They take
+/// a few milliseconds.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+#[async_trait]
+impl ShardStore for PostgresStore {
+    async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership> {
+        let rows = sqlx::query!(
+            "WITH taken AS (
+                 -- In one order, so that two nodes do not wait for each other.
+                 SELECT shard_id FROM history_shards ORDER BY shard_id FOR UPDATE
+             )
+             UPDATE history_shards AS shard
+             SET owner = $1, epoch = shard.epoch + 1
+             FROM taken
+             WHERE shard.shard_id = taken.shard_id
+             RETURNING shard.shard_id, shard.hash_from, shard.hash_to, shard.epoch",
+            node.0
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?;
+        let mut leases = Vec::with_capacity(rows.len());
+        for shard in rows {
+            let row = RowName { table: TABLE, key: &shard.shard_id };
+            leases.push(ShardLease {
+                shard_id: row.unsigned("shard_id", i64::from(shard.shard_id))?,
+                hash_from: WorkflowHash(shard.hash_from),
+                hash_to: WorkflowHash(shard.hash_to),
+                epoch: row.unsigned("epoch", shard.epoch)?,
+            });
+        }
+        self.wait_for_earlier_commits().await?;
+        Ok(Ownership::new(node, leases))
+    }
+
+    async fn shard_owners(&self) -> Result<Vec<(u16, u64, Option<NodeId>)>> {
+        let rows = sqlx::query!("SELECT shard_id, epoch, owner FROM history_shards ORDER BY shard_id")
+            .fetch_all(self.statement())
+            .await
+            .map_err(error::on(TABLE))?;
+        let owner = |shard_id: i32, epoch, owner: Option<_>| {
+            let row = RowName { table: TABLE, key: &shard_id };
+            let id = row.unsigned("shard_id", i64::from(shard_id))?;
+            Ok((id, row.unsigned("epoch", epoch)?, owner.map(NodeId)))
+        };
+        rows.into_iter().map(|row| owner(row.shard_id, row.epoch, row.owner)).collect()
+    }
+}
+
+impl PostgresStore {
+    async fn wait_for_earlier_commits(&self) -> Result<()> {
+        let started = Instant::now();
+        let mut earlier: Option<Vec<String>> = None;
+        loop {
+            let writing = sqlx::query_scalar!(
+                r#"SELECT DISTINCT virtualtransaction AS "transaction!"
+                   FROM pg_locks
+                   WHERE locktype = 'relation'
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                     AND relation = 'history_events'::regclass
+                     AND mode = 'RowExclusiveLock'
+                     AND granted
+                     AND ($1::text[] IS NULL OR virtualtransaction = ANY ($1))"#,
+                earlier.as_deref()
+            )
+            .fetch_all(self.statement())
+            .await
+            .map_err(error::on("pg_locks"))?;
+            if writing.is_empty() {
+                return Ok(());
+            }
+            if started.elapsed() > self.takeover_timeout {
+                let count = writing.len();
+                return Err(unavailable(format!(
+                    "{count} transactions that began before the shards were taken still write to \
+                     history_events after {:?}; find them in pg_stat_activity and end them",
+                    self.takeover_timeout
+                )));
+            }
+            earlier = Some(writing);
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// The error for a commit to a hash that the caller has no lease for.
+    pub(crate) async fn not_held(&self, hash: WorkflowHash) -> StoreError {
+        let shard = sqlx::query!(
+            "SELECT shard_id, epoch FROM history_shards
+             WHERE hash_from <= $1
+             ORDER BY hash_from DESC
+             LIMIT 1",
+            hash.0
+        )
+        .fetch_one(self.statement())
+        .await;
+        match shard {
+            Ok(shard) => fenced(shard.shard_id, shard.epoch),
+            Err(error) => error::on(TABLE)(error),
+        }
+    }
+}

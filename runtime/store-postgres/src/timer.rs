@@ -1,0 +1,94 @@
+//! Reading timers.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use dacapo_model::ids::{EventId, RunId, RunKey, WorkflowHash};
+use dacapo_model::time::Timestamp;
+use dacapo_store::error::Result;
+use dacapo_store::record::RowName;
+use dacapo_store::timer::{TimerCursor, TimerKind, TimerRow, TimerStore};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::time::to_database;
+use crate::{PostgresStore, error};
+
+const TABLE: &str = "workflow_timers";
+
+/// `kind` of a workflow's timer.
+pub(crate) const TIMER: &str = "timer";
+/// `kind` of an activity's next attempt.
+pub(crate) const ACTIVITY_RETRY: &str = "activity_retry";
+
+struct StoredTimer {
+    workflow_hash: i32,
+    run_id: Uuid,
+    event_id: i64,
+    fire_at: DateTime<Utc>,
+    kind: String,
+    attempt: Option<i64>,
+    last_failure: Option<Value>,
+}
+
+impl StoredTimer {
+    fn into_timer(self) -> Result<TimerRow> {
+        let place = format!("{}/{}", self.run_id, self.event_id);
+        let row = RowName { table: TABLE, key: &place };
+        let kind = match (self.kind.as_str(), self.attempt, self.last_failure) {
+            (TIMER, None, None) => TimerKind::Timer,
+            (ACTIVITY_RETRY, Some(attempt), Some(last_failure)) => TimerKind::ActivityRetry {
+                attempt: row.unsigned("attempt", attempt)?,
+                last_failure: row.json("last_failure", last_failure)?,
+            },
+            (kind, ..) => return Err(row.corrupt("kind", format!("{kind:?} does not fit"))),
+        };
+        Ok(TimerRow {
+            key: RunKey { hash: WorkflowHash(self.workflow_hash), run_id: RunId(self.run_id) },
+            event_id: EventId(row.unsigned("event_id", self.event_id)?),
+            fire_at: Timestamp::from(self.fire_at),
+            kind,
+        })
+    }
+}
+
+#[async_trait]
+impl TimerStore for PostgresStore {
+    async fn due_timers(
+        &self,
+        until: Timestamp,
+        after: Option<TimerCursor>,
+        limit: u32,
+    ) -> Result<Vec<TimerRow>> {
+        let fire_at = after.map(|after| to_database(after.fire_at));
+        let key = after.map(|after| after.key);
+        let event_id = after.map_or(0, |after| after.event_id.0);
+        sqlx::query_file_as!(
+            StoredTimer,
+            "queries/due_timers.sql",
+            to_database(until),
+            fire_at,
+            key.map_or(0, |key| key.hash.0),
+            key.map_or(Uuid::nil(), |key| key.run_id.0),
+            i64::try_from(event_id).unwrap_or(i64::MAX),
+            i64::from(limit)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .into_iter()
+        .map(StoredTimer::into_timer)
+        .collect()
+    }
+
+    async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>> {
+        let hashes: Vec<i32> = keys.iter().map(|key| key.hash.0).collect();
+        let run_ids: Vec<Uuid> = keys.iter().map(|key| key.run_id.0).collect();
+        sqlx::query_file_as!(StoredTimer, "queries/run_timers.sql", &hashes, &run_ids)
+            .fetch_all(self.statement())
+            .await
+            .map_err(error::on(TABLE))?
+            .into_iter()
+            .map(StoredTimer::into_timer)
+            .collect()
+    }
+}

@@ -1,0 +1,170 @@
+//! What a commit costs, and what it does when the server is not at rest.
+
+use std::time::Duration;
+
+use dacapo_store::commit::{CommitStore, RunTransition};
+use dacapo_store::conformance::fixtures::{
+    Owned, append, any_event, assert_fenced, at, close, execution, node, start, timer, unit,
+};
+use dacapo_store::error::StoreError;
+use dacapo_store::shard::ShardStore;
+use dacapo_store::statistics::StatisticsStore;
+use dacapo_store_postgres::{PostgresOptions, PostgresStore};
+use sqlx::{Connection, Executor, PgConnection};
+
+mod support;
+
+#[tokio::test]
+async fn a_commit_is_one_statement_and_one_transaction() {
+    support::on_a_fresh_database(|store, url| async move {
+        let owned = Owned::of(store.clone()).await;
+        let runs: Vec<_> = (1..=100).map(|n| execution(&format!("order-{n}"), n)).collect();
+        let starts: Vec<_> = runs
+            .iter()
+            .map(|run| unit([RunTransition {
+                timers_set: vec![timer(run.key, 2, at(1))],
+                ..start(run)
+            }]))
+            .collect();
+        let before = store.statistics();
+        store.commit(&owned.ownership, &starts).await.expect("commits");
+        let replaced = execution("order-1", 1000);
+        let replace = unit([close(&runs[0], 2), start(&replaced)]);
+        store.commit(&owned.ownership, &[replace]).await.expect("commits");
+        let after = store.statistics().since(before);
+        assert_eq!((after.commits, after.statements), (2, 2));
+
+        let mut observer = PgConnection::connect(&url).await.expect("connects");
+        let written_by: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT xmin::text, count(*) FROM (
+                 SELECT xmin FROM workflow_executions
+                 UNION ALL SELECT xmin FROM history_events
+                 UNION ALL SELECT xmin FROM workflow_timers
+             ) AS written
+             GROUP BY xmin::text
+             ORDER BY count(*) DESC",
+        )
+        .fetch_all(&mut observer)
+        .await
+        .expect("reads");
+        // One of the 300 rows of the first was written again by the second.
+        let rows: Vec<_> = written_by.iter().map(|(_, rows)| *rows).collect();
+        assert_eq!(rows, [299, 4], "rows by transaction");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_takeover_waits_for_commits_that_began_before_it() {
+    support::on_a_fresh_database(|store, url| async move {
+        let old = Owned::of(store.clone()).await;
+        let run = execution("order-1", 1);
+        old.start(&[&run]).await;
+
+        // Holds the old owner's next commit: it waits for the key of event 2,
+        // after it has read the epochs.
+        let mut blocker = PgConnection::connect(&url).await.expect("connects");
+        let mut held = blocker.begin().await.expect("begins");
+        sqlx::query(
+            "INSERT INTO history_events
+                 (workflow_hash, run_id, event_id, event_type, event_time, attributes)
+             VALUES ($1, $2, 2, 'TimerFired', now(), '{}')",
+        )
+        .bind(run.key.hash.0)
+        .bind(run.key.run_id.0)
+        .execute(&mut *held)
+        .await
+        .expect("inserts");
+        let committing = tokio::spawn(async move {
+            let outcome = old.commit([append(run.key, [any_event(2)])]).await;
+            (old, outcome)
+        });
+        let mut observer = PgConnection::connect(&url).await.expect("connects");
+        wait_until(
+            &mut observer,
+            "SELECT EXISTS (
+                 SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+                 WHERE NOT granted AND datname = current_database()
+             )",
+        )
+        .await;
+
+        let taking = tokio::spawn({
+            let store = store.clone();
+            async move { store.acquire_all_shards(node(2)).await }
+        });
+        wait_until(&mut observer, "SELECT bool_and(epoch = 2) FROM history_shards").await;
+        assert!(!taking.is_finished(), "the commit of the former owner is still under way");
+
+        held.rollback().await.expect("rolls back");
+        let (old, outcome) = committing.await.expect("ends");
+        outcome.expect("it had read its epochs in time");
+        taking.await.expect("ends").expect("takes over");
+        assert_fenced(old.commit([append(run.key, [any_event(3)])]).await);
+        assert_eq!(old.history(run.key).await.len(), 2, "the new owner sees it");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_takeover_that_waits_too_long_says_for_what() {
+    support::on_a_fresh_database(|_, url| async move {
+        let options = PostgresOptions {
+            takeover_timeout: Duration::from_millis(50),
+            ..PostgresOptions::default()
+        };
+        let store = PostgresStore::connect(&url, options).await.expect("connects");
+        let mut blocker = PgConnection::connect(&url).await.expect("connects");
+        let mut held = blocker.begin().await.expect("begins");
+        held.execute("LOCK TABLE history_events IN ROW EXCLUSIVE MODE").await.expect("locks");
+        let refused = store.acquire_all_shards(node(1)).await;
+        let Err(StoreError::Unavailable { source }) = refused else { panic!("{refused:?}") };
+        assert!(source.to_string().contains("pg_stat_activity"), "{source}");
+        held.rollback().await.expect("rolls back");
+        store.acquire_all_shards(node(1)).await.expect("takes over");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lost_connections_are_no_verdict_and_are_replaced() {
+    support::on_a_fresh_database(|store, url| async move {
+        let owned = Owned::of(store).await;
+        let mut observer = PgConnection::connect(&url).await.expect("connects");
+        let ended: bool = sqlx::query_scalar(
+            "SELECT bool_and(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'dacapo'",
+        )
+        .fetch_one(&mut observer)
+        .await
+        .expect("ends the connections");
+        assert!(ended);
+        wait_until(
+            &mut observer,
+            "SELECT NOT EXISTS (SELECT FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'dacapo')",
+        )
+        .await;
+        let run = execution("order-1", 1);
+        let mut refused = 0;
+        while let Err(error) = owned.commit([start(&run)]).await {
+            assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+            refused += 1;
+            assert!(refused <= PostgresOptions::default().max_connections, "{error:?}");
+        }
+        assert!(refused > 0, "the connections were lost");
+        assert_eq!(owned.stored(&run).await, Some(run));
+    })
+    .await;
+}
+
+async fn wait_until(connection: &mut PgConnection, condition: &'static str) {
+    loop {
+        let holds: Option<bool> =
+            sqlx::query_scalar(condition).fetch_one(&mut *connection).await.expect("reads");
+        if holds == Some(true) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}

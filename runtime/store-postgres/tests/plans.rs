@@ -1,0 +1,191 @@
+//! The queries that run all the time find their rows by an index, on tables
+//! large enough for the planner to have a choice.
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+mod support;
+
+const RUN: &str = "'00000000-0000-0000-0000-000000000007'::uuid";
+
+/// 40,000 runs of 2,000 workflow ids, one in a hundred open; 200,000 events;
+/// 40,000 timers.
+const FILL: &str = "
+    INSERT INTO workflow_executions (
+        workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
+        request_id, status, started_at, closed_at
+    )
+    SELECT workflow_hash('default', 'order-' || n % 2000), gen_random_uuid(), 'default',
+           'order-' || n % 2000, 'shop.order', sha256('module'), 'request-' || n,
+           CASE WHEN n < 400 THEN 'running' ELSE 'completed' END,
+           now() - n * interval '1 minute', CASE WHEN n >= 400 THEN now() END
+    FROM generate_series(0, 39999) AS n;
+
+    INSERT INTO history_events (
+        workflow_hash, run_id, event_id, event_type, event_time, attributes
+    )
+    SELECT workflow_hash, run_id, event_id, 'TimerFired', started_at, '{}'
+    FROM workflow_executions, generate_series(1, 5) AS event_id;
+
+    INSERT INTO workflow_timers (workflow_hash, run_id, event_id, fire_at, kind)
+    SELECT workflow_hash, run_id, 1, started_at, 'timer' FROM workflow_executions;
+
+    ANALYZE;
+";
+
+struct Expected {
+    name: &'static str,
+    sql: &'static str,
+    arguments: String,
+    indexes: &'static [&'static str],
+    /// Whether rows come out of the index in the order asked for.
+    is_sorted: bool,
+}
+
+fn hot_queries() -> Vec<Expected> {
+    let commit_arguments = format!(
+        "'{{7}}', '{{1}}',
+         '{{7}}', ARRAY[{RUN}], '{{completed}}', '{{NULL}}', ARRAY[now()],
+         '{{7}}', ARRAY[{RUN}], '{{n}}', '{{w}}', '{{t}}', '{{x}}', '{{r}}', '{{running}}',
+         '{{NULL}}', ARRAY[now()], '{{NULL}}',
+         '{{7}}', ARRAY[{RUN}], '{{1}}', '{{t}}', ARRAY[now()], '{{NULL}}', '{{NULL}}',
+         '{{7}}', ARRAY[{RUN}], '{{1}}', ARRAY[now()], '{{timer}}', '{{NULL}}', '{{NULL}}',
+         '{{7}}', ARRAY[{RUN}], '{{1}}'"
+    );
+    let query = |name, sql, arguments: &str, indexes, is_sorted| Expected {
+        name,
+        sql,
+        arguments: arguments.replace("RUN", RUN),
+        indexes,
+        is_sorted,
+    };
+    vec![
+        query(
+            "commit",
+            include_str!("../queries/commit.sql"),
+            &commit_arguments,
+            &["workflow_executions_pkey", "workflow_timers_pkey"],
+            true,
+        ),
+        query(
+            "find_run",
+            include_str!("../queries/find_run.sql"),
+            "7, 'default', 'order-7', RUN",
+            &["workflow_executions_pkey"],
+            true,
+        ),
+        query(
+            "find_execution",
+            include_str!("../queries/find_execution.sql"),
+            "7, 'default', 'order-7'",
+            &["workflow_executions_open", "workflow_executions_latest"],
+            false,
+        ),
+        query(
+            "find_request",
+            include_str!("../queries/find_request.sql"),
+            "7, 'default', 'order-7', 'request-7'",
+            &["workflow_executions_request"],
+            true,
+        ),
+        query(
+            "list_executions",
+            include_str!("../queries/list_executions.sql"),
+            "'default', now(), RUN, NULL, NULL, '{}', NULL, 100",
+            &["workflow_executions_list"],
+            true,
+        ),
+        query(
+            "list_workflow_executions",
+            include_str!("../queries/list_workflow_executions.sql"),
+            "'default', now(), RUN, NULL, NULL, '{}', NULL, 100, 7, 'order-7'",
+            &["workflow_executions_latest"],
+            true,
+        ),
+        query(
+            "open_executions",
+            include_str!("../queries/open_executions.sql"),
+            "7, RUN, 100",
+            &["workflow_executions_open"],
+            false,
+        ),
+        query(
+            "load_history",
+            include_str!("../queries/load_history.sql"),
+            "7, RUN, 1, 100",
+            &["history_events_pkey"],
+            true,
+        ),
+        query(
+            "last_event",
+            include_str!("../queries/last_event.sql"),
+            "7, RUN",
+            &["history_events_pkey"],
+            true,
+        ),
+        query(
+            "load_histories",
+            include_str!("../queries/load_histories.sql"),
+            "'{7, 8}', ARRAY[RUN, RUN]",
+            &["history_events_pkey"],
+            true,
+        ),
+        query(
+            "due_timers",
+            include_str!("../queries/due_timers.sql"),
+            "now(), now(), 7, RUN, 1, 100",
+            &["workflow_timers_due"],
+            true,
+        ),
+        query(
+            "run_timers",
+            include_str!("../queries/run_timers.sql"),
+            "'{7, 8}', ARRAY[RUN, RUN]",
+            &["workflow_timers_pkey"],
+            false,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn hot_queries_use_their_indexes_and_scan_no_table() {
+    support::on_a_fresh_database(|_, url| async move {
+        let mut connection = PgConnection::connect(&url).await.expect("connects");
+        connection.execute(FILL).await.expect("fills");
+        let queries = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/queries"));
+        assert_eq!(queries.expect("lists").count(), hot_queries().len(), "every file is here");
+        for expected in hot_queries() {
+            let prepare = format!("PREPARE hot AS {}", expected.sql);
+            connection.execute(AssertSqlSafe(prepare)).await.expect(expected.name);
+            for mode in ["force_generic_plan", "force_custom_plan"] {
+                let plan = explain(&mut connection, mode, &expected.arguments).await;
+                let name = expected.name;
+                for index in expected.indexes {
+                    assert!(plan.contains(index), "{name}, {mode}: no {index}\n{plan}");
+                }
+                for table in ["workflow_executions", "history_events", "workflow_timers"] {
+                    let scan = format!("Seq Scan on {table}");
+                    assert!(!plan.contains(&scan), "{name}, {mode}: {scan}\n{plan}");
+                }
+                if expected.is_sorted {
+                    assert!(!plan.contains("Sort Key: workflow"), "{name}, {mode}\n{plan}");
+                    assert!(!plan.contains("Sort Key: started_at"), "{name}, {mode}\n{plan}");
+                    assert!(!plan.contains("Sort Key: fire_at"), "{name}, {mode}\n{plan}");
+                }
+            }
+            connection.execute("DEALLOCATE hot").await.expect("deallocates");
+        }
+    })
+    .await;
+}
+
+async fn explain(connection: &mut PgConnection, mode: &str, arguments: &str) -> String {
+    let mode = format!("SET plan_cache_mode = {mode}");
+    connection.execute(AssertSqlSafe(mode)).await.expect("sets the mode");
+    let explain = format!("EXPLAIN EXECUTE hot({arguments})");
+    let lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain))
+        .persistent(false)
+        .fetch_all(connection)
+        .await
+        .expect("explains");
+    lines.join("\n")
+}

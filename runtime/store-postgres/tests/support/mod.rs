@@ -1,0 +1,39 @@
+//! A database of its own for every test, on the server in `DATABASE_URL`.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use dacapo_store_postgres::{PostgresOptions, PostgresStore};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use uuid::Uuid;
+
+/// Runs a test on a fresh, migrated database, and drops it whether or not the
+/// test panicked.
+pub(crate) async fn on_a_fresh_database<F>(test: impl FnOnce(Arc<PostgresStore>, String) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let server = std::env::var("DATABASE_URL")
+        .expect("DATABASE_URL names no PostgreSQL server; run the tests with `cargo xtask test`");
+    let name = format!("dacapo_test_{}", Uuid::new_v4().simple());
+    let options = PgConnectOptions::from_str(&server).expect("a PostgreSQL URL");
+    let url = options.clone().database(&name).to_url_lossy().to_string();
+
+    let mut admin = PgConnection::connect_with(&options).await.expect("the server answers");
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        .execute(&mut admin)
+        .await
+        .expect("creates a database");
+    let store = PostgresStore::connect(&url, PostgresOptions::default()).await.expect("connects");
+    store.migrate().await.expect("migrates");
+
+    let outcome = tokio::spawn(test(Arc::new(store), url)).await;
+    sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)")))
+        .execute(&mut admin)
+        .await
+        .expect("drops the database");
+    if let Err(failure) = outcome {
+        std::panic::resume_unwind(failure.into_panic());
+    }
+}

@@ -1,0 +1,289 @@
+//! Reading summaries of runs.
+
+use async_trait::async_trait;
+use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::ids::{NamespaceName, RequestId, RunId, RunKey, WorkflowHash, WorkflowId};
+use dacapo_model::time::Timestamp;
+use dacapo_store::error::Result;
+use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore};
+use dacapo_store::record::RowName;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{SqliteStore, error};
+
+const TABLE: &str = "workflow_executions";
+
+struct ExecutionRow {
+    workflow_hash: i32,
+    run_id: Uuid,
+    namespace: String,
+    workflow_id: String,
+    workflow_type: String,
+    module_digest: Vec<u8>,
+    request_id: Option<String>,
+    status: String,
+    blocked: Option<Value>,
+    started_at: i64,
+    closed_at: Option<i64>,
+}
+
+impl ExecutionRow {
+    fn into_execution(self) -> Result<Execution> {
+        let row = RowName { table: TABLE, key: &self.run_id };
+        let status = ExecutionStatus::parse(&self.status)
+            .ok_or_else(|| row.corrupt("status", format!("{:?} is no status", self.status)))?;
+        Ok(Execution {
+            key: RunKey { hash: WorkflowHash(self.workflow_hash), run_id: RunId(self.run_id) },
+            namespace: row.parse("namespace", &self.namespace)?,
+            workflow_id: row.parse("workflow_id", &self.workflow_id)?,
+            workflow_type: row.parse("workflow_type", &self.workflow_type)?,
+            module_digest: row.digest("module_digest", &self.module_digest)?,
+            request_id: self.request_id.map(|id| row.parse("request_id", &id)).transpose()?,
+            status,
+            blocked: self.blocked.map(|report| row.json("blocked", report)).transpose()?,
+            started_at: Timestamp::from_micros(self.started_at),
+            closed_at: self.closed_at.map(Timestamp::from_micros),
+        })
+    }
+}
+
+#[async_trait]
+impl ExecutionStore for SqliteStore {
+    async fn find_execution(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+        run_id: Option<RunId>,
+    ) -> Result<Option<Execution>> {
+        let hash = WorkflowHash::of(namespace, workflow_id).0;
+        let (namespace, workflow_id) = (namespace.as_str(), workflow_id.as_str());
+        let row = match run_id {
+            Some(run_id) => {
+                sqlx::query_as!(
+                    ExecutionRow,
+                    r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
+                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
+                   workflow_type AS "workflow_type!: String",
+                   module_digest AS "module_digest!: Vec<u8>",
+                   request_id AS "request_id?: String", status AS "status!: String",
+                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   closed_at AS "closed_at?: i64"
+            FROM workflow_executions
+            WHERE workflow_hash = ?1 AND run_id = ?4 AND namespace = ?2 AND workflow_id = ?3"#,
+                    hash,
+                    namespace,
+                    workflow_id,
+                    run_id.0
+                )
+                .fetch_optional(self.statement())
+                .await
+            }
+            None => {
+                sqlx::query_as!(
+                    ExecutionRow,
+                    r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
+                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
+                   workflow_type AS "workflow_type!: String",
+                   module_digest AS "module_digest!: Vec<u8>",
+                   request_id AS "request_id?: String", status AS "status!: String",
+                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   closed_at AS "closed_at?: i64"
+            FROM (
+                SELECT 1 AS choice, *
+                FROM workflow_executions
+                WHERE workflow_hash = ?1 AND namespace = ?2 AND workflow_id = ?3
+                  AND status IN ('running', 'blocked')
+                UNION ALL
+                SELECT *
+                FROM (
+                    SELECT 2 AS choice, *
+                    FROM workflow_executions
+                    WHERE workflow_hash = ?1 AND namespace = ?2 AND workflow_id = ?3
+                    ORDER BY started_at DESC, run_id DESC
+                    LIMIT 1
+                )
+            )
+            ORDER BY choice
+            LIMIT 1"#,
+                    hash,
+                    namespace,
+                    workflow_id
+                )
+                .fetch_optional(self.statement())
+                .await
+            }
+        };
+        row.map_err(error::on(TABLE))?.map(ExecutionRow::into_execution).transpose()
+    }
+
+    async fn find_execution_by_request(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+        request_id: &RequestId,
+    ) -> Result<Option<Execution>> {
+        let hash = WorkflowHash::of(namespace, workflow_id).0;
+        let (namespace, workflow_id) = (namespace.as_str(), workflow_id.as_str());
+        let request_id = request_id.as_str();
+        sqlx::query_as!(
+            ExecutionRow,
+            r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
+                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
+                   workflow_type AS "workflow_type!: String",
+                   module_digest AS "module_digest!: Vec<u8>",
+                   request_id AS "request_id?: String", status AS "status!: String",
+                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   closed_at AS "closed_at?: i64"
+            FROM workflow_executions
+            WHERE workflow_hash = ? AND namespace = ? AND workflow_id = ? AND request_id = ?"#,
+            hash,
+            namespace,
+            workflow_id,
+            request_id
+        )
+        .fetch_optional(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .map(ExecutionRow::into_execution)
+        .transpose()
+    }
+
+    async fn list_executions(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        after: Option<ExecutionCursor>,
+        limit: u32,
+    ) -> Result<Vec<Execution>> {
+        let bounds = Bounds::of(filter, after);
+        let workflow_type = filter.workflow_type.as_ref().map(|name| name.as_str());
+        let namespace_name = namespace.as_str();
+        let rows = match &filter.workflow_id {
+            None => {
+                sqlx::query_as!(
+                    ExecutionRow,
+                    r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
+                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
+                   workflow_type AS "workflow_type!: String",
+                   module_digest AS "module_digest!: Vec<u8>",
+                   request_id AS "request_id?: String", status AS "status!: String",
+                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   closed_at AS "closed_at?: i64"
+            FROM workflow_executions
+            WHERE namespace = ?1
+              AND (started_at, run_id) < (?2, ?3)
+              AND started_at >= ?4
+              AND started_at < ?5
+              AND (?6 IS NULL OR status IN (SELECT value FROM json_each(?6)))
+              AND (?7 IS NULL OR workflow_type = ?7)
+            ORDER BY started_at DESC, run_id DESC
+            LIMIT ?8"#,
+                    namespace_name,
+                    bounds.after_time,
+                    bounds.after_run,
+                    bounds.from,
+                    bounds.before,
+                    bounds.statuses,
+                    workflow_type,
+                    limit
+                )
+                .fetch_all(self.statement())
+                .await
+            }
+            // The same for the runs of one workflow id, by another index.
+            Some(workflow_id) => {
+                let hash = WorkflowHash::of(namespace, workflow_id).0;
+                let workflow_id = workflow_id.as_str();
+                sqlx::query_as!(
+                    ExecutionRow,
+                    r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
+                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
+                   workflow_type AS "workflow_type!: String",
+                   module_digest AS "module_digest!: Vec<u8>",
+                   request_id AS "request_id?: String", status AS "status!: String",
+                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   closed_at AS "closed_at?: i64"
+            FROM workflow_executions
+            WHERE namespace = ?1
+              AND workflow_hash = ?9
+              AND workflow_id = ?10
+              AND (started_at, run_id) < (?2, ?3)
+              AND started_at >= ?4
+              AND started_at < ?5
+              AND (?6 IS NULL OR status IN (SELECT value FROM json_each(?6)))
+              AND (?7 IS NULL OR workflow_type = ?7)
+            ORDER BY started_at DESC, run_id DESC
+            LIMIT ?8"#,
+                    namespace_name,
+                    bounds.after_time,
+                    bounds.after_run,
+                    bounds.from,
+                    bounds.before,
+                    bounds.statuses,
+                    workflow_type,
+                    limit,
+                    hash,
+                    workflow_id
+                )
+                .fetch_all(self.statement())
+                .await
+            }
+        };
+        rows.map_err(error::on(TABLE))?.into_iter().map(ExecutionRow::into_execution).collect()
+    }
+
+    async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
+        // No run has the nil id, so this is before the first.
+        let first = RunKey { hash: WorkflowHash(i32::MIN), run_id: RunId(Uuid::nil()) };
+        let after = after.unwrap_or(first);
+        sqlx::query_as!(
+            ExecutionRow,
+            r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
+                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
+                   workflow_type AS "workflow_type!: String",
+                   module_digest AS "module_digest!: Vec<u8>",
+                   request_id AS "request_id?: String", status AS "status!: String",
+                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   closed_at AS "closed_at?: i64"
+            FROM workflow_executions
+            WHERE status IN ('running', 'blocked')
+              AND (workflow_hash, run_id) > (?, ?)
+            ORDER BY workflow_hash, run_id
+            LIMIT ?"#,
+            after.hash.0,
+            after.run_id.0,
+            limit
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .into_iter()
+        .map(ExecutionRow::into_execution)
+        .collect()
+    }
+}
+
+/// Conditions of a list, with absent bounds replaced by the furthest ones, so
+/// that they stay conditions on the index.
+struct Bounds {
+    after_time: i64,
+    after_run: Uuid,
+    from: i64,
+    before: i64,
+    /// A JSON array; none means any.
+    statuses: Option<Value>,
+}
+
+impl Bounds {
+    fn of(filter: &ExecutionFilter, after: Option<ExecutionCursor>) -> Self {
+        let statuses = || filter.statuses.iter().map(|status| status.as_str()).collect();
+        Self {
+            after_time: after.map_or(i64::MAX, |after| after.started_at.as_micros()),
+            after_run: after.map_or(Uuid::max(), |after| after.run_id.0),
+            from: filter.started_from.map_or(i64::MIN, Timestamp::as_micros),
+            before: filter.started_before.map_or(i64::MAX, Timestamp::as_micros),
+            statuses: (!filter.statuses.is_empty()).then(statuses),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Reading histories.
+
+use async_trait::async_trait;
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::time::Timestamp;
+use dacapo_store::error::Result;
+use dacapo_store::history::HistoryStore;
+use dacapo_store::record::RowName;
+use serde_json::Value;
+
+use crate::{SqliteStore, error};
+
+const TABLE: &str = "history_events";
+
+struct EventRow {
+    event_id: i64,
+    event_type: String,
+    event_time: i64,
+    attributes: Value,
+    payload: Option<Vec<u8>>,
+}
+
+impl EventRow {
+    fn into_event(self, key: RunKey) -> Result<HistoryEvent> {
+        let place = format!("{key}/{}", self.event_id);
+        let row = RowName { table: TABLE, key: &place };
+        Ok(HistoryEvent {
+            id: EventId(row.unsigned("event_id", self.event_id)?),
+            time: Timestamp::from_micros(self.event_time),
+            attributes: row.event(self.event_type, self.attributes, self.payload)?,
+        })
+    }
+}
+
+#[async_trait]
+impl HistoryStore for SqliteStore {
+    async fn load_history(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+    ) -> Result<Vec<HistoryEvent>> {
+        // No event is that far.
+        let from = i64::try_from(from.0).unwrap_or(i64::MAX);
+        sqlx::query_as!(
+            EventRow,
+            r#"SELECT event_id, event_type, event_time, attributes AS "attributes: Value", payload
+               FROM history_events
+               WHERE workflow_hash = ? AND run_id = ? AND event_id >= ?
+               ORDER BY event_id
+               LIMIT ?"#,
+            key.hash.0,
+            key.run_id.0,
+            from,
+            limit
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .into_iter()
+        .map(|row| row.into_event(key))
+        .collect()
+    }
+
+    async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
+        sqlx::query_as!(
+            EventRow,
+            r#"SELECT event_id, event_type, event_time, attributes AS "attributes: Value", payload
+               FROM history_events
+               WHERE workflow_hash = ? AND run_id = ?
+               ORDER BY event_id DESC
+               LIMIT 1"#,
+            key.hash.0,
+            key.run_id.0
+        )
+        .fetch_optional(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .map(|row| row.into_event(key))
+        .transpose()
+    }
+
+    /// One statement per run: there is no round trip to save.
+    async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>> {
+        let mut histories = Vec::with_capacity(keys.len());
+        for &key in keys {
+            histories.push(self.load_history(key, EventId::FIRST, u32::MAX).await?);
+        }
+        Ok(histories)
+    }
+}

@@ -1,0 +1,120 @@
+//! The store in one SQLite file: for development and for a single node.
+//!
+//! * One connection writes, in one transaction per [commit]; a few others read.
+//!   With a write-ahead log they do not wait for each other.
+//! * A commit is on disk when it returns (`synchronous = FULL`).
+//! * Statements are checked against the schema when this crate is compiled. The
+//!   facts for that are in `.sqlx/`, so a build needs no database; how to
+//!   refresh them is told in `migrations/README.md`.
+//! * Files have the names of the traits they implement.
+//!
+//! [commit]: dacapo_store::commit::CommitStore::commit
+
+mod commit;
+mod error;
+mod execution;
+mod history;
+mod module;
+mod namespace;
+mod shard;
+mod timer;
+
+use std::path::Path;
+use std::time::Duration;
+
+use dacapo_store::error::Result;
+use dacapo_store::statistics::{Counters, Statistics, StatisticsStore};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+
+use crate::error::unavailable;
+
+/// A file that a newer binary has migrated may still be opened by an older one:
+/// migrations only add what the version before can live with.
+static MIGRATIONS: Migrator =
+    Migrator { ignore_missing: true, ..sqlx::migrate!("../../migrations/sqlite") };
+
+/// How long to wait for another process that writes to the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections that read.
+const READERS: u32 = 4;
+
+/// Takes the write lock at once. A transaction that reads first and writes later
+/// may find that it can't.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// One file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    counters: Counters,
+}
+
+impl SqliteStore {
+    /// Opens a file, creates it if there is none, and applies the migrations
+    /// that are missing. Several processes may do so at once.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true);
+        let pool = SqlitePoolOptions::new()
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None);
+        let writer = pool
+            .clone()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(unavailable)?;
+        migrate(&writer).await?;
+        let readers = pool
+            .max_connections(READERS)
+            .connect_with(options.pragma("query_only", "ON"))
+            .await
+            .map_err(unavailable)?;
+        Ok(Self { writer, readers, counters: Counters::default() })
+    }
+
+    /// Closes the file, after what is under way on it.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// The connections that read, counted as one statement more.
+    fn statement(&self) -> &SqlitePool {
+        self.counters.add_statements(1);
+        &self.readers
+    }
+
+    /// A transaction that holds the write lock. Its begin and its end are
+    /// counted; what is done in it is not.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.counters.add_statements(2);
+        self.writer.begin_with(BEGIN).await.map_err(unavailable)
+    }
+}
+
+/// In one transaction, since SQLite has no other lock between processes.
+async fn migrate(writer: &SqlitePool) -> Result<()> {
+    let mut transaction = writer.begin_with(BEGIN).await.map_err(unavailable)?;
+    // `run` is the same, but its future is not `Send` on a borrowed connection.
+    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(unavailable)?;
+    transaction.commit().await.map_err(unavailable)
+}
+
+impl StatisticsStore for SqliteStore {
+    fn statistics(&self) -> Statistics {
+        self.counters.read()
+    }
+}

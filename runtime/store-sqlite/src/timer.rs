@@ -1,0 +1,116 @@
+//! Reading timers.
+
+use async_trait::async_trait;
+use dacapo_model::ids::{EventId, RunId, RunKey, WorkflowHash};
+use dacapo_model::time::Timestamp;
+use dacapo_store::error::Result;
+use dacapo_store::record::RowName;
+use dacapo_store::timer::{TimerCursor, TimerKind, TimerRow, TimerStore};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{SqliteStore, error};
+
+const TABLE: &str = "workflow_timers";
+
+/// `kind` of a workflow's timer.
+pub(crate) const TIMER: &str = "timer";
+/// `kind` of an activity's next attempt.
+pub(crate) const ACTIVITY_RETRY: &str = "activity_retry";
+
+struct StoredTimer {
+    workflow_hash: i32,
+    run_id: Uuid,
+    event_id: i64,
+    fire_at: i64,
+    kind: String,
+    attempt: Option<i64>,
+    last_failure: Option<Value>,
+}
+
+impl StoredTimer {
+    fn into_timer(self) -> Result<TimerRow> {
+        let place = format!("{}/{}", self.run_id, self.event_id);
+        let row = RowName { table: TABLE, key: &place };
+        let kind = match (self.kind.as_str(), self.attempt, self.last_failure) {
+            (TIMER, None, None) => TimerKind::Timer,
+            (ACTIVITY_RETRY, Some(attempt), Some(last_failure)) => TimerKind::ActivityRetry {
+                attempt: row.unsigned("attempt", attempt)?,
+                last_failure: row.json("last_failure", last_failure)?,
+            },
+            (kind, ..) => return Err(row.corrupt("kind", format!("{kind:?} does not fit"))),
+        };
+        Ok(TimerRow {
+            key: RunKey { hash: WorkflowHash(self.workflow_hash), run_id: RunId(self.run_id) },
+            event_id: EventId(row.unsigned("event_id", self.event_id)?),
+            fire_at: Timestamp::from_micros(self.fire_at),
+            kind,
+        })
+    }
+}
+
+#[async_trait]
+impl TimerStore for SqliteStore {
+    async fn due_timers(
+        &self,
+        until: Timestamp,
+        after: Option<TimerCursor>,
+        limit: u32,
+    ) -> Result<Vec<TimerRow>> {
+        let until = until.as_micros();
+        let fire_at = after.map_or(i64::MIN, |after| after.fire_at.as_micros());
+        let hash = after.map_or(i32::MIN, |after| after.key.hash.0);
+        let run_id = after.map_or(Uuid::nil(), |after| after.key.run_id.0);
+        let event_id = after.map_or(0, |after| after.event_id.0);
+        let event_id = i64::try_from(event_id).unwrap_or(i64::MAX);
+        sqlx::query_as!(
+            StoredTimer,
+            r#"SELECT workflow_hash AS "workflow_hash: i32", run_id AS "run_id: Uuid", event_id,
+                      fire_at, kind, attempt, last_failure AS "last_failure: Value"
+               FROM workflow_timers
+               WHERE fire_at < ?
+                 AND (fire_at, workflow_hash, run_id, event_id) > (?, ?, ?, ?)
+               ORDER BY fire_at, workflow_hash, run_id, event_id
+               LIMIT ?"#,
+            until,
+            fire_at,
+            hash,
+            run_id,
+            event_id,
+            limit
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .into_iter()
+        .map(StoredTimer::into_timer)
+        .collect()
+    }
+
+    /// One statement per run: there is no round trip to save.
+    async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>> {
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut timers = Vec::new();
+        for key in keys {
+            let rows = sqlx::query_as!(
+                StoredTimer,
+                r#"SELECT workflow_hash AS "workflow_hash: i32", run_id AS "run_id: Uuid", event_id,
+                          fire_at, kind, attempt, last_failure AS "last_failure: Value"
+                   FROM workflow_timers
+                   WHERE workflow_hash = ? AND run_id = ?
+                   ORDER BY event_id"#,
+                key.hash.0,
+                key.run_id.0
+            )
+            .fetch_all(self.statement())
+            .await
+            .map_err(error::on(TABLE))?;
+            for row in rows {
+                timers.push(row.into_timer()?);
+            }
+        }
+        Ok(timers)
+    }
+}

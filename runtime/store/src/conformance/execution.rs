@@ -1,0 +1,186 @@
+//! Finding runs, and what their summaries keep.
+
+use std::sync::Arc;
+
+use dacapo_model::execution::{Blocked, Execution, ExecutionStatus, Nondeterminism};
+
+use super::fixtures::*;
+use crate::Store;
+use crate::commit::{ExecutionChange, ExecutionUpdate, RunTransition};
+
+/// For the check that every case is listed.
+pub const SOURCE: &str = include_str!("execution.rs");
+
+/// Only under its own workflow id and namespace.
+pub async fn a_run_is_found_by_its_id(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = execution("order-1", 1);
+    let other = execution("order-2", 2);
+    owned.start(&[&run, &other]).await;
+    let find = async |namespace_name, workflow, number| {
+        owned
+            .store
+            .find_execution(&namespace(namespace_name), &workflow_id(workflow), Some(run_id(number)))
+            .await
+            .expect("finds")
+    };
+    assert_eq!(find("default", "order-1", 1).await, Some(run));
+    assert_eq!(find("default", "order-2", 1).await, None);
+    assert_eq!(find("other", "order-1", 1).await, None);
+    assert_eq!(find("default", "order-1", 3).await, None);
+}
+
+/// Clocks may go back between two starts; the open run is the one meant.
+pub async fn the_open_run_is_found_before_the_latest(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let later = Execution { started_at: at(100), ..execution("order-1", 1) };
+    let open = Execution { started_at: at(50), ..execution("order-1", 2) };
+    owned.commit([start(&later), close(&later, 2), start(&open)]).await.expect("commits");
+    let id = workflow_id("order-1");
+    let found = owned.store.find_execution(&default_namespace(), &id, None).await;
+    assert_eq!(found.expect("finds"), Some(open));
+}
+
+/// And nothing at all for an id that never ran.
+pub async fn the_latest_run_is_found_if_none_is_open(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let find = async || {
+        let id = workflow_id("order-1");
+        owned.store.find_execution(&default_namespace(), &id, None).await.expect("finds")
+    };
+    assert_eq!(find().await, None);
+    for (number, started_at) in [(1, at(10)), (2, at(30)), (3, at(20))] {
+        let run = Execution { started_at, ..execution("order-1", number) };
+        owned.commit([start(&run), close(&run, 2)]).await.expect("commits");
+    }
+    assert_eq!(find().await.map(|run| run.key.run_id), Some(run_id(2)));
+}
+
+/// The answer to a repeated start.
+pub async fn a_run_is_found_by_its_request(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let requested = |number, request: &str| Execution {
+        request_id: Some(request_id(request)),
+        ..execution("order-1", number)
+    };
+    let first = requested(1, "request-1");
+    let second = requested(2, "request 'two'");
+    owned.commit([start(&first), close(&first, 2), start(&second)]).await.expect("commits");
+    let find = async |workflow, request| {
+        owned
+            .store
+            .find_execution_by_request(
+                &default_namespace(),
+                &workflow_id(workflow),
+                &request_id(request),
+            )
+            .await
+            .expect("finds")
+    };
+    assert_eq!(find("order-1", "request-1").await, Some(closed(&first)));
+    assert_eq!(find("order-1", "request 'two'").await, Some(second));
+    assert_eq!(find("order-1", "request-3").await, None);
+    assert_eq!(find("order-2", "request-1").await, None);
+}
+
+fn report() -> Blocked {
+    Blocked {
+        code: "nondeterminism".to_owned(),
+        message: "the guest said \"\0\" and 'ö'".to_owned(),
+        backtrace: Some("0: inner\n1: outer".to_owned()),
+        nondeterminism: Some(Nondeterminism {
+            event_id: 5,
+            recorded: "ActivityTaskScheduled charge".to_owned(),
+            attempted: "TimerStarted".to_owned(),
+        }),
+    }
+}
+
+/// With every optional part, on insert and on update.
+pub async fn a_blocked_report_comes_back(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let inserted = Execution {
+        status: ExecutionStatus::Blocked,
+        blocked: Some(report()),
+        ..execution("order-1", 1)
+    };
+    owned.start(&[&inserted]).await;
+    assert_eq!(owned.stored(&inserted).await, Some(inserted));
+    let updated = execution("order-2", 2);
+    owned.start(&[&updated]).await;
+    let block = ExecutionUpdate {
+        status: ExecutionStatus::Blocked,
+        blocked: Some(report()),
+        closed_at: None,
+    };
+    let block = ExecutionChange::Update(block);
+    owned
+        .commit([RunTransition { execution: block, ..transition(updated.key) }])
+        .await
+        .expect("blocks");
+    assert_eq!(owned.stored(&updated).await.and_then(|run| run.blocked), Some(report()));
+}
+
+/// Through every status there is.
+pub async fn a_summary_follows_its_updates(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    for (number, status) in (1..).zip(ExecutionStatus::ALL) {
+        let run = execution(&format!("order-{number}"), number);
+        owned.start(&[&run]).await;
+        let update = ExecutionUpdate {
+            status,
+            blocked: (status == ExecutionStatus::Blocked).then(report),
+            closed_at: (!status.is_open()).then_some(at(7)),
+        };
+        let expected = Execution {
+            status,
+            blocked: update.blocked.clone(),
+            closed_at: update.closed_at,
+            ..run.clone()
+        };
+        let change = ExecutionChange::Update(update);
+        owned
+            .commit([RunTransition { execution: change, ..transition(run.key) }])
+            .await
+            .expect("updates");
+        assert_eq!(owned.stored(&run).await, Some(expected));
+    }
+}
+
+/// Nothing in an id is taken for SQL, a pattern or an escape.
+pub async fn ids_may_hold_any_text(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let long = "x".repeat(255);
+    let texts = ["'; DROP TABLE x; --", "100%_\\", "\"q\" {a,b} NULL", "注文/17 🧾", &long, "é", "e\u{301}"];
+    let runs: Vec<_> = (1..).zip(texts).map(|(n, text)| execution(text, n)).collect();
+    owned.start(&runs.iter().collect::<Vec<_>>()).await;
+    for (run, text) in runs.iter().zip(texts) {
+        let id = workflow_id(text);
+        let found = owned.store.find_execution(&default_namespace(), &id, None).await;
+        assert_eq!(found.expect("finds").as_ref(), Some(run));
+    }
+}
+
+/// What a node reads to recover: all namespaces, in key order, only open runs.
+pub async fn open_runs_are_read_in_pages(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let runs: Vec<_> = (1..=25)
+        .map(|n| execution_in(["default", "other"][n % 2], &format!("order-{n}"), n as u128))
+        .collect();
+    owned.start(&runs.iter().collect::<Vec<_>>()).await;
+    let done: Vec<_> = runs.iter().step_by(5).collect();
+    owned.commit(done.iter().map(|run| close(run, 2))).await.expect("closes");
+    let mut expected: Vec<_> = runs.iter().filter(|run| !done.contains(run)).cloned().collect();
+    expected.sort_by_key(|run| run.key);
+    let mut found = Vec::new();
+    loop {
+        let after = found.last().map(|run: &Execution| run.key);
+        let page = owned.store.open_executions(after, 7).await.expect("reads");
+        assert!(page.len() <= 7);
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    assert_eq!(found, expected);
+}

@@ -1,0 +1,232 @@
+//! What the cases are made of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dacapo_model::event::{EventAttributes, HistoryEvent, WorkflowExecutionStarted};
+use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::ids::{
+    EventId, NamespaceName, OperationId, RequestId, RunId, RunKey, TypeName, WorkflowHash,
+    WorkflowId,
+};
+use dacapo_model::module::ModuleDigest;
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+use uuid::Uuid;
+
+use crate::Store;
+use crate::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
+use crate::error::Result;
+use crate::shard::{NodeId, Ownership};
+use crate::timer::{TimerKind, TimerRow};
+
+/// 2023-11-14T22:13:20.123456Z, when all cases begin.
+pub const START: Timestamp = Timestamp::from_micros(1_700_000_000_123_456);
+
+/// A time that many microseconds after [`START`].
+pub fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(START.as_micros() + micros)
+}
+
+/// The names of the case functions in a source text, in order.
+pub fn cases_of(source: &str) -> Vec<&str> {
+    source
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub async fn "))
+        .filter_map(|rest| rest.split_once('(').map(|(name, _)| name))
+        .collect()
+}
+
+/// The namespace the migrations make.
+pub fn default_namespace() -> NamespaceName {
+    namespace("default")
+}
+
+/// A namespace's name.
+pub fn namespace(name: &str) -> NamespaceName {
+    NamespaceName::new(name).expect("a valid namespace")
+}
+
+/// A workflow id.
+pub fn workflow_id(text: &str) -> WorkflowId {
+    WorkflowId::new(text).expect("a valid workflow id")
+}
+
+/// A request id.
+pub fn request_id(text: &str) -> RequestId {
+    RequestId::new(text).expect("a valid request id")
+}
+
+/// A type name.
+pub fn type_name(text: &str) -> TypeName {
+    TypeName::new(text).expect("a valid type name")
+}
+
+/// The run id with this number.
+pub fn run_id(number: u128) -> RunId {
+    RunId(Uuid::from_u128(number))
+}
+
+/// An open run of the default namespace, started at [`START`].
+pub fn execution(workflow: &str, number: u128) -> Execution {
+    execution_in("default", workflow, number)
+}
+
+/// An open run, started at [`START`].
+pub fn execution_in(namespace_name: &str, workflow: &str, number: u128) -> Execution {
+    let namespace = namespace(namespace_name);
+    let workflow_id = workflow_id(workflow);
+    Execution {
+        key: RunKey { hash: WorkflowHash::of(&namespace, &workflow_id), run_id: run_id(number) },
+        namespace,
+        workflow_id,
+        workflow_type: type_name("shop.order"),
+        module_digest: ModuleDigest::of(b"module"),
+        request_id: None,
+        status: ExecutionStatus::Running,
+        blocked: None,
+        started_at: START,
+        closed_at: None,
+    }
+}
+
+/// An event at [`START`].
+pub fn event(id: u64, attributes: EventAttributes) -> HistoryEvent {
+    HistoryEvent { id: EventId(id), time: START, attributes }
+}
+
+/// A small event with nothing of interest.
+pub fn any_event(id: u64) -> HistoryEvent {
+    event(id, EventAttributes::TimerFired { started_event_id: EventId(id), operation_id: OperationId(1) })
+}
+
+/// A transition that changes nothing yet.
+pub fn transition(key: RunKey) -> RunTransition {
+    RunTransition {
+        key,
+        events: Vec::new(),
+        execution: ExecutionChange::None,
+        timers_set: Vec::new(),
+        timers_cleared: Vec::new(),
+    }
+}
+
+/// A transition that appends events.
+pub fn append(key: RunKey, events: impl IntoIterator<Item = HistoryEvent>) -> RunTransition {
+    RunTransition { events: events.into_iter().collect(), ..transition(key) }
+}
+
+/// The transition that starts a run: its row and its first event.
+pub fn start(execution: &Execution) -> RunTransition {
+    let started = WorkflowExecutionStarted {
+        workflow_type: execution.workflow_type.clone(),
+        module_digest: execution.module_digest,
+        input: Payload::from(b"{}".to_vec()),
+        engine_version: 1,
+        request_id: execution.request_id.clone(),
+        environment: BTreeMap::new(),
+        arguments: Vec::new(),
+        continued_from: None,
+    };
+    let first = event(1, EventAttributes::WorkflowExecutionStarted(Box::new(started)));
+    RunTransition {
+        execution: ExecutionChange::Insert(Box::new(execution.clone())),
+        ..append(execution.key, [first])
+    }
+}
+
+/// The transition that closes a run with event `id`.
+pub fn close(execution: &Execution, id: u64) -> RunTransition {
+    let closing = EventAttributes::WorkflowExecutionCompleted { result: Payload::default() };
+    RunTransition {
+        execution: ExecutionChange::Update(ExecutionUpdate {
+            status: ExecutionStatus::Completed,
+            blocked: None,
+            closed_at: Some(at(1)),
+        }),
+        ..append(execution.key, [event(id, closing)])
+    }
+}
+
+/// What [`close`] makes of a run.
+pub fn closed(execution: &Execution) -> Execution {
+    Execution {
+        status: ExecutionStatus::Completed,
+        closed_at: Some(at(1)),
+        ..execution.clone()
+    }
+}
+
+/// A workflow's timer.
+pub fn timer(key: RunKey, event_id: u64, fire_at: Timestamp) -> TimerRow {
+    TimerRow { key, event_id: EventId(event_id), fire_at, kind: TimerKind::Timer }
+}
+
+/// The event that starts such a timer.
+pub fn timer_started(id: u64, fire_at: Timestamp) -> HistoryEvent {
+    event(id, EventAttributes::TimerStarted { operation_id: OperationId(1), fire_at })
+}
+
+/// A unit of one or several transitions.
+pub fn unit(transitions: impl IntoIterator<Item = RunTransition>) -> CommitUnit {
+    CommitUnit { transitions: transitions.into_iter().collect() }
+}
+
+/// The node with this number.
+pub fn node(number: u128) -> NodeId {
+    NodeId(Uuid::from_u128(number))
+}
+
+/// A store together with the right to write to it.
+pub struct Owned {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// All shards, taken for node 1.
+    pub ownership: Ownership,
+}
+
+impl Owned {
+    /// Takes all shards.
+    pub async fn of(store: Arc<dyn Store>) -> Self {
+        let ownership = store.acquire_all_shards(node(1)).await.expect("shards are free");
+        Self { store, ownership }
+    }
+
+    /// Commits transitions, each as a unit of its own, in one commit.
+    pub async fn commit(&self, transitions: impl IntoIterator<Item = RunTransition>) -> Result<()> {
+        let units: Vec<_> = transitions.into_iter().map(|it| unit([it])).collect();
+        self.store.commit(&self.ownership, &units).await
+    }
+
+    /// Starts runs in one commit.
+    pub async fn start(&self, executions: &[&Execution]) {
+        let starts = executions.iter().map(|execution| start(execution));
+        self.commit(starts).await.expect("the runs start");
+    }
+
+    /// The whole history of a run.
+    pub async fn history(&self, key: RunKey) -> Vec<HistoryEvent> {
+        self.store.load_history(key, EventId::FIRST, 100_000).await.expect("history")
+    }
+
+    /// The run with this key's id, as stored.
+    pub async fn stored(&self, execution: &Execution) -> Option<Execution> {
+        let Execution { namespace, workflow_id, key, .. } = execution;
+        self.store
+            .find_execution(namespace, workflow_id, Some(key.run_id))
+            .await
+            .expect("execution")
+    }
+}
+
+/// Asserts that a commit was refused by a unique key.
+#[track_caller]
+pub fn assert_conflict(result: Result<()>) {
+    assert!(matches!(result, Err(crate::error::StoreError::Conflict { .. })), "{result:?}");
+}
+
+/// Asserts that a commit was refused because of a newer owner.
+#[track_caller]
+pub fn assert_fenced(result: Result<()>) {
+    assert!(matches!(result, Err(crate::error::StoreError::Fenced { .. })), "{result:?}");
+}

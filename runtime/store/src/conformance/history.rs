@@ -1,0 +1,160 @@
+//! Histories come back exactly as they were written.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent};
+use dacapo_model::ids::{EventId, OperationId};
+use dacapo_model::payload::Payload;
+use dacapo_model::retry::RetryPolicy;
+
+use super::fixtures::*;
+use super::samples::every_event;
+use crate::Store;
+
+/// For the check that every case is listed.
+pub const SOURCE: &str = include_str!("history.rs");
+
+async fn assert_comes_back(store: Arc<dyn Store>, attributes: Vec<EventAttributes>) {
+    let owned = Owned::of(store).await;
+    let run = execution("order-1", 1);
+    let events: Vec<_> = (1..)
+        .zip(attributes)
+        .map(|(id, attributes)| HistoryEvent { id: EventId(id), time: at(id as i64), attributes })
+        .collect();
+    owned.commit([append(run.key, events.clone())]).await.expect("commits");
+    assert_eq!(owned.history(run.key).await, events);
+    let histories = owned.store.load_histories(&[run.key]).await.expect("histories");
+    assert_eq!(histories, [events]);
+}
+
+/// One of each, with every optional part present.
+pub async fn every_event_type_comes_back(store: Arc<dyn Store>) {
+    let events = every_event();
+    let types: BTreeSet<_> = events.iter().map(EventAttributes::type_name).collect();
+    assert_eq!(types.len(), events.len(), "one sample per type");
+    assert_comes_back(store, events).await;
+}
+
+/// Any bytes, none at all, and many.
+pub async fn payloads_come_back_byte_for_byte(store: Arc<dyn Store>) {
+    let payloads: [Vec<u8>; 6] = [
+        Vec::new(),
+        vec![0],
+        (0..=255).collect(),
+        b"{ \"spaces\" :  1e2, \"dup\":1, \"dup\":2 }".to_vec(),
+        vec![0xc3, 0x28],
+        vec![b'x'; 3_000_000],
+    ];
+    let with_payload: Vec<_> = every_event().into_iter().filter(|it| it.payload().is_some()).collect();
+    let mut events = Vec::new();
+    for sample in &with_payload {
+        let of_this_type = payloads.iter().map(|payload| {
+            let mut event = sample.clone();
+            event.set_payload(Payload::from(payload.clone()));
+            event
+        });
+        events.extend(of_this_type);
+    }
+    assert_comes_back(store, events).await;
+}
+
+/// Messages come from guests and clients; PostgreSQL can't keep U+0000 as such.
+pub async fn texts_come_back_whatever_they_hold(store: Arc<dyn Store>) {
+    let texts = [
+        "",
+        "\0",
+        "\u{10}",
+        "\u{10}0",
+        "a\0b\u{10}\u{10}0c",
+        "\\u0000",
+        "\\",
+        "'\"; DROP TABLE history_events; --",
+        "line\r\n\ttab \u{7f}\u{80}\u{9f}",
+        "\u{feff}\u{fffe}\u{ffff}\u{10ffff}",
+        "🦀 ünïcödé ﷽",
+    ];
+    let events = texts.map(|text| EventAttributes::WorkflowExecutionTerminated {
+        reason: text.to_owned(),
+    });
+    assert_comes_back(store, events.into()).await;
+}
+
+/// Through whatever number type the database has for JSON.
+pub async fn numbers_come_back_exactly(store: Arc<dyn Store>) {
+    let coefficients = [1.0, 1.1, 0.1 + 0.2, 1e300, f64::MIN_POSITIVE, 1.000_000_000_000_000_2];
+    let scheduled = coefficients.map(|backoff_coefficient| EventAttributes::ActivityTaskScheduled {
+        operation_id: OperationId(u32::MAX),
+        activity_type: type_name("shop.charge"),
+        input: Payload::default(),
+        options: ActivityOptions {
+            start_to_close_timeout: std::time::Duration::from_micros(u64::MAX),
+            schedule_to_close_timeout: None,
+            retry: RetryPolicy { backoff_coefficient, ..RetryPolicy::default() },
+        },
+    });
+    let ids = [1, u64::from(u32::MAX), u64::MAX].map(|id| EventAttributes::TimerFired {
+        started_event_id: EventId(id),
+        operation_id: OperationId(0),
+    });
+    assert_comes_back(store, scheduled.into_iter().chain(ids).collect()).await;
+}
+
+/// From any event on, and never more than asked for.
+pub async fn a_history_is_read_in_pages(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = execution("order-1", 1);
+    owned.start(&[&run]).await;
+    owned.commit([append(run.key, (2..=12).map(any_event))]).await.expect("commits");
+    let page = async |from, limit| -> Vec<u64> {
+        let events = owned.store.load_history(run.key, EventId(from), limit).await.expect("reads");
+        events.iter().map(|event| event.id.0).collect()
+    };
+    assert_eq!(page(1, 5).await, [1, 2, 3, 4, 5]);
+    assert_eq!(page(6, 5).await, [6, 7, 8, 9, 10]);
+    assert_eq!(page(11, 5).await, [11, 12]);
+    assert_eq!(page(13, 5).await, [0; 0]);
+    assert_eq!(page(0, 1).await, [1]);
+    assert_eq!(page(u64::MAX, u32::MAX).await, [0; 0]);
+    assert_eq!(page(1, 0).await, [0; 0]);
+}
+
+/// However long the history is.
+pub async fn the_last_event_is_read_alone(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let (run, other) = (execution("order-1", 1), execution("order-1", 2));
+    let last = async |key| owned.store.last_event(key).await.expect("reads");
+    assert_eq!(last(run.key).await, None);
+    owned.start(&[&run]).await;
+    owned.commit([append(run.key, (2..=12).map(any_event))]).await.expect("commits");
+    assert_eq!(last(run.key).await, Some(any_event(12)));
+    assert_eq!(last(other.key).await, None);
+}
+
+/// In the order asked for, with a place for unknown runs.
+pub async fn several_histories_are_read_at_once(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let runs: Vec<_> = (1..=5).map(|n| execution(&format!("order-{n}"), n)).collect();
+    owned.start(&runs.iter().collect::<Vec<_>>()).await;
+    let longer = runs.iter().zip(2..).map(|(run, last)| append(run.key, (2..=last).map(any_event)));
+    owned.commit(longer).await.expect("commits");
+    let unknown = execution("order-9", 9);
+    let order = [&runs[3], &unknown, &runs[0], &runs[4]];
+    let keys = order.map(|run| run.key);
+    let histories = owned.store.load_histories(&keys).await.expect("histories");
+    let lengths: Vec<_> = histories.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [5, 0, 2, 6]);
+    for (history, run) in histories.iter().zip(order) {
+        assert_eq!(*history, owned.history(run.key).await);
+    }
+    assert_eq!(owned.store.load_histories(&[]).await.expect("histories"), [[]; 0]);
+}
+
+/// A run is its key; another run id or hash is another run.
+pub async fn an_unknown_run_has_no_events(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = execution("order-1", 1);
+    owned.start(&[&run]).await;
+    assert_eq!(owned.history(execution("order-1", 2).key).await, []);
+    assert_eq!(owned.history(execution("order-2", 1).key).await, []);
+}

@@ -1,0 +1,146 @@
+//! What every backend must do, as tests.
+//!
+//! A case is an async function that gets an empty, migrated store and panics if
+//! the store breaks the contract. A backend runs all of them, each as a test of
+//! its own:
+//!
+//! ```text
+//! dacapo_store::conformance_tests!(on_a_fresh_store);
+//! ```
+//!
+//! where `on_a_fresh_store(case)` opens a store nobody else uses, awaits
+//! `case(store)`, and removes the store whether or not the case panicked.
+
+pub mod commit;
+pub mod commit_keys;
+pub mod execution;
+pub mod execution_list;
+pub mod fixtures;
+pub mod history;
+pub mod module;
+pub mod namespace;
+pub mod samples;
+pub mod shard;
+pub mod timer;
+
+/// Makes a test of every case. The argument is the path of an async function
+/// that takes a case and runs it on a fresh store.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($on_a_fresh_store:path) => {
+        $crate::conformance_tests! {
+            @cases $on_a_fresh_store;
+            commit {
+                a_commit_writes_events_summary_and_timers,
+                an_empty_commit_does_nothing,
+                a_conflict_in_one_unit_leaves_nothing_of_any,
+                a_thousand_units_are_one_commit,
+                units_of_one_run_are_applied_in_order,
+                a_run_may_start_and_close_in_one_commit,
+                a_change_of_an_unknown_run_is_refused,
+                a_summary_that_contradicts_itself_is_refused,
+                statements_and_commits_are_counted,
+            }
+            commit_keys {
+                an_event_id_is_written_once,
+                an_event_given_twice_in_one_commit_is_refused,
+                one_of_two_concurrent_writers_wins,
+                only_one_run_of_a_workflow_id_is_open,
+                two_open_runs_in_one_commit_are_refused,
+                a_blocked_run_is_open,
+                closing_a_run_frees_its_workflow_id,
+                a_run_may_replace_an_open_one_in_one_unit,
+                workflow_ids_of_namespaces_are_apart,
+                only_one_run_of_a_workflow_id_has_a_request_id,
+                runs_without_request_id_do_not_collide,
+                a_run_is_inserted_once,
+            }
+            execution {
+                a_run_is_found_by_its_id,
+                the_open_run_is_found_before_the_latest,
+                the_latest_run_is_found_if_none_is_open,
+                a_run_is_found_by_its_request,
+                a_blocked_report_comes_back,
+                a_summary_follows_its_updates,
+                ids_may_hold_any_text,
+                open_runs_are_read_in_pages,
+            }
+            execution_list {
+                runs_are_listed_newest_first,
+                every_filter_narrows_a_list,
+                filters_work_together_with_a_workflow_id,
+                pages_neither_repeat_nor_miss_runs_of_one_instant,
+                a_page_of_a_workflow_id_follows_the_page_before,
+                times_no_calendar_reaches_are_no_error,
+            }
+            history {
+                every_event_type_comes_back,
+                payloads_come_back_byte_for_byte,
+                texts_come_back_whatever_they_hold,
+                numbers_come_back_exactly,
+                a_history_is_read_in_pages,
+                the_last_event_is_read_alone,
+                several_histories_are_read_at_once,
+                an_unknown_run_has_no_events,
+            }
+            module {
+                versions_are_counted_under_a_name,
+                the_newest_content_again_is_no_new_version,
+                an_older_content_is_a_new_version,
+                content_is_kept_byte_for_byte,
+                one_content_may_have_several_names,
+                modules_are_listed_in_order,
+                concurrent_uploads_get_versions_of_their_own,
+                concurrent_uploads_of_one_content_make_one_version,
+                a_module_needs_a_namespace,
+            }
+            namespace {
+                there_is_a_default_namespace,
+            }
+            shard {
+                the_first_ranges_cover_every_hash_once,
+                taking_shards_raises_every_epoch,
+                a_former_owner_is_fenced_and_writes_nothing,
+                one_lost_shard_fences_the_whole_commit,
+                a_fence_is_reported_before_a_conflict,
+                a_shard_that_is_not_held_is_fenced,
+                no_commit_of_a_former_owner_lands_after_a_takeover,
+            }
+            timer {
+                a_timer_is_set_replaced_and_cleared,
+                a_timer_set_and_cleared_in_one_commit_is_gone,
+                due_timers_come_in_order_and_in_pages,
+                a_timer_is_not_due_at_its_bound,
+                timers_of_runs_are_read_together,
+                a_retry_keeps_its_failure,
+                a_timer_may_be_further_than_any_calendar,
+            }
+        }
+    };
+    (@cases $on_a_fresh_store:path; $($family:ident { $($case:ident,)* })*) => {
+        $(
+            mod $family {
+                use super::*;
+                $(
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                    async fn $case() {
+                        $on_a_fresh_store($crate::conformance::$family::$case).await;
+                    }
+                )*
+            }
+        )*
+        $crate::conformance_tests! { @complete $($family { $($case,)* })* }
+    };
+    (@complete $($family:ident { $($case:ident,)* })*) => {
+        /// A case that is written but not listed above would never run.
+        #[test]
+        fn every_case_is_listed() {
+            $(
+                let written = $crate::conformance::fixtures::cases_of(
+                    $crate::conformance::$family::SOURCE,
+                );
+                assert_eq!(written, [$(stringify!($case)),*], "{}", stringify!($family));
+            )*
+        }
+    };
+}

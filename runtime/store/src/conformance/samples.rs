@@ -1,0 +1,140 @@
+//! One event of every type.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dacapo_model::event::{
+    ActivityOptions, EventAttributes, TimeoutType, WorkflowExecutionStarted,
+};
+use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::ids::{EventId, OperationId};
+use dacapo_model::module::ModuleDigest;
+use dacapo_model::payload::Payload;
+use dacapo_model::retry::{RetryPolicy, RetryState};
+
+use super::fixtures::{START, request_id, run_id, type_name};
+
+/// A failure with everything a failure can have.
+pub fn failure() -> Failure {
+    let mut cause = Failure::new(FailureKind::Application, "Declined", "no \"funds\"\n\0\u{10}end");
+    cause.info.details = Some(Payload::from(vec![0, 255, 128]));
+    cause.info.next_retry_delay = Some(Duration::from_micros(1_500_001));
+    let mut failure = Failure::new(FailureKind::Activity, "ActivityFailed", "ünï 'cödé'")
+        .non_retryable()
+        .caused_by(cause);
+    failure.info.details = Some(Payload::default());
+    failure
+}
+
+fn options() -> ActivityOptions {
+    ActivityOptions {
+        start_to_close_timeout: Duration::from_micros(7_000_001),
+        schedule_to_close_timeout: Some(Duration::from_secs(3600)),
+        retry: RetryPolicy {
+            backoff_coefficient: 1.1,
+            maximum_attempts: 3,
+            non_retryable_types: vec!["Declined".to_owned(), "\0".to_owned()],
+            ..RetryPolicy::default()
+        },
+    }
+}
+
+/// Pairs each variant with a sample. The match has no wildcard, so a new variant
+/// does not compile until it has its sample here.
+macro_rules! samples {
+    ($($pattern:pat => $sample:expr,)*) => {
+        /// One event of every type, with every optional part present.
+        pub fn every_event() -> Vec<EventAttributes> {
+            let samples = vec![$($sample),*];
+            assert!(samples.iter().all(is_paired));
+            samples
+        }
+
+        fn is_paired(attributes: &EventAttributes) -> bool {
+            match attributes {
+                $($pattern => true,)*
+            }
+        }
+    };
+}
+
+samples! {
+    EventAttributes::WorkflowExecutionStarted(_) =>
+        EventAttributes::WorkflowExecutionStarted(Box::new(WorkflowExecutionStarted {
+            workflow_type: type_name("shop.order"),
+            module_digest: ModuleDigest::of(b"module"),
+            input: Payload::from(b"{\"order\":17}".to_vec()),
+            engine_version: 1,
+            request_id: Some(request_id("request-1")),
+            environment: BTreeMap::from([("LANG".to_owned(), "de\0DE".to_owned())]),
+            arguments: vec!["--fast".to_owned(), String::new()],
+            continued_from: Some(run_id(99)),
+        })),
+    EventAttributes::WorkflowExecutionCancelRequested { .. } =>
+        EventAttributes::WorkflowExecutionCancelRequested {
+            reason: "customer's wish".to_owned(),
+            request_id: Some(request_id("request-2")),
+        },
+    EventAttributes::WorkflowExecutionCompleted { .. } =>
+        EventAttributes::WorkflowExecutionCompleted { result: Payload::from(b"null".to_vec()) },
+    EventAttributes::WorkflowExecutionFailed { .. } =>
+        EventAttributes::WorkflowExecutionFailed { failure: failure() },
+    EventAttributes::WorkflowExecutionCanceled { .. } =>
+        EventAttributes::WorkflowExecutionCanceled { details: "cleaned up\0".to_owned() },
+    EventAttributes::WorkflowExecutionTerminated { .. } =>
+        EventAttributes::WorkflowExecutionTerminated { reason: String::new() },
+    EventAttributes::WorkflowExecutionContinuedAsNew { .. } =>
+        EventAttributes::WorkflowExecutionContinuedAsNew {
+            new_run_id: run_id(u128::MAX),
+            workflow_type: type_name("shop.next"),
+            input: Payload::from(b"[]".to_vec()),
+        },
+    EventAttributes::WorkflowTaskFailed { .. } =>
+        EventAttributes::WorkflowTaskFailed {
+            code: "guest_trap".to_owned(),
+            message: "unreachable\0".to_owned(),
+        },
+    EventAttributes::ActivityTaskScheduled { .. } =>
+        EventAttributes::ActivityTaskScheduled {
+            operation_id: OperationId(u32::MAX),
+            activity_type: type_name("shop.charge"),
+            input: Payload::from(vec![1, 2, 3]),
+            options: options(),
+        },
+    EventAttributes::ActivityTaskStarted { .. } =>
+        EventAttributes::ActivityTaskStarted { scheduled_event_id: EventId(2), attempt: 1 },
+    EventAttributes::ActivityTaskCompleted { .. } =>
+        EventAttributes::ActivityTaskCompleted {
+            scheduled_event_id: EventId(2),
+            operation_id: OperationId(1),
+            attempt: u32::MAX,
+            result: Payload::from(b"\"paid\"".to_vec()),
+        },
+    EventAttributes::ActivityTaskFailed { .. } =>
+        EventAttributes::ActivityTaskFailed {
+            scheduled_event_id: EventId(2),
+            operation_id: OperationId(1),
+            attempt: 3,
+            failure: failure(),
+            retry_state: RetryState::MaximumAttemptsReached,
+        },
+    EventAttributes::ActivityTaskTimedOut { .. } =>
+        EventAttributes::ActivityTaskTimedOut {
+            scheduled_event_id: EventId(2),
+            operation_id: OperationId(1),
+            attempt: 3,
+            timeout_type: TimeoutType::ScheduleToClose,
+            last_failure: Some(failure()),
+        },
+    EventAttributes::ActivityTaskCanceled { .. } =>
+        EventAttributes::ActivityTaskCanceled {
+            scheduled_event_id: EventId(2),
+            operation_id: OperationId(1),
+        },
+    EventAttributes::TimerStarted { .. } =>
+        EventAttributes::TimerStarted { operation_id: OperationId(1), fire_at: START },
+    EventAttributes::TimerFired { .. } =>
+        EventAttributes::TimerFired { started_event_id: EventId(9), operation_id: OperationId(1) },
+    EventAttributes::TimerCanceled { .. } =>
+        EventAttributes::TimerCanceled { started_event_id: EventId(9), operation_id: OperationId(1) },
+}

@@ -1,0 +1,137 @@
+//! Timers: one row per event, read when they are due.
+
+use std::sync::Arc;
+
+use dacapo_model::ids::EventId;
+use dacapo_model::time::Timestamp;
+
+use super::fixtures::*;
+use super::samples;
+use crate::Store;
+use crate::commit::RunTransition;
+use crate::timer::{TimerCursor, TimerKind, TimerRow};
+
+/// For the check that every case is listed.
+pub const SOURCE: &str = include_str!("timer.rs");
+
+fn set(timers: Vec<TimerRow>) -> RunTransition {
+    RunTransition { timers_set: timers.clone(), ..transition(timers[0].key) }
+}
+
+/// Clearing what is not there is no error.
+pub async fn a_timer_is_set_replaced_and_cleared(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let key = execution("order-1", 1).key;
+    let stored = async || owned.store.run_timers(&[key]).await.expect("timers");
+    let retry = TimerRow {
+        kind: TimerKind::ActivityRetry { attempt: 2, last_failure: samples::failure() },
+        ..timer(key, 2, at(20))
+    };
+    owned.commit([set(vec![timer(key, 2, at(10)), timer(key, 3, at(30))])]).await.expect("sets");
+    owned.commit([set(vec![retry.clone()])]).await.expect("replaces");
+    assert_eq!(stored().await, [retry, timer(key, 3, at(30))]);
+    owned.commit([set(vec![timer(key, 2, at(40))])]).await.expect("replaces back");
+    assert_eq!(stored().await, [timer(key, 2, at(40)), timer(key, 3, at(30))]);
+    let clear = RunTransition {
+        timers_cleared: vec![EventId(2), EventId(9)],
+        ..transition(key)
+    };
+    owned.commit([clear.clone()]).await.expect("clears");
+    owned.commit([clear]).await.expect("clears again");
+    assert_eq!(stored().await, [timer(key, 3, at(30))]);
+}
+
+/// And a transition that does both leaves it set.
+pub async fn a_timer_set_and_cleared_in_one_commit_is_gone(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let key = execution("order-1", 1).key;
+    let clear = |event_id| RunTransition {
+        timers_cleared: vec![EventId(event_id)],
+        ..transition(key)
+    };
+    let both = RunTransition { timers_set: vec![timer(key, 3, at(2))], ..clear(3) };
+    owned.commit([set(vec![timer(key, 2, at(1))]), clear(2), both]).await.expect("commits");
+    let stored = owned.store.run_timers(&[key]).await.expect("timers");
+    assert_eq!(stored, [timer(key, 3, at(2))]);
+}
+
+/// Equal times are told apart by run and event.
+pub async fn due_timers_come_in_order_and_in_pages(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let keys: Vec<_> = (1..=4_u128).map(|n| execution(&format!("order-{}", n / 2), n).key).collect();
+    let mut expected = Vec::new();
+    for key in &keys {
+        let timers: Vec<_> = (2..=6).map(|id| timer(*key, id, at((id % 3) as i64))).collect();
+        expected.extend(timers.clone());
+        owned.commit([set(timers)]).await.expect("sets");
+    }
+    owned.commit([set(vec![timer(keys[0], 7, at(100))])]).await.expect("sets");
+    expected.sort_by_key(|it| (it.fire_at, it.key, it.event_id));
+    let mut found: Vec<TimerRow> = Vec::new();
+    loop {
+        let after = found.last().map(|it| TimerCursor {
+            fire_at: it.fire_at,
+            key: it.key,
+            event_id: it.event_id,
+        });
+        let page = owned.store.due_timers(at(50), after, 3).await.expect("reads");
+        assert!(page.len() <= 3);
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    assert_eq!(found, expected);
+}
+
+/// "Before `until`", to the microsecond.
+pub async fn a_timer_is_not_due_at_its_bound(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let key = execution("order-1", 1).key;
+    owned.commit([set(vec![timer(key, 2, at(10))])]).await.expect("sets");
+    assert_eq!(owned.store.due_timers(at(10), None, 9).await.expect("reads"), []);
+    assert_eq!(owned.store.due_timers(at(11), None, 9).await.expect("reads").len(), 1);
+}
+
+/// In the order (run, event), only of the runs asked for.
+pub async fn timers_of_runs_are_read_together(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let mut keys: Vec<_> = (1..=5_u128).map(|n| execution(&format!("order-{n}"), n).key).collect();
+    for key in &keys {
+        let timers = vec![timer(*key, 3, at(1)), timer(*key, 2, at(2))];
+        owned.commit([set(timers)]).await.expect("sets");
+    }
+    keys.pop();
+    let found = owned.store.run_timers(&keys).await.expect("reads");
+    keys.sort();
+    let expected: Vec<_> = keys
+        .iter()
+        .flat_map(|&key| [timer(key, 2, at(2)), timer(key, 3, at(1))])
+        .collect();
+    assert_eq!(found, expected);
+    assert_eq!(owned.store.run_timers(&[]).await.expect("reads"), []);
+}
+
+/// With its causes, details and whatever text the guest put there.
+pub async fn a_retry_keeps_its_failure(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let key = execution("order-1", 1).key;
+    let kind = TimerKind::ActivityRetry { attempt: u32::MAX, last_failure: samples::failure() };
+    let retry = TimerRow { kind, ..timer(key, 2, at(1)) };
+    owned.commit([set(vec![retry.clone()])]).await.expect("sets");
+    assert_eq!(owned.store.run_timers(&[key]).await.expect("reads"), [retry.clone()]);
+    assert_eq!(owned.store.due_timers(at(2), None, 1).await.expect("reads"), [retry]);
+}
+
+/// A guest may sleep for ever. Such a time may be stored as the last one there
+/// is, but it is kept, and it is not due.
+pub async fn a_timer_may_be_further_than_any_calendar(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let key = execution("order-1", 1).key;
+    let never = Timestamp::from_micros(i64::MAX);
+    owned.commit([set(vec![timer(key, 2, never)])]).await.expect("sets");
+    let in_ten_thousand_years = at(10_000 * 365 * 86_400_000_000);
+    let due = owned.store.due_timers(in_ten_thousand_years, None, 1).await.expect("reads");
+    assert_eq!(due, []);
+    assert_eq!(owned.store.run_timers(&[key]).await.expect("reads").len(), 1);
+}

@@ -1,0 +1,313 @@
+//! A store that fails on demand: for tests of what happens then.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::execution::Execution;
+use dacapo_model::ids::{EventId, NamespaceName, RequestId, RunId, RunKey, WorkflowId};
+use dacapo_model::module::{ModuleDigest, ModuleVersion};
+use dacapo_model::time::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use crate::Store;
+use crate::commit::{CommitStore, CommitUnit};
+use crate::error::{Result, StoreError};
+use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore};
+use crate::history::HistoryStore;
+use crate::module::{ModuleStore, NewModule};
+use crate::namespace::NamespaceStore;
+use crate::shard::{NodeId, Ownership, ShardStore};
+use crate::statistics::{Statistics, StatisticsStore};
+use crate::timer::{TimerCursor, TimerRow, TimerStore};
+
+/// A method of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Of [`CommitStore`].
+    Commit,
+    /// Of [`ExecutionStore`].
+    FindExecution,
+    /// Of [`ExecutionStore`].
+    FindExecutionByRequest,
+    /// Of [`ExecutionStore`].
+    ListExecutions,
+    /// Of [`ExecutionStore`].
+    OpenExecutions,
+    /// Of [`HistoryStore`].
+    LoadHistory,
+    /// Of [`HistoryStore`].
+    LastEvent,
+    /// Of [`HistoryStore`].
+    LoadHistories,
+    /// Of [`ModuleStore`].
+    PutModule,
+    /// Of [`ModuleStore`].
+    AllModules,
+    /// Of [`ModuleStore`].
+    ModuleBytes,
+    /// Of [`NamespaceStore`].
+    Namespaces,
+    /// Of [`ShardStore`].
+    AcquireAllShards,
+    /// Of [`ShardStore`].
+    ShardOwners,
+    /// Of [`TimerStore`].
+    DueTimers,
+    /// Of [`TimerStore`].
+    RunTimers,
+}
+
+/// One call, as the script sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// What is called.
+    pub operation: Operation,
+    /// How often it was called so far, this call included.
+    pub number: u64,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// It is done as asked.
+    None,
+    /// It is not done, and reported as unavailable.
+    Unavailable,
+    /// It is done, but reported as unavailable.
+    DoneButUnavailable,
+    /// It is not done, and reported as fenced.
+    Fenced,
+    /// It is done once the semaphore gives a permit, which is used up. A delay
+    /// that ends when the test says so.
+    Delayed(Arc<Semaphore>),
+}
+
+type Script = Box<dyn Fn(Call) -> Fault + Send + Sync>;
+type Hook = Box<dyn Fn(u64) + Send + Sync>;
+
+/// Passes calls on to another store, except where its script says otherwise.
+pub struct FaultyStore {
+    inner: Arc<dyn Store>,
+    script: Script,
+    before_commit: Hook,
+    after_commit: Hook,
+    calls: Mutex<HashMap<Operation, u64>>,
+}
+
+impl FaultyStore {
+    /// Wraps a store; `script` is asked about every call.
+    pub fn new(
+        inner: Arc<dyn Store>,
+        script: impl Fn(Call) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            inner,
+            script: Box::new(script),
+            before_commit: Box::new(|_| {}),
+            after_commit: Box::new(|_| {}),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// Wraps a store without faults, for its hooks.
+    pub fn transparent(inner: Arc<dyn Store>) -> Self {
+        Self::new(inner, |_| Fault::None)
+    }
+
+    /// Calls `hook` just before the n-th commit (from 1) reaches the store. A
+    /// test of crashes ends the process there.
+    #[must_use]
+    pub fn before_commit(mut self, hook: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.before_commit = Box::new(hook);
+        self
+    }
+
+    /// Calls `hook` when the n-th commit (from 1) was done, before anyone is
+    /// told.
+    #[must_use]
+    pub fn after_commit(mut self, hook: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.after_commit = Box::new(hook);
+        self
+    }
+
+    async fn call<T>(
+        &self,
+        operation: Operation,
+        perform: impl AsyncFnOnce(u64) -> Result<T>,
+    ) -> Result<T> {
+        let number = {
+            let mut calls = self.calls.lock();
+            let number = calls.entry(operation).or_default();
+            *number += 1;
+            *number
+        };
+        match (self.script)(Call { operation, number }) {
+            Fault::None => perform(number).await,
+            Fault::Unavailable => Err(unavailable("before it was done")),
+            Fault::DoneButUnavailable => {
+                perform(number).await?;
+                Err(unavailable("after it was done"))
+            }
+            Fault::Fenced => Err(StoreError::Fenced { shard_id: 0, epoch: u64::MAX }),
+            Fault::Delayed(until) => {
+                match until.acquire().await {
+                    Ok(permit) => permit.forget(),
+                    Err(closed) => return Err(StoreError::Unavailable { source: closed.into() }),
+                }
+                perform(number).await
+            }
+        }
+    }
+}
+
+fn unavailable(when: &str) -> StoreError {
+    StoreError::Unavailable { source: format!("a fault was injected {when}").into() }
+}
+
+#[async_trait]
+impl CommitStore for FaultyStore {
+    async fn commit(&self, ownership: &Ownership, units: &[CommitUnit]) -> Result<()> {
+        self.call(Operation::Commit, async |number| {
+            (self.before_commit)(number);
+            self.inner.commit(ownership, units).await?;
+            (self.after_commit)(number);
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ExecutionStore for FaultyStore {
+    async fn find_execution(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+        run_id: Option<RunId>,
+    ) -> Result<Option<Execution>> {
+        self.call(Operation::FindExecution, async |_| {
+            self.inner.find_execution(namespace, workflow_id, run_id).await
+        })
+        .await
+    }
+
+    async fn find_execution_by_request(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+        request_id: &RequestId,
+    ) -> Result<Option<Execution>> {
+        self.call(Operation::FindExecutionByRequest, async |_| {
+            self.inner.find_execution_by_request(namespace, workflow_id, request_id).await
+        })
+        .await
+    }
+
+    async fn list_executions(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        after: Option<ExecutionCursor>,
+        limit: u32,
+    ) -> Result<Vec<Execution>> {
+        self.call(Operation::ListExecutions, async |_| {
+            self.inner.list_executions(namespace, filter, after, limit).await
+        })
+        .await
+    }
+
+    async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
+        self.call(Operation::OpenExecutions, async |_| {
+            self.inner.open_executions(after, limit).await
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl HistoryStore for FaultyStore {
+    async fn load_history(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+    ) -> Result<Vec<HistoryEvent>> {
+        self.call(Operation::LoadHistory, async |_| {
+            self.inner.load_history(key, from, limit).await
+        })
+        .await
+    }
+
+    async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
+        self.call(Operation::LastEvent, async |_| self.inner.last_event(key).await).await
+    }
+
+    async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>> {
+        self.call(Operation::LoadHistories, async |_| self.inner.load_histories(keys).await).await
+    }
+}
+
+#[async_trait]
+impl ModuleStore for FaultyStore {
+    async fn put_module(&self, module: NewModule) -> Result<(ModuleVersion, bool)> {
+        self.call(Operation::PutModule, async |_| self.inner.put_module(module).await).await
+    }
+
+    async fn all_modules(&self) -> Result<Vec<ModuleVersion>> {
+        self.call(Operation::AllModules, async |_| self.inner.all_modules().await).await
+    }
+
+    async fn module_bytes(&self, digest: ModuleDigest) -> Result<Option<Bytes>> {
+        self.call(Operation::ModuleBytes, async |_| self.inner.module_bytes(digest).await).await
+    }
+}
+
+#[async_trait]
+impl NamespaceStore for FaultyStore {
+    async fn namespaces(&self) -> Result<Vec<NamespaceName>> {
+        self.call(Operation::Namespaces, async |_| self.inner.namespaces().await).await
+    }
+}
+
+#[async_trait]
+impl ShardStore for FaultyStore {
+    async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership> {
+        self.call(Operation::AcquireAllShards, async |_| {
+            self.inner.acquire_all_shards(node).await
+        })
+        .await
+    }
+
+    async fn shard_owners(&self) -> Result<Vec<(u16, u64, Option<NodeId>)>> {
+        self.call(Operation::ShardOwners, async |_| self.inner.shard_owners().await).await
+    }
+}
+
+impl StatisticsStore for FaultyStore {
+    fn statistics(&self) -> Statistics {
+        self.inner.statistics()
+    }
+}
+
+#[async_trait]
+impl TimerStore for FaultyStore {
+    async fn due_timers(
+        &self,
+        until: Timestamp,
+        after: Option<TimerCursor>,
+        limit: u32,
+    ) -> Result<Vec<TimerRow>> {
+        self.call(Operation::DueTimers, async |_| {
+            self.inner.due_timers(until, after, limit).await
+        })
+        .await
+    }
+
+    async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>> {
+        self.call(Operation::RunTimers, async |_| self.inner.run_timers(keys).await).await
+    }
+}

@@ -1,0 +1,427 @@
+//! A complete store that forgets: for tests that need no database.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::execution::Execution;
+use dacapo_model::ids::{
+    EventId, NamespaceName, RequestId, RunId, RunKey, WorkflowHash, WorkflowId,
+};
+use dacapo_model::module::{ModuleDigest, ModuleVersion};
+use dacapo_model::time::Timestamp;
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use crate::batch::{Batch, touched_shards};
+use crate::commit::{CommitStore, CommitUnit};
+use crate::error::{Result, StoreError};
+use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore};
+use crate::history::HistoryStore;
+use crate::module::{ModuleStore, NewModule};
+use crate::namespace::NamespaceStore;
+use crate::shard::{INITIAL_SHARDS, NodeId, Ownership, ShardLease, ShardStore};
+use crate::statistics::{Counters, Statistics, StatisticsStore};
+use crate::timer::{TimerCursor, TimerRow, TimerStore};
+
+/// Keeps everything in memory, under one lock.
+pub struct MemoryStore {
+    state: Mutex<State>,
+    counters: Counters,
+}
+
+struct State {
+    namespaces: Vec<NamespaceName>,
+    modules: Vec<ModuleVersion>,
+    contents: HashMap<ModuleDigest, Bytes>,
+    shards: Vec<ShardLease>,
+    owner: Option<NodeId>,
+    executions: BTreeMap<RunKey, Execution>,
+    events: BTreeMap<(RunKey, EventId), HistoryEvent>,
+    timers: BTreeMap<(RunKey, EventId), TimerRow>,
+    due: BTreeSet<TimerCursor>,
+}
+
+impl MemoryStore {
+    /// An empty store with the namespace `default`.
+    pub fn new() -> Self {
+        let width = (1_i64 << 32) / i64::from(INITIAL_SHARDS);
+        let bound = |at: i64| {
+            WorkflowHash(i32::try_from(i64::from(i32::MIN) + at).expect("within 32 bits"))
+        };
+        let shards = (0..INITIAL_SHARDS).map(|shard_id| ShardLease {
+            shard_id,
+            hash_from: bound(i64::from(shard_id) * width),
+            hash_to: bound((i64::from(shard_id) + 1) * width - 1),
+            epoch: 0,
+        });
+        let state = State {
+            namespaces: vec![NamespaceName::new("default").expect("a valid name")],
+            modules: Vec::new(),
+            contents: HashMap::new(),
+            shards: shards.collect(),
+            owner: None,
+            executions: BTreeMap::new(),
+            events: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            due: BTreeSet::new(),
+        };
+        Self { state: Mutex::new(state), counters: Counters::default() }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        self.counters.add_statements(1);
+        read(&self.state.lock())
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl State {
+    fn check_fence(&self, ownership: &Ownership, units: &[CommitUnit]) -> Result<()> {
+        let fenced =
+            |shard: &ShardLease| StoreError::Fenced { shard_id: shard.shard_id, epoch: shard.epoch };
+        let touched = touched_shards(ownership, units).map_err(|hash| {
+            let after = self.shards.partition_point(|shard| shard.hash_from <= hash);
+            fenced(&self.shards[after - 1])
+        })?;
+        for (shard_id, epoch) in touched {
+            let shard = &self.shards[usize::from(shard_id)];
+            if shard.epoch != epoch {
+                return Err(fenced(shard));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the unique keys and the row counts of the databases refuse.
+    fn check_keys(&self, batch: &Batch<'_>) -> Result<()> {
+        let conflict = |key: &str| Err(StoreError::Conflict { key: key.to_owned() });
+        let mut new_events = HashSet::new();
+        for (key, event) in &batch.events {
+            let key = (*key, event.id);
+            if self.events.contains_key(&key) || !new_events.insert(key) {
+                return conflict("history_events_pkey");
+            }
+        }
+        if let Some(key) = batch.updates.keys().find(|key| !self.executions.contains_key(key)) {
+            return Err(StoreError::Corrupt {
+                table: "workflow_executions",
+                column: "run_id",
+                row: key.to_string(),
+                reason: "the run to change does not exist".to_owned(),
+            });
+        }
+        let mut inserted: Vec<&Execution> = Vec::new();
+        for execution in &batch.inserts {
+            if self.executions.contains_key(&execution.key) {
+                return conflict("workflow_executions_pkey");
+            }
+            let updated = |run: &&Execution| batch.updates.get(&run.key).map(|update| update.status);
+            let others = || {
+                let stored = self.runs_at(execution.key.hash);
+                let stored = stored.filter(|run| same_workflow(run, execution));
+                stored.map(|run| (run, updated(&run).unwrap_or(run.status))).chain(
+                    inserted
+                        .iter()
+                        .filter(|run| same_workflow(run, execution))
+                        .map(|run| (*run, run.status)),
+                )
+            };
+            if execution.status.is_open() && others().any(|(_, status)| status.is_open()) {
+                return conflict("workflow_executions_open");
+            }
+            if execution.request_id.is_some()
+                && others().any(|(run, _)| run.request_id == execution.request_id)
+            {
+                return conflict("workflow_executions_request");
+            }
+            inserted.push(execution);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, batch: &Batch<'_>) {
+        for (key, update) in &batch.updates {
+            if let Some(execution) = self.executions.get_mut(key) {
+                execution.status = update.status;
+                execution.blocked = update.blocked.clone();
+                execution.closed_at = update.closed_at;
+            }
+        }
+        for execution in &batch.inserts {
+            self.executions.insert(execution.key, execution.clone().into_owned());
+        }
+        for (key, event) in &batch.events {
+            self.events.insert((*key, event.id), (*event).clone());
+        }
+        let set = batch.timers_set.iter().map(|(key, timer)| (key, Some(*timer)));
+        let cleared = batch.timers_cleared.iter().map(|key| (key, None));
+        for (key, timer) in set.chain(cleared) {
+            if let Some(old) = self.timers.remove(key) {
+                self.due.remove(&cursor(&old));
+            }
+            if let Some(timer) = timer {
+                self.due.insert(cursor(timer));
+                self.timers.insert(*key, timer.clone());
+            }
+        }
+    }
+
+    fn runs_at(&self, hash: WorkflowHash) -> impl Iterator<Item = &Execution> {
+        let first = RunKey { hash, run_id: RunId(Uuid::nil()) };
+        let last = RunKey { hash, run_id: RunId(Uuid::max()) };
+        self.executions.range(first..=last).map(|(_, run)| run)
+    }
+}
+
+fn newest_first(runs: &mut [&Execution]) {
+    runs.sort_by_key(|run| Reverse((run.started_at, run.key.run_id)));
+}
+
+fn same_workflow(one: &Execution, other: &Execution) -> bool {
+    one.key.hash == other.key.hash
+        && one.namespace == other.namespace
+        && one.workflow_id == other.workflow_id
+}
+
+fn cursor(timer: &TimerRow) -> TimerCursor {
+    TimerCursor { fire_at: timer.fire_at, key: timer.key, event_id: timer.event_id }
+}
+
+/// Bounded by the caller; a `u32` fits on every platform that runs this.
+fn at_most(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+#[async_trait]
+impl CommitStore for MemoryStore {
+    async fn commit(&self, ownership: &Ownership, units: &[CommitUnit]) -> Result<()> {
+        if units.is_empty() {
+            return Ok(());
+        }
+        self.counters.add_statements(1);
+        let batch = Batch::fold(units)?;
+        let mut state = self.state.lock();
+        state.check_fence(ownership, units)?;
+        state.check_keys(&batch)?;
+        state.apply(&batch);
+        self.counters.add_commit();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ExecutionStore for MemoryStore {
+    async fn find_execution(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+        run_id: Option<RunId>,
+    ) -> Result<Option<Execution>> {
+        Ok(self.read(|state| {
+            let runs = state.runs_at(WorkflowHash::of(namespace, workflow_id));
+            let runs = runs.filter(|run| {
+                run.namespace == *namespace
+                    && run.workflow_id == *workflow_id
+                    && run_id.is_none_or(|run_id| run.key.run_id == run_id)
+            });
+            let mut runs: Vec<_> = runs.collect();
+            newest_first(&mut runs);
+            let open = runs.iter().find(|run| run.status.is_open());
+            open.or(runs.first()).map(|run| (*run).clone())
+        }))
+    }
+
+    async fn find_execution_by_request(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+        request_id: &RequestId,
+    ) -> Result<Option<Execution>> {
+        Ok(self.read(|state| {
+            let is_it = |run: &&Execution| {
+                run.namespace == *namespace
+                    && run.workflow_id == *workflow_id
+                    && run.request_id.as_ref() == Some(request_id)
+            };
+            state.runs_at(WorkflowHash::of(namespace, workflow_id)).find(is_it).cloned()
+        }))
+    }
+
+    async fn list_executions(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        after: Option<ExecutionCursor>,
+        limit: u32,
+    ) -> Result<Vec<Execution>> {
+        Ok(self.read(|state| {
+            let runs = state.executions.values().filter(|run| {
+                run.namespace == *namespace
+                    && (filter.statuses.is_empty() || filter.statuses.contains(&run.status))
+                    && filter.workflow_type.as_ref().is_none_or(|it| run.workflow_type == *it)
+                    && filter.workflow_id.as_ref().is_none_or(|it| run.workflow_id == *it)
+                    && filter.started_from.is_none_or(|from| run.started_at >= from)
+                    && filter.started_before.is_none_or(|before| run.started_at < before)
+                    && after.is_none_or(|after| {
+                        (run.started_at, run.key.run_id) < (after.started_at, after.run_id)
+                    })
+            });
+            let mut runs: Vec<_> = runs.collect();
+            newest_first(&mut runs);
+            runs.into_iter().take(at_most(limit)).cloned().collect()
+        }))
+    }
+
+    async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
+        Ok(self.read(|state| {
+            let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let runs = state.executions.range((start, Bound::Unbounded)).map(|(_, run)| run);
+            runs.filter(|run| run.status.is_open()).take(at_most(limit)).cloned().collect()
+        }))
+    }
+}
+
+#[async_trait]
+impl HistoryStore for MemoryStore {
+    async fn load_history(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+    ) -> Result<Vec<HistoryEvent>> {
+        Ok(self.read(|state| {
+            let events = state.events.range((key, from)..=(key, EventId(u64::MAX)));
+            events.take(at_most(limit)).map(|(_, event)| event.clone()).collect()
+        }))
+    }
+
+    async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
+        Ok(self.read(|state| {
+            let mut events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
+            events.next_back().map(|(_, event)| event.clone())
+        }))
+    }
+
+    async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>> {
+        Ok(self.read(|state| {
+            let history = |&key: &RunKey| {
+                let events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
+                events.map(|(_, event)| event.clone()).collect()
+            };
+            keys.iter().map(history).collect()
+        }))
+    }
+}
+
+#[async_trait]
+impl ModuleStore for MemoryStore {
+    async fn put_module(&self, module: NewModule) -> Result<(ModuleVersion, bool)> {
+        self.counters.add_statements(1);
+        let mut state = self.state.lock();
+        if !state.namespaces.contains(&module.namespace) {
+            return Err(StoreError::Corrupt {
+                table: "modules",
+                column: "namespace",
+                row: module.name.to_string(),
+                reason: format!("there is no namespace {}", module.namespace),
+            });
+        }
+        let is_same = |it: &&ModuleVersion| it.namespace == module.namespace && it.name == module.name;
+        let newest = state.modules.iter().filter(is_same).max_by_key(|it| it.version);
+        if let Some(newest) = newest.filter(|newest| newest.digest == module.digest) {
+            return Ok((newest.clone(), false));
+        }
+        let version = ModuleVersion {
+            version: newest.map_or(0, |newest| newest.version) + 1,
+            namespace: module.namespace,
+            name: module.name,
+            digest: module.digest,
+            size_bytes: u64::try_from(module.bytes.len()).unwrap_or(u64::MAX),
+            definitions: module.definitions,
+            created_at: module.created_at,
+        };
+        state.contents.insert(module.digest, module.bytes);
+        state.modules.push(version.clone());
+        Ok((version, true))
+    }
+
+    async fn all_modules(&self) -> Result<Vec<ModuleVersion>> {
+        let mut modules = self.read(|state| state.modules.clone());
+        modules.sort_by(|a, b| {
+            (&a.namespace, &a.name, a.version).cmp(&(&b.namespace, &b.name, b.version))
+        });
+        Ok(modules)
+    }
+
+    async fn module_bytes(&self, digest: ModuleDigest) -> Result<Option<Bytes>> {
+        Ok(self.read(|state| state.contents.get(&digest).cloned()))
+    }
+}
+
+#[async_trait]
+impl NamespaceStore for MemoryStore {
+    async fn namespaces(&self) -> Result<Vec<NamespaceName>> {
+        Ok(self.read(|state| state.namespaces.clone()))
+    }
+}
+
+#[async_trait]
+impl ShardStore for MemoryStore {
+    async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership> {
+        self.counters.add_statements(1);
+        let mut state = self.state.lock();
+        state.owner = Some(node);
+        state.shards.iter_mut().for_each(|shard| shard.epoch += 1);
+        Ok(Ownership::new(node, state.shards.clone()))
+    }
+
+    async fn shard_owners(&self) -> Result<Vec<(u16, u64, Option<NodeId>)>> {
+        Ok(self.read(|state| {
+            state.shards.iter().map(|shard| (shard.shard_id, shard.epoch, state.owner)).collect()
+        }))
+    }
+}
+
+impl StatisticsStore for MemoryStore {
+    fn statistics(&self) -> Statistics {
+        self.counters.read()
+    }
+}
+
+#[async_trait]
+impl TimerStore for MemoryStore {
+    async fn due_timers(
+        &self,
+        until: Timestamp,
+        after: Option<TimerCursor>,
+        limit: u32,
+    ) -> Result<Vec<TimerRow>> {
+        Ok(self.read(|state| {
+            let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let due = state.due.range((start, Bound::Unbounded));
+            due.take_while(|at| at.fire_at < until)
+                .take(at_most(limit))
+                .map(|at| state.timers[&(at.key, at.event_id)].clone())
+                .collect()
+        }))
+    }
+
+    async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>> {
+        Ok(self.read(|state| {
+            let keys: BTreeSet<_> = keys.iter().copied().collect();
+            let timers = keys.into_iter().flat_map(|key| {
+                state.timers.range((key, EventId(0))..=(key, EventId(u64::MAX)))
+            });
+            timers.map(|(_, timer)| timer.clone()).collect()
+        }))
+    }
+}

@@ -1,0 +1,142 @@
+//! The command line against a real server.
+
+use dacapo_tests::{
+    Database, Server, dacapo, dacapo_with_input, guest, on_both_databases,
+};
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+on_both_databases! {
+    modules_are_pushed_listed_and_shown,
+    a_run_is_started_and_its_end_is_the_exit_code,
+    runs_are_shown_listed_followed_and_stopped,
+    what_is_wrong_is_said_on_standard_error_with_an_exit_code,
+}
+
+async fn server(database: &Database) -> Server {
+    let server = Server::start(database).await;
+    server.client().upload_guests(&["steps"]).await;
+    server
+}
+
+fn component(name: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), guest(name)).expect("it can be written");
+    file
+}
+
+fn path(file: &NamedTempFile) -> &str {
+    file.path().to_str().expect("a path that is text")
+}
+
+async fn modules_are_pushed_listed_and_shown(database: Database) {
+    let server = Server::start(&database).await;
+    let steps = component("steps");
+    let pushed = dacapo(&server, &["module", "push", "app", path(&steps)]).await;
+    assert!(pushed.exit(0).contains("app"), "{pushed:?}");
+    assert!(pushed.stderr.contains("version 1 of app is new"), "{pushed:?}");
+    let again = dacapo(&server, &["module", "push", "app", path(&steps), "-o", "json"]).await;
+    assert_eq!(again.json()[0]["version"], 1);
+
+    let listed = dacapo(&server, &["module", "list"]).await;
+    assert!(listed.exit(0).lines().count() == 2, "{listed:?}");
+    let listed = dacapo(&server, &["module", "list", "--output", "json"]).await;
+    assert_eq!(listed.json(), [server.client().get("modules").await.ok(200)]);
+    let shown = dacapo(&server, &["module", "show", "app", "--output", "json"]).await;
+    assert_eq!(shown.json()[0]["versions"][0]["name"], "app");
+
+    let wrong = component("wrong_world");
+    let refused = dacapo(&server, &["module", "push", "app", path(&wrong)]).await;
+    assert_eq!(refused.exit(1), "");
+    assert!(refused.stderr.contains("module_wrong_world"), "{refused:?}");
+}
+
+async fn a_run_is_started_and_its_end_is_the_exit_code(database: Database) {
+    let server = server(&database).await;
+    let start = async |arguments: &[&str]| {
+        dacapo(&server, &[&["run", "start"], arguments].concat()).await
+    };
+    let done = start(&["sequential", "--input", r#"{"steps": 3}"#, "--wait"]).await;
+    assert_eq!(done.exit(0), "3\n");
+    let failed = start(&["fails", "--input", r#"{"type": "Broke", "message": "it is"}"#, "--wait"]);
+    let failed = failed.await;
+    assert_eq!(failed.exit(4), "");
+    assert!(failed.stderr.contains("Broke: it is"), "{failed:?}");
+    let open = start(&["cancellable", "--workflow-id", "sleeper", "--wait=0.1"]).await;
+    open.exit(5);
+    let again = start(&["cancellable", "--workflow-id", "sleeper"]).await;
+    again.exit(1);
+    assert!(again.stderr.contains("workflow_already_started"), "{again:?}");
+    let joined = ["--workflow-id", "sleeper", "--conflict-policy", "use-existing"];
+    let joined = start(&[&["cancellable"], &joined[..]].concat()).await;
+    assert_eq!(joined.exit(0), "sleeper\n");
+
+    let input = r#"{"from": "a pipe"}"#;
+    let arguments = ["run", "start", "echo", "--input-file", "-", "--wait"];
+    let echoed = dacapo_with_input(&server.url(), &arguments, input).await;
+    assert_eq!(echoed.exit(0).trim_end(), input);
+    let started = start(&["echo", "--workflow-id", "e", "--request-id", "r", "-o", "json"]).await;
+    let repeated = start(&["echo", "--workflow-id", "e", "--request-id", "r", "-o", "json"]).await;
+    assert_eq!(started.json()[0]["run_id"], repeated.json()[0]["run_id"]);
+    assert_eq!(repeated.json()[0]["started"], false);
+    dacapo(&server, &["run", "result", "e", "--wait"]).await.exit(0);
+    dacapo(&server, &["run", "result", "sleeper"]).await.exit(5);
+}
+
+async fn runs_are_shown_listed_followed_and_stopped(database: Database) {
+    let server = server(&database).await;
+    let client = server.client();
+    let sleeper = json!({"workflow": "cancellable", "workflow_id": "sleeper"});
+    let sleeper = client.start_with(&sleeper).await;
+    let steps = json!({"workflow": "sequential", "workflow_id": "steps", "input": {"steps": 2}});
+    let steps = client.start_with(&steps).await;
+    steps.completed().await;
+
+    let followed = dacapo(&server, &["run", "history", "steps", "--follow", "-o", "json"]).await;
+    assert_eq!(followed.json(), steps.history().await);
+    let read = dacapo(&server, &["run", "history", "steps"]).await;
+    assert_eq!(read.exit(0).lines().count(), steps.history().await.len());
+
+    let shown = dacapo(&server, &["run", "show", "steps"]).await;
+    assert!(shown.exit(0).contains("completed"), "{shown:?}");
+    let shown = dacapo(&server, &["run", "show", "steps", "-o", "json"]).await;
+    assert_eq!(shown.json(), [steps.describe().await]);
+    let listed = dacapo(&server, &["run", "list", "--status", "running"]).await;
+    assert!(listed.exit(0).contains("sleeper") && !listed.stdout.contains("steps"), "{listed:?}");
+    let listed = dacapo(&server, &["run", "list", "--limit", "1", "--all", "-o", "json"]).await;
+    let ids: Vec<Value> =
+        listed.json().iter().map(|page| page["runs"][0]["workflow_id"].clone()).collect();
+    assert_eq!(ids, ["steps", "sleeper"]);
+
+    dacapo(&server, &["run", "cancel", "sleeper", "--reason", "enough"]).await.exit(0);
+    let ended = dacapo(&server, &["run", "result", "sleeper", "--wait"]).await;
+    ended.exit(4);
+    let closed = dacapo(&server, &["run", "terminate", "sleeper"]).await;
+    closed.exit(1);
+    assert!(closed.stderr.contains("run_closed"), "{closed:?}");
+    let by_run = ["run", "show", "sleeper", "--run-id", &sleeper.run_id];
+    assert!(dacapo(&server, &by_run).await.exit(0).contains("canceled"));
+}
+
+async fn what_is_wrong_is_said_on_standard_error_with_an_exit_code(database: Database) {
+    let server = server(&database).await;
+    let wrong = async |arguments: &[&str], code, word: &str| {
+        let output = dacapo(&server, arguments).await;
+        assert_eq!(output.exit(code), "");
+        assert!(output.stderr.contains(word), "`{word}` is missing: {output:?}");
+    };
+    wrong(&["run", "show", "nobody"], 1, "run_not_found").await;
+    wrong(&["run", "start", "nothing"], 1, "workflow_type_not_found").await;
+    wrong(&["run", "start", "echo", "--input", "{"], 2, "not JSON").await;
+    wrong(&["run", "start", "echo", "--input-file", "/no/such/file"], 2, "/no/such/file").await;
+    wrong(&["run", "strat"], 2, "start").await;
+    wrong(&["run", "list", "--status", "sleeping"], 2, "running").await;
+    wrong(&["module", "push", "app", "/no/such/file"], 2, "/no/such/file").await;
+    wrong(&["run", "list", "--namespace", "elsewhere"], 1, "namespace_not_found").await;
+
+    let nobody = dacapo_with_input("http://127.0.0.1:1", &["run", "list"], "").await;
+    assert_eq!(nobody.exit(3), "");
+    assert!(nobody.stderr.contains("http://127.0.0.1:1"), "{nobody:?}");
+    let wrong = dacapo_with_input("localhost:7233", &["run", "list"], "").await;
+    assert_eq!(wrong.exit(2), "");
+}

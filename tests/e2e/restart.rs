@@ -1,0 +1,137 @@
+//! Servers come and go in order: stops, takeovers, and refusals to start.
+
+use dacapo_tests::{
+    Database, Effects, Kind, Server, Settings, eventually, on_both_databases, within,
+};
+use serde_json::{Value, json};
+
+on_both_databases! {
+    a_stopping_server_finishes_the_attempt_under_way_and_the_next_one_goes_on,
+    runs_that_sleep_are_found_by_the_next_server,
+    a_stopping_server_answers_those_who_wait,
+}
+
+async fn a_stopping_server_finishes_the_attempt_under_way_and_the_next_one_goes_on(
+    database: Database,
+) {
+    let effects = Effects::open().await;
+    effects.hold("first");
+    let mut server = Server::start(&database).await;
+    server.client().upload_guests(&["steps"]).await;
+    let run = server.client().start("effects", json!({"url": effects.url()})).await;
+    effects.arrived("first").await;
+
+    server.terminate();
+    server.logs("stopping").await;
+    effects.release("first");
+    let status = server.ended().await;
+    assert_eq!(status.code(), Some(0), "{status}");
+
+    let server = Server::start(&database).await;
+    let run = run.on(&server);
+    assert_eq!(run.completed().await[0], "first");
+    let first: Vec<_> =
+        effects.of(&run.workflow_id).into_iter().filter(|it| it.effect == "first").collect();
+    assert_eq!(first.len(), 1, "its result was recorded, so it was not made again: {first:?}");
+}
+
+async fn runs_that_sleep_are_found_by_the_next_server(database: Database) {
+    let server = Server::start(&database).await;
+    server.client().upload_guests(&["steps"]).await;
+    let mut runs = Vec::new();
+    for _ in 0..30 {
+        let run = server.client().start("cancellable", Value::Null).await;
+        run.follow(None).await.until("TimerStarted").await;
+        runs.push(run);
+    }
+    server.stop().await;
+    let server = Server::start(&database).await;
+    for run in &runs {
+        let run = run.on(&server);
+        assert_eq!(run.describe().await["pending_timers"].as_array().map(Vec::len), Some(1));
+        run.act("cancel", &json!({})).await.ok(202);
+        assert_eq!(run.result().await["status"], "canceled");
+    }
+}
+
+async fn a_stopping_server_answers_those_who_wait(database: Database) {
+    let mut server = Server::start(&database).await;
+    let client = server.client();
+    client.upload_guests(&["steps"]).await;
+    let run = client.start("cancellable", Value::Null).await;
+    let mut live = run.follow(None).await;
+    live.until("TimerStarted").await;
+    let path = format!("runs/{}/result?wait=300", run.workflow_id);
+    let waiting = tokio::spawn(async move { client.get(&path).await });
+    // The request is there once the server has answered a later one.
+    eventually("the wait has begun", async || {
+        run.describe().await;
+        (!waiting.is_finished()).then_some(())
+    })
+    .await;
+    server.terminate();
+    let answer = waiting.await.expect("an answer");
+    assert!(matches!(answer.status, 202 | 503), "{answer:?}");
+    live.rest().await;
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_server_whose_runs_were_taken_over_says_so_and_ends() {
+    within("the test", async {
+        let database = Database::fresh(Kind::Postgres).await;
+        let mut first = Server::start(&database).await;
+        first.client().upload_guests(&["steps"]).await;
+        let sleeping = first.client().start("cancellable", Value::Null).await;
+        sleeping.follow(None).await.until("TimerStarted").await;
+
+        let second = Server::start(&database).await;
+        // The first one finds out when it writes, and that is not written.
+        let request = json!({"workflow": "echo", "workflow_id": "late", "input": 1});
+        let post = first.client().request(reqwest::Method::POST, "runs").json(&request);
+        if let Ok(answer) = first.client().try_send(post).await {
+            let error = answer.error(503, "unavailable");
+            assert_eq!(error["retryable"], true);
+        }
+        let status = first.ended().await;
+        assert_eq!(status.code(), Some(1), "{status}");
+        assert!(first.log().contains("another dacapo server has taken over"), "{}", first.log());
+
+        let client = second.client();
+        client.get("runs/late").await.error(404, "run_not_found");
+        client.start_with(&request).await.completed().await;
+        let sleeping = sleeping.on(&second);
+        sleeping.act("cancel", &json!({})).await.ok(202);
+        assert_eq!(sleeping.result().await["status"], "canceled");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_server_on_a_sqlite_file_is_refused() {
+    within("the test", async {
+        let database = Database::fresh(Kind::Sqlite).await;
+        let first = Server::start(&database).await;
+        let mut second = Settings::new(&database).spawn();
+        assert_eq!(second.ended().await.code(), Some(1));
+        second.logs("another dacapo server has").await;
+        first.client().get("/health/ready").await.ok(200);
+        // A crash leaves nothing behind that keeps the next one out.
+        first.kill().await;
+        Server::start(&database).await.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_named_without_its_password() {
+    within("the test", async {
+        let settings = Settings::at("postgres://dacapo:s3cr3t@127.0.0.1:1/nothing");
+        let mut server = settings.spawn();
+        let status = server.ended().await;
+        assert_eq!(status.code(), Some(1), "{status}");
+        server.logs("postgres://dacapo@127.0.0.1:1/nothing").await;
+        assert!(!server.log().contains("s3cr3t"), "{}", server.log());
+    })
+    .await;
+}

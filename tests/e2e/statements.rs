@@ -1,0 +1,151 @@
+//! What runs cost the database, counted by PostgreSQL itself.
+//!
+//! Each figure is the difference between two sessions of a server: one that does
+//! the work, and one that starts and stops in the same way but does nothing. So
+//! what a server needs for itself does not count. PostgreSQL's own counters are
+//! read once the server's connections are gone, when they are complete. Its
+//! housekeeping (autovacuum) comes when it likes, and is counted as well. It can
+//! only add; so each session is repeated, and the least of its counts is taken.
+//! (SQLite counts nothing; the tests of the service hold the same figures there.)
+
+use std::time::Duration;
+
+use dacapo_tests::{Client, Database, Kind, Server, eventually, within};
+use serde_json::{Value, json};
+use sqlx::Row as _;
+
+/// Transactions, and reads of histories, of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cost {
+    transactions: i64,
+    history_reads: i64,
+}
+
+/// How often a session is repeated.
+const REPEATS: usize = 3;
+
+/// What `work` costs more than nothing.
+async fn cost_of(database: &Database, work: impl AsyncFn(Client)) -> Cost {
+    let idle = least(database, async |_| {}).await;
+    let busy = least(database, work).await;
+    Cost {
+        transactions: busy.transactions - idle.transactions,
+        history_reads: busy.history_reads - idle.history_reads,
+    }
+}
+
+async fn least(database: &Database, work: impl AsyncFn(Client)) -> Cost {
+    let mut least = session(database, &work).await;
+    for _ in 1..REPEATS {
+        let cost = session(database, &work).await;
+        least.transactions = least.transactions.min(cost.transactions);
+        least.history_reads = least.history_reads.min(cost.history_reads);
+    }
+    least
+}
+
+async fn session(database: &Database, work: &impl AsyncFn(Client)) -> Cost {
+    let before = counted(database).await;
+    let server = Server::start(database).await;
+    // A timer fires only after the server has read the timers that were there, so
+    // this session has all of its start behind it, like every other.
+    let timer = server.client().start("race", json!({"millis": [1]})).await;
+    timer.follow(None).await.rest().await;
+    work(server.client()).await;
+    server.stop().await;
+    let after = counted(database).await;
+    Cost {
+        transactions: after.transactions - before.transactions,
+        history_reads: after.history_reads - before.history_reads,
+    }
+}
+
+/// Totals of the database while nobody is connected to it.
+async fn counted(database: &Database) -> Cost {
+    let mut beside = database.connect_beside().await;
+    eventually("all connections are closed", async || {
+        let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1";
+        let open = sqlx::query(query).bind(database.name()).fetch_one(&mut beside).await;
+        let open: i64 = open.expect("PostgreSQL tells").get(0);
+        (open == 0).then_some(())
+    })
+    .await;
+    // The table statistics can only be read from within. That is two
+    // transactions more, in every session.
+    let mut inside = database.connect().await;
+    let query = "SELECT (SELECT xact_commit FROM pg_stat_database
+                          WHERE datname = current_database()),
+                        (SELECT (seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_user_tables
+                          WHERE relname = 'history_events')";
+    let row = sqlx::query(query).fetch_one(&mut inside).await.expect("PostgreSQL tells");
+    let history_reads: Option<i64> = row.get(1);
+    sqlx::Connection::close(inside).await.expect("the connection closes");
+    Cost { transactions: row.get(0), history_reads: history_reads.unwrap_or(0) }
+}
+
+/// A database with the module in it, so that no session has to bring it.
+async fn prepared() -> Database {
+    let database = Database::fresh(Kind::Postgres).await;
+    let server = Server::start(&database).await;
+    server.client().upload_guests(&["steps"]).await;
+    server.stop().await;
+    database
+}
+
+async fn ten_steps(client: &Client) {
+    let request = json!({"workflow": "sequential", "input": {"steps": 10}});
+    let answer = client.post("runs?wait=60", &request).await.ok(201);
+    assert_eq!(answer["status"], "completed", "{answer}");
+}
+
+#[tokio::test]
+async fn ten_steps_are_eleven_transactions_and_read_no_history() {
+    within("the test", async {
+        let database = prepared().await;
+        let cost = cost_of(&database, async |client| ten_steps(&client).await).await;
+        assert_eq!(cost, Cost { transactions: 11, history_reads: 0 });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn concurrent_runs_share_their_transactions() {
+    const RUNS: usize = 64;
+    within("the test", async {
+        let database = prepared().await;
+        let cost = cost_of(&database, async |client| {
+            futures::future::join_all((0..RUNS).map(|_| ten_steps(&client))).await;
+        })
+        .await;
+        let alone = 11 * RUNS as i64;
+        assert!(cost.transactions < alone / 2, "{cost:?}, but {alone} if nothing was shared");
+        assert!(cost.transactions >= 11, "{cost:?}");
+        assert_eq!(cost.history_reads, 0, "{cost:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sleeping_runs_cost_nothing() {
+    // Nothing happens that could be waited for: that is the point. So this looks
+    // at a stretch of time, long enough to see a loop that polls.
+    const STRETCH: Duration = Duration::from_secs(5);
+    within("the test", async {
+        let database = prepared().await;
+        let server = Server::start(&database).await;
+        for _ in 0..20 {
+            let run = server.client().start("cancellable", Value::Null).await;
+            run.follow(None).await.until("TimerStarted").await;
+        }
+        server.stop().await;
+        let cost = cost_of(&database, async |client| {
+            tokio::time::sleep(STRETCH).await;
+            client.get("/health/live").await.ok(200);
+        })
+        .await;
+        let allowed = STRETCH.as_secs().cast_signed();
+        assert!(cost.transactions <= allowed, "{cost:?} in {STRETCH:?}");
+        assert_eq!(cost.history_reads, 0, "{cost:?}");
+    })
+    .await;
+}

@@ -1,0 +1,82 @@
+//! A workflow that uses nothing but `std` survives the death of its server in
+//! the middle of `thread::sleep`, and can't tell.
+
+use dacapo_tests::{Client, Database, Run, Server, event_types, on_both_databases};
+use serde_json::{Value, json};
+
+on_both_databases! {
+    sleeping_reading_clocks_and_hashing_survive_a_crash,
+    two_runs_see_different_randomness,
+}
+
+async fn start(client: &Client, millis: u64) -> Run {
+    client
+        .start_with(&json!({
+            "workflow": "std_only",
+            "input": millis,
+            "options": {"environment": {"GREETING": "hello"}, "arguments": ["one", "two"]},
+        }))
+        .await
+}
+
+async fn sleeping_reading_clocks_and_hashing_survive_a_crash(database: Database) {
+    const ASKED_MILLIS: u64 = 1_500;
+    let server = Server::start(&database).await;
+    server.client().upload_guests(&["std_only"]).await;
+    let run = start(&server.client(), ASKED_MILLIS).await;
+    run.follow(None).await.until("TimerStarted").await;
+    assert_eq!(run.describe().await["pending_timers"][0]["operation_id"], 1);
+    server.logs("before the pause").await;
+    server.kill().await;
+
+    let server = Server::start(&database).await;
+    let run = run.on(&server);
+    let seen = run.completed().await;
+    let history = run.history().await;
+    assert_eq!(
+        event_types(&history),
+        ["WorkflowExecutionStarted", "TimerStarted", "TimerFired", "WorkflowExecutionCompleted"]
+    );
+
+    // What it read before the crash is what was recorded before the crash.
+    let micros = |name: &str| seen[name].as_u64().expect("nanoseconds") / 1_000;
+    assert_eq!(micros("system_before"), time_of(&history[0]));
+    assert_eq!(micros("system_after"), time_of(&history[2]));
+    let asked_micros = ASKED_MILLIS * 1_000;
+    assert!(micros("monotonic_elapsed") >= asked_micros, "{seen}");
+    assert_eq!(micros("monotonic_elapsed"), micros("system_after") - micros("system_before"));
+    let mut keys: Vec<String> = serde_json::from_value(seen["keys"].clone()).expect("texts");
+    keys.sort();
+    let all = ["ada", "alan", "barbara", "donald", "edsger", "grace", "niklaus", "tony"];
+    assert_eq!(keys, all);
+    assert_eq!(seen["env"], json!({"GREETING": "hello"}), "and nothing of the server's");
+    assert!(seen["args"].to_string().contains(r#""one","two""#), "{seen}");
+
+    // The replay repeated what it wrote before, but not into the log.
+    server.logs("after the pause").await;
+    assert!(!server.log().contains("before the pause"), "a replayed line is written once");
+}
+
+async fn two_runs_see_different_randomness(database: Database) {
+    let server = Server::start(&database).await;
+    let client = server.client();
+    client.upload_guests(&["std_only"]).await;
+    let one = start(&client, 0).await.completed().await;
+    let other = start(&client, 0).await.completed().await;
+    assert_ne!(one["hash"], other["hash"]);
+}
+
+/// Microseconds since 1970 of an event, from text such as
+/// `2026-11-22T13:37:00.123456Z`.
+fn time_of(event: &Value) -> u64 {
+    let text = event["time"].as_str().expect("a time");
+    let number = |range: std::ops::Range<usize>| -> u64 { text[range].parse().expect("a number") };
+    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+    // Days since 1970 by counting years from March, so that the leap day is last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469;
+    let seconds = ((days * 24 + number(11..13)) * 60 + number(14..16)) * 60 + number(17..19);
+    let fraction = text[19..].trim_start_matches('.').trim_end_matches('Z');
+    let micros: u64 = format!("{fraction:0<6}").parse().expect("at most microseconds");
+    seconds * 1_000_000 + micros
+}

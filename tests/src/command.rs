@@ -1,0 +1,58 @@
+//! The command line, as a user runs it.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::processes::program;
+use crate::server::Server;
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Output {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// Its data.
+    pub stdout: String,
+    /// Its messages.
+    pub stderr: String,
+}
+
+impl Output {
+    /// The data, if the exit code is this one.
+    pub fn exit(&self, code: i32) -> &str {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        &self.stdout
+    }
+
+    /// The data as JSON, one value per line, if all went well.
+    pub fn json(&self) -> Vec<Value> {
+        let lines = self.exit(0).lines();
+        lines.map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+}
+
+/// Runs `dacapo ARGUMENTS --server <this one>`.
+pub async fn dacapo(server: &Server, arguments: &[&str]) -> Output {
+    dacapo_with_input(&server.url(), arguments, "").await
+}
+
+/// The same for a server at any address, with something on standard input.
+pub async fn dacapo_with_input(server: &str, arguments: &[&str], input: &str) -> Output {
+    let mut process = program("dacapo-under-test")
+        .args(arguments)
+        .args(["--server", server])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be run");
+    let mut stdin = process.stdin.take().expect("it is piped");
+    // A command that reads no input may be gone before all is written.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    let output = process.wait_with_output().await.expect("the program ends");
+    let text = |bytes| String::from_utf8(bytes).expect("it writes text");
+    Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}

@@ -1,0 +1,60 @@
+//! What the end-to-end tests are made of.
+//!
+//! ```text
+//!  test ──HTTP──▶ server process ──▶ SQLite file | PostgreSQL database of its own
+//!    │                  │ activities
+//!    └── watches ───▶ effects, shop   (HTTP services inside the test)
+//! ```
+//!
+//! Nothing is simulated: servers are processes that die by SIGKILL, modules are
+//! compiled from `tests/guests`, and both databases are the real ones.
+
+mod client;
+mod command;
+mod database;
+mod effects;
+mod guests;
+mod history;
+mod processes;
+mod server;
+mod shop;
+mod sse;
+mod wait;
+
+pub use self::client::{Answer, Client, Run};
+pub use self::command::{Output, dacapo, dacapo_with_input};
+pub use self::database::{Database, Kind};
+pub use self::effects::{Effect, Effects};
+pub use self::guests::guest;
+pub use self::history::{comparable, event_types};
+pub use self::server::{Server, Settings};
+pub use self::shop::Shop;
+pub use self::sse::EventStream;
+pub use self::wait::{eventually, within};
+
+/// Runs each of the named tests once on SQLite and once on PostgreSQL, as
+/// `sqlite::name` and `postgres::name`. A test is an `async fn(Database)`.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    let database = $crate::Database::fresh($crate::Kind::Sqlite).await;
+                    $crate::within("the test", super::$test(database)).await;
+                }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    let database = $crate::Database::fresh($crate::Kind::Postgres).await;
+                    $crate::within("the test", super::$test(database)).await;
+                }
+            )*
+        }
+    };
+}

@@ -1,0 +1,205 @@
+//! A server process: started, killed, stopped and started again.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
+use tokio::process::{Child, Command};
+
+use crate::client::Client;
+use crate::database::Database;
+use crate::guests::root;
+use crate::processes::{Lines, program};
+use crate::wait::eventually;
+
+/// What a server announces when it serves.
+const READY: &str = "dacapo is ready at http://";
+
+/// How to start a server.
+#[derive(Debug)]
+pub struct Settings {
+    command: Command,
+    file: Option<NamedTempFile>,
+}
+
+impl Settings {
+    /// The product on this database, on a free port.
+    pub fn new(database: &Database) -> Self {
+        Self::at(&database.url())
+    }
+
+    /// The product on the database at this address.
+    pub fn at(database: &str) -> Self {
+        Self::of("dacapo-under-test", database)
+    }
+
+    /// One that kills itself before the n-th commit.
+    pub fn crashing_before_commit(database: &Database, number: u64) -> Self {
+        let settings = Self::of("dacapo-crashing", &database.url());
+        settings.environment("DACAPO_CRASH_BEFORE_COMMIT", &number.to_string())
+    }
+
+    /// One that kills itself after the n-th commit.
+    pub fn crashing_after_commit(database: &Database, number: u64) -> Self {
+        let settings = Self::of("dacapo-crashing", &database.url());
+        settings.environment("DACAPO_CRASH_AFTER_COMMIT", &number.to_string())
+    }
+
+    fn of(name: &str, database: &str) -> Self {
+        let mut command = program(name);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--instances-max", "100"])
+            .args(["--allow-host", "127.0.0.1"])
+            .args(["--database", database])
+            // Compiled modules are the same for all servers.
+            .arg("--cache-dir")
+            .arg(root().join("target/test-cache"))
+            .env("DACAPO_LOG", "info")
+            .env("NO_COLOR", "1");
+        Self { command, file: None }
+    }
+
+    /// Sets an environment variable of the server.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Uses a configuration file with this content.
+    #[must_use]
+    pub fn file(mut self, content: &str) -> Self {
+        let mut file = NamedTempFile::new().expect("a file for the configuration");
+        file.write_all(content.as_bytes()).expect("the configuration can be written");
+        self.command.arg("--config").arg(file.path());
+        self.file = Some(file);
+        self
+    }
+
+    /// Starts the process, without waiting for it.
+    pub fn spawn(mut self) -> Server {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = self.command.spawn().expect("the server's program can be run");
+        let stdout = Lines::collect(process.stdout.take().expect("it is piped"));
+        let stderr = Lines::collect(process.stderr.take().expect("it is piped"));
+        Server { process, stdout, stderr, _file: self.file }
+    }
+
+    /// Starts the process and waits until it serves.
+    pub async fn start(self) -> Server {
+        let mut server = self.spawn();
+        server.ready().await;
+        server
+    }
+}
+
+/// A running server. Killed when it is dropped; a test that fails shows what it
+/// wrote.
+#[derive(Debug)]
+pub struct Server {
+    process: Child,
+    stdout: Lines,
+    stderr: Lines,
+    _file: Option<NamedTempFile>,
+}
+
+impl Server {
+    /// The product on this database.
+    pub async fn start(database: &Database) -> Self {
+        Settings::new(database).start().await
+    }
+
+    async fn ready(&mut self) {
+        eventually("the server is ready", async || {
+            if let Ok(Some(status)) = self.process.try_wait() {
+                panic!("the server ended before it was ready: {status}");
+            }
+            self.announced()
+        })
+        .await;
+    }
+
+    fn announced(&self) -> Option<SocketAddr> {
+        let text = self.stdout.text();
+        let (_, address) = text.split_once(READY)?;
+        Some(address.lines().next()?.parse().expect("it announces an address"))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.announced().expect("the server has announced its address")
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// A client of it.
+    pub fn client(&self) -> Client {
+        Client::new(self.address())
+    }
+
+    /// The id of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("the server runs")
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Waits for a text in its log.
+    pub async fn logs(&self, text: &str) {
+        eventually(&format!("the server logs `{text}`"), async || {
+            self.log().contains(text).then_some(())
+        })
+        .await;
+    }
+
+    /// `kill -9`.
+    pub async fn kill(mut self) {
+        self.process.kill().await.expect("the server can be killed");
+    }
+
+    /// SIGTERM, without waiting for the end.
+    pub fn terminate(&self) {
+        let pid = self.process.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        kill_process(pid.expect("the server runs"), Signal::TERM).expect("it can be signalled");
+    }
+
+    /// Waits for the process to end by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        eventually("the server ends", async || {
+            self.process.try_wait().expect("the process can be asked")
+        })
+        .await
+    }
+
+    /// SIGTERM, and waits for an orderly end.
+    pub async fn stop(mut self) {
+        self.terminate();
+        let status = self.ended().await;
+        assert!(status.success(), "the server was asked to stop, and ended with {status}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Standard error, as the harness does not capture what a thread of
+            // the process does not print itself.
+            let _ = writeln!(std::io::stderr(), "--- the server wrote:\n{}\n---", self.log());
+        }
+    }
+}
