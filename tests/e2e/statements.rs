@@ -49,8 +49,9 @@ async fn session(database: &Database, work: &impl AsyncFn(Client)) -> Cost {
     let server = Server::start(database).await;
     // A timer fires only after the server has read the timers that were there, so
     // this session has all of its start behind it, like every other.
-    let timer = server.client().start("race", json!({"millis": [1]})).await;
-    timer.follow(None).await.rest().await;
+    let timer = json!({"workflow": "race", "input": {"millis": [200]}});
+    let fired = server.client().post("runs?wait=60", &timer).await.ok(201);
+    assert_eq!(fired["status"], "completed", "{fired}");
     work(server.client()).await;
     server.stop().await;
     let after = counted(database).await;

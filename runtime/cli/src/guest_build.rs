@@ -139,7 +139,10 @@ fn cargo(folder: &Path) -> Command {
     let mut cargo = Command::new(named_or("CARGO", "cargo"));
     // A guest's build must not be steered by the build that started us, as in
     // `cargo run -- demo`.
-    cargo.current_dir(folder).env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo
+        .current_dir(folder)
+        .env_remove("CARGO_MANIFEST_DIR")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
     cargo
 }
 

@@ -66,7 +66,7 @@ async fn a_second_process_takes_over_from_the_first() {
 }
 
 #[tokio::test]
-async fn a_commit_is_on_disk_and_foreign_keys_hold() {
+async fn the_file_has_a_write_ahead_log_and_foreign_keys() {
     let directory = directory();
     open(&directory).await;
     let mut connection = look_inside(&directory).await;

@@ -101,16 +101,10 @@ impl State {
         Ok(())
     }
 
-    /// What the unique keys and the row counts of the databases refuse.
+    /// What the row counts and the unique keys of the databases refuse, in the
+    /// order in which they do.
     fn check_keys(&self, batch: &Batch<'_>) -> Result<()> {
         let conflict = |key: &str| Err(StoreError::Conflict { key: key.to_owned() });
-        let mut new_events = HashSet::new();
-        for (key, event) in &batch.events {
-            let key = (*key, event.id);
-            if self.events.contains_key(&key) || !new_events.insert(key) {
-                return conflict("history_events_pkey");
-            }
-        }
         if let Some(key) = batch.updates.keys().find(|key| !self.executions.contains_key(key)) {
             return Err(StoreError::Corrupt {
                 table: "workflow_executions",
@@ -144,6 +138,13 @@ impl State {
                 return conflict("workflow_executions_request");
             }
             inserted.push(execution);
+        }
+        let mut new_events = HashSet::new();
+        for (key, event) in &batch.events {
+            let key = (*key, event.id);
+            if self.events.contains_key(&key) || !new_events.insert(key) {
+                return conflict("history_events_pkey");
+            }
         }
         Ok(())
     }

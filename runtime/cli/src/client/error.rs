@@ -32,7 +32,9 @@ pub enum ClientError {
         problem: String,
     },
     /// Something that can't be an address.
-    #[error("`{0}` can't be (part of) the address of a server; write it like http://127.0.0.1:7233")]
+    #[error(
+        "`{0}` can't be (part of) the address of a server; write it like http://127.0.0.1:7233"
+    )]
     Address(String),
 }
 

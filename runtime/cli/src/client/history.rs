@@ -85,7 +85,10 @@ impl HistoryStream {
         let unreadable = |problem: String| ClientError::Answer { problem };
         let (response, parser) = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert((connect(&self.client, &self.run, self.last_seen).await?, Parser::default())),
+            none => none.insert((
+                connect(&self.client, &self.run, self.last_seen).await?,
+                Parser::default(),
+            )),
         };
         loop {
             let message = parser.next().map_err(|error| unreadable(error.to_string()))?;

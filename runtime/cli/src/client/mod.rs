@@ -108,7 +108,11 @@ impl Client {
     }
 
     /// The result of a run, waited for up to [`POLL_SECONDS_MAX`].
-    pub async fn run_result(&self, run: &RunAddress, wait: Duration) -> Result<Answer, ClientError> {
+    pub async fn run_result(
+        &self,
+        run: &RunAddress,
+        wait: Duration,
+    ) -> Result<Answer, ClientError> {
         let seconds = wait.as_secs_f64().min(POLL_SECONDS_MAX);
         let request = self.http.get(self.run_url(run, &["result"])?);
         self.send(request.query(&[("wait", seconds)])).await

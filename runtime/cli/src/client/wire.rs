@@ -2,9 +2,10 @@
 //! are not here are kept in the answer and ignored, so that a newer server can
 //! say more.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 /// One version of a module.
 #[derive(Debug, Deserialize)]
@@ -190,7 +191,7 @@ pub struct PendingTimer {
 }
 
 /// One event of a history.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct Event {
     /// Its position, from 1.
     pub event_id: u64,
@@ -198,8 +199,9 @@ pub struct Event {
     pub event_type: String,
     /// When.
     pub time: String,
-    /// The rest.
-    pub attributes: Map<String, Value>,
+    /// The rest, each value in the server's words: payloads are shown as their
+    /// authors wrote them.
+    pub attributes: BTreeMap<String, Box<RawValue>>,
 }
 
 /// Event types after which nothing follows.
@@ -212,6 +214,11 @@ const CLOSING: [&str; 5] = [
 ];
 
 impl Event {
+    /// An attribute, if it is there and of this type.
+    pub fn attribute<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Option<T> {
+        serde_json::from_str(self.attributes.get(name)?.get()).ok()
+    }
+
     /// True for the last event of a history.
     pub fn is_closing(&self) -> bool {
         CLOSING.contains(&self.event_type.as_str())

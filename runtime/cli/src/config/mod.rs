@@ -19,8 +19,8 @@ use dacapo_service::config::ServiceConfig;
 use serde::Deserialize;
 
 pub use self::database::{Database, DatabaseUrl, InvalidDatabase};
-pub use self::flags::{NameValue, ServerFlags};
 use self::file::FileConfig;
+pub use self::flags::{NameValue, ServerFlags};
 use self::secrets::Secrets;
 use crate::exit::UsageError;
 
@@ -176,7 +176,10 @@ impl ServerConfig {
             ("limits.payload_bytes_max", payload_bytes_max),
             ("limits.module_bytes_max", module_bytes_max),
             ("limits.pending_operations_max", pending_operations_max),
-            ("limits.history_events_max", usize::try_from(history_events_max).unwrap_or(usize::MAX)),
+            (
+                "limits.history_events_max",
+                usize::try_from(history_events_max).unwrap_or(usize::MAX),
+            ),
             ("limits.transition_bytes_max", transition_bytes_max),
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
@@ -201,9 +204,8 @@ impl ServerConfig {
 
 /// The environment of this process. A variable that is not text is none of ours.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    })
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Where compiled modules are kept if nothing says otherwise: in the user's

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use self::node::{Node, NodePlan, free_address};
 use self::shop::Shop;
 use super::run::event_line::event_line;
-use crate::client::wire::{Event, Module, Started};
+use crate::client::wire::{Module, Started};
 use crate::client::{Client, HistoryStream, RunAddress, StartBody, StartOptions};
 use crate::exit::{Exit, UsageError};
 use crate::{guest_build, output, signals};
@@ -74,7 +74,10 @@ async fn play(args: &DemoArgs, folder: &Path) -> Result<Exit> {
 
     let component = build(args.example.as_deref()).await?;
     let shop = Shop::open().await?;
-    step(2, &format!("The shop takes reservations, charges and shipments at http://{}", shop.address()))?;
+    step(
+        2,
+        &format!("The shop takes reservations, charges and shipments at http://{}", shop.address()),
+    )?;
 
     let plan = NodePlan {
         listen: free_address().await?,
@@ -95,8 +98,7 @@ async fn play(args: &DemoArgs, folder: &Path) -> Result<Exit> {
     let (events, mut node) = outcome?;
 
     step(8, "The run has ended. What was promised, checked:")?;
-    let claims =
-        proof::check(&client, &run, &events, stream.reconnects(), &shop.books()).await?;
+    let claims = proof::check(&client, &run, &events, stream.reconnects(), &shop.books()).await?;
     for claim in &claims {
         say(&format!("     {}  {}", if claim.holds { "ok    " } else { "FAILED" }, claim.text))?;
     }
@@ -129,7 +131,10 @@ async fn build(example: Option<&Path>) -> Result<PathBuf> {
         }
     };
     let shown = folder.strip_prefix(std::env::current_dir()?).unwrap_or(&folder).to_path_buf();
-    step(1, &format!("Building {} to WebAssembly; the first time takes a minute", shown.display()))?;
+    step(
+        1,
+        &format!("Building {} to WebAssembly; the first time takes a minute", shown.display()),
+    )?;
     let built = guest_build::build(&folder, target_dir.as_deref()).await?;
     match built.into_iter().next() {
         Some(built) => Ok(built.component),
@@ -169,11 +174,12 @@ async fn start(client: &Client) -> Result<RunAddress> {
 }
 
 /// Shows the history to its end, and kills and restarts the server on the way.
+/// Returns the events as the server wrote them, and the server that is up now.
 async fn follow(
     stream: &mut HistoryStream,
     plan: &NodePlan,
     node: Node,
-) -> Result<(Vec<Event>, Node)> {
+) -> Result<(Vec<String>, Node)> {
     let mut events = Vec::new();
     let mut first_node = Some(node);
     let mut second_node = None;
@@ -181,14 +187,16 @@ async fn follow(
         let event = followed.event;
         say(&format!("   {}", event_line(&event)))?;
         let is_time = event.event_type == KILL_AT;
-        events.push(event);
+        events.push(followed.text.get().to_owned());
         if is_time && let Some(node) = first_node.take() {
             second_node = Some(restart(plan, node).await?);
         }
     }
     match second_node {
         Some(node) => Ok((events, node)),
-        None => bail!("the run ended without a {KILL_AT}, so there was no moment to kill the server"),
+        None => {
+            bail!("the run ended without a {KILL_AT}, so there was no moment to kill the server")
+        }
     }
 }
 
@@ -206,7 +214,10 @@ async fn restart(plan: &NodePlan, node: Node) -> Result<Node> {
     let node = plan.start().await?;
     step(
         7,
-        &format!("Server process {} takes over, replays the run from its history, and goes on:", node.pid()),
+        &format!(
+            "Server process {} takes over, replays the run from its history, and goes on:",
+            node.pid()
+        ),
     )?;
     Ok(node)
 }

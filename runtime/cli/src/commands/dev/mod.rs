@@ -51,7 +51,8 @@ pub(super) async fn run(args: DevArgs) -> Result<Exit> {
 
     let folder = args.folder.as_deref().unwrap_or(Path::new("."));
     if args.folder.is_some() && !folder.join("Cargo.toml").is_file() {
-        let problem = format!("{} holds no Cargo.toml; name the folder of a crate", folder.display());
+        let problem =
+            format!("{} holds no Cargo.toml; name the folder of a crate", folder.display());
         return Err(UsageError(problem).into());
     }
     let state = folder.join(STATE_FOLDER);

@@ -32,7 +32,9 @@ impl Watch {
         let known = roots.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let matters = match event {
-                Ok(event) => is_change(&event) && event.paths.iter().any(|path| is_source(&known, path)),
+                Ok(event) => {
+                    is_change(&event) && event.paths.iter().any(|path| is_source(&known, path))
+                }
                 // Events may have been lost: look.
                 Err(_) => true,
             };

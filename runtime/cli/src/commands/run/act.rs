@@ -73,7 +73,8 @@ pub(super) async fn retry(args: RetryArgs) -> Result<Exit> {
 
 /// A body of those fields that have a value.
 fn given<const N: usize>(fields: [(&str, Option<String>); N]) -> Value {
-    let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    let given =
+        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
     Value::Object(given.collect())
 }
 

@@ -68,7 +68,8 @@ fn describe(description: RunDescription) -> String {
     }
     let timers = description.pending_timers;
     if !timers.is_empty() {
-        let rows = timers.into_iter().map(|timer| [timer.started_event_id.to_string(), timer.fire_at]);
+        let rows =
+            timers.into_iter().map(|timer| [timer.started_event_id.to_string(), timer.fire_at]);
         text.push_str("\n\n");
         text.push_str(&output::table(["EVENT", "TIMER FIRES"], rows.collect()));
     }

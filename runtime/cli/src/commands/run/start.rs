@@ -112,10 +112,7 @@ pub(super) async fn run(args: StartArgs) -> Result<Exit> {
     match args.wait {
         Some(wait) => {
             output::note(&output::printable(&message));
-            let run = RunAddress {
-                workflow_id: started.workflow_id,
-                run_id: Some(started.run_id),
-            };
+            let run = RunAddress { workflow_id: started.workflow_id, run_id: Some(started.run_id) };
             wait::wait(&args.client, &client, &run, wait).await
         }
         None if args.client.is_json() => {
@@ -158,7 +155,8 @@ fn input(text: Option<String>, file: Option<&Path>) -> Result<Option<Box<RawValu
         (None, None) => return Ok(None),
     };
     RawValue::from_string(text).map(Some).map_err(|error| {
-        UsageError(format!("{source} is not JSON: {error} (a text needs quotes: '\"text\"')")).into()
+        UsageError(format!("{source} is not JSON: {error} (a text needs quotes: '\"text\"')"))
+            .into()
     })
 }
 

@@ -1,0 +1,159 @@
+//! The same random commits on PostgreSQL, SQLite and in memory: the same
+//! verdicts, and the same rows afterwards.
+
+use std::sync::Arc;
+
+use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_store::Store;
+use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
+use dacapo_store::conformance::fixtures::{
+    at, default_namespace, event, execution, node, request_id, timer, transition, unit,
+};
+use dacapo_store::conformance::samples;
+use dacapo_store::error::{Result, StoreError};
+use dacapo_store::execution::ExecutionFilter;
+use dacapo_store::memory::MemoryStore;
+use dacapo_store::shard::Ownership;
+use dacapo_store::timer::{TimerKind, TimerRow};
+use dacapo_store_sqlite::SqliteStore;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+mod support;
+
+const SEEDS: u64 = 12;
+const COMMITS: usize = 60;
+
+/// Few ids, so that commits meet each other's rows.
+fn any_run(rng: &mut ChaCha8Rng) -> Execution {
+    let number = rng.random_range(1..=8_u128);
+    let request = rng.random_range(0..6);
+    Execution {
+        request_id: (request < 3).then(|| request_id(&format!("request-{request}"))),
+        started_at: at(rng.random_range(0..3)),
+        ..execution(&format!("order-{}", number % 3), number)
+    }
+}
+
+fn any_update(rng: &mut ChaCha8Rng) -> ExecutionUpdate {
+    let status = *ExecutionStatus::ALL.choose(rng).expect("not empty");
+    let report = || Blocked {
+        code: "guest_trap".to_owned(),
+        message: "\0".to_owned(),
+        backtrace: None,
+        nondeterminism: None,
+    };
+    ExecutionUpdate {
+        status,
+        blocked: (status == ExecutionStatus::Blocked).then(report),
+        closed_at: (!status.is_open()).then_some(at(9)),
+    }
+}
+
+fn any_transition(rng: &mut ChaCha8Rng) -> RunTransition {
+    let run = any_run(rng);
+    let key = run.key;
+    let first = rng.random_range(1..40);
+    let mut events: Vec<_> = (first..first + rng.random_range(0..3))
+        .map(|id| event(id, samples::every_event().choose(rng).expect("not empty").clone()))
+        .collect();
+    // Most commits are meant to succeed.
+    if rng.random_bool(0.5) {
+        events.clear();
+    }
+    let execution = match rng.random_range(0..4) {
+        0 => ExecutionChange::Insert(Box::new(run)),
+        1 => ExecutionChange::Update(any_update(rng)),
+        _ => ExecutionChange::None,
+    };
+    let timers_set = (0..rng.random_range(0..3))
+        .map(|_| {
+            let kind = if rng.random_bool(0.5) {
+                TimerKind::Timer
+            } else {
+                TimerKind::ActivityRetry { attempt: 2, last_failure: samples::failure() }
+            };
+            let row = timer(key, rng.random_range(1..5), at(rng.random_range(0..5)));
+            TimerRow { kind, ..row }
+        })
+        .collect();
+    let timers_cleared =
+        (0..rng.random_range(0..2)).map(|_| EventId(rng.random_range(1..5))).collect();
+    RunTransition { events, execution, timers_set, timers_cleared, ..transition(key) }
+}
+
+fn any_commit(rng: &mut ChaCha8Rng) -> Vec<CommitUnit> {
+    (0..rng.random_range(1..4))
+        .map(|_| unit((0..rng.random_range(1..3)).map(|_| any_transition(rng)).collect::<Vec<_>>()))
+        .collect()
+}
+
+fn verdict(result: Result<()>) -> &'static str {
+    match result {
+        Ok(()) => "committed",
+        Err(StoreError::Conflict { .. }) => "conflict",
+        Err(StoreError::Fenced { .. }) => "fenced",
+        Err(StoreError::Corrupt { .. }) => "corrupt",
+        Err(StoreError::Unavailable { source }) => panic!("{source}"),
+    }
+}
+
+/// Everything that can be read.
+async fn rows(store: &dyn Store) -> String {
+    let keys: Vec<RunKey> = (1..=8_u128)
+        .map(|number| execution(&format!("order-{}", number % 3), number).key)
+        .collect();
+    let all = ExecutionFilter::default();
+    let runs = store.list_executions(&default_namespace(), &all, None, 100).await.expect("lists");
+    let open = store.open_executions(None, 100).await.expect("lists");
+    let histories = store.load_histories(&keys).await.expect("reads");
+    let timers = store.run_timers(&keys).await.expect("reads");
+    let due = store.due_timers(at(3), None, 100).await.expect("reads");
+    format!("{runs:#?}\n{open:#?}\n{histories:#?}\n{timers:#?}\n{due:#?}")
+}
+
+async fn compare(stores: &[(Arc<dyn Store>, Ownership)], seed: u64) -> usize {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut committed = 0;
+    for number in 0..COMMITS {
+        let units = any_commit(&mut rng);
+        let mut verdicts = Vec::new();
+        for (store, ownership) in stores {
+            verdicts.push(verdict(store.commit(ownership, &units).await));
+        }
+        let agree = verdicts.iter().all(|verdict| *verdict == verdicts[0]);
+        assert!(agree, "seed {seed}, commit {number}: {verdicts:?}\n{units:#?}");
+        committed += usize::from(verdicts[0] == "committed");
+    }
+    let (reference, others) = stores.split_first().expect("not empty");
+    let expected = rows(&*reference.0).await;
+    for (store, _) in others {
+        assert_eq!(rows(&**store).await, expected, "seed {seed}");
+    }
+    committed
+}
+
+#[tokio::test]
+async fn all_stores_do_the_same() {
+    for seed in 0..SEEDS {
+        support::on_a_fresh_database(move |postgres, _| async move {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let sqlite = SqliteStore::open(directory.path().join("dacapo.db")).await;
+            let stores: [Arc<dyn Store>; 3] = [
+                Arc::new(MemoryStore::new()),
+                Arc::new(sqlite.expect("opens")),
+                postgres,
+            ];
+            let mut owned = Vec::new();
+            for store in stores {
+                let ownership = store.acquire_all_shards(node(1)).await.expect("takes");
+                owned.push((store, ownership));
+            }
+            let committed = compare(&owned, seed).await;
+            assert!(committed > 5, "seed {seed}: {committed} commits got through");
+        })
+        .await;
+    }
+}
