@@ -1,7 +1,8 @@
 //! The command line against a real server.
 
 use dacapo_tests::{
-    Database, Server, dacapo, dacapo_with_input, guest, on_both_databases,
+    Database, Effects, Server, Settings, dacapo, dacapo_running, dacapo_with_input, guest,
+    on_both_databases,
 };
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -10,6 +11,7 @@ on_both_databases! {
     modules_are_pushed_listed_and_shown,
     a_run_is_started_and_its_end_is_the_exit_code,
     runs_are_shown_listed_followed_and_stopped,
+    following_a_history_goes_on_across_a_crash_of_the_server,
     what_is_wrong_is_said_on_standard_error_with_an_exit_code,
 }
 
@@ -53,9 +55,8 @@ async fn modules_are_pushed_listed_and_shown(database: Database) {
 
 async fn a_run_is_started_and_its_end_is_the_exit_code(database: Database) {
     let server = server(&database).await;
-    let start = async |arguments: &[&str]| {
-        dacapo(&server, &[&["run", "start"], arguments].concat()).await
-    };
+    let start =
+        async |arguments: &[&str]| dacapo(&server, &[&["run", "start"], arguments].concat()).await;
     let done = start(&["sequential", "--input", r#"{"steps": 3}"#, "--wait"]).await;
     assert_eq!(done.exit(0), "3\n");
     let failed = start(&["fails", "--input", r#"{"type": "Broke", "message": "it is"}"#, "--wait"]);
@@ -116,6 +117,28 @@ async fn runs_are_shown_listed_followed_and_stopped(database: Database) {
     assert!(closed.stderr.contains("run_closed"), "{closed:?}");
     let by_run = ["run", "show", "sleeper", "--run-id", &sleeper.run_id];
     assert!(dacapo(&server, &by_run).await.exit(0).contains("canceled"));
+}
+
+async fn following_a_history_goes_on_across_a_crash_of_the_server(database: Database) {
+    let effects = Effects::open().await;
+    effects.hold("second");
+    let first = server(&database).await;
+    let run = first.client().start("effects", json!({"url": effects.url()})).await;
+    effects.arrived("second").await;
+    let arguments = ["run", "history", &run.workflow_id, "--follow", "--output", "json"];
+    let mut following = dacapo_running(&first, &arguments);
+    let mut followed = vec![following.next().await.expect("an event")];
+    let address = first.address().to_string();
+    first.kill().await;
+
+    let second = Settings::new(&database).environment("DACAPO_LISTEN", &address).start().await;
+    effects.release("second");
+    let run = run.on(&second);
+    run.completed().await;
+    while let Some(event) = following.next().await {
+        followed.push(event);
+    }
+    assert_eq!(followed, run.history().await, "nothing twice, nothing missing");
 }
 
 async fn what_is_wrong_is_said_on_standard_error_with_an_exit_code(database: Database) {

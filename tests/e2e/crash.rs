@@ -36,9 +36,8 @@ async fn a_crash_before_or_after_any_commit_changes_nothing(database: Database) 
     let effects = Effects::open().await;
     let undisturbed = undisturbed(&database, &effects).await;
 
-    let crashes = (1..=COMMITS_MAX).flat_map(|number| {
-        [Crash::BeforeCommit(number), Crash::AfterCommit(number)]
-    });
+    let crashes = (1..=COMMITS_MAX)
+        .flat_map(|number| [Crash::BeforeCommit(number), Crash::AfterCommit(number)]);
     let mut outcomes = futures::stream::iter(crashes)
         .map(|crash| crashed(&database, &effects, crash))
         .buffered(PARALLEL);

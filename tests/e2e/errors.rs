@@ -38,7 +38,10 @@ async fn a_body_that_can_not_be_read_is_refused_with_its_line_and_column(databas
         error
     };
     let error = invalid("{\n  \"workflow\": ,\n}", &["line 2 column 15"]).await;
-    assert_eq!((&error["details"]["line"], &error["details"]["column"]), (&json!("2"), &json!("15")));
+    assert_eq!(
+        (&error["details"]["line"], &error["details"]["column"]),
+        (&json!("2"), &json!("15"))
+    );
     invalid("", &["empty"]).await;
     invalid("[]", &["line 1"]).await;
     invalid("{}", &["`workflow`"]).await;

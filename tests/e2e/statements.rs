@@ -130,7 +130,7 @@ async fn concurrent_runs_share_their_transactions() {
 async fn sleeping_runs_cost_nothing() {
     // Nothing happens that could be waited for: that is the point. So this looks
     // at a stretch of time, long enough to see a loop that polls.
-    const STRETCH: Duration = Duration::from_secs(5);
+    const STRETCH: Duration = Duration::from_secs(3);
     within("the test", async {
         let database = prepared().await;
         let server = Server::start(&database).await;

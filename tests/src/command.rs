@@ -3,7 +3,8 @@
 use std::process::Stdio;
 
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
 
 use crate::processes::program;
 use crate::server::Server;
@@ -55,4 +56,38 @@ pub async fn dacapo_with_input(server: &str, arguments: &[&str], input: &str) ->
     let output = process.wait_with_output().await.expect("the program ends");
     let text = |bytes| String::from_utf8(bytes).expect("it writes text");
     Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A command that goes on, whose output is read as it comes.
+#[derive(Debug)]
+pub struct Running {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+/// Starts `dacapo ARGUMENTS --server <this one>`.
+pub fn dacapo_running(server: &Server, arguments: &[&str]) -> Running {
+    let mut process = program("dacapo-under-test")
+        .args(arguments)
+        .args(["--server", &server.url()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program can be run");
+    let stdout = process.stdout.take().expect("it is piped");
+    Running { process, lines: BufReader::new(stdout).lines() }
+}
+
+impl Running {
+    /// The next line, as JSON. None once the command has ended well.
+    pub async fn next(&mut self) -> Option<Value> {
+        match self.lines.next_line().await.expect("it writes text") {
+            Some(line) => Some(serde_json::from_str(&line).expect("a line of JSON")),
+            None => {
+                let status = self.process.wait().await.expect("the program ends");
+                assert!(status.success(), "{status}");
+                None
+            }
+        }
+    }
 }

@@ -25,7 +25,7 @@ pub struct Database {
 #[derive(Debug)]
 enum Place {
     Sqlite(TempDir),
-    Postgres { server: PgConnectOptions, name: String },
+    Postgres { name: String },
 }
 
 impl Database {
@@ -34,10 +34,9 @@ impl Database {
         let place = match kind {
             Kind::Sqlite => Place::Sqlite(TempDir::new().expect("a folder for a database")),
             Kind::Postgres => {
-                let server = postgres();
-                let name = format!("dacapo_e2e_{}", Uuid::from_u128(rand_bits()).simple());
-                execute(&server, format!("CREATE DATABASE {name}")).await;
-                Place::Postgres { server, name }
+                let name = fresh_name();
+                execute(format!("CREATE DATABASE {name}")).await;
+                Place::Postgres { name }
             }
         };
         Self { place }
@@ -60,9 +59,7 @@ impl Database {
     pub fn url(&self) -> String {
         match &self.place {
             Place::Sqlite(folder) => format!("sqlite://{}/dacapo.db", folder.path().display()),
-            Place::Postgres { server, name } => {
-                server.clone().database(name).to_url_lossy().to_string()
-            }
+            Place::Postgres { name } => postgres().database(name).to_url_lossy().to_string(),
         }
     }
 
@@ -70,7 +67,7 @@ impl Database {
     pub fn name(&self) -> &str {
         match &self.place {
             Place::Sqlite(_) => panic!("only databases in PostgreSQL have names"),
-            Place::Postgres { name, .. } => name,
+            Place::Postgres { name } => name,
         }
     }
 
@@ -78,8 +75,8 @@ impl Database {
     pub async fn connect(&self) -> PgConnection {
         match &self.place {
             Place::Sqlite(_) => panic!("nobody but its server looks into a SQLite file"),
-            Place::Postgres { server, name } => {
-                let options = server.clone().database(name);
+            Place::Postgres { name } => {
+                let options = postgres().database(name);
                 PgConnection::connect_with(&options).await.expect("the database answers")
             }
         }
@@ -94,13 +91,12 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let Place::Postgres { server, name } = &self.place else { return };
-        let (server, name) = (server.clone(), name.clone());
+        let Place::Postgres { name } = &self.place else { return };
+        let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
         // A test's own runtime may be over, or may be the one that drops this.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            runtime.expect("a runtime").block_on(execute(&server, statement));
+            runtime.expect("a runtime").block_on(execute(statement));
         });
         let dropped = dropping.join();
         if !std::thread::panicking() {
@@ -116,14 +112,14 @@ fn postgres() -> PgConnectOptions {
     PgConnectOptions::from_str(&url).expect("DATABASE_URL is the URL of a PostgreSQL server")
 }
 
-async fn execute(server: &PgConnectOptions, statement: String) {
+async fn execute(statement: String) {
     let mut connection =
-        PgConnection::connect_with(server).await.expect("the database server answers");
+        PgConnection::connect_with(&postgres()).await.expect("the database server answers");
     sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("is done");
     connection.close().await.expect("the connection closes");
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests share a server, so names must not repeat")]
-fn rand_bits() -> u128 {
-    Uuid::new_v4().as_u128()
+fn fresh_name() -> String {
+    format!("dacapo_e2e_{}", Uuid::new_v4().simple())
 }

@@ -45,9 +45,8 @@ mod tests {
 
     #[test]
     fn only_neighbouring_completions_change_places() {
-        let completed = |id, of: u64| {
-            event(id, "ActivityTaskCompleted", json!({ "scheduled_event_id": of }))
-        };
+        let completed =
+            |id, of: u64| event(id, "ActivityTaskCompleted", json!({ "scheduled_event_id": of }));
         let history = [completed(1, 9), completed(2, 7), event(3, "TimerFired", json!({}))];
         let other = [completed(1, 7), completed(2, 9), event(3, "TimerFired", json!({}))];
         assert_eq!(comparable(&history), comparable(&other));

@@ -22,7 +22,7 @@ mod sse;
 mod wait;
 
 pub use self::client::{Answer, Client, Run};
-pub use self::command::{Output, dacapo, dacapo_with_input};
+pub use self::command::{Output, Running, dacapo, dacapo_running, dacapo_with_input};
 pub use self::database::{Database, Kind};
 pub use self::effects::{Effect, Effects};
 pub use self::guests::guest;

@@ -50,12 +50,13 @@ impl Settings {
     fn of(name: &str, database: &str) -> Self {
         let mut command = program(name);
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--instances-max", "100"])
-            .args(["--allow-host", "127.0.0.1"])
+            .args(["serve", "--instances-max", "100"])
             .args(["--database", database])
             // Compiled modules are the same for all servers.
             .arg("--cache-dir")
             .arg(root().join("target/test-cache"))
+            .env("DACAPO_LISTEN", "127.0.0.1:0")
+            .env("DACAPO_ALLOW_HOST", "127.0.0.1")
             .env("DACAPO_LOG", "info")
             .env("NO_COLOR", "1");
         Self { command, file: None }

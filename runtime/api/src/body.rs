@@ -5,16 +5,22 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt as _;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 
 /// What the first allocation for a body is at most: a client that announces a
 /// large one has to send it before memory is spent on it.
 const FIRST_ALLOCATION_MAX: usize = 64 * 1024;
 
+/// Bytes of a refused body that are still taken from the client.
+const DISCARDED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// How long they are taken.
+const DISCARDING_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Why a body was not read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
-    /// It has more bytes than are allowed. The rest was not read.
+    /// It has more bytes than are allowed. Nothing of it is kept.
     TooLarge,
     /// It did not arrive in time.
     Slow,
@@ -33,6 +39,7 @@ pub(crate) async fn read(
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| usize::try_from(length).map_or(true, |it| it > max)) {
+        discard(body.into_data_stream());
         return Err(BodyError::TooLarge);
     }
     let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
@@ -46,11 +53,27 @@ async fn collect(body: Body, max: usize, expected: usize) -> Result<Bytes, BodyE
         chunks.try_next().await.map_err(|error| BodyError::Broken(error.to_string()))?
     {
         if chunk.len() > max - bytes.len() {
+            discard(chunks);
             return Err(BodyError::TooLarge);
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.freeze())
+}
+
+/// Takes the rest of a refused body off the client's hands while the refusal is
+/// on its way. Most clients send all of a body before they look for an answer,
+/// and would see only a broken connection if it was closed at once.
+fn discard<E>(mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin + Send + 'static) {
+    let discarding = async move {
+        let mut left = DISCARDED_BYTES_MAX;
+        while let Some(Ok(chunk)) = chunks.next().await
+            && chunk.len() <= left
+        {
+            left -= chunk.len();
+        }
+    };
+    tokio::spawn(tokio::time::timeout(DISCARDING_TIME_MAX, discarding));
 }
 
 #[cfg(test)]
@@ -88,9 +111,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_endless_body_is_refused_once_it_passes_the_limit() {
-        let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(b"01234")));
-        let body = Body::from_stream(endless);
-        assert_eq!(read(&HeaderMap::new(), body, 30, TIME).await, Err(BodyError::TooLarge));
+        let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(&[0; 64 * 1024]));
+        let body = Body::from_stream(stream::repeat_with(chunk));
+        assert_eq!(read(&HeaderMap::new(), body, 1_000_000, TIME).await, Err(BodyError::TooLarge));
     }
 
     #[tokio::test]

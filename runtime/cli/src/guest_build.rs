@@ -29,7 +29,7 @@ pub enum BuildError {
         folder: PathBuf,
     },
     /// A program is missing.
-    #[error("can't run `{program}`: {source}; install Rust from https://rustup.rs")]
+    #[error("can't run `{program}`; install Rust from https://rustup.rs")]
     Program {
         /// Which one.
         program: String,

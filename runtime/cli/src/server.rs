@@ -68,6 +68,14 @@ impl Server {
     /// Stops in order: takes no new request, finishes those under way, and
     /// leaves the runs for the next server to take over.
     pub async fn stop(self) {
+        let runtime = Arc::clone(&self.runtime);
+        self.abandon().await;
+        runtime.shutdown().await;
+    }
+
+    /// Stops when the runs belong to another server already: tells those who
+    /// wait for an answer, and does not wait for anything else.
+    pub async fn abandon(self) {
         // Before the connections are drained: those that wait for a run to
         // close would be waited for in turn.
         self.runtime.begin_shutdown();
@@ -75,7 +83,6 @@ impl Server {
         if let Err(error) = self.http.await {
             tracing::error!(%error, "the HTTP server ended early");
         }
-        self.runtime.shutdown().await;
     }
 }
 

@@ -59,8 +59,7 @@ impl FileLock {
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => bail!(
-                "another dacapo server has {} open; stop it, or use another database \
-                 (PostgreSQL can be shared)",
+                "another dacapo server has {} open; stop it, or use another file",
                 database.display()
             ),
             Err(TryLockError::Error(error)) => {
@@ -85,7 +84,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let database = folder.path().join("new/dacapo.db");
         let first = FileLock::take(&database).expect("free");
-        let refused = FileLock::take(&database).err().expect("taken").to_string();
+        let refused = FileLock::take(&database).expect_err("taken").to_string();
         assert!(refused.contains("another dacapo server"), "{refused}");
         drop(first);
         FileLock::take(&database).expect("free again");

@@ -69,7 +69,11 @@ impl Catalog {
     }
 
     /// All versions of one module, the oldest first.
-    pub(crate) fn versions(&self, namespace: &NamespaceName, name: &ModuleName) -> Result<Versions> {
+    pub(crate) fn versions(
+        &self,
+        namespace: &NamespaceName,
+        name: &ModuleName,
+    ) -> Result<Versions> {
         self.check_namespace(namespace)?;
         let namespaces = self.namespaces.read();
         namespaces.get(namespace).and_then(|modules| modules.get(name)).cloned().ok_or_else(|| {
@@ -93,9 +97,8 @@ impl Catalog {
             Some(name) => self.versions(namespace, name)?.pop().into_iter().collect(),
             None => self.newest(namespace)?,
         };
-        let mut defining = candidates
-            .iter()
-            .filter(|module| module.definitions.workflows.contains(workflow_type));
+        let mut defining =
+            candidates.iter().filter(|module| module.definitions.workflows.contains(workflow_type));
         match (defining.next(), defining.next()) {
             (Some(module), None) => Ok(module.digest),
             (Some(first), Some(second)) => Err(ServiceError::new(
@@ -130,7 +133,9 @@ fn unknown_type(
     };
     ServiceError::new(
         ErrorCode::WorkflowTypeNotFound,
-        format!("no module in namespace `{namespace}` defines workflow type `{workflow_type}`; {known}"),
+        format!(
+            "no module in namespace `{namespace}` defines workflow type `{workflow_type}`; {known}"
+        ),
     )
     .with("workflow", workflow_type)
 }

@@ -16,7 +16,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "the one place where the service reads the clock")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where the service reads the clock"
+        )]
         let now = SystemTime::now();
         let micros = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
         Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))

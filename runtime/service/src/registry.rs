@@ -32,6 +32,8 @@ pub(crate) struct OpenRun {
 pub(crate) struct Progress {
     /// The last committed event; 0 while nothing was committed here.
     pub(crate) last_event: u64,
+    /// It has been blocked: it won't close by itself.
+    pub(crate) blocked: bool,
     /// Set once it has closed.
     pub(crate) closing: Option<Arc<Closing>>,
 }
@@ -58,7 +60,12 @@ pub(crate) enum Posted {
 }
 
 impl OpenRun {
-    fn new(key: RunKey, namespace: NamespaceName, workflow_id: WorkflowId, mailbox: Mailbox) -> Self {
+    fn new(
+        key: RunKey,
+        namespace: NamespaceName,
+        workflow_id: WorkflowId,
+        mailbox: Mailbox,
+    ) -> Self {
         Self {
             key,
             namespace,
@@ -122,8 +129,11 @@ impl OpenRun {
     }
 
     /// Tells those who watch that there are events up to this one.
-    pub(crate) fn publish_progress(&self, last_event: u64) {
-        self.progress.send_modify(|progress| progress.last_event = last_event);
+    pub(crate) fn publish_progress(&self, last_event: u64, blocked: bool) {
+        self.progress.send_modify(|progress| {
+            progress.last_event = last_event;
+            progress.blocked = blocked;
+        });
     }
 
     /// Tells those who watch how it ended. After this, the registry and the

@@ -17,10 +17,10 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::ServiceConfig;
 use crate::error::{Result, ServiceError};
+use crate::recovery;
 use crate::registry::Registry;
 use crate::residency::Residency;
 use crate::timers::{self, Timers};
-use crate::recovery;
 
 /// What all parts of a node share.
 pub(crate) struct Shared {
@@ -153,5 +153,4 @@ impl Runtime {
             tracing::warn!("some runs did not come to rest; their last commit decides");
         }
     }
-
 }

@@ -33,8 +33,11 @@ use crate::error::unavailable;
 
 /// Rolling upgrades run old nodes on a newer schema for a while, so a migration
 /// that this binary does not know is no error.
-static MIGRATIONS: Migrator =
-    Migrator { ignore_missing: true, ..sqlx::migrate!("../../migrations/postgres") };
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("../../migrations/postgres");
+    migrations.set_ignore_missing(true);
+    migrations
+}
 
 /// A connection that was not used for so long is tested before it is used.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
@@ -122,7 +125,7 @@ impl PostgresStore {
             .connect_with(self.unlimited.clone())
             .await
             .map_err(unavailable)?;
-        let outcome = MIGRATIONS.run(&pool).await.map_err(unavailable);
+        let outcome = migrations().run(&pool).await.map_err(unavailable);
         pool.close().await;
         outcome
     }

@@ -15,7 +15,7 @@
 //! Nobody is blocked meanwhile, and readers, backups and vacuums are not waited
 //! for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_model::ids::WorkflowHash;
@@ -66,10 +66,11 @@ impl ShardStore for PostgresStore {
     }
 
     async fn shard_owners(&self) -> Result<Vec<(u16, u64, Option<NodeId>)>> {
-        let rows = sqlx::query!("SELECT shard_id, epoch, owner FROM history_shards ORDER BY shard_id")
-            .fetch_all(self.statement())
-            .await
-            .map_err(error::on(TABLE))?;
+        let rows =
+            sqlx::query!("SELECT shard_id, epoch, owner FROM history_shards ORDER BY shard_id")
+                .fetch_all(self.statement())
+                .await
+                .map_err(error::on(TABLE))?;
         let owner = |shard_id: i32, epoch, owner: Option<_>| {
             let row = RowName { table: TABLE, key: &shard_id };
             let id = row.unsigned("shard_id", i64::from(shard_id))?;
@@ -81,7 +82,17 @@ impl ShardStore for PostgresStore {
 
 impl PostgresStore {
     async fn wait_for_earlier_commits(&self) -> Result<()> {
-        let started = Instant::now();
+        match tokio::time::timeout(self.takeover_timeout, self.earlier_commits_end()).await {
+            Ok(ended) => ended,
+            Err(_) => Err(unavailable(format!(
+                "transactions that began before the shards were taken still write to \
+                 history_events after {:?}; find them in pg_stat_activity and end them",
+                self.takeover_timeout
+            ))),
+        }
+    }
+
+    async fn earlier_commits_end(&self) -> Result<()> {
         let mut earlier: Option<Vec<String>> = None;
         loop {
             let writing = sqlx::query_scalar!(
@@ -100,14 +111,6 @@ impl PostgresStore {
             .map_err(error::on("pg_locks"))?;
             if writing.is_empty() {
                 return Ok(());
-            }
-            if started.elapsed() > self.takeover_timeout {
-                let count = writing.len();
-                return Err(unavailable(format!(
-                    "{count} transactions that began before the shards were taken still write to \
-                     history_events after {:?}; find them in pg_stat_activity and end them",
-                    self.takeover_timeout
-                )));
             }
             earlier = Some(writing);
             tokio::time::sleep(POLL_INTERVAL).await;

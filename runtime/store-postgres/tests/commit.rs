@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dacapo_store::commit::{CommitStore, RunTransition};
 use dacapo_store::conformance::fixtures::{
-    Owned, append, any_event, assert_fenced, at, close, execution, node, start, timer, unit,
+    Owned, any_event, append, assert_fenced, at, close, execution, node, start, timer, unit,
 };
 use dacapo_store::error::StoreError;
 use dacapo_store::shard::ShardStore;
@@ -21,10 +21,9 @@ async fn a_commit_is_one_statement_and_one_transaction() {
         let runs: Vec<_> = (1..=100).map(|n| execution(&format!("order-{n}"), n)).collect();
         let starts: Vec<_> = runs
             .iter()
-            .map(|run| unit([RunTransition {
-                timers_set: vec![timer(run.key, 2, at(1))],
-                ..start(run)
-            }]))
+            .map(|run| {
+                unit([RunTransition { timers_set: vec![timer(run.key, 2, at(1))], ..start(run) }])
+            })
             .collect();
         let before = store.statistics();
         store.commit(&owned.ownership, &starts).await.expect("commits");

@@ -90,6 +90,22 @@ fn any_commit(rng: &mut ChaCha8Rng) -> Vec<CommitUnit> {
         .collect()
 }
 
+/// The engine never changes a closed run, so no store has to agree on what it
+/// would mean.
+async fn leave_closed_runs_alone(store: &dyn Store, units: &mut [CommitUnit]) {
+    let all = ExecutionFilter::default();
+    let runs = store.list_executions(&default_namespace(), &all, None, 100).await.expect("lists");
+    let closed: Vec<_> =
+        runs.iter().filter(|run| !run.status.is_open()).map(|run| run.key).collect();
+    for transition in units.iter_mut().flat_map(|unit| &mut unit.transitions) {
+        if closed.contains(&transition.key)
+            && matches!(transition.execution, ExecutionChange::Update(_))
+        {
+            transition.execution = ExecutionChange::None;
+        }
+    }
+}
+
 fn verdict(result: Result<()>) -> &'static str {
     match result {
         Ok(()) => "committed",
@@ -118,7 +134,8 @@ async fn compare(stores: &[(Arc<dyn Store>, Ownership)], seed: u64) -> usize {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut committed = 0;
     for number in 0..COMMITS {
-        let units = any_commit(&mut rng);
+        let mut units = any_commit(&mut rng);
+        leave_closed_runs_alone(&*stores[0].0, &mut units).await;
         let mut verdicts = Vec::new();
         for (store, ownership) in stores {
             verdicts.push(verdict(store.commit(ownership, &units).await));
@@ -141,11 +158,8 @@ async fn all_stores_do_the_same() {
         support::on_a_fresh_database(move |postgres, _| async move {
             let directory = tempfile::tempdir().expect("a temporary directory");
             let sqlite = SqliteStore::open(directory.path().join("dacapo.db")).await;
-            let stores: [Arc<dyn Store>; 3] = [
-                Arc::new(MemoryStore::new()),
-                Arc::new(sqlite.expect("opens")),
-                postgres,
-            ];
+            let stores: [Arc<dyn Store>; 3] =
+                [Arc::new(MemoryStore::new()), Arc::new(sqlite.expect("opens")), postgres];
             let mut owned = Vec::new();
             for store in stores {
                 let ownership = store.acquire_all_shards(node(1)).await.expect("takes");

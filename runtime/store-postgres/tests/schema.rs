@@ -43,10 +43,9 @@ async fn the_history_view_shows_every_event_and_text_where_there_is_text() {
         let mut samples = every_event();
         let binary = samples[0].clone();
         samples.push(binary);
-        for (sample, payload) in samples.iter_mut().rev().zip([
-            vec![0xff, 0x00, 0xc3, 0x28],
-            b"nul \0 inside".to_vec(),
-        ]) {
+        for (sample, payload) in
+            samples.iter_mut().rev().zip([vec![0xff, 0x00, 0xc3, 0x28], b"nul \0 inside".to_vec()])
+        {
             sample.set_payload(payload.into());
         }
         let events = (2..).zip(samples.clone()).map(|(id, attributes)| event(id, attributes));

@@ -56,11 +56,12 @@ async fn check_epoch(
     shard_id: u16,
     expected: u64,
 ) -> Result<()> {
-    let stored = sqlx::query_scalar!("SELECT epoch FROM history_shards WHERE shard_id = ?", shard_id)
-        .fetch_optional(connection)
-        .await
-        .map_err(error::on("history_shards"))?
-        .unwrap_or(0);
+    let stored =
+        sqlx::query_scalar!("SELECT epoch FROM history_shards WHERE shard_id = ?", shard_id)
+            .fetch_optional(connection)
+            .await
+            .map_err(error::on("history_shards"))?
+            .unwrap_or(0);
     let row = RowName { table: "history_shards", key: &shard_id };
     let epoch = row.unsigned("epoch", stored)?;
     if epoch == expected { Ok(()) } else { Err(StoreError::Fenced { shard_id, epoch }) }

@@ -25,17 +25,18 @@ use std::time::Duration;
 use dacapo_store::error::Result;
 use dacapo_store::statistics::{Counters, Statistics, StatisticsStore};
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use crate::error::unavailable;
 
 /// A file that a newer binary has migrated may still be opened by an older one:
 /// migrations only add what the version before can live with.
-static MIGRATIONS: Migrator =
-    Migrator { ignore_missing: true, ..sqlx::migrate!("../../migrations/sqlite") };
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("../../migrations/sqlite");
+    migrations.set_ignore_missing(true);
+    migrations
+}
 
 /// How long to wait for another process that writes to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,7 +110,7 @@ impl SqliteStore {
 async fn migrate(writer: &SqlitePool) -> Result<()> {
     let mut transaction = writer.begin_with(BEGIN).await.map_err(unavailable)?;
     // `run` is the same, but its future is not `Send` on a borrowed connection.
-    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(unavailable)?;
+    migrations().run_direct(None, &mut *transaction, false).await.map_err(unavailable)?;
     transaction.commit().await.map_err(unavailable)
 }
 

@@ -131,10 +131,11 @@ impl ModuleStore for SqliteStore {
 
     async fn module_bytes(&self, digest: ModuleDigest) -> Result<Option<Bytes>> {
         let digest = digest.0.as_slice();
-        let bytes = sqlx::query_scalar!("SELECT bytes FROM module_contents WHERE digest = ?", digest)
-            .fetch_optional(self.statement())
-            .await
-            .map_err(error::on("module_contents"))?;
+        let bytes =
+            sqlx::query_scalar!("SELECT bytes FROM module_contents WHERE digest = ?", digest)
+                .fetch_optional(self.statement())
+                .await
+                .map_err(error::on("module_contents"))?;
         Ok(bytes.map(Bytes::from))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dacapo_store::conformance::fixtures::{
-    Owned, append, assert_fenced, any_event, event, execution, start,
+    Owned, any_event, append, assert_fenced, event, execution, start,
 };
 use dacapo_store::conformance::samples::every_event;
 use dacapo_store::error::StoreError;

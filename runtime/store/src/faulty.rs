@@ -236,10 +236,8 @@ impl HistoryStore for FaultyStore {
         from: EventId,
         limit: u32,
     ) -> Result<Vec<HistoryEvent>> {
-        self.call(Operation::LoadHistory, async |_| {
-            self.inner.load_history(key, from, limit).await
-        })
-        .await
+        self.call(Operation::LoadHistory, async |_| self.inner.load_history(key, from, limit).await)
+            .await
     }
 
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
@@ -276,10 +274,8 @@ impl NamespaceStore for FaultyStore {
 #[async_trait]
 impl ShardStore for FaultyStore {
     async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership> {
-        self.call(Operation::AcquireAllShards, async |_| {
-            self.inner.acquire_all_shards(node).await
-        })
-        .await
+        self.call(Operation::AcquireAllShards, async |_| self.inner.acquire_all_shards(node).await)
+            .await
     }
 
     async fn shard_owners(&self) -> Result<Vec<(u16, u64, Option<NodeId>)>> {
@@ -301,10 +297,8 @@ impl TimerStore for FaultyStore {
         after: Option<TimerCursor>,
         limit: u32,
     ) -> Result<Vec<TimerRow>> {
-        self.call(Operation::DueTimers, async |_| {
-            self.inner.due_timers(until, after, limit).await
-        })
-        .await
+        self.call(Operation::DueTimers, async |_| self.inner.due_timers(until, after, limit).await)
+            .await
     }
 
     async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>> {

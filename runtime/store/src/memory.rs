@@ -86,8 +86,10 @@ impl Default for MemoryStore {
 
 impl State {
     fn check_fence(&self, ownership: &Ownership, units: &[CommitUnit]) -> Result<()> {
-        let fenced =
-            |shard: &ShardLease| StoreError::Fenced { shard_id: shard.shard_id, epoch: shard.epoch };
+        let fenced = |shard: &ShardLease| StoreError::Fenced {
+            shard_id: shard.shard_id,
+            epoch: shard.epoch,
+        };
         let touched = touched_shards(ownership, units).map_err(|hash| {
             let after = self.shards.partition_point(|shard| shard.hash_from <= hash);
             fenced(&self.shards[after - 1])
@@ -118,7 +120,8 @@ impl State {
             if self.executions.contains_key(&execution.key) {
                 return conflict("workflow_executions_pkey");
             }
-            let updated = |run: &&Execution| batch.updates.get(&run.key).map(|update| update.status);
+            let updated =
+                |run: &&Execution| batch.updates.get(&run.key).map(|update| update.status);
             let others = || {
                 let stored = self.runs_at(execution.key.hash);
                 let stored = stored.filter(|run| same_workflow(run, execution));
@@ -336,7 +339,8 @@ impl ModuleStore for MemoryStore {
                 reason: format!("there is no namespace {}", module.namespace),
             });
         }
-        let is_same = |it: &&ModuleVersion| it.namespace == module.namespace && it.name == module.name;
+        let is_same =
+            |it: &&ModuleVersion| it.namespace == module.namespace && it.name == module.name;
         let newest = state.modules.iter().filter(is_same).max_by_key(|it| it.version);
         if let Some(newest) = newest.filter(|newest| newest.digest == module.digest) {
             return Ok((newest.clone(), false));
@@ -419,9 +423,9 @@ impl TimerStore for MemoryStore {
     async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>> {
         Ok(self.read(|state| {
             let keys: BTreeSet<_> = keys.iter().copied().collect();
-            let timers = keys.into_iter().flat_map(|key| {
-                state.timers.range((key, EventId(0))..=(key, EventId(u64::MAX)))
-            });
+            let timers = keys
+                .into_iter()
+                .flat_map(|key| state.timers.range((key, EventId(0))..=(key, EventId(u64::MAX))));
             timers.map(|(_, timer)| timer.clone()).collect()
         }))
     }

@@ -80,10 +80,8 @@ mod tests {
             hash_to: WorkflowHash(to),
             epoch: 1,
         };
-        let ownership = Ownership::new(
-            NodeId(Uuid::nil()),
-            vec![lease(2, 10, 19), lease(0, i32::MIN, -1)],
-        );
+        let ownership =
+            Ownership::new(NodeId(Uuid::nil()), vec![lease(2, 10, 19), lease(0, i32::MIN, -1)]);
         let shard = |hash| ownership.lease_of(WorkflowHash(hash)).map(|shard| shard.shard_id);
         assert_eq!(shard(i32::MIN), Some(0));
         assert_eq!(shard(-1), Some(0));

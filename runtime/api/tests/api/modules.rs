@@ -5,7 +5,7 @@ use axum::http::{Method, header};
 use bytes::Bytes;
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
-use futures::stream;
+use futures::{poll, stream};
 use serde_json::json;
 
 use crate::client::{BASE, Node, request};
@@ -72,11 +72,29 @@ async fn a_module_over_the_limit_is_refused_before_it_is_read() {
     assert_eq!(refused["details"]["bytes_max"], "10");
 
     // Not announced: read up to the limit, or this would go on for ever.
-    let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(b"echo\n")));
-    let endless = request(Method::PUT, &path, Body::from_stream(endless));
+    let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(&[0; 64 * 1024]));
+    let endless = Body::from_stream(stream::repeat_with(chunk));
+    let endless = request(Method::PUT, &path, endless);
     node.send(endless).await.refused(413, "module_too_large");
 
     assert_eq!(node.put(&path, b"echo\nfail\n").await.status, 201);
+}
+
+#[tokio::test]
+async fn only_so_many_modules_are_received_at_a_time() {
+    let node = Node::empty(Limits::default()).await;
+    let path = format!("{BASE}/modules/m");
+    let mut unfinished = Vec::new();
+    for _ in 0..4 {
+        let never = Body::from_stream(stream::pending::<std::io::Result<Bytes>>());
+        let mut upload = Box::pin(node.send(request(Method::PUT, &path, never)));
+        assert!(poll!(&mut upload).is_pending());
+        unfinished.push(upload);
+    }
+    node.put(&path, b"echo").await.refused(503, "unavailable");
+    // A client that gives up makes room.
+    unfinished.pop();
+    assert_eq!(node.put(&path, b"echo").await.status, 201);
 }
 
 #[tokio::test]

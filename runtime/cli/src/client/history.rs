@@ -4,19 +4,12 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, HeaderName};
 use serde_json::value::RawValue;
-use tokio::time::Instant;
 
 use super::sse::Parser;
 use super::wire::Event;
-use super::{Client, ClientError, RunAddress};
+use super::{Client, ClientError, Patience, RunAddress};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
-/// How long a server may be gone before following it is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Wait between two tries to reach it.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The server sends a comment more often than this; without any sign of it the
 /// connection is dead.
@@ -58,7 +51,7 @@ impl HistoryStream {
         if self.is_closed {
             return Ok(None);
         }
-        let mut gone_since = None;
+        let mut patience = Patience::default();
         loop {
             match self.try_next().await {
                 Ok(event) => {
@@ -66,17 +59,12 @@ impl HistoryStream {
                     self.is_closed = event.event.is_closing();
                     return Ok(Some(event));
                 }
-                Err(error) if error.is_passing() => {
+                Err(error) => {
                     if self.connection.take().is_some() {
                         self.reconnects += 1;
                     }
-                    let since = *gone_since.get_or_insert_with(now);
-                    if now().duration_since(since) > PATIENCE {
-                        return Err(error);
-                    }
-                    tokio::time::sleep(RETRY_PAUSE).await;
+                    patience.bear(error).await?;
                 }
-                Err(error) => return Err(error),
             }
         }
     }
@@ -139,9 +127,4 @@ async fn connect(
         Ok(_) => Err(ClientError::Answer { problem: "it is not a stream of events".to_owned() }),
         Err(error) => Err(error),
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long a person has waited for a server")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -12,8 +12,9 @@ use crate::signals::{self, StopRequested};
 use crate::store::{self, FileLock};
 use crate::{logging, output};
 
-/// What is logged unless it is set.
-const DEFAULT_LOG: &str = "info";
+/// What is logged unless it is set. The driver repeats what the database notices
+/// about migrations that are there already.
+const DEFAULT_LOG: &str = "info,sqlx=warn";
 
 /// Serves workflows from a database. Stops in order on SIGINT and SIGTERM, and
 /// at once on a second one.
@@ -86,6 +87,7 @@ pub(super) async fn until_stopped(server: Server, stop: StopRequested) -> Exit {
                 "error: another dacapo server has taken over the runs of this database, so this \
                  one ends. One server at a time works on a database",
             );
+            server.abandon().await;
             Exit::Failed
         }
     }

@@ -139,7 +139,6 @@ impl ServerConfig {
                     .shutdown_grace
                     .or(file.shutdown_grace)
                     .unwrap_or(defaults.shutdown_grace),
-                ..defaults
             },
         };
         config.check()?;

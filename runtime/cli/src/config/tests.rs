@@ -26,7 +26,7 @@ fn parsed(text: &str) -> FileConfig {
 }
 
 fn refused(text: &str) -> String {
-    FileConfig::parse(text).err().expect("invalid").to_string()
+    FileConfig::parse(text).expect_err("invalid").to_string()
 }
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

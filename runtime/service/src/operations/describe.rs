@@ -1,6 +1,6 @@
 //! Describes a run.
 
-use dacapo_model::execution::Execution;
+use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{EventId, OperationId, TypeName};
 use dacapo_model::time::Timestamp;
@@ -19,7 +19,8 @@ pub struct RunDescription {
     pub execution: Execution,
     /// Events in its history.
     pub history_length: u64,
-    /// Whether someone asked it to cancel.
+    /// Whether someone asked it to cancel. Of a closed run: whether that is how
+    /// it closed.
     pub cancel_requested: bool,
     /// Activities without an outcome, in the order they were scheduled.
     pub pending_activities: Vec<ActivityDescription>,
@@ -77,9 +78,9 @@ impl Runtime {
                 Located::Closed(execution) => {
                     let last = self.shared.store.last_event(execution.key).await?;
                     return Ok(RunDescription {
+                        cancel_requested: execution.status == ExecutionStatus::Canceled,
                         execution: *execution,
                         history_length: last.map_or(0, |event| event.id.0),
-                        cancel_requested: false,
                         pending_activities: Vec::new(),
                         pending_timers: Vec::new(),
                     });

@@ -15,8 +15,13 @@ use crate::error::{Result, ServiceError};
 use crate::registry::Progress;
 use crate::runtime::Shared;
 
-/// Events read at a time by a follower.
-const FOLLOW_PAGE: u32 = 256;
+/// Events read by one statement. Small, since each may hold a payload of the
+/// largest size.
+const CHUNK: u32 = 32;
+
+/// A page ends with the event that makes its payloads larger than this together,
+/// so that a request can't make the server hold a whole history.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How often a follower looks without being told: a backstop, should the run
 /// have moved to another node.
@@ -34,7 +39,7 @@ pub struct HistoryPage {
 }
 
 impl Runtime {
-    /// At most `limit` events from `from` on.
+    /// At most `limit` events from `from` on, or fewer if they are large.
     pub async fn run_history(
         &self,
         run: &RunRef,
@@ -45,11 +50,24 @@ impl Runtime {
             Located::Open(open) => open.key,
             Located::Closed(execution) => execution.key,
         };
-        let limit = limit.clamp(1, PAGE_SIZE_MAX);
-        // One more than asked for, to know whether there is a next page.
-        let mut events = self.shared.store.load_history(key, from, limit + 1).await?;
-        let next = events.get(limit as usize).map(|event| event.id);
-        events.truncate(limit as usize);
+        let limit = limit.clamp(1, PAGE_SIZE_MAX) as usize;
+        let mut events: Vec<HistoryEvent> = Vec::new();
+        let (mut next, mut bytes) = (Some(from), 0);
+        while let Some(from) = next
+            && events.len() <= limit
+            && bytes < PAGE_BYTES_MAX
+        {
+            let chunk = self.shared.store.load_history(key, from, CHUNK).await?;
+            let full = chunk.len() >= CHUNK as usize;
+            let payloads = chunk.iter().filter_map(|event| event.attributes.payload());
+            bytes += payloads.map(|(_, payload)| payload.len()).sum::<usize>();
+            next = chunk.last().filter(|_| full).map(|last| last.id.next());
+            events.extend(chunk);
+        }
+        if let Some(beyond) = events.get(limit) {
+            next = Some(beyond.id);
+            events.truncate(limit);
+        }
         Ok(HistoryPage { run_id: key.run_id, events, next })
     }
 
@@ -90,8 +108,7 @@ impl HistoryFollower {
             if let Some(progress) = &mut self.progress {
                 progress.mark_unchanged();
             }
-            let events =
-                self.shared.store.load_history(self.key, self.next, FOLLOW_PAGE).await?;
+            let events = self.shared.store.load_history(self.key, self.next, CHUNK).await?;
             if let Some(last) = events.last() {
                 self.next = last.id.next();
                 self.ended = last.attributes.is_closing();

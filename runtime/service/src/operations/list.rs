@@ -34,10 +34,10 @@ impl Runtime {
             self.shared.store.list_executions(namespace, filter, after, limit + 1).await?;
         let more = executions.len() > limit as usize;
         executions.truncate(limit as usize);
-        let next = executions.last().filter(|_| more).map(|last| ExecutionCursor {
-            started_at: last.started_at,
-            run_id: last.key.run_id,
-        });
+        let next = executions
+            .last()
+            .filter(|_| more)
+            .map(|last| ExecutionCursor { started_at: last.started_at, run_id: last.key.run_id });
         Ok(RunList { executions, next })
     }
 }

@@ -16,9 +16,9 @@ use dacapo_model::ids::{NamespaceName, RunId, WorkflowId};
 pub use self::describe::{ActivityDescription, RunDescription, TimerDescription};
 pub use self::history::{HistoryFollower, HistoryPage};
 pub use self::list::RunList;
-pub use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
 pub use self::result::{Closing, RunResult};
 pub use self::start::{StartRequest, Started};
+pub use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
 
 /// Names a run: the latest of a workflow id (the open one, if there is one), or
 /// a certain one.

@@ -39,8 +39,9 @@ pub struct RunResult {
 }
 
 impl Runtime {
-    /// How a run ended, or that it is still open after `wait`. A node that stops
-    /// answers at once.
+    /// How a run ended, or that it is still open after `wait`. When it is blocked
+    /// meanwhile, that is answered without waiting on. A node that stops answers
+    /// at once.
     pub async fn run_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
         let execution = match locate(&self.shared, run).await? {
             Located::Closed(execution) => *execution,
@@ -64,7 +65,7 @@ impl Runtime {
     /// Waits for a run that was open a moment ago.
     pub(super) async fn open_result(&self, open: &OpenRun, wait: Duration) -> RunResult {
         let mut progress = open.watch();
-        let closed = progress.wait_for(|progress| progress.closing.is_some());
+        let closed = progress.wait_for(|progress| progress.closing.is_some() || progress.blocked);
         let closing = tokio::select! {
             closed = tokio::time::timeout(wait, closed) => match closed {
                 Ok(Ok(progress)) => progress.closing.clone(),

@@ -20,7 +20,7 @@ use super::locate::no_answer;
 use super::{RunRef, RunResult};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
-use crate::registry::{Claim, OpenRun};
+use crate::registry::{Claim, OpenRun, Registry};
 use crate::run::{self, BeginAnswer, JoinAnswer, Message, NewRun, Origin};
 
 /// Bytes of all environment variables and arguments of a run together.
@@ -63,6 +63,28 @@ pub struct Started {
     pub run_id: RunId,
     /// False if it was there already.
     pub started: bool,
+}
+
+/// A workflow id that is claimed, but not used yet. Free again if the start goes
+/// no further, also when its caller goes away.
+struct Claimed<'a> {
+    registry: &'a Registry,
+    run: Option<Arc<OpenRun>>,
+}
+
+impl Claimed<'_> {
+    fn keep(mut self) -> Arc<OpenRun> {
+        self.run.take().expect("it is kept once")
+    }
+}
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        if let Some(run) = self.run.take() {
+            self.registry.remove(&run);
+            run.close();
+        }
+    }
 }
 
 /// A run that a start led to, and the run itself if this start made it.
@@ -110,7 +132,10 @@ impl Runtime {
             &request.workflow_type,
             request.module.as_ref(),
         )?;
-        #[expect(clippy::disallowed_methods, reason = "a run's id is made here, once, and recorded")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a run's id is made here, once, and recorded"
+        )]
         let run_id = RunId(Uuid::now_v7());
         let workflow_id = match &request.workflow_id {
             Some(workflow_id) => workflow_id.clone(),
@@ -133,7 +158,8 @@ impl Runtime {
         run_id: RunId,
     ) -> Result<Option<Watched>> {
         let shared = &self.shared;
-        let existing = |run_id| Started { workflow_id: workflow_id.clone(), run_id, started: false };
+        let existing =
+            |run_id| Started { workflow_id: workflow_id.clone(), run_id, started: false };
         // The only read of a start, and only for those who ask for idempotence.
         if let Some(request_id) = &request.request_id {
             let namespace = &request.namespace;
@@ -147,13 +173,16 @@ impl Runtime {
         let new = new_run(request, digest, workflow_id, run_id);
         match shared.registry.claim(new.key, &new.namespace, workflow_id) {
             Claim::Free(run, mailbox) => {
-                if let Err(error) = self.check_reuse(request, workflow_id).await {
-                    shared.registry.remove(&run);
-                    run.close();
-                    return Err(error);
-                }
+                let claimed = Claimed { registry: &shared.registry, run: Some(run) };
+                self.check_reuse(request, workflow_id).await?;
+                let run = claimed.keep();
                 let (waiter, begun) = oneshot::channel();
-                run::spawn(shared, run.clone(), mailbox, Origin::New { new: Box::new(new), waiter });
+                run::spawn(
+                    shared,
+                    run.clone(),
+                    mailbox,
+                    Origin::New { new: Box::new(new), waiter },
+                );
                 match begun.await.map_err(|_| no_answer())?? {
                     BeginAnswer::Started => {
                         let workflow_id = workflow_id.clone();

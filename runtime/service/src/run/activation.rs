@@ -77,8 +77,7 @@ impl Actor {
         &mut self,
         transition: &Transition,
     ) -> Result<Vec<HistoryEvent>, CommitFailure> {
-        let from_start =
-            transition.events.first().is_some_and(|event| event.id == EventId::FIRST);
+        let from_start = transition.events.first().is_some_and(|event| event.id == EventId::FIRST);
         let mut history = if from_start {
             Vec::new()
         } else {

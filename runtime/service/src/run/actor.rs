@@ -315,8 +315,8 @@ impl Actor {
     }
 
     fn describe(&self) -> RunDescription {
-        let activities = self.state.activities.iter().map(|(event_id, activity)| {
-            ActivityDescription {
+        let activities =
+            self.state.activities.iter().map(|(event_id, activity)| ActivityDescription {
                 scheduled_event_id: *event_id,
                 operation_id: activity.operation_id,
                 activity_type: activity.activity_type.clone(),
@@ -324,8 +324,7 @@ impl Actor {
                 attempt: activity.attempt,
                 next_attempt_at: activity.retry_at,
                 last_failure: activity.last_failure.clone(),
-            }
-        });
+            });
         let timers = self.state.timers.iter().map(|(event_id, timer)| TimerDescription {
             started_event_id: *event_id,
             operation_id: timer.operation_id,

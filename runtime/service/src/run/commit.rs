@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dacapo_engine::transition::{Effect, TimerChange, Transition};
-use dacapo_model::execution::Execution;
+use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use dacapo_store::timer::{TimerKind, TimerRow};
@@ -50,16 +50,13 @@ impl Actor {
             }),
             (None, None) => ExecutionChange::None,
         };
-        let closing = events.last().filter(|event| event.attributes.is_closing()).map(|event| {
-            Closing {
+        let closing =
+            events.last().filter(|event| event.attributes.is_closing()).map(|event| Closing {
                 status: self.state.status,
                 attributes: event.attributes.clone(),
                 closed_at: event.time,
-            }
-        });
-        let changed = !events.is_empty()
-            || execution != ExecutionChange::None
-            || !rows.is_empty();
+            });
+        let changed = !events.is_empty() || execution != ExecutionChange::None || !rows.is_empty();
         if changed {
             let mut transitions = vec![RunTransition {
                 key: self.run.key,
@@ -83,7 +80,8 @@ impl Actor {
         }
         self.act(effects);
         if changed {
-            self.run.publish_progress(self.state.next_event_id.0 - 1);
+            let blocked = self.state.status == ExecutionStatus::Blocked;
+            self.run.publish_progress(self.state.next_event_id.0 - 1, blocked);
         }
         if closing.is_some() {
             self.closing = closing;

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dacapo_engine::guest::{
-    ActivityTask, GuestHost, GuestInstance, ModuleRejected, RunContext,
-};
+use dacapo_engine::guest::{ActivityTask, GuestHost, GuestInstance, ModuleRejected, RunContext};
 use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery};
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, HistoryEvent};
@@ -59,9 +57,8 @@ impl ScriptedHost {
     }
 }
 
-const WORKFLOWS: [&str; 8] = [
-    "sequential", "gated", "sleep", "flaky", "once", "forever", "faulty", "again",
-];
+const WORKFLOWS: [&str; 8] =
+    ["sequential", "gated", "sleep", "flaky", "once", "forever", "faulty", "again"];
 
 #[async_trait]
 impl GuestHost for ScriptedHost {
@@ -161,17 +158,15 @@ impl Instance {
             };
             let input = String::from_utf8_lossy(start.input.as_bytes()).into_owned();
             let number = input.parse().unwrap_or(0);
-            let steps =
-                |activity| Program::Steps { activity, left: number, waiting: None };
+            let steps = |activity| Program::Steps { activity, left: number, waiting: None };
             self.program = Some(match start.workflow_type.as_str() {
                 "sequential" => steps("step"),
                 "gated" => steps("gated"),
                 "flaky" => steps("flaky"),
                 "once" => steps("once"),
-                "sleep" => Program::Sleep {
-                    duration: Duration::from_millis(number.into()),
-                    waiting: None,
-                },
+                "sleep" => {
+                    Program::Sleep { duration: Duration::from_millis(number.into()), waiting: None }
+                }
                 "again" => Program::Again { left: number },
                 "faulty" if self.faulty => return Err("this guest is faulty".to_owned()),
                 _ => Program::Forever,

@@ -1,7 +1,13 @@
 //! A real runtime over the memory store, with guests written in Rust against the
 //! engine's cursor instead of Wasm.
 
-#![allow(dead_code, unreachable_pub, missing_docs, clippy::allow_attributes, reason = "shared by several test binaries")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::allow_attributes,
+    reason = "shared by several test binaries"
+)]
 
 pub mod guests;
 

@@ -16,6 +16,7 @@ where
 {
     let server = std::env::var("DATABASE_URL")
         .expect("DATABASE_URL names no PostgreSQL server; run the tests with `cargo xtask test`");
+    #[expect(clippy::disallowed_methods, reason = "test processes share the server")]
     let name = format!("dacapo_test_{}", Uuid::new_v4().simple());
     let options = PgConnectOptions::from_str(&server).expect("a PostgreSQL URL");
     let url = options.clone().database(&name).to_url_lossy().to_string();

@@ -59,15 +59,12 @@ pub async fn a_thousand_units_are_one_commit(store: Arc<dyn Store>) {
     let runs: Vec<_> =
         (0..1000_u16).map(|n| execution(&format!("order-{n}"), u128::from(n) + 1)).collect();
     let before = owned.store.statistics();
-    let starts = runs.iter().map(|run| RunTransition {
-        timers_set: vec![timer(run.key, 2, at(5))],
-        ..start(run)
-    });
+    let starts = runs
+        .iter()
+        .map(|run| RunTransition { timers_set: vec![timer(run.key, 2, at(5))], ..start(run) });
     owned.commit(starts).await.expect("commits");
-    let steps = runs.iter().map(|run| RunTransition {
-        timers_cleared: vec![EventId(2)],
-        ..close(run, 2)
-    });
+    let steps =
+        runs.iter().map(|run| RunTransition { timers_cleared: vec![EventId(2)], ..close(run, 2) });
     owned.commit(steps).await.expect("commits");
     assert_eq!(owned.store.statistics().since(before).commits, 2);
     let keys: Vec<_> = runs.iter().map(|run| run.key).collect();

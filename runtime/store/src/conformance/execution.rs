@@ -20,7 +20,11 @@ pub async fn a_run_is_found_by_its_id(store: Arc<dyn Store>) {
     let find = async |namespace_name, workflow, number| {
         owned
             .store
-            .find_execution(&namespace(namespace_name), &workflow_id(workflow), Some(run_id(number)))
+            .find_execution(
+                &namespace(namespace_name),
+                &workflow_id(workflow),
+                Some(run_id(number)),
+            )
             .await
             .expect("finds")
     };
@@ -151,7 +155,15 @@ pub async fn a_summary_follows_its_updates(store: Arc<dyn Store>) {
 pub async fn ids_may_hold_any_text(store: Arc<dyn Store>) {
     let owned = Owned::of(store).await;
     let long = "x".repeat(255);
-    let texts = ["'; DROP TABLE x; --", "100%_\\", "\"q\" {a,b} NULL", "注文/17 🧾", &long, "é", "e\u{301}"];
+    let texts = [
+        "'; DROP TABLE x; --",
+        "100%_\\",
+        "\"q\" {a,b} NULL",
+        "注文/17 🧾",
+        &long,
+        "é",
+        "e\u{301}",
+    ];
     let runs: Vec<_> = (1..).zip(texts).map(|(n, text)| execution(text, n)).collect();
     owned.start(&runs.iter().collect::<Vec<_>>()).await;
     for (run, text) in runs.iter().zip(texts) {

@@ -44,7 +44,10 @@ pub async fn runs_are_listed_newest_first(store: Arc<dyn Store>) {
     assert_eq!(list(&owned, &ExecutionFilter::default()).await, [2, 1, 3]);
     let all = ExecutionFilter::default();
     let first = owned.store.list_executions(&default_namespace(), &all, None, 1).await;
-    assert_eq!(first.expect("lists"), [Execution { started_at: at(30), ..execution("order-2", 2) }]);
+    assert_eq!(
+        first.expect("lists"),
+        [Execution { started_at: at(30), ..execution("order-2", 2) }]
+    );
 }
 
 /// Runs 1 to 6, started one microsecond apart: two types, three workflow ids,

@@ -97,7 +97,10 @@ pub fn event(id: u64, attributes: EventAttributes) -> HistoryEvent {
 
 /// A small event with nothing of interest.
 pub fn any_event(id: u64) -> HistoryEvent {
-    event(id, EventAttributes::TimerFired { started_event_id: EventId(id), operation_id: OperationId(1) })
+    event(
+        id,
+        EventAttributes::TimerFired { started_event_id: EventId(id), operation_id: OperationId(1) },
+    )
 }
 
 /// A transition that changes nothing yet.
@@ -150,11 +153,7 @@ pub fn close(execution: &Execution, id: u64) -> RunTransition {
 
 /// What [`close`] makes of a run.
 pub fn closed(execution: &Execution) -> Execution {
-    Execution {
-        status: ExecutionStatus::Completed,
-        closed_at: Some(at(1)),
-        ..execution.clone()
-    }
+    Execution { status: ExecutionStatus::Completed, closed_at: Some(at(1)), ..execution.clone() }
 }
 
 /// A workflow's timer.

@@ -46,7 +46,8 @@ pub async fn payloads_come_back_byte_for_byte(store: Arc<dyn Store>) {
         vec![0xc3, 0x28],
         vec![b'x'; 3_000_000],
     ];
-    let with_payload: Vec<_> = every_event().into_iter().filter(|it| it.payload().is_some()).collect();
+    let with_payload: Vec<_> =
+        every_event().into_iter().filter(|it| it.payload().is_some()).collect();
     let mut events = Vec::new();
     for sample in &with_payload {
         let of_this_type = payloads.iter().map(|payload| {
@@ -74,25 +75,25 @@ pub async fn texts_come_back_whatever_they_hold(store: Arc<dyn Store>) {
         "\u{feff}\u{fffe}\u{ffff}\u{10ffff}",
         "🦀 ünïcödé ﷽",
     ];
-    let events = texts.map(|text| EventAttributes::WorkflowExecutionTerminated {
-        reason: text.to_owned(),
-    });
+    let events =
+        texts.map(|text| EventAttributes::WorkflowExecutionTerminated { reason: text.to_owned() });
     assert_comes_back(store, events.into()).await;
 }
 
 /// Through whatever number type the database has for JSON.
 pub async fn numbers_come_back_exactly(store: Arc<dyn Store>) {
     let coefficients = [1.0, 1.1, 0.1 + 0.2, 1e300, f64::MIN_POSITIVE, 1.000_000_000_000_000_2];
-    let scheduled = coefficients.map(|backoff_coefficient| EventAttributes::ActivityTaskScheduled {
-        operation_id: OperationId(u32::MAX),
-        activity_type: type_name("shop.charge"),
-        input: Payload::default(),
-        options: ActivityOptions {
-            start_to_close_timeout: std::time::Duration::from_micros(u64::MAX),
-            schedule_to_close_timeout: None,
-            retry: RetryPolicy { backoff_coefficient, ..RetryPolicy::default() },
-        },
-    });
+    let scheduled =
+        coefficients.map(|backoff_coefficient| EventAttributes::ActivityTaskScheduled {
+            operation_id: OperationId(u32::MAX),
+            activity_type: type_name("shop.charge"),
+            input: Payload::default(),
+            options: ActivityOptions {
+                start_to_close_timeout: std::time::Duration::from_micros(u64::MAX),
+                schedule_to_close_timeout: None,
+                retry: RetryPolicy { backoff_coefficient, ..RetryPolicy::default() },
+            },
+        });
     let ids = [1, u64::from(u32::MAX), u64::MAX].map(|id| EventAttributes::TimerFired {
         started_event_id: EventId(id),
         operation_id: OperationId(0),

@@ -71,7 +71,8 @@ pub async fn an_older_content_is_a_new_version(store: Arc<dyn Store>) {
 
 /// Large and binary.
 pub async fn content_is_kept_byte_for_byte(store: Arc<dyn Store>) {
-    let content: Vec<u8> = (0..5_000_000_u32).map(|n| n.wrapping_mul(31).to_be_bytes()[3]).collect();
+    let content: Vec<u8> =
+        (0..5_000_000_u32).map(|n| n.wrapping_mul(31).to_be_bytes()[3]).collect();
     let (version, _) = put(&store, "shop", &content).await;
     assert_eq!(version.size_bytes, 5_000_000);
     let read = store.module_bytes(version.digest).await.expect("reads");

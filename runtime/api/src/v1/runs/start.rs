@@ -53,14 +53,14 @@ pub(crate) async fn start(
 ) -> Result<(StatusCode, axum::Json<StartAnswer>), ApiError> {
     let wait = query.wait.map(wait_of).transpose()?;
     let request = request.into_operation(path.namespace)?;
+    // Without its client, a wait goes on for nobody until its time is up.
     let (started, waited) = to_the_end(async move {
         match wait {
             Some(wait) => runtime.start_run_and_wait(request, wait).await,
             None => runtime.start_run(request).await.map(|started| (started, None)),
         }
     })
-    .await
-    .map_err(ApiError::from)?;
+    .await?;
     let status = if started.started { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(StartAnswer::new(started, waited))))
 }

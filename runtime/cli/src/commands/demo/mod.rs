@@ -64,8 +64,10 @@ pub(super) async fn run(args: DemoArgs) -> Result<Exit> {
         .tempdir()
         .context("can't make a temporary folder")?;
     tokio::select! {
-        outcome = play(&args, folder.path()) => outcome,
+        // Ctrl-C reaches the server as well; that it ends is then no surprise.
+        biased;
         () = stop => Ok(Exit::Success),
+        outcome = play(&args, folder.path()) => outcome,
     }
 }
 
@@ -130,7 +132,7 @@ async fn build(example: Option<&Path>) -> Result<PathBuf> {
             (checkout.join(EXAMPLE), Some(checkout.join("target/guests")))
         }
     };
-    let shown = folder.strip_prefix(std::env::current_dir()?).unwrap_or(&folder).to_path_buf();
+    let shown = shown(folder.clone())?;
     step(
         1,
         &format!("Building {} to WebAssembly; the first time takes a minute", shown.display()),
@@ -229,11 +231,13 @@ fn invite(plan: &NodePlan) -> Result<()> {
     } else {
         format!(" --server {server}")
     };
+    let program = shown(std::env::current_exe()?)?;
+    let program = program.display();
     let runs = format!("{server}/api/v1/namespaces/default/runs");
     say(&format!(
         "\nThe server stays up until Ctrl-C. Try:\n\
-         \n  dacapo run list{flag}\
-         \n  dacapo run history order-1{flag}\
+         \n  {program} run list{flag}\
+         \n  {program} run history order-1{flag}\
          \n  curl {runs}/order-1/result\
          \n  curl '{runs}?wait=5' --json '{{\"workflow\": \"checkout\", \"workflow_id\": \"order-2\", \
          \"input\": {{\"order_id\": \"order-2\", \"item\": \"piano\", \"quantity\": 1, \
@@ -243,6 +247,12 @@ fn invite(plan: &NodePlan) -> Result<()> {
          Your own workflow: docs/quickstart.md. The server's log: {}",
         plan.log().display()
     ))
+}
+
+/// A path as short as it can be written here.
+fn shown(path: PathBuf) -> Result<PathBuf> {
+    let here = std::env::current_dir().context("the current folder is gone")?;
+    Ok(path.strip_prefix(here).map(Path::to_path_buf).unwrap_or(path))
 }
 
 fn step(number: u32, text: &str) -> Result<()> {

@@ -27,7 +27,7 @@ const STOCK: u64 = 100;
 /// A running shop.
 pub(super) struct Shop {
     address: SocketAddr,
-    books: Arc<Mutex<Books>>,
+    ledger: Arc<Mutex<Ledger>>,
 }
 
 /// What the shop did.
@@ -47,11 +47,17 @@ pub(super) struct Books {
     pub(super) refunded: Vec<String>,
     /// Ids of shipments.
     pub(super) shipments: Vec<String>,
+}
+
+/// What the shop keeps.
+#[derive(Default)]
+struct Ledger {
+    books: Books,
     /// The first answer to each idempotency key.
     answers: HashMap<String, (StatusCode, Value)>,
 }
 
-type SharedBooks = State<Arc<Mutex<Books>>>;
+type SharedLedger = State<Arc<Mutex<Ledger>>>;
 
 impl Shop {
     /// Opens on a free port.
@@ -59,20 +65,20 @@ impl Shop {
         let listener =
             TcpListener::bind("127.0.0.1:0").await.context("the shop can't open a port")?;
         let address = listener.local_addr().context("the shop's port has no address")?;
-        let books = Arc::new(Mutex::new(Books::default()));
+        let ledger = Arc::new(Mutex::new(Ledger::default()));
         let routes = Router::new()
             .route("/reservations", post(reserve))
             .route("/reservations/{id}/release", post(release))
             .route("/charges", post(charge))
             .route("/charges/{id}/refund", post(refund))
             .route("/shipments", post(ship))
-            .with_state(Arc::clone(&books));
+            .with_state(Arc::clone(&ledger));
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).await {
                 crate::output::note(&format!("the shop has closed: {error}"));
             }
         });
-        Ok(Self { address, books })
+        Ok(Self { address, ledger })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -81,12 +87,12 @@ impl Shop {
 
     /// What it did so far.
     pub(super) fn books(&self) -> Books {
-        lock(&self.books).clone()
+        lock(&self.ledger).books.clone()
     }
 }
 
-async fn reserve(books: SharedBooks, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    once(&books, &headers, |books| {
+async fn reserve(ledger: SharedLedger, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    once(&ledger, &headers, |books| {
         if body["quantity"].as_u64().is_none_or(|quantity| quantity > STOCK) {
             return refusal(StatusCode::CONFLICT, "OutOfStock", "there is not that much in stock");
         }
@@ -94,12 +100,12 @@ async fn reserve(books: SharedBooks, headers: HeaderMap, Json(body): Json<Value>
     })
 }
 
-async fn release(books: SharedBooks, headers: HeaderMap, Path(id): Path<String>) -> Response {
-    once(&books, &headers, |books| undo(id, &books.reservations, &mut books.released))
+async fn release(ledger: SharedLedger, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    once(&ledger, &headers, |books| undo(id, &books.reservations, &mut books.released))
 }
 
-async fn charge(books: SharedBooks, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    once(&books, &headers, |books| {
+async fn charge(ledger: SharedLedger, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    once(&ledger, &headers, |books| {
         if body["card"].as_str().is_none_or(|card| card.ends_with(DECLINED_CARD)) {
             return refusal(StatusCode::PAYMENT_REQUIRED, "CardDeclined", "the card was declined");
         }
@@ -107,12 +113,12 @@ async fn charge(books: SharedBooks, headers: HeaderMap, Json(body): Json<Value>)
     })
 }
 
-async fn refund(books: SharedBooks, headers: HeaderMap, Path(id): Path<String>) -> Response {
-    once(&books, &headers, |books| undo(id, &books.charges, &mut books.refunded))
+async fn refund(ledger: SharedLedger, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    once(&ledger, &headers, |books| undo(id, &books.charges, &mut books.refunded))
 }
 
-async fn ship(books: SharedBooks, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    once(&books, &headers, |books| {
+async fn ship(ledger: SharedLedger, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    once(&ledger, &headers, |books| {
         if body["item"] == TOO_HEAVY {
             let message = "no carrier takes it";
             return refusal(StatusCode::UNPROCESSABLE_ENTITY, "TooHeavy", message);
@@ -124,7 +130,7 @@ async fn ship(books: SharedBooks, headers: HeaderMap, Json(body): Json<Value>) -
 /// Carries a request out, unless one with its key was carried out before: then
 /// the first answer is given again.
 fn once(
-    books: &Mutex<Books>,
+    ledger: &Mutex<Ledger>,
     headers: &HeaderMap,
     carry_out: impl FnOnce(&mut Books) -> (StatusCode, Value),
 ) -> Response {
@@ -133,16 +139,16 @@ fn once(
             refusal(StatusCode::BAD_REQUEST, "NoKey", "send an Idempotency-Key header");
         return (status, Json(body)).into_response();
     };
-    let mut books = lock(books);
+    let Ledger { books, answers } = &mut *lock(ledger);
     books.requests += 1;
-    let (status, body) = match books.answers.get(key).cloned() {
+    let (status, body) = match answers.get(key).cloned() {
         Some(answer) => {
             books.repeats += 1;
             answer
         }
         None => {
-            let answer = carry_out(&mut books);
-            books.answers.insert(key.to_owned(), answer.clone());
+            let answer = carry_out(books);
+            answers.insert(key.to_owned(), answer.clone());
             answer
         }
     };
@@ -172,9 +178,9 @@ fn refusal(status: StatusCode, code: &str, message: &str) -> (StatusCode, Value)
     (status, json!({ "code": code, "message": message }))
 }
 
-fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
+fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
     // Nothing panics while it holds the lock.
-    books.lock().unwrap_or_else(PoisonError::into_inner)
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

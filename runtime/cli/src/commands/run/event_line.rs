@@ -4,7 +4,7 @@ use crate::client::wire::{Event, Failure};
 use crate::output::{brief, printable};
 
 /// Characters of a payload or message that are shown.
-const DETAIL_LENGTH: usize = 96;
+const DETAIL_LENGTH: usize = 64;
 
 /// Position, time of day, type, and what people want to know of the rest.
 pub(crate) fn event_line(event: &Event) -> String {

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::time::Instant;
 
 use crate::args::ClientFlags;
 use crate::client::wire::RunResult;
-use crate::client::{Client, ClientError, POLL_SECONDS_MAX, RunAddress};
+use crate::client::{Client, ClientError, Patience, RunAddress, now};
 use crate::exit::Exit;
 use crate::output;
+
+/// Between two polls, so that a server that answers early is not flooded.
+const POLL_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long to wait.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,27 +60,45 @@ pub(super) async fn wait(
     Ok(exit_code(&result.status))
 }
 
-/// Asks until the run is closed or the time is up.
+/// Asks until the run is closed or the time is up. Once the server has answered,
+/// it may be gone for a while: the run is not.
 async fn poll(
     client: &Client,
     run: &RunAddress,
     wait: Wait,
 ) -> Result<(String, RunResult), ClientError> {
     let started = now();
+    let mut patience = None::<Patience>;
     let mut was_blocked = false;
     loop {
-        let left = match wait {
-            Wait::Forever => Duration::from_secs_f64(POLL_SECONDS_MAX),
-            Wait::AtMost(limit) => limit.saturating_sub(now().duration_since(started)),
+        let left = wait.left(now().duration_since(started));
+        let answer = match (client.run_result(run, left).await, &mut patience) {
+            (Ok(answer), _) => answer,
+            (Err(error), Some(patience)) if !left.is_zero() => {
+                patience.bear(error).await?;
+                continue;
+            }
+            (Err(error), _) => return Err(error),
         };
-        let answer = client.run_result(run, left).await?;
+        patience.get_or_insert_default().restore();
         let result: RunResult = answer.read()?;
-        let is_over = wait != Wait::Forever && left.as_secs_f64() <= POLL_SECONDS_MAX;
-        if !answer.is_pending || is_over {
+        // A server that stops answers before the time is up.
+        if !answer.is_pending || wait.left(now().duration_since(started)).is_zero() {
             return Ok((answer.text, result));
         }
         if result.status == "blocked" && !std::mem::replace(&mut was_blocked, true) {
             output::note("the run is blocked: its code can't go on; `dacapo run show` says why");
+        }
+        tokio::time::sleep(POLL_PAUSE).await;
+    }
+}
+
+impl Wait {
+    /// How much of it is left after this time.
+    fn left(self, elapsed: Duration) -> Duration {
+        match self {
+            Self::Forever => Duration::MAX,
+            Self::AtMost(limit) => limit.saturating_sub(elapsed),
         }
     }
 }
@@ -101,11 +121,6 @@ fn exit_code(status: &str) -> Exit {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a person's patience is measured in real time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 #[cfg(test)]
 mod tests {
     use dacapo_model::execution::ExecutionStatus;
@@ -118,6 +133,14 @@ mod tests {
         assert_eq!(parse_wait("0.5"), Ok(Wait::AtMost(Duration::from_millis(500))));
         assert_eq!(parse_wait("30s"), Ok(Wait::AtMost(Duration::from_secs(30))));
         assert!(parse_wait("-1").is_err() && parse_wait("NaN").is_err());
+    }
+
+    #[test]
+    fn a_wait_runs_out_and_an_endless_one_does_not() {
+        let wait = Wait::AtMost(Duration::from_secs(2));
+        assert_eq!(wait.left(Duration::from_secs(1)), Duration::from_secs(1));
+        assert!(wait.left(Duration::from_secs(3)).is_zero());
+        assert!(!Wait::Forever.left(Duration::from_secs(1_000_000)).is_zero());
     }
 
     #[test]

@@ -1,0 +1,163 @@
+//! The program as a shell sees it: exit codes, output, signals.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// The program, without what the environment of the tests may set for it.
+fn dacapo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DACAPO_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().expect("the program starts")
+}
+
+/// Exit code and standard error.
+fn failure(command: &mut Command) -> (Option<i32>, String) {
+    let output = run(command);
+    (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+}
+
+/// A server that is stopped with its test.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(folder: &Path) -> Self {
+        let mut child = serve(folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let address = line.trim().strip_prefix("dacapo is ready at ").expect("the line").to_owned();
+        Self { child, address }
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .expect("`kill` is there");
+        assert!(status.success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, as the test wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(folder: &Path) -> Command {
+    let database = format!("sqlite://{}", folder.join("dacapo.db").display());
+    let mut command = dacapo(&["serve", "--database", &database, "--listen", "127.0.0.1:0"]);
+    command.args(["--instances-max", "10", "--cache-dir"]).arg(folder.join("cache"));
+    command
+}
+
+#[test]
+fn a_server_without_a_database_is_a_usage_error() {
+    let (code, message) = failure(&mut dacapo(&["serve"]));
+    assert_eq!(code, Some(2));
+    assert!(message.contains("--database"), "{message}");
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = folder.path().join("dacapo.toml");
+    std::fs::write(&file, "log = \"[not a filter\"\nlog_format = \"json\"\n").expect("written");
+    let file = file.to_str().expect("text");
+
+    let (_, from_file) = failure(&mut dacapo(&["serve", "--config", file]));
+    assert!(from_file.contains("[not a filter"), "{from_file}");
+
+    let mut with_variable = dacapo(&["serve", "--config", file]);
+    with_variable.env("DACAPO_LOG", "[also not");
+    let (_, from_variable) = failure(&mut with_variable);
+    assert!(from_variable.contains("[also not"), "{from_variable}");
+
+    let (_, from_flag) = failure(with_variable.args(["--log", "info"]));
+    assert!(from_flag.contains("--database"), "the filter is right, so this is next: {from_flag}");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_file_and_line() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = folder.path().join("dacapo.toml");
+    std::fs::write(&file, "migrate = true\nlisen = \"127.0.0.1:1\"\n").expect("written");
+    let (code, message) = failure(dacapo(&["serve", "--config"]).arg(&file));
+    assert_eq!(code, Some(2));
+    assert!(message.contains("dacapo.toml") && message.contains("line 2"), "{message}");
+    assert!(message.contains("`lisen`"), "{message}");
+}
+
+#[test]
+fn a_server_that_is_not_there_may_be_tried_again() {
+    // Nothing can listen on port 0.
+    let (code, message) = failure(&mut dacapo(&["run", "list", "--server", "http://127.0.0.1:0"]));
+    assert_eq!(code, Some(3), "{message}");
+}
+
+#[test]
+fn a_client_needs_no_certificates_for_http() {
+    let mut command = dacapo(&["run", "list", "--server", "http://127.0.0.1:0"]);
+    command.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent");
+    let (_, message) = failure(&mut command);
+    assert!(!message.contains("certificate"), "{message}");
+}
+
+#[test]
+fn a_server_answers_its_clients_and_stops_in_order() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let mut server = Server::start(folder.path());
+    let address = server.address.clone();
+
+    let list = run(&mut dacapo(&["run", "list", "--server", &address, "--output", "json"]));
+    assert_eq!(list.status.code(), Some(0));
+    assert_eq!(list.stdout, b"{\"runs\":[]}\n");
+    assert!(list.stderr.is_empty(), "standard error is for messages");
+
+    let (code, message) =
+        failure(&mut dacapo(&["run", "show", "no-such-run", "--server", &address]));
+    assert_eq!(code, Some(1));
+    assert!(message.contains("run_not_found"), "{message}");
+
+    // Whoever was to read the output is gone before there is any.
+    let mut unread = dacapo(&["module", "list", "--server", &address]);
+    let mut unread = unread.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    drop(unread.stdout.take());
+    let mut message = String::new();
+    unread.stderr.take().expect("piped").read_to_string(&mut message).expect("text");
+    assert_eq!(unread.wait().expect("ends").code(), Some(0), "{message}");
+
+    server.signal("TERM");
+    assert_eq!(server.child.wait().expect("ends").code(), Some(0));
+}
+
+#[test]
+fn a_second_server_on_one_sqlite_file_is_refused_until_the_first_is_killed() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let mut first = Server::start(folder.path());
+    let (code, message) = failure(&mut serve(folder.path()));
+    assert_eq!(code, Some(1));
+    assert!(message.contains("another dacapo server"), "{message}");
+    first.signal("KILL");
+    first.child.wait().expect("ends");
+    Server::start(folder.path());
+}
