@@ -95,8 +95,13 @@ pub trait GuestHost: Send + Sync {
     /// Runs one attempt of an activity to its end. Dropping the future stops it.
     async fn run_activity(&self, task: ActivityTask) -> Result<Payload, Failure>;
 
-    /// How many instances may exist at a time; launching more waits or fails.
+    /// How many instances of workflows may exist at a time; launching more
+    /// waits.
     fn instances_max(&self) -> usize;
+
+    /// How many attempts of activities may run at a time; starting more waits,
+    /// while their timeouts run.
+    fn activities_max(&self) -> usize;
 }
 
 /// One instance of a workflow.

@@ -51,7 +51,7 @@ pub struct Host {
     activities: ActivityRunner,
     /// One permit for each workflow instance that may live.
     workflow_slots: Arc<Semaphore>,
-    instances_max: usize,
+    slots: Slots,
 }
 
 impl Host {
@@ -64,13 +64,7 @@ impl Host {
         let workflow_slots = Arc::new(Semaphore::new(slots.workflows));
         let activities = ActivityRunner::new(config.activities, slots.activities, &limits)?;
         let modules = ModuleStore::new(engine, config.cache_dir, Arc::clone(&limits), source)?;
-        Ok(Self {
-            limits,
-            modules,
-            activities,
-            workflow_slots,
-            instances_max: config.instances_max,
-        })
+        Ok(Self { limits, modules, activities, workflow_slots, slots })
     }
 }
 
@@ -99,6 +93,10 @@ impl GuestHost for Host {
     }
 
     fn instances_max(&self) -> usize {
-        self.instances_max
+        self.slots.workflows
+    }
+
+    fn activities_max(&self) -> usize {
+        self.slots.activities
     }
 }

@@ -23,6 +23,7 @@ mod committer;
 pub mod config;
 pub mod error;
 pub mod operations;
+mod ownership;
 mod recovery;
 mod registry;
 mod residency;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dacapo_engine::guest::GuestHost;
 use dacapo_model::limits::Limits;
 use dacapo_store::Store;
-use dacapo_store::shard::NodeId;
+use dacapo_store::shard::{NodeId, Ownership};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,10 +17,10 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::ServiceConfig;
 use crate::error::{Result, ServiceError};
-use crate::recovery;
 use crate::registry::Registry;
 use crate::residency::Residency;
 use crate::timers::{self, Timers};
+use crate::{ownership, recovery};
 
 /// What all parts of a node share.
 pub(crate) struct Shared {
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) catalog: Catalog,
     pub(crate) registry: Registry,
     pub(crate) committer: Committer,
+    pub(crate) ownership: Arc<Ownership>,
     pub(crate) timers: Timers,
     pub(crate) residency: Residency,
     pub(crate) activity_slots: Semaphore,
@@ -75,15 +76,18 @@ impl Runtime {
         #[expect(clippy::disallowed_methods, reason = "a node's id is made once, at the edge")]
         let node = NodeId(Uuid::new_v4());
         let ownership = Arc::new(store.acquire_all_shards(node).await?);
+        // Attempts wait here, where their timeouts do not run yet.
+        let attempts_max = config.activities_max.min(host.activities_max());
         let catalog = Catalog::load(&*store).await?;
         let fenced = CancellationToken::new();
         let shared = Arc::new(Shared {
             catalog,
             registry: Registry::default(),
-            committer: Committer::start(store.clone(), ownership, fenced.clone()),
+            committer: Committer::start(store.clone(), ownership.clone(), fenced.clone()),
+            ownership,
             timers: Timers::default(),
             residency: Residency::new(host.instances_max()),
-            activity_slots: Semaphore::new(config.activities_max.clamp(1, Semaphore::MAX_PERMITS)),
+            activity_slots: Semaphore::new(attempts_max.clamp(1, Semaphore::MAX_PERMITS)),
             actors: TaskTracker::new(),
             attempts: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -98,6 +102,7 @@ impl Runtime {
         recovery::recover(&shared).await?;
         shared.recovered.store(true, Ordering::SeqCst);
         shared.actors.spawn(timers::run(shared.clone()));
+        shared.actors.spawn(ownership::watch(shared.clone()));
         Ok(Arc::new(Self { shared }))
     }
 

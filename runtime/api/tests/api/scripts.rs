@@ -65,6 +65,10 @@ impl GuestHost for ScriptedHost {
     fn instances_max(&self) -> usize {
         16
     }
+
+    fn activities_max(&self) -> usize {
+        16
+    }
 }
 
 /// The failure of everything that fails here.

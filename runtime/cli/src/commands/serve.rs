@@ -64,6 +64,12 @@ pub(super) async fn start(
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("can't listen on {}; --listen chooses another address", config.listen)
     })?;
+    if !config.listen.ip().is_loopback() {
+        tracing::warn!(
+            address = %config.listen,
+            "the API has no authentication: let only your own services reach it"
+        );
+    }
     let cache_dir = match &config.cache_dir {
         Some(folder) => folder.clone(),
         None => cache_dir()?,

@@ -158,22 +158,15 @@ impl Runtime {
         run_id: RunId,
     ) -> Result<Option<Watched>> {
         let shared = &self.shared;
-        let existing =
-            |run_id| Started { workflow_id: workflow_id.clone(), run_id, started: false };
-        // The only read of a start, and only for those who ask for idempotence.
-        if let Some(request_id) = &request.request_id {
-            let namespace = &request.namespace;
-            let store = &shared.store;
-            if let Some(execution) =
-                store.find_execution_by_request(namespace, workflow_id, request_id).await?
-            {
-                return Ok(Some((existing(execution.key.run_id), None)));
-            }
-        }
         let new = new_run(request, digest, workflow_id, run_id);
         match shared.registry.claim(new.key, &new.namespace, workflow_id) {
             Claim::Free(run, mailbox) => {
                 let claimed = Claimed { registry: &shared.registry, run: Some(run) };
+                // Not before the claim: the same request might just be starting
+                // its run, and from here on it can't.
+                if let Some(started) = self.started_before(request, workflow_id).await? {
+                    return Ok(Some((started, None)));
+                }
                 self.check_reuse(request, workflow_id).await?;
                 let run = claimed.keep();
                 let (waiter, begun) = oneshot::channel();
@@ -192,10 +185,33 @@ impl Runtime {
                 }
             }
             Claim::Taken(run) => {
-                let joined = self.join(request, run, new).await?;
-                Ok(joined.map(|started| (started, None)))
+                let started = match self.started_before(request, workflow_id).await? {
+                    Some(started) => Some(started),
+                    None => self.join(request, run, new).await?,
+                };
+                Ok(started.map(|started| (started, None)))
             }
         }
+    }
+
+    /// The run that the same request has started before. The only read of a
+    /// start, and only for those who ask for idempotence.
+    async fn started_before(
+        &self,
+        request: &StartRequest,
+        workflow_id: &WorkflowId,
+    ) -> Result<Option<Started>> {
+        let Some(request_id) = &request.request_id else {
+            return Ok(None);
+        };
+        let store = &self.shared.store;
+        let found =
+            store.find_execution_by_request(&request.namespace, workflow_id, request_id).await?;
+        Ok(found.map(|execution| Started {
+            workflow_id: workflow_id.clone(),
+            run_id: execution.key.run_id,
+            started: false,
+        }))
     }
 
     async fn join(

@@ -103,6 +103,10 @@ impl GuestHost for ScriptedHost {
     fn instances_max(&self) -> usize {
         self.instances_max
     }
+
+    fn activities_max(&self) -> usize {
+        self.instances_max
+    }
 }
 
 struct Instance {
