@@ -21,7 +21,7 @@ impl Default for ServiceConfig {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
-            activities_max: 256,
+            activities_max: 250,
             idle_timeout: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(10),
         }

@@ -48,7 +48,7 @@ pub struct ServerFlags {
     #[arg(long, value_name = "COUNT", env = "DACAPO_INSTANCES_MAX")]
     pub instances_max: Option<usize>,
 
-    /// Activity attempts running at a time [default: 256].
+    /// Activity attempts running at a time [default: 250].
     #[arg(long, value_name = "COUNT", env = "DACAPO_ACTIVITIES_MAX")]
     pub activities_max: Option<usize>,
 
