@@ -41,6 +41,9 @@ fn migrations() -> Migrator {
 /// How long to wait for another process that writes to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Between two tries where the timeout has no effect.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
 /// Connections that read.
 const READERS: u32 = 4;
 
@@ -71,18 +74,10 @@ impl SqliteStore {
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None);
-        let writer = pool
-            .clone()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(unavailable)?;
+        let writer = connect(pool.clone().max_connections(1), &options).await?;
         migrate(&writer).await?;
-        let readers = pool
-            .max_connections(READERS)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await
-            .map_err(unavailable)?;
+        let options = options.pragma("query_only", "ON");
+        let readers = connect(pool.max_connections(READERS), &options).await?;
         Ok(Self { writer, readers, counters: Counters::default() })
     }
 
@@ -104,6 +99,28 @@ impl SqliteStore {
         self.counters.add_statements(2);
         self.writer.begin_with(BEGIN).await.map_err(unavailable)
     }
+}
+
+/// The switch of a new file to WAL fails at once, whatever the busy timeout says,
+/// while another process is switching it. So that is tried again for as long.
+async fn connect(pool: SqlitePoolOptions, options: &SqliteConnectOptions) -> Result<SqlitePool> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && waited < BUSY_TIMEOUT => {
+                tokio::time::sleep(BUSY_PAUSE).await;
+                waited += BUSY_PAUSE;
+            }
+            connected => return connected.map_err(unavailable),
+        }
+    }
+}
+
+/// `SQLITE_BUSY`, or one of its extended codes, which end in the same byte.
+fn is_busy(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
 
 /// In one transaction, since SQLite has no other lock between processes.
