@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use dacapo_service::Runtime;
 use dacapo_service::clock::SystemClock;
 use dacapo_service::config::ServiceConfig;
 use dacapo_store::Store;
+use dacapo_store::error::StoreError;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -86,16 +88,57 @@ impl Server {
     }
 }
 
+/// Between the tries to read a module: about a minute in all. The timeouts of an
+/// activity that waits for it go on meanwhile.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(20),
+    Duration::from_secs(30),
+];
+
 /// Gives the host the modules of the store.
 struct StoredModules(Arc<dyn Store>);
 
 #[async_trait]
 impl ModuleSource for StoredModules {
+    /// Tries again while the database does not answer: a run must not be blocked
+    /// by a fault that passes.
     async fn module_bytes(&self, digest: ModuleDigest) -> Result<Vec<u8>, ModuleLoadError> {
-        match self.0.module_bytes(digest).await {
-            Ok(Some(bytes)) => Ok(bytes.into()),
-            Ok(None) => Err(ModuleLoadError { digest, source: None }),
-            Err(error) => Err(ModuleLoadError { digest, source: Some(Box::new(error)) }),
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            match (self.0.module_bytes(digest).await, pauses.next()) {
+                (Ok(Some(bytes)), _) => return Ok(bytes.into()),
+                (Ok(None), _) => return Err(ModuleLoadError { digest, source: None }),
+                (Err(error @ StoreError::Unavailable { .. }), Some(pause)) => {
+                    tracing::warn!(%digest, error = ?error, "module can't be read; trying again");
+                    tokio::time::sleep(pause).await;
+                }
+                (Err(error), _) => {
+                    return Err(ModuleLoadError { digest, source: Some(Box::new(error)) });
+                }
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dacapo_store::faulty::{Fault, FaultyStore, Operation};
+    use dacapo_store::memory::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_module_is_read_again_while_the_database_does_not_answer() {
+        let store = FaultyStore::new(Arc::new(MemoryStore::new()), |call| {
+            let early = call.operation == Operation::ModuleBytes && call.number <= 2;
+            if early { Fault::Unavailable } else { Fault::None }
+        });
+        let missing = StoredModules(Arc::new(store)).module_bytes(ModuleDigest::of(b"x")).await;
+        let error = missing.expect_err("the store has no modules");
+        assert!(error.source.is_none(), "the third answer counts, which is that there is none");
     }
 }
