@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 
 use dacapo_model::limits::Limits;
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    WasmBacktraceDetails,
 };
 
 use crate::config::HostError;
@@ -27,6 +28,13 @@ const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 32;
 /// Tables of one component. Each takes its share of the address space, used or
 /// not; one program has two.
 const TABLES_PER_COMPONENT_MAX: u32 = 8;
+
+/// Written pages that a slot keeps from one instance to the next, for each memory
+/// and table, where the kernel can tell which pages were written. They are set
+/// back in place; giving them to the kernel and taking them again costs twice
+/// what a whole step of a workflow does (`dacapo-bench w1`). A program in Rust
+/// writes some 60 KiB.
+const KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 
 /// Makes the engine for all guests, workflows and activities alike: a module may
 /// hold both, and is compiled once.
@@ -80,6 +88,11 @@ fn pool(limits: &Limits, slots: &Slots) -> Result<PoolingAllocationConfig, HostE
         .max_tables_per_module(TABLES_PER_COMPONENT_MAX)
         .max_memory_size(limits.instance_memory_bytes_max)
         .table_elements(limits.instance_table_elements_max);
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+            .table_keep_resident(KEEP_RESIDENT_BYTES);
+    }
     Ok(pool)
 }
 

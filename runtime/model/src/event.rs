@@ -48,6 +48,27 @@ pub struct ActivityOptions {
 }
 
 impl ActivityOptions {
+    /// What an event means that names no options: those of an activity that was
+    /// asked for without any. They are recorded with most activities, and left
+    /// out there. Never changed, since histories depend on it.
+    pub fn unnamed() -> Self {
+        Self {
+            start_to_close_timeout: Duration::from_secs(60),
+            schedule_to_close_timeout: None,
+            retry: RetryPolicy {
+                initial_interval: Duration::from_secs(1),
+                backoff_coefficient: 2.0,
+                maximum_interval: Duration::from_secs(100),
+                maximum_attempts: 0,
+                non_retryable_types: Vec::new(),
+            },
+        }
+    }
+
+    fn are_unnamed(&self) -> bool {
+        *self == Self::unnamed()
+    }
+
     /// The same options as a history keeps them: durations in whole microseconds.
     #[must_use]
     pub fn whole_micros(mut self) -> Self {
@@ -171,6 +192,10 @@ pub enum EventAttributes {
         #[serde(skip)]
         input: Payload,
         /// How.
+        #[serde(
+            default = "ActivityOptions::unnamed",
+            skip_serializing_if = "ActivityOptions::are_unnamed"
+        )]
         options: ActivityOptions,
     },
     /// An attempt is about to start. Written only for activities that may be

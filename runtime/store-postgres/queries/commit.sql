@@ -45,7 +45,7 @@ appended AS (
     SELECT *
     FROM unnest(
         $19::int4[], $20::uuid[], $21::int8[], $22::text[], $23::timestamptz[],
-        $24::jsonb[], $25::bytea[]
+        $24::text[]::jsonb[], $25::bytea[]
     )
     WHERE NOT EXISTS (SELECT FROM fenced)
 ),

@@ -77,7 +77,7 @@ pub(crate) struct NewEvents<'a> {
     pub(crate) event_ids: Vec<i64>,
     pub(crate) types: Vec<&'static str>,
     pub(crate) times: Vec<DateTime<Utc>>,
-    pub(crate) attributes: Vec<Value>,
+    pub(crate) attributes: Vec<String>,
     pub(crate) payloads: Vec<Option<&'a [u8]>>,
 }
 

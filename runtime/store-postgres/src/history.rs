@@ -8,7 +8,6 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::history::HistoryStore;
 use dacapo_store::record::RowName;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{PostgresStore, error};
@@ -19,7 +18,7 @@ struct EventRow {
     event_id: i64,
     event_type: String,
     event_time: DateTime<Utc>,
-    attributes: Value,
+    attributes: String,
     payload: Option<Vec<u8>>,
 }
 
@@ -30,7 +29,7 @@ impl EventRow {
         Ok(HistoryEvent {
             id: EventId(row.unsigned("event_id", self.event_id)?),
             time: Timestamp::from(self.event_time),
-            attributes: row.event(self.event_type, self.attributes, self.payload)?,
+            attributes: row.event(&self.event_type, &self.attributes, self.payload)?,
         })
     }
 }

@@ -7,7 +7,6 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::history::HistoryStore;
 use dacapo_store::record::RowName;
-use serde_json::Value;
 
 use crate::{SqliteStore, error};
 
@@ -17,7 +16,7 @@ struct EventRow {
     event_id: i64,
     event_type: String,
     event_time: i64,
-    attributes: Value,
+    attributes: String,
     payload: Option<Vec<u8>>,
 }
 
@@ -28,7 +27,7 @@ impl EventRow {
         Ok(HistoryEvent {
             id: EventId(row.unsigned("event_id", self.event_id)?),
             time: Timestamp::from_micros(self.event_time),
-            attributes: row.event(self.event_type, self.attributes, self.payload)?,
+            attributes: row.event(&self.event_type, &self.attributes, self.payload)?,
         })
     }
 }
@@ -45,7 +44,7 @@ impl HistoryStore for SqliteStore {
         let from = i64::try_from(from.0).unwrap_or(i64::MAX);
         sqlx::query_as!(
             EventRow,
-            r#"SELECT event_id, event_type, event_time, attributes AS "attributes: Value", payload
+            r#"SELECT event_id, event_type, event_time, attributes AS "attributes: String", payload
                FROM history_events
                WHERE workflow_hash = ? AND run_id = ? AND event_id >= ?
                ORDER BY event_id
@@ -66,7 +65,7 @@ impl HistoryStore for SqliteStore {
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
         sqlx::query_as!(
             EventRow,
-            r#"SELECT event_id, event_type, event_time, attributes AS "attributes: Value", payload
+            r#"SELECT event_id, event_type, event_time, attributes AS "attributes: String", payload
                FROM history_events
                WHERE workflow_hash = ? AND run_id = ?
                ORDER BY event_id DESC

@@ -32,14 +32,45 @@ pub fn to_json<T: Serialize>(value: &T) -> Value {
     json
 }
 
-/// The JSON to store for the attributes of an event: without their type and
+/// The JSON text to store for the attributes of an event: without their type and
 /// their payload, which have columns of their own.
-pub fn event_to_json(attributes: &EventAttributes) -> Value {
+///
+/// # Panics
+///
+/// If the attributes have no JSON form, which all types of the model have.
+pub fn event_to_json(attributes: &EventAttributes) -> String {
+    let json = serde_json::to_string(attributes).expect("types of the model have a JSON form");
+    if !needs_rewriting(&json) {
+        return without_type(&json, attributes.type_name());
+    }
     let mut json = to_json(attributes);
     if let Value::Object(fields) = &mut json {
         fields.remove("type");
     }
-    json
+    json.to_string()
+}
+
+/// Attributes are serialised with their type in front.
+fn without_type(json: &str, event_type: &str) -> String {
+    let fields = json
+        .strip_prefix(r#"{"type":""#)
+        .and_then(|rest| rest.strip_prefix(event_type))
+        .and_then(|rest| rest.strip_prefix('"'))
+        .expect("the type is the first field");
+    format!("{{{}", fields.strip_prefix(',').unwrap_or(fields))
+}
+
+/// The reverse of [`without_type`].
+fn with_type(fields: &str, event_type: &str) -> Option<String> {
+    let fields = fields.trim_start().strip_prefix('{')?;
+    let comma = if fields.trim_start().starts_with('}') { "" } else { "," };
+    Some(format!(r#"{{"type":"{event_type}"{comma}{fields}"#))
+}
+
+/// Whether a JSON text may hold a string that is stored in another form. It may
+/// be wrong in saying so.
+fn needs_rewriting(json: &str) -> bool {
+    json.contains(r"\u0000") || json.contains(r"\u0010")
 }
 
 /// An integer as databases have them.
@@ -97,15 +128,19 @@ impl RowName<'_> {
     /// Reads an event: what [`event_to_json`] wrote, its type and its payload.
     pub fn event(
         &self,
-        event_type: String,
-        attributes: Value,
+        event_type: &str,
+        attributes: &str,
         payload: Option<Vec<u8>>,
     ) -> Result<EventAttributes> {
-        let Value::Object(mut fields) = attributes else {
+        let Some(json) = with_type(attributes, event_type) else {
             return Err(self.corrupt("attributes", "not a JSON object"));
         };
-        fields.insert("type".to_owned(), Value::String(event_type));
-        let mut attributes: EventAttributes = self.json("attributes", Value::Object(fields))?;
+        let unreadable = |error| self.corrupt("attributes", error);
+        let mut attributes: EventAttributes = if needs_rewriting(&json) {
+            self.json("attributes", serde_json::from_str(&json).map_err(unreadable)?)?
+        } else {
+            serde_json::from_str(&json).map_err(unreadable)?
+        };
         match (attributes.payload().is_some(), payload) {
             (true, Some(payload)) => attributes.set_payload(Payload::from(payload)),
             (false, None) => {}
