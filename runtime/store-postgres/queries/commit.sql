@@ -74,10 +74,7 @@ timers_cleared AS (
       AND timer.event_id = cleared.event_id
       AND NOT EXISTS (SELECT FROM fenced)
 )
-SELECT
-    (SELECT shard_id FROM fenced) AS "fenced_shard?",
-    (SELECT epoch FROM fenced) AS "fenced_epoch?",
-    CASE
-        WHEN EXISTS (SELECT FROM fenced) THEN 0
-        ELSE assert_row_count((SELECT count(*) FROM updated), cardinality($3), 'workflow_executions')
-    END AS "updated!"
+SELECT (SELECT shard_id FROM fenced) AS "shard_id?",
+       (SELECT epoch FROM fenced) AS "epoch?"
+WHERE EXISTS (SELECT FROM fenced)
+   OR assert_row_count((SELECT count(*) FROM updated), cardinality($3), 'workflow_executions') >= 0

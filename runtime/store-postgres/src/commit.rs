@@ -22,17 +22,60 @@ impl CommitStore for PostgresStore {
             Err(hash) => return Err(self.not_held(hash).await),
         };
         let batch = Batch::fold(units)?;
-        let updated = UpdatedExecutions::of(&batch);
-        let inserted = InsertedExecutions::of(&batch);
-        let events = NewEvents::of(&batch)?;
-        let timers = SetTimers::of(&batch)?;
-        let cleared = ClearedTimers::of(&batch)?;
-        let (shard_ids, epochs) = held(shards)?;
+        let held = held(shards)?;
+        self.counters.add_statements(1);
+        let outcome = if batch.is_append_only() {
+            self.append(&held, &batch).await?
+        } else {
+            self.write(&held, &batch).await?
+        };
+        if let Outcome { shard_id: Some(shard_id), epoch: Some(epoch) } = outcome {
+            return Err(fenced(shard_id, epoch));
+        }
+        self.counters.add_commit();
+        Ok(())
+    }
+}
 
-        let outcome = sqlx::query_file!(
+/// What a commit answers: the shard that has another epoch than it was held
+/// under, if there is one. Then nothing was written.
+struct Outcome {
+    shard_id: Option<i32>,
+    epoch: Option<i64>,
+}
+
+impl PostgresStore {
+    async fn append(&self, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
+        let events = NewEvents::of(batch)?;
+        sqlx::query_file_as!(
+            Outcome,
+            "queries/commit_events.sql",
+            &held.shard_ids,
+            &held.epochs,
+            &events.hashes,
+            &events.run_ids,
+            &events.event_ids,
+            &events.types as _,
+            &events.times,
+            &events.attributes,
+            &events.payloads as _,
+        )
+        .fetch_one(&self.commits)
+        .await
+        .map_err(error::on("history_events"))
+    }
+
+    async fn write(&self, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
+        let updated = UpdatedExecutions::of(batch);
+        let inserted = InsertedExecutions::of(batch);
+        let events = NewEvents::of(batch)?;
+        let timers = SetTimers::of(batch)?;
+        let cleared = ClearedTimers::of(batch)?;
+        sqlx::query_file_as!(
+            Outcome,
             "queries/commit.sql",
-            &shard_ids,
-            &epochs,
+            &held.shard_ids,
+            &held.epochs,
             &updated.hashes,
             &updated.run_ids,
             &updated.statuses as _,
@@ -67,28 +110,30 @@ impl CommitStore for PostgresStore {
             &cleared.run_ids,
             &cleared.event_ids,
         )
-        .fetch_one(self.statement())
+        .fetch_one(&self.commits)
         .await
-        .map_err(error::on("workflow_executions"))?;
-
-        if let (Some(shard_id), Some(epoch)) = (outcome.fenced_shard, outcome.fenced_epoch) {
-            return Err(fenced(shard_id, epoch));
-        }
-        self.counters.add_commit();
-        Ok(())
+        .map_err(error::on("workflow_executions"))
     }
 }
 
-/// Leases as the arrays of a statement. Epochs were read from the database, so
-/// they fit; one that does not was not read from there.
-fn held(shards: impl IntoIterator<Item = (u16, u64)>) -> Result<(Vec<i32>, Vec<i64>)> {
-    shards
-        .into_iter()
-        .map(|(shard_id, epoch)| match i64::try_from(epoch) {
-            Ok(signed) => Ok((i32::from(shard_id), signed)),
-            Err(_) => Err(StoreError::Fenced { shard_id, epoch }),
-        })
-        .collect()
+/// Leases as the arrays of a statement.
+struct Held {
+    shard_ids: Vec<i32>,
+    epochs: Vec<i64>,
+}
+
+/// Epochs were read from the database, so they fit; one that does not was not
+/// read from there.
+fn held(shards: impl IntoIterator<Item = (u16, u64)>) -> Result<Held> {
+    let mut held = Held { shard_ids: Vec::new(), epochs: Vec::new() };
+    for (shard_id, epoch) in shards {
+        let Ok(signed) = i64::try_from(epoch) else {
+            return Err(StoreError::Fenced { shard_id, epoch });
+        };
+        held.shard_ids.push(i32::from(shard_id));
+        held.epochs.push(signed);
+    }
+    Ok(held)
 }
 
 /// The table's checks keep both numbers in range.

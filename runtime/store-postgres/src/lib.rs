@@ -42,10 +42,13 @@ fn migrations() -> Migrator {
 /// A connection that was not used for so long is tested before it is used.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 
+/// Commits that may be under way at a time.
+const COMMITS_MAX: u32 = 4;
+
 /// How to use the server.
 #[derive(Debug, Clone)]
 pub struct PostgresOptions {
-    /// Connections at most.
+    /// Connections at most, besides those for commits.
     pub max_connections: u32,
     /// How long to wait for a connection.
     pub acquire_timeout: Duration,
@@ -71,6 +74,7 @@ impl Default for PostgresOptions {
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    commits: PgPool,
     /// Without the limits of a statement, for migrations.
     unlimited: PgConnectOptions,
     takeover_timeout: Duration,
@@ -90,27 +94,26 @@ impl PostgresStore {
             ("default_transaction_isolation", "read committed".to_owned()),
             // Compiling statements this short costs more than it saves.
             ("jit", "off".to_owned()),
+            // Every statement finds its rows by an index. The planner must not
+            // think otherwise because its statistics are of a time when a table
+            // was small.
+            ("enable_seqscan", "off".to_owned()),
+            ("enable_hashjoin", "off".to_owned()),
+            ("enable_mergejoin", "off".to_owned()),
         ]);
-        let pool = PgPoolOptions::new()
+        // A pool hands its connections out in turn: commits keep to one of their
+        // own, whose caches stay warm. Its plan is the same for all arguments;
+        // making it anew costs more than running it (`benches/append.rs`).
+        let planned = limited.clone().options([("plan_cache_mode", "force_generic_plan")]);
+        let commits = pool(&options).max_connections(COMMITS_MAX).connect_lazy_with(planned);
+        let pool = pool(&options)
             .max_connections(options.max_connections)
-            .acquire_timeout(options.acquire_timeout)
-            // Testing each time would double the round trips of a commit. While
-            // there is traffic, a connection that has died costs an error
-            // without a verdict instead.
-            .test_before_acquire(false)
-            .before_acquire(|connection, usage| {
-                Box::pin(async move {
-                    if usage.idle_for > TEST_AFTER_IDLE {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
             .connect_with(limited)
             .await
             .map_err(unavailable)?;
         Ok(Self {
             pool,
+            commits,
             unlimited,
             takeover_timeout: options.takeover_timeout,
             counters: Counters::default(),
@@ -132,6 +135,7 @@ impl PostgresStore {
 
     /// Closes all connections, after what is under way on them.
     pub async fn close(&self) {
+        self.commits.close().await;
         self.pool.close().await;
     }
 
@@ -140,6 +144,23 @@ impl PostgresStore {
         self.counters.add_statements(1);
         &self.pool
     }
+}
+
+fn pool(options: &PostgresOptions) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .acquire_timeout(options.acquire_timeout)
+        // Testing each time would double the round trips of a commit. While there
+        // is traffic, a connection that has died costs an error without a verdict
+        // instead.
+        .test_before_acquire(false)
+        .before_acquire(|connection, usage| {
+            Box::pin(async move {
+                if usage.idle_for > TEST_AFTER_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
 }
 
 impl StatisticsStore for PostgresStore {

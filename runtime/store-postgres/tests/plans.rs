@@ -67,6 +67,13 @@ fn hot_queries() -> Vec<Expected> {
             true,
         ),
         query(
+            "commit_events",
+            include_str!("../queries/commit_events.sql"),
+            "'{7}', '{1}', '{7}', ARRAY[RUN], '{1}', '{t}', ARRAY[now()], '{NULL}', '{NULL}'",
+            &[],
+            true,
+        ),
+        query(
             "find_run",
             include_str!("../queries/find_run.sql"),
             "7, 'default', 'order-7', RUN",

@@ -46,6 +46,14 @@ impl<'a> Batch<'a> {
         Ok(batch)
     }
 
+    /// True if it changes nothing but histories.
+    pub fn is_append_only(&self) -> bool {
+        self.inserts.is_empty()
+            && self.updates.is_empty()
+            && self.timers_set.is_empty()
+            && self.timers_cleared.is_empty()
+    }
+
     fn add(&mut self, transition: &'a RunTransition) -> Result<()> {
         let key = transition.key;
         self.events.extend(transition.events.iter().map(|event| (key, event)));

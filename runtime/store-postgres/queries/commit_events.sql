@@ -1,0 +1,24 @@
+-- A commit that only appends to histories: what most steps of a run are. The same
+-- as `commit.sql`, whose other parts take their time even if there is nothing for
+-- them to do.
+WITH fenced AS MATERIALIZED (
+    SELECT held.shard_id, COALESCE(shard.epoch, 0) AS epoch
+    FROM unnest($1::int4[], $2::int8[]) AS held (shard_id, epoch)
+    LEFT JOIN history_shards AS shard ON shard.shard_id = held.shard_id
+    WHERE shard.epoch IS DISTINCT FROM held.epoch
+    ORDER BY held.shard_id
+    LIMIT 1
+),
+appended AS (
+    INSERT INTO history_events (
+        workflow_hash, run_id, event_id, event_type, event_time, attributes, payload
+    )
+    SELECT *
+    FROM unnest(
+        $3::int4[], $4::uuid[], $5::int8[], $6::text[], $7::timestamptz[],
+        $8::text[]::jsonb[], $9::bytea[]
+    )
+    WHERE NOT EXISTS (SELECT FROM fenced)
+)
+SELECT (SELECT shard_id FROM fenced) AS "shard_id?",
+       (SELECT epoch FROM fenced) AS "epoch?"
