@@ -5,10 +5,12 @@ use dacapo_store::batch::{Batch, touched_shards};
 use dacapo_store::commit::{CommitStore, CommitUnit};
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::shard::Ownership;
+use sqlx::PgConnection;
 
 use crate::commit_columns::{
     ClearedTimers, InsertedExecutions, NewEvents, SetTimers, UpdatedExecutions,
 };
+use crate::error::unavailable;
 use crate::{PostgresStore, error};
 
 #[async_trait]
@@ -24,11 +26,13 @@ impl CommitStore for PostgresStore {
         let batch = Batch::fold(units)?;
         let held = held(shards)?;
         self.counters.add_statements(1);
+        let mut connection = self.commits.take().await.map_err(unavailable)?;
         let outcome = if batch.is_append_only() {
-            self.append(&held, &batch).await?
+            append(&mut connection, &held, &batch).await?
         } else {
-            self.write(&held, &batch).await?
+            write(&mut connection, &held, &batch).await?
         };
+        self.commits.keep(connection);
         if let Outcome { shard_id: Some(shard_id), epoch: Some(epoch) } = outcome {
             return Err(fenced(shard_id, epoch));
         }
@@ -44,78 +48,75 @@ struct Outcome {
     epoch: Option<i64>,
 }
 
-impl PostgresStore {
-    async fn append(&self, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
-        let events = NewEvents::of(batch)?;
-        sqlx::query_file_as!(
-            Outcome,
-            "queries/commit_events.sql",
-            &held.shard_ids,
-            &held.epochs,
-            &events.hashes,
-            &events.run_ids,
-            &events.event_ids,
-            &events.types as _,
-            &events.times,
-            &events.attributes,
-            &events.payloads as _,
-        )
-        .fetch_one(&self.commits)
-        .await
-        .map_err(error::on("history_events"))
-    }
-
-    async fn write(&self, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
-        let updated = UpdatedExecutions::of(batch);
-        let inserted = InsertedExecutions::of(batch);
-        let events = NewEvents::of(batch)?;
-        let timers = SetTimers::of(batch)?;
-        let cleared = ClearedTimers::of(batch)?;
-        sqlx::query_file_as!(
-            Outcome,
-            "queries/commit.sql",
-            &held.shard_ids,
-            &held.epochs,
-            &updated.hashes,
-            &updated.run_ids,
-            &updated.statuses as _,
-            &updated.blocked as _,
-            &updated.closed_at as _,
-            &inserted.hashes,
-            &inserted.run_ids,
-            &inserted.namespaces as _,
-            &inserted.workflow_ids as _,
-            &inserted.workflow_types as _,
-            &inserted.module_digests as _,
-            &inserted.request_ids as _,
-            &inserted.statuses as _,
-            &inserted.blocked as _,
-            &inserted.started_at,
-            &inserted.closed_at as _,
-            &events.hashes,
-            &events.run_ids,
-            &events.event_ids,
-            &events.types as _,
-            &events.times,
-            &events.attributes,
-            &events.payloads as _,
-            &timers.hashes,
-            &timers.run_ids,
-            &timers.event_ids,
-            &timers.fire_at,
-            &timers.kinds as _,
-            &timers.attempts as _,
-            &timers.last_failures as _,
-            &cleared.hashes,
-            &cleared.run_ids,
-            &cleared.event_ids,
-        )
-        .fetch_one(&self.commits)
-        .await
-        .map_err(error::on("workflow_executions"))
-    }
+async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
+    let events = NewEvents::of(batch)?;
+    sqlx::query_file_as!(
+        Outcome,
+        "queries/commit_events.sql",
+        &held.shard_ids,
+        &held.epochs,
+        &events.hashes,
+        &events.run_ids,
+        &events.event_ids,
+        &events.types as _,
+        &events.times,
+        &events.attributes,
+        &events.payloads as _,
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(error::on("history_events"))
 }
 
+async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
+    let updated = UpdatedExecutions::of(batch);
+    let inserted = InsertedExecutions::of(batch);
+    let events = NewEvents::of(batch)?;
+    let timers = SetTimers::of(batch)?;
+    let cleared = ClearedTimers::of(batch)?;
+    sqlx::query_file_as!(
+        Outcome,
+        "queries/commit.sql",
+        &held.shard_ids,
+        &held.epochs,
+        &updated.hashes,
+        &updated.run_ids,
+        &updated.statuses as _,
+        &updated.blocked as _,
+        &updated.closed_at as _,
+        &inserted.hashes,
+        &inserted.run_ids,
+        &inserted.namespaces as _,
+        &inserted.workflow_ids as _,
+        &inserted.workflow_types as _,
+        &inserted.module_digests as _,
+        &inserted.request_ids as _,
+        &inserted.statuses as _,
+        &inserted.blocked as _,
+        &inserted.started_at,
+        &inserted.closed_at as _,
+        &events.hashes,
+        &events.run_ids,
+        &events.event_ids,
+        &events.types as _,
+        &events.times,
+        &events.attributes,
+        &events.payloads as _,
+        &timers.hashes,
+        &timers.run_ids,
+        &timers.event_ids,
+        &timers.fire_at,
+        &timers.kinds as _,
+        &timers.attempts as _,
+        &timers.last_failures as _,
+        &cleared.hashes,
+        &cleared.run_ids,
+        &cleared.event_ids,
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(error::on("workflow_executions"))
+}
 /// Leases as the arrays of a statement.
 struct Held {
     shard_ids: Vec<i32>,

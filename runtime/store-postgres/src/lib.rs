@@ -12,6 +12,7 @@
 
 mod commit;
 mod commit_columns;
+mod commit_connection;
 mod error;
 mod execution;
 mod history;
@@ -29,6 +30,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
+use crate::commit_connection::CommitConnection;
 use crate::error::unavailable;
 
 /// Rolling upgrades run old nodes on a newer schema for a while, so a migration
@@ -42,7 +44,8 @@ fn migrations() -> Migrator {
 /// A connection that was not used for so long is tested before it is used.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// Commits that may be under way at a time.
+/// Connections for commits. One is in use; the others are there so that one that
+/// hangs does not stop the node.
 const COMMITS_MAX: u32 = 4;
 
 /// How to use the server.
@@ -74,7 +77,7 @@ impl Default for PostgresOptions {
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
-    commits: PgPool,
+    commits: CommitConnection,
     /// Without the limits of a statement, for migrations.
     unlimited: PgConnectOptions,
     takeover_timeout: Duration,
@@ -101,9 +104,8 @@ impl PostgresStore {
             ("enable_hashjoin", "off".to_owned()),
             ("enable_mergejoin", "off".to_owned()),
         ]);
-        // A pool hands its connections out in turn: commits keep to one of their
-        // own, whose caches stay warm. Its plan is the same for all arguments;
-        // making it anew costs more than running it (`benches/append.rs`).
+        // The plan of a commit is the same for all arguments; making it anew
+        // costs more than running it (`dacapo-bench w1`).
         let planned = limited.clone().options([("plan_cache_mode", "force_generic_plan")]);
         let commits = pool(&options).max_connections(COMMITS_MAX).connect_lazy_with(planned);
         let pool = pool(&options)
@@ -113,7 +115,7 @@ impl PostgresStore {
             .map_err(unavailable)?;
         Ok(Self {
             pool,
-            commits,
+            commits: CommitConnection::new(commits),
             unlimited,
             takeover_timeout: options.takeover_timeout,
             counters: Counters::default(),
