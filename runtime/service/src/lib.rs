@@ -22,6 +22,7 @@ pub mod clock;
 mod committer;
 pub mod config;
 pub mod error;
+mod loader;
 pub mod operations;
 mod ownership;
 mod recovery;

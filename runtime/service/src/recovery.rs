@@ -1,13 +1,10 @@
 //! What a node does before it takes work: finds every open run, and goes on with
 //! those that have something to do now. The others sleep on.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use dacapo_model::ids::RunId;
-use dacapo_store::timer::TimerRow;
-
 use crate::error::Result;
+use crate::loader;
 use crate::run::{self, Loaded, Origin};
 use crate::runtime::Shared;
 
@@ -24,21 +21,15 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
             break;
         };
         after = Some(last.key);
-        let keys: Vec<_> = page.iter().map(|execution| execution.key).collect();
-        let histories = shared.store.load_histories(&keys).await?;
-        let mut timers: HashMap<RunId, Vec<TimerRow>> = HashMap::new();
-        for timer in shared.store.run_timers(&keys).await? {
-            timers.entry(timer.key.run_id).or_default().push(timer);
-        }
         found += page.len();
-        for (execution, history) in page.into_iter().zip(histories) {
-            let run_timers = timers.remove(&execution.key.run_id).unwrap_or_default();
+        for stored in loader::load_all(&*shared.store, page).await? {
+            let execution = &stored.execution;
             let run = shared.registry.insert_asleep(
                 execution.key,
                 execution.namespace.clone(),
                 execution.workflow_id.clone(),
             );
-            match run::assemble(execution, &history, run_timers) {
+            match run::assemble(stored) {
                 Ok(loaded) if has_work(&loaded) => {
                     resumed += 1;
                     if let Some(mailbox) = run.wake() {

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::ServiceConfig;
 use crate::error::{Result, ServiceError};
+use crate::loader::Loader;
 use crate::registry::Registry;
 use crate::residency::Residency;
 use crate::timers::{self, Timers};
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) catalog: Catalog,
     pub(crate) registry: Registry,
     pub(crate) committer: Committer,
+    pub(crate) loader: Loader,
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) timers: Timers,
     pub(crate) residency: Residency,
@@ -84,6 +86,7 @@ impl Runtime {
             catalog,
             registry: Registry::default(),
             committer: Committer::start(store.clone(), ownership.clone(), fenced.clone()),
+            loader: Loader::start(store.clone()),
             ownership,
             timers: Timers::default(),
             residency: Residency::new(host.instances_max()),

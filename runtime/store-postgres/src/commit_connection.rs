@@ -56,6 +56,15 @@ impl CommitConnection {
     }
 }
 
+impl Drop for CommitConnection {
+    fn drop(&mut self) {
+        // Giving it back takes a task, and there may be no runtime any more.
+        if let Some(kept) = self.kept.get_mut().take() {
+            drop(kept.connection.detach());
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "how long a connection was idle is no run's time")]
 fn now() -> Instant {
     Instant::now()

@@ -109,6 +109,18 @@ impl ExecutionStore for PostgresStore {
         .transpose()
     }
 
+    async fn find_runs(&self, keys: &[RunKey]) -> Result<Vec<Execution>> {
+        let hashes: Vec<i32> = keys.iter().map(|key| key.hash.0).collect();
+        let run_ids: Vec<Uuid> = keys.iter().map(|key| key.run_id.0).collect();
+        sqlx::query_file_as!(ExecutionRow, "queries/find_runs.sql", &hashes, &run_ids)
+            .fetch_all(self.statement())
+            .await
+            .map_err(error::on(TABLE))?
+            .into_iter()
+            .map(ExecutionRow::into_execution)
+            .collect()
+    }
+
     async fn list_executions(
         &self,
         namespace: &NamespaceName,

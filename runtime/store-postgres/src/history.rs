@@ -68,14 +68,15 @@ impl HistoryStore for PostgresStore {
             .transpose()
     }
 
-    async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>> {
+    async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
         let mut histories = vec![Vec::new(); keys.len()];
         let hashes: Vec<i32> = keys.iter().map(|key| key.hash.0).collect();
         let run_ids: Vec<Uuid> = keys.iter().map(|key| key.run_id.0).collect();
-        let rows = sqlx::query_file!("queries/load_histories.sql", &hashes, &run_ids)
-            .fetch_all(self.statement())
-            .await
-            .map_err(error::on(TABLE))?;
+        let rows =
+            sqlx::query_file!("queries/load_histories.sql", &hashes, &run_ids, i64::from(limit))
+                .fetch_all(self.statement())
+                .await
+                .map_err(error::on(TABLE))?;
         for row in rows {
             // Positions count from 1.
             let at = usize::try_from(row.position - 1).unwrap_or(usize::MAX);

@@ -81,6 +81,13 @@ fn hot_queries() -> Vec<Expected> {
             true,
         ),
         query(
+            "find_runs",
+            include_str!("../queries/find_runs.sql"),
+            "'{7, 8}', ARRAY[RUN, RUN]",
+            &["workflow_executions_pkey"],
+            true,
+        ),
+        query(
             "find_execution",
             include_str!("../queries/find_execution.sql"),
             "7, 'default', 'order-7'",
@@ -132,7 +139,7 @@ fn hot_queries() -> Vec<Expected> {
         query(
             "load_histories",
             include_str!("../queries/load_histories.sql"),
-            "'{7, 8}', ARRAY[RUN, RUN]",
+            "'{7, 8}', ARRAY[RUN, RUN], 100",
             &["history_events_pkey"],
             true,
         ),

@@ -149,6 +149,32 @@ impl ExecutionStore for SqliteStore {
         .transpose()
     }
 
+    /// One statement per run: there is no round trip to save.
+    async fn find_runs(&self, keys: &[RunKey]) -> Result<Vec<Execution>> {
+        let mut runs = Vec::with_capacity(keys.len());
+        for key in keys {
+            let row = sqlx::query_as!(
+                ExecutionRow,
+                r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
+                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
+                   workflow_type AS "workflow_type!: String",
+                   module_digest AS "module_digest!: Vec<u8>",
+                   request_id AS "request_id?: String", status AS "status!: String",
+                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   closed_at AS "closed_at?: i64"
+                FROM workflow_executions
+                WHERE workflow_hash = ? AND run_id = ?"#,
+                key.hash.0,
+                key.run_id.0
+            )
+            .fetch_optional(self.statement())
+            .await
+            .map_err(error::on(TABLE))?;
+            runs.extend(row.map(ExecutionRow::into_execution).transpose()?);
+        }
+        Ok(runs)
+    }
+
     async fn list_executions(
         &self,
         namespace: &NamespaceName,

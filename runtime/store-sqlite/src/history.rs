@@ -81,10 +81,10 @@ impl HistoryStore for SqliteStore {
     }
 
     /// One statement per run: there is no round trip to save.
-    async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>> {
+    async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
         let mut histories = Vec::with_capacity(keys.len());
         for &key in keys {
-            histories.push(self.load_history(key, EventId::FIRST, u32::MAX).await?);
+            histories.push(self.load_history(key, EventId::FIRST, limit).await?);
         }
         Ok(histories)
     }

@@ -53,6 +53,9 @@ pub trait ExecutionStore: Send + Sync {
         request_id: &RequestId,
     ) -> Result<Option<Execution>>;
 
+    /// Those of several runs that exist, in no order.
+    async fn find_runs(&self, keys: &[RunKey]) -> Result<Vec<Execution>>;
+
     /// At most `limit` runs of the namespace after `after`, the newest first.
     async fn list_executions(
         &self,

@@ -34,6 +34,8 @@ pub enum Operation {
     /// Of [`ExecutionStore`].
     FindExecutionByRequest,
     /// Of [`ExecutionStore`].
+    FindRuns,
+    /// Of [`ExecutionStore`].
     ListExecutions,
     /// Of [`ExecutionStore`].
     OpenExecutions,
@@ -220,6 +222,10 @@ impl ExecutionStore for FaultyStore {
         .await
     }
 
+    async fn find_runs(&self, keys: &[RunKey]) -> Result<Vec<Execution>> {
+        self.call(Operation::FindRuns, async |_| self.inner.find_runs(keys).await).await
+    }
+
     async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
         self.call(Operation::OpenExecutions, async |_| {
             self.inner.open_executions(after, limit).await
@@ -244,8 +250,9 @@ impl HistoryStore for FaultyStore {
         self.call(Operation::LastEvent, async |_| self.inner.last_event(key).await).await
     }
 
-    async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>> {
-        self.call(Operation::LoadHistories, async |_| self.inner.load_histories(keys).await).await
+    async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
+        self.call(Operation::LoadHistories, async |_| self.inner.load_histories(keys, limit).await)
+            .await
     }
 }
 

@@ -21,7 +21,8 @@ pub trait HistoryStore: Send + Sync {
     /// the history, and of a closed run it holds the result.
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>>;
 
-    /// The whole histories of several runs, each in order, in the order of
-    /// `keys`. For recovery, where one statement per run would be too many.
-    async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>>;
+    /// The histories of several runs, each in order and from its start, at most
+    /// `limit` events of each; in the order of `keys`. Where many runs are read,
+    /// one statement per run would be too many.
+    async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>>;
 }

@@ -285,6 +285,12 @@ impl ExecutionStore for MemoryStore {
         }))
     }
 
+    async fn find_runs(&self, keys: &[RunKey]) -> Result<Vec<Execution>> {
+        Ok(self.read(|state| {
+            keys.iter().filter_map(|key| state.executions.get(key)).cloned().collect()
+        }))
+    }
+
     async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
         Ok(self.read(|state| {
             let start = after.map_or(Bound::Unbounded, Bound::Excluded);
@@ -315,11 +321,11 @@ impl HistoryStore for MemoryStore {
         }))
     }
 
-    async fn load_histories(&self, keys: &[RunKey]) -> Result<Vec<Vec<HistoryEvent>>> {
+    async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
         Ok(self.read(|state| {
             let history = |&key: &RunKey| {
                 let events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
-                events.map(|(_, event)| event.clone()).collect()
+                events.take(at_most(limit)).map(|(_, event)| event.clone()).collect()
             };
             keys.iter().map(history).collect()
         }))

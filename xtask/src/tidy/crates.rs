@@ -73,7 +73,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// The workspaces that are compiled for guests. They know `wit/` only.
-const GUESTS: &[&str] = &["guest-sdk/rust", "tests/guests", "examples/checkout"];
+const GUESTS: &[&str] = &["guest-sdk/rust", "tests/guests", "examples/checkout", "bench/guest"];
 
 /// A crate of a workspace and what its manifest names.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use dacapo_model::execution::{Blocked, ExecutionStatus};
 use dacapo_model::ids::EventId;
 
 use super::actor::{Actor, Resident};
-use super::{evict, load};
+use super::evict;
 use crate::committer::CommitFailure;
 
 impl Actor {
@@ -78,15 +78,23 @@ impl Actor {
         transition: &Transition,
     ) -> Result<Vec<HistoryEvent>, CommitFailure> {
         let from_start = transition.events.first().is_some_and(|event| event.id == EventId::FIRST);
-        let mut history = if from_start {
-            Vec::new()
-        } else {
-            load::history(&*self.shared.store, self.run.key).await.map_err(|error| {
-                tracing::warn!(run_id = %self.run.key, error = ?error, "history can't be read");
-                CommitFailure::Unavailable
-            })?
+        let mut history = match self.history.take() {
+            _ if from_start => Vec::new(),
+            Some(history) => history,
+            None => self.stored_history().await?,
         };
         history.extend(transition.events.iter().cloned());
         Ok(history)
+    }
+
+    async fn stored_history(&mut self) -> Result<Vec<HistoryEvent>, CommitFailure> {
+        match self.shared.loader.load(self.run.key).await {
+            Ok(Some(stored)) => Ok(stored.history),
+            Ok(None) => Err(CommitFailure::Unavailable),
+            Err(error) => {
+                tracing::warn!(run_id = %self.run.key, error = ?error, "history can't be read");
+                Err(CommitFailure::Unavailable)
+            }
+        }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dacapo_engine::decide::{Input, Refusal, decide};
 use dacapo_engine::guest::{GuestInstance, RunContext};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
+use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::EventId;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -49,6 +51,9 @@ pub(super) struct Actor {
     pub(super) context: Arc<RunContext>,
     pub(super) execution: Execution,
     pub(super) state: RunState,
+    /// All that is stored, if it was just read: a guest that is launched at once
+    /// need not read it again.
+    pub(super) history: Option<Vec<HistoryEvent>>,
     pub(super) guest: Option<Resident>,
     /// Attempts of activities that this actor has started and not heard of yet.
     pub(super) attempts: HashMap<EventId, AbortHandle>,
@@ -114,6 +119,7 @@ impl Actor {
             context,
             execution,
             state,
+            history: None,
             guest: None,
             attempts: HashMap::new(),
             needs_activation: false,
@@ -159,11 +165,15 @@ impl Actor {
     /// The next messages, or the reason to stop: nothing to do for a while.
     async fn receive(&mut self) -> Result<Vec<Message>, Stop> {
         loop {
+            // Without a guest and its attempts there is nothing worth keeping.
+            let holds_something = self.guest.is_some() || !self.attempts.is_empty();
+            let patience =
+                if holds_something { self.shared.config.idle_timeout } else { Duration::ZERO };
             let first = tokio::select! {
                 // Messages first: the result of an attempt that a stopping node
                 // has waited for must not be lost in the mailbox.
                 biased;
-                first = tokio::time::timeout(self.shared.config.idle_timeout, self.mailbox.recv()) => first,
+                first = tokio::time::timeout(patience, self.mailbox.recv()) => first,
                 () = self.shared.halted.cancelled() => return Err(Stop::Gone),
             };
             match first {
@@ -341,6 +351,7 @@ impl Actor {
 
     /// The run waits: others may have its place in memory.
     fn rest(&mut self) {
+        self.history = None;
         if self.guest.is_some() && self.shared.residency.mark_idle(self.run.key.run_id) {
             self.drop_guest();
         }

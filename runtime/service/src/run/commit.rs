@@ -71,6 +71,7 @@ impl Actor {
             }];
             transitions.extend(successor.as_ref().map(Successor::transition));
             self.shared.committer.commit(CommitUnit { transitions }).await?;
+            self.history = None;
         }
         for row in rows.into_values().flatten() {
             self.shared.timers.add(row.key, row.event_id, row.fire_at);

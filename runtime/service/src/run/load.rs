@@ -6,18 +6,14 @@ use std::time::Duration;
 use dacapo_engine::state::RunState;
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::{Execution, ExecutionStatus};
-use dacapo_model::ids::{EventId, RunKey};
-use dacapo_store::Store;
 use dacapo_store::error::StoreError;
-use dacapo_store::timer::{TimerKind, TimerRow};
+use dacapo_store::timer::TimerKind;
 
 use super::actor::{Actor, Stop};
+use crate::loader::StoredRun;
 use crate::operations::Closing;
 use crate::registry::OpenRun;
 use crate::runtime::Shared;
-
-/// Events read by one statement.
-const PAGE: u32 = 2_000;
 
 /// First wait before the store is asked again; doubled up to [`BACKOFF_MAX`].
 const BACKOFF: Duration = Duration::from_millis(50);
@@ -28,6 +24,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 pub(crate) struct Loaded {
     pub(crate) execution: Execution,
     pub(crate) state: RunState,
+    /// All of it, for the guest's first activation here.
+    pub(crate) history: Vec<HistoryEvent>,
     /// How it closed, if it did.
     pub(crate) closing: Option<Closing>,
     /// True if the last thing recorded is something that the guest has not
@@ -45,12 +43,9 @@ pub(crate) enum LoadError {
 }
 
 /// Puts a run together from its rows.
-pub(crate) fn assemble(
-    execution: Execution,
-    history: &[HistoryEvent],
-    timers: impl IntoIterator<Item = TimerRow>,
-) -> Result<Loaded, LoadError> {
-    let state = RunState::from_history(history);
+pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
+    let StoredRun { execution, history, timers } = stored;
+    let state = RunState::from_history(&history);
     let state = state.map_err(|error| LoadError::Corrupt(error.to_string()))?;
     let mut state = state.ok_or_else(|| LoadError::Corrupt("it has no events".to_owned()))?;
     for timer in timers {
@@ -70,7 +65,7 @@ pub(crate) fn assemble(
         attributes: event.attributes.clone(),
         closed_at: event.time,
     });
-    Ok(Loaded { execution, state, closing, needs_activation })
+    Ok(Loaded { execution, state, history, closing, needs_activation })
 }
 
 /// A transition holds an input and what the guest did about it. If the input is
@@ -86,23 +81,6 @@ fn is_unanswered(attributes: &EventAttributes) -> bool {
             | EventAttributes::ActivityTaskTimedOut { .. }
             | EventAttributes::TimerFired { .. }
     )
-}
-
-/// A whole history.
-pub(crate) async fn history(
-    store: &dyn Store,
-    key: RunKey,
-) -> Result<Vec<HistoryEvent>, StoreError> {
-    let mut history: Vec<HistoryEvent> = Vec::new();
-    loop {
-        let from = history.last().map_or(EventId::FIRST, |event| event.id.next());
-        let page = store.load_history(key, from, PAGE).await?;
-        let full = page.len() >= PAGE as usize;
-        history.extend(page);
-        if !full {
-            return Ok(history);
-        }
-    }
 }
 
 /// Takes a run from the store. Waits while the store does not answer.
@@ -129,15 +107,10 @@ pub(super) async fn load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Loaded, 
 }
 
 async fn try_load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>, LoadError> {
-    let store = &*shared.store;
-    let execution =
-        store.find_execution(&run.namespace, &run.workflow_id, Some(run.key.run_id)).await?;
-    let Some(execution) = execution else {
+    let Some(stored) = shared.loader.load(run.key).await? else {
         return Ok(None);
     };
-    let history = history(store, run.key).await?;
-    let timers = store.run_timers(&[run.key]).await?;
-    let loaded = assemble(execution, &history, timers)?;
+    let loaded = assemble(stored)?;
     if loaded.closing.is_some() {
         adopt_follower(shared, run).await?;
     }
@@ -174,6 +147,7 @@ impl Actor {
     pub(super) fn adopt(&mut self, loaded: Loaded) {
         self.execution = loaded.execution;
         self.state = loaded.state;
+        self.history = Some(loaded.history);
         self.closing = loaded.closing;
         self.needs_activation = loaded.needs_activation;
         self.resume_activities();

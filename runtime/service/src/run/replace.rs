@@ -53,6 +53,7 @@ impl Successor {
         let loaded = Loaded {
             execution: self.execution,
             state: self.state,
+            history: self.events,
             closing: None,
             needs_activation: true,
         };

@@ -68,7 +68,7 @@ pub async fn a_thousand_units_are_one_commit(store: Arc<dyn Store>) {
     owned.commit(steps).await.expect("commits");
     assert_eq!(owned.store.statistics().since(before).commits, 2);
     let keys: Vec<_> = runs.iter().map(|run| run.key).collect();
-    let histories = owned.store.load_histories(&keys).await.expect("histories");
+    let histories = owned.store.load_histories(&keys, 100).await.expect("histories");
     assert!(histories.iter().all(|events| events.len() == 2));
     assert_eq!(owned.store.run_timers(&keys).await.expect("timers"), []);
     assert_eq!(owned.stored(&runs[999]).await, Some(closed(&runs[999])));

@@ -173,6 +173,20 @@ pub async fn ids_may_hold_any_text(store: Arc<dyn Store>) {
     }
 }
 
+/// The open and the closed; unknown ones are left out.
+pub async fn several_runs_are_found_at_once(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let runs: Vec<_> = (1..=5).map(|n| execution(&format!("order-{n}"), n)).collect();
+    owned.start(&runs.iter().collect::<Vec<_>>()).await;
+    owned.commit([close(&runs[4], 2)]).await.expect("closes");
+    let unknown = execution("order-1", 9);
+    let keys = [runs[4].key, unknown.key, runs[1].key];
+    let mut found = owned.store.find_runs(&keys).await.expect("finds");
+    found.sort_by(|a, b| a.workflow_id.cmp(&b.workflow_id));
+    assert_eq!(found, [runs[1].clone(), closed(&runs[4])]);
+    assert_eq!(owned.store.find_runs(&[]).await.expect("finds"), []);
+}
+
 /// What a node reads to recover: all namespaces, in key order, only open runs.
 pub async fn open_runs_are_read_in_pages(store: Arc<dyn Store>) {
     let owned = Owned::of(store).await;

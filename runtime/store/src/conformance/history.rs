@@ -24,7 +24,7 @@ async fn assert_comes_back(store: Arc<dyn Store>, attributes: Vec<EventAttribute
         .collect();
     owned.commit([append(run.key, events.clone())]).await.expect("commits");
     assert_eq!(owned.history(run.key).await, events);
-    let histories = owned.store.load_histories(&[run.key]).await.expect("histories");
+    let histories = owned.store.load_histories(&[run.key], u32::MAX).await.expect("histories");
     assert_eq!(histories, [events]);
 }
 
@@ -142,13 +142,17 @@ pub async fn several_histories_are_read_at_once(store: Arc<dyn Store>) {
     let unknown = execution("order-9", 9);
     let order = [&runs[3], &unknown, &runs[0], &runs[4]];
     let keys = order.map(|run| run.key);
-    let histories = owned.store.load_histories(&keys).await.expect("histories");
+    let histories = owned.store.load_histories(&keys, 100).await.expect("histories");
     let lengths: Vec<_> = histories.iter().map(Vec::len).collect();
     assert_eq!(lengths, [5, 0, 2, 6]);
     for (history, run) in histories.iter().zip(order) {
         assert_eq!(*history, owned.history(run.key).await);
     }
-    assert_eq!(owned.store.load_histories(&[]).await.expect("histories"), [[]; 0]);
+    let beginnings = owned.store.load_histories(&keys, 3).await.expect("histories");
+    for (beginning, history) in beginnings.iter().zip(&histories) {
+        assert_eq!(*beginning, history[..history.len().min(3)]);
+    }
+    assert_eq!(owned.store.load_histories(&[], 100).await.expect("histories"), [[]; 0]);
 }
 
 /// A run is its key; another run id or hash is another run.

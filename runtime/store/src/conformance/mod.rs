@@ -63,6 +63,7 @@ macro_rules! conformance_tests {
                 a_blocked_report_comes_back,
                 a_summary_follows_its_updates,
                 ids_may_hold_any_text,
+                several_runs_are_found_at_once,
                 open_runs_are_read_in_pages,
             }
             execution_list {

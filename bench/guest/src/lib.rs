@@ -1,0 +1,104 @@
+//! The workflows that the benchmark runs. Each has one shape of load, and does
+//! nothing else, so that what is measured is the runtime.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dacapo::{Failure, sleep, try_join_all};
+use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+dacapo::module! {
+    workflows: [sequential, fan_out, sleep_until, steps_then_sleep, payload_steps],
+    activities: [noop, echo],
+}
+
+/// Does nothing.
+#[dacapo::activity]
+fn noop() {}
+
+/// Returns its input byte for byte.
+#[dacapo::activity]
+fn echo(input: Box<RawValue>) -> Box<RawValue> {
+    input
+}
+
+#[derive(Deserialize)]
+struct Steps {
+    steps: u32,
+}
+
+/// `{"steps": n}`: n activities, one after the other. Returns n.
+#[dacapo::workflow]
+async fn sequential(input: Steps) -> Result<u32, Failure> {
+    for _ in 0..input.steps {
+        noop().await?;
+    }
+    Ok(input.steps)
+}
+
+/// `{"steps": n}`: n activities at once. Returns n.
+#[dacapo::workflow]
+async fn fan_out(input: Steps) -> Result<u32, Failure> {
+    try_join_all((0..input.steps).map(|_| noop())).await?;
+    Ok(input.steps)
+}
+
+#[derive(Deserialize)]
+struct Until {
+    at_millis: u64,
+}
+
+/// `{"at_millis": t}`: sleeps until t, in milliseconds since 1970.
+#[dacapo::workflow]
+async fn sleep_until(input: Until) -> Result<(), Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    sleep(Duration::from_millis(input.at_millis).saturating_sub(now)).await
+}
+
+#[derive(Deserialize)]
+struct StepsThenSleep {
+    steps: u32,
+    millis: u64,
+}
+
+/// `{"steps": n, "millis": m}`: n activities, one after the other, and then one
+/// timer. Returns n.
+#[dacapo::workflow]
+async fn steps_then_sleep(input: StepsThenSleep) -> Result<u32, Failure> {
+    for _ in 0..input.steps {
+        noop().await?;
+    }
+    sleep(Duration::from_millis(input.millis)).await?;
+    Ok(input.steps)
+}
+
+#[derive(Deserialize)]
+struct PayloadSteps {
+    steps: u32,
+    bytes: usize,
+}
+
+/// Hexadecimal digits without a pattern: a database compresses large values, and
+/// would store next to nothing of a text that repeats itself.
+fn noise(digits: usize) -> String {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let digit = |_| {
+        // Xorshift.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b"0123456789abcdef"[(state >> 60) as usize])
+    };
+    (0..digits).map(digit).collect()
+}
+
+/// `{"steps": n, "bytes": b}`: n activities, one after the other, each of which
+/// takes and returns b bytes of JSON (at least the two quotes). Returns n.
+#[dacapo::workflow]
+async fn payload_steps(input: PayloadSteps) -> Result<u32, Failure> {
+    let mut payload = to_raw_value(&noise(input.bytes.saturating_sub(2)))?;
+    for _ in 0..input.steps {
+        payload = echo(payload).await?;
+    }
+    Ok(input.steps)
+}

@@ -1,0 +1,147 @@
+//! Group read: runs that wake while the store is being read share the next read,
+//! as their transitions share a commit. Thousands of timers may be due in the same
+//! second; one by one their runs would cost three statements each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::execution::Execution;
+use dacapo_model::ids::{RunId, RunKey};
+use dacapo_store::Store;
+use dacapo_store::error::{Result, StoreError};
+use dacapo_store::timer::TimerRow;
+use tokio::sync::{mpsc, oneshot};
+
+/// Runs that wait for the loader. Each actor waits for one at most.
+const QUEUE: usize = 4_096;
+
+/// Runs read by one set of statements.
+const BATCH_MAX: usize = 128;
+
+/// Events of each run that are read together with those of others. The histories
+/// of most runs are shorter; a longer one is read on by who needs it.
+const EVENTS_EACH: u32 = 100;
+
+/// Events read by one statement of a long history.
+const PAGE: u32 = 5_000;
+
+/// A run as the store has it.
+pub(crate) struct StoredRun {
+    pub(crate) execution: Execution,
+    pub(crate) history: Vec<HistoryEvent>,
+    pub(crate) timers: Vec<TimerRow>,
+}
+
+struct Job {
+    key: RunKey,
+    done: oneshot::Sender<Result<Option<StoredRun>>>,
+}
+
+/// Hands keys to the reading task. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Loader {
+    store: Arc<dyn Store>,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Loader {
+    /// Starts the task. It ends when the last handle is dropped.
+    pub(crate) fn start(store: Arc<dyn Store>) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        tokio::spawn(work(store.clone(), queue));
+        Self { store, jobs }
+    }
+
+    /// Reads a run, if it exists, together with whatever else is to be read.
+    pub(crate) async fn load(&self, key: RunKey) -> Result<Option<StoredRun>> {
+        let (done, read) = oneshot::channel();
+        self.jobs.send(Job { key, done }).await.map_err(|_| stopped())?;
+        let Some(mut run) = read.await.map_err(|_| stopped())?? else {
+            return Ok(None);
+        };
+        complete(&*self.store, &mut run).await?;
+        Ok(Some(run))
+    }
+}
+
+async fn work(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Job>) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let keys: Vec<RunKey> = batch.iter().map(|job| job.key).collect();
+        match find(&*store, &keys).await {
+            Ok(mut runs) => {
+                for job in batch.drain(..) {
+                    // An actor that is gone has no use for it.
+                    let _ = job.done.send(Ok(runs.remove(&job.key.run_id)));
+                }
+            }
+            // One of them may be unreadable; the others must not suffer for it.
+            Err(_) if batch.len() > 1 => {
+                for job in batch.drain(..) {
+                    let read = find(&*store, &[job.key]).await;
+                    let _ = job.done.send(read.map(|mut runs| runs.remove(&job.key.run_id)));
+                }
+            }
+            Err(error) => {
+                if let Some(job) = batch.pop() {
+                    let _ = job.done.send(Err(error));
+                }
+            }
+        }
+    }
+}
+
+/// The beginnings of several runs: [`complete`] reads the rest.
+async fn find(store: &dyn Store, keys: &[RunKey]) -> Result<HashMap<RunId, StoredRun>> {
+    let executions = store.find_runs(keys).await?;
+    let runs = beginnings(store, executions).await?;
+    Ok(runs.into_iter().map(|run| (run.execution.key.run_id, run)).collect())
+}
+
+async fn beginnings(store: &dyn Store, executions: Vec<Execution>) -> Result<Vec<StoredRun>> {
+    let keys: Vec<RunKey> = executions.iter().map(|execution| execution.key).collect();
+    let (histories, rows) =
+        futures::try_join!(store.load_histories(&keys, EVENTS_EACH), store.run_timers(&keys))?;
+    let mut timers: HashMap<RunId, Vec<TimerRow>> = HashMap::new();
+    for row in rows {
+        timers.entry(row.key.run_id).or_default().push(row);
+    }
+    let stored = |(execution, history): (Execution, _)| {
+        let timers = timers.remove(&execution.key.run_id).unwrap_or_default();
+        StoredRun { execution, history, timers }
+    };
+    Ok(executions.into_iter().zip(histories).map(stored).collect())
+}
+
+/// Reads on where only the beginning of a history was read.
+async fn complete(store: &dyn Store, run: &mut StoredRun) -> Result<()> {
+    if run.history.len() < EVENTS_EACH as usize {
+        return Ok(());
+    }
+    while let Some(last) = run.history.last() {
+        let page = store.load_history(run.execution.key, last.id.next(), PAGE).await?;
+        let full = page.len() >= PAGE as usize;
+        run.history.extend(page);
+        if !full {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Runs as they are stored, of which the summaries were just read.
+pub(crate) async fn load_all(
+    store: &dyn Store,
+    executions: Vec<Execution>,
+) -> Result<Vec<StoredRun>> {
+    let mut runs = beginnings(store, executions).await?;
+    for run in &mut runs {
+        complete(store, run).await?;
+    }
+    Ok(runs)
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable { source: "the node is stopping".into() }
+}
