@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use dacapo_store::commit::{CommitStore, RunTransition};
 use dacapo_store::conformance::fixtures::{
-    Owned, any_event, append, assert_fenced, at, close, execution, node, start, timer, unit,
+    Owned, any_event, append, assert_fenced, at, close, default_namespace, execution, node, start,
+    timer, unit,
 };
 use dacapo_store::error::StoreError;
 use dacapo_store::shard::ShardStore;

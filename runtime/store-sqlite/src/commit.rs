@@ -1,16 +1,17 @@
 //! Writing runs.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use dacapo_model::event::HistoryEvent;
-use dacapo_model::execution::Execution;
-use dacapo_model::ids::{EventId, RunKey};
 use dacapo_store::batch::{Batch, touched_shards};
-use dacapo_store::commit::{CommitStore, CommitUnit, ExecutionUpdate};
+use dacapo_store::commit::{CommitStore, CommitUnit};
 use dacapo_store::error::{Result, StoreError};
-use dacapo_store::record::{RowName, event_to_json, to_json, to_signed};
+use dacapo_store::record::{RowName, event_to_json, to_json};
 use dacapo_store::shard::Ownership;
-use dacapo_store::timer::{TimerKind, TimerRow};
+use dacapo_store::timer::TimerKind;
+use serde::Serialize;
 use sqlx::SqliteConnection;
+use uuid::Uuid;
 
 use crate::{SqliteStore, error, timer};
 
@@ -29,117 +30,138 @@ impl CommitStore for SqliteStore {
             Err(hash) => return Err(self.not_held(hash).await),
         };
         let batch = Batch::fold(units)?;
-        let statements = shards.len()
-            + batch.updates.len()
-            + batch.inserts.len()
-            + batch.events.len()
-            + batch.timers_set.len()
-            + batch.timers_cleared.len();
-        self.counters.add_statements(statements as u64);
-
         // Dropped without a commit, it rolls back.
         let mut transaction = self.begin().await?;
-        for (shard_id, epoch) in shards {
-            check_epoch(&mut transaction, shard_id, epoch).await?;
-        }
-        write(&mut transaction, &batch).await?;
+        let statements = write(&mut transaction, shards, &batch).await?;
+        self.counters.add_statements(statements);
         transaction.commit().await.map_err(error::unavailable)?;
         self.counters.add_commit();
         Ok(())
     }
 }
 
+/// Writes all rows, one statement for those of a kind: a statement of SQLite is
+/// cheap, but each is handed to another thread and its answer back
+/// (`dacapo-bench w1 --database sqlite:...`). Updates come before inserts, so that
+/// a run may replace an open one. Says how many statements it took.
+async fn write(
+    connection: &mut SqliteConnection,
+    shards: BTreeMap<u16, u64>,
+    batch: &Batch<'_>,
+) -> Result<u64> {
+    check_epochs(connection, &shards).await?;
+    let mut statements = 1;
+    if !batch.updates.is_empty() {
+        update_executions(connection, batch).await?;
+        statements += 1;
+    }
+    if !batch.inserts.is_empty() {
+        insert_executions(connection, batch).await?;
+        statements += 1;
+    }
+    if !batch.events.is_empty() {
+        append_events(connection, batch).await?;
+        statements += 1;
+    }
+    if !batch.timers_set.is_empty() {
+        set_timers(connection, batch).await?;
+        statements += 1;
+    }
+    if !batch.timers_cleared.is_empty() {
+        clear_timers(connection, batch).await?;
+        statements += 1;
+    }
+    Ok(statements)
+}
+
 /// Nobody else writes while the transaction lasts, so what this reads holds
 /// until its end.
-async fn check_epoch(
+async fn check_epochs(
     connection: &mut SqliteConnection,
-    shard_id: u16,
-    expected: u64,
+    shards: &BTreeMap<u16, u64>,
 ) -> Result<()> {
-    let stored =
-        sqlx::query_scalar!("SELECT epoch FROM history_shards WHERE shard_id = ?", shard_id)
-            .fetch_optional(connection)
-            .await
-            .map_err(error::on("history_shards"))?
-            .unwrap_or(0);
-    let row = RowName { table: "history_shards", key: &shard_id };
-    let epoch = row.unsigned("epoch", stored)?;
-    if epoch == expected { Ok(()) } else { Err(StoreError::Fenced { shard_id, epoch }) }
+    let held = rows(shards.iter());
+    let changed = sqlx::query!(
+        r#"SELECT held.value ->> 0 AS "shard_id!: i64", COALESCE(epoch, 0) AS "epoch!: i64"
+           FROM json_each(?) AS held
+           LEFT JOIN history_shards ON shard_id = held.value ->> 0
+           WHERE COALESCE(epoch, 0) <> held.value ->> 1
+           ORDER BY held.key
+           LIMIT 1"#,
+        held
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(error::on("history_shards"))?;
+    let Some(changed) = changed else {
+        return Ok(());
+    };
+    let row = RowName { table: "history_shards", key: &changed.shard_id };
+    Err(StoreError::Fenced {
+        shard_id: row.unsigned("shard_id", changed.shard_id)?,
+        epoch: row.unsigned("epoch", changed.epoch)?,
+    })
 }
 
-/// Updates come before inserts, so that a run may replace an open one.
-async fn write(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
-    for (key, update) in &batch.updates {
-        update_execution(connection, *key, update).await?;
-    }
-    for execution in &batch.inserts {
-        insert_execution(connection, execution).await?;
-    }
-    for (key, event) in &batch.events {
-        append_event(connection, *key, event).await?;
-    }
-    for row in batch.timers_set.values() {
-        set_timer(connection, row).await?;
-    }
-    for (key, event_id) in &batch.timers_cleared {
-        clear_timer(connection, *key, *event_id).await?;
-    }
-    Ok(())
-}
-
-async fn update_execution(
-    connection: &mut SqliteConnection,
-    key: RunKey,
-    update: &ExecutionUpdate,
-) -> Result<()> {
-    let status = update.status.as_str();
-    let blocked = update.blocked.as_ref().map(to_json);
-    let closed_at = update.closed_at.map(|time| time.as_micros());
+async fn update_executions(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+    let changed = rows(batch.updates.iter().map(|(key, update)| {
+        (
+            key.hash.0,
+            hex(key.run_id.0),
+            update.status.as_str(),
+            update.blocked.as_ref().map(|blocked| to_json(blocked).to_string()),
+            update.closed_at.map(|time| time.as_micros()),
+        )
+    }));
     let outcome = sqlx::query!(
-        "UPDATE workflow_executions SET status = ?, blocked = ?, closed_at = ?
-         WHERE workflow_hash = ? AND run_id = ?",
-        status,
-        blocked,
-        closed_at,
-        key.hash.0,
-        key.run_id.0
+        "UPDATE workflow_executions
+         SET status = changed.value ->> 2,
+             blocked = changed.value ->> 3,
+             closed_at = changed.value ->> 4
+         FROM json_each(?) AS changed
+         WHERE workflow_hash = changed.value ->> 0 AND run_id = unhex(changed.value ->> 1)",
+        changed
     )
     .execute(connection)
     .await
     .map_err(error::on(EXECUTIONS))?;
-    if outcome.rows_affected() == 1 {
+    let wanted = batch.updates.len();
+    if outcome.rows_affected() == wanted as u64 {
         return Ok(());
     }
-    let row = RowName { table: EXECUTIONS, key: &key };
-    Err(row.corrupt("run_id", "the run to change does not exist"))
+    let keys: Vec<String> = batch.updates.keys().map(ToString::to_string).collect();
+    let place = keys.join(", ");
+    let row = RowName { table: EXECUTIONS, key: &place };
+    let found = outcome.rows_affected();
+    Err(row.corrupt("run_id", format!("of {wanted} runs to change, {found} exist")))
 }
 
-async fn insert_execution(connection: &mut SqliteConnection, execution: &Execution) -> Result<()> {
-    let namespace = execution.namespace.as_str();
-    let workflow_id = execution.workflow_id.as_str();
-    let workflow_type = execution.workflow_type.as_str();
-    let module_digest = execution.module_digest.0.as_slice();
-    let request_id = execution.request_id.as_ref().map(|id| id.as_str());
-    let status = execution.status.as_str();
-    let blocked = execution.blocked.as_ref().map(to_json);
-    let started_at = execution.started_at.as_micros();
-    let closed_at = execution.closed_at.map(|time| time.as_micros());
+async fn insert_executions(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+    let inserted = rows(batch.inserts.iter().map(|execution| {
+        (
+            execution.key.hash.0,
+            hex(execution.key.run_id.0),
+            execution.namespace.as_str(),
+            execution.workflow_id.as_str(),
+            execution.workflow_type.as_str(),
+            hex::encode(execution.module_digest.0),
+            execution.request_id.as_ref().map(|id| id.as_str()),
+            execution.status.as_str(),
+            execution.blocked.as_ref().map(|blocked| to_json(blocked).to_string()),
+            execution.started_at.as_micros(),
+            execution.closed_at.map(|time| time.as_micros()),
+        )
+    }));
     sqlx::query!(
         "INSERT INTO workflow_executions (
              workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
              request_id, status, blocked, started_at, closed_at
-         ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        execution.key.hash.0,
-        execution.key.run_id.0,
-        namespace,
-        workflow_id,
-        workflow_type,
-        module_digest,
-        request_id,
-        status,
-        blocked,
-        started_at,
-        closed_at
+         )
+         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
+                unhex(value ->> 5), value ->> 6, value ->> 7, value ->> 8, value ->> 9,
+                value ->> 10
+         FROM json_each(?)",
+        inserted
     )
     .execute(connection)
     .await
@@ -147,27 +169,26 @@ async fn insert_execution(connection: &mut SqliteConnection, execution: &Executi
     Ok(())
 }
 
-async fn append_event(
-    connection: &mut SqliteConnection,
-    key: RunKey,
-    event: &HistoryEvent,
-) -> Result<()> {
-    let event_id = to_signed(&RowName { table: EVENTS, key: &key }, "event_id", event.id.0)?;
-    let event_type = event.attributes.type_name();
-    let event_time = event.time.as_micros();
-    let attributes = event_to_json(&event.attributes);
-    let payload = event.attributes.payload().map(|(_, payload)| payload.as_bytes());
+async fn append_events(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+    let appended = rows(batch.events.iter().map(|(key, event)| {
+        (
+            key.hash.0,
+            hex(key.run_id.0),
+            event.id.0,
+            event.attributes.type_name(),
+            event.time.as_micros(),
+            event_to_json(&event.attributes),
+            event.attributes.payload().map(|(_, payload)| hex::encode(payload.as_bytes())),
+        )
+    }));
     sqlx::query!(
         "INSERT INTO history_events (
              workflow_hash, run_id, event_id, event_type, event_time, attributes, payload
-         ) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        key.hash.0,
-        key.run_id.0,
-        event_id,
-        event_type,
-        event_time,
-        attributes,
-        payload
+         )
+         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
+                value ->> 5, unhex(value ->> 6)
+         FROM json_each(?)",
+        appended
     )
     .execute(connection)
     .await
@@ -175,32 +196,39 @@ async fn append_event(
     Ok(())
 }
 
-async fn set_timer(connection: &mut SqliteConnection, row: &TimerRow) -> Result<()> {
-    let key = row.key;
-    let event_id = to_signed(&RowName { table: TIMERS, key: &key }, "event_id", row.event_id.0)?;
-    let fire_at = row.fire_at.as_micros();
-    let (kind, attempt, last_failure) = match &row.kind {
-        TimerKind::Timer => (timer::TIMER, None, None),
-        TimerKind::ActivityRetry { attempt, last_failure } => {
-            (timer::ACTIVITY_RETRY, Some(*attempt), Some(to_json(last_failure)))
-        }
-    };
+async fn set_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+    let set = rows(batch.timers_set.values().map(|row| {
+        let (kind, attempt, last_failure) = match &row.kind {
+            TimerKind::Timer => (timer::TIMER, None, None),
+            TimerKind::ActivityRetry { attempt, last_failure } => {
+                (timer::ACTIVITY_RETRY, Some(*attempt), Some(to_json(last_failure).to_string()))
+            }
+        };
+        (
+            row.key.hash.0,
+            hex(row.key.run_id.0),
+            row.event_id.0,
+            row.fire_at.as_micros(),
+            kind,
+            attempt,
+            last_failure,
+        )
+    }));
     sqlx::query!(
         "INSERT INTO workflow_timers (
              workflow_hash, run_id, event_id, fire_at, kind, attempt, last_failure
-         ) VALUES (?, ?, ?, ?, ?, ?, ?)
+         )
+         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
+                value ->> 5, value ->> 6
+         FROM json_each(?)
+         -- Else the parser takes what follows for a part of a join.
+         WHERE true
          ON CONFLICT (workflow_hash, run_id, event_id) DO UPDATE
          SET fire_at = excluded.fire_at,
              kind = excluded.kind,
              attempt = excluded.attempt,
              last_failure = excluded.last_failure",
-        key.hash.0,
-        key.run_id.0,
-        event_id,
-        fire_at,
-        kind,
-        attempt,
-        last_failure
+        set
     )
     .execute(connection)
     .await
@@ -208,20 +236,33 @@ async fn set_timer(connection: &mut SqliteConnection, row: &TimerRow) -> Result<
     Ok(())
 }
 
-async fn clear_timer(
-    connection: &mut SqliteConnection,
-    key: RunKey,
-    event_id: EventId,
-) -> Result<()> {
-    let event_id = to_signed(&RowName { table: TIMERS, key: &key }, "event_id", event_id.0)?;
+async fn clear_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+    let cleared = rows(
+        batch
+            .timers_cleared
+            .iter()
+            .map(|(key, event_id)| (key.hash.0, hex(key.run_id.0), event_id.0)),
+    );
     sqlx::query!(
-        "DELETE FROM workflow_timers WHERE workflow_hash = ? AND run_id = ? AND event_id = ?",
-        key.hash.0,
-        key.run_id.0,
-        event_id
+        "DELETE FROM workflow_timers
+         WHERE (workflow_hash, run_id, event_id) IN (
+             SELECT value ->> 0, unhex(value ->> 1), value ->> 2 FROM json_each(?)
+         )",
+        cleared
     )
     .execute(connection)
     .await
     .map_err(error::on(TIMERS))?;
     Ok(())
+}
+
+/// Rows as the JSON array of arrays that a statement takes apart. It can't hold
+/// bytes: those are given in hexadecimal.
+fn rows(rows: impl Iterator<Item = impl Serialize>) -> String {
+    let rows: Vec<_> = rows.collect();
+    serde_json::to_string(&rows).expect("columns have a JSON form")
+}
+
+fn hex(run_id: Uuid) -> String {
+    run_id.simple().to_string()
 }
