@@ -96,6 +96,24 @@ impl OpenRun {
         Posted::Wake(receiver)
     }
 
+    /// Like [`Self::post`], for a message that has waited for room in the mailbox
+    /// of `sender`. Gives it back if that mailbox is not read any more.
+    pub(crate) fn post_reserved(
+        &self,
+        message: Message,
+        sender: &mpsc::Sender<Message>,
+        room: mpsc::Permit<'_, Message>,
+    ) -> Option<Message> {
+        let mailbox = self.mailbox.lock();
+        match &*mailbox {
+            Mailbox::Awake(current) if current.same_channel(sender) && !sender.is_closed() => {
+                room.send(message);
+                None
+            }
+            Mailbox::Awake(_) | Mailbox::Asleep | Mailbox::Closed => Some(message),
+        }
+    }
+
     /// Makes a mailbox for an actor that starts without a message. None if there
     /// is one already.
     pub(crate) fn wake(&self) -> Option<mpsc::Receiver<Message>> {

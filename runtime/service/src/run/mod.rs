@@ -65,10 +65,15 @@ pub(crate) async fn deliver(
             }
             Posted::Closed(message) => return Err(message),
             Posted::Full(returned, sender) => {
-                // Only to wait for room: the permit is given back, and the
-                // message is sent under the mailbox's lock.
-                drop(sender.reserve().await);
-                message = returned;
+                // The permit is kept: one that is given back goes to the next who
+                // waits, and where many wait, nobody would ever send.
+                message = match sender.reserve().await {
+                    Ok(room) => match run.post_reserved(returned, &sender, room) {
+                        None => return Ok(()),
+                        Some(returned) => returned,
+                    },
+                    Err(_the_actor_is_gone) => returned,
+                };
             }
         }
     }
