@@ -91,12 +91,13 @@ impl Stage {
             environment: BTreeMap::new(),
             arguments: Vec::new(),
             continued_from: None,
+            initial_signals: 0,
         })
     }
 
     /// Starts a run and plays it until it waits.
     pub async fn start(&self, workflow: &str, input: &str) -> Result<Play> {
-        let (state, first) = decide::start(self.started(workflow, input)?, START);
+        let (state, first) = decide::start(self.started(workflow, input)?, [], START);
         let instance = self.host.launch(Arc::clone(&self.context)).await.map_err(failed)?;
         let context = Arc::clone(&self.context);
         let mut play = Play { state, history: Vec::new(), instance, context };

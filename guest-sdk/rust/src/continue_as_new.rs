@@ -6,7 +6,8 @@ use crate::failure::Failure;
 use crate::{payload, run};
 
 /// Ends this run and goes on as a new one with an empty history, under the
-/// same workflow id and type. Returns only if `input` can't be encoded.
+/// same workflow id and type. Signals that nobody has taken go with it. Returns
+/// only if `input` can't be encoded.
 ///
 /// ```no_run
 /// # use dacapo::{Failure, continue_as_new, sleep};

@@ -28,6 +28,7 @@ pub(crate) fn run_workflow<F: Future>(future: F) -> End<F::Output> {
                 return End::Returned(value);
             }
             if let Some(input) = with_run(|run| run.take_continuation()) {
+                with_run(|run| run.return_signals());
                 return End::Continued(input);
             }
         }

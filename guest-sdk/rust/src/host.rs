@@ -24,6 +24,10 @@ impl Host for ImportedHost {
         operations::cancel(operation);
     }
 
+    fn return_signal(&self, nth: u32) {
+        operations::return_signal(nth);
+    }
+
     fn next(&self) -> Delivery {
         match operations::next() {
             operations::Delivery::Completed(completion) => Delivery::Completed {
@@ -31,10 +35,11 @@ impl Host for ImportedHost {
                 outcome: completion.outcome.map_err(Failure::from_wit),
             },
             operations::Delivery::CancelRequested(reason) => Delivery::CancelRequested(reason),
+            operations::Delivery::Signal(signal) => {
+                Delivery::Signal { name: signal.name, input: signal.input }
+            }
             // Nothing in this SDK receives them yet, so there is nobody to tell.
-            operations::Delivery::Signal(_)
-            | operations::Delivery::Query(_)
-            | operations::Delivery::Update(_) => Delivery::Other,
+            operations::Delivery::Query(_) | operations::Delivery::Update(_) => Delivery::Other,
         }
     }
 }

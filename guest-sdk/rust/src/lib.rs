@@ -65,6 +65,7 @@ mod options;
 mod payload;
 mod race;
 mod run;
+mod signals;
 mod time;
 mod timers;
 
@@ -77,6 +78,7 @@ pub use group::{join_all, race_all, try_join_all};
 pub use info::{ActivityInfo, WorkflowInfo, activity_info, workflow_info};
 pub use options::{ActivityOptions, RetryPolicy};
 pub use race::{Either, race};
+pub use signals::{Recv, Signals, signals};
 pub use timers::{Elapsed, Sleep, sleep, timeout};
 
 /// What the macros expand to. Not for people; may change at any time.

@@ -40,6 +40,14 @@ pub(crate) fn decode_result<T: DeserializeOwned>(
     decode(result, "InvalidResult", format_args!("the result of {sender}"))
 }
 
+/// Decodes what a signal says.
+pub(crate) fn decode_signal<T: DeserializeOwned>(
+    input: &[u8],
+    signal: impl Display,
+) -> Result<T, Failure> {
+    decode(input, "InvalidSignal", format_args!("the input of {signal}"))
+}
+
 pub(crate) fn encode_details<T: Serialize>(details: &T) -> Result<Vec<u8>, Failure> {
     encode(details, "InvalidDetails", "the details of a failure")
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::options::ActivityOptions;
+use crate::signals::Inboxes;
 
 /// The runtime as a workflow sees it. Real runs talk to the imported
 /// interface; the tests of this crate talk to a script.
@@ -20,6 +21,7 @@ pub(crate) trait Host {
     fn start_activity(&self, activity_type: &str, input: &[u8], options: &ActivityOptions) -> u32;
     fn start_timer(&self, after: Duration) -> u32;
     fn cancel(&self, operation: u32);
+    fn return_signal(&self, nth: u32);
     fn next(&self) -> Delivery;
 }
 
@@ -28,6 +30,10 @@ pub(crate) enum Delivery {
     Completed {
         operation: u32,
         outcome: Result<Vec<u8>, Failure>,
+    },
+    Signal {
+        name: String,
+        input: Vec<u8>,
     },
     CancelRequested(String),
     /// A message that this SDK has no receiver for.
@@ -58,6 +64,7 @@ enum Slot {
 pub(crate) struct Run {
     host: Rc<dyn Host>,
     open: BTreeMap<u32, Slot>,
+    signals: Inboxes,
     cancel_requested: Option<String>,
     shields: u32,
     continuation: Option<Vec<u8>>,
@@ -69,8 +76,14 @@ thread_local! {
 
 /// Makes `host` answer the workflow futures of this thread, as a new run.
 pub(crate) fn install(host: Rc<dyn Host>) {
-    let run =
-        Run { host, open: BTreeMap::new(), cancel_requested: None, shields: 0, continuation: None };
+    let run = Run {
+        host,
+        open: BTreeMap::new(),
+        signals: Inboxes::default(),
+        cancel_requested: None,
+        shields: 0,
+        continuation: None,
+    };
     RUN.set(Some(run));
 }
 
@@ -84,7 +97,7 @@ pub(crate) fn with_run<T>(f: impl FnOnce(&mut Run) -> T) -> T {
     RUN.with_borrow_mut(|run| match run {
         Some(run) => f(run),
         None => panic!(
-            "activities, timers and cancellation exist in workflows only; \
+            "activities, timers, signals and cancellation exist in workflows only; \
              an activity calls other activities as plain functions (`name::run`)"
         ),
     })
@@ -129,6 +142,32 @@ impl Run {
         Poll::Pending
     }
 
+    /// Takes a signal for the future that owns `ticket`.
+    pub(crate) fn poll_signal(
+        &mut self,
+        name: &str,
+        ticket: &mut Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Vec<u8>, Failure>> {
+        let answer = match (self.signals.take(name), self.cancellation()) {
+            (Some(message), _) => Ok(message),
+            (None, Some(failure)) => Err(failure),
+            (None, None) => {
+                self.signals.wait(name, ticket, cx.waker());
+                return Poll::Pending;
+            }
+        };
+        if let Some(ticket) = ticket.take() {
+            self.signals.stop_waiting(name, ticket);
+        }
+        Poll::Ready(answer)
+    }
+
+    /// Gives back the signals that nobody took, for the run that follows.
+    pub(crate) fn return_signals(&self) {
+        self.signals.untaken().for_each(|nth| self.host.return_signal(nth));
+    }
+
     fn start(&self, command: &Command) -> u32 {
         match command {
             Command::Activity { activity_type, input, options } => {
@@ -163,8 +202,10 @@ impl Run {
                     waker.wake();
                 }
             }
+            Delivery::Signal { name, input } => self.signals.deliver(name, input),
             Delivery::CancelRequested(reason) => {
                 self.cancel_requested = Some(reason);
+                self.signals.wake_all();
                 for slot in self.open.values() {
                     if let Slot::Waiting(waker) = slot {
                         waker.wake_by_ref();
@@ -195,11 +236,17 @@ impl Run {
 /// Gives up what a dropped future was waiting for.
 pub(crate) fn abandon(progress: &Progress) {
     if let Progress::Open(operation) = progress {
-        // The thread, and with it the run, may be gone already.
-        let _ = RUN.try_with(|run| {
-            if let Some(run) = run.borrow_mut().as_mut() {
-                run.give_up(*operation);
-            }
-        });
+        if_run(|run| run.give_up(*operation));
     }
+}
+
+/// A dropped future waits for its signal no more.
+pub(crate) fn stop_waiting(name: &str, ticket: u64) {
+    if_run(|run| run.signals.stop_waiting(name, ticket));
+}
+
+/// Reaches the current run, if there is one: the thread, and with it the run, may
+/// be gone already.
+fn if_run(f: impl FnOnce(&mut Run)) {
+    let _ = RUN.try_with(|run| run.borrow_mut().as_mut().map(f));
 }

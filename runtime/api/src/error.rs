@@ -62,7 +62,8 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::WorkflowTypeAmbiguous
         | ErrorCode::WorkflowAlreadyStarted
-        | ErrorCode::RunClosed => StatusCode::CONFLICT,
+        | ErrorCode::RunClosed
+        | ErrorCode::TooManySignals => StatusCode::CONFLICT,
         ErrorCode::ModuleTooLarge | ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::ModuleInvalid | ErrorCode::ModuleWrongWorld | ErrorCode::ModuleImportUnknown => {
             StatusCode::UNPROCESSABLE_ENTITY

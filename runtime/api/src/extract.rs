@@ -125,9 +125,10 @@ where
     })
 }
 
-/// A payload may be sent as base64, which makes it a third longer.
+/// A payload may be sent as base64, which makes it a third longer; a start may
+/// have two of them.
 fn json_bytes_max(limits: &Limits) -> usize {
-    limits.payload_bytes_max.saturating_mul(2).saturating_add(ENVELOPE_BYTES_MAX)
+    limits.payload_bytes_max.saturating_mul(3).saturating_add(ENVELOPE_BYTES_MAX)
 }
 
 /// The refusal of a body that did not arrive.

@@ -31,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(runs::describe::describe))
         .routes(routes!(runs::result::result))
         .routes(routes!(runs::history::history))
+        .routes(routes!(runs::signal::signal))
         .routes(routes!(runs::cancel::cancel))
         .routes(routes!(runs::terminate::terminate))
         .routes(routes!(runs::retry::retry))

@@ -1,6 +1,6 @@
 //! What a history amounts to, as far as deciding needs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_model::event::{
     ActivityOptions, EventAttributes, HistoryEvent, WorkflowExecutionStarted,
@@ -98,6 +98,11 @@ pub struct RunState {
     pub arguments: Vec<String>,
     /// Set once someone asked it to cancel.
     pub cancel_request: Option<CancelRequest>,
+    /// How many signals it has had.
+    pub signals: u64,
+    /// By which repeats of signals are recognised, also once the run is closed.
+    /// As many as there are signals at most, so what limits these limits it.
+    signal_requests: BTreeSet<RequestId>,
     /// Activities without an outcome, by their `ActivityTaskScheduled`.
     pub activities: BTreeMap<EventId, PendingActivity>,
     /// Timers that have not fired, by their `TimerStarted`.
@@ -147,6 +152,8 @@ impl RunState {
             environment: started.environment.clone(),
             arguments: started.arguments.clone(),
             cancel_request: None,
+            signals: 0,
+            signal_requests: BTreeSet::new(),
             activities: BTreeMap::new(),
             timers: BTreeMap::new(),
             operations: BTreeMap::new(),
@@ -182,6 +189,14 @@ impl RunState {
                 }
                 self.cancel_request =
                     Some(CancelRequest { reason: reason.clone(), request_id: request_id.clone() });
+            }
+            EventAttributes::WorkflowExecutionSignaled { request_id, .. } => {
+                if let Some(request_id) = request_id
+                    && !self.signal_requests.insert(request_id.clone())
+                {
+                    return Err(illegal(event, "a repeat of a signal is not recorded"));
+                }
+                self.signals += 1;
             }
             EventAttributes::WorkflowExecutionCompleted { .. } => {
                 self.close(ExecutionStatus::Completed);
@@ -290,6 +305,11 @@ impl RunState {
     /// The event that opened an operation which is still open.
     pub fn open_event(&self, operation: OperationId) -> Option<EventId> {
         self.operations.get(&operation).copied()
+    }
+
+    /// Whether a signal with this request id has been recorded.
+    pub fn has_signal_request(&self, request_id: &RequestId) -> bool {
+        self.signal_requests.contains(request_id)
     }
 
     /// How many operations are open.

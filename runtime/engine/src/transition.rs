@@ -83,6 +83,8 @@ pub enum Effect {
         workflow_type: TypeName,
         /// Its argument.
         input: Payload,
+        /// The signals that it begins with, by the events of this run.
+        unread_signals: Vec<EventId>,
     },
 }
 

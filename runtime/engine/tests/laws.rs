@@ -20,7 +20,8 @@ use uuid::Uuid;
 
 use support::Checked;
 use support::checks::{
-    deliveries_follow_history, every_commit_can_be_recovered, no_timer_fires_early,
+    deliveries_follow_history, every_commit_can_be_recovered, no_signal_is_lost_or_doubled,
+    no_timer_fires_early,
 };
 use support::guest::Guest;
 use support::mutation::{alter_command, mutations, renumber};
@@ -56,6 +57,7 @@ proptest! {
         law(every_commit_can_be_recovered(&run))?;
         law(deliveries_follow_history(&run))?;
         law(no_timer_fires_early(&run.history))?;
+        law(no_signal_is_lost_or_doubled(&run))?;
     }
 
     #[test]

@@ -79,7 +79,8 @@ impl Fault {
     fn stopped(stop: &Stop) -> Self {
         let code = match stop {
             Stop::Call(CallError::Nondeterminism(_)) => ErrorCode::Nondeterminism,
-            Stop::Call(CallError::UnknownOperation(_)) | Stop::Misuse(_) => ErrorCode::GuestTrap,
+            Stop::Call(CallError::UnknownOperation(_) | CallError::UnknownSignal { .. })
+            | Stop::Misuse(_) => ErrorCode::GuestTrap,
             Stop::Call(
                 CallError::TooManyCommands { .. } | CallError::TooManyCommandBytes { .. },
             ) => ErrorCode::RunLimitExceeded,

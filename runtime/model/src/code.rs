@@ -52,6 +52,8 @@ codes! {
     RunNotFound = "run_not_found", retryable: false;
     /// The run is closed already.
     RunClosed = "run_closed", retryable: false;
+    /// The run has had as many signals as one run may.
+    TooManySignals = "too_many_signals", retryable: false;
     /// A run of this workflow id exists, and the policies forbid another.
     WorkflowAlreadyStarted = "workflow_already_started", retryable: false;
     /// The uploaded bytes are not a WebAssembly component.

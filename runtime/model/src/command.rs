@@ -2,7 +2,7 @@
 
 use crate::event::ActivityOptions;
 use crate::failure::Failure;
-use crate::ids::{OperationId, TypeName};
+use crate::ids::{EventId, OperationId, TypeName};
 use crate::payload::Payload;
 use crate::time::Timestamp;
 
@@ -51,5 +51,8 @@ pub enum Outcome {
         workflow_type: TypeName,
         /// Its argument.
         input: Payload,
+        /// The signals that the new run is to get, by the events of this run.
+        /// Not the guest's choice: the cursor knows which it did not take.
+        unread_signals: Vec<EventId>,
     },
 }

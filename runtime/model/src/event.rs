@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::ids::{EventId, OperationId, RequestId, RunId, TypeName};
+use crate::ids::{EventId, OperationId, RequestId, RunId, SignalName, TypeName};
 use crate::module::ModuleDigest;
 use crate::payload::Payload;
 use crate::retry::{RetryPolicy, RetryState};
@@ -124,6 +124,11 @@ pub struct WorkflowExecutionStarted {
     /// The run that continued as this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_from: Option<RunId>,
+    /// How many of the events that follow are signals which were there when the
+    /// run began. They are delivered after what the guest asks for before it
+    /// first waits, although that is recorded behind them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub initial_signals: u64,
 }
 
 /// What happened, by type.
@@ -139,6 +144,17 @@ pub enum EventAttributes {
         /// By which a repeat is recognised.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request_id: Option<RequestId>,
+    },
+    /// Input: someone sent the run a message.
+    WorkflowExecutionSignaled {
+        /// What it is about.
+        signal_name: SignalName,
+        /// By which a repeat is recognised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+        /// What it says.
+        #[serde(skip)]
+        input: Payload,
     },
     /// Closing: the workflow returned a result.
     WorkflowExecutionCompleted {
@@ -281,6 +297,7 @@ impl EventAttributes {
         match self {
             Self::WorkflowExecutionStarted(_) => "WorkflowExecutionStarted",
             Self::WorkflowExecutionCancelRequested { .. } => "WorkflowExecutionCancelRequested",
+            Self::WorkflowExecutionSignaled { .. } => "WorkflowExecutionSignaled",
             Self::WorkflowExecutionCompleted { .. } => "WorkflowExecutionCompleted",
             Self::WorkflowExecutionFailed { .. } => "WorkflowExecutionFailed",
             Self::WorkflowExecutionCanceled { .. } => "WorkflowExecutionCanceled",
@@ -303,7 +320,8 @@ impl EventAttributes {
     pub fn payload(&self) -> Option<(&'static str, &Payload)> {
         match self {
             Self::WorkflowExecutionStarted(started) => Some(("input", &started.input)),
-            Self::ActivityTaskScheduled { input, .. }
+            Self::WorkflowExecutionSignaled { input, .. }
+            | Self::ActivityTaskScheduled { input, .. }
             | Self::WorkflowExecutionContinuedAsNew { input, .. } => Some(("input", input)),
             Self::WorkflowExecutionCompleted { result }
             | Self::ActivityTaskCompleted { result, .. } => Some(("result", result)),
@@ -316,7 +334,8 @@ impl EventAttributes {
     pub fn set_payload(&mut self, payload: Payload) {
         match self {
             Self::WorkflowExecutionStarted(started) => started.input = payload,
-            Self::ActivityTaskScheduled { input, .. }
+            Self::WorkflowExecutionSignaled { input, .. }
+            | Self::ActivityTaskScheduled { input, .. }
             | Self::WorkflowExecutionContinuedAsNew { input, .. } => *input = payload,
             Self::WorkflowExecutionCompleted { result }
             | Self::ActivityTaskCompleted { result, .. } => *result = payload,
@@ -335,6 +354,10 @@ impl EventAttributes {
                 | Self::WorkflowExecutionContinuedAsNew { .. }
         )
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]
@@ -364,10 +387,16 @@ mod tests {
                 environment: [("A".to_owned(), "b".to_owned())].into(),
                 arguments: vec!["c".to_owned()],
                 continued_from: Some(RunId(uuid::Uuid::from_u128(5))),
+                initial_signals: 3,
             })),
             EventAttributes::WorkflowExecutionCancelRequested {
                 reason: "late".to_owned(),
                 request_id: None,
+            },
+            EventAttributes::WorkflowExecutionSignaled {
+                signal_name: SignalName::new("approved").expect("a valid name"),
+                request_id: Some(RequestId::new("s").expect("a valid id")),
+                input: payload(),
             },
             EventAttributes::WorkflowExecutionCompleted { result: payload() },
             EventAttributes::WorkflowExecutionFailed { failure: failure() },

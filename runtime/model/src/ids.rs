@@ -139,6 +139,14 @@ text_id!(
     |c| !c.is_control()
 );
 
+text_id!(
+    /// The name of a signal, by which a workflow chooses what to wait for.
+    SignalName,
+    "the signal name",
+    "control characters are not allowed",
+    |c| !c.is_control()
+);
+
 /// One execution of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

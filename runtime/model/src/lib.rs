@@ -16,4 +16,5 @@ pub mod limits;
 pub mod module;
 pub mod payload;
 pub mod retry;
+pub mod signal;
 pub mod time;

@@ -40,6 +40,8 @@ pub struct Limits {
     pub pending_operations_max: usize,
     /// Events of one history; a run that would pass it is blocked, not killed.
     pub history_events_max: u64,
+    /// Signals of one run; more are refused.
+    pub signals_max: u64,
     /// Bytes of all inputs that one activation may ask for.
     pub transition_bytes_max: usize,
     /// Bytes of linear memory of one instance.
@@ -61,6 +63,7 @@ impl Default for Limits {
             module_bytes_max: 64 * 1024 * 1024,
             pending_operations_max: 10_000,
             history_events_max: 50_000,
+            signals_max: 10_000,
             transition_bytes_max: 32 * 1024 * 1024,
             instance_memory_bytes_max: 256 * 1024 * 1024,
             instance_table_elements_max: 100_000,

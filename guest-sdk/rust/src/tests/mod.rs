@@ -4,4 +4,5 @@
 mod cancelling;
 mod concurrency;
 mod script;
+mod signals;
 mod waiting;

@@ -59,6 +59,11 @@ pub(super) fn fires(operation: u32) -> Delivery {
     Delivery::Completed { operation, outcome: Ok(Vec::new()) }
 }
 
+/// A signal that says this JSON.
+pub(super) fn signal(name: &str, json: &str) -> Delivery {
+    Delivery::Signal { name: name.to_owned(), input: json.as_bytes().to_vec() }
+}
+
 pub(super) fn cancel_request() -> Delivery {
     Delivery::CancelRequested("changed my mind".to_owned())
 }
@@ -89,6 +94,10 @@ impl Host for Script {
 
     fn cancel(&self, operation: u32) {
         self.log.borrow_mut().push(format!("cancel {operation}"));
+    }
+
+    fn return_signal(&self, nth: u32) {
+        self.log.borrow_mut().push(format!("return {nth}"));
     }
 
     fn next(&self) -> Delivery {

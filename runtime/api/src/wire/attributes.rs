@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dacapo_model::event;
-use dacapo_model::ids::{EventId, OperationId, RequestId, RunId, TypeName};
+use dacapo_model::ids::{EventId, OperationId, RequestId, RunId, SignalName, TypeName};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::retry;
 use dacapo_model::time::Timestamp;
@@ -67,6 +67,13 @@ pub(crate) struct WorkflowExecutionStarted {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid")]
     pub(super) continued_from: Option<RunId>,
+    /// How many signals it began with: the events that follow.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) initial_signals: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A request to cancel.
@@ -78,6 +85,24 @@ pub(crate) struct WorkflowExecutionCancelRequested {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(super) request_id: Option<RequestId>,
+}
+
+/// A signal.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WorkflowExecutionSignaled {
+    /// What it is about.
+    #[schema(value_type = String)]
+    pub(super) signal_name: SignalName,
+    /// By which a repeat is recognised. Made up by the server if the sender sent none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(super) request_id: Option<RequestId>,
+    /// What it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) input: Option<RawJson>,
+    /// The same, if it is not JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) input_base64: Option<String>,
 }
 
 /// The result of a run.
@@ -287,6 +312,7 @@ impl From<event::WorkflowExecutionStarted> for WorkflowExecutionStarted {
             environment: started.environment,
             arguments: started.arguments,
             continued_from: started.continued_from,
+            initial_signals: started.initial_signals,
         }
     }
 }

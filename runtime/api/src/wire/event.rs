@@ -11,8 +11,8 @@ use super::attributes::{
     ActivityTaskCanceled, ActivityTaskCompleted, ActivityTaskFailed, ActivityTaskScheduled,
     ActivityTaskStarted, ActivityTaskTimedOut, TimerEnded, TimerStarted,
     WorkflowExecutionCancelRequested, WorkflowExecutionCanceled, WorkflowExecutionCompleted,
-    WorkflowExecutionContinuedAsNew, WorkflowExecutionFailed, WorkflowExecutionStarted,
-    WorkflowExecutionTerminated, WorkflowTaskFailed,
+    WorkflowExecutionContinuedAsNew, WorkflowExecutionFailed, WorkflowExecutionSignaled,
+    WorkflowExecutionStarted, WorkflowExecutionTerminated, WorkflowTaskFailed,
 };
 use super::failure::Failure;
 use super::payload;
@@ -53,6 +53,8 @@ pub(crate) enum EventAttributes {
     WorkflowExecutionStarted(Box<WorkflowExecutionStarted>),
     /// Someone asked the run to cancel.
     WorkflowExecutionCancelRequested(WorkflowExecutionCancelRequested),
+    /// Someone sent the run a signal.
+    WorkflowExecutionSignaled(WorkflowExecutionSignaled),
     /// Closing: the workflow returned a result.
     WorkflowExecutionCompleted(WorkflowExecutionCompleted),
     /// Closing: the workflow returned a failure.
@@ -111,6 +113,15 @@ impl From<Model> for EventAttributes {
                 Self::WorkflowExecutionCancelRequested(WorkflowExecutionCancelRequested {
                     reason,
                     request_id,
+                })
+            }
+            Model::WorkflowExecutionSignaled { signal_name, request_id, input } => {
+                let (input, input_base64) = payload::embed(&input);
+                Self::WorkflowExecutionSignaled(WorkflowExecutionSignaled {
+                    signal_name,
+                    request_id,
+                    input,
+                    input_base64,
                 })
             }
             Model::WorkflowExecutionCompleted { result } => {

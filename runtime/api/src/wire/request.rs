@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use dacapo_model::execution as model;
-use dacapo_model::ids::{ModuleName, NamespaceName, RequestId, TypeName, WorkflowId};
+use dacapo_model::ids::{ModuleName, NamespaceName, RequestId, SignalName, TypeName, WorkflowId};
+use dacapo_model::signal::Signal;
 use dacapo_service::operations;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -60,9 +61,48 @@ pub(crate) struct StartRequest {
     /// The argument as base64, if it is not JSON. Not together with `input`.
     #[serde(default)]
     input_base64: Option<String>,
+    /// A signal for the run that this leads to: a new run begins with it, in the same step; an open
+    /// one gets it, unless `id_conflict_policy` says otherwise.
+    #[serde(default)]
+    signal: Option<StartSignal>,
     /// What is seldom needed.
     #[serde(default)]
     options: StartOptions,
+}
+
+/// A signal that goes with a start.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StartSignal {
+    /// What it is about.
+    #[schema(example = "approved")]
+    name: String,
+    /// What it says: any JSON value, which the workflow gets byte for byte; `null` if absent.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = serde_json::Value, required = false)]
+    input: Option<Box<RawValue>>,
+    /// The same as base64, if it is not JSON. Not together with `input`.
+    #[serde(default)]
+    input_base64: Option<String>,
+    /// By which a repeat of the signal is recognised; the `request_id` of the start if absent.
+    #[serde(default)]
+    request_id: Option<String>,
+}
+
+/// What a signal says.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignalRequest {
+    /// Any JSON value, which the workflow gets byte for byte; `null` if absent.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = serde_json::Value, required = false)]
+    input: Option<Box<RawValue>>,
+    /// The same as base64, if it is not JSON. Not together with `input`.
+    #[serde(default)]
+    input_base64: Option<String>,
+    /// Send the same one when you repeat the request: the run records it once.
+    #[serde(default)]
+    request_id: Option<String>,
 }
 
 /// What is seldom needed to start a run.
@@ -75,7 +115,8 @@ pub(crate) struct StartOptions {
     /// If the latest run of the workflow id is closed; `allow_duplicate` if absent.
     #[serde(default)]
     id_reuse_policy: Option<IdReusePolicy>,
-    /// If a run of the workflow id is open; `fail` if absent.
+    /// If a run of the workflow id is open; if absent, `use_existing` for a start with a signal, and
+    /// `fail` for any other.
     #[serde(default)]
     id_conflict_policy: Option<IdConflictPolicy>,
     /// Environment variables of the workflow. They are kept in its history: no place for secrets.
@@ -112,6 +153,23 @@ pub(crate) struct TerminateRequest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetryRequest {}
 
+impl SignalRequest {
+    pub(crate) fn into_signal(self, name: SignalName) -> Result<Signal, ApiError> {
+        Ok(Signal {
+            name,
+            input: payload::extract(self.input, self.input_base64)?,
+            request_id: self.request_id.map(RequestId::new).transpose()?,
+        })
+    }
+}
+
+impl StartSignal {
+    fn into_signal(self) -> Result<Signal, ApiError> {
+        let Self { name, input, input_base64, request_id } = self;
+        SignalRequest { input, input_base64, request_id }.into_signal(SignalName::new(name)?)
+    }
+}
+
 impl StartRequest {
     pub(crate) fn into_operation(
         self,
@@ -123,6 +181,13 @@ impl StartRequest {
                 "a request_id needs a workflow_id: repeats are recognised within one",
             ));
         }
+        let signal = self.signal.map(StartSignal::into_signal).transpose()?;
+        let conflict_policy = match options.id_conflict_policy {
+            Some(policy) => policy.into(),
+            // Who signals wants to reach the run that is there.
+            None if signal.is_some() => model::IdConflictPolicy::UseExisting,
+            None => model::IdConflictPolicy::default(),
+        };
         Ok(operations::StartRequest {
             namespace,
             workflow_type: TypeName::new(self.workflow)?,
@@ -131,9 +196,10 @@ impl StartRequest {
             input: payload::extract(self.input, self.input_base64)?,
             module: options.module.map(ModuleName::new).transpose()?,
             reuse_policy: options.id_reuse_policy.map(Into::into).unwrap_or_default(),
-            conflict_policy: options.id_conflict_policy.map(Into::into).unwrap_or_default(),
+            conflict_policy,
             environment: options.environment,
             arguments: options.arguments,
+            signal,
         })
     }
 }
@@ -181,6 +247,25 @@ mod tests {
     fn a_null_that_was_sent_is_an_input() {
         let both = read(r#"{"workflow": "w", "input": null, "input_base64": ""}"#);
         assert!(both.expect_err("two inputs").contains("input_base64"));
+    }
+
+    #[test]
+    fn a_start_with_a_signal_is_for_the_run_that_is_there_unless_it_says_otherwise() {
+        let policy = |options: &str| {
+            let signal = r#"{"name": "approved", "input": [1.0]}"#;
+            let body = format!(r#"{{"workflow": "w", "signal": {signal}, "options": {options}}}"#);
+            let request = read(&body).expect("valid");
+            let signal = request.signal.expect("it has a signal");
+            assert_eq!(
+                (signal.name.as_str(), signal.input.as_bytes()),
+                ("approved", &b"[1.0]"[..])
+            );
+            request.conflict_policy
+        };
+        assert_eq!(policy("{}"), model::IdConflictPolicy::UseExisting);
+        assert_eq!(policy(r#"{"id_conflict_policy": "fail"}"#), model::IdConflictPolicy::Fail);
+        assert!(read(r#"{"workflow": "w", "signal": {"name": ""}}"#).is_err());
+        assert!(read(r#"{"workflow": "w", "signal": {"input": 1}}"#).is_err());
     }
 
     #[test]

@@ -11,4 +11,5 @@ mod modules;
 mod openapi;
 mod runs;
 mod scripts;
+mod signals;
 mod start;

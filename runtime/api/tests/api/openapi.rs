@@ -40,7 +40,7 @@ async fn every_operation_of_the_document_is_served() {
             assert!(names.insert(name.to_owned()), "{name} names two operations");
         }
     }
-    for name in ["upload_module", "start_run", "get_run_history", "check_ready"] {
+    for name in ["upload_module", "start_run", "signal_run", "get_run_history", "check_ready"] {
         assert!(names.contains(name), "{name} is missing");
     }
 }

@@ -14,14 +14,14 @@ use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, HistoryEvent};
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{OperationId, TypeName};
+use dacapo_model::ids::{OperationId, SignalName, TypeName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 
 /// Every workflow there is a script for.
-pub(crate) const ALL: &[u8] = b"echo\nfail\nwait\ntrap\ncall\ndecline\ncontinue";
+pub(crate) const ALL: &[u8] = b"echo\nfail\nwait\ntrap\ncall\ndecline\ncontinue\ncollect";
 
 /// Runs the scripts.
 pub(crate) struct ScriptedHost;
@@ -110,7 +110,9 @@ impl Script {
             "continue" => self.cursor.close(Outcome::ContinueAsNew {
                 workflow_type: TypeName::new("echo").expect("a type name"),
                 input,
+                unread_signals: Vec::new(),
             }),
+            "collect" => self.collect(),
             "trap" => Err(CallError::UnknownOperation(OperationId(7))),
             other => panic!("no script {other}"),
         }
@@ -125,7 +127,18 @@ impl Script {
             Answer::Ready(Delivery::CancelRequested { reason }) => {
                 self.cursor.close(Outcome::Cancelled(reason))
             }
-            Answer::Ready(Delivery::Completed { .. }) | Answer::Blocked => Ok(()),
+            Answer::Ready(Delivery::Completed { .. } | Delivery::Signal { .. })
+            | Answer::Blocked => Ok(()),
+        }
+    }
+
+    /// Completes with what the first signal called `done` says.
+    fn collect(&mut self) -> Result<(), CallError> {
+        let name = SignalName::new("done").expect("a name");
+        match self.cursor.receive_signal(&name)? {
+            Answer::Ready(Ok(input)) => self.cursor.close(Outcome::Completed(input)),
+            Answer::Ready(Err(failure)) => self.cursor.close(Outcome::Failed(failure)),
+            Answer::Blocked => Ok(()),
         }
     }
 

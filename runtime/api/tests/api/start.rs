@@ -154,7 +154,7 @@ async fn an_input_over_the_limit_is_refused_and_a_much_larger_body_is_not_even_r
     start(99).await.refused(413, "payload_too_large");
     let refused = start(70_000).await;
     let refused = refused.refused(413, "payload_too_large");
-    assert_eq!(refused["details"]["bytes_max"], (2 * 100 + 64 * 1024).to_string());
+    assert_eq!(refused["details"]["bytes_max"], (3 * 100 + 64 * 1024).to_string());
 }
 
 #[tokio::test]

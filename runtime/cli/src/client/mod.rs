@@ -17,7 +17,7 @@ pub use self::error::{ClientError, Refusal};
 pub use self::history::HistoryStream;
 pub use self::patience::Patience;
 pub(crate) use self::patience::now;
-pub use self::request::{RunAddress, StartBody, StartOptions};
+pub use self::request::{RunAddress, SignalBody, StartBody, StartOptions, StartSignal};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -144,6 +144,17 @@ impl Client {
         body: &serde_json::Value,
     ) -> Result<Answer, ClientError> {
         self.send(self.http.post(self.run_url(run, &[verb])?).json(body)).await
+    }
+
+    /// Sends a run a signal.
+    pub async fn signal_run(
+        &self,
+        run: &RunAddress,
+        name: &str,
+        body: &SignalBody,
+    ) -> Result<Answer, ClientError> {
+        let url = self.run_url(run, &["signals", name])?;
+        self.send(self.http.post(url).json(body)).await
     }
 
     /// The server's address, for messages.

@@ -26,8 +26,32 @@ pub struct StartBody {
     /// The argument, sent byte for byte.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Box<RawValue>>,
+    /// A signal for the run that this leads to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<StartSignal>,
     /// How to start it.
     pub options: StartOptions,
+}
+
+/// A signal that goes with a start.
+#[derive(Debug, Serialize)]
+pub struct StartSignal {
+    /// What it is about.
+    pub name: String,
+    /// What it says, sent byte for byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Box<RawValue>>,
+}
+
+/// A request to signal a run.
+#[derive(Debug, Serialize)]
+pub struct SignalBody {
+    /// What it says, sent byte for byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Box<RawValue>>,
+    /// By which a repeat is recognised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 /// How to start a run.

@@ -5,6 +5,7 @@ mod cancel;
 mod fault;
 #[cfg(test)]
 mod fixtures;
+mod signal;
 mod start;
 mod terminate;
 mod timer;
@@ -17,6 +18,7 @@ use dacapo_model::failure::Failure;
 use dacapo_model::ids::{EventId, RequestId, RunId};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
+use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
 
 pub use self::start::start;
@@ -33,6 +35,8 @@ pub enum Input {
         /// By which a repeat is recognised.
         request_id: Option<RequestId>,
     },
+    /// Someone sends it a message.
+    Signal(Signal),
     /// Someone ends it.
     Terminate {
         /// Why, for people.
@@ -89,6 +93,12 @@ pub enum Refusal {
     /// Not before its time.
     #[error("it is not due before {0}")]
     TooEarly(Timestamp),
+    /// It has had all the signals that one run may have.
+    #[error("the run has had {max} signals")]
+    TooManySignals {
+        /// How many are allowed.
+        max: u64,
+    },
     /// Only a blocked run can be tried again.
     #[error("the run is not blocked")]
     NotBlocked,
@@ -103,12 +113,16 @@ pub fn decide(
     limits: &Limits,
 ) -> Result<Transition, Refusal> {
     if !state.status.is_open() {
-        return Err(Refusal::Closed);
+        return Err(match &input {
+            Input::Signal(signal) if signal::is_repeat(state, signal) => Refusal::Stale,
+            _ => Refusal::Closed,
+        });
     }
     match input {
         Input::RequestCancel { reason, request_id } => {
             cancel::request(state, reason, request_id, now)
         }
+        Input::Signal(signal) => signal::receive(state, signal, now, limits),
         Input::Terminate { reason } => Ok(terminate::terminate(state, reason, now)),
         Input::ActivityReturned { scheduled_event_id, attempt, outcome } => {
             activity::returned(state, scheduled_event_id, attempt, outcome, now)

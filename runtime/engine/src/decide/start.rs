@@ -2,30 +2,44 @@
 
 use dacapo_model::event::{EventAttributes, HistoryEvent, WorkflowExecutionStarted};
 use dacapo_model::ids::EventId;
+use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
 
 use crate::state::RunState;
 use crate::transition::Transition;
 
-/// The first transition of a run.
-pub fn start(started: WorkflowExecutionStarted, now: Timestamp) -> (RunState, Transition) {
+/// The first transition of a run, with the signals that it begins with.
+pub fn start(
+    mut started: WorkflowExecutionStarted,
+    signals: impl IntoIterator<Item = Signal>,
+    now: Timestamp,
+) -> (RunState, Transition) {
+    let signals: Vec<Signal> = signals.into_iter().collect();
+    started.initial_signals = signals.len() as u64;
     let event = HistoryEvent {
         id: EventId::FIRST,
         time: now,
         attributes: EventAttributes::WorkflowExecutionStarted(Box::new(started)),
     };
-    let state = RunState::from_start(&event).expect("the event is a start with the first id");
-    (state, Transition { events: vec![event], ..Transition::default() })
+    let mut state = RunState::from_start(&event).expect("the event is a start with the first id");
+    let mut transition = Transition { events: vec![event], ..Transition::default() };
+    for signal in signals {
+        transition.record(&mut state, now, signal.into());
+    }
+    (state, transition)
 }
 
 #[cfg(test)]
 mod tests {
+    use dacapo_model::ids::{RequestId, SignalName};
+    use dacapo_model::payload::Payload;
+
     use super::*;
     use crate::decide::fixtures::{at, start_attributes};
 
     #[test]
     fn a_run_begins_with_one_event_that_makes_its_state() {
-        let (state, transition) = start(start_attributes(), at(10));
+        let (state, transition) = start(start_attributes(), [], at(10));
         assert_eq!(RunState::from_history(&transition.events), Ok(Some(state)));
         assert_eq!(transition.events[0].time, at(10));
         assert_eq!(
@@ -33,5 +47,24 @@ mod tests {
             EventAttributes::WorkflowExecutionStarted(Box::new(start_attributes()))
         );
         assert_eq!(transition.status, None, "the row of a new run says that it runs");
+    }
+
+    #[test]
+    fn a_run_may_begin_with_signals() {
+        let signal = |text: &'static str| Signal {
+            name: SignalName::new("approved").expect("a valid name"),
+            input: Payload::new(text),
+            request_id: Some(RequestId::new(text).expect("a valid id")),
+        };
+        let signals = [signal("1"), signal("2")];
+        let (state, transition) = start(start_attributes(), signals.clone(), at(10));
+        assert_eq!(RunState::from_history(&transition.events), Ok(Some(state)));
+        let recorded: Vec<_> =
+            transition.events.iter().filter_map(|e| Signal::of_event(&e.attributes)).collect();
+        assert_eq!(recorded, signals);
+        assert!(matches!(
+            &transition.events[0].attributes,
+            EventAttributes::WorkflowExecutionStarted(started) if started.initial_signals == 2
+        ));
     }
 }

@@ -159,13 +159,14 @@ fn close(
         Outcome::Completed(result) => EventAttributes::WorkflowExecutionCompleted { result },
         Outcome::Failed(failure) => EventAttributes::WorkflowExecutionFailed { failure },
         Outcome::Cancelled(details) => EventAttributes::WorkflowExecutionCanceled { details },
-        Outcome::ContinueAsNew { workflow_type, input } => {
+        Outcome::ContinueAsNew { workflow_type, input, unread_signals } => {
             // Derived, so that a repeat of this transition makes the same run.
             let new_run_id = RunId(Uuid::new_v5(&run_id.0, b"continue-as-new"));
             transition.effects.push(Effect::ContinueAsNew {
                 new_run_id,
                 workflow_type: workflow_type.clone(),
                 input: input.clone(),
+                unread_signals,
             });
             EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, workflow_type, input }
         }
@@ -300,13 +301,19 @@ mod tests {
             take_turn(
                 &mut state,
                 12,
-                [Command::Close(Outcome::ContinueAsNew { workflow_type, input })],
+                [Command::Close(Outcome::ContinueAsNew {
+                    workflow_type,
+                    input,
+                    unread_signals: vec![EventId(3)],
+                })],
             )
         };
         let transition = continued();
-        let [Effect::ContinueAsNew { new_run_id, .. }] = &transition.effects[..] else {
+        let [Effect::ContinueAsNew { new_run_id, unread_signals, .. }] = &transition.effects[..]
+        else {
             panic!("a new run was expected: {transition:?}");
         };
+        assert_eq!(unread_signals[..], [EventId(3)], "the new run is to get them");
         assert_ne!(*new_run_id, RUN);
         assert!(matches!(
             only_event(&transition),

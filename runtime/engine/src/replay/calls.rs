@@ -127,6 +127,12 @@ impl Cursor {
     pub fn close(&mut self, outcome: Outcome) -> Result<(), CallError> {
         let outcome = match outcome {
             Outcome::Failed(failure) => Outcome::Failed(failure.bounded()),
+            Outcome::ContinueAsNew { workflow_type, input, .. } => {
+                // What is overtaken now belongs to the signals, too.
+                self.overtake();
+                let unread_signals = self.unread_signals();
+                Outcome::ContinueAsNew { workflow_type, input, unread_signals }
+            }
             other => other,
         };
         self.emit(Command::Close(outcome))?;
@@ -159,6 +165,10 @@ impl Cursor {
             Arrival::Outcome(operation_id) => {
                 let outcome = self.take_outcome(operation_id)?;
                 Some(Delivery::Completed { operation_id, outcome })
+            }
+            Arrival::Signal(at) => {
+                let (name, input) = self.signals.take(at)?;
+                Some(Delivery::Signal { name, input })
             }
             Arrival::CancelRequest => {
                 let Cancel::Requested { reason } = &mut self.cancel else {

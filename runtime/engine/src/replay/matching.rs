@@ -24,6 +24,7 @@ fn role(attributes: &EventAttributes) -> Role {
     match attributes {
         EventAttributes::WorkflowExecutionStarted(_)
         | EventAttributes::WorkflowExecutionCancelRequested { .. }
+        | EventAttributes::WorkflowExecutionSignaled { .. }
         | EventAttributes::ActivityTaskCompleted { .. }
         | EventAttributes::ActivityTaskFailed { .. }
         | EventAttributes::ActivityTaskTimedOut { .. }
@@ -131,12 +132,17 @@ impl Cursor {
         self.now = event.time;
         match event.attributes {
             EventAttributes::WorkflowExecutionStarted(started) => {
+                self.overtake_initial_signals(started.initial_signals);
                 self.started = Some(started);
                 self.started_at = event.time;
             }
             EventAttributes::WorkflowExecutionCancelRequested { reason, .. } => {
                 self.cancel = Cancel::Requested { reason };
                 self.arrivals.push_back(Arrival::CancelRequest);
+            }
+            EventAttributes::WorkflowExecutionSignaled { signal_name, input, .. } => {
+                let at = self.signals.arrived(event.id, signal_name, input);
+                self.arrivals.push_back(Arrival::Signal(at));
             }
             attributes => {
                 let operation_id = ended_operation(&attributes);
@@ -226,7 +232,7 @@ fn matches_outcome(outcome: &Outcome, attributes: &EventAttributes) -> bool {
             EventAttributes::WorkflowExecutionCanceled { details: d },
         ) => details == d,
         (
-            Outcome::ContinueAsNew { workflow_type, input },
+            Outcome::ContinueAsNew { workflow_type, input, .. },
             EventAttributes::WorkflowExecutionContinuedAsNew { workflow_type: t, input: i, .. },
         ) => workflow_type == t && input == i,
         _ => false,

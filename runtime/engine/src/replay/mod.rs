@@ -12,6 +12,7 @@ mod calls;
 mod matching;
 mod operation;
 mod report;
+mod signals;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +22,13 @@ use dacapo_model::command::Command;
 use dacapo_model::event::{HistoryEvent, WorkflowExecutionStarted};
 use dacapo_model::execution::Nondeterminism;
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::OperationId;
+use dacapo_model::ids::{OperationId, SignalName};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 
 use self::operation::Operation;
+use self::signals::Signals;
 
 /// Something that happened to a run, as its guest is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +39,13 @@ pub enum Delivery {
         operation_id: OperationId,
         /// How.
         outcome: Result<Payload, Failure>,
+    },
+    /// Someone sent the run a message.
+    Signal {
+        /// What it is about.
+        name: SignalName,
+        /// What it says.
+        input: Payload,
     },
     /// Someone asked the run to cancel.
     CancelRequested {
@@ -55,6 +64,12 @@ pub enum CallError {
     /// had already.
     #[error("operation {0} was never started, or its outcome was delivered already")]
     UnknownOperation(OperationId),
+    /// The guest gives a signal back that it was not given.
+    #[error("signal {number} was not delivered: signals are counted from 1 as they are delivered")]
+    UnknownSignal {
+        /// Its number.
+        number: u32,
+    },
     /// One activation asks for too much.
     #[error("more than {max} operations were asked for between two waits")]
     TooManyCommands {
@@ -102,8 +117,9 @@ pub enum Answer<T> {
 pub struct Cursor {
     /// Recorded, but not reached yet.
     history: VecDeque<HistoryEvent>,
-    /// Inputs that were recorded while the run was blocked. Delivered before
-    /// anything that is still in `history`.
+    /// Inputs that were recorded while the run was blocked, or before its guest
+    /// ran for the first time. Delivered before anything that is still in
+    /// `history`.
     overtaken: VecDeque<HistoryEvent>,
     /// True between a `WorkflowTaskFailed` and the next recorded command.
     overtaking: bool,
@@ -116,6 +132,7 @@ pub struct Cursor {
     /// What was delivered to the cursor and not taken by the guest, in order. May
     /// hold things that a wait for one operation has taken since.
     arrivals: VecDeque<Arrival>,
+    signals: Signals,
     cancel: Cancel,
     /// Asked for since [`Cursor::take_commands`], and not in history.
     commands: Vec<Command>,
@@ -128,6 +145,8 @@ pub struct Cursor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Arrival {
     Outcome(OperationId),
+    /// The one at this place among all signals.
+    Signal(usize),
     CancelRequest,
 }
 
@@ -151,6 +170,7 @@ impl Cursor {
             started_at: Timestamp::default(),
             operations: Vec::new(),
             arrivals: VecDeque::new(),
+            signals: Signals::default(),
             cancel: Cancel::NotRequested,
             commands: Vec::new(),
             command_bytes: 0,

@@ -64,7 +64,7 @@ fn describe_command(command: &Command) -> String {
         Command::Close(Outcome::Cancelled(details)) => {
             format!("ended the run as cancelled: {details}")
         }
-        Command::Close(Outcome::ContinueAsNew { workflow_type, input }) => {
+        Command::Close(Outcome::ContinueAsNew { workflow_type, input, .. }) => {
             format!("continued as new `{workflow_type}` with {}", describe_payload("input", input))
         }
     }
@@ -95,6 +95,9 @@ fn describe_event(attributes: &EventAttributes) -> String {
         EventAttributes::WorkflowExecutionCanceled { details } => format!("{name}: {details}"),
         EventAttributes::WorkflowExecutionContinuedAsNew { workflow_type, input, .. } => {
             format!("{name} as `{workflow_type}` with {}", describe_payload("input", input))
+        }
+        EventAttributes::WorkflowExecutionSignaled { signal_name, input, .. } => {
+            format!("{name} of `{signal_name}` with {}", describe_payload("input", input))
         }
         input => match ended_operation(input) {
             Some(operation_id) => format!("{name} of operation {operation_id}"),

@@ -5,6 +5,7 @@ mod budget;
 mod cancelling;
 mod divergence;
 mod overtaking;
+mod signals;
 mod waiting;
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use dacapo_model::event::{
     ActivityOptions, EventAttributes, HistoryEvent, TimeoutType, WorkflowExecutionStarted,
 };
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{EventId, OperationId, TypeName};
+use dacapo_model::ids::{EventId, OperationId, SignalName, TypeName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
@@ -38,6 +39,7 @@ fn history(after_start: impl IntoIterator<Item = EventAttributes>) -> Vec<Histor
         environment: [].into(),
         arguments: Vec::new(),
         continued_from: None,
+        initial_signals: 0,
     };
     let start = EventAttributes::WorkflowExecutionStarted(Box::new(start));
     std::iter::once(start).chain(after_start).zip(1..).map(|(event, id)| at(id, event)).collect()
@@ -157,6 +159,19 @@ fn cancel_requested() -> EventAttributes {
     }
 }
 
+/// A signal that says what its name is.
+fn signaled(name: &str) -> EventAttributes {
+    EventAttributes::WorkflowExecutionSignaled {
+        signal_name: signal_name(name),
+        request_id: None,
+        input: Payload::new(name.to_owned()),
+    }
+}
+
+fn signal_name(name: &str) -> SignalName {
+    SignalName::new(name).expect("a valid name")
+}
+
 fn task_failed() -> EventAttributes {
     EventAttributes::WorkflowTaskFailed {
         code: "guest_trap".to_owned(),
@@ -176,6 +191,14 @@ fn completion(operation_id: OperationId) -> Answer<Delivery> {
 /// The delivery of what [`fired`] records.
 fn firing(operation_id: OperationId) -> Answer<Delivery> {
     Answer::Ready(Delivery::Completed { operation_id, outcome: Ok(Payload::default()) })
+}
+
+/// The delivery of what [`signaled`] records.
+fn signal(name: &str) -> Answer<Delivery> {
+    Answer::Ready(Delivery::Signal {
+        name: signal_name(name),
+        input: Payload::new(name.to_owned()),
+    })
 }
 
 /// The delivery of what [`cancel_requested`] records.

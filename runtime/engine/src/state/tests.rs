@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dacapo_model::failure::FailureKind;
+use dacapo_model::ids::SignalName;
 use dacapo_model::retry::RetryPolicy;
 
 use super::*;
@@ -17,6 +18,7 @@ fn started() -> EventAttributes {
         environment: BTreeMap::new(),
         arguments: Vec::new(),
         continued_from: None,
+        initial_signals: 0,
     }))
 }
 
@@ -56,6 +58,14 @@ fn fired(started: u64, operation: u32) -> EventAttributes {
 
 fn cancel_requested() -> EventAttributes {
     EventAttributes::WorkflowExecutionCancelRequested { reason: String::new(), request_id: None }
+}
+
+fn signaled(request_id: Option<&str>) -> EventAttributes {
+    EventAttributes::WorkflowExecutionSignaled {
+        signal_name: SignalName::new("approved").expect("a valid name"),
+        request_id: request_id.map(|id| RequestId::new(id).expect("a valid id")),
+        input: Payload::default(),
+    }
 }
 
 fn task_failed() -> EventAttributes {
@@ -135,6 +145,10 @@ fn what_ends_must_have_begun_and_not_have_ended() {
         (vec![scheduled(1), timer(2), fired(3, 1)], other),
         (vec![timer(1), timer(1)], "operations are numbered in order"),
         (vec![cancel_requested(), cancel_requested()], "a run is asked to cancel once"),
+        (
+            vec![signaled(Some("a")), signaled(None), signaled(Some("a"))],
+            "a repeat of a signal is not recorded",
+        ),
         (vec![run_completed(), cancel_requested()], "nothing follows a closing event"),
     ];
     for (after_start, expected) in cases {
@@ -158,6 +172,15 @@ fn an_operation_is_open_from_its_start_to_its_end() {
     let state = state_of([scheduled(1), timer(2), run_completed()]);
     assert_eq!(state.status, ExecutionStatus::Completed);
     assert_eq!((state.open_operations(), state.activities.len()), (0, 0));
+}
+
+#[test]
+fn signals_are_counted_and_known_by_their_requests_also_after_the_end() {
+    let state = state_of([signaled(None), signaled(Some("a")), signaled(None), run_completed()]);
+    assert_eq!(state.signals, 3);
+    for (id, known) in [("a", true), ("b", false)] {
+        assert_eq!(state.has_signal_request(&RequestId::new(id).expect("a valid id")), known);
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! What must hold of a run that has ended, looking back on its history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::ids::OperationId;
+use dacapo_model::signal::Signal;
 
-use super::guest::{Guest, Taken};
+use super::guest::{Guest, Taken, number_of};
 use super::simulation::Simulation;
 use super::stored::{listing, stored};
 use super::{Checked, ensure};
@@ -51,6 +52,9 @@ pub(crate) fn deliveries_follow_history(run: &Simulation) -> Checked {
             | EventAttributes::TimerFired { operation_id, .. } => {
                 recorded.push(Taken::Outcome(*operation_id));
             }
+            EventAttributes::WorkflowExecutionSignaled { input, .. } => {
+                recorded.push(Taken::Signal(number_of(input)));
+            }
             EventAttributes::WorkflowExecutionCancelRequested { .. } => {
                 recorded.push(Taken::CancelRequest);
             }
@@ -87,6 +91,42 @@ pub(crate) fn no_timer_fires_early(history: &[HistoryEvent]) -> Checked {
             ),
             _ => {}
         }
+    }
+    Ok(())
+}
+
+/// Signals of one name are taken in order and without a gap; none is recorded
+/// twice; and the next run gets exactly those that this one did not act on.
+pub(crate) fn no_signal_is_lost_or_doubled(run: &Simulation) -> Checked {
+    let mut requests = BTreeSet::new();
+    let mut by_name = BTreeMap::<_, Vec<u64>>::new();
+    let mut events = BTreeMap::new();
+    for event in &run.history {
+        if let Some(signal) = Signal::of_event(&event.attributes) {
+            if let Some(request_id) = signal.request_id {
+                ensure!(requests.insert(request_id.clone()), "{request_id} was recorded twice");
+            }
+            let number = number_of(&signal.input);
+            by_name.entry(signal.name).or_default().push(number);
+            events.insert(number, event.id);
+        }
+    }
+    let Some(place) = run.commits.iter().rev().find_map(|commit| commit.place.as_ref()) else {
+        return Ok(());
+    };
+    for (name, recorded) in &by_name {
+        let taken: Vec<_> =
+            place.signals.iter().copied().filter(|number| recorded.contains(number)).collect();
+        ensure!(recorded.starts_with(&taken), "of {recorded:?}, {name} took {taken:?}");
+    }
+    if let Some(passed_on) = &run.passed_on {
+        let acted_on: BTreeSet<_> = place.signals.iter().collect();
+        let unread: Vec<_> = events
+            .iter()
+            .filter(|(number, _)| !acted_on.contains(number) || place.returned.contains(number))
+            .map(|(_, event_id)| *event_id)
+            .collect();
+        ensure!(*passed_on == unread, "{passed_on:?} are passed on, not {unread:?}");
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ impl Simulation {
             Effect::StopActivity { scheduled_event_id } => {
                 self.running.retain(|(id, _)| *id != scheduled_event_id);
             }
-            Effect::ContinueAsNew { new_run_id, workflow_type, input } => {
+            Effect::ContinueAsNew { new_run_id, workflow_type, input, unread_signals } => {
                 let expected = EventAttributes::WorkflowExecutionContinuedAsNew {
                     new_run_id,
                     workflow_type,
@@ -59,6 +59,7 @@ impl Simulation {
                 };
                 let last = self.history.last().map(|event| &event.attributes);
                 ensure!(last == Some(&expected), "history does not say {expected:?}");
+                self.passed_on = Some(unread_signals);
             }
         }
         Ok(())

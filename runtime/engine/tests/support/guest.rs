@@ -1,5 +1,6 @@
 //! Plays a program against a cursor, as the host does with WebAssembly.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery};
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, HistoryEvent};
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{OperationId, TypeName};
+use dacapo_model::ids::{OperationId, SignalName, TypeName};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
@@ -19,6 +20,8 @@ use super::program::{End, Program, Step};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
     Outcome(OperationId),
+    /// The signal that was sent with this number.
+    Signal(u64),
     CancelRequest,
 }
 
@@ -34,6 +37,10 @@ pub(crate) struct Place {
     sleeping: Option<OperationId>,
     /// What `next` returned so far, in order.
     pub(crate) taken: Vec<Taken>,
+    /// The numbers of the signals that were taken, in order.
+    pub(crate) signals: Vec<u64>,
+    /// Those of them that were given back.
+    pub(crate) returned: BTreeSet<u64>,
     pub(crate) closed: bool,
 }
 
@@ -62,6 +69,8 @@ impl Guest {
                 open: Vec::new(),
                 sleeping: None,
                 taken: Vec::new(),
+                signals: Vec::new(),
+                returned: BTreeSet::new(),
                 closed: false,
             },
         }
@@ -118,6 +127,8 @@ impl Guest {
             }
             Step::Next => return self.next(),
             Step::Wait(pick) => return self.wait(pick),
+            Step::ReceiveSignal(name) => return self.receive_signal(name),
+            Step::ReturnSignal(pick) => self.return_signal(pick)?,
             Step::Sleep { millis } => return self.sleep(millis),
             Step::SkipIfOdd(steps) => self.skip_if(self.place.seen % 2 == 1, steps),
             Step::SkipIfCancelRequested(steps) => {
@@ -143,6 +154,11 @@ impl Guest {
                 self.over(operation_id);
                 self.place.taken.push(Taken::Outcome(operation_id));
             }
+            Delivery::Signal { input, .. } => {
+                let number = number_of(&input);
+                self.place.taken.push(Taken::Signal(number));
+                self.place.signals.push(number);
+            }
             Delivery::CancelRequested { .. } => self.place.taken.push(Taken::CancelRequest),
         }
         Ok(Progress::Went)
@@ -158,6 +174,25 @@ impl Guest {
         self.see(&format!("{operation}: {outcome:?} at {}", self.cursor.now()));
         self.over(operation);
         Ok(Progress::Went)
+    }
+
+    fn receive_signal(&mut self, name: u8) -> Result<Progress, CallError> {
+        let Answer::Ready(received) = self.cursor.receive_signal(&signal_name(name))? else {
+            return Ok(Progress::Blocked);
+        };
+        self.see(&format!("signal {name}: {received:?} at {}", self.cursor.now()));
+        self.place.signals.extend(received.ok().as_ref().map(number_of));
+        Ok(Progress::Went)
+    }
+
+    fn return_signal(&mut self, pick: u8) -> Result<(), CallError> {
+        let taken = &self.place.signals;
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let index = usize::from(pick) % taken.len();
+        self.place.returned.insert(taken[index]);
+        self.cursor.return_signal(index as u32 + 1)
     }
 
     fn sleep(&mut self, millis: u64) -> Result<Progress, CallError> {
@@ -187,6 +222,7 @@ impl Guest {
             End::ContinuedAsNew => Outcome::ContinueAsNew {
                 workflow_type: TypeName::new("program").expect("a valid name"),
                 input: Payload::new(seen),
+                unread_signals: Vec::new(),
             },
         })?;
         self.place.closed = true;
@@ -219,6 +255,16 @@ impl Guest {
             self.place.step += usize::from(steps);
         }
     }
+}
+
+pub(crate) fn signal_name(name: u8) -> SignalName {
+    SignalName::new(format!("signal {name}")).expect("a valid name")
+}
+
+/// Each signal says which one it is.
+pub(crate) fn number_of(input: &Payload) -> u64 {
+    let text = std::str::from_utf8(input.as_bytes()).expect("text");
+    text.parse().expect("a number")
 }
 
 /// Durations that no store keeps exactly are asked for on purpose.

@@ -80,6 +80,7 @@ fn alter(attributes: &mut EventAttributes) {
         EventAttributes::WorkflowExecutionStarted(started) => started.input = Payload::new("0"),
         EventAttributes::WorkflowExecutionCancelRequested { reason, .. }
         | EventAttributes::WorkflowExecutionTerminated { reason } => reason.push('!'),
+        EventAttributes::WorkflowExecutionSignaled { input, .. } => *input = Payload::new("0"),
         EventAttributes::WorkflowExecutionCompleted { result } => *result = Payload::new("0"),
         EventAttributes::WorkflowExecutionFailed { failure }
         | EventAttributes::ActivityTaskFailed { failure, .. } => failure.info.message.push('!'),

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+/// Signals have one of so many names.
+pub(crate) const SIGNAL_NAMES: u8 = 3;
+
 /// One thing a workflow does. Numbers pick among what is open at that moment, so
 /// that every program makes sense.
 #[derive(Debug, Clone)]
@@ -20,6 +23,10 @@ pub(crate) enum Step {
     Next,
     /// Waits for one open operation.
     Wait(u8),
+    /// Takes the next signal of a name.
+    ReceiveSignal(u8),
+    /// Gives a signal back that was taken.
+    ReturnSignal(u8),
     /// Sleeps as code without an SDK does.
     Sleep { millis: u64 },
     /// Leaves some steps out, depending on all that was seen so far.
@@ -71,6 +78,8 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => any::<u8>().prop_map(Step::Cancel),
         4 => Just(Step::Next),
         3 => any::<u8>().prop_map(Step::Wait),
+        2 => (0..SIGNAL_NAMES).prop_map(Step::ReceiveSignal),
+        1 => any::<u8>().prop_map(Step::ReturnSignal),
         1 => (0..2_000_u64).prop_map(|millis| Step::Sleep { millis }),
         2 => (1..4_u8).prop_map(Step::SkipIfOdd),
         1 => (1..4_u8).prop_map(Step::SkipIfCancelRequested),

@@ -5,6 +5,8 @@ use std::fmt;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::program::SIGNAL_NAMES;
+
 /// One thing that happens. Numbers pick among what is possible at that moment;
 /// an action that is impossible then does nothing.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub(crate) enum Action {
     MoveClock { millis: i64 },
     /// Someone asks the run to cancel.
     RequestCancel,
+    /// Someone sends it a signal, perhaps one that was sent before.
+    Signal { name: u8, request: Option<u8> },
     /// Someone ends it.
     Terminate,
     /// The guest will trap in its next activation.
@@ -48,6 +52,9 @@ pub(crate) struct Script {
     pub(crate) actions: Vec<Action>,
     pub(crate) pending_operations_max: usize,
     pub(crate) history_events_max: u64,
+    pub(crate) signals_max: u64,
+    /// The names of the signals that the run begins with.
+    pub(crate) initial_signals: Vec<u8>,
 }
 
 /// One action per line: this is what a failing test prints.
@@ -55,19 +62,27 @@ impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "script, at most {} pending operations and {} events:",
-            self.pending_operations_max, self.history_events_max
+            "script, at most {} pending operations, {} events and {} signals, first {:?}:",
+            self.pending_operations_max,
+            self.history_events_max,
+            self.signals_max,
+            self.initial_signals
         )?;
         self.actions.iter().try_for_each(|action| writeln!(f, "    {action:?}"))
     }
 }
 
 pub(crate) fn scripts() -> impl Strategy<Value = Script> {
-    (vec(actions(), 0..30), 2..12_usize, 12..60_u64).prop_map(
-        |(actions, pending_operations_max, history_events_max)| Script {
-            actions,
-            pending_operations_max,
-            history_events_max,
+    let initial_signals = prop_oneof![2 => Just(Vec::new()), 1 => vec(0..SIGNAL_NAMES, 1..4)];
+    (vec(actions(), 0..30), 2..12_usize, 12..60_u64, 4..20_u64, initial_signals).prop_map(
+        |(actions, pending_operations_max, history_events_max, signals_max, initial_signals)| {
+            Script {
+                actions,
+                pending_operations_max,
+                history_events_max,
+                signals_max,
+                initial_signals,
+            }
         },
     )
 }
@@ -88,6 +103,8 @@ fn actions() -> impl Strategy<Value = Action> {
         10 => any::<u8>().prop_map(Action::FireAnyRow),
         20 => (-500..3_000_i64).prop_map(|millis| Action::MoveClock { millis }),
         10 => Just(Action::RequestCancel),
+        40 => (0..SIGNAL_NAMES, prop_oneof![Just(None), (0..8_u8).prop_map(Some)])
+            .prop_map(|(name, request)| Action::Signal { name, request }),
         1 => Just(Action::Terminate),
         15 => Just(Action::TrapNextTurn),
         25 => any::<bool>().prop_map(|raise_limits| Action::Retry { raise_limits }),

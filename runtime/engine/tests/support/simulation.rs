@@ -11,16 +11,17 @@ use dacapo_engine::transition::Transition;
 use dacapo_model::event::{HistoryEvent, TimeoutType, WorkflowExecutionStarted};
 use dacapo_model::execution::{Blocked, ExecutionStatus};
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{EventId, RunId, TypeName};
+use dacapo_model::ids::{EventId, RequestId, RunId, TypeName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
+use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
 use uuid::Uuid;
 
-use super::guest::{Guest, Place};
+use super::guest::{Guest, Place, signal_name};
 use super::outbox::Outbox;
-use super::program::Program;
+use super::program::{Program, SIGNAL_NAMES};
 use super::script::{Action, HowItFails, Script};
 use super::stored::{listing, stored};
 use super::{Checked, ensure};
@@ -68,6 +69,10 @@ pub(crate) struct Simulation {
     pub(super) running: BTreeSet<(EventId, u32)>,
     /// Attempts that are over.
     returned: Vec<(EventId, u32)>,
+    /// Signals sent so far.
+    sent: u64,
+    /// The signals that the next run gets, if the run continued as new.
+    pub(crate) passed_on: Option<Vec<EventId>>,
 }
 
 impl Simulation {
@@ -86,13 +91,14 @@ impl Simulation {
 
     fn start(program: &Arc<Program>, script: &Script, residency: Residency) -> Self {
         let now = Timestamp::from_micros(1_000_000);
-        let (state, _) = start(started(), now);
+        let (state, _) = start(started(), [], now);
         Self {
             program: Arc::clone(program),
             residency,
             limits: Limits {
                 pending_operations_max: script.pending_operations_max,
                 history_events_max: script.history_events_max,
+                signals_max: script.signals_max,
                 ..Limits::default()
             },
             now,
@@ -106,11 +112,15 @@ impl Simulation {
             shown: ExecutionStatus::Running,
             running: BTreeSet::new(),
             returned: Vec::new(),
+            sent: 0,
+            passed_on: None,
         }
     }
 
     fn play(&mut self, script: &Script) -> Checked {
-        let (state, mut transition) = start(started(), self.now);
+        let signals: Vec<_> =
+            script.initial_signals.iter().map(|name| self.signal(*name, None)).collect();
+        let (state, mut transition) = start(started(), signals, self.now);
         self.state = state;
         transition.extend(self.turn(&transition.events.clone())?);
         self.commit(transition)?;
@@ -154,6 +164,10 @@ impl Simulation {
             Action::RequestCancel => {
                 self.feed(Input::RequestCancel { reason: "enough".to_owned(), request_id: None })
             }
+            Action::Signal { name, request } => {
+                let signal = self.signal(*name, *request);
+                self.feed(Input::Signal(signal))
+            }
             Action::Terminate => self.feed(Input::Terminate { reason: "now".to_owned() }),
             Action::TrapNextTurn => {
                 self.trap = true;
@@ -184,10 +198,27 @@ impl Simulation {
             } else if !self.outbox.is_empty() {
                 self.act(&Action::FireNextRow)?;
             } else {
-                return Err("the run is open, and waits for nothing".to_owned());
+                // All that is left to wait for.
+                let events = self.history.len();
+                self.raise_limits();
+                for name in 0..SIGNAL_NAMES {
+                    self.act(&Action::Signal { name, request: None })?;
+                }
+                ensure!(self.history.len() > events, "the run is open, and takes no signals");
             }
         }
         Err("the run does not end".to_owned())
+    }
+
+    /// A signal that says which one it is.
+    fn signal(&mut self, name: u8, request: Option<u8>) -> Signal {
+        self.sent += 1;
+        Signal {
+            name: signal_name(name),
+            input: Payload::new(self.sent.to_string()),
+            request_id: request
+                .map(|request| RequestId::new(request.to_string()).expect("a valid id")),
+        }
     }
 
     fn raise_limits(&mut self) {
@@ -317,6 +348,7 @@ fn started() -> WorkflowExecutionStarted {
         environment: [("MODE".to_owned(), "test".to_owned())].into(),
         arguments: vec!["program".to_owned()],
         continued_from: None,
+        initial_signals: 0,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dacapo_engine::replay::Delivery;
 use dacapo_model::event::ActivityOptions;
-use dacapo_model::ids::{OperationId, TypeName};
+use dacapo_model::ids::{OperationId, SignalName, TypeName};
 use dacapo_model::limits::TIMER_MAX;
 use dacapo_model::payload::Payload;
 use wasmtime::StoreContextMut;
@@ -45,6 +45,16 @@ pub(super) fn define(
                 Box::new(async move { Ok((wait(store, OperationId(operation)).await?,)) })
             })?
         }
+        "receive-signal" => {
+            instance.func_wrap_async(function, |store: Store<'_>, (name,): (String,)| {
+                Box::new(async move { Ok((receive_signal(store, &name).await?,)) })
+            })?
+        }
+        "return-signal" => instance.func_wrap(function, |store: Store<'_>, (nth,): (u32,)| {
+            let mut cursor = store.data().conversation.cursor();
+            cursor.return_signal(nth).map_err(Stop::Call)?;
+            Ok(())
+        })?,
         "execute-activity" => instance.func_wrap_async(
             function,
             |store: Store<'_>, arguments: (String, Vec<u8>, guest::ActivityOptions)| {
@@ -96,6 +106,10 @@ async fn next(mut store: Store<'_>) -> wasmtime::Result<guest::Delivery> {
                 outcome: outcome_to_guest(outcome),
             })
         }
+        Delivery::Signal { name, input } => guest::Delivery::Signal(guest::Signal {
+            name: name.into(),
+            input: input.into_bytes().into(),
+        }),
         Delivery::CancelRequested { reason } => guest::Delivery::CancelRequested(reason),
     })
 }
@@ -108,6 +122,18 @@ async fn wait(
     let outcome = conversation.answer(|cursor| cursor.wait(operation)).await?;
     resumed(&mut store)?;
     Ok(outcome_to_guest(outcome))
+}
+
+async fn receive_signal(
+    mut store: Store<'_>,
+    name: &str,
+) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
+    let name = SignalName::new(name)
+        .map_err(|error| Stop::Misuse(format!("`receive-signal`: {error}")))?;
+    let conversation = store.data().conversation.clone();
+    let received = conversation.answer(|cursor| cursor.receive_signal(&name)).await?;
+    resumed(&mut store)?;
+    Ok(outcome_to_guest(received))
 }
 
 fn outcome_to_guest(

@@ -24,6 +24,8 @@ pub(super) fn outcome(returned: guest::Outcome, limits: &Limits) -> Result<Outco
             workflow_type: TypeName::new(&continuation.workflow_type)
                 .map_err(|error| Stop::Misuse(format!("continue-as-new: {error}")))?,
             input: payload("the input of continue-as-new", continuation.input, limits)?,
+            // The cursor knows.
+            unread_signals: Vec::new(),
         },
     })
 }

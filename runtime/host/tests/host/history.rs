@@ -8,13 +8,14 @@ use dacapo_engine::compat::ENGINE_VERSION;
 use dacapo_engine::decide::{self, Input};
 use dacapo_engine::guest::{GuestHost, GuestInstance, RunContext};
 use dacapo_engine::state::RunState;
-use dacapo_engine::transition::Transition;
+use dacapo_engine::transition::{Effect, Transition};
 use dacapo_model::event::{EventAttributes, HistoryEvent, WorkflowExecutionStarted};
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::EventId;
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
+use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
 
 use crate::support::{json, type_name};
@@ -28,6 +29,8 @@ pub(crate) struct Run {
     pub(crate) state: RunState,
     pub(crate) history: Vec<HistoryEvent>,
     pub(crate) now: Timestamp,
+    /// Of the guest's last turn.
+    pub(crate) effects: Vec<Effect>,
     instance: Box<dyn GuestInstance>,
 }
 
@@ -42,16 +45,42 @@ impl Run {
         Self::start_with(host, context, started(context, workflow, input)).await
     }
 
+    /// The same, with signals that are there from the beginning.
+    pub(crate) async fn start_with_signals(
+        host: &impl GuestHost,
+        context: &Arc<RunContext>,
+        workflow: &str,
+        input: &str,
+        signals: impl IntoIterator<Item = Signal>,
+    ) -> Result<Self, Blocked> {
+        Self::begin(host, context, started(context, workflow, input), signals).await
+    }
+
     /// The same, with a whole start event.
     pub(crate) async fn start_with(
         host: &impl GuestHost,
         context: &Arc<RunContext>,
         started: WorkflowExecutionStarted,
     ) -> Result<Self, Blocked> {
-        let (state, first) = decide::start(started, START);
+        Self::begin(host, context, started, []).await
+    }
+
+    async fn begin(
+        host: &impl GuestHost,
+        context: &Arc<RunContext>,
+        started: WorkflowExecutionStarted,
+        signals: impl IntoIterator<Item = Signal>,
+    ) -> Result<Self, Blocked> {
+        let (state, first) = decide::start(started, signals, START);
         let instance = host.launch(Arc::clone(context)).await?;
-        let mut run =
-            Self { context: Arc::clone(context), state, history: Vec::new(), now: START, instance };
+        let mut run = Self {
+            context: Arc::clone(context),
+            state,
+            history: Vec::new(),
+            now: START,
+            effects: Vec::new(),
+            instance,
+        };
         run.play(first).await?;
         Ok(run)
     }
@@ -69,6 +98,7 @@ impl Run {
         let turn = Input::GuestTurn { run_id: self.context.run_id, commands };
         if let Ok(turn) = decide::decide(&mut self.state, turn, self.now, &Limits::default()) {
             self.history.extend(turn.events);
+            self.effects = turn.effects;
         }
         Ok(())
     }
@@ -141,6 +171,7 @@ pub(crate) fn started(
         environment: std::collections::BTreeMap::new(),
         arguments: Vec::new(),
         continued_from: None,
+        initial_signals: 0,
     }
 }
 

@@ -11,6 +11,7 @@ mod log;
 mod replay;
 mod requests;
 mod scheduling;
+mod signals;
 mod support;
 mod uploads;
 mod virtual_world;

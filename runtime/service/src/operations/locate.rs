@@ -7,6 +7,7 @@ use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::RunId;
 use dacapo_model::limits::FAILURE_MESSAGE_BYTES_MAX;
+use dacapo_model::payload::Payload;
 use tokio::sync::oneshot;
 
 use super::RunRef;
@@ -24,7 +25,7 @@ pub(crate) enum Located {
 }
 
 /// How often a request looks again for a run that closed between two looks.
-const LOOKS_MAX: usize = 8;
+const LOOKS_MAX: usize = 32;
 
 /// Finds a run. Reads the store only if it is not open here.
 pub(crate) async fn locate(shared: &Shared, run: &RunRef) -> Result<Located> {
@@ -74,9 +75,28 @@ pub(crate) async fn send(
             continue;
         }
         let verdict = answered.await.map_err(|_| no_answer())??;
+        if verdict == Err(Refusal::Closed) && run.run_id.is_none() {
+            // It may go on as another run by now, which is the one that is meant.
+            continue;
+        }
         return Ok((open.key.run_id, verdict));
     }
-    Err(no_answer())
+    Err(not_reached())
+}
+
+/// Refuses a payload that is too large.
+pub(crate) fn check_payload(what: &str, payload: &Payload, bytes_max: usize) -> Result<()> {
+    if payload.len() <= bytes_max {
+        return Ok(());
+    }
+    Err(ServiceError::new(
+        ErrorCode::PayloadTooLarge,
+        format!(
+            "{what} has {} bytes; at most {bytes_max} are allowed. Pass a reference to the data \
+             instead",
+            payload.len()
+        ),
+    ))
 }
 
 /// Refuses a reason that is too long to be one.
@@ -99,6 +119,15 @@ pub(crate) fn no_answer() -> ServiceError {
         ErrorCode::Unavailable,
         "the run did not answer; whether the request had its effect is not known. Send it again, \
          with the same request id if it changes something",
+    )
+}
+
+/// Each run that had the workflow id closed before it took the request.
+fn not_reached() -> ServiceError {
+    ServiceError::new(
+        ErrorCode::Unavailable,
+        "the runs of this workflow id follow each other too fast to be reached; nothing was \
+         changed. Send the request again",
     )
 }
 

@@ -8,6 +8,7 @@ mod locate;
 mod modules;
 mod result;
 mod retry;
+mod signal;
 mod start;
 mod terminate;
 

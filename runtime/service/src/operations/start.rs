@@ -13,10 +13,12 @@ use dacapo_model::ids::{
 };
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
+use dacapo_model::signal::Signal;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::locate::no_answer;
+use super::locate::{check_payload, no_answer};
+use super::signal::with_request_id;
 use super::{RunRef, RunResult};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
@@ -52,6 +54,9 @@ pub struct StartRequest {
     pub environment: BTreeMap<String, String>,
     /// Command-line arguments of the workflow.
     pub arguments: Vec<String>,
+    /// What to tell the run that this start leads to, in the same step: a new run
+    /// begins with it. Without a request id it has that of the start.
+    pub signal: Option<Signal>,
 }
 
 /// The run that a start led to.
@@ -122,10 +127,15 @@ impl Runtime {
         Ok((started, result))
     }
 
-    async fn start_watched(&self, request: StartRequest) -> Result<Watched> {
+    async fn start_watched(&self, mut request: StartRequest) -> Result<Watched> {
         let shared = &self.shared;
         shared.admit()?;
         check_sizes(&request, shared.config.limits.payload_bytes_max)?;
+        if let Some(mut signal) = request.signal.take() {
+            self.check_signal(&signal)?;
+            signal.request_id = signal.request_id.or_else(|| request.request_id.clone());
+            request.signal = Some(with_request_id(signal));
+        }
         shared.catalog.check_namespace(&request.namespace)?;
         let digest = shared.catalog.resolve(
             &request.namespace,
@@ -187,7 +197,10 @@ impl Runtime {
             Claim::Taken(run) => {
                 let started = match self.started_before(request, workflow_id).await? {
                     Some(started) => Some(started),
-                    None => self.join(request, run, new).await?,
+                    None => match self.join(request, run, new).await? {
+                        Some(found) if !found.started => self.signal_found(request, found).await?,
+                        started => started,
+                    },
                 };
                 Ok(started.map(|started| (started, None)))
             }
@@ -281,20 +294,14 @@ fn new_run(
             environment: request.environment.clone(),
             arguments: request.arguments.clone(),
             continued_from: None,
+            initial_signals: 0,
         },
+        signals: request.signal.iter().cloned().collect(),
     }
 }
 
 fn check_sizes(request: &StartRequest, payload_bytes_max: usize) -> Result<()> {
-    if request.input.len() > payload_bytes_max {
-        return Err(ServiceError::new(
-            ErrorCode::PayloadTooLarge,
-            format!(
-                "the input has {} bytes; at most {payload_bytes_max} are allowed. Pass a                  reference to the data instead",
-                request.input.len()
-            ),
-        ));
-    }
+    check_payload("the input", &request.input, payload_bytes_max)?;
     let environment: usize =
         request.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
     let arguments: usize = request.arguments.iter().map(String::len).sum();

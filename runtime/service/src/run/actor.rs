@@ -313,6 +313,9 @@ impl Actor {
                 _ => {}
             }
             let verdict = match verdict {
+                // Unlike the others, a signal is not done because the run is closed:
+                // one that was recorded is known by its request.
+                Err(Refusal::Closed) if matches!(input, Input::Signal(_)) => verdict,
                 // The effect that makes it stale may be its own, committed by the
                 // attempt that seemed to fail.
                 Err(Refusal::Closed | Refusal::Stale) if repeated => Ok(()),

@@ -7,6 +7,7 @@ use dacapo_model::code::ErrorCode;
 use dacapo_model::event::WorkflowExecutionStarted;
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RunId, RunKey, WorkflowId};
+use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -21,6 +22,8 @@ pub(crate) struct NewRun {
     pub(crate) namespace: NamespaceName,
     pub(crate) workflow_id: WorkflowId,
     pub(crate) started: WorkflowExecutionStarted,
+    /// What it begins with.
+    pub(crate) signals: Vec<Signal>,
 }
 
 /// Who waits for a start to be committed.
@@ -38,7 +41,7 @@ pub(crate) enum BeginAnswer {
 impl NewRun {
     /// The state and the transition that the run begins with.
     pub(crate) fn begin(&self, now: Timestamp) -> (RunState, Transition) {
-        decide::start(self.started.clone(), now)
+        decide::start(self.started.clone(), self.signals.iter().cloned(), now)
     }
 
     /// The summary that the run begins with.

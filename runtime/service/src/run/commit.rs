@@ -22,7 +22,7 @@ impl Actor {
         transition: Transition,
         insert: Option<Execution>,
     ) -> Result<(), CommitFailure> {
-        let successor = self.successor(&transition.effects);
+        let successor = self.successor(&transition).await?;
         self.commit_with(transition, insert, successor).await
     }
 

@@ -75,6 +75,7 @@ fn is_unanswered(attributes: &EventAttributes) -> bool {
         attributes,
         EventAttributes::WorkflowExecutionStarted(_)
             | EventAttributes::WorkflowExecutionCancelRequested { .. }
+            | EventAttributes::WorkflowExecutionSignaled { .. }
             | EventAttributes::WorkflowTaskFailed { .. }
             | EventAttributes::ActivityTaskCompleted { .. }
             | EventAttributes::ActivityTaskFailed { .. }

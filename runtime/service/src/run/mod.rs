@@ -7,6 +7,7 @@ mod commit;
 mod load;
 mod message;
 mod replace;
+mod unread;
 
 use std::pin::Pin;
 use std::sync::Arc;

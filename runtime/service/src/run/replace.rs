@@ -63,13 +63,20 @@ impl Successor {
 
 impl Actor {
     /// The run that this one continues as, if its guest asked for it.
-    pub(super) fn successor(&self, effects: &[Effect]) -> Option<Successor> {
-        let (run_id, workflow_type, input) = effects.iter().find_map(|effect| match effect {
-            Effect::ContinueAsNew { new_run_id, workflow_type, input } => {
-                Some((*new_run_id, workflow_type.clone(), input.clone()))
+    pub(super) async fn successor(
+        &mut self,
+        transition: &Transition,
+    ) -> Result<Option<Successor>, CommitFailure> {
+        let continued = transition.effects.iter().find_map(|effect| match effect {
+            Effect::ContinueAsNew { new_run_id, workflow_type, input, unread_signals } => {
+                Some((*new_run_id, workflow_type.clone(), input.clone(), unread_signals))
             }
             _ => None,
-        })?;
+        });
+        let Some((run_id, workflow_type, input, unread_signals)) = continued else {
+            return Ok(None);
+        };
+        let signals = self.unread_signals(unread_signals, &transition.events).await?;
         let new = NewRun {
             key: RunKey { hash: self.run.key.hash, run_id },
             namespace: self.run.namespace.clone(),
@@ -83,9 +90,11 @@ impl Actor {
                 environment: self.state.environment.clone(),
                 arguments: self.state.arguments.clone(),
                 continued_from: Some(self.run.key.run_id),
+                initial_signals: 0,
             },
+            signals,
         };
-        Some(Successor::new(&new, self.shared.clock.now()))
+        Ok(Some(Successor::new(&new, self.shared.clock.now())))
     }
 
     /// Answers a start whose workflow id this run has.

@@ -12,7 +12,7 @@ use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, HistoryEvent};
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{OperationId, TypeName};
+use dacapo_model::ids::{OperationId, SignalName, TypeName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
@@ -57,8 +57,18 @@ impl ScriptedHost {
     }
 }
 
-const WORKFLOWS: [&str; 8] =
-    ["sequential", "gated", "sleep", "flaky", "once", "forever", "faulty", "again"];
+const WORKFLOWS: [&str; 10] = [
+    "sequential",
+    "gated",
+    "sleep",
+    "flaky",
+    "once",
+    "forever",
+    "faulty",
+    "again",
+    "collect",
+    "relay",
+];
 
 #[async_trait]
 impl GuestHost for ScriptedHost {
@@ -132,6 +142,11 @@ enum Program {
     Forever,
     /// Continues as new until the number in its input is 0.
     Again { left: u32 },
+    /// Completes with so many signals.
+    Collect { left: u32, taken: Vec<String> },
+    /// Does a step, takes a signal and continues as new, until it has taken so
+    /// many. Completes with them.
+    Relay { want: usize, taken: Vec<String>, step: Option<OperationId>, stepped: bool },
 }
 
 #[async_trait]
@@ -172,6 +187,13 @@ impl Instance {
                     Program::Sleep { duration: Duration::from_millis(number.into()), waiting: None }
                 }
                 "again" => Program::Again { left: number },
+                "collect" => Program::Collect { left: number, taken: Vec::new() },
+                "relay" => {
+                    let mut words = input.split(' ');
+                    let want = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+                    let taken = words.map(str::to_owned).collect();
+                    Program::Relay { want, taken, step: None, stepped: false }
+                }
                 "faulty" if self.faulty => return Err("this guest is faulty".to_owned()),
                 _ => Program::Forever,
             });
@@ -235,9 +257,58 @@ impl Program {
             Self::Again { left } => cursor.close(Outcome::ContinueAsNew {
                 workflow_type: TypeName::new("again").expect("valid"),
                 input: Payload::from((*left - 1).to_string().into_bytes()),
+                unread_signals: Vec::new(),
             }),
+            Self::Collect { left, taken } => loop {
+                if *left == 0 {
+                    return cursor.close(Outcome::Completed(Payload::new(taken.join(" "))));
+                }
+                match cursor.next()? {
+                    Answer::Blocked => return Ok(()),
+                    Answer::Ready(Delivery::Signal { input, .. }) => {
+                        taken.push(text(&input));
+                        *left -= 1;
+                    }
+                    Answer::Ready(_) => {}
+                }
+            },
+            Self::Relay { want, taken, step, stepped } => {
+                if taken.len() == *want {
+                    return cursor.close(Outcome::Completed(Payload::new(taken.join(" "))));
+                }
+                let operation = match *step {
+                    Some(operation) => operation,
+                    None => {
+                        let name = TypeName::new("step").expect("valid");
+                        let input = Payload::default();
+                        *step.insert(cursor.start_activity(name, input, options("step"))?)
+                    }
+                };
+                if !*stepped {
+                    if cursor.wait(operation)? == Answer::Blocked {
+                        return Ok(());
+                    }
+                    *stepped = true;
+                }
+                let name = SignalName::new("word").expect("valid");
+                let Answer::Ready(Ok(word)) = cursor.receive_signal(&name)? else {
+                    return Ok(());
+                };
+                let mut words = vec![want.to_string()];
+                words.append(taken);
+                words.push(text(&word));
+                cursor.close(Outcome::ContinueAsNew {
+                    workflow_type: TypeName::new("relay").expect("valid"),
+                    input: Payload::new(words.join(" ")),
+                    unread_signals: Vec::new(),
+                })
+            }
         }
     }
+}
+
+fn text(payload: &Payload) -> String {
+    String::from_utf8_lossy(payload.as_bytes()).into_owned()
 }
 
 fn options(activity: &str) -> ActivityOptions {

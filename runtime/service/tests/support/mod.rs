@@ -18,8 +18,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
-use dacapo_model::ids::{EventId, NamespaceName, RunId, TypeName, WorkflowId};
+use dacapo_model::ids::{EventId, NamespaceName, RunId, SignalName, TypeName, WorkflowId};
 use dacapo_model::payload::Payload;
+use dacapo_model::signal::Signal;
 use dacapo_service::Runtime;
 use dacapo_service::clock::SystemClock;
 use dacapo_service::config::ServiceConfig;
@@ -58,7 +59,32 @@ pub fn request(workflow: &str, workflow_id: &str, input: &str) -> StartRequest {
         conflict_policy: IdConflictPolicy::default(),
         environment: BTreeMap::new(),
         arguments: Vec::new(),
+        signal: None,
     }
+}
+
+pub fn signal(text: &str) -> Signal {
+    Signal {
+        name: SignalName::new("word").expect("valid"),
+        input: Payload::new(text.to_owned()),
+        request_id: None,
+    }
+}
+
+/// What a run completed with.
+pub fn completed_with(result: &RunResult) -> String {
+    match result.closing.as_ref().map(|closing| &closing.attributes) {
+        Some(EventAttributes::WorkflowExecutionCompleted { result }) => {
+            String::from_utf8_lossy(result.as_bytes()).into_owned()
+        }
+        other => panic!("the run has not completed: {other:?}"),
+    }
+}
+
+/// What the signals of a history say, in order.
+pub fn signals_of(history: &[HistoryEvent]) -> Vec<String> {
+    let signals = history.iter().filter_map(|event| Signal::of_event(&event.attributes));
+    signals.map(|signal| String::from_utf8_lossy(signal.input.as_bytes()).into_owned()).collect()
 }
 
 /// Counts the calls that a store gets.

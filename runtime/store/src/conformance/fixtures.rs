@@ -130,6 +130,7 @@ pub fn start(execution: &Execution) -> RunTransition {
         environment: BTreeMap::new(),
         arguments: Vec::new(),
         continued_from: None,
+        initial_signals: 0,
     };
     let first = event(1, EventAttributes::WorkflowExecutionStarted(Box::new(started)));
     RunTransition {

@@ -7,7 +7,7 @@ use dacapo_model::event::{
     ActivityOptions, EventAttributes, TimeoutType, WorkflowExecutionStarted,
 };
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{EventId, OperationId};
+use dacapo_model::ids::{EventId, OperationId, SignalName};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::{RetryPolicy, RetryState};
@@ -69,11 +69,18 @@ samples! {
             environment: BTreeMap::from([("LANG".to_owned(), "de\0DE".to_owned())]),
             arguments: vec!["--fast".to_owned(), String::new()],
             continued_from: Some(run_id(99)),
+            initial_signals: u64::from(u32::MAX),
         })),
     EventAttributes::WorkflowExecutionCancelRequested { .. } =>
         EventAttributes::WorkflowExecutionCancelRequested {
             reason: "customer's wish".to_owned(),
             request_id: Some(request_id("request-2")),
+        },
+    EventAttributes::WorkflowExecutionSignaled { .. } =>
+        EventAttributes::WorkflowExecutionSignaled {
+            signal_name: SignalName::new("approvéd by 'them'").expect("valid"),
+            request_id: Some(request_id("request-3")),
+            input: Payload::from(vec![0, 255, 7]),
         },
     EventAttributes::WorkflowExecutionCompleted { .. } =>
         EventAttributes::WorkflowExecutionCompleted { result: Payload::from(b"null".to_vec()) },

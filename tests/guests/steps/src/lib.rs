@@ -4,6 +4,7 @@
 mod activities;
 mod cancellation;
 mod effects;
+mod signals;
 mod timing;
 mod workflows;
 
@@ -12,6 +13,7 @@ use activities::{
     spin, wait,
 };
 use cancellation::{cancellable, ignores_cancellation};
+use signals::{await_signals, receive_signal, relay_signals};
 use timing::{deadline, race, timeout_activity, timers};
 use workflows::{
     call, continue_n, echo, fails, fan_out, flaky, info, sequential, unknown_activity,
@@ -23,6 +25,7 @@ dacapo::module! {
         timers, race, timeout_activity, deadline,
         cancellable, ignores_cancellation,
         effects::effects,
+        await_signals, relay_signals, receive_signal,
     ],
     activities: [
         noop, echo_activity, double, fail, post, spin, wait, big_result, env, fetch, flaky_step,

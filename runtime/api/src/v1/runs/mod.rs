@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod result;
 pub(crate) mod retry;
+pub(crate) mod signal;
 pub(crate) mod start;
 pub(crate) mod terminate;
 

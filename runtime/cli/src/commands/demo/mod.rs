@@ -168,6 +168,7 @@ async fn start(client: &Client) -> Result<RunAddress> {
         workflow_id: Some("order-1".to_owned()),
         request_id: None,
         input: Some(RawValue::from_string(INPUT.to_owned())?),
+        signal: None,
         options: StartOptions::default(),
     };
     let started: Started = client.start_run(&body).await?.read()?;

@@ -27,7 +27,7 @@ fn time_of_day(time: &str) -> String {
 
 fn detail(event: &Event) -> String {
     let text = |key: &str| event.attribute::<String>(key).map(|text| printable(&text));
-    let texts = ["workflow_type", "activity_type", "code", "timeout_type"];
+    let texts = ["workflow_type", "activity_type", "signal_name", "code", "timeout_type"];
     let mut parts: Vec<String> = texts.into_iter().filter_map(text).collect();
     for (key, value) in [("scheduled_event_id", "activity"), ("started_event_id", "timer")] {
         if let Some(id) = event.attribute::<u64>(key) {
@@ -72,6 +72,10 @@ mod tests {
         assert_eq!(
             line("ActivityTaskScheduled", r#"{"activity_type": "charge", "input": {"b":1.50}}"#),
             "    7  13:37:00.123  ActivityTaskScheduled               charge  {\"b\":1.50}"
+        );
+        assert_eq!(
+            line("WorkflowExecutionSignaled", r#"{"signal_name": "approved", "input": [1]}"#),
+            "    7  13:37:00.123  WorkflowExecutionSignaled           approved  [1]"
         );
         assert_eq!(
             line("TimerFired", r#"{"started_event_id": 6}"#),

@@ -3,9 +3,11 @@
 mod act;
 pub(crate) mod event_line;
 mod history;
+mod input;
 mod list;
 mod result;
 mod show;
+mod signal;
 mod start;
 mod wait;
 
@@ -26,6 +28,8 @@ pub enum RunCommand {
     Result(result::ResultArgs),
     /// Print the events of a run.
     History(history::HistoryArgs),
+    /// Send a run a signal.
+    Signal(signal::SignalArgs),
     /// Ask a run to end; it may clean up first.
     Cancel(act::CancelArgs),
     /// End a run at once, without asking its code.
@@ -41,6 +45,7 @@ pub(super) async fn run(command: RunCommand) -> Result<Exit> {
         RunCommand::Show(args) => show::run(args).await,
         RunCommand::Result(args) => result::run(args).await,
         RunCommand::History(args) => history::run(args).await,
+        RunCommand::Signal(args) => signal::run(args).await,
         RunCommand::Cancel(args) => act::cancel(args).await,
         RunCommand::Terminate(args) => act::terminate(args).await,
         RunCommand::Retry(args) => act::retry(args).await,

@@ -1,17 +1,16 @@
 //! `dacapo run start`
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use dacapo_model::ids::{ModuleName, RequestId, TypeName, WorkflowId};
-use serde_json::value::RawValue;
+use dacapo_model::ids::{ModuleName, RequestId, SignalName, TypeName, WorkflowId};
 
+use super::input::json_text;
 use super::wait::{self, Wait, parse_wait};
 use crate::args::ClientFlags;
 use crate::client::wire::Started;
-use crate::client::{RunAddress, StartBody, StartOptions};
-use crate::exit::{Exit, UsageError};
+use crate::client::{RunAddress, StartBody, StartOptions, StartSignal};
+use crate::exit::Exit;
 use crate::output;
 
 /// Starts a run of a workflow.
@@ -44,6 +43,15 @@ pub struct StartArgs {
     #[arg(long, value_name = "ID", requires = "workflow_id")]
     request_id: Option<RequestId>,
 
+    /// Send the run a signal of this name in the same step; one that is open
+    /// already gets it, too.
+    #[arg(long, value_name = "NAME")]
+    signal: Option<SignalName>,
+
+    /// What the signal says, as JSON.
+    #[arg(long, value_name = "JSON", requires = "signal")]
+    signal_input: Option<String>,
+
     /// The module that defines the workflow, where several do.
     #[arg(long, value_name = "NAME")]
     module: Option<ModuleName>,
@@ -52,7 +60,8 @@ pub struct StartArgs {
     #[arg(long, value_enum, value_name = "POLICY")]
     reuse_policy: Option<ReusePolicy>,
 
-    /// If a run of the workflow id is open [default: fail].
+    /// If a run of the workflow id is open [default: fail; with --signal:
+    /// use-existing].
     #[arg(long, value_enum, value_name = "POLICY")]
     conflict_policy: Option<ConflictPolicy>,
 
@@ -93,11 +102,19 @@ enum ConflictPolicy {
 }
 
 pub(super) async fn run(args: StartArgs) -> Result<Exit> {
+    let signal = match args.signal {
+        Some(name) => Some(StartSignal {
+            name: name.into(),
+            input: json_text("--signal-input", args.signal_input, None)?,
+        }),
+        None => None,
+    };
     let body = StartBody {
         workflow: args.workflow.as_str().to_owned(),
         workflow_id: args.workflow_id.map(String::from),
         request_id: args.request_id.map(String::from),
-        input: input(args.input, args.input_file.as_deref())?,
+        input: json_text("--input", args.input, args.input_file.as_deref())?,
+        signal,
         options: StartOptions {
             module: args.module.map(String::from),
             id_reuse_policy: args.reuse_policy.map(ReusePolicy::wire_name),
@@ -147,32 +164,6 @@ impl ConflictPolicy {
     }
 }
 
-/// The argument, byte for byte as it was written.
-fn input(text: Option<String>, file: Option<&Path>) -> Result<Option<Box<RawValue>>> {
-    let (text, source) = match (text, file) {
-        (Some(text), _) => (text, "--input".to_owned()),
-        (None, Some(path)) => (read(path)?, path.display().to_string()),
-        (None, None) => return Ok(None),
-    };
-    RawValue::from_string(text).map(Some).map_err(|error| {
-        UsageError(format!("{source} is not JSON: {error} (a text needs quotes: '\"text\"')"))
-            .into()
-    })
-}
-
-fn read(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    let outcome = if path == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text).map(drop)
-    } else {
-        std::fs::read_to_string(path).map(|content| text = content)
-    };
-    match outcome {
-        Ok(()) => Ok(text),
-        Err(error) => Err(UsageError(format!("can't read {}: {error}", path.display())).into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::ValueEnum as _;
@@ -190,20 +181,5 @@ mod tests {
             let name = format!("\"{}\"", policy.wire_name());
             assert!(serde_json::from_str::<IdConflictPolicy>(&name).is_ok(), "{name}");
         }
-    }
-
-    #[test]
-    fn the_input_is_sent_as_it_was_written() {
-        let text = r#"{"b": 1.50, "a": 12345678901234567890123}"#;
-        let input = input(Some(text.to_owned()), None).expect("valid").expect("given");
-        assert_eq!(input.get(), text);
-    }
-
-    #[test]
-    fn an_input_that_is_not_json_is_refused_with_advice() {
-        let error = input(Some("hello".to_owned()), None).expect_err("refused");
-        assert!(error.to_string().contains("needs quotes"), "{error}");
-        let error = input(None, Some(Path::new("/no/such/file"))).expect_err("refused");
-        assert!(error.is::<UsageError>());
     }
 }

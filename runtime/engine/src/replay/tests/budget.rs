@@ -45,7 +45,11 @@ fn whatever_is_as_long_as_the_guest_likes_is_counted() {
         Box::new(move |c| c.close(Outcome::Failed(detailed.clone()))),
         Box::new(move |c| c.close(Outcome::Cancelled("x".repeat(101)))),
         Box::new(move |c| {
-            c.close(Outcome::ContinueAsNew { workflow_type: charge(), input: long() })
+            c.close(Outcome::ContinueAsNew {
+                workflow_type: charge(),
+                input: long(),
+                unread_signals: Vec::new(),
+            })
         }),
     ];
     for call in calls {

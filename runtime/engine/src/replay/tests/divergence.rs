@@ -192,7 +192,11 @@ fn another_end() {
                 workflow_type: order(),
                 input: Payload::new("1"),
             },
-            Outcome::ContinueAsNew { workflow_type: order(), input: Payload::new("2") },
+            Outcome::ContinueAsNew {
+                workflow_type: order(),
+                input: Payload::new("2"),
+                unread_signals: Vec::new(),
+            },
             "WorkflowExecutionContinuedAsNew as `order` with input 1, \
              but the code continued as new `order` with input 2",
         ),
@@ -224,7 +228,7 @@ fn the_same_end_fits() {
                 workflow_type: workflow_type.clone(),
                 input: input.clone(),
             },
-            Outcome::ContinueAsNew { workflow_type, input },
+            Outcome::ContinueAsNew { workflow_type, input, unread_signals: Vec::new() },
         ),
     ];
     for (recorded, outcome) in ends {

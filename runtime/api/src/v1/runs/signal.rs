@@ -1,0 +1,63 @@
+//! Sends a run a message.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use dacapo_model::ids::{NamespaceName, SignalName, WorkflowId};
+use dacapo_service::Runtime;
+use dacapo_service::operations::RunRef;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::RunQuery;
+use crate::detach::to_the_end;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::wire::request::SignalRequest;
+use crate::wire::run::RunChanged;
+
+/// Names a workflow and a signal.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct SignalPath {
+    /// The namespace.
+    #[param(value_type = String, example = "default")]
+    namespace: NamespaceName,
+    /// The workflow id, percent-encoded: any characters but control characters.
+    #[param(value_type = String, example = "order-17")]
+    workflow_id: WorkflowId,
+    /// What the signal is about, percent-encoded: any characters but control characters. The
+    /// workflow chooses by it what to wait for.
+    #[param(value_type = String, example = "approved")]
+    name: SignalName,
+}
+
+/// Send a run a signal.
+///
+/// When this is answered, the signal is durable, and the workflow gets it, after those that were
+/// answered before. It is kept for a workflow that does not wait for it yet. Without a `run_id`, a
+/// run that continues as new passes it on. Send a `request_id` and repeat the same request when you
+/// get no answer: it is recorded once. The body may be left out.
+#[utoipa::path(
+    post,
+    path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/signals/{name}",
+    operation_id = "signal_run",
+    tag = "runs",
+    params(SignalPath, RunQuery),
+    request_body = Option<SignalRequest>,
+    responses((status = 202, description = "Recorded.", body = RunChanged), ErrorBody)
+)]
+pub(crate) async fn signal(
+    State(runtime): State<Arc<Runtime>>,
+    Path(path): Path<SignalPath>,
+    Query(query): Query<RunQuery>,
+    JsonOrEmpty(request): JsonOrEmpty<SignalRequest>,
+) -> Result<(StatusCode, Json<RunChanged>), ApiError> {
+    let SignalPath { namespace, workflow_id, name } = path;
+    let signal = request.into_signal(name)?;
+    let run = RunRef { namespace, workflow_id, run_id: query.run_id };
+    let run_id = to_the_end(async move { runtime.signal_run(&run, signal).await }).await?;
+    Ok((StatusCode::ACCEPTED, Json(RunChanged { run_id })))
+}

@@ -1,0 +1,116 @@
+//! Sends a run a message.
+
+use dacapo_engine::decide::{Input, Refusal};
+use dacapo_model::code::ErrorCode;
+use dacapo_model::event::EventAttributes;
+use dacapo_model::ids::{EventId, RequestId, RunId, RunKey, WorkflowHash};
+use dacapo_model::signal::Signal;
+use uuid::Uuid;
+
+use super::locate::{check_payload, closed, send};
+use super::{RunRef, StartRequest, Started};
+use crate::Runtime;
+use crate::error::{Result, ServiceError};
+
+/// Events read by one statement.
+const PAGE: u32 = 2_000;
+
+impl Runtime {
+    /// Records a signal, whether or not anyone waits for it yet. When it returns,
+    /// the signal is durable. A repeat of a request is answered like the first,
+    /// also when its run has closed since, and records nothing.
+    pub async fn signal_run(&self, run: &RunRef, signal: Signal) -> Result<RunId> {
+        self.check_signal(&signal)?;
+        let named = signal.request_id.clone();
+        let input = Input::Signal(with_request_id(signal));
+        match send(&self.shared, run, input).await? {
+            (run_id, Ok(()) | Err(Refusal::Stale)) => Ok(run_id),
+            (run_id, Err(Refusal::TooManySignals { max })) => Err(too_many(run, run_id, max)),
+            (run_id, Err(_closed)) => match named {
+                Some(request_id) if self.was_signaled(run, run_id, &request_id).await? => {
+                    Ok(run_id)
+                }
+                _ => Err(closed(run, run_id)),
+            },
+        }
+    }
+
+    pub(super) fn check_signal(&self, signal: &Signal) -> Result<()> {
+        let bytes_max = self.shared.config.limits.payload_bytes_max;
+        check_payload("the signal's input", &signal.input, bytes_max)
+    }
+
+    /// Tells a run that a start has found what the start has to say. None if it
+    /// has closed meanwhile.
+    pub(super) async fn signal_found(
+        &self,
+        request: &StartRequest,
+        found: Started,
+    ) -> Result<Option<Started>> {
+        let Some(signal) = &request.signal else {
+            return Ok(Some(found));
+        };
+        let run = RunRef {
+            namespace: request.namespace.clone(),
+            workflow_id: found.workflow_id.clone(),
+            run_id: Some(found.run_id),
+        };
+        match send(&self.shared, &run, Input::Signal(signal.clone())).await? {
+            (_, Ok(()) | Err(Refusal::Stale)) => Ok(Some(found)),
+            (run_id, Err(Refusal::TooManySignals { max })) => Err(too_many(&run, run_id, max)),
+            (_, Err(_closed)) => Ok(None),
+        }
+    }
+
+    /// Whether a closed run has had the signal. Reads its history: only for those
+    /// who repeat a request after its run has closed.
+    async fn was_signaled(
+        &self,
+        run: &RunRef,
+        run_id: RunId,
+        request_id: &RequestId,
+    ) -> Result<bool> {
+        let hash = WorkflowHash::of(&run.namespace, &run.workflow_id);
+        let key = RunKey { hash, run_id };
+        let mut from = EventId::FIRST;
+        loop {
+            let page = self.shared.store.load_history(key, from, PAGE).await?;
+            let found = page.iter().any(|event| {
+                matches!(
+                    &event.attributes,
+                    EventAttributes::WorkflowExecutionSignaled { request_id: Some(id), .. }
+                        if id == request_id
+                )
+            });
+            match page.last() {
+                Some(last) if !found && page.len() >= PAGE as usize => from = last.id.next(),
+                _ => return Ok(found),
+            }
+        }
+    }
+}
+
+/// A signal that can be told from every other: one whose commit had no verdict is
+/// decided again, and must not be recorded twice.
+pub(super) fn with_request_id(mut signal: Signal) -> Signal {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a request without an id gets one here, once, and it is recorded"
+    )]
+    let made_up = || RequestId::new(Uuid::now_v7().to_string()).ok();
+    signal.request_id = signal.request_id.or_else(made_up);
+    signal
+}
+
+fn too_many(run: &RunRef, run_id: RunId, max: u64) -> ServiceError {
+    ServiceError::new(
+        ErrorCode::TooManySignals,
+        format!(
+            "run {run_id} of workflow id `{}` has had {max} signals, which is all that one run \
+             may have. Let the workflow continue as new now and then, or raise `signals_max`",
+            run.workflow_id
+        ),
+    )
+    .with("run_id", run_id)
+    .with("signals_max", max)
+}
