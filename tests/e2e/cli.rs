@@ -11,6 +11,7 @@ on_both_databases! {
     modules_are_pushed_listed_and_shown,
     a_run_is_started_and_its_end_is_the_exit_code,
     runs_are_shown_listed_followed_and_stopped,
+    runs_are_signalled,
     following_a_history_goes_on_across_a_crash_of_the_server,
     what_is_wrong_is_said_on_standard_error_with_an_exit_code,
 }
@@ -117,6 +118,34 @@ async fn runs_are_shown_listed_followed_and_stopped(database: Database) {
     assert!(closed.stderr.contains("run_closed"), "{closed:?}");
     let by_run = ["run", "show", "sleeper", "--run-id", &sleeper.run_id];
     assert!(dacapo(&server, &by_run).await.exit(0).contains("canceled"));
+}
+
+async fn runs_are_signalled(database: Database) {
+    let server = server(&database).await;
+    let start = ["run", "start", "await_signals", "--workflow-id", "w", "--input"];
+    let first = [r#"{"count": 3}"#, "--signal", "word", "--signal-input", "[1.0]"];
+    dacapo(&server, &[&start[..], &first].concat()).await.exit(0);
+    let joined = [r#"{"count": 3}"#, "--signal", "word"];
+    let joined = dacapo(&server, &[&start[..], &joined].concat()).await;
+    assert!(joined.exit(0) == "w\n" && joined.stderr.contains("started before"), "{joined:?}");
+
+    let signal = ["run", "signal", "w", "word", "--input", "\"two\"", "--request-id", "s"];
+    let signaled = dacapo(&server, &signal).await;
+    assert_eq!(signaled.exit(0), "");
+    assert!(signaled.stderr.contains("w (run ") && signaled.stderr.contains("signal word"));
+    let again = dacapo(&server, &[&signal[..], &["-o", "json"]].concat()).await;
+    assert!(again.json()[0]["run_id"].is_string(), "it was recorded before: {again:?}");
+    let result = dacapo(&server, &["run", "result", "w", "--wait"]).await;
+    assert_eq!(result.exit(0), "[[1.0],null,\"two\"]\n");
+    let history = dacapo(&server, &["run", "history", "w"]).await;
+    let lines: Vec<_> =
+        history.exit(0).lines().filter(|line| line.contains("ExecutionSignaled")).collect();
+    assert!(lines.len() == 3 && lines[0].ends_with("word  [1.0]"), "{lines:?}");
+    let closed = dacapo(&server, &["run", "signal", "w", "word"]).await;
+    closed.exit(1);
+    assert!(closed.stderr.contains("run_closed"), "{closed:?}");
+    let no_json = dacapo(&server, &["run", "signal", "w", "word", "--input", "two"]).await;
+    assert!(no_json.stderr.contains("needs quotes"), "{no_json:?}");
 }
 
 async fn following_a_history_goes_on_across_a_crash_of_the_server(database: Database) {

@@ -15,7 +15,7 @@ use anyhow::Result;
 
 use crate::exit::Exit;
 
-/// Starts, watches, lists and stops runs.
+/// Starts, watches, lists, signals and stops runs.
 #[derive(Debug, clap::Subcommand)]
 pub enum RunCommand {
     /// Start a run of a workflow.
