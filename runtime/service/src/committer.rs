@@ -9,6 +9,7 @@ use dacapo_store::commit::CommitUnit;
 use dacapo_store::error::StoreError;
 use dacapo_store::shard::Ownership;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Units that wait for the committer. Each run has at most one, so this bounds
@@ -18,6 +19,10 @@ const QUEUE: usize = 4_096;
 /// Units written in one transaction. More add latency for the first of them
 /// without saving a round trip that matters.
 const BATCH_UNITS_MAX: usize = 512;
+
+/// Units for which a further commit is started beside the one under way. Fewer
+/// share the next one: each commit costs the database as much as a dozen units.
+const COMPANY_MIN: usize = 16;
 
 /// Payload bytes written in one transaction.
 const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -53,7 +58,7 @@ impl Committer {
         fenced: CancellationToken,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(Worker { store, ownership, fenced }.run(queue));
+        tokio::spawn(collect(Arc::new(Worker { store, ownership, fenced }), queue));
         Self { jobs }
     }
 
@@ -74,23 +79,62 @@ struct Worker {
     fenced: CancellationToken,
 }
 
-impl Worker {
-    async fn run(self, mut queue: mpsc::Receiver<Job>) {
-        let mut carried = None;
-        loop {
-            let first = match carried.take() {
-                Some(job) => job,
-                None => match queue.recv().await {
-                    Some(job) => job,
-                    None => return,
-                },
-            };
-            let (units, waiting, next) = collect(first, &mut queue);
-            carried = next;
-            self.write(units, waiting).await;
-        }
+/// What waits for the next commit.
+#[derive(Default)]
+struct Batch {
+    units: Vec<CommitUnit>,
+    waiting: Vec<oneshot::Sender<Result<(), CommitFailure>>>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn add(&mut self, Job { unit, done }: Job) {
+        self.bytes += unit_bytes(&unit);
+        self.units.push(unit);
+        self.waiting.push(done);
     }
 
+    /// One unit may go beyond the bytes: it must be written, too.
+    fn has_room(&self) -> bool {
+        self.units.len() < BATCH_UNITS_MAX && self.bytes < BATCH_BYTES_MAX
+    }
+}
+
+/// Collects units while commits are under way, and starts the next commit when it
+/// may.
+async fn collect(worker: Arc<Worker>, mut queue: mpsc::Receiver<Job>) {
+    let at_once = worker.store.commits_at_once();
+    let mut batch = Batch::default();
+    let mut under_way = JoinSet::new();
+    let mut open = true;
+    while open || !under_way.is_empty() {
+        tokio::select! {
+            job = queue.recv(), if open && batch.has_room() => match job {
+                Some(job) => batch.add(job),
+                None => open = false,
+            },
+            Some(ended) = under_way.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a commit panicked");
+                }
+            }
+        }
+        while batch.has_room()
+            && let Ok(job) = queue.try_recv()
+        {
+            batch.add(job);
+        }
+        let alone = under_way.is_empty();
+        let may_start = alone || (under_way.len() < at_once && batch.units.len() >= COMPANY_MIN);
+        if may_start && !batch.units.is_empty() {
+            let Batch { units, waiting, .. } = std::mem::take(&mut batch);
+            let worker = worker.clone();
+            under_way.spawn(async move { worker.write(units, waiting).await });
+        }
+    }
+}
+
+impl Worker {
     async fn write(
         &self,
         mut units: Vec<CommitUnit>,
@@ -128,28 +172,6 @@ impl Worker {
             }
         }
     }
-}
-
-type Collected = (Vec<CommitUnit>, Vec<oneshot::Sender<Result<(), CommitFailure>>>, Option<Job>);
-
-/// Takes what is waiting, up to the limits of one transaction; the job that did
-/// not fit comes back.
-fn collect(first: Job, queue: &mut mpsc::Receiver<Job>) -> Collected {
-    let mut bytes = unit_bytes(&first.unit);
-    let mut units = vec![first.unit];
-    let mut waiting = vec![first.done];
-    while units.len() < BATCH_UNITS_MAX {
-        let Ok(job) = queue.try_recv() else {
-            break;
-        };
-        bytes += unit_bytes(&job.unit);
-        if bytes > BATCH_BYTES_MAX {
-            return (units, waiting, Some(job));
-        }
-        units.push(job.unit);
-        waiting.push(job.done);
-    }
-    (units, waiting, None)
 }
 
 fn unit_bytes(unit: &CommitUnit) -> usize {

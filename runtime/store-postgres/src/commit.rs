@@ -11,7 +11,7 @@ use crate::commit_columns::{
     ClearedTimers, InsertedExecutions, NewEvents, SetTimers, UpdatedExecutions,
 };
 use crate::error::unavailable;
-use crate::{PostgresStore, error};
+use crate::{COMMITS_AT_ONCE, PostgresStore, error};
 
 #[async_trait]
 impl CommitStore for PostgresStore {
@@ -38,6 +38,10 @@ impl CommitStore for PostgresStore {
         }
         self.counters.add_commit();
         Ok(())
+    }
+
+    fn commits_at_once(&self) -> usize {
+        COMMITS_AT_ONCE
     }
 }
 

@@ -12,7 +12,7 @@
 
 mod commit;
 mod commit_columns;
-mod commit_connection;
+mod commit_connections;
 mod error;
 mod execution;
 mod history;
@@ -30,7 +30,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
-use crate::commit_connection::CommitConnection;
+use crate::commit_connections::CommitConnections;
 use crate::error::unavailable;
 
 /// Rolling upgrades run old nodes on a newer schema for a while, so a migration
@@ -44,9 +44,8 @@ fn migrations() -> Migrator {
 /// A connection that was not used for so long is tested before it is used.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// Connections for commits. One is in use; the others are there so that one that
-/// hangs does not stop the node.
-const COMMITS_MAX: u32 = 4;
+/// Commits under way at a time: while one waits for the disk, another can write.
+const COMMITS_AT_ONCE: usize = 2;
 
 /// How to use the server.
 #[derive(Debug, Clone)]
@@ -77,7 +76,7 @@ impl Default for PostgresOptions {
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
-    commits: CommitConnection,
+    commits: CommitConnections,
     /// Without the limits of a statement, for migrations.
     unlimited: PgConnectOptions,
     takeover_timeout: Duration,
@@ -107,7 +106,8 @@ impl PostgresStore {
         // The plan of a commit is the same for all arguments; making it anew
         // costs more than running it (`dacapo-bench w1`).
         let planned = limited.clone().options([("plan_cache_mode", "force_generic_plan")]);
-        let commits = pool(&options).max_connections(COMMITS_MAX).connect_lazy_with(planned);
+        let commits =
+            pool(&options).max_connections(COMMITS_AT_ONCE as u32).connect_lazy_with(planned);
         let pool = pool(&options)
             .max_connections(options.max_connections)
             .connect_with(limited)
@@ -115,7 +115,7 @@ impl PostgresStore {
             .map_err(unavailable)?;
         Ok(Self {
             pool,
-            commits: CommitConnection::new(commits),
+            commits: CommitConnections::new(commits),
             unlimited,
             takeover_timeout: options.takeover_timeout,
             counters: Counters::default(),

@@ -69,4 +69,10 @@ pub trait CommitStore: Send + Sync {
     /// `Fenced`. A change of a run that does not exist is
     /// [`Corrupt`](crate::error::StoreError::Corrupt), and nothing was written.
     async fn commit(&self, ownership: &Ownership, units: &[CommitUnit]) -> Result<()>;
+
+    /// How many commits should be under way at a time, of different runs. More
+    /// than one pays where one can write while another waits for the disk.
+    fn commits_at_once(&self) -> usize {
+        1
+    }
 }

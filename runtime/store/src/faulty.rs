@@ -172,6 +172,10 @@ fn unavailable(when: &str) -> StoreError {
 
 #[async_trait]
 impl CommitStore for FaultyStore {
+    fn commits_at_once(&self) -> usize {
+        self.inner.commits_at_once()
+    }
+
     async fn commit(&self, ownership: &Ownership, units: &[CommitUnit]) -> Result<()> {
         self.call(Operation::Commit, async |number| {
             (self.before_commit)(number);

@@ -1,9 +1,10 @@
-//! The connection that commits use.
+//! The connections that commits use.
 //!
 //! A pool tests a connection when it comes back, with a round trip of its own, and
 //! hands its connections out in turn. For commits, which follow each other all the
-//! time, that is a third of their cost: so the last one used is kept out of the
-//! pool. One that has failed goes back, and the pool sees what is wrong with it.
+//! time, that is a third of their cost: so those in use are kept out of the pool,
+//! the last one used first. One that has failed goes back, and the pool sees what
+//! is wrong with it.
 
 use std::time::Instant;
 
@@ -13,11 +14,11 @@ use sqlx::{Connection as _, PgPool, Postgres};
 
 use crate::TEST_AFTER_IDLE;
 
-/// A pool, and the connection taken out of it.
+/// A pool, and the connections taken out of it.
 #[derive(Debug)]
-pub(crate) struct CommitConnection {
+pub(crate) struct CommitConnections {
     pool: PgPool,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Vec<Kept>>,
 }
 
 #[derive(Debug)]
@@ -26,15 +27,15 @@ struct Kept {
     used_at: Instant,
 }
 
-impl CommitConnection {
+impl CommitConnections {
     pub(crate) fn new(pool: PgPool) -> Self {
-        Self { pool, kept: Mutex::new(None) }
+        Self { pool, kept: Mutex::new(Vec::new()) }
     }
 
     /// A connection that works, as far as can be known. To be given back with
     /// [`Self::keep`] after a success; dropped, it goes to the pool.
     pub(crate) async fn take(&self) -> sqlx::Result<PoolConnection<Postgres>> {
-        let kept = self.kept.lock().take();
+        let kept = self.kept.lock().pop();
         if let Some(Kept { mut connection, used_at }) = kept
             && (used_at.elapsed() < TEST_AFTER_IDLE || connection.ping().await.is_ok())
         {
@@ -45,21 +46,20 @@ impl CommitConnection {
 
     pub(crate) fn keep(&self, connection: PoolConnection<Postgres>) {
         let kept = Kept { connection, used_at: now() };
-        let replaced = self.kept.lock().replace(kept);
-        drop(replaced);
+        self.kept.lock().push(kept);
     }
 
     pub(crate) async fn close(&self) {
-        let kept = self.kept.lock().take();
+        let kept = std::mem::take(&mut *self.kept.lock());
         drop(kept);
         self.pool.close().await;
     }
 }
 
-impl Drop for CommitConnection {
+impl Drop for CommitConnections {
     fn drop(&mut self) {
         // Giving it back takes a task, and there may be no runtime any more.
-        if let Some(kept) = self.kept.get_mut().take() {
+        for kept in self.kept.get_mut().drain(..) {
             drop(kept.connection.detach());
         }
     }
