@@ -5,7 +5,7 @@ use dacapo_cli::config::Database;
 
 use crate::workloads::{
     w1_sequential::Sequential, w2_latency::Latency, w3_fan_out::FanOut, w4_sleepers::Sleepers,
-    w5_recovery::Recovery, w7_replay::Replay, w8_floor::Floor,
+    w5_recovery::Recovery, w6_signals::Signals, w7_replay::Replay, w8_floor::Floor,
 };
 
 /// Measures a Dacapo server that it starts itself. People read standard error;
@@ -30,6 +30,8 @@ pub(crate) enum Workload {
     W4(Sleepers),
     /// A long history, `kill -9`, and how long it takes to go on.
     W5(Recovery),
+    /// Signals into one run, and into many.
+    W6(Signals),
     /// Replay alone, on one core, without a server.
     W7(Replay),
     /// The same rows as W1, written by a bare program: what the database allows.

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -114,6 +115,18 @@ impl Connection {
             String::from_utf8_lossy(&answer.body)
         );
         Ok(())
+    }
+
+    /// Sends a run a signal. Returns when it is durable.
+    pub(crate) async fn signal(
+        &mut self,
+        workflow_id: &str,
+        name: &str,
+        body: &Value,
+    ) -> Result<()> {
+        let path = format!("runs/{workflow_id}/signals/{name}");
+        let answer = self.send(Method::POST, &path, body.to_string().into()).await?;
+        answer.json::<IgnoredAny>().map(drop)
     }
 
     /// What is known of a run.

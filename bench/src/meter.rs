@@ -23,10 +23,10 @@ pub(crate) struct Reading {
     written: Option<Written>,
 }
 
-/// CPU time of one run, in milliseconds. What can't be measured is missing; the
-/// CPU of SQLite is the server's.
+/// CPU time in milliseconds. What can't be measured is missing; the CPU of SQLite
+/// is the server's.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct CpuPerRun {
+pub(crate) struct Cpu {
     server: Option<f64>,
     database: Option<f64>,
     total: Option<f64>,
@@ -35,7 +35,7 @@ pub(crate) struct CpuPerRun {
 /// What one run cost.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Cost {
-    pub(crate) cpu_ms_per_run: CpuPerRun,
+    pub(crate) cpu_ms_per_run: Cpu,
     /// Transactions of PostgreSQL that wrote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) commits_per_run: Option<f64>,
@@ -73,7 +73,7 @@ impl Reading {
         let written = self.written.zip(before.written);
         let each = |count: i64| rounded(count as f64 / runs as f64);
         Cost {
-            cpu_ms_per_run: CpuPerRun {
+            cpu_ms_per_run: Cpu {
                 server: server.map(rounded),
                 database: database.map(rounded),
                 total: (server.is_some() || database.is_some())
@@ -87,11 +87,11 @@ impl Reading {
 
 impl std::fmt::Display for Cost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = |number: Option<f64>| number.map_or("?".to_owned(), |it| format!("{it:.2}"));
-        let CpuPerRun { server, database, total } = &self.cpu_ms_per_run;
+        let shown = |number: Option<f64>| number.map_or("?".to_owned(), |it| format!("{it:.3}"));
+        let Cpu { server, database, total } = &self.cpu_ms_per_run;
         write!(
             f,
-            "CPU {} ms/run (server {}, database {}), {} commits/run",
+            "CPU {} ms (server {}, database {}), {} commits",
             shown(*total),
             shown(*server),
             shown(*database),

@@ -1,13 +1,17 @@
 //! What is measured: a database, a server on it, and the module in it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use dacapo_cli::output;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokio::net::lookup_host;
 
 use crate::args::TargetFlags;
 use crate::client::Connection;
+use crate::clock;
 use crate::database::Database;
 use crate::guest;
 use crate::meter::Meter;
@@ -16,6 +20,18 @@ use crate::server::{Server, ServerPlan};
 
 /// The name that the module is uploaded under.
 const MODULE: &str = "bench";
+
+/// Between two looks at whether all runs are closed.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long runs may take before the measurement is given up.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Of a list of runs, how many there are.
+#[derive(Deserialize)]
+struct Page {
+    runs: Vec<IgnoredAny>,
+}
 
 /// A server that can be measured. Dropped, the server is killed first; then its
 /// database goes away.
@@ -101,6 +117,20 @@ impl Target {
     /// Memory of the server that is in RAM, if its process is known.
     pub(crate) fn resident_bytes(&self) -> Result<Option<u64>> {
         self.pid().map(process::resident_bytes).transpose()
+    }
+
+    /// Waits until no run of a workflow is open.
+    pub(crate) async fn until_all_closed(&self, workflow: &str) -> Result<()> {
+        let path = format!("runs?status=running&status=blocked&workflow_type={workflow}&limit=1");
+        let begun = clock::now();
+        loop {
+            let answer = self.connect().await?.get(&path).await?;
+            if answer.json::<Page>()?.runs.is_empty() {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < PATIENCE, "some runs of `{workflow}` do not complete");
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// `kill -9`.

@@ -11,6 +11,7 @@
 
 mod client;
 mod command;
+mod counted;
 mod database;
 mod effects;
 mod guests;
@@ -23,6 +24,7 @@ mod wait;
 
 pub use self::client::{Answer, Client, Run};
 pub use self::command::{Output, Running, dacapo, dacapo_running, dacapo_with_input};
+pub use self::counted::{CountedServer, Spent};
 pub use self::database::{Database, Kind};
 pub use self::effects::{Effect, Effects};
 pub use self::guests::guest;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 dacapo::module! {
-    workflows: [sequential, fan_out, sleep_until, steps_then_sleep, payload_steps],
+    workflows: [sequential, fan_out, sleep_until, steps_then_sleep, payload_steps, signals],
     activities: [noop, echo],
 }
 
@@ -70,6 +70,21 @@ async fn steps_then_sleep(input: StepsThenSleep) -> Result<u32, Failure> {
     }
     sleep(Duration::from_millis(input.millis)).await?;
     Ok(input.steps)
+}
+
+#[derive(Deserialize)]
+struct Signals {
+    count: u32,
+}
+
+/// `{"count": n}`: takes n signals `tick`, each of which says a number. Returns n.
+#[dacapo::workflow]
+async fn signals(input: Signals) -> Result<u32, Failure> {
+    let ticks = dacapo::signals::<u64>("tick");
+    for _ in 0..input.count {
+        ticks.recv().await?;
+    }
+    Ok(input.count)
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ pub(crate) mod w2_latency;
 pub(crate) mod w3_fan_out;
 pub(crate) mod w4_sleepers;
 pub(crate) mod w5_recovery;
+pub(crate) mod w6_signals;
 pub(crate) mod w7_replay;
 pub(crate) mod w8_floor;
 
@@ -20,6 +21,7 @@ pub(crate) async fn run(workload: Workload) -> Result<()> {
         Workload::W3(args) => w3_fan_out::run(args).await,
         Workload::W4(args) => w4_sleepers::run(args).await,
         Workload::W5(args) => w5_recovery::run(args).await,
+        Workload::W6(args) => w6_signals::run(args).await,
         Workload::W7(args) => w7_replay::run(args).await,
         Workload::W8(args) => w8_floor::run(args).await,
     }

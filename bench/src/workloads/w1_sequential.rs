@@ -102,7 +102,7 @@ pub(crate) async fn measure(
         rows_per_run,
     };
     output::note(&format!(
-        "{concurrency:4} at a time: {:8.1} runs/s, {:9.1} steps/s, p50 {:.2} ms, p99 {:.2} ms; {}",
+        "{concurrency:4} at a time: {:8.1} runs/s, {:9.1} steps/s, p50 {:.2} ms, p99 {:.2} ms; each run: {}",
         level.runs_per_s, level.steps_per_s, level.p50_ms, level.p99_ms, level.cost
     ));
     Ok(level)

@@ -64,7 +64,7 @@ pub(crate) async fn run(args: FanOut) -> Result<()> {
         cost,
     };
     output::note(&format!(
-        "{} at once: p50 {:.1} ms, min {:.1} ms, max {:.1} ms, {:.0} steps/s; {}",
+        "{} at once: p50 {:.1} ms, min {:.1} ms, max {:.1} ms, {:.0} steps/s; each run: {}",
         args.steps, found.p50_ms, found.min_ms, found.max_ms, found.steps_per_s, found.cost
     ));
     report::print("w3_fan_out", target.database_kind(), &args, &found)

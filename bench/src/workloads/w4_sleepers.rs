@@ -35,11 +35,7 @@ const HORIZON: Duration = Duration::from_secs(62);
 /// Before the first is due, clients begin to wait.
 const WAITERS_LEAD: Duration = Duration::from_secs(3);
 
-/// Between two looks at whether all are done.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// How long runs may be overdue before the measurement is given up.
-const PATIENCE: Duration = Duration::from_secs(600);
+const WORKFLOW: &str = "sleep_until";
 
 /// Very many runs asleep, and how late they wake.
 #[derive(Debug, clap::Args, Serialize)]
@@ -157,7 +153,7 @@ async fn measure(target: &Target, args: &Sleepers) -> Result<Found> {
     let start = meter.cost_since(&before, runs).await?;
     let due_by_then = due_before(schedule, clock::wall_micros());
     let starts_per_s = per_second(runs, started);
-    output::note(&format!("{runs} started, {starts_per_s:.0} per second; {start}"));
+    output::note(&format!("{runs} started, {starts_per_s:.0} per second; each: {start}"));
 
     tokio::time::sleep(Duration::from_secs_f64(args.evict_secs)).await;
     let resident_asleep = target.resident_bytes()?;
@@ -173,7 +169,7 @@ async fn measure(target: &Target, args: &Sleepers) -> Result<Found> {
     sleep_until(schedule.first_micros - micros(WAITERS_LEAD)).await;
     let before = meter.read().await?;
     let lag_at_client = Lag::new(wait_for_some(target, args, schedule).await?);
-    wait_for_all(target).await?;
+    target.until_all_closed(WORKFLOW).await?;
     let wake = meter.cost_since(&before, runs).await?;
     let (lags, last) = recorded_lags(target, schedule).await?;
     let lag_by_record = Lag::new(lags);
@@ -193,7 +189,7 @@ async fn measure(target: &Target, args: &Sleepers) -> Result<Found> {
     };
     output::note(&format!(
         "woken: {:.0} per second; late by p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms (client), p50 \
-         {:.1} ms, p99 {:.1} ms, max {:.1} ms (record); {}; {} bytes of RAM per sleeping run",
+         {:.1} ms, p99 {:.1} ms, max {:.1} ms (record); each: {}; {} bytes of RAM per sleeping run",
         found.wakes_per_s,
         found.lag_at_client.p50_ms,
         found.lag_at_client.p99_ms,
@@ -214,7 +210,7 @@ async fn schedule(target: &Target, args: &Sleepers) -> Result<Schedule> {
     let limit = Limit::Rounds(CALIBRATION_RUNS);
     let soon = async |_| (clock::wall_micros() + micros(CALIBRATION_SLEEP)) / 1_000;
     let elapsed = start(target, args, "calibration", limit, soon).await?;
-    wait_for_all(target).await?;
+    target.until_all_closed(WORKFLOW).await?;
     let lead = match args.lead_secs {
         Some(seconds) => Duration::from_secs_f64(seconds),
         None => {
@@ -242,7 +238,7 @@ async fn start(
     let clients = connections(target.address()?, args.concurrency).await?;
     let outcome = closed_loop(clients, limit, async |client: &mut Connection, number| {
         let input = json!({ "at_millis": due_millis(number).await });
-        let body = named_start_body("sleep_until", &format!("{name}-{number}"), &input);
+        let body = named_start_body(WORKFLOW, &format!("{name}-{number}"), &input);
         client.start(body).await.map(drop)
     })
     .await?;
@@ -281,20 +277,6 @@ async fn wait_for_some(
     .await
 }
 
-/// Waits until no sleeper is left.
-async fn wait_for_all(target: &Target) -> Result<()> {
-    let begun = clock::now();
-    loop {
-        let path = "runs?status=running&status=blocked&workflow_type=sleep_until&limit=1";
-        let answer = target.connect().await?.get(path).await?;
-        if answer.json::<Page>()?.runs.is_empty() {
-            return Ok(());
-        }
-        ensure!(begun.elapsed() < PATIENCE, "some runs do not wake");
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
 #[derive(Deserialize)]
 struct Page {
     runs: Vec<Listed>,
@@ -313,7 +295,7 @@ async fn recorded_lags(target: &Target, schedule: Schedule) -> Result<(Vec<Durat
     let (mut lags, mut last) = (Vec::new(), 0);
     let mut token = String::new();
     loop {
-        let path = format!("runs?status=completed&workflow_type=sleep_until&limit=1000{token}");
+        let path = format!("runs?status=completed&workflow_type={WORKFLOW}&limit=1000{token}");
         let answer = connection.get(&path).await?;
         let page: Page = answer.json()?;
         for run in &page.runs {

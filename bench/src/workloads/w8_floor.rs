@@ -115,7 +115,7 @@ async fn measure(
     };
     output::note(&format!(
         "{concurrency:4} at a time: {:8.1} runs/s, {:9.1} steps/s, {:9.1} rows/s, {commits} \
-         commits; {}",
+         commits; each run: {}",
         level.runs_per_s, level.steps_per_s, level.rows_per_s, level.cost
     ));
     Ok(level)

@@ -4,6 +4,7 @@
 
 mod activities;
 mod cache;
+mod calls;
 mod guests;
 mod history;
 mod limits;
