@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::{RunId, RunKey};
+use dacapo_model::ids::{EventId, RunId, RunKey};
 use dacapo_store::Store;
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::timer::TimerRow;
@@ -24,7 +24,10 @@ const BATCH_MAX: usize = 128;
 const EVENTS_EACH: u32 = 100;
 
 /// Events read by one statement of a long history.
-const PAGE: u32 = 5_000;
+const PAGE: u32 = 2_500;
+
+/// Pages of a very long history that are read at a time.
+const PAGES_AT_ONCE: u64 = 4;
 
 /// A run as the store has it.
 pub(crate) struct StoredRun {
@@ -119,13 +122,22 @@ async fn complete(store: &dyn Store, run: &mut StoredRun) -> Result<()> {
     if run.history.len() < EVENTS_EACH as usize {
         return Ok(());
     }
+    let key = run.execution.key;
+    let mut pages_at_once = 1;
     while let Some(last) = run.history.last() {
-        let page = store.load_history(run.execution.key, last.id.next(), PAGE).await?;
-        let full = page.len() >= PAGE as usize;
-        run.history.extend(page);
-        if !full {
-            break;
+        // Ids have no gaps, so the next pages can be asked for before this one
+        // is there: the store reads them while others are taken apart.
+        let from = last.id.next().0;
+        let starts = (0..pages_at_once).map(|page| EventId(from + page * u64::from(PAGE)));
+        let pages = starts.map(|start| store.load_history(key, start, PAGE));
+        for page in futures::future::try_join_all(pages).await? {
+            let is_last = page.len() < PAGE as usize;
+            run.history.extend(page);
+            if is_last {
+                return Ok(());
+            }
         }
+        pages_at_once = PAGES_AT_ONCE;
     }
     Ok(())
 }

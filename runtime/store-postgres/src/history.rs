@@ -7,7 +7,7 @@ use dacapo_model::ids::{EventId, RunKey};
 use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::history::HistoryStore;
-use dacapo_store::record::RowName;
+use dacapo_store::record::{EventPlace, RowName};
 use uuid::Uuid;
 
 use crate::{PostgresStore, error};
@@ -24,7 +24,7 @@ struct EventRow {
 
 impl EventRow {
     fn into_event(self, key: RunKey) -> Result<HistoryEvent> {
-        let place = format!("{key}/{}", self.event_id);
+        let place = EventPlace { key, event_id: self.event_id };
         let row = RowName { table: TABLE, key: &place };
         Ok(HistoryEvent {
             id: EventId(row.unsigned("event_id", self.event_id)?),

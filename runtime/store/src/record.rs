@@ -6,10 +6,11 @@
 //! is kept in JSON, where it is escaped: U+0000 is written as U+0010 `0` (U+0010
 //! is the control character "data link escape"), and U+0010 itself is doubled.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use dacapo_model::event::EventAttributes;
+use dacapo_model::ids::RunKey;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use serde::Serialize;
@@ -84,6 +85,20 @@ pub struct RowName<'a> {
     pub table: &'static str,
     /// The row's key.
     pub key: &'a (dyn Display + Send + Sync),
+}
+
+/// The place of an event in `history_events`, put into words only if it is needed.
+pub struct EventPlace {
+    /// Its run.
+    pub key: RunKey,
+    /// Its position.
+    pub event_id: i64,
+}
+
+impl Display for EventPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.key, self.event_id)
+    }
 }
 
 impl RowName<'_> {
