@@ -79,16 +79,19 @@ async fn work(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Job>) {
                     let _ = job.done.send(Ok(runs.remove(&job.key.run_id)));
                 }
             }
-            // One of them may be unreadable; the others must not suffer for it.
-            Err(_) if batch.len() > 1 => {
+            // It would not answer each of them either, one time-out after another.
+            Err(StoreError::Unavailable { source }) => {
+                let reason = source.to_string();
+                for job in batch.drain(..) {
+                    let source = reason.clone().into();
+                    let _ = job.done.send(Err(StoreError::Unavailable { source }));
+                }
+            }
+            // One of them is unreadable; the others must not suffer for it.
+            Err(_) => {
                 for job in batch.drain(..) {
                     let read = find(&*store, &[job.key]).await;
                     let _ = job.done.send(read.map(|mut runs| runs.remove(&job.key.run_id)));
-                }
-            }
-            Err(error) => {
-                if let Some(job) = batch.pop() {
-                    let _ = job.done.send(Err(error));
                 }
             }
         }
@@ -156,4 +159,31 @@ pub(crate) async fn load_all(
 
 fn stopped() -> StoreError {
     StoreError::Unavailable { source: "the node is stopping".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use dacapo_store::conformance::fixtures::execution;
+    use dacapo_store::faulty::{Fault, FaultyStore, Operation};
+    use dacapo_store::memory::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_is_asked_once_for_all_who_wait() {
+        let asked = Arc::new(AtomicU64::new(0));
+        let counted = asked.clone();
+        let store = FaultyStore::new(Arc::new(MemoryStore::new()), move |call| {
+            counted.fetch_add(u64::from(call.operation == Operation::FindRuns), Ordering::SeqCst);
+            Fault::Unavailable
+        });
+        let loader = Loader::start(Arc::new(store));
+        let loads = (1..=3).map(|number| loader.load(execution("order-1", number).key));
+        for read in futures::future::join_all(loads).await {
+            assert!(matches!(read, Err(StoreError::Unavailable { .. })));
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
 }
