@@ -26,13 +26,13 @@ impl CommitStore for PostgresStore {
         let batch = Batch::fold(units)?;
         let held = held(shards)?;
         self.counters.add_statements(1);
-        let mut connection = self.commits.take().await.map_err(unavailable)?;
+        let mut taken = self.commits.take().await.map_err(unavailable)?;
         let outcome = if batch.is_append_only() {
-            append(&mut connection, &held, &batch).await?
+            append(&mut taken.connection, &held, &batch).await?
         } else {
-            write(&mut connection, &held, &batch).await?
+            write(&mut taken.connection, &held, &batch).await?
         };
-        self.commits.keep(connection);
+        self.commits.keep(taken);
         if let Outcome { shard_id: Some(shard_id), epoch: Some(epoch) } = outcome {
             return Err(fenced(shard_id, epoch));
         }

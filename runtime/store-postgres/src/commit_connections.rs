@@ -11,6 +11,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, PgPool, Postgres};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::TEST_AFTER_IDLE;
 
@@ -18,7 +19,17 @@ use crate::TEST_AFTER_IDLE;
 #[derive(Debug)]
 pub(crate) struct CommitConnections {
     pool: PgPool,
+    /// One for each connection that the pool may open: who has a turn finds one
+    /// kept, or the pool has one left. Without it, those who wait for the pool
+    /// would wait for connections that never come back to it.
+    turns: Semaphore,
     kept: Mutex<Vec<Kept>>,
+}
+
+/// A connection in use. Dropped, it goes to the pool.
+pub(crate) struct Taken<'a> {
+    pub(crate) connection: PoolConnection<Postgres>,
+    turn: SemaphorePermit<'a>,
 }
 
 #[derive(Debug)]
@@ -28,25 +39,29 @@ struct Kept {
 }
 
 impl CommitConnections {
-    pub(crate) fn new(pool: PgPool) -> Self {
-        Self { pool, kept: Mutex::new(Vec::new()) }
+    /// Of a pool that opens at most `connections`.
+    pub(crate) fn new(pool: PgPool, connections: usize) -> Self {
+        Self { pool, turns: Semaphore::new(connections), kept: Mutex::new(Vec::new()) }
     }
 
     /// A connection that works, as far as can be known. To be given back with
-    /// [`Self::keep`] after a success; dropped, it goes to the pool.
-    pub(crate) async fn take(&self) -> sqlx::Result<PoolConnection<Postgres>> {
+    /// [`Self::keep`] after a success.
+    pub(crate) async fn take(&self) -> sqlx::Result<Taken<'_>> {
+        let turn = self.turns.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
         let kept = self.kept.lock().pop();
         if let Some(Kept { mut connection, used_at }) = kept
             && (used_at.elapsed() < TEST_AFTER_IDLE || connection.ping().await.is_ok())
         {
-            return Ok(connection);
+            return Ok(Taken { connection, turn });
         }
-        self.pool.acquire().await
+        Ok(Taken { connection: self.pool.acquire().await?, turn })
     }
 
-    pub(crate) fn keep(&self, connection: PoolConnection<Postgres>) {
-        let kept = Kept { connection, used_at: now() };
-        self.kept.lock().push(kept);
+    pub(crate) fn keep(&self, taken: Taken<'_>) {
+        let Taken { connection, turn } = taken;
+        self.kept.lock().push(Kept { connection, used_at: now() });
+        // Not before: the next one is to find it there.
+        drop(turn);
     }
 
     pub(crate) async fn close(&self) {

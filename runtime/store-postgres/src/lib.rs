@@ -115,7 +115,7 @@ impl PostgresStore {
             .map_err(unavailable)?;
         Ok(Self {
             pool,
-            commits: CommitConnections::new(commits),
+            commits: CommitConnections::new(commits, COMMITS_AT_ONCE),
             unlimited,
             takeover_timeout: options.takeover_timeout,
             counters: Counters::default(),
