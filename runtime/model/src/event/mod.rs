@@ -1,0 +1,258 @@
+//! The recorded vocabulary. Append-only: a variant, a field or its meaning is
+//! never changed once histories hold it. Names follow Temporal's events.
+//!
+//! *Inputs* are things that happened to a run and are delivered to its guest;
+//! *commands* are things the guest asked for, matched again on replay. Each
+//! event has at most one [`Payload`], which stores keep beside the attributes,
+//! byte for byte.
+
+mod activity;
+mod started;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::activity::{ActivityOptions, TimeoutType};
+pub use self::started::WorkflowExecutionStarted;
+use crate::failure::Failure;
+use crate::ids::{EventId, OperationId, RequestId, RunId, SignalName, TypeName};
+use crate::payload::Payload;
+use crate::retry::RetryState;
+use crate::time::Timestamp;
+
+/// One recorded fact about a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryEvent {
+    /// Its position, from 1, without gaps.
+    pub id: EventId,
+    /// When it was recorded. Never before the event ahead of it.
+    pub time: Timestamp,
+    /// What happened.
+    pub attributes: EventAttributes,
+}
+
+/// What happened, by type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum EventAttributes {
+    /// The run exists. Always the first event, and nowhere else.
+    WorkflowExecutionStarted(Box<WorkflowExecutionStarted>),
+    /// Input: someone asked the run to cancel. At most once.
+    WorkflowExecutionCancelRequested {
+        /// Why, for people.
+        reason: String,
+        /// By which a repeat is recognised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+    },
+    /// Input: someone sent the run a message.
+    WorkflowExecutionSignaled {
+        /// What it is about.
+        signal_name: SignalName,
+        /// By which a repeat is recognised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+        /// What it says.
+        #[serde(skip)]
+        input: Payload,
+    },
+    /// Closing: the workflow returned a result.
+    WorkflowExecutionCompleted {
+        /// The result.
+        #[serde(skip)]
+        result: Payload,
+    },
+    /// Closing: the workflow returned a failure.
+    WorkflowExecutionFailed {
+        /// The failure.
+        failure: Failure,
+    },
+    /// Closing: the workflow ended because it was asked to.
+    WorkflowExecutionCanceled {
+        /// What it had to say.
+        details: String,
+    },
+    /// Closing: ended from outside without asking the workflow.
+    WorkflowExecutionTerminated {
+        /// Why, for people.
+        reason: String,
+    },
+    /// Closing: goes on as a new run, started in the same transition.
+    WorkflowExecutionContinuedAsNew {
+        /// The new run.
+        new_run_id: RunId,
+        /// What it runs.
+        workflow_type: TypeName,
+        /// Its argument.
+        #[serde(skip)]
+        input: Payload,
+    },
+    /// The guest could not go on from here: the run was blocked. What the guest
+    /// asked for in the activation that failed was not recorded; inputs that
+    /// follow this event are delivered after what the guest asks for when the
+    /// activation is tried again.
+    WorkflowTaskFailed {
+        /// The stable code of the fault.
+        code: String,
+        /// What happened.
+        message: String,
+    },
+    /// Command: an activity is to be run. After a crash it is run again unless
+    /// an event below closes it.
+    ActivityTaskScheduled {
+        /// The guest's name for it.
+        operation_id: OperationId,
+        /// What to run.
+        activity_type: TypeName,
+        /// Its argument.
+        #[serde(skip)]
+        input: Payload,
+        /// How.
+        #[serde(
+            default = "ActivityOptions::unnamed",
+            skip_serializing_if = "ActivityOptions::are_unnamed"
+        )]
+        options: ActivityOptions,
+    },
+    /// An attempt is about to start. Written only for activities that may be
+    /// tried once: after a crash such an attempt is lost, not repeated.
+    ActivityTaskStarted {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// From 1.
+        attempt: u32,
+    },
+    /// Input: an activity returned.
+    ActivityTaskCompleted {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// The guest's name for it.
+        operation_id: OperationId,
+        /// The attempt that returned.
+        attempt: u32,
+        /// What it returned.
+        #[serde(skip)]
+        result: Payload,
+    },
+    /// Input: an activity failed and is not tried again.
+    ActivityTaskFailed {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// The guest's name for it.
+        operation_id: OperationId,
+        /// The last attempt.
+        attempt: u32,
+        /// Why it failed.
+        failure: Failure,
+        /// Why it is not tried again.
+        retry_state: RetryState,
+    },
+    /// Input: an activity ran out of time and is not tried again.
+    ActivityTaskTimedOut {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// The guest's name for it.
+        operation_id: OperationId,
+        /// The last attempt.
+        attempt: u32,
+        /// Which timeout elapsed.
+        timeout_type: TimeoutType,
+        /// What the attempt before failed with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_failure: Option<Failure>,
+    },
+    /// Command: the guest gave an activity up.
+    ActivityTaskCanceled {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// The guest's name for it.
+        operation_id: OperationId,
+    },
+    /// Command: a timer is to fire.
+    TimerStarted {
+        /// The guest's name for it.
+        operation_id: OperationId,
+        /// Not before then.
+        fire_at: Timestamp,
+    },
+    /// Input: a timer fired.
+    TimerFired {
+        /// Its `TimerStarted`.
+        started_event_id: EventId,
+        /// The guest's name for it.
+        operation_id: OperationId,
+    },
+    /// Command: the guest gave a timer up.
+    TimerCanceled {
+        /// Its `TimerStarted`.
+        started_event_id: EventId,
+        /// The guest's name for it.
+        operation_id: OperationId,
+    },
+}
+
+impl EventAttributes {
+    /// The name of the type, as stored and shown.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::WorkflowExecutionStarted(_) => "WorkflowExecutionStarted",
+            Self::WorkflowExecutionCancelRequested { .. } => "WorkflowExecutionCancelRequested",
+            Self::WorkflowExecutionSignaled { .. } => "WorkflowExecutionSignaled",
+            Self::WorkflowExecutionCompleted { .. } => "WorkflowExecutionCompleted",
+            Self::WorkflowExecutionFailed { .. } => "WorkflowExecutionFailed",
+            Self::WorkflowExecutionCanceled { .. } => "WorkflowExecutionCanceled",
+            Self::WorkflowExecutionTerminated { .. } => "WorkflowExecutionTerminated",
+            Self::WorkflowExecutionContinuedAsNew { .. } => "WorkflowExecutionContinuedAsNew",
+            Self::WorkflowTaskFailed { .. } => "WorkflowTaskFailed",
+            Self::ActivityTaskScheduled { .. } => "ActivityTaskScheduled",
+            Self::ActivityTaskStarted { .. } => "ActivityTaskStarted",
+            Self::ActivityTaskCompleted { .. } => "ActivityTaskCompleted",
+            Self::ActivityTaskFailed { .. } => "ActivityTaskFailed",
+            Self::ActivityTaskTimedOut { .. } => "ActivityTaskTimedOut",
+            Self::ActivityTaskCanceled { .. } => "ActivityTaskCanceled",
+            Self::TimerStarted { .. } => "TimerStarted",
+            Self::TimerFired { .. } => "TimerFired",
+            Self::TimerCanceled { .. } => "TimerCanceled",
+        }
+    }
+
+    /// The payload and its field's name, for the types that have one.
+    pub fn payload(&self) -> Option<(&'static str, &Payload)> {
+        match self {
+            Self::WorkflowExecutionStarted(started) => Some(("input", &started.input)),
+            Self::WorkflowExecutionSignaled { input, .. }
+            | Self::ActivityTaskScheduled { input, .. }
+            | Self::WorkflowExecutionContinuedAsNew { input, .. } => Some(("input", input)),
+            Self::WorkflowExecutionCompleted { result }
+            | Self::ActivityTaskCompleted { result, .. } => Some(("result", result)),
+            _ => None,
+        }
+    }
+
+    /// Puts back the payload that [`Self::payload`] named, after the rest was
+    /// read without it. Does nothing for types that have none.
+    pub fn set_payload(&mut self, payload: Payload) {
+        match self {
+            Self::WorkflowExecutionStarted(started) => started.input = payload,
+            Self::WorkflowExecutionSignaled { input, .. }
+            | Self::ActivityTaskScheduled { input, .. }
+            | Self::WorkflowExecutionContinuedAsNew { input, .. } => *input = payload,
+            Self::WorkflowExecutionCompleted { result }
+            | Self::ActivityTaskCompleted { result, .. } => *result = payload,
+            _ => {}
+        }
+    }
+
+    /// True for the last event of a history.
+    pub fn is_closing(&self) -> bool {
+        matches!(
+            self,
+            Self::WorkflowExecutionCompleted { .. }
+                | Self::WorkflowExecutionFailed { .. }
+                | Self::WorkflowExecutionCanceled { .. }
+                | Self::WorkflowExecutionTerminated { .. }
+                | Self::WorkflowExecutionContinuedAsNew { .. }
+        )
+    }
+}
