@@ -3,6 +3,9 @@
 
 use std::sync::Arc;
 
+use dacapo_model::ids::EventId;
+use dacapo_model::time::Timestamp;
+
 use crate::error::Result;
 use crate::loader;
 use crate::run::{self, Loaded, Origin};
@@ -11,9 +14,14 @@ use crate::runtime::Shared;
 /// Runs read by one set of statements.
 const PAGE: u32 = 200;
 
+/// Events of runs with an overdue timer that are handed to their actors. Beyond
+/// it the timers wake them, and their histories are read again: for each the
+/// whole history would wait in memory for its turn.
+const OVERDUE_EVENTS_MAX: usize = 200_000;
+
 /// Reads all open runs, page by page.
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
-    let (mut found, mut resumed) = (0_usize, 0_usize);
+    let (mut found, mut resumed, mut overdue_events) = (0_usize, 0_usize, 0_usize);
     let mut after = None;
     loop {
         let page = shared.store.open_executions(after, PAGE).await?;
@@ -36,7 +44,15 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
                         run::spawn(shared, run, mailbox, Origin::Loaded(Box::new(loaded)));
                     }
                 }
-                Ok(_sleeping) => {}
+                Ok(loaded) => {
+                    if let Some(event_id) = overdue(&loaded, shared.clock.now())
+                        && overdue_events + loaded.history.len() <= OVERDUE_EVENTS_MAX
+                    {
+                        resumed += 1;
+                        overdue_events += loaded.history.len();
+                        run::wake_overdue(shared, &run, event_id, loaded);
+                    }
+                }
                 // One bad run must not keep the others from running.
                 Err(error) => {
                     tracing::error!(run_id = %run.key, error = ?error, "run can't be recovered");
@@ -52,4 +68,13 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
 fn has_work(loaded: &Loaded) -> bool {
     loaded.needs_activation
         || loaded.state.activities.values().any(|activity| activity.retry_at.is_none())
+}
+
+/// The timer row that should have woken the run before now, if there is one.
+fn overdue(loaded: &Loaded, now: Timestamp) -> Option<EventId> {
+    let timers = loaded.state.timers.iter().map(|(event_id, timer)| (*event_id, timer.fire_at));
+    let retries = loaded.state.activities.iter();
+    let retries = retries.filter_map(|(event_id, activity)| Some((*event_id, activity.retry_at?)));
+    let first = timers.chain(retries).min_by_key(|(_, fire_at)| *fire_at);
+    first.filter(|(_, fire_at)| *fire_at <= now).map(|(event_id, _)| event_id)
 }

@@ -2,12 +2,16 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+use dacapo_service::Runtime;
+use dacapo_service::clock::{Clock, SystemClock};
 use dacapo_service::config::ServiceConfig;
 use dacapo_store::faulty::{Fault, Operation};
 use support::guests::ScriptedHost;
@@ -146,6 +150,31 @@ async fn an_idle_run_leaves_memory_and_wakes_for_its_timer() {
         EventAttributes::WorkflowExecutionCompleted { result: Payload::from(b"awake".to_vec()) }
     );
     assert_eq!(host.launches.load(Ordering::SeqCst), 2, "it left memory and was replayed");
+}
+
+/// The clock of a node that starts an hour later.
+struct LaterClock;
+
+impl Clock for LaterClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().after(Duration::from_secs(3_600))
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_timer_is_overdue_when_a_node_starts_is_read_once() {
+    let (host, calls) = (ScriptedHost::new(), Calls::default());
+    let store = scripted(memory(), &calls, |_| Fault::None);
+    let first = start(store.clone(), &host).await;
+    first.start_run(request("sleep", "s", "600000")).await.expect("started");
+    first.shutdown().await;
+
+    calls.clear();
+    let later = Runtime::start(store, host, Arc::new(LaterClock), ServiceConfig::default());
+    let later = later.await.expect("the runtime starts");
+    assert_eq!(result(&later, "s").await.status, ExecutionStatus::Completed);
+    assert_eq!(calls.count(Operation::LoadHistories), 1);
+    assert_eq!(calls.count(Operation::LoadHistory), 0);
 }
 
 #[tokio::test]

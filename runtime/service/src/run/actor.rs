@@ -354,7 +354,10 @@ impl Actor {
 
     /// The run waits: others may have its place in memory.
     fn rest(&mut self) {
-        self.history = None;
+        // Whatever woke it is about to need what was just read.
+        if self.mailbox.is_empty() {
+            self.history = None;
+        }
         if self.guest.is_some() && self.shared.residency.mark_idle(self.run.key.run_id) {
             self.drop_guest();
         }

@@ -82,7 +82,24 @@ pub(crate) async fn deliver(
 
 /// Tells a run that a timer row is due. False if its mailbox is full.
 pub(crate) fn try_wake(shared: &Arc<Shared>, run: &Arc<OpenRun>, event_id: EventId) -> bool {
-    try_deliver(shared, run, Message::Input { input: Input::TimerDue { event_id }, answer: None })
+    try_deliver(shared, run, timer_due(event_id))
+}
+
+/// Tells a run that was just read that a timer row is due, so that it need not be
+/// read again.
+pub(crate) fn wake_overdue(
+    shared: &Arc<Shared>,
+    run: &Arc<OpenRun>,
+    event_id: EventId,
+    loaded: Loaded,
+) {
+    if let Posted::Wake(mailbox) = run.post(timer_due(event_id)) {
+        spawn(shared, run.clone(), mailbox, Origin::Loaded(Box::new(loaded)));
+    }
+}
+
+fn timer_due(event_id: EventId) -> Message {
+    Message::Input { input: Input::TimerDue { event_id }, answer: None }
 }
 
 /// Asks a run to give its instance up. A run that is too busy to hear it is not
