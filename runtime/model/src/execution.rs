@@ -24,11 +24,13 @@ pub enum ExecutionStatus {
     Terminated,
     /// Closed, and goes on as a new run.
     ContinuedAsNew,
+    /// Closed because its time was over.
+    TimedOut,
 }
 
 impl ExecutionStatus {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Running,
         Self::Blocked,
         Self::Completed,
@@ -36,6 +38,7 @@ impl ExecutionStatus {
         Self::Canceled,
         Self::Terminated,
         Self::ContinuedAsNew,
+        Self::TimedOut,
     ];
 
     /// As stored and shown.
@@ -48,6 +51,7 @@ impl ExecutionStatus {
             Self::Canceled => "canceled",
             Self::Terminated => "terminated",
             Self::ContinuedAsNew => "continued_as_new",
+            Self::TimedOut => "timed_out",
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dacapo_model::ids::EventId;
 use dacapo_store::conformance::fixtures::{
     Owned, any_event, append, assert_fenced, event, execution, start,
 };
@@ -9,7 +10,7 @@ use dacapo_store::conformance::samples::every_event;
 use dacapo_store::error::StoreError;
 use dacapo_store_sqlite::SqliteStore;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Row, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 
 fn directory() -> TempDir {
@@ -37,6 +38,45 @@ async fn everything_is_there_after_opening_again() {
     let owned = Owned::of(open(&directory).await).await;
     assert_eq!(owned.stored(&run).await, Some(run.clone()));
     assert_eq!(owned.history(run.key).await, start(&run).events);
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_keeps_its_runs_and_timers() {
+    let directory = directory();
+    let mut connection = SqliteConnectOptions::new()
+        .filename(directory.path().join("dacapo.db"))
+        .create_if_missing(true)
+        .connect()
+        .await
+        .expect("creates");
+    let migrations = sqlx::migrate!("../../migrations/sqlite");
+    migrations.run_to(1, &mut connection).await.expect("migrates");
+    let run = execution("order-1", 1);
+    sqlx::query(
+        "INSERT INTO workflow_executions
+         VALUES (?1, ?2, 'default', 'order-1', ?3, ?4, NULL, 'running', NULL, ?5, NULL)",
+    )
+    .bind(run.key.hash.0)
+    .bind(run.key.run_id.0)
+    .bind(run.workflow_type.as_str())
+    .bind(&run.module_digest.0[..])
+    .bind(run.started_at.as_micros())
+    .execute(&mut connection)
+    .await
+    .expect("inserts a run");
+    sqlx::query("INSERT INTO workflow_timers VALUES (?1, ?2, 2, 17, 'timer', NULL, NULL)")
+        .bind(run.key.hash.0)
+        .bind(run.key.run_id.0)
+        .execute(&mut connection)
+        .await
+        .expect("inserts a timer");
+    connection.close().await.expect("closes");
+
+    let owned = Owned::of(open(&directory).await).await;
+    assert_eq!(owned.stored(&run).await, Some(run.clone()));
+    let timers = owned.store.run_timers(&[run.key]).await.expect("reads");
+    assert_eq!(timers.len(), 1);
+    assert_eq!((timers[0].event_id, timers[0].fire_at.as_micros()), (EventId(2), 17));
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ mirror! {
         Terminated,
         /// Closed, and goes on as a new run.
         ContinuedAsNew,
+        /// Closed because its time was over.
+        TimedOut,
     }
 }
 
