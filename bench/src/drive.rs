@@ -97,7 +97,7 @@ impl Stage {
 
     /// Starts a run and plays it until it waits.
     pub async fn start(&self, workflow: &str, input: &str) -> Result<Play> {
-        let (state, first) = decide::start(self.started(workflow, input)?, [], START);
+        let (state, first) = decide::start(self.started(workflow, input)?, [], [], START);
         let instance = self.host.launch(Arc::clone(&self.context)).await.map_err(failed)?;
         let context = Arc::clone(&self.context);
         let mut play = Play { state, history: Vec::new(), instance, context };

@@ -58,12 +58,16 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::NamespaceNotFound
         | ErrorCode::ModuleNotFound
         | ErrorCode::WorkflowTypeNotFound
-        | ErrorCode::RunNotFound => StatusCode::NOT_FOUND,
+        | ErrorCode::RunNotFound
+        | ErrorCode::UpdateNotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::WorkflowTypeAmbiguous
         | ErrorCode::WorkflowAlreadyStarted
         | ErrorCode::RunClosed
-        | ErrorCode::TooManySignals => StatusCode::CONFLICT,
+        | ErrorCode::TooManySignals
+        | ErrorCode::TooManyUpdates
+        | ErrorCode::QueryNotServed => StatusCode::CONFLICT,
+        ErrorCode::QueryFailed => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::ModuleTooLarge | ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::ModuleInvalid | ErrorCode::ModuleWrongWorld | ErrorCode::ModuleImportUnknown => {
             StatusCode::UNPROCESSABLE_ENTITY

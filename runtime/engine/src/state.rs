@@ -14,6 +14,9 @@ use dacapo_model::time::Timestamp;
 
 #[cfg(test)]
 mod tests;
+mod updates;
+
+pub use self::updates::{UpdateStage, Updates};
 
 /// An event that can't follow the ones before it. The history is corrupt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,11 +71,12 @@ pub struct CancelRequest {
     pub request_id: Option<RequestId>,
 }
 
-/// The state of one run. Made by events and nothing else, but for two things that
+/// The state of one run. Made by events and nothing else, but for three things that
 /// are no events and that recovery reads elsewhere:
 ///
 /// * the retry fields of activities, which live in timer rows
 ///   (see [`Self::plan_retry`]);
+/// * updates that the guest has not decided about (see [`Updates::admit`]);
 /// * that a blocked run is tried again: history says `Blocked` until the guest
 ///   has asked for something, the run's row says `Running` at once. While the two
 ///   differ, [`Self::status`] is what the row says.
@@ -103,6 +107,8 @@ pub struct RunState {
     /// By which repeats of signals are recognised, also once the run is closed.
     /// As many as there are signals at most, so what limits these limits it.
     signal_requests: BTreeSet<RequestId>,
+    /// What callers asked it to do, and wait for.
+    pub updates: Updates,
     /// Activities without an outcome, by their `ActivityTaskScheduled`.
     pub activities: BTreeMap<EventId, PendingActivity>,
     /// Timers that have not fired, by their `TimerStarted`.
@@ -154,6 +160,7 @@ impl RunState {
             cancel_request: None,
             signals: 0,
             signal_requests: BTreeSet::new(),
+            updates: Updates::default(),
             activities: BTreeMap::new(),
             timers: BTreeMap::new(),
             operations: BTreeMap::new(),
@@ -197,6 +204,17 @@ impl RunState {
                     return Err(illegal(event, "a repeat of a signal is not recorded"));
                 }
                 self.signals += 1;
+            }
+            EventAttributes::WorkflowExecutionUpdateAccepted(accepted) => {
+                if !self.updates.accept(&accepted.update_id, event.id) {
+                    return Err(illegal(event, "an update is accepted once"));
+                }
+            }
+            EventAttributes::WorkflowExecutionUpdateCompleted(completed) => {
+                let (update_id, accepted_by) = (&completed.update_id, completed.accepted_event_id);
+                if !self.updates.complete(update_id, accepted_by, event.id) {
+                    return Err(illegal(event, "it names no update without an outcome"));
+                }
             }
             EventAttributes::WorkflowExecutionCompleted { .. } => {
                 self.close(ExecutionStatus::Completed);
@@ -300,6 +318,7 @@ impl RunState {
         self.activities.clear();
         self.timers.clear();
         self.operations.clear();
+        self.updates.close();
     }
 
     /// The event that opened an operation which is still open.
@@ -337,11 +356,13 @@ impl RunState {
     }
 }
 
-/// True for events that record what a guest asked for.
+/// True for events that record what a guest did.
 pub(crate) fn is_command(attributes: &EventAttributes) -> bool {
     matches!(
         attributes,
         EventAttributes::ActivityTaskScheduled { .. }
+            | EventAttributes::WorkflowExecutionUpdateAccepted(_)
+            | EventAttributes::WorkflowExecutionUpdateCompleted(_)
             | EventAttributes::ActivityTaskCanceled { .. }
             | EventAttributes::TimerStarted { .. }
             | EventAttributes::TimerCanceled { .. }

@@ -3,9 +3,10 @@
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::{Blocked, ExecutionStatus};
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{EventId, RunId, TypeName};
+use dacapo_model::ids::{EventId, QueryName, RunId, TypeName, UpdateId};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::AdmittedUpdate;
 
 use crate::state::RunState;
 
@@ -16,6 +17,11 @@ pub struct Transition {
     pub events: Vec<HistoryEvent>,
     /// Rows of the timer outbox to set or remove, in order.
     pub timers: Vec<TimerChange>,
+    /// Rows of updates that the guest has not decided about, to set or remove, in
+    /// order.
+    pub updates: Vec<UpdateChange>,
+    /// Values that the guest shows from now on; the last of a name counts.
+    pub published: Vec<(QueryName, Payload)>,
     /// Present if what the run's summary shows has changed.
     pub status: Option<StatusChange>,
     /// To do once all of it is committed.
@@ -48,6 +54,15 @@ pub enum TimerChange {
         /// The event the row belongs to.
         event_id: EventId,
     },
+}
+
+/// A change of the updates that wait for the guest.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UpdateChange {
+    /// One arrived.
+    Admit(AdmittedUpdate),
+    /// The guest decided, or will not.
+    Remove(UpdateId),
 }
 
 /// What a run's summary shows from now on.
@@ -85,19 +100,46 @@ pub enum Effect {
         input: Payload,
         /// The signals that it begins with, by the events of this run.
         unread_signals: Vec<EventId>,
+        /// The updates that this run has not decided about, which go over to it.
+        admitted: Vec<AdmittedUpdate>,
+    },
+    /// Whoever waits for an update may know that it was accepted.
+    UpdateAccepted {
+        /// Which one.
+        update_id: UpdateId,
+    },
+    /// Whoever waits for an update may have its outcome.
+    UpdateCompleted {
+        /// Which one.
+        update_id: UpdateId,
+        /// What it came to.
+        outcome: Result<Payload, Failure>,
+    },
+    /// Whoever waits for an update may know that it was rejected.
+    UpdateRejected {
+        /// Which one.
+        update_id: UpdateId,
+        /// Why.
+        failure: Failure,
     },
 }
 
 impl Transition {
     /// True if there is nothing to commit.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.timers.is_empty() && self.status.is_none()
+        self.events.is_empty()
+            && self.timers.is_empty()
+            && self.updates.is_empty()
+            && self.published.is_empty()
+            && self.status.is_none()
     }
 
     /// Adds a later transition of the same run.
     pub fn extend(&mut self, later: Self) {
         self.events.extend(later.events);
         self.timers.extend(later.timers);
+        self.updates.extend(later.updates);
+        self.published.extend(later.published);
         self.effects.extend(later.effects);
         if later.status.is_some() {
             self.status = later.status;
@@ -140,6 +182,8 @@ impl Transition {
             }
             self.effects.push(Effect::StopActivity { scheduled_event_id: *event_id });
         }
+        let undecided = state.updates.admitted();
+        self.updates.extend(undecided.map(|it| UpdateChange::Remove(it.update.id)));
         self.record(state, now, attributes);
         self.status = Some(StatusChange {
             status: state.status,

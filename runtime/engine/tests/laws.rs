@@ -27,7 +27,7 @@ use support::guest::Guest;
 use support::mutation::{alter_command, mutations, renumber};
 use support::program::programs;
 use support::script::scripts;
-use support::simulation::{Residency, Simulation};
+use support::simulation::{Residency, Simulation, asks_for_nothing_new};
 use support::stored::{listing, stored};
 
 /// Enough cases to meet rare orders of events; `PROPTEST_CASES` asks for more.
@@ -138,7 +138,7 @@ fn replays_consistently_if_at_all(run: &Simulation, history: &[HistoryEvent]) ->
     if !state.status.is_open() {
         // A run that was terminated while it was blocked has more to ask for.
         support::ensure!(
-            state.status == ExecutionStatus::Terminated || commands.is_empty(),
+            state.status == ExecutionStatus::Terminated || asks_for_nothing_new(&commands),
             "replay of a closed run asks for {commands:?}\n{}",
             listing(history)
         );
@@ -154,7 +154,7 @@ fn replays_consistently_if_at_all(run: &Simulation, history: &[HistoryEvent]) ->
         format!("what was recorded does not fit: {error}\n{}", listing(&longer))
     })?;
     support::ensure!(
-        commands.is_empty() && again.place == guest.place,
+        asks_for_nothing_new(&commands) && again.place == guest.place,
         "after {commands:?}, replay ends at {:?} instead of {:?}\n{}",
         again.place,
         guest.place,

@@ -79,10 +79,21 @@ impl Fault {
     fn stopped(stop: &Stop) -> Self {
         let code = match stop {
             Stop::Call(CallError::Nondeterminism(_)) => ErrorCode::Nondeterminism,
-            Stop::Call(CallError::UnknownOperation(_) | CallError::UnknownSignal { .. })
+            Stop::Call(
+                CallError::UnknownOperation(_)
+                | CallError::UnknownSignal { .. }
+                | CallError::UnknownQuery { .. }
+                | CallError::UnknownUpdate(_)
+                | CallError::DuringQuery { .. }
+                | CallError::BeforeDecision { .. }
+                | CallError::AfterRejection { .. },
+            )
             | Stop::Misuse(_) => ErrorCode::GuestTrap,
             Stop::Call(
-                CallError::TooManyCommands { .. } | CallError::TooManyCommandBytes { .. },
+                CallError::TooManyCommands { .. }
+                | CallError::TooManyCommandBytes { .. }
+                | CallError::TooManyPublished { .. }
+                | CallError::TooManyPublishedBytes { .. },
             ) => ErrorCode::RunLimitExceeded,
             Stop::Forbidden { .. } => ErrorCode::GuestForbiddenCall,
             Stop::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,

@@ -54,6 +54,14 @@ codes! {
     RunClosed = "run_closed", retryable: false;
     /// The run has had as many signals as one run may.
     TooManySignals = "too_many_signals", retryable: false;
+    /// The run has had as many updates as one run may, or as many without outcome.
+    TooManyUpdates = "too_many_updates", retryable: false;
+    /// The run knows no update of this id.
+    UpdateNotFound = "update_not_found", retryable: false;
+    /// The run does not wait where it could answer, and has not published it.
+    QueryNotServed = "query_not_served", retryable: false;
+    /// The run's code could not answer the query.
+    QueryFailed = "query_failed", retryable: false;
     /// A run of this workflow id exists, and the policies forbid another.
     WorkflowAlreadyStarted = "workflow_already_started", retryable: false;
     /// The uploaded bytes are not a WebAssembly component.

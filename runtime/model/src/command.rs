@@ -2,9 +2,10 @@
 
 use crate::event::ActivityOptions;
 use crate::failure::Failure;
-use crate::ids::{EventId, OperationId, TypeName};
+use crate::ids::{EventId, OperationId, QueryName, TypeName, UpdateId};
 use crate::payload::Payload;
 use crate::time::Timestamp;
+use crate::update::Update;
 
 /// One thing a workflow asked for during an activation.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,27 @@ pub enum Command {
     CancelOperation {
         /// Which one.
         operation_id: OperationId,
+    },
+    /// Take on an update that was offered. Always the first command of its turn.
+    AcceptUpdate {
+        /// Which one.
+        update: Update,
+        /// What the guest was told is the time; that of the event.
+        offered_at: Timestamp,
+    },
+    /// Answer an update that was accepted.
+    CompleteUpdate {
+        /// Which one.
+        update_id: UpdateId,
+        /// The answer.
+        outcome: Result<Payload, Failure>,
+    },
+    /// Show a value to those who ask. Becomes a row, and no event.
+    Publish {
+        /// Its name.
+        name: QueryName,
+        /// What it is from now on.
+        value: Payload,
     },
     /// The workflow function returned.
     Close(Outcome),

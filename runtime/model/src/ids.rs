@@ -146,6 +146,27 @@ text_id!(
     "control characters are not allowed",
     |c| !c.is_control()
 );
+text_id!(
+    /// The name of a query, or of a value that a workflow publishes.
+    QueryName,
+    "the query name",
+    "control characters are not allowed",
+    |c| !c.is_control()
+);
+text_id!(
+    /// The name of an update, by which a workflow chooses what to do.
+    UpdateName,
+    "the update name",
+    "control characters are not allowed",
+    |c| !c.is_control()
+);
+text_id!(
+    /// The caller's name for one update of a run, by which a repeat is recognised.
+    UpdateId,
+    "the update id",
+    "control characters are not allowed",
+    |c| !c.is_control()
+);
 
 /// One execution of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -15,6 +15,8 @@ pub mod ids;
 pub mod limits;
 pub mod module;
 pub mod payload;
+pub mod query;
 pub mod retry;
 pub mod signal;
 pub mod time;
+pub mod update;

@@ -24,6 +24,12 @@ pub const PAGE_SIZE_MAX: u32 = 1_000;
 /// Longest timer. Longer ones are cut, so that sums of times stay in range.
 pub const TIMER_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
+/// Values that one run may have published at a time.
+pub const PUBLISHED_VALUES_MAX: usize = 100;
+
+/// Longest time that a run may take to answer one query.
+pub const QUERY_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Longest time one request may wait for a result, in seconds. Proxies cut
 /// longer ones.
 pub const WAIT_SECONDS_MAX: u64 = 300;
@@ -42,7 +48,12 @@ pub struct Limits {
     pub history_events_max: u64,
     /// Signals of one run; more are refused.
     pub signals_max: u64,
-    /// Bytes of all inputs that one activation may ask for.
+    /// Updates of one run, rejected ones left out; more are refused.
+    pub updates_max: u64,
+    /// Updates of one run that have no outcome yet; more are refused.
+    pub updates_in_flight_max: usize,
+    /// Bytes of all inputs that one activation may ask for, and of all values that
+    /// a run has published.
     pub transition_bytes_max: usize,
     /// Bytes of linear memory of one instance.
     pub instance_memory_bytes_max: usize,
@@ -50,6 +61,8 @@ pub struct Limits {
     pub instance_table_elements_max: usize,
     /// Fuel of one activation of a workflow, about one per Wasm instruction.
     pub activation_fuel: u64,
+    /// Fuel for answering one query, or for deciding about one update.
+    pub query_fuel: u64,
     /// Fuel of one attempt of an activity.
     pub activity_fuel: u64,
     /// Log lines kept of one activation or attempt, in bytes.
@@ -64,11 +77,14 @@ impl Default for Limits {
             pending_operations_max: 10_000,
             history_events_max: 50_000,
             signals_max: 10_000,
+            updates_max: 2_000,
+            updates_in_flight_max: 10,
             transition_bytes_max: 32 * 1024 * 1024,
             instance_memory_bytes_max: 256 * 1024 * 1024,
             instance_table_elements_max: 100_000,
             // A few seconds of pure computing.
             activation_fuel: 10_000_000_000,
+            query_fuel: 1_000_000_000,
             activity_fuel: 1_000_000_000_000,
             log_bytes_max: 256 * 1024,
         }

@@ -12,7 +12,8 @@ use super::attributes::{
     ActivityTaskStarted, ActivityTaskTimedOut, TimerEnded, TimerStarted,
     WorkflowExecutionCancelRequested, WorkflowExecutionCanceled, WorkflowExecutionCompleted,
     WorkflowExecutionContinuedAsNew, WorkflowExecutionFailed, WorkflowExecutionSignaled,
-    WorkflowExecutionStarted, WorkflowExecutionTerminated, WorkflowTaskFailed,
+    WorkflowExecutionStarted, WorkflowExecutionTerminated, WorkflowExecutionUpdateAccepted,
+    WorkflowExecutionUpdateCompleted, WorkflowTaskFailed,
 };
 use super::failure::Failure;
 use super::payload;
@@ -55,6 +56,10 @@ pub(crate) enum EventAttributes {
     WorkflowExecutionCancelRequested(WorkflowExecutionCancelRequested),
     /// Someone sent the run a signal.
     WorkflowExecutionSignaled(WorkflowExecutionSignaled),
+    /// The workflow took an update on.
+    WorkflowExecutionUpdateAccepted(WorkflowExecutionUpdateAccepted),
+    /// The workflow answered an update.
+    WorkflowExecutionUpdateCompleted(Box<WorkflowExecutionUpdateCompleted>),
     /// Closing: the workflow returned a result.
     WorkflowExecutionCompleted(WorkflowExecutionCompleted),
     /// Closing: the workflow returned a failure.
@@ -123,6 +128,12 @@ impl From<Model> for EventAttributes {
                     input,
                     input_base64,
                 })
+            }
+            Model::WorkflowExecutionUpdateAccepted(accepted) => {
+                Self::WorkflowExecutionUpdateAccepted(accepted.into())
+            }
+            Model::WorkflowExecutionUpdateCompleted(completed) => {
+                Self::WorkflowExecutionUpdateCompleted(Box::new((*completed).into()))
             }
             Model::WorkflowExecutionCompleted { result } => {
                 let (result, result_base64) = payload::embed(&result);

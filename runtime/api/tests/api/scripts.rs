@@ -127,8 +127,7 @@ impl Script {
             Answer::Ready(Delivery::CancelRequested { reason }) => {
                 self.cursor.close(Outcome::Cancelled(reason))
             }
-            Answer::Ready(Delivery::Completed { .. } | Delivery::Signal { .. })
-            | Answer::Blocked => Ok(()),
+            Answer::Ready(_) | Answer::Blocked => Ok(()),
         }
     }
 

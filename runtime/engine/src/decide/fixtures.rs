@@ -28,7 +28,7 @@ pub(super) fn at(seconds: u64) -> Timestamp {
 
 /// A run that started at second 10.
 pub(super) fn begun() -> RunState {
-    start(start_attributes(), [], at(10)).0
+    start(start_attributes(), [], [], at(10)).0
 }
 
 pub(super) fn start_attributes() -> WorkflowExecutionStarted {

@@ -10,16 +10,18 @@ mod start;
 mod terminate;
 mod timer;
 mod turn;
+mod update;
 
 use dacapo_model::command::Command;
 use dacapo_model::event::TimeoutType;
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{EventId, RequestId, RunId};
+use dacapo_model::ids::{EventId, RequestId, RunId, UpdateId};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::Update;
 
 pub use self::start::start;
 use crate::state::RunState;
@@ -37,6 +39,15 @@ pub enum Input {
     },
     /// Someone sends it a message.
     Signal(Signal),
+    /// Someone asks it to do something, and waits for the answer.
+    Update(Update),
+    /// The guest was offered an update, and will not do it.
+    UpdateRejected {
+        /// Which one.
+        update_id: UpdateId,
+        /// Why.
+        failure: Failure,
+    },
     /// Someone ends it.
     Terminate {
         /// Why, for people.
@@ -99,6 +110,18 @@ pub enum Refusal {
         /// How many are allowed.
         max: u64,
     },
+    /// It has had all the updates that one run may have.
+    #[error("the run has had {max} updates")]
+    TooManyUpdates {
+        /// How many are allowed.
+        max: u64,
+    },
+    /// As many of its updates as may be have no outcome yet.
+    #[error("{max} updates of the run have no outcome yet")]
+    TooManyUpdatesInFlight {
+        /// How many are allowed.
+        max: usize,
+    },
     /// Only a blocked run can be tried again.
     #[error("the run is not blocked")]
     NotBlocked,
@@ -115,6 +138,7 @@ pub fn decide(
     if !state.status.is_open() {
         return Err(match &input {
             Input::Signal(signal) if signal::is_repeat(state, signal) => Refusal::Stale,
+            Input::Update(update) if update::is_repeat(state, update) => Refusal::Stale,
             _ => Refusal::Closed,
         });
     }
@@ -123,6 +147,8 @@ pub fn decide(
             cancel::request(state, reason, request_id, now)
         }
         Input::Signal(signal) => signal::receive(state, signal, now, limits),
+        Input::Update(update) => update::receive(state, update, now, limits),
+        Input::UpdateRejected { update_id, failure } => update::rejected(state, update_id, failure),
         Input::Terminate { reason } => Ok(terminate::terminate(state, reason, now)),
         Input::ActivityReturned { scheduled_event_id, attempt, outcome } => {
             activity::returned(state, scheduled_event_id, attempt, outcome, now)

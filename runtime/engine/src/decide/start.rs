@@ -4,14 +4,17 @@ use dacapo_model::event::{EventAttributes, HistoryEvent, WorkflowExecutionStarte
 use dacapo_model::ids::EventId;
 use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::AdmittedUpdate;
 
+use super::update;
 use crate::state::RunState;
 use crate::transition::Transition;
 
-/// The first transition of a run, with the signals that it begins with.
+/// The first transition of a run, with the signals and updates that it begins with.
 pub fn start(
     mut started: WorkflowExecutionStarted,
     signals: impl IntoIterator<Item = Signal>,
+    updates: impl IntoIterator<Item = AdmittedUpdate>,
     now: Timestamp,
 ) -> (RunState, Transition) {
     let signals: Vec<Signal> = signals.into_iter().collect();
@@ -26,6 +29,9 @@ pub fn start(
     for signal in signals {
         transition.record(&mut state, now, signal.into());
     }
+    for admitted in updates {
+        update::admit(&mut transition, &mut state, admitted);
+    }
     (state, transition)
 }
 
@@ -39,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_run_begins_with_one_event_that_makes_its_state() {
-        let (state, transition) = start(start_attributes(), [], at(10));
+        let (state, transition) = start(start_attributes(), [], [], at(10));
         assert_eq!(RunState::from_history(&transition.events), Ok(Some(state)));
         assert_eq!(transition.events[0].time, at(10));
         assert_eq!(
@@ -57,7 +63,7 @@ mod tests {
             request_id: Some(RequestId::new(text).expect("a valid id")),
         };
         let signals = [signal("1"), signal("2")];
-        let (state, transition) = start(start_attributes(), signals.clone(), at(10));
+        let (state, transition) = start(start_attributes(), signals.clone(), [], at(10));
         assert_eq!(RunState::from_history(&transition.events), Ok(Some(state)));
         let recorded: Vec<_> =
             transition.events.iter().filter_map(|e| Signal::of_event(&e.attributes)).collect();

@@ -10,6 +10,7 @@ use dacapo_model::time::Timestamp;
 use uuid::Uuid;
 
 use super::fault::fault;
+use super::update;
 use crate::state::RunState;
 use crate::transition::{Effect, TimerChange, Transition};
 
@@ -38,7 +39,7 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
     let mut open = state.open_operations();
     let mut open_peak = 0;
     for command in commands {
-        events += 1;
+        events += u64::from(!matches!(command, Command::Publish { .. }));
         match command {
             Command::ScheduleActivity { options, .. } => {
                 events += u64::from(is_at_most_once(options));
@@ -50,11 +51,15 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
                 open_peak = open_peak.max(open);
             }
             Command::CancelOperation { .. } => open = open.saturating_sub(1),
-            Command::Close(_) => {}
+            Command::AcceptUpdate { .. }
+            | Command::CompleteUpdate { .. }
+            | Command::Publish { .. }
+            | Command::Close(_) => {}
         }
     }
+    let records = commands.iter().any(|it| !matches!(it, Command::Publish { .. }));
     let closes = matches!(commands.last(), Some(Command::Close(_)));
-    let message = if events > limits.history_events_max && !commands.is_empty() && !closes {
+    let message = if events > limits.history_events_max && records && !closes {
         format!(
             "the history would have {events} events; at most {} are allowed. \
              Raise `history_events_max`, or let the workflow continue as new",
@@ -115,6 +120,13 @@ fn record(
                 cancel(transition, state, operation_id, event_id, now);
             }
         }
+        Command::AcceptUpdate { update, offered_at } => {
+            update::accept(transition, state, update, offered_at);
+        }
+        Command::CompleteUpdate { update_id, outcome } => {
+            update::complete(transition, state, update_id, outcome, now);
+        }
+        Command::Publish { name, value } => transition.published.push((name, value)),
         Command::Close(outcome) => close(transition, state, run_id, outcome, now),
     }
 }
@@ -167,6 +179,7 @@ fn close(
                 workflow_type: workflow_type.clone(),
                 input: input.clone(),
                 unread_signals,
+                admitted: state.updates.admitted().collect(),
             });
             EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, workflow_type, input }
         }

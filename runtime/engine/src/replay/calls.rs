@@ -7,14 +7,15 @@ use dacapo_model::ids::{OperationId, TypeName};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 
+use super::live::Live;
 use super::operation::{Operation, cancelled};
 use super::report::mismatch;
-use super::{Answer, Arrival, CallError, Cancel, Cursor, Delivery};
+use super::{Answer, Arrival, CallError, Cancel, Cursor, Delivery, Waiting};
 
 impl Cursor {
     /// What the run was started with. The first thing a host asks for.
     pub fn start(&mut self) -> Result<Answer<&WorkflowExecutionStarted>, CallError> {
-        if self.started.is_none() && self.deliver_next("its start")? == Answer::Blocked {
+        if self.started.is_none() && self.deliver_next(Waiting::Start)? == Answer::Blocked {
             return Ok(Answer::Blocked);
         }
         Ok(self.started.as_deref().map_or(Answer::Blocked, Answer::Ready))
@@ -43,6 +44,7 @@ impl Cursor {
 
     /// Gives an operation up. No effect if its outcome is there already.
     pub fn cancel(&mut self, operation_id: OperationId) -> Result<(), CallError> {
+        self.check_undisturbed(|| format!("cancelled operation {operation_id}"))?;
         // Whether the outcome is there is known once what this call would
         // overtake has been overtaken.
         self.overtake();
@@ -60,13 +62,18 @@ impl Cursor {
         reason = "the guest's call has this name, and a cursor is no iterator"
     )]
     pub fn next(&mut self) -> Result<Answer<Delivery>, CallError> {
+        if let Some(offered) = self.take_offer() {
+            self.waiting = None;
+            return Ok(Answer::Ready(offered));
+        }
+        self.settle_live()?;
         loop {
             while let Some(arrival) = self.arrivals.pop_front() {
                 if let Some(delivery) = self.take_arrival(arrival) {
                     return Ok(Answer::Ready(delivery));
                 }
             }
-            if self.deliver_next("whatever happens next")? == Answer::Blocked {
+            if self.deliver_next(Waiting::Next)? == Answer::Blocked {
                 return Ok(Answer::Blocked);
             }
         }
@@ -93,8 +100,7 @@ impl Cursor {
                         self.cancel(operation_id)?;
                         return Ok(Answer::Ready(Err(cancelled())));
                     }
-                    let what = format!("operation {operation_id}");
-                    if self.deliver_next(&what)? == Answer::Blocked {
+                    if self.deliver_next(Waiting::Operation(operation_id))? == Answer::Blocked {
                         return Ok(Answer::Blocked);
                     }
                 }
@@ -115,7 +121,7 @@ impl Cursor {
                     return Ok(Answer::Ready(()));
                 }
                 Some(Operation::Open | Operation::Ended) => {
-                    if self.deliver_next("a sleep")? == Answer::Blocked {
+                    if self.deliver_next(Waiting::Sleep(operation_id))? == Answer::Blocked {
                         return Ok(Answer::Blocked);
                     }
                 }
@@ -125,6 +131,7 @@ impl Cursor {
 
     /// The workflow function returned.
     pub fn close(&mut self, outcome: Outcome) -> Result<(), CallError> {
+        self.waiting = None;
         let outcome = match outcome {
             Outcome::Failed(failure) => Outcome::Failed(failure.bounded()),
             Outcome::ContinueAsNew { workflow_type, input, .. } => {
@@ -170,6 +177,10 @@ impl Cursor {
                 let (name, input) = self.signals.take(at)?;
                 Some(Delivery::Signal { name, input })
             }
+            Arrival::Update => match &self.live {
+                Live::Undecided { update, .. } => Some(Delivery::Update(update.clone())),
+                _ => None,
+            },
             Arrival::CancelRequest => {
                 let Cancel::Requested { reason } = &mut self.cancel else {
                     return None;

@@ -2,10 +2,12 @@
 
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::update::Update;
 
+use super::live::{Live, Origin};
 use super::operation::{Operation, ended_operation, outcome_of};
-use super::report::{command_mismatch, mismatch};
-use super::{Answer, Arrival, CallError, Cancel, Cursor};
+use super::report::{command_mismatch, describe_command, mismatch};
+use super::{Answer, Arrival, CallError, Cancel, Cursor, Waiting};
 
 /// How the cursor treats an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +27,13 @@ fn role(attributes: &EventAttributes) -> Role {
         EventAttributes::WorkflowExecutionStarted(_)
         | EventAttributes::WorkflowExecutionCancelRequested { .. }
         | EventAttributes::WorkflowExecutionSignaled { .. }
+        | EventAttributes::WorkflowExecutionUpdateAccepted(_)
         | EventAttributes::ActivityTaskCompleted { .. }
         | EventAttributes::ActivityTaskFailed { .. }
         | EventAttributes::ActivityTaskTimedOut { .. }
         | EventAttributes::TimerFired { .. } => Role::Input,
         EventAttributes::ActivityTaskScheduled { .. }
+        | EventAttributes::WorkflowExecutionUpdateCompleted(_)
         | EventAttributes::ActivityTaskCanceled { .. }
         | EventAttributes::TimerStarted { .. }
         | EventAttributes::TimerCanceled { .. }
@@ -46,6 +50,7 @@ fn role(attributes: &EventAttributes) -> Role {
 impl Cursor {
     /// Matches a command with history, or adds it past the end of history.
     pub(super) fn emit(&mut self, command: Command) -> Result<(), CallError> {
+        self.check_undisturbed(|| describe_command(&command))?;
         self.overtake();
         match self.history.front() {
             None => self.add_command(command),
@@ -86,7 +91,7 @@ impl Cursor {
     }
 
     /// Keeps a new command, within what one activation may ask for.
-    fn add_command(&mut self, command: Command) -> Result<(), CallError> {
+    pub(super) fn add_command(&mut self, command: Command) -> Result<(), CallError> {
         self.command_bytes = self.command_bytes.saturating_add(guest_bytes(&command));
         if self.commands.len() >= self.budget.commands_max {
             return Err(CallError::TooManyCommands { max: self.budget.commands_max });
@@ -98,21 +103,25 @@ impl Cursor {
         Ok(())
     }
 
-    /// Delivers the next input, now that the guest waits for `what`.
-    pub(super) fn deliver_next(&mut self, what: &str) -> Result<Answer<()>, CallError> {
+    /// Delivers the next input, now that the guest waits.
+    pub(super) fn deliver_next(&mut self, waiting: Waiting) -> Result<Answer<()>, CallError> {
+        self.check_undisturbed(|| format!("waited for {waiting}"))?;
+        self.waiting = None;
         if let Some(event) = self.overtaken.pop_front() {
+            self.check_delivery(&event, &waiting)?;
             self.deliver(event);
             return Ok(Answer::Ready(()));
         }
         while let Some(event) = self.history.front() {
             match role(&event.attributes) {
                 Role::Input => {
+                    self.check_delivery(event, &waiting)?;
                     if let Some(event) = self.history.pop_front() {
                         self.deliver(event);
                     }
                     return Ok(Answer::Ready(()));
                 }
-                Role::Command => return Err(mismatch(event, format!("waited for {what}"))),
+                Role::Command => return Err(mismatch(event, format!("waited for {waiting}"))),
                 // The activation that failed asked for nothing: it is over. What
                 // the guest asks for in answer to the first of the inputs that
                 // follow still overtakes the others.
@@ -125,7 +134,18 @@ impl Cursor {
                 }
             }
         }
+        self.waiting = Some(waiting);
         Ok(Answer::Blocked)
+    }
+
+    /// An update is delivered to a guest that takes whatever is next, and to no other.
+    fn check_delivery(&self, event: &HistoryEvent, waiting: &Waiting) -> Result<(), CallError> {
+        let is_update =
+            matches!(event.attributes, EventAttributes::WorkflowExecutionUpdateAccepted(_));
+        if is_update && *waiting != Waiting::Next {
+            return Err(mismatch(event, format!("waited for {waiting}")));
+        }
+        Ok(())
     }
 
     fn deliver(&mut self, event: HistoryEvent) {
@@ -143,6 +163,15 @@ impl Cursor {
             EventAttributes::WorkflowExecutionSignaled { signal_name, input, .. } => {
                 let at = self.signals.arrived(event.id, signal_name, input);
                 self.arrivals.push_back(Arrival::Signal(at));
+            }
+            EventAttributes::WorkflowExecutionUpdateAccepted(accepted) => {
+                let update = Update {
+                    id: accepted.update_id,
+                    name: accepted.update_name,
+                    input: accepted.input,
+                };
+                self.live = Live::Undecided { update, origin: Origin::History(event.id) };
+                self.arrivals.push_back(Arrival::Update);
             }
             attributes => {
                 let operation_id = ended_operation(&attributes);
@@ -181,7 +210,13 @@ fn guest_bytes(command: &Command) -> usize {
         Command::Close(Outcome::Failed(failure)) => failure.details_len(),
         Command::Close(Outcome::Cancelled(details)) => details.len(),
         Command::Close(Outcome::ContinueAsNew { input, .. }) => input.len(),
-        Command::StartTimer { .. } | Command::CancelOperation { .. } => 0,
+        Command::CompleteUpdate { outcome: Ok(result), .. } => result.len(),
+        Command::CompleteUpdate { outcome: Err(failure), .. } => failure.details_len(),
+        // Of what is published, all that there is together is limited.
+        Command::Publish { .. }
+        | Command::AcceptUpdate { .. }
+        | Command::StartTimer { .. }
+        | Command::CancelOperation { .. } => 0,
     }
 }
 
@@ -214,6 +249,17 @@ fn matches(command: &Command, attributes: &EventAttributes) -> bool {
             EventAttributes::ActivityTaskCanceled { operation_id: recorded, .. }
             | EventAttributes::TimerCanceled { operation_id: recorded, .. },
         ) => operation_id == recorded,
+        (
+            Command::CompleteUpdate { update_id, outcome },
+            EventAttributes::WorkflowExecutionUpdateCompleted(recorded),
+        ) => {
+            *update_id == recorded.update_id
+                && match (outcome, &recorded.failure) {
+                    (Ok(result), None) => *result == recorded.result,
+                    (Err(failure), Some(recorded)) => failure == recorded,
+                    _ => false,
+                }
+        }
         (Command::Close(outcome), attributes) => matches_outcome(outcome, attributes),
         _ => false,
     }

@@ -9,26 +9,34 @@
 //! has nothing more to match.
 
 mod calls;
+mod live;
 mod matching;
 mod operation;
+mod published;
 mod report;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use dacapo_model::command::Command;
 use dacapo_model::event::{HistoryEvent, WorkflowExecutionStarted};
 use dacapo_model::execution::Nondeterminism;
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{OperationId, SignalName};
+use dacapo_model::ids::{OperationId, QueryName, SignalName, UpdateId};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::Update;
 
+use self::live::Live;
+pub use self::live::{Offer, Reply};
 use self::operation::Operation;
+use self::published::Published;
 use self::signals::Signals;
+pub use self::waiting::Waiting;
 
 /// Something that happened to a run, as its guest is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +55,19 @@ pub enum Delivery {
         /// What it says.
         input: Payload,
     },
+    /// Someone asks about the run. The guest must answer and wait again before it
+    /// does anything else.
+    Query {
+        /// By which the answer is recognised.
+        id: String,
+        /// What it asks for.
+        name: QueryName,
+        /// Its argument.
+        input: Payload,
+    },
+    /// Someone asks the run to do something. The guest must accept or reject it before
+    /// it does anything else.
+    Update(Update),
     /// Someone asked the run to cancel.
     CancelRequested {
         /// Why, for people.
@@ -69,6 +90,53 @@ pub enum CallError {
     UnknownSignal {
         /// Its number.
         number: u32,
+    },
+    /// The guest answers a query that it does not have.
+    #[error("query {id} was never delivered, or was answered already")]
+    UnknownQuery {
+        /// Its id.
+        id: String,
+    },
+    /// The guest names an update that it does not have.
+    #[error("update {0} is not there to decide about or to answer")]
+    UnknownUpdate(UpdateId),
+    /// The guest does something that can't be undone while it has a query.
+    #[error(
+        "the code {attempted} while it answered a query. A query changes nothing: answer it with \
+         what is known, and wait for what is next"
+    )]
+    DuringQuery {
+        /// What it did.
+        attempted: String,
+    },
+    /// The guest does something else before it decides about an update.
+    #[error(
+        "the code {attempted} before it had accepted or rejected update {update_id}, so the update \
+         was rejected"
+    )]
+    BeforeDecision {
+        /// Which update.
+        update_id: UpdateId,
+        /// What it did.
+        attempted: String,
+    },
+    /// The guest does something about an update that it has rejected.
+    #[error("the code {attempted} after it had rejected an update: a rejection changes nothing")]
+    AfterRejection {
+        /// What it did.
+        attempted: String,
+    },
+    /// The guest publishes under too many names.
+    #[error("more than {max} values were published by one run")]
+    TooManyPublished {
+        /// How many are allowed.
+        max: usize,
+    },
+    /// What the guest has published is too large together.
+    #[error("the values that the run has published have more than {max} bytes together")]
+    TooManyPublishedBytes {
+        /// How many bytes are allowed.
+        max: usize,
     },
     /// One activation asks for too much.
     #[error("more than {max} operations were asked for between two waits")]
@@ -134,6 +202,15 @@ pub struct Cursor {
     arrivals: VecDeque<Arrival>,
     signals: Signals,
     cancel: Cancel,
+    /// What the guest waits for, if it does.
+    waiting: Option<Waiting>,
+    /// What the guest has that is not in history.
+    live: Live,
+    /// Queries that were delivered.
+    queries: u64,
+    /// Updates that the guest took on and has not answered.
+    accepted: BTreeSet<UpdateId>,
+    published: Published,
     /// Asked for since [`Cursor::take_commands`], and not in history.
     commands: Vec<Command>,
     command_bytes: usize,
@@ -147,6 +224,8 @@ enum Arrival {
     Outcome(OperationId),
     /// The one at this place among all signals.
     Signal(usize),
+    /// The one that [`Live`] holds.
+    Update,
     CancelRequest,
 }
 
@@ -172,6 +251,11 @@ impl Cursor {
             arrivals: VecDeque::new(),
             signals: Signals::default(),
             cancel: Cancel::NotRequested,
+            waiting: None,
+            live: Live::None,
+            queries: 0,
+            accepted: BTreeSet::new(),
+            published: Published::default(),
             commands: Vec::new(),
             command_bytes: 0,
             budget,
@@ -187,7 +271,18 @@ impl Cursor {
     /// What the guest asked for that is not history yet.
     pub fn take_commands(&mut self) -> Vec<Command> {
         self.command_bytes = 0;
-        std::mem::take(&mut self.commands)
+        let mut commands = std::mem::take(&mut self.commands);
+        if self.published.has_fresh() {
+            // Accepting an update stays in front, and closing the run at the end.
+            let at = usize::from(matches!(commands.first(), Some(Command::AcceptUpdate { .. })));
+            commands.splice(at..at, self.published.take_fresh());
+        }
+        commands
+    }
+
+    /// What the guest waits for; none while it runs, and once it has ended.
+    pub fn waiting(&self) -> Option<&Waiting> {
+        self.waiting.as_ref()
     }
 
     /// True while what the guest does has been done before; its log is silent.

@@ -6,7 +6,9 @@ use std::fmt::Debug;
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent};
 use dacapo_model::execution::Nondeterminism;
+use dacapo_model::ids::EventId;
 use dacapo_model::payload::Payload;
+use dacapo_model::update::Update;
 
 use super::CallError;
 use super::operation::ended_operation;
@@ -45,8 +47,29 @@ pub(super) fn command_mismatch(event: &HistoryEvent, command: &Command) -> CallE
     CallError::Nondeterminism(Nondeterminism { event_id: event.id.0, recorded, attempted })
 }
 
-fn describe_command(command: &Command) -> String {
+/// The code did not accept an update, and history says that it did.
+pub(super) fn recorded_update(event_id: EventId, update: &Update, attempted: String) -> CallError {
+    let recorded = EventAttributes::WorkflowExecutionUpdateAccepted(update.clone().into());
+    CallError::Nondeterminism(Nondeterminism {
+        event_id: event_id.0,
+        recorded: describe_event(&recorded),
+        attempted,
+    })
+}
+
+pub(super) fn describe_command(command: &Command) -> String {
     match command {
+        Command::AcceptUpdate { update, .. } => {
+            format!("accepted update `{}` ({})", update.name, update.id)
+        }
+        Command::CompleteUpdate { update_id, outcome: Ok(result) } => {
+            format!("completed update {update_id} with {}", describe_payload("result", result))
+        }
+        Command::CompleteUpdate { update_id, outcome: Err(failure) } => format!(
+            "failed update {update_id}: {}: {}",
+            failure.info.type_name, failure.info.message
+        ),
+        Command::Publish { name, .. } => format!("published `{name}`"),
         Command::ScheduleActivity { operation_id, activity_type, input, .. } => format!(
             "started activity `{activity_type}` as operation {operation_id} with {}",
             describe_payload("input", input)
@@ -99,6 +122,23 @@ fn describe_event(attributes: &EventAttributes) -> String {
         EventAttributes::WorkflowExecutionSignaled { signal_name, input, .. } => {
             format!("{name} of `{signal_name}` with {}", describe_payload("input", input))
         }
+        EventAttributes::WorkflowExecutionUpdateAccepted(accepted) => format!(
+            "{name} of `{}` ({}) with {}",
+            accepted.update_name,
+            accepted.update_id,
+            describe_payload("input", &accepted.input)
+        ),
+        EventAttributes::WorkflowExecutionUpdateCompleted(completed) => match &completed.failure {
+            Some(failure) => format!(
+                "{name} of {}: {}: {}",
+                completed.update_id, failure.info.type_name, failure.info.message
+            ),
+            None => format!(
+                "{name} of {} with {}",
+                completed.update_id,
+                describe_payload("result", &completed.result)
+            ),
+        },
         input => match ended_operation(input) {
             Some(operation_id) => format!("{name} of operation {operation_id}"),
             None => name.to_owned(),
@@ -148,7 +188,8 @@ fn payload(command: &Command) -> Option<&Payload> {
     match command {
         Command::ScheduleActivity { input, .. }
         | Command::Close(Outcome::ContinueAsNew { input, .. }) => Some(input),
-        Command::Close(Outcome::Completed(result)) => Some(result),
+        Command::Close(Outcome::Completed(result))
+        | Command::CompleteUpdate { outcome: Ok(result), .. } => Some(result),
         _ => None,
     }
 }

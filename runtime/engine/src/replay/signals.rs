@@ -9,7 +9,7 @@ use dacapo_model::ids::{EventId, SignalName};
 use dacapo_model::payload::Payload;
 
 use super::operation::cancelled;
-use super::{Answer, CallError, Cancel, Cursor};
+use super::{Answer, CallError, Cancel, Cursor, Waiting};
 
 /// All signals that were delivered to the cursor.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ impl Cursor {
                 self.cancel = Cancel::Delivered;
                 return Ok(Answer::Ready(Err(cancelled())));
             }
-            if self.deliver_next(&format!("signal `{name}`"))? == Answer::Blocked {
+            if self.deliver_next(Waiting::Signal(name.clone()))? == Answer::Blocked {
                 return Ok(Answer::Blocked);
             }
         }
@@ -84,6 +84,7 @@ impl Cursor {
     /// The guest did not act on a signal that it took, the n-th of those: if the
     /// run continues as new, it is the new run's.
     pub fn return_signal(&mut self, number: u32) -> Result<(), CallError> {
+        self.check_undisturbed(|| format!("gave signal {number} back"))?;
         let unknown = CallError::UnknownSignal { number };
         let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
         let at = index.and_then(|index| self.signals.taken.get(index)).ok_or(unknown)?;

@@ -4,7 +4,9 @@
 mod budget;
 mod cancelling;
 mod divergence;
+mod live;
 mod overtaking;
+mod published;
 mod signals;
 mod waiting;
 

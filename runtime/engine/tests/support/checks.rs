@@ -7,7 +7,7 @@ use dacapo_model::ids::OperationId;
 use dacapo_model::signal::Signal;
 
 use super::guest::{Guest, Taken, number_of};
-use super::simulation::Simulation;
+use super::simulation::{Simulation, asks_for_nothing_new};
 use super::stored::{listing, stored};
 use super::{Checked, ensure};
 
@@ -25,7 +25,7 @@ pub(crate) fn every_commit_can_be_recovered(run: &Simulation) -> Checked {
             continue;
         };
         ensure!(
-            commands.is_empty(),
+            asks_for_nothing_new(&commands),
             "replay of the first {} events asks for {commands:?}\n{}",
             commit.events,
             listing(history)
@@ -54,6 +54,9 @@ pub(crate) fn deliveries_follow_history(run: &Simulation) -> Checked {
             }
             EventAttributes::WorkflowExecutionSignaled { input, .. } => {
                 recorded.push(Taken::Signal(number_of(input)));
+            }
+            EventAttributes::WorkflowExecutionUpdateAccepted(accepted) => {
+                recorded.push(Taken::Update(accepted.update_id.clone()));
             }
             EventAttributes::WorkflowExecutionCancelRequested { .. } => {
                 recorded.push(Taken::CancelRequest);

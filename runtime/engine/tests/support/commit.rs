@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dacapo_engine::state::RunState;
-use dacapo_engine::transition::{Effect, Transition};
+use dacapo_engine::transition::{Effect, Transition, UpdateChange};
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::time::Timestamp;
@@ -21,6 +21,17 @@ impl Simulation {
             self.history.push(event);
         }
         transition.timers.iter().for_each(|change| self.outbox.apply(change));
+        for change in transition.updates {
+            match change {
+                UpdateChange::Admit(admitted) => {
+                    self.admitted.insert(admitted.update.id.clone(), admitted);
+                }
+                UpdateChange::Remove(update_id) => {
+                    self.admitted.remove(&update_id);
+                }
+            }
+        }
+        self.published.extend(transition.published);
         for effect in transition.effects {
             self.perform(effect)?;
         }
@@ -51,7 +62,14 @@ impl Simulation {
             Effect::StopActivity { scheduled_event_id } => {
                 self.running.retain(|(id, _)| *id != scheduled_event_id);
             }
-            Effect::ContinueAsNew { new_run_id, workflow_type, input, unread_signals } => {
+            Effect::UpdateAccepted { update_id } => {
+                ensure!(self.told.insert((update_id.clone(), 1)), "{update_id} accepted twice");
+            }
+            Effect::UpdateCompleted { update_id, .. } => {
+                ensure!(self.told.insert((update_id.clone(), 2)), "{update_id} completed twice");
+            }
+            Effect::UpdateRejected { .. } => {}
+            Effect::ContinueAsNew { new_run_id, workflow_type, input, unread_signals, .. } => {
                 let expected = EventAttributes::WorkflowExecutionContinuedAsNew {
                     new_run_id,
                     workflow_type,
@@ -74,6 +92,21 @@ impl Simulation {
             self.shown
         );
         self.outbox.check(&self.state)?;
+        let waiting: Vec<_> = self.state.updates.admitted().collect();
+        ensure!(
+            waiting.len() == self.admitted.len()
+                && waiting.iter().all(|it| self.admitted.get(&it.update.id) == Some(it)),
+            "{waiting:?} wait for the guest, but the rows are {:?}",
+            self.admitted
+        );
+        if let Some(place) = &self.place {
+            ensure!(
+                place.published == self.published,
+                "{:?} was published, but the rows are {:?}",
+                place.published,
+                self.published
+            );
+        }
         let wanted = self.state.activities.iter().filter(|(_, a)| a.retry_at.is_none());
         let wanted: BTreeSet<_> = wanted.map(|(id, activity)| (*id, activity.attempt)).collect();
         ensure!(
@@ -93,6 +126,7 @@ impl Simulation {
         );
         if !self.state.status.is_open() {
             ensure!(self.state.timers.is_empty(), "a closed run has timers");
+            ensure!(self.admitted.is_empty(), "a closed run has updates that wait");
             ensure!(self.state.activities.is_empty(), "a closed run has activities");
         }
         self.check_recovery()
@@ -123,6 +157,9 @@ impl Simulation {
             .map_err(|illegal| illegal.to_string())?
             .ok_or_else(|| "the history is empty".to_owned())?;
         self.outbox.restore(&mut state)?;
+        for admitted in self.admitted.values() {
+            ensure!(state.updates.admit(admitted.clone()), "{admitted:?} is known");
+        }
         state.status = self.shown;
         Ok(state)
     }

@@ -1,15 +1,15 @@
 //! Plays a program against a cursor, as the host does with WebAssembly.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery};
+use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery, Offer, Reply};
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, HistoryEvent};
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{OperationId, SignalName, TypeName};
+use dacapo_model::ids::{OperationId, QueryName, SignalName, TypeName, UpdateId};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
@@ -17,11 +17,13 @@ use dacapo_model::retry::RetryPolicy;
 use super::program::{End, Program, Step};
 
 /// What `next` returned, without what it held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Taken {
     Outcome(OperationId),
     /// The signal that was sent with this number.
     Signal(u64),
+    /// An update that was accepted.
+    Update(UpdateId),
     CancelRequest,
 }
 
@@ -41,6 +43,10 @@ pub(crate) struct Place {
     pub(crate) signals: Vec<u64>,
     /// Those of them that were given back.
     pub(crate) returned: BTreeSet<u64>,
+    /// Updates that were accepted and not answered.
+    pub(crate) updates: Vec<UpdateId>,
+    /// What was published.
+    pub(crate) published: BTreeMap<QueryName, Payload>,
     pub(crate) closed: bool,
 }
 
@@ -50,6 +56,9 @@ pub(crate) struct Guest {
     program: Arc<Program>,
     pub(crate) place: Place,
 }
+
+/// What a guest made of an offer, and what it asks for now.
+pub(crate) type Replied = (Option<Reply>, Vec<Command>);
 
 #[derive(PartialEq)]
 enum Progress {
@@ -71,6 +80,8 @@ impl Guest {
                 taken: Vec::new(),
                 signals: Vec::new(),
                 returned: BTreeSet::new(),
+                updates: Vec::new(),
+                published: BTreeMap::new(),
                 closed: false,
             },
         }
@@ -81,6 +92,16 @@ impl Guest {
         self.cursor.extend(events);
         while !self.place.closed && self.step()? == Progress::Went {}
         Ok(self.cursor.take_commands())
+    }
+
+    /// Delivers what is not recorded, as `GuestInstance::query` and `offer_update`
+    /// do. None if the guest waits for something else.
+    pub(crate) fn offer(&mut self, offer: Offer) -> Result<Option<Replied>, CallError> {
+        if self.place.closed || !self.cursor.offer(offer) {
+            return Ok(None);
+        }
+        let commands = self.advance(Vec::new())?;
+        Ok(Some((self.cursor.take_reply(), commands)))
     }
 
     fn step(&mut self) -> Result<Progress, CallError> {
@@ -129,6 +150,12 @@ impl Guest {
             Step::Wait(pick) => return self.wait(pick),
             Step::ReceiveSignal(name) => return self.receive_signal(name),
             Step::ReturnSignal(pick) => self.return_signal(pick)?,
+            Step::AnswerUpdate(pick) => self.answer_update(pick)?,
+            Step::Publish(name) => {
+                let value = Payload::new(format!("\"{:016x}\"", self.place.seen));
+                self.cursor.publish(query_name(name), value)?;
+                self.place.published = self.cursor.published().clone();
+            }
             Step::Sleep { millis } => return self.sleep(millis),
             Step::SkipIfOdd(steps) => self.skip_if(self.place.seen % 2 == 1, steps),
             Step::SkipIfCancelRequested(steps) => {
@@ -143,8 +170,25 @@ impl Guest {
         if self.place.open.is_empty() {
             return Ok(Progress::Went);
         }
-        let Answer::Ready(delivery) = self.cursor.next()? else {
-            return Ok(Progress::Blocked);
+        let delivery = loop {
+            let Answer::Ready(delivery) = self.cursor.next()? else {
+                return Ok(Progress::Blocked);
+            };
+            match delivery {
+                Delivery::Query { id, input, .. } => {
+                    if input.as_bytes() == b"misbehave" {
+                        self.start_timer(1)?;
+                    }
+                    self.cursor
+                        .respond_query(&id, Ok(Payload::new(self.place.seen.to_string())))?;
+                }
+                // Its number says whether the program will do it.
+                Delivery::Update(update) if number_of(&update.input).is_multiple_of(3) => {
+                    let failure = Failure::new(FailureKind::Application, "Odd", "no");
+                    self.cursor.reject_update(&update.id, failure)?;
+                }
+                other => break other,
+            }
         };
         self.see(&format!("{delivery:?} at {}", self.cursor.now()));
         match delivery {
@@ -159,6 +203,12 @@ impl Guest {
                 self.place.taken.push(Taken::Signal(number));
                 self.place.signals.push(number);
             }
+            Delivery::Update(update) => {
+                self.cursor.accept_update(&update.id)?;
+                self.place.taken.push(Taken::Update(update.id.clone()));
+                self.place.updates.push(update.id);
+            }
+            Delivery::Query { .. } => unreachable!("it was answered"),
             Delivery::CancelRequested { .. } => self.place.taken.push(Taken::CancelRequest),
         }
         Ok(Progress::Went)
@@ -193,6 +243,19 @@ impl Guest {
         let index = usize::from(pick) % taken.len();
         self.place.returned.insert(taken[index]);
         self.cursor.return_signal(index as u32 + 1)
+    }
+
+    fn answer_update(&mut self, pick: u8) -> Result<(), CallError> {
+        if self.place.updates.is_empty() {
+            return Ok(());
+        }
+        let update_id = self.place.updates.remove(usize::from(pick) % self.place.updates.len());
+        let seen = format!("\"{:016x}\"", self.place.seen);
+        let outcome = match self.place.seen % 2 {
+            0 => Ok(Payload::new(seen)),
+            _ => Err(Failure::new(FailureKind::Application, "Odd", seen)),
+        };
+        self.cursor.complete_update(&update_id, outcome)
     }
 
     fn sleep(&mut self, millis: u64) -> Result<Progress, CallError> {
@@ -261,7 +324,11 @@ pub(crate) fn signal_name(name: u8) -> SignalName {
     SignalName::new(format!("signal {name}")).expect("a valid name")
 }
 
-/// Each signal says which one it is.
+fn query_name(name: u8) -> QueryName {
+    QueryName::new(format!("value {name}")).expect("a valid name")
+}
+
+/// Each signal and each update says which one it is.
 pub(crate) fn number_of(input: &Payload) -> u64 {
     let text = std::str::from_utf8(input.as_bytes()).expect("text");
     text.parse().expect("a number")

@@ -61,6 +61,7 @@ pub(crate) fn alter_command(attributes: &mut EventAttributes) -> bool {
     let is_command = matches!(
         attributes,
         EventAttributes::ActivityTaskScheduled { .. }
+            | EventAttributes::WorkflowExecutionUpdateCompleted(_)
             | EventAttributes::ActivityTaskCanceled { .. }
             | EventAttributes::TimerStarted { .. }
             | EventAttributes::TimerCanceled { .. }
@@ -81,6 +82,15 @@ fn alter(attributes: &mut EventAttributes) {
         EventAttributes::WorkflowExecutionCancelRequested { reason, .. }
         | EventAttributes::WorkflowExecutionTerminated { reason } => reason.push('!'),
         EventAttributes::WorkflowExecutionSignaled { input, .. } => *input = Payload::new("0"),
+        EventAttributes::WorkflowExecutionUpdateAccepted(accepted) => {
+            accepted.input = Payload::new("1");
+        }
+        EventAttributes::WorkflowExecutionUpdateCompleted(completed) => {
+            match &mut completed.failure {
+                Some(failure) => failure.info.message.push('!'),
+                None => completed.result = Payload::new("0"),
+            }
+        }
         EventAttributes::WorkflowExecutionCompleted { result } => *result = Payload::new("0"),
         EventAttributes::WorkflowExecutionFailed { failure }
         | EventAttributes::ActivityTaskFailed { failure, .. } => failure.info.message.push('!'),

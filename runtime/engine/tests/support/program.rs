@@ -27,6 +27,10 @@ pub(crate) enum Step {
     ReceiveSignal(u8),
     /// Gives a signal back that was taken.
     ReturnSignal(u8),
+    /// Answers an update that was accepted.
+    AnswerUpdate(u8),
+    /// Shows what it has seen to those who ask.
+    Publish(u8),
     /// Sleeps as code without an SDK does.
     Sleep { millis: u64 },
     /// Leaves some steps out, depending on all that was seen so far.
@@ -80,6 +84,8 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => any::<u8>().prop_map(Step::Wait),
         2 => (0..SIGNAL_NAMES).prop_map(Step::ReceiveSignal),
         1 => any::<u8>().prop_map(Step::ReturnSignal),
+        2 => any::<u8>().prop_map(Step::AnswerUpdate),
+        1 => (0..3_u8).prop_map(Step::Publish),
         1 => (0..2_000_u64).prop_map(|millis| Step::Sleep { millis }),
         2 => (1..4_u8).prop_map(Step::SkipIfOdd),
         1 => (1..4_u8).prop_map(Step::SkipIfCancelRequested),

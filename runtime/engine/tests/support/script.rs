@@ -29,6 +29,10 @@ pub(crate) enum Action {
     RequestCancel,
     /// Someone sends it a signal, perhaps one that was sent before.
     Signal { name: u8, request: Option<u8> },
+    /// Someone asks it to do something, perhaps what was asked before.
+    Update { request: u8 },
+    /// Someone asks about it.
+    Query { misbehaves: bool },
     /// Someone ends it.
     Terminate,
     /// The guest will trap in its next activation.
@@ -53,6 +57,7 @@ pub(crate) struct Script {
     pub(crate) pending_operations_max: usize,
     pub(crate) history_events_max: u64,
     pub(crate) signals_max: u64,
+    pub(crate) updates_in_flight_max: usize,
     /// The names of the signals that the run begins with.
     pub(crate) initial_signals: Vec<u8>,
 }
@@ -74,17 +79,15 @@ impl fmt::Debug for Script {
 
 pub(crate) fn scripts() -> impl Strategy<Value = Script> {
     let initial_signals = prop_oneof![2 => Just(Vec::new()), 1 => vec(0..SIGNAL_NAMES, 1..4)];
-    (vec(actions(), 0..30), 2..12_usize, 12..60_u64, 4..20_u64, initial_signals).prop_map(
-        |(actions, pending_operations_max, history_events_max, signals_max, initial_signals)| {
-            Script {
-                actions,
-                pending_operations_max,
-                history_events_max,
-                signals_max,
-                initial_signals,
-            }
-        },
-    )
+    (vec(actions(), 0..30), 2..12_usize, 12..60_u64, 4..20_u64, 1..5_usize, initial_signals)
+        .prop_map(|(actions, operations, events, signals, updates, initial_signals)| Script {
+            actions,
+            pending_operations_max: operations,
+            history_events_max: events,
+            signals_max: signals,
+            updates_in_flight_max: updates,
+            initial_signals,
+        })
 }
 
 fn actions() -> impl Strategy<Value = Action> {
@@ -105,6 +108,8 @@ fn actions() -> impl Strategy<Value = Action> {
         10 => Just(Action::RequestCancel),
         40 => (0..SIGNAL_NAMES, prop_oneof![Just(None), (0..8_u8).prop_map(Some)])
             .prop_map(|(name, request)| Action::Signal { name, request }),
+        30 => (0..24_u8).prop_map(|request| Action::Update { request }),
+        10 => any::<bool>().prop_map(|misbehaves| Action::Query { misbehaves }),
         1 => Just(Action::Terminate),
         15 => Just(Action::TrapNextTurn),
         25 => any::<bool>().prop_map(|raise_limits| Action::Retry { raise_limits }),

@@ -1,22 +1,26 @@
 //! Plays the service: takes inputs one at a time, lets the guest answer, commits
 //! both as one transition, and checks after each commit what must always hold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_engine::decide::{Input, decide, start};
+use dacapo_engine::replay::{CallError, Offer, Reply};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
+use dacapo_model::command::Command;
 use dacapo_model::event::{HistoryEvent, TimeoutType, WorkflowExecutionStarted};
 use dacapo_model::execution::{Blocked, ExecutionStatus};
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{EventId, RequestId, RunId, TypeName};
+use dacapo_model::ids::{EventId, QueryName, RequestId, RunId, TypeName, UpdateId, UpdateName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
 use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::{AdmittedUpdate, Update};
 use uuid::Uuid;
 
 use super::guest::{Guest, Place, signal_name};
@@ -71,6 +75,12 @@ pub(crate) struct Simulation {
     returned: Vec<(EventId, u32)>,
     /// Signals sent so far.
     sent: u64,
+    /// Rows of updates that wait for the guest.
+    pub(super) admitted: BTreeMap<UpdateId, AdmittedUpdate>,
+    /// Rows of published values.
+    pub(super) published: BTreeMap<QueryName, Payload>,
+    /// What callers were told of their updates.
+    pub(super) told: BTreeSet<(UpdateId, u8)>,
     /// The signals that the next run gets, if the run continued as new.
     pub(crate) passed_on: Option<Vec<EventId>>,
 }
@@ -91,7 +101,7 @@ impl Simulation {
 
     fn start(program: &Arc<Program>, script: &Script, residency: Residency) -> Self {
         let now = Timestamp::from_micros(1_000_000);
-        let (state, _) = start(started(), [], now);
+        let (state, _) = start(started(), [], [], now);
         Self {
             program: Arc::clone(program),
             residency,
@@ -99,6 +109,7 @@ impl Simulation {
                 pending_operations_max: script.pending_operations_max,
                 history_events_max: script.history_events_max,
                 signals_max: script.signals_max,
+                updates_in_flight_max: script.updates_in_flight_max,
                 ..Limits::default()
             },
             now,
@@ -113,6 +124,9 @@ impl Simulation {
             running: BTreeSet::new(),
             returned: Vec::new(),
             sent: 0,
+            admitted: BTreeMap::new(),
+            published: BTreeMap::new(),
+            told: BTreeSet::new(),
             passed_on: None,
         }
     }
@@ -120,7 +134,7 @@ impl Simulation {
     fn play(&mut self, script: &Script) -> Checked {
         let signals: Vec<_> =
             script.initial_signals.iter().map(|name| self.signal(*name, None)).collect();
-        let (state, mut transition) = start(started(), signals, self.now);
+        let (state, mut transition) = start(started(), signals, [], self.now);
         self.state = state;
         transition.extend(self.turn(&transition.events.clone())?);
         self.commit(transition)?;
@@ -168,6 +182,15 @@ impl Simulation {
                 let signal = self.signal(*name, *request);
                 self.feed(Input::Signal(signal))
             }
+            Action::Update { request } => {
+                let update = Update {
+                    id: UpdateId::new(request.to_string()).expect("a valid id"),
+                    name: UpdateName::new("do").expect("a valid name"),
+                    input: Payload::new(request.to_string()),
+                };
+                self.feed(Input::Update(update))
+            }
+            Action::Query { misbehaves } => self.query(*misbehaves),
             Action::Terminate => self.feed(Input::Terminate { reason: "now".to_owned() }),
             Action::TrapNextTurn => {
                 self.trap = true;
@@ -281,13 +304,14 @@ impl Simulation {
     fn feed(&mut self, input: Input) -> Checked {
         let before = self.state.clone();
         let retries = input == Input::Retry;
+        let asks = matches!(input, Input::Update(_));
         match decide(&mut self.state, input, self.now, &self.limits) {
             Err(refusal) => {
                 ensure!(self.state == before, "refused ({refusal}), and changed the state");
                 Ok(())
             }
             Ok(mut transition) => {
-                let wakes = retries || !transition.events.is_empty();
+                let wakes = retries || !transition.events.is_empty() || asks;
                 if wakes && self.state.status == ExecutionStatus::Running {
                     transition.extend(self.turn(&transition.events.clone())?);
                 }
@@ -311,11 +335,63 @@ impl Simulation {
         };
         let transition = decide(&mut self.state, input, self.now, &self.limits)
             .map_err(|refusal| format!("a turn was refused: {refusal}"))?;
+        let mut transition = transition;
+        self.offer_updates(&mut transition)?;
         if self.state.status == ExecutionStatus::Blocked {
             self.guest = None;
         }
         self.place = self.guest.as_ref().map(|guest| guest.place.clone());
         Ok(transition)
+    }
+
+    /// Offers the guest what waits for it, for as long as it decides.
+    fn offer_updates(&mut self, transition: &mut Transition) -> Checked {
+        while self.state.status == ExecutionStatus::Running
+            && let Some(update) = self.state.updates.first_admitted().cloned()
+            && let Some(guest) = &mut self.guest
+        {
+            let at = self.now.max(self.state.last_event_at);
+            let update_id = update.id.clone();
+            let offered = guest
+                .offer(Offer::Update { update, at })
+                .map_err(|error| format!("a guest that behaves is told: {error}"))?;
+            let input = match offered {
+                None => break,
+                Some((Some(Reply::Accepted), commands)) => {
+                    Input::GuestTurn { run_id: RUN, commands }
+                }
+                Some((Some(Reply::Rejected(failure)), commands)) => {
+                    ensure!(commands.is_empty(), "a rejection asks for {commands:?}");
+                    Input::UpdateRejected { update_id, failure }
+                }
+                Some((reply, _)) => return Err(format!("an update is answered with {reply:?}")),
+            };
+            let step = decide(&mut self.state, input, self.now, &self.limits)
+                .map_err(|refusal| format!("a decision was refused: {refusal}"))?;
+            transition.extend(step);
+        }
+        Ok(())
+    }
+
+    /// Whatever the guest makes of a query, the run is as it was.
+    fn query(&mut self, misbehaves: bool) -> Checked {
+        let Some(guest) = &mut self.guest else {
+            return Ok(());
+        };
+        let before = guest.place.clone();
+        let input = Payload::new(if misbehaves { "misbehave" } else { "behave" });
+        let name = QueryName::new("seen").expect("a valid name");
+        match guest.offer(Offer::Query(Query { name, input })) {
+            Ok(None) => {}
+            Ok(Some((reply, commands))) => {
+                ensure!(matches!(reply, Some(Reply::Answered(Ok(_)))), "answered {reply:?}");
+                ensure!(commands.is_empty(), "a query asks for {commands:?}");
+                ensure!(guest.place == before, "a query has moved the guest");
+            }
+            Err(CallError::DuringQuery { .. }) if misbehaves => self.guest = None,
+            Err(error) => return Err(format!("a query: {error}")),
+        }
+        Ok(())
     }
 
     /// A guest, and the events it has not seen.
@@ -330,12 +406,18 @@ impl Simulation {
         if replay_first && !self.history.is_empty() {
             let commands =
                 guest.advance(stored(&self.history)).map_err(|error| format!("replay: {error}"))?;
-            ensure!(commands.is_empty(), "replay asks for something new: {commands:?}");
+            ensure!(asks_for_nothing_new(&commands), "replay asks for something new: {commands:?}");
             return Ok((guest, fresh.to_vec()));
         }
         let whole = [self.history.as_slice(), fresh].concat();
         Ok((guest, stored(&whole)))
     }
+}
+
+/// What the last activation has published is published again: the guest does not
+/// know that it was stored.
+pub(crate) fn asks_for_nothing_new(commands: &[Command]) -> bool {
+    commands.iter().all(|command| matches!(command, Command::Publish { .. }))
 }
 
 fn started() -> WorkflowExecutionStarted {

@@ -110,6 +110,16 @@ async fn next(mut store: Store<'_>) -> wasmtime::Result<guest::Delivery> {
             name: name.into(),
             input: input.into_bytes().into(),
         }),
+        Delivery::Query { id, name, input } => guest::Delivery::Query(guest::Query {
+            id,
+            name: name.into(),
+            input: input.into_bytes().into(),
+        }),
+        Delivery::Update(update) => guest::Delivery::Update(guest::Update {
+            id: update.id.into(),
+            name: update.name.into(),
+            input: update.input.into_bytes().into(),
+        }),
         Delivery::CancelRequested { reason } => guest::Delivery::CancelRequested(reason),
     })
 }

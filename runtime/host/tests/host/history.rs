@@ -71,7 +71,7 @@ impl Run {
         started: WorkflowExecutionStarted,
         signals: impl IntoIterator<Item = Signal>,
     ) -> Result<Self, Blocked> {
-        let (state, first) = decide::start(started, signals, START);
+        let (state, first) = decide::start(started, signals, [], START);
         let instance = host.launch(Arc::clone(context)).await?;
         let mut run = Self {
             context: Arc::clone(context),

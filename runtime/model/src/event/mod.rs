@@ -10,11 +10,13 @@ mod activity;
 mod started;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::activity::{ActivityOptions, TimeoutType};
 pub use self::started::WorkflowExecutionStarted;
+pub use self::update::{UpdateAccepted, UpdateCompleted};
 use crate::failure::Failure;
 use crate::ids::{EventId, OperationId, RequestId, RunId, SignalName, TypeName};
 use crate::payload::Payload;
@@ -57,6 +59,11 @@ pub enum EventAttributes {
         #[serde(skip)]
         input: Payload,
     },
+    /// Input: the guest was offered an update, and took it on. It is delivered
+    /// where the event stands, and accepted by the guest before anything else.
+    WorkflowExecutionUpdateAccepted(UpdateAccepted),
+    /// Command: the guest answered an update.
+    WorkflowExecutionUpdateCompleted(Box<UpdateCompleted>),
     /// Closing: the workflow returned a result.
     WorkflowExecutionCompleted {
         /// The result.
@@ -199,6 +206,8 @@ impl EventAttributes {
             Self::WorkflowExecutionStarted(_) => "WorkflowExecutionStarted",
             Self::WorkflowExecutionCancelRequested { .. } => "WorkflowExecutionCancelRequested",
             Self::WorkflowExecutionSignaled { .. } => "WorkflowExecutionSignaled",
+            Self::WorkflowExecutionUpdateAccepted(_) => "WorkflowExecutionUpdateAccepted",
+            Self::WorkflowExecutionUpdateCompleted(_) => "WorkflowExecutionUpdateCompleted",
             Self::WorkflowExecutionCompleted { .. } => "WorkflowExecutionCompleted",
             Self::WorkflowExecutionFailed { .. } => "WorkflowExecutionFailed",
             Self::WorkflowExecutionCanceled { .. } => "WorkflowExecutionCanceled",
@@ -221,6 +230,10 @@ impl EventAttributes {
     pub fn payload(&self) -> Option<(&'static str, &Payload)> {
         match self {
             Self::WorkflowExecutionStarted(started) => Some(("input", &started.input)),
+            Self::WorkflowExecutionUpdateAccepted(accepted) => Some(("input", &accepted.input)),
+            Self::WorkflowExecutionUpdateCompleted(completed) => {
+                completed.failure.is_none().then_some(("result", &completed.result))
+            }
             Self::WorkflowExecutionSignaled { input, .. }
             | Self::ActivityTaskScheduled { input, .. }
             | Self::WorkflowExecutionContinuedAsNew { input, .. } => Some(("input", input)),
@@ -235,6 +248,8 @@ impl EventAttributes {
     pub fn set_payload(&mut self, payload: Payload) {
         match self {
             Self::WorkflowExecutionStarted(started) => started.input = payload,
+            Self::WorkflowExecutionUpdateAccepted(accepted) => accepted.input = payload,
+            Self::WorkflowExecutionUpdateCompleted(completed) => completed.result = payload,
             Self::WorkflowExecutionSignaled { input, .. }
             | Self::ActivityTaskScheduled { input, .. }
             | Self::WorkflowExecutionContinuedAsNew { input, .. } => *input = payload,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::failure::FailureKind;
+use crate::ids::{UpdateId, UpdateName};
 use crate::module::ModuleDigest;
 use crate::retry::RetryPolicy;
 
@@ -40,6 +41,21 @@ fn all() -> Vec<EventAttributes> {
             request_id: Some(RequestId::new("s").expect("a valid id")),
             input: payload(),
         },
+        EventAttributes::WorkflowExecutionUpdateAccepted(UpdateAccepted {
+            update_id: UpdateId::new("u").expect("a valid id"),
+            update_name: UpdateName::new("add").expect("a valid name"),
+            input: payload(),
+        }),
+        EventAttributes::WorkflowExecutionUpdateCompleted(Box::new(UpdateCompleted::new(
+            UpdateId::new("u").expect("a valid id"),
+            EventId(2),
+            Ok(payload()),
+        ))),
+        EventAttributes::WorkflowExecutionUpdateCompleted(Box::new(UpdateCompleted::new(
+            UpdateId::new("u").expect("a valid id"),
+            EventId(2),
+            Err(failure()),
+        ))),
         EventAttributes::WorkflowExecutionCompleted { result: payload() },
         EventAttributes::WorkflowExecutionFailed { failure: failure() },
         EventAttributes::WorkflowExecutionCanceled { details: "undone".to_owned() },

@@ -41,7 +41,7 @@ pub(crate) enum BeginAnswer {
 impl NewRun {
     /// The state and the transition that the run begins with.
     pub(crate) fn begin(&self, now: Timestamp) -> (RunState, Transition) {
-        decide::start(self.started.clone(), self.signals.iter().cloned(), now)
+        decide::start(self.started.clone(), self.signals.iter().cloned(), [], now)
     }
 
     /// The summary that the run begins with.

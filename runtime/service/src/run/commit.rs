@@ -33,7 +33,7 @@ impl Actor {
         insert: Option<Execution>,
         successor: Option<Successor>,
     ) -> Result<(), CommitFailure> {
-        let Transition { events, timers, status, effects } = transition;
+        let Transition { events, timers, status, effects, .. } = transition;
         let rows = timer_rows(self.run.key, timers);
         if let Some(change) = &status {
             self.execution.status = change.status;
@@ -101,6 +101,10 @@ impl Actor {
                 }
                 // Started in the same commit.
                 Effect::ContinueAsNew { .. } => {}
+                // Nobody can send updates yet.
+                Effect::UpdateAccepted { .. }
+                | Effect::UpdateCompleted { .. }
+                | Effect::UpdateRejected { .. } => {}
             }
         }
     }

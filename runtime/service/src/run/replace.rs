@@ -68,7 +68,7 @@ impl Actor {
         transition: &Transition,
     ) -> Result<Option<Successor>, CommitFailure> {
         let continued = transition.effects.iter().find_map(|effect| match effect {
-            Effect::ContinueAsNew { new_run_id, workflow_type, input, unread_signals } => {
+            Effect::ContinueAsNew { new_run_id, workflow_type, input, unread_signals, .. } => {
                 Some((*new_run_id, workflow_type.clone(), input.clone(), unread_signals))
             }
             _ => None,

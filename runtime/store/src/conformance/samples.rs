@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dacapo_model::event::{
-    ActivityOptions, EventAttributes, TimeoutType, WorkflowExecutionStarted,
+    ActivityOptions, EventAttributes, TimeoutType, UpdateAccepted, UpdateCompleted,
+    WorkflowExecutionStarted,
 };
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{EventId, OperationId, SignalName};
+use dacapo_model::ids::{EventId, OperationId, SignalName, UpdateId, UpdateName};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::{RetryPolicy, RetryState};
@@ -39,13 +40,22 @@ fn options() -> ActivityOptions {
     }
 }
 
+/// Has no payload, unlike one that did not fail.
+fn failed_update() -> EventAttributes {
+    EventAttributes::WorkflowExecutionUpdateCompleted(Box::new(UpdateCompleted::new(
+        UpdateId::new("update 2").expect("valid"),
+        EventId(9),
+        Err(failure()),
+    )))
+}
+
 /// Pairs each variant with a sample. The match has no wildcard, so a new variant
 /// does not compile until it has its sample here.
 macro_rules! samples {
     ($($pattern:pat => $sample:expr,)*) => {
         /// One event of every type, with every optional part present.
         pub fn every_event() -> Vec<EventAttributes> {
-            let samples = vec![$($sample),*];
+            let samples = vec![$($sample,)* failed_update()];
             assert!(samples.iter().all(is_paired));
             samples
         }
@@ -82,6 +92,18 @@ samples! {
             request_id: Some(request_id("request-3")),
             input: Payload::from(vec![0, 255, 7]),
         },
+    EventAttributes::WorkflowExecutionUpdateAccepted(_) =>
+        EventAttributes::WorkflowExecutionUpdateAccepted(UpdateAccepted {
+            update_id: UpdateId::new("update 'ö' 1").expect("valid"),
+            update_name: UpdateName::new("add to 'it'").expect("valid"),
+            input: Payload::from(vec![0, 255, 8]),
+        }),
+    EventAttributes::WorkflowExecutionUpdateCompleted(_) =>
+        EventAttributes::WorkflowExecutionUpdateCompleted(Box::new(UpdateCompleted::new(
+            UpdateId::new("update 'ö' 1").expect("valid"),
+            EventId(9),
+            Ok(Payload::from(vec![0, 255, 9])),
+        ))),
     EventAttributes::WorkflowExecutionCompleted { .. } =>
         EventAttributes::WorkflowExecutionCompleted { result: Payload::from(b"null".to_vec()) },
     EventAttributes::WorkflowExecutionFailed { .. } =>

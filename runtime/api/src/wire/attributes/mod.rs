@@ -1,5 +1,7 @@
 //! What events of each type hold.
 
+mod update;
+
 use std::collections::BTreeMap;
 
 use dacapo_model::event;
@@ -13,6 +15,8 @@ use utoipa::ToSchema;
 use super::failure::Failure;
 use super::mirror::mirror;
 use super::payload::{self, RawJson};
+
+pub(crate) use self::update::{WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted};
 
 mirror! {
     /// Which timeout of an activity elapsed.

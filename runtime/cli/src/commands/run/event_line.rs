@@ -27,7 +27,15 @@ fn time_of_day(time: &str) -> String {
 
 fn detail(event: &Event) -> String {
     let text = |key: &str| event.attribute::<String>(key).map(|text| printable(&text));
-    let texts = ["workflow_type", "activity_type", "signal_name", "code", "timeout_type"];
+    let texts = [
+        "workflow_type",
+        "activity_type",
+        "signal_name",
+        "update_name",
+        "update_id",
+        "code",
+        "timeout_type",
+    ];
     let mut parts: Vec<String> = texts.into_iter().filter_map(text).collect();
     for (key, value) in [("scheduled_event_id", "activity"), ("started_event_id", "timer")] {
         if let Some(id) = event.attribute::<u64>(key) {
@@ -76,6 +84,13 @@ mod tests {
         assert_eq!(
             line("WorkflowExecutionSignaled", r#"{"signal_name": "approved", "input": [1]}"#),
             "    7  13:37:00.123  WorkflowExecutionSignaled           approved  [1]"
+        );
+        assert_eq!(
+            line(
+                "WorkflowExecutionUpdateAccepted",
+                r#"{"update_id": "u-1", "update_name": "add", "input": 2}"#
+            ),
+            "    7  13:37:00.123  WorkflowExecutionUpdateAccepted     add  u-1  2"
         );
         assert_eq!(
             line("TimerFired", r#"{"started_event_id": 6}"#),

@@ -1,0 +1,136 @@
+//! What a run knows of its updates.
+
+use std::collections::BTreeMap;
+
+use dacapo_model::ids::{EventId, UpdateId};
+use dacapo_model::time::Timestamp;
+use dacapo_model::update::{AdmittedUpdate, Update};
+
+/// How far an update has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateStage {
+    /// It is durable, and the guest has not decided about it.
+    Admitted,
+    /// The guest took it on.
+    Accepted,
+    /// This event has its outcome.
+    Completed(EventId),
+}
+
+/// All updates of a run but those that were rejected, which are forgotten. As
+/// many as the limits allow at most.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Updates {
+    /// In the order in which they are offered. Not events: recovery reads them from
+    /// rows.
+    admitted: BTreeMap<(Timestamp, UpdateId), Update>,
+    /// By the events that accepted them, those without an outcome.
+    accepted: BTreeMap<UpdateId, EventId>,
+    /// By the events that have their outcomes.
+    completed: BTreeMap<UpdateId, EventId>,
+}
+
+impl Updates {
+    /// How far an update has come; none if there is no such update, or if it was
+    /// rejected.
+    pub fn stage(&self, update_id: &UpdateId) -> Option<UpdateStage> {
+        if let Some(event_id) = self.completed.get(update_id) {
+            return Some(UpdateStage::Completed(*event_id));
+        }
+        if self.accepted.contains_key(update_id) {
+            return Some(UpdateStage::Accepted);
+        }
+        self.admitted_key(update_id).map(|_| UpdateStage::Admitted)
+    }
+
+    /// Those that the guest has not decided about, in the order in which they are
+    /// offered.
+    pub fn admitted(&self) -> impl Iterator<Item = AdmittedUpdate> {
+        self.admitted.iter().map(|((admitted_at, _), update)| AdmittedUpdate {
+            update: update.clone(),
+            admitted_at: *admitted_at,
+        })
+    }
+
+    /// The one that is offered next.
+    pub fn first_admitted(&self) -> Option<&Update> {
+        self.admitted.values().next()
+    }
+
+    /// True if the guest has decided about all.
+    pub fn none_admitted(&self) -> bool {
+        self.admitted.is_empty()
+    }
+
+    /// Those that were accepted and have no outcome.
+    pub fn accepted(&self) -> impl Iterator<Item = &UpdateId> {
+        self.accepted.keys()
+    }
+
+    /// The event that accepted an update which has no outcome.
+    pub(crate) fn accepted_event(&self, update_id: &UpdateId) -> Option<EventId> {
+        self.accepted.get(update_id).copied()
+    }
+
+    /// How many have no outcome.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.admitted.len() + self.accepted.len()
+    }
+
+    /// How many there are.
+    pub(crate) fn total(&self) -> u64 {
+        (self.in_flight() + self.completed.len()) as u64
+    }
+
+    /// Takes an update in, when it arrives and when its row is read back. False if
+    /// it is known.
+    pub fn admit(&mut self, admitted: AdmittedUpdate) -> bool {
+        let AdmittedUpdate { update, admitted_at } = admitted;
+        let is_new = self.stage(&update.id).is_none();
+        if is_new {
+            self.admitted.insert((admitted_at, update.id.clone()), update);
+        }
+        is_new
+    }
+
+    /// The guest decided about it. None if there is nothing to decide about.
+    pub(crate) fn remove_admitted(&mut self, update_id: &UpdateId) -> Option<Update> {
+        let key = self.admitted_key(update_id)?;
+        self.admitted.remove(&key)
+    }
+
+    /// False if it was accepted before.
+    pub(super) fn accept(&mut self, update_id: &UpdateId, event_id: EventId) -> bool {
+        self.remove_admitted(update_id);
+        let is_new = self.stage(update_id).is_none();
+        if is_new {
+            self.accepted.insert(update_id.clone(), event_id);
+        }
+        is_new
+    }
+
+    /// False if there is no such update without an outcome.
+    pub(super) fn complete(
+        &mut self,
+        update_id: &UpdateId,
+        accepted_event_id: EventId,
+        event_id: EventId,
+    ) -> bool {
+        if self.accepted.get(update_id) != Some(&accepted_event_id) {
+            return false;
+        }
+        self.accepted.remove(update_id);
+        self.completed.insert(update_id.clone(), event_id);
+        true
+    }
+
+    /// The run has closed: nobody will decide any more.
+    pub(super) fn close(&mut self) {
+        self.admitted.clear();
+    }
+
+    /// At most as many are searched as may be in flight.
+    fn admitted_key(&self, update_id: &UpdateId) -> Option<(Timestamp, UpdateId)> {
+        self.admitted.keys().find(|(_, id)| id == update_id).cloned()
+    }
+}
