@@ -1,12 +1,14 @@
 //! Drives the future of a workflow or an activity to its end.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::failure::Failure;
 use crate::run::with_run;
+use crate::tasks::{self, ROOT};
+use crate::woken::WokenList;
 
 /// How the future of a workflow ended.
 pub(crate) enum End<T> {
@@ -16,25 +18,49 @@ pub(crate) enum End<T> {
     Continued(Vec<u8>),
 }
 
-/// Runs a workflow. Whenever nothing can go on, waits for the next delivery;
-/// that is the only place where a run is suspended.
+/// Runs a workflow and its tasks. Whenever nothing can go on, waits for the next
+/// delivery; that is the only place where a run is suspended.
 pub(crate) fn run_workflow<F: Future>(future: F) -> End<F::Output> {
-    let woken = Arc::new(Woken(AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&woken));
+    let woken = with_run(|run| run.tasks().woken());
+    let waker = woken.add(ROOT);
     let mut future = pin!(future);
-    loop {
-        while woken.take() {
-            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                return End::Returned(value);
-            }
-            if let Some(input) = with_run(|run| run.take_continuation()) {
-                with_run(|run| run.return_signals());
-                return End::Continued(input);
-            }
+    let end = loop {
+        if let Some(end) = go_on(future.as_mut(), &waker, &woken) {
+            break end;
         }
         let host = with_run(|run| run.host());
         let delivery = host.next();
         with_run(|run| run.deliver(delivery));
+    };
+    if matches!(end, End::Continued(_)) {
+        with_run(|run| run.return_signals());
+    }
+    tasks::cancel_all();
+    end
+}
+
+/// Polls what was woken, in that order, until nothing can go on.
+fn go_on<F: Future>(
+    mut workflow: Pin<&mut F>,
+    waker: &Waker,
+    woken: &WokenList,
+) -> Option<End<F::Output>> {
+    loop {
+        while let Some(task) = woken.pop() {
+            if task != ROOT {
+                tasks::poll(task);
+            } else if let Poll::Ready(value) =
+                workflow.as_mut().poll(&mut Context::from_waker(waker))
+            {
+                return Some(End::Returned(value));
+            }
+            if let Some(input) = with_run(|run| run.take_continuation()) {
+                return Some(End::Continued(input));
+            }
+        }
+        if !with_run(|run| run.conditions().look_again()) {
+            return None;
+        }
     }
 }
 

@@ -1,16 +1,16 @@
 //! Waiting for any number of futures of one type.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::woken::WokenList;
 
 /// Awaits all futures at once and returns their outputs in the order of the
 /// futures.
 pub async fn join_all<F: IntoFuture>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut group = Group::new(futures);
+    let mut group = futures.into_iter().collect::<Group<_>>();
     let mut outputs: Vec<_> = group.slots().map(|_| None).collect();
     while let Some((index, output)) = group.next().await {
         outputs[index] = Some(output);
@@ -25,7 +25,7 @@ pub async fn try_join_all<T, E, F>(futures: impl IntoIterator<Item = F>) -> Resu
 where
     F: IntoFuture<Output = Result<T, E>>,
 {
-    let mut group = Group::new(futures);
+    let mut group = futures.into_iter().collect::<Group<_>>();
     let mut values: Vec<_> = group.slots().map(|_| None).collect();
     while let Some((index, output)) = group.next().await {
         values[index] = Some(output?);
@@ -40,35 +40,36 @@ where
 ///
 /// If there is no future: nothing could ever end.
 pub async fn race_all<F: IntoFuture>(futures: impl IntoIterator<Item = F>) -> (usize, F::Output) {
-    let mut group = Group::new(futures);
+    let mut group = futures.into_iter().collect::<Group<_>>();
     group.next().await.expect("race_all needs at least one future")
 }
 
 /// Futures that are polled only when they were woken, so that a thousand
 /// activities cost a thousand polls and not a million.
-struct Group<F: Future> {
+pub(crate) struct Group<F: Future> {
     futures: Vec<Option<(Pin<Box<F>>, Waker)>>,
-    open: usize,
+    /// Places of `futures` whose future has ended.
+    free: Vec<usize>,
     woken: Arc<WokenList>,
 }
 
 impl<F: Future> Group<F> {
-    fn new<I: IntoFuture<IntoFuture = F, Output = F::Output>>(
-        futures: impl IntoIterator<Item = I>,
-    ) -> Self {
-        let woken = Arc::new(WokenList::default());
-        let futures: Vec<_> = futures
-            .into_iter()
-            .enumerate()
-            .map(|(index, future)| {
-                let waker =
-                    GroupWaker { index, queued: AtomicBool::new(false), list: Arc::clone(&woken) };
-                let waker = Waker::from(Arc::new(waker));
-                waker.wake_by_ref();
-                Some((Box::pin(future.into_future()), waker))
-            })
-            .collect();
-        Self { open: futures.len(), futures, woken }
+    pub(crate) fn new() -> Self {
+        Self { futures: Vec::new(), free: Vec::new(), woken: Arc::default() }
+    }
+
+    /// Adds a future, in the place of one that has ended if there is one.
+    pub(crate) fn push(&mut self, future: F) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.futures.push(None);
+            self.futures.len() - 1
+        });
+        self.futures[place] = Some((Box::pin(future), self.woken.add(place)));
+    }
+
+    /// How many have not ended.
+    pub(crate) fn open(&self) -> usize {
+        self.futures.len() - self.free.len()
     }
 
     fn slots(&self) -> std::ops::Range<usize> {
@@ -76,65 +77,31 @@ impl<F: Future> Group<F> {
     }
 
     /// The next future to end, and its output; `None` when all have ended.
-    async fn next(&mut self) -> Option<(usize, F::Output)> {
+    pub(crate) async fn next(&mut self) -> Option<(usize, F::Output)> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
-        if self.open == 0 {
+        if self.open() == 0 {
             return Poll::Ready(None);
         }
         self.woken.report_to(cx.waker());
-        while let Some(waker) = self.woken.pop() {
-            let index = waker.index;
-            waker.queued.store(false, Ordering::Relaxed);
-            let Some((future, waker)) = &mut self.futures[index] else { continue };
+        while let Some(place) = self.woken.pop() {
+            let Some((future, waker)) = &mut self.futures[place] else { continue };
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
-                self.futures[index] = None;
-                self.open -= 1;
-                return Poll::Ready(Some((index, output)));
+                self.futures[place] = None;
+                self.free.push(place);
+                return Poll::Ready(Some((place, output)));
             }
         }
         Poll::Pending
     }
 }
 
-/// Which futures were woken, in that order, and who is to be told.
-#[derive(Default)]
-struct WokenList {
-    state: Mutex<(VecDeque<Arc<GroupWaker>>, Option<Waker>)>,
-}
-
-impl WokenList {
-    fn report_to(&self, waker: &Waker) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(waker.clone());
-    }
-
-    fn pop(&self) -> Option<Arc<GroupWaker>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.pop_front()
-    }
-
-    fn push(&self, waker: Arc<GroupWaker>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0.push_back(waker);
-        if let Some(parent) = &state.1 {
-            parent.wake_by_ref();
-        }
-    }
-}
-
-/// Wakes one future of a group.
-struct GroupWaker {
-    index: usize,
-    queued: AtomicBool,
-    list: Arc<WokenList>,
-}
-
-impl Wake for GroupWaker {
-    fn wake(self: Arc<Self>) {
-        if !self.queued.swap(true, Ordering::Relaxed) {
-            let list = Arc::clone(&self.list);
-            list.push(self);
-        }
+impl<I: IntoFuture> FromIterator<I> for Group<I::IntoFuture> {
+    fn from_iter<T: IntoIterator<Item = I>>(futures: T) -> Self {
+        let mut group = Self::new();
+        futures.into_iter().for_each(|future| group.push(future.into_future()));
+        group
     }
 }

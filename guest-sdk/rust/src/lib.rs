@@ -52,7 +52,10 @@ mod activity_call;
 #[doc(hidden)]
 pub mod bindings;
 mod cancellation;
+mod concurrent;
+mod condition;
 mod continue_as_new;
+mod err_group;
 mod executor;
 mod failure;
 mod group;
@@ -64,21 +67,37 @@ mod module;
 mod options;
 mod payload;
 mod race;
+mod retry;
 mod run;
+mod saga;
+mod select;
 mod signals;
+pub mod sync;
+mod task;
+mod tasks;
 mod time;
 mod timers;
+mod waiters;
+mod woken;
 
 pub use activity_call::{ActivityCall, ActivityFuture};
 pub use cancellation::{is_cancel_requested, shielded};
+pub use concurrent::{
+    for_each_concurrent, map_concurrent, try_for_each_concurrent, try_map_concurrent,
+};
+pub use condition::{WaitUntil, wait_until};
 pub use continue_as_new::continue_as_new;
 pub use dacapo_macros::{activity, workflow};
+pub use err_group::ErrGroup;
 pub use failure::{Failure, FailureInfo, FailureKind};
 pub use group::{join_all, race_all, try_join_all};
 pub use info::{ActivityInfo, WorkflowInfo, activity_info, workflow_info};
 pub use options::{ActivityOptions, RetryPolicy};
 pub use race::{Either, race};
+pub use retry::retry;
+pub use saga::{Saga, SagaFailure, saga};
 pub use signals::{Recv, Signals, signals};
+pub use task::{Task, spawn};
 pub use timers::{Elapsed, Sleep, sleep, timeout};
 
 /// What the macros expand to. Not for people; may change at any time.

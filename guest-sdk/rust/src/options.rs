@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::bindings::dacapo::workflow::operations as wit;
 use crate::bindings::dacapo::workflow::types as wit_types;
+use crate::failure::Failure;
 use crate::time::nanos;
 
 /// Timeouts, retries and the place where an activity runs.
@@ -155,6 +156,30 @@ impl RetryPolicy {
     ) -> Self {
         self.non_retryable_types = types.into_iter().map(Into::into).collect();
         self
+    }
+
+    /// The wait after `attempt` (from 1) has failed, or `None` if it was the last:
+    /// the rule by which the runtime tries activities again. What an activity
+    /// raised is the cause of its failure here, so causes count as well.
+    pub(crate) fn delay_after(&self, attempt: u32, failure: &Failure) -> Option<Duration> {
+        let permanent = failure.is_cancelled()
+            || failure.chain().any(|info| {
+                info.non_retryable || self.non_retryable_types.contains(&info.type_name)
+            });
+        if permanent || (self.maximum_attempts != 0 && attempt >= self.maximum_attempts) {
+            return None;
+        }
+        let wanted = failure.chain().find_map(|info| info.next_retry_delay);
+        Some(wanted.unwrap_or_else(|| self.backoff(attempt)))
+    }
+
+    fn backoff(&self, attempt: u32) -> Duration {
+        let maximum =
+            self.maximum_interval.unwrap_or_else(|| self.initial_interval.saturating_mul(100));
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.initial_interval.as_secs_f64() * self.backoff_coefficient.powi(exponent);
+        // Overflow to infinity is a wait of the maximum, not an error.
+        Duration::try_from_secs_f64(seconds).unwrap_or(maximum).min(maximum)
     }
 
     fn to_wit(&self) -> wit_types::RetryPolicy {

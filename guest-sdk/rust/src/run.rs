@@ -11,9 +11,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::condition::Conditions;
 use crate::failure::Failure;
 use crate::options::ActivityOptions;
 use crate::signals::Inboxes;
+use crate::tasks::Tasks;
 
 /// The runtime as a workflow sees it. Real runs talk to the imported
 /// interface; the tests of this crate talk to a script.
@@ -65,6 +67,8 @@ pub(crate) struct Run {
     host: Rc<dyn Host>,
     open: BTreeMap<u32, Slot>,
     signals: Inboxes,
+    tasks: Tasks,
+    conditions: Conditions,
     cancel_requested: Option<String>,
     shields: u32,
     continuation: Option<Vec<u8>>,
@@ -80,6 +84,8 @@ pub(crate) fn install(host: Rc<dyn Host>) {
         host,
         open: BTreeMap::new(),
         signals: Inboxes::default(),
+        tasks: Tasks::default(),
+        conditions: Conditions::default(),
         cancel_requested: None,
         shields: 0,
         continuation: None,
@@ -163,6 +169,27 @@ impl Run {
         Poll::Ready(answer)
     }
 
+    /// Goes on or waits, depending on whether the condition of the future that
+    /// owns `ticket` holds.
+    pub(crate) fn poll_condition(
+        &mut self,
+        holds: bool,
+        ticket: &mut Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        let answer = match (holds, self.cancellation()) {
+            (true, _) => Ok(()),
+            (false, Some(failure)) => Err(failure),
+            (false, None) => {
+                self.conditions.waiting.wait(ticket, cx.waker());
+                return Poll::Pending;
+            }
+        };
+        self.conditions.waiting.stop_waiting(ticket);
+        self.conditions.stale = true;
+        Poll::Ready(answer)
+    }
+
     /// Gives back the signals that nobody took, for the run that follows.
     pub(crate) fn return_signals(&self) {
         self.signals.untaken().for_each(|nth| self.host.return_signal(nth));
@@ -194,6 +221,7 @@ impl Run {
 
     /// Takes in a delivery and wakes whoever waits for it.
     pub(crate) fn deliver(&mut self, delivery: Delivery) {
+        self.conditions.stale = true;
         match delivery {
             Delivery::Completed { operation, outcome } => {
                 if let Some(slot) = self.open.get_mut(&operation)
@@ -214,6 +242,18 @@ impl Run {
             }
             Delivery::Other => {}
         }
+    }
+
+    pub(crate) fn tasks(&mut self) -> &mut Tasks {
+        &mut self.tasks
+    }
+
+    pub(crate) fn conditions(&mut self) -> &mut Conditions {
+        &mut self.conditions
+    }
+
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.shields > 0
     }
 
     pub(crate) fn enter_shield(&mut self) {
@@ -247,6 +287,6 @@ pub(crate) fn stop_waiting(name: &str, ticket: u64) {
 
 /// Reaches the current run, if there is one: the thread, and with it the run, may
 /// be gone already.
-fn if_run(f: impl FnOnce(&mut Run)) {
-    let _ = RUN.try_with(|run| run.borrow_mut().as_mut().map(f));
+pub(crate) fn if_run<T>(f: impl FnOnce(&mut Run) -> T) -> Option<T> {
+    RUN.try_with(|run| run.borrow_mut().as_mut().map(f)).ok().flatten()
 }

@@ -3,6 +3,10 @@
 
 mod cancelling;
 mod concurrency;
+mod determinism;
+mod helpers;
 mod script;
 mod signals;
+mod sync;
+mod tasks;
 mod waiting;

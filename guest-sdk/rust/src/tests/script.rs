@@ -39,6 +39,15 @@ pub(super) fn play_to_end<F: Future>(
     (end, script.log.take())
 }
 
+/// Runs `workflow` against a runtime of the test's own.
+pub(super) fn play_against<F: Future>(host: Rc<dyn Host>, workflow: F) -> F::Output {
+    run::install(host);
+    match run_workflow(workflow) {
+        End::Returned(output) => output,
+        End::Continued(input) => panic!("continued as new with {input:?}"),
+    }
+}
+
 /// An activity that returns a number.
 pub(super) fn number(name: &'static str) -> ActivityCall<u32> {
     ActivityCall::without_input(name)

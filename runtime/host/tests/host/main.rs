@@ -7,6 +7,7 @@ mod cache;
 mod calls;
 mod guests;
 mod history;
+mod kit;
 mod limits;
 mod log;
 mod replay;

@@ -4,6 +4,7 @@
 mod activities;
 mod cancellation;
 mod effects;
+mod kit;
 mod signals;
 mod timing;
 mod workflows;
@@ -25,6 +26,7 @@ dacapo::module! {
         timers, race, timeout_activity, deadline,
         cancellable, ignores_cancellation,
         effects::effects,
+        kit::concurrency_kit,
         await_signals, relay_signals, receive_signal,
     ],
     activities: [
