@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bindings::dacapo::workflow::operations;
+use crate::bindings::dacapo::workflow::{operations, side_effects, versions};
 use crate::failure::Failure;
 use crate::options::ActivityOptions;
 use crate::run::{Delivery, Host};
@@ -41,5 +41,21 @@ impl Host for ImportedHost {
             // Nothing in this SDK receives them yet, so there is nobody to tell.
             operations::Delivery::Query(_) | operations::Delivery::Update(_) => Delivery::Other,
         }
+    }
+
+    fn version(&self, change_id: &str, min: u32, max: u32) -> u32 {
+        versions::version(change_id, min, max)
+    }
+
+    fn recorded_value(&self, name: &str) -> Option<Vec<u8>> {
+        side_effects::recorded_value(name)
+    }
+
+    fn latest_value(&self, name: &str) -> Option<Vec<u8>> {
+        side_effects::latest_value(name)
+    }
+
+    fn record_value(&self, name: &str, value: &[u8]) {
+        side_effects::record_value(name, value);
     }
 }

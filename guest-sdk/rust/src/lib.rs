@@ -71,12 +71,14 @@ mod retry;
 mod run;
 mod saga;
 mod select;
+mod side_effects;
 mod signals;
 pub mod sync;
 mod task;
 mod tasks;
 mod time;
 mod timers;
+mod versions;
 mod waiters;
 mod woken;
 
@@ -96,9 +98,11 @@ pub use options::{ActivityOptions, RetryPolicy};
 pub use race::{Either, race};
 pub use retry::retry;
 pub use saga::{Saga, SagaFailure, saga};
+pub use side_effects::{mutable_side_effect, side_effect};
 pub use signals::{Recv, Signals, signals};
 pub use task::{Task, spawn};
 pub use timers::{Elapsed, Sleep, sleep, timeout};
+pub use versions::{patched, version};
 
 /// What the macros expand to. Not for people; may change at any time.
 #[doc(hidden)]

@@ -48,6 +48,22 @@ pub(crate) fn decode_signal<T: DeserializeOwned>(
     decode(input, "InvalidSignal", format_args!("the input of {signal}"))
 }
 
+/// Encodes a value that a workflow records for itself.
+pub(crate) fn encode_value<T: Serialize>(
+    value: &T,
+    name: impl Display,
+) -> Result<Vec<u8>, Failure> {
+    encode(value, "InvalidValue", name)
+}
+
+/// Decodes a value that a workflow recorded for itself.
+pub(crate) fn decode_value<T: DeserializeOwned>(
+    value: &[u8],
+    name: impl Display,
+) -> Result<T, Failure> {
+    decode(value, "InvalidValue", name)
+}
+
 pub(crate) fn encode_details<T: Serialize>(details: &T) -> Result<Vec<u8>, Failure> {
     encode(details, "InvalidDetails", "the details of a failure")
 }

@@ -25,6 +25,10 @@ pub(crate) trait Host {
     fn cancel(&self, operation: u32);
     fn return_signal(&self, nth: u32);
     fn next(&self) -> Delivery;
+    fn version(&self, change_id: &str, min: u32, max: u32) -> u32;
+    fn recorded_value(&self, name: &str) -> Option<Vec<u8>>;
+    fn latest_value(&self, name: &str) -> Option<Vec<u8>>;
+    fn record_value(&self, name: &str, value: &[u8]);
 }
 
 /// Something that happened to this run.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_model::event::{
-    ActivityOptions, EventAttributes, HistoryEvent, WorkflowExecutionStarted,
+    ActivityOptions, EventAttributes, HistoryEvent, Marker, WorkflowExecutionStarted,
 };
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{EventId, OperationId, RequestId, TypeName};
+use dacapo_model::ids::{ChangeId, EventId, OperationId, RequestId, TypeName};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
@@ -109,6 +109,8 @@ pub struct RunState {
     signal_requests: BTreeSet<RequestId>,
     /// What callers asked it to do, and wait for.
     pub updates: Updates,
+    /// The last version of each change that it follows.
+    pub versions: BTreeMap<ChangeId, u32>,
     /// Activities without an outcome, by their `ActivityTaskScheduled`.
     pub activities: BTreeMap<EventId, PendingActivity>,
     /// Timers that have not fired, by their `TimerStarted`.
@@ -161,6 +163,7 @@ impl RunState {
             signals: 0,
             signal_requests: BTreeSet::new(),
             updates: Updates::default(),
+            versions: BTreeMap::new(),
             activities: BTreeMap::new(),
             timers: BTreeMap::new(),
             operations: BTreeMap::new(),
@@ -279,6 +282,13 @@ impl RunState {
                 self.close_operation(event, *operation_id, *started_event_id)?;
                 self.timers.remove(started_event_id);
             }
+            EventAttributes::MarkerRecorded(Marker::Version { change_id, version }) => {
+                self.versions.insert(change_id.clone(), *version);
+            }
+            EventAttributes::MarkerRecorded(_) => {}
+            EventAttributes::WorkflowExecutionOptionsUpdated(options) => {
+                self.module_digest = options.module_digest.unwrap_or(self.module_digest);
+            }
         }
         // A command that was recorded shows that the guest got past its fault.
         if self.status == ExecutionStatus::Blocked && is_command(&event.attributes) {
@@ -366,6 +376,7 @@ pub(crate) fn is_command(attributes: &EventAttributes) -> bool {
             | EventAttributes::ActivityTaskCanceled { .. }
             | EventAttributes::TimerStarted { .. }
             | EventAttributes::TimerCanceled { .. }
+            | EventAttributes::MarkerRecorded(_)
             | EventAttributes::WorkflowExecutionCompleted { .. }
             | EventAttributes::WorkflowExecutionFailed { .. }
             | EventAttributes::WorkflowExecutionCanceled { .. }

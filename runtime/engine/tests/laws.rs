@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 use support::Checked;
 use support::checks::{
-    deliveries_follow_history, every_commit_can_be_recovered, no_signal_is_lost_or_doubled,
-    no_timer_fires_early,
+    changed_code_fits_all_that_came_before, deliveries_follow_history,
+    every_commit_can_be_recovered, no_signal_is_lost_or_doubled, no_timer_fires_early,
 };
 use support::guest::Guest;
 use support::mutation::{alter_command, mutations, renumber};
@@ -55,6 +55,7 @@ proptest! {
     ) {
         let run = law(Simulation::run(&program, &script, Residency::Kept))?;
         law(every_commit_can_be_recovered(&run))?;
+        law(changed_code_fits_all_that_came_before(&run))?;
         law(deliveries_follow_history(&run))?;
         law(no_timer_fires_early(&run.history))?;
         law(no_signal_is_lost_or_doubled(&run))?;

@@ -32,7 +32,7 @@ pub(crate) struct Fault {
     pub(crate) code: ErrorCode,
     pub(crate) message: String,
     pub(crate) backtrace: Option<String>,
-    pub(crate) nondeterminism: Option<Nondeterminism>,
+    pub(crate) nondeterminism: Option<Box<Nondeterminism>>,
 }
 
 impl Fault {
@@ -78,7 +78,9 @@ impl Fault {
 
     fn stopped(stop: &Stop) -> Self {
         let code = match stop {
-            Stop::Call(CallError::Nondeterminism(_)) => ErrorCode::Nondeterminism,
+            Stop::Call(CallError::Nondeterminism(_) | CallError::UnsupportedVersion { .. }) => {
+                ErrorCode::Nondeterminism
+            }
             Stop::Call(
                 CallError::UnknownOperation(_)
                 | CallError::UnknownSignal { .. }
@@ -86,20 +88,25 @@ impl Fault {
                 | CallError::UnknownUpdate(_)
                 | CallError::DuringQuery { .. }
                 | CallError::BeforeDecision { .. }
-                | CallError::AfterRejection { .. },
+                | CallError::AfterRejection { .. }
+                | CallError::UnrecordedValue { .. }
+                | CallError::UnaskedValue { .. },
             )
             | Stop::Misuse(_) => ErrorCode::GuestTrap,
             Stop::Call(
                 CallError::TooManyCommands { .. }
                 | CallError::TooManyCommandBytes { .. }
                 | CallError::TooManyPublished { .. }
-                | CallError::TooManyPublishedBytes { .. },
+                | CallError::TooManyPublishedBytes { .. }
+                | CallError::TooManyNotes { .. }
+                | CallError::TooManyLatestBytes { .. },
             ) => ErrorCode::RunLimitExceeded,
             Stop::Forbidden { .. } => ErrorCode::GuestForbiddenCall,
             Stop::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
         };
         let nondeterminism = match stop {
             Stop::Call(CallError::Nondeterminism(report)) => Some(report.clone()),
+            Stop::Call(CallError::UnsupportedVersion { report, .. }) => report.clone(),
             _ => None,
         };
         Self { code, message: stop.to_string(), backtrace: None, nondeterminism }

@@ -1,6 +1,6 @@
 //! What a guest may ask for, before it is history.
 
-use crate::event::ActivityOptions;
+use crate::event::{ActivityOptions, Marker};
 use crate::failure::Failure;
 use crate::ids::{EventId, OperationId, QueryName, TypeName, UpdateId};
 use crate::payload::Payload;
@@ -54,6 +54,8 @@ pub enum Command {
         /// What it is from now on.
         value: Payload,
     },
+    /// Note something in the history.
+    RecordMarker(Marker),
     /// The workflow function returned.
     Close(Outcome),
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{NamespaceName, RequestId, RunKey, TypeName, WorkflowId};
+use crate::ids::{EventId, NamespaceName, RequestId, RunKey, TypeName, WorkflowId};
 use crate::module::ModuleDigest;
 use crate::time::Timestamp;
 
@@ -78,7 +78,7 @@ pub struct Blocked {
     pub backtrace: Option<String>,
     /// What history and code disagree about, if that is the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nondeterminism: Option<Nondeterminism>,
+    pub nondeterminism: Option<Box<Nondeterminism>>,
 }
 
 /// Where code and history part.
@@ -90,6 +90,21 @@ pub struct Nondeterminism {
     pub recorded: String,
     /// What the code did instead.
     pub attempted: String,
+    /// The code that the run is pinned to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned_module: Option<ModuleDigest>,
+    /// The code that it was replayed with: another only where a replay tries
+    /// whether the run could be moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_module: Option<ModuleDigest>,
+}
+
+impl Nondeterminism {
+    /// A report that does not say which code it is about.
+    pub fn at(event_id: EventId, recorded: String, attempted: String) -> Self {
+        let event_id = event_id.0;
+        Self { event_id, recorded, attempted, pinned_module: None, replayed_module: None }
+    }
 }
 
 /// The summary of one run; a row of `workflow_executions`.

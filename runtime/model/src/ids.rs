@@ -168,6 +168,22 @@ text_id!(
     |c| !c.is_control()
 );
 
+text_id!(
+    /// The name of a change of a workflow's code, which has versions.
+    ChangeId,
+    "the change id",
+    "control characters are not allowed",
+    |c| !c.is_control()
+);
+
+text_id!(
+    /// The name of a value that a run records for itself.
+    ValueName,
+    "the name of a recorded value",
+    "control characters are not allowed",
+    |c| !c.is_control()
+);
+
 /// One execution of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

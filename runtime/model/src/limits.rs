@@ -18,6 +18,10 @@ pub const FAILURE_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// Type names of one kind that a module may define.
 pub const MODULE_TYPES_MAX: usize = 1_000;
 
+/// Changes of its code that one run may have versions of, and values of the kind
+/// that is recorded when it changes.
+pub const CHANGES_MAX: usize = 1_000;
+
 /// Runs on one page of a list.
 pub const PAGE_SIZE_MAX: u32 = 1_000;
 

@@ -15,9 +15,11 @@ updated AS (
     UPDATE workflow_executions AS execution
     SET status = changed.status,
         blocked = changed.blocked,
-        closed_at = changed.closed_at
-    FROM unnest($3::int4[], $4::uuid[], $5::text[], $6::jsonb[], $7::timestamptz[])
-        AS changed (workflow_hash, run_id, status, blocked, closed_at)
+        closed_at = changed.closed_at,
+        module_digest = COALESCE(changed.module_digest, execution.module_digest)
+    FROM unnest(
+        $3::int4[], $4::uuid[], $5::text[], $6::jsonb[], $7::timestamptz[], $36::bytea[]
+    ) AS changed (workflow_hash, run_id, status, blocked, closed_at, module_digest)
     WHERE execution.workflow_hash = changed.workflow_hash
       AND execution.run_id = changed.run_id
       AND NOT EXISTS (SELECT FROM fenced)

@@ -116,6 +116,7 @@ async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) ->
         &cleared.hashes,
         &cleared.run_ids,
         &cleared.event_ids,
+        &updated.module_digests as _,
     )
     .fetch_one(connection)
     .await

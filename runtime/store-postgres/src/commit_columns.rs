@@ -19,6 +19,7 @@ pub(crate) struct UpdatedExecutions {
     pub(crate) statuses: Vec<&'static str>,
     pub(crate) blocked: Vec<Option<Value>>,
     pub(crate) closed_at: Vec<Option<DateTime<Utc>>>,
+    pub(crate) module_digests: Vec<Option<Vec<u8>>>,
 }
 
 impl UpdatedExecutions {
@@ -30,6 +31,7 @@ impl UpdatedExecutions {
             columns.statuses.push(update.status.as_str());
             columns.blocked.push(update.blocked.as_ref().map(to_json));
             columns.closed_at.push(update.closed_at.map(to_database));
+            columns.module_digests.push(update.module_digest.map(|digest| digest.0.to_vec()));
         }
         columns
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::module::ModuleDigest;
 use dacapo_store::Store;
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use dacapo_store::conformance::fixtures::{
@@ -49,6 +50,7 @@ fn any_update(rng: &mut ChaCha8Rng) -> ExecutionUpdate {
         status,
         blocked: (status == ExecutionStatus::Blocked).then(report),
         closed_at: (!status.is_open()).then_some(at(9)),
+        module_digest: rng.random_bool(0.3).then(|| ModuleDigest([rng.random_range(1..4); 32])),
     }
 }
 

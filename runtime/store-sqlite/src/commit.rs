@@ -111,13 +111,15 @@ async fn update_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
             update.status.as_str(),
             update.blocked.as_ref().map(|blocked| to_json(blocked).to_string()),
             update.closed_at.map(|time| time.as_micros()),
+            update.module_digest.map(|digest| hex::encode(digest.0)),
         )
     }));
     let outcome = sqlx::query!(
         "UPDATE workflow_executions
          SET status = changed.value ->> 2,
              blocked = changed.value ->> 3,
-             closed_at = changed.value ->> 4
+             closed_at = changed.value ->> 4,
+             module_digest = COALESCE(unhex(changed.value ->> 5), module_digest)
          FROM json_each(?) AS changed
          WHERE workflow_hash = changed.value ->> 0 AND run_id = unhex(changed.value ->> 1)",
         changed

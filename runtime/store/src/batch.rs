@@ -28,7 +28,7 @@ pub struct Batch<'a> {
     /// New runs, in the order given.
     pub inserts: Vec<Cow<'a, Execution>>,
     /// Changes of runs that exist.
-    pub updates: BTreeMap<RunKey, &'a ExecutionUpdate>,
+    pub updates: BTreeMap<RunKey, Cow<'a, ExecutionUpdate>>,
     /// Timers to insert or replace.
     pub timers_set: BTreeMap<(RunKey, EventId), &'a TimerRow>,
     /// Timers to delete.
@@ -94,9 +94,17 @@ impl<'a> Batch<'a> {
                 inserted.status = update.status;
                 inserted.blocked = update.blocked.clone();
                 inserted.closed_at = update.closed_at;
+                inserted.module_digest = update.module_digest.unwrap_or(inserted.module_digest);
             }
             None => {
-                self.updates.insert(key, update);
+                let before = self.updates.insert(key, Cow::Borrowed(update));
+                // The last one counts, but for a move that it says nothing about.
+                if let (Some(moved_to), None) =
+                    (before.and_then(|before| before.module_digest), update.module_digest)
+                    && let Some(merged) = self.updates.get_mut(&key)
+                {
+                    merged.to_mut().module_digest = Some(moved_to);
+                }
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::module::ModuleDigest;
 use dacapo_model::time::Timestamp;
 
 use crate::error::Result;
@@ -46,6 +47,8 @@ pub struct ExecutionUpdate {
     pub blocked: Option<Blocked>,
     /// When it closed; none while it is open.
     pub closed_at: Option<Timestamp>,
+    /// The code that it is moved to; none if it stays where it is.
+    pub module_digest: Option<ModuleDigest>,
 }
 
 /// Transitions that are committed together or not at all. Most hold one; a

@@ -158,6 +158,7 @@ impl State {
                 execution.status = update.status;
                 execution.blocked = update.blocked.clone();
                 execution.closed_at = update.closed_at;
+                execution.module_digest = update.module_digest.unwrap_or(execution.module_digest);
             }
         }
         for execution in &batch.inserts {

@@ -5,6 +5,7 @@ mod cancelling;
 mod concurrency;
 mod determinism;
 mod helpers;
+mod recording;
 mod script;
 mod signals;
 mod sync;

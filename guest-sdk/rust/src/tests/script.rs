@@ -1,7 +1,7 @@
 //! A runtime that delivers what a test wrote down, and logs what it is asked.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ pub(super) fn play_to_end<F: Future>(
         deliveries: RefCell::new(deliveries.into_iter().collect()),
         started: Cell::new(0),
         log: RefCell::default(),
+        values: RefCell::default(),
     });
     run::install(Rc::clone(&script) as Rc<dyn Host>);
     let end = run_workflow(workflow);
@@ -81,6 +82,8 @@ struct Script {
     deliveries: RefCell<VecDeque<Delivery>>,
     started: Cell<u32>,
     log: RefCell<Log>,
+    /// What was recorded, by name.
+    values: RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
 impl Script {
@@ -112,5 +115,24 @@ impl Host for Script {
     fn next(&self) -> Delivery {
         self.log.borrow_mut().push("next".to_owned());
         self.deliveries.borrow_mut().pop_front().expect("the script has another delivery")
+    }
+
+    fn version(&self, change_id: &str, min: u32, max: u32) -> u32 {
+        self.log.borrow_mut().push(format!("version {change_id} {min}..={max}"));
+        max
+    }
+
+    fn recorded_value(&self, name: &str) -> Option<Vec<u8>> {
+        self.values.borrow().get(name).cloned()
+    }
+
+    fn latest_value(&self, name: &str) -> Option<Vec<u8>> {
+        self.log.borrow_mut().push(format!("latest {name}"));
+        None
+    }
+
+    fn record_value(&self, name: &str, value: &[u8]) {
+        self.log.borrow_mut().push(format!("record {name}={}", String::from_utf8_lossy(value)));
+        self.values.borrow_mut().insert(name.to_owned(), value.to_vec());
     }
 }

@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 
 use super::attributes::{
     ActivityTaskCanceled, ActivityTaskCompleted, ActivityTaskFailed, ActivityTaskScheduled,
-    ActivityTaskStarted, ActivityTaskTimedOut, TimerEnded, TimerStarted,
+    ActivityTaskStarted, ActivityTaskTimedOut, MarkerRecorded, TimerEnded, TimerStarted,
     WorkflowExecutionCancelRequested, WorkflowExecutionCanceled, WorkflowExecutionCompleted,
-    WorkflowExecutionContinuedAsNew, WorkflowExecutionFailed, WorkflowExecutionSignaled,
-    WorkflowExecutionStarted, WorkflowExecutionTerminated, WorkflowExecutionUpdateAccepted,
-    WorkflowExecutionUpdateCompleted, WorkflowTaskFailed,
+    WorkflowExecutionContinuedAsNew, WorkflowExecutionFailed, WorkflowExecutionOptionsUpdated,
+    WorkflowExecutionSignaled, WorkflowExecutionStarted, WorkflowExecutionTerminated,
+    WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted, WorkflowTaskFailed,
 };
 use super::failure::Failure;
 use super::payload;
@@ -90,6 +90,10 @@ pub(crate) enum EventAttributes {
     TimerFired(TimerEnded),
     /// The workflow gave a timer up.
     TimerCanceled(TimerEnded),
+    /// The workflow noted something for itself.
+    MarkerRecorded(MarkerRecorded),
+    /// Someone changed how the run is executed.
+    WorkflowExecutionOptionsUpdated(WorkflowExecutionOptionsUpdated),
 }
 
 impl From<operations::HistoryPage> for HistoryPage {
@@ -230,6 +234,10 @@ impl From<Model> for EventAttributes {
             }
             Model::TimerCanceled { started_event_id, operation_id } => {
                 Self::TimerCanceled(TimerEnded { started_event_id, operation_id })
+            }
+            Model::MarkerRecorded(marker) => Self::MarkerRecorded(marker.into()),
+            Model::WorkflowExecutionOptionsUpdated(options) => {
+                Self::WorkflowExecutionOptionsUpdated(options.into())
             }
         }
     }

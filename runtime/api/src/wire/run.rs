@@ -1,7 +1,9 @@
 //! Runs: their summary, their description, and lists of them.
 
+use std::collections::BTreeMap;
+
 use dacapo_model::execution::{self, Execution, ExecutionStatus};
-use dacapo_model::ids::{EventId, OperationId, RequestId, RunId, TypeName, WorkflowId};
+use dacapo_model::ids::{ChangeId, EventId, OperationId, RequestId, RunId, TypeName, WorkflowId};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::time::Timestamp;
 use dacapo_service::operations;
@@ -58,6 +60,14 @@ pub(crate) struct Nondeterminism {
     recorded: String,
     /// What the code did instead.
     attempted: String,
+    /// The code that the run is pinned to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pinned_module: Option<ModuleDigest>,
+    /// The code that it was replayed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    replayed_module: Option<ModuleDigest>,
 }
 
 /// What is known of a run without its history.
@@ -106,6 +116,10 @@ pub(crate) struct RunDescription {
     pending_activities: Vec<PendingActivity>,
     /// Timers that have not fired, in the order they were started.
     pending_timers: Vec<PendingTimer>,
+    /// The versions of changes of its code that the run follows, by change id. While it is open.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, u32>)]
+    versions: BTreeMap<ChangeId, u32>,
 }
 
 /// An activity without an outcome.
@@ -176,6 +190,8 @@ impl From<execution::Blocked> for Blocked {
                 event_id: it.event_id,
                 recorded: it.recorded,
                 attempted: it.attempted,
+                pinned_module: it.pinned_module,
+                replayed_module: it.replayed_module,
             }),
         }
     }
@@ -207,6 +223,7 @@ impl From<operations::RunDescription> for RunDescription {
             cancel_requested: description.cancel_requested,
             pending_activities: activities.map(PendingActivity::from).collect(),
             pending_timers: timers.map(PendingTimer::from).collect(),
+            versions: description.versions,
         }
     }
 }

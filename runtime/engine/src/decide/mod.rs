@@ -5,6 +5,7 @@ mod cancel;
 mod fault;
 #[cfg(test)]
 mod fixtures;
+mod options;
 mod signal;
 mod start;
 mod terminate;
@@ -18,6 +19,7 @@ use dacapo_model::execution::Blocked;
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{EventId, RequestId, RunId, UpdateId};
 use dacapo_model::limits::Limits;
+use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
@@ -90,6 +92,11 @@ pub enum Input {
     },
     /// Someone asks to try a blocked run again.
     Retry,
+    /// A replay has shown that the run can go on with other code, and it is to.
+    Move {
+        /// The code.
+        module_digest: ModuleDigest,
+    },
 }
 
 /// Why an input changes nothing.
@@ -162,5 +169,6 @@ pub fn decide(
         }
         Input::GuestFault { blocked } => Ok(fault::fault(state, blocked, now)),
         Input::Retry => fault::retry(state),
+        Input::Move { module_digest } => options::pin(state, module_digest, now),
     }
 }

@@ -54,6 +54,7 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
             Command::AcceptUpdate { .. }
             | Command::CompleteUpdate { .. }
             | Command::Publish { .. }
+            | Command::RecordMarker(_)
             | Command::Close(_) => {}
         }
     }
@@ -127,6 +128,9 @@ fn record(
             update::complete(transition, state, update_id, outcome, now);
         }
         Command::Publish { name, value } => transition.published.push((name, value)),
+        Command::RecordMarker(marker) => {
+            transition.record(state, now, EventAttributes::MarkerRecorded(marker));
+        }
         Command::Close(outcome) => close(transition, state, run_id, outcome, now),
     }
 }

@@ -1,7 +1,7 @@
 //! Commands against history, and inputs out of it.
 
 use dacapo_model::command::{Command, Outcome};
-use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::event::{EventAttributes, HistoryEvent, Marker};
 use dacapo_model::update::Update;
 
 use super::live::{Live, Origin};
@@ -37,12 +37,14 @@ fn role(attributes: &EventAttributes) -> Role {
         | EventAttributes::ActivityTaskCanceled { .. }
         | EventAttributes::TimerStarted { .. }
         | EventAttributes::TimerCanceled { .. }
+        | EventAttributes::MarkerRecorded(_)
         | EventAttributes::WorkflowExecutionCompleted { .. }
         | EventAttributes::WorkflowExecutionFailed { .. }
         | EventAttributes::WorkflowExecutionCanceled { .. }
         | EventAttributes::WorkflowExecutionContinuedAsNew { .. } => Role::Command,
         EventAttributes::WorkflowTaskFailed { .. } => Role::Fault,
         EventAttributes::ActivityTaskStarted { .. }
+        | EventAttributes::WorkflowExecutionOptionsUpdated(_)
         | EventAttributes::WorkflowExecutionTerminated { .. } => Role::Note,
     }
 }
@@ -51,6 +53,7 @@ impl Cursor {
     /// Matches a command with history, or adds it past the end of history.
     pub(super) fn emit(&mut self, command: Command) -> Result<(), CallError> {
         self.check_undisturbed(|| describe_command(&command))?;
+        self.markers.nothing_unrecorded()?;
         self.overtake();
         match self.history.front() {
             None => self.add_command(command),
@@ -106,6 +109,7 @@ impl Cursor {
     /// Delivers the next input, now that the guest waits.
     pub(super) fn deliver_next(&mut self, waiting: Waiting) -> Result<Answer<()>, CallError> {
         self.check_undisturbed(|| format!("waited for {waiting}"))?;
+        self.markers.nothing_unrecorded()?;
         self.waiting = None;
         if let Some(event) = self.overtaken.pop_front() {
             self.check_delivery(&event, &waiting)?;
@@ -210,11 +214,15 @@ fn guest_bytes(command: &Command) -> usize {
         Command::Close(Outcome::Failed(failure)) => failure.details_len(),
         Command::Close(Outcome::Cancelled(details)) => details.len(),
         Command::Close(Outcome::ContinueAsNew { input, .. }) => input.len(),
+        Command::RecordMarker(
+            Marker::SideEffect { value, .. } | Marker::MutableSideEffect { value, .. },
+        ) => value.len(),
         Command::CompleteUpdate { outcome: Ok(result), .. } => result.len(),
         Command::CompleteUpdate { outcome: Err(failure), .. } => failure.details_len(),
         // Of what is published, all that there is together is limited.
         Command::Publish { .. }
         | Command::AcceptUpdate { .. }
+        | Command::RecordMarker(Marker::Version { .. })
         | Command::StartTimer { .. }
         | Command::CancelOperation { .. } => 0,
     }

@@ -10,6 +10,7 @@
 
 mod calls;
 mod live;
+mod markers;
 mod matching;
 mod operation;
 mod published;
@@ -25,7 +26,7 @@ use dacapo_model::command::Command;
 use dacapo_model::event::{HistoryEvent, WorkflowExecutionStarted};
 use dacapo_model::execution::Nondeterminism;
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{OperationId, QueryName, SignalName, UpdateId};
+use dacapo_model::ids::{ChangeId, OperationId, QueryName, SignalName, UpdateId, ValueName};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
@@ -33,6 +34,7 @@ use dacapo_model::update::Update;
 
 use self::live::Live;
 pub use self::live::{Offer, Reply};
+use self::markers::Markers;
 use self::operation::Operation;
 use self::published::Published;
 use self::signals::Signals;
@@ -80,7 +82,7 @@ pub enum Delivery {
 pub enum CallError {
     /// The code does not fit the history.
     #[error("event {}: history has {}, but the code {}", .0.event_id, .0.recorded, .0.attempted)]
-    Nondeterminism(Nondeterminism),
+    Nondeterminism(Box<Nondeterminism>),
     /// The guest names an operation that it never started, or whose outcome it
     /// had already.
     #[error("operation {0} was never started, or its outcome was delivered already")]
@@ -135,6 +137,52 @@ pub enum CallError {
     /// What the guest has published is too large together.
     #[error("the values that the run has published have more than {max} bytes together")]
     TooManyPublishedBytes {
+        /// How many bytes are allowed.
+        max: usize,
+    },
+    /// The run follows a version of a change that the code does not.
+    #[error(
+        "version {version} of change `{change_id}` {problem}, which supports versions {min} to \
+         {max}"
+    )]
+    UnsupportedVersion {
+        /// Which change.
+        change_id: ChangeId,
+        /// The version that the run follows.
+        version: u32,
+        /// Whether it is too old or too new.
+        problem: &'static str,
+        /// The oldest version that the code follows.
+        min: u32,
+        /// The newest.
+        max: u32,
+        /// Where, unless it is past the end of history.
+        report: Option<Box<Nondeterminism>>,
+    },
+    /// The guest asked for a value that is not recorded, and did something else
+    /// than recording it.
+    #[error("value `{name}` was asked for, and must be recorded before anything else is done")]
+    UnrecordedValue {
+        /// Which value.
+        name: ValueName,
+    },
+    /// The guest records a value that it was not told to record.
+    #[error("value `{name}` is to be recorded, but it was not asked for just before")]
+    UnaskedValue {
+        /// Which value.
+        name: ValueName,
+    },
+    /// The run notes more things than it may.
+    #[error("the run would have more than {max} {what}")]
+    TooManyNotes {
+        /// Of what.
+        what: &'static str,
+        /// How many are allowed.
+        max: usize,
+    },
+    /// The values that are recorded when they change are too large together.
+    #[error("the values that are recorded when they change have more than {max} bytes together")]
+    TooManyLatestBytes {
         /// How many bytes are allowed.
         max: usize,
     },
@@ -201,6 +249,7 @@ pub struct Cursor {
     /// hold things that a wait for one operation has taken since.
     arrivals: VecDeque<Arrival>,
     signals: Signals,
+    markers: Markers,
     cancel: Cancel,
     /// What the guest waits for, if it does.
     waiting: Option<Waiting>,
@@ -250,6 +299,7 @@ impl Cursor {
             operations: Vec::new(),
             arrivals: VecDeque::new(),
             signals: Signals::default(),
+            markers: Markers::default(),
             cancel: Cancel::NotRequested,
             waiting: None,
             live: Live::None,

@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 
 use dacapo_model::command::{Command, Outcome};
-use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent};
+use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent, Marker};
 use dacapo_model::execution::Nondeterminism;
 use dacapo_model::ids::EventId;
 use dacapo_model::payload::Payload;
@@ -18,11 +18,11 @@ const SHOWN_BYTES: usize = 80;
 
 /// The code did something other than asking for what history has.
 pub(super) fn mismatch(event: &HistoryEvent, attempted: String) -> CallError {
-    CallError::Nondeterminism(Nondeterminism {
-        event_id: event.id.0,
-        recorded: describe_event(&event.attributes),
+    CallError::Nondeterminism(Box::new(Nondeterminism::at(
+        event.id,
+        describe_event(&event.attributes),
         attempted,
-    })
+    )))
 }
 
 /// The code asked for something other than what history has.
@@ -44,17 +44,17 @@ pub(super) fn command_mismatch(event: &HistoryEvent, command: &Command) -> CallE
         let at = common_prefix(ours.as_bytes(), theirs.as_bytes());
         attempted.push_str(&format!(" that differs from byte {at} on"));
     }
-    CallError::Nondeterminism(Nondeterminism { event_id: event.id.0, recorded, attempted })
+    CallError::Nondeterminism(Box::new(Nondeterminism::at(event.id, recorded, attempted)))
 }
 
 /// The code did not accept an update, and history says that it did.
 pub(super) fn recorded_update(event_id: EventId, update: &Update, attempted: String) -> CallError {
     let recorded = EventAttributes::WorkflowExecutionUpdateAccepted(update.clone().into());
-    CallError::Nondeterminism(Nondeterminism {
-        event_id: event_id.0,
-        recorded: describe_event(&recorded),
+    CallError::Nondeterminism(Box::new(Nondeterminism::at(
+        event_id,
+        describe_event(&recorded),
         attempted,
-    })
+    )))
 }
 
 pub(super) fn describe_command(command: &Command) -> String {
@@ -78,6 +78,7 @@ pub(super) fn describe_command(command: &Command) -> String {
             format!("started a timer for {fire_at} as operation {operation_id}")
         }
         Command::CancelOperation { operation_id } => format!("cancelled operation {operation_id}"),
+        Command::RecordMarker(marker) => format!("noted {}", describe_marker(marker)),
         Command::Close(Outcome::Completed(result)) => {
             format!("completed the run with {}", describe_payload("result", result))
         }
@@ -108,6 +109,9 @@ fn describe_event(attributes: &EventAttributes) -> String {
         EventAttributes::ActivityTaskCanceled { operation_id, .. }
         | EventAttributes::TimerCanceled { operation_id, .. } => {
             format!("{name} of operation {operation_id}")
+        }
+        EventAttributes::MarkerRecorded(marker) => {
+            format!("{name} of {}", describe_marker(marker))
         }
         EventAttributes::WorkflowExecutionCompleted { result } => {
             format!("{name} with {}", describe_payload("result", result))
@@ -143,6 +147,17 @@ fn describe_event(attributes: &EventAttributes) -> String {
             Some(operation_id) => format!("{name} of operation {operation_id}"),
             None => name.to_owned(),
         },
+    }
+}
+
+fn describe_marker(marker: &Marker) -> String {
+    match marker {
+        Marker::Version { change_id, version } => {
+            format!("version {version} of change `{change_id}`")
+        }
+        Marker::SideEffect { name, value } | Marker::MutableSideEffect { name, value, .. } => {
+            describe_payload(&format!("value `{name}`:"), value)
+        }
     }
 }
 

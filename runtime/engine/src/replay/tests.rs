@@ -5,6 +5,7 @@ mod budget;
 mod cancelling;
 mod divergence;
 mod live;
+mod markers;
 mod overtaking;
 mod published;
 mod signals;

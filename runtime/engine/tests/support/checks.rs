@@ -15,7 +15,7 @@ use super::{Checked, ensure};
 /// guest fits the history, asks for nothing new, and ends in the same place.
 pub(crate) fn every_commit_can_be_recovered(run: &Simulation) -> Checked {
     for commit in &run.commits {
-        let mut guest = Guest::new(&run.program);
+        let mut guest = Guest::new(&commit.program);
         let history = &run.history[..commit.events];
         let commands = guest.advance(stored(history)).map_err(|error| {
             format!("replay of the first {} events: {error}\n{}", commit.events, listing(history))
@@ -37,6 +37,24 @@ pub(crate) fn every_commit_can_be_recovered(run: &Simulation) -> Checked {
             guest.place,
             listing(history)
         );
+    }
+    Ok(())
+}
+
+/// Code that has changed since, and knows it, fits what the code before it made,
+/// wherever that stood.
+pub(crate) fn changed_code_fits_all_that_came_before(run: &Simulation) -> Checked {
+    let newest = run.program.changed();
+    for commit in &run.commits {
+        let history = &run.history[..commit.events];
+        Guest::new(&newest).advance(stored(history)).map_err(|error| {
+            format!(
+                "the first {} events, made under version {}: {error}\n{}",
+                commit.events,
+                commit.program.known,
+                listing(history)
+            )
+        })?;
     }
     Ok(())
 }

@@ -47,7 +47,8 @@ impl Simulation {
             self.shown = change.status;
         }
         let events = self.history.len();
-        self.commits.push(Commit { events, place: self.place.clone() });
+        let program = self.program.clone();
+        self.commits.push(Commit { events, place: self.place.clone(), program });
         self.check()
     }
 

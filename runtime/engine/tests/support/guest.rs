@@ -9,7 +9,9 @@ use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery, Offer, 
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, HistoryEvent};
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{OperationId, QueryName, SignalName, TypeName, UpdateId};
+use dacapo_model::ids::{
+    ChangeId, OperationId, QueryName, SignalName, TypeName, UpdateId, ValueName,
+};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
@@ -161,9 +163,49 @@ impl Guest {
             Step::SkipIfCancelRequested(steps) => {
                 self.skip_if(self.cursor.is_cancel_requested(), steps);
             }
+            Step::Version { change } => self.follow_change(change)?,
+            Step::RecordedValue(name) => {
+                let recorded = self.cursor.recorded_value(value_name(name))?;
+                let value = match recorded {
+                    Some(value) => value,
+                    None => self.record(value_name(name), 5)?,
+                };
+                self.see(&value.as_bytes());
+            }
+            Step::LatestValue(name) => {
+                let latest = self.cursor.latest_value(value_name(name))?;
+                let value = match latest {
+                    Some(value) => value,
+                    None => self.record(value_name(name), 2)?,
+                };
+                self.see(&value.as_bytes());
+            }
             Step::Close(end) => self.close(end)?,
         }
         Ok(Progress::Went)
+    }
+
+    /// The code before the change has no such call. The code after it does as the
+    /// code before did, where the run does not follow the change.
+    fn follow_change(&mut self, change: u8) -> Result<(), CallError> {
+        if self.program.known == 0 {
+            return Ok(());
+        }
+        let change_id = ChangeId::new(format!("change {change}")).expect("a valid id");
+        let version = self.cursor.version(change_id, 0, self.program.known)?;
+        if version > 0 {
+            self.see(&version);
+            let timer = self.start_timer(u64::from(version) * 7)?;
+            self.place.open.push(timer);
+        }
+        Ok(())
+    }
+
+    /// A value that is another under other code.
+    fn record(&mut self, name: ValueName, kinds: u64) -> Result<Payload, CallError> {
+        let value = format!("{} {}", self.program.known, self.place.seen % kinds);
+        self.cursor.record_value(name, Payload::new(value.clone()))?;
+        Ok(Payload::new(value))
     }
 
     fn next(&mut self) -> Result<Progress, CallError> {
@@ -318,6 +360,10 @@ impl Guest {
             self.place.step += usize::from(steps);
         }
     }
+}
+
+fn value_name(name: u8) -> ValueName {
+    ValueName::new(format!("value {name}")).expect("a valid name")
 }
 
 pub(crate) fn signal_name(name: u8) -> SignalName {

@@ -1,7 +1,7 @@
 //! Damage done to histories.
 
-use dacapo_model::event::{EventAttributes, HistoryEvent};
-use dacapo_model::ids::{EventId, OperationId, TypeName};
+use dacapo_model::event::{EventAttributes, HistoryEvent, Marker};
+use dacapo_model::ids::{ChangeId, EventId, OperationId, TypeName, ValueName};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use proptest::prelude::*;
@@ -65,6 +65,7 @@ pub(crate) fn alter_command(attributes: &mut EventAttributes) -> bool {
             | EventAttributes::ActivityTaskCanceled { .. }
             | EventAttributes::TimerStarted { .. }
             | EventAttributes::TimerCanceled { .. }
+            | EventAttributes::MarkerRecorded(_)
             | EventAttributes::WorkflowExecutionCompleted { .. }
             | EventAttributes::WorkflowExecutionFailed { .. }
             | EventAttributes::WorkflowExecutionCanceled { .. }
@@ -112,6 +113,13 @@ fn alter(attributes: &mut EventAttributes) {
         | EventAttributes::TimerCanceled { operation_id, .. } => {
             *operation_id = OperationId(operation_id.0 + 1);
         }
+        EventAttributes::MarkerRecorded(Marker::Version { change_id, .. }) => {
+            *change_id = ChangeId::new("other").expect("a valid id");
+        }
+        EventAttributes::MarkerRecorded(
+            Marker::SideEffect { name, .. } | Marker::MutableSideEffect { name, .. },
+        ) => *name = ValueName::new("other").expect("a valid name"),
+        EventAttributes::WorkflowExecutionOptionsUpdated(options) => options.module_digest = None,
         EventAttributes::TimerStarted { fire_at, .. } => {
             *fire_at = Timestamp::from_micros(fire_at.as_micros() + 1);
         }

@@ -37,6 +37,12 @@ pub(crate) enum Step {
     SkipIfOdd(u8),
     /// Leaves some steps out once the run was asked to cancel.
     SkipIfCancelRequested(u8),
+    /// Does more, if the code has a change that the run follows.
+    Version { change: u8 },
+    /// Takes a value from history, or else one that tells which code it was.
+    RecordedValue(u8),
+    /// The same, recorded where it has changed.
+    LatestValue(u8),
     /// Ends the run.
     Close(End),
 }
@@ -56,6 +62,15 @@ pub(crate) struct Program {
     pub(crate) steps: Vec<Step>,
     pub(crate) rounds: usize,
     pub(crate) end: End,
+    /// Up to which version the code knows its changes; 0 is the code before them.
+    pub(crate) known: u32,
+}
+
+impl Program {
+    /// The code after the next change.
+    pub(crate) fn changed(&self) -> Arc<Self> {
+        Arc::new(Self { known: self.known + 1, ..self.clone() })
+    }
 }
 
 /// One step per line: this is what a failing test prints.
@@ -68,7 +83,7 @@ impl fmt::Debug for Program {
 
 pub(crate) fn programs() -> impl Strategy<Value = Arc<Program>> {
     (vec(steps(), 1..12), 1..=2_usize, ends())
-        .prop_map(|(steps, rounds, end)| Arc::new(Program { steps, rounds, end }))
+        .prop_map(|(steps, rounds, end)| Arc::new(Program { steps, rounds, end, known: 0 }))
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -89,6 +104,9 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (0..2_000_u64).prop_map(|millis| Step::Sleep { millis }),
         2 => (1..4_u8).prop_map(Step::SkipIfOdd),
         1 => (1..4_u8).prop_map(Step::SkipIfCancelRequested),
+        2 => (0..2_u8).prop_map(|change| Step::Version { change }),
+        1 => (0..2_u8).prop_map(Step::RecordedValue),
+        1 => (0..2_u8).prop_map(Step::LatestValue),
         1 => ends().prop_map(Step::Close),
     ]
 }

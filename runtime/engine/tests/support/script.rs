@@ -41,6 +41,8 @@ pub(crate) enum Action {
     Retry { raise_limits: bool },
     /// The node dies; another one recovers the run.
     Crash,
+    /// The code changes, and the run is moved to it.
+    Move,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -114,5 +116,6 @@ fn actions() -> impl Strategy<Value = Action> {
         15 => Just(Action::TrapNextTurn),
         25 => any::<bool>().prop_map(|raise_limits| Action::Retry { raise_limits }),
         10 => Just(Action::Crash),
+        8 => Just(Action::Move),
     ]
 }

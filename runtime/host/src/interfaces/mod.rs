@@ -4,6 +4,8 @@ mod activity_context;
 mod convert;
 mod operations;
 mod run_context;
+mod side_effects;
+mod versions;
 
 use wasmtime::component::LinkerInstance;
 
@@ -20,6 +22,8 @@ pub(crate) fn define_for_workflow(
     match interface {
         "operations" => operations::define(instance, function),
         "run-context" => run_context::define(instance, function),
+        "side-effects" => side_effects::define(instance, function),
+        "versions" => versions::define(instance, function),
         _ => Ok(false),
     }
 }

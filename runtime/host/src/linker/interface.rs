@@ -19,8 +19,16 @@ impl<'a> Interface<'a> {
             return released.then_some(Self::Wasi(interface));
         }
         let interface = name.strip_prefix("dacapo:workflow/")?.strip_suffix("@0.1.0")?;
-        matches!(interface, "types" | "operations" | "run-context" | "activity-context")
-            .then_some(Self::Ours(interface))
+        let is_known = matches!(
+            interface,
+            "types"
+                | "operations"
+                | "run-context"
+                | "activity-context"
+                | "versions"
+                | "side-effects"
+        );
+        is_known.then_some(Self::Ours(interface))
     }
 }
 

@@ -7,6 +7,9 @@
 //! byte for byte.
 
 mod activity;
+mod export;
+mod marker;
+mod options;
 mod started;
 #[cfg(test)]
 mod tests;
@@ -15,10 +18,14 @@ mod update;
 use serde::{Deserialize, Serialize};
 
 pub use self::activity::{ActivityOptions, TimeoutType};
+pub use self::export::{ExportFormat, ExportedEvent, ExportedHistory};
+pub use self::marker::Marker;
+pub use self::options::WorkflowExecutionOptionsUpdated;
 pub use self::started::WorkflowExecutionStarted;
 pub use self::update::{UpdateAccepted, UpdateCompleted};
 use crate::failure::Failure;
 use crate::ids::{EventId, OperationId, RequestId, RunId, SignalName, TypeName};
+use crate::module::ModuleDigest;
 use crate::payload::Payload;
 use crate::retry::RetryState;
 use crate::time::Timestamp;
@@ -197,6 +204,10 @@ pub enum EventAttributes {
         /// The guest's name for it.
         operation_id: OperationId,
     },
+    /// Command: the run noted something for itself.
+    MarkerRecorded(Marker),
+    /// Someone changed how the run is executed.
+    WorkflowExecutionOptionsUpdated(WorkflowExecutionOptionsUpdated),
 }
 
 impl EventAttributes {
@@ -223,6 +234,8 @@ impl EventAttributes {
             Self::TimerStarted { .. } => "TimerStarted",
             Self::TimerFired { .. } => "TimerFired",
             Self::TimerCanceled { .. } => "TimerCanceled",
+            Self::MarkerRecorded(_) => "MarkerRecorded",
+            Self::WorkflowExecutionOptionsUpdated(_) => "WorkflowExecutionOptionsUpdated",
         }
     }
 
@@ -239,6 +252,7 @@ impl EventAttributes {
             | Self::WorkflowExecutionContinuedAsNew { input, .. } => Some(("input", input)),
             Self::WorkflowExecutionCompleted { result }
             | Self::ActivityTaskCompleted { result, .. } => Some(("result", result)),
+            Self::MarkerRecorded(marker) => marker.payload(),
             _ => None,
         }
     }
@@ -255,7 +269,17 @@ impl EventAttributes {
             | Self::WorkflowExecutionContinuedAsNew { input, .. } => *input = payload,
             Self::WorkflowExecutionCompleted { result }
             | Self::ActivityTaskCompleted { result, .. } => *result = payload,
+            Self::MarkerRecorded(marker) => marker.set_payload(payload),
             _ => {}
+        }
+    }
+
+    /// The code that the run is pinned to from this event on, if it says so.
+    pub fn pinned_module(&self) -> Option<ModuleDigest> {
+        match self {
+            Self::WorkflowExecutionStarted(started) => Some(started.module_digest),
+            Self::WorkflowExecutionOptionsUpdated(options) => options.module_digest,
+            _ => None,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::payload::Payload;
 pub struct WorkflowExecutionStarted {
     /// What to run.
     pub workflow_type: TypeName,
-    /// The only code this run is ever replayed against.
+    /// The code this run is replayed against, until it is moved to another.
     pub module_digest: ModuleDigest,
     /// Its argument.
     #[serde(skip)]

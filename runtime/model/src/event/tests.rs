@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::failure::FailureKind;
-use crate::ids::{UpdateId, UpdateName};
+use crate::ids::{ChangeId, NamespaceName, UpdateId, UpdateName, ValueName, WorkflowId};
 use crate::module::ModuleDigest;
 use crate::retry::RetryPolicy;
 
@@ -100,6 +100,22 @@ fn all() -> Vec<EventAttributes> {
         EventAttributes::TimerStarted { operation_id, fire_at: Timestamp::from_micros(1) },
         EventAttributes::TimerFired { started_event_id, operation_id },
         EventAttributes::TimerCanceled { started_event_id, operation_id },
+        EventAttributes::MarkerRecorded(Marker::Version {
+            change_id: ChangeId::new("refunds").expect("a valid id"),
+            version: 2,
+        }),
+        EventAttributes::MarkerRecorded(Marker::SideEffect {
+            name: ValueName::new("quote").expect("a valid name"),
+            value: payload(),
+        }),
+        EventAttributes::MarkerRecorded(Marker::MutableSideEffect {
+            name: ValueName::new("rates").expect("a valid name"),
+            call: 3,
+            value: Payload::new("[1, 2]"),
+        }),
+        EventAttributes::WorkflowExecutionOptionsUpdated(WorkflowExecutionOptionsUpdated {
+            module_digest: Some(ModuleDigest([8; 32])),
+        }),
     ]
 }
 
@@ -114,6 +130,40 @@ fn every_event_is_read_back_as_it_was_written() {
             read.set_payload(payload.clone());
         }
         assert_eq!(read, event);
+    }
+}
+
+#[test]
+fn a_history_is_read_back_from_its_file_whatever_is_in_it() {
+    let events = all().into_iter().zip(1..).map(|(attributes, id)| {
+        let time = Timestamp::from_micros(1_700_000_000_123_456);
+        ExportedEvent { event: HistoryEvent { id: EventId(id), time, attributes } }
+    });
+    let exported = ExportedHistory {
+        format: ExportFormat::V1,
+        namespace: NamespaceName::new("default").expect("a valid name"),
+        workflow_id: WorkflowId::new("order/17").expect("a valid id"),
+        run_id: RunId(uuid::Uuid::from_u128(9)),
+        events: events.collect(),
+    };
+    let text = serde_json::to_string(&exported).expect("serialises");
+    assert!(text.starts_with("{\"format\":\"dacapo-history-1\""), "{text}");
+    assert!(text.contains(r#""payload":"[1, 2]""#), "text stays readable: {text}");
+    assert_eq!(serde_json::from_str::<ExportedHistory>(&text).expect("parses"), exported);
+    assert_eq!(exported.module_digest(), Some(ModuleDigest([8; 32])), "it was moved");
+}
+
+#[test]
+fn a_damaged_file_is_refused_with_the_event_that_is_damaged() {
+    for damage in [
+        r#"{"event_id":4,"time":1,"attributes":{"type":"TimerFired","started_event_id":3,"operation_id":1},"payload":"1"}"#,
+        r#"{"event_id":4,"time":1,"attributes":{"type":"WorkflowExecutionCompleted"}}"#,
+        r#"{"event_id":4,"time":1,"attributes":{"type":"WorkflowExecutionCompleted"},"payload_base64":"?"}"#,
+        r#"{"event_id":4,"time":1,"attributes":{"type":"WorkflowExecutionCompleted"},"payload":"","payload_base64":""}"#,
+    ] {
+        let damage = damage.replace("\"time\":1", r#""time":"2026-11-22T13:37:00.123456Z""#);
+        let error = serde_json::from_str::<ExportedEvent>(&damage).expect_err("refused");
+        assert!(error.to_string().contains("event 4"), "{error}");
     }
 }
 

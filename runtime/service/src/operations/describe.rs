@@ -1,8 +1,10 @@
 //! Describes a run.
 
+use std::collections::BTreeMap;
+
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{EventId, OperationId, TypeName};
+use dacapo_model::ids::{ChangeId, EventId, OperationId, TypeName};
 use dacapo_model::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -26,6 +28,8 @@ pub struct RunDescription {
     pub pending_activities: Vec<ActivityDescription>,
     /// Timers that have not fired, in the order they were started.
     pub pending_timers: Vec<TimerDescription>,
+    /// The versions of changes of its code that it follows. Of an open run.
+    pub versions: BTreeMap<ChangeId, u32>,
 }
 
 /// An activity without an outcome.
@@ -83,6 +87,7 @@ impl Runtime {
                         history_length: last.map_or(0, |event| event.id.0),
                         pending_activities: Vec::new(),
                         pending_timers: Vec::new(),
+                        versions: BTreeMap::new(),
                     });
                 }
             }

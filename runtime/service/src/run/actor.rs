@@ -349,6 +349,7 @@ impl Actor {
             cancel_requested: self.state.cancel_request.is_some(),
             pending_activities: activities.collect(),
             pending_timers: timers.collect(),
+            versions: self.state.versions.clone(),
         }
     }
 

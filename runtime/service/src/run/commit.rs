@@ -35,6 +35,9 @@ impl Actor {
     ) -> Result<(), CommitFailure> {
         let Transition { events, timers, status, effects, .. } = transition;
         let rows = timer_rows(self.run.key, timers);
+        let module_digest = self.state.module_digest;
+        let moved_to = (self.execution.module_digest != module_digest).then_some(module_digest);
+        self.execution.module_digest = module_digest;
         if let Some(change) = &status {
             self.execution.status = change.status;
             self.execution.blocked = change.blocked.clone();
@@ -47,6 +50,7 @@ impl Actor {
                 status: change.status,
                 blocked: change.blocked,
                 closed_at: change.closed_at,
+                module_digest: moved_to,
             }),
             (None, None) => ExecutionChange::None,
         };

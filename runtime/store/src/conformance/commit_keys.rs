@@ -99,6 +99,7 @@ pub async fn a_blocked_run_is_open(store: Arc<dyn Store>) {
             status: ExecutionStatus::Blocked,
             blocked: Some(blocked),
             closed_at: None,
+            module_digest: None,
         }),
         ..transition(first.key)
     };

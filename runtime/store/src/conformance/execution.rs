@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus, Nondeterminism};
+use dacapo_model::module::ModuleDigest;
 
 use super::fixtures::*;
 use crate::Store;
@@ -92,11 +93,13 @@ fn report() -> Blocked {
         code: "nondeterminism".to_owned(),
         message: "the guest said \"\0\" and 'ö'".to_owned(),
         backtrace: Some("0: inner\n1: outer".to_owned()),
-        nondeterminism: Some(Nondeterminism {
+        nondeterminism: Some(Box::new(Nondeterminism {
             event_id: 5,
             recorded: "ActivityTaskScheduled charge".to_owned(),
             attempted: "TimerStarted".to_owned(),
-        }),
+            pinned_module: Some(ModuleDigest([1; 32])),
+            replayed_module: Some(ModuleDigest([2; 32])),
+        })),
     }
 }
 
@@ -116,6 +119,7 @@ pub async fn a_blocked_report_comes_back(store: Arc<dyn Store>) {
         status: ExecutionStatus::Blocked,
         blocked: Some(report()),
         closed_at: None,
+        module_digest: None,
     };
     let block = ExecutionChange::Update(block);
     owned
@@ -123,6 +127,39 @@ pub async fn a_blocked_report_comes_back(store: Arc<dyn Store>) {
         .await
         .expect("blocks");
     assert_eq!(owned.stored(&updated).await.and_then(|run| run.blocked), Some(report()));
+}
+
+/// And stays there, whatever else is updated.
+pub async fn a_run_is_moved_to_other_code(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let (run, bystander) = (execution("order-1", 1), execution("order-2", 2));
+    owned.start(&[&run, &bystander]).await;
+    let digest = ModuleDigest([9; 32]);
+    assert_ne!(run.module_digest, digest);
+    let update = |module_digest, blocked: Option<Blocked>| {
+        let status = match blocked {
+            Some(_) => ExecutionStatus::Blocked,
+            None => ExecutionStatus::Running,
+        };
+        let update = ExecutionUpdate { status, blocked, closed_at: None, module_digest };
+        RunTransition { execution: ExecutionChange::Update(update), ..transition(run.key) }
+    };
+    owned.commit([update(Some(digest), None)]).await.expect("moves");
+    let moved = Execution { module_digest: digest, ..run.clone() };
+    assert_eq!(owned.stored(&run).await, Some(moved.clone()));
+    owned.commit([update(None, Some(report()))]).await.expect("blocks");
+    owned.commit([update(None, None)]).await.expect("goes on");
+    assert_eq!(owned.stored(&run).await, Some(moved));
+    assert_eq!(owned.stored(&bystander).await, Some(bystander));
+
+    // Both in one commit: the later one says nothing about the code.
+    let digest = ModuleDigest([8; 32]);
+    owned
+        .commit([update(Some(digest), None), update(None, Some(report()))])
+        .await
+        .expect("moves and blocks");
+    let stored = owned.stored(&run).await.expect("it is there");
+    assert_eq!((stored.module_digest, stored.status), (digest, ExecutionStatus::Blocked));
 }
 
 /// Through every status there is.
@@ -135,6 +172,7 @@ pub async fn a_summary_follows_its_updates(store: Arc<dyn Store>) {
             status,
             blocked: (status == ExecutionStatus::Blocked).then(report),
             closed_at: (!status.is_open()).then_some(at(7)),
+            module_digest: None,
         };
         let expected = Execution {
             status,

@@ -147,6 +147,7 @@ pub fn close(execution: &Execution, id: u64) -> RunTransition {
             status: ExecutionStatus::Completed,
             blocked: None,
             closed_at: Some(at(1)),
+            module_digest: None,
         }),
         ..append(execution.key, [event(id, closing)])
     }

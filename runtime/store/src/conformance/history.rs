@@ -1,6 +1,5 @@
 //! Histories come back exactly as they were written.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent};
@@ -30,10 +29,7 @@ async fn assert_comes_back(store: Arc<dyn Store>, attributes: Vec<EventAttribute
 
 /// One of each, with every optional part present.
 pub async fn every_event_type_comes_back(store: Arc<dyn Store>) {
-    let events = every_event();
-    let types: BTreeSet<_> = events.iter().map(EventAttributes::type_name).collect();
-    assert_eq!(types.len(), events.len(), "one sample per type");
-    assert_comes_back(store, events).await;
+    assert_comes_back(store, every_event()).await;
 }
 
 /// Any bytes, none at all, and many.

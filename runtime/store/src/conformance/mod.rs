@@ -61,6 +61,7 @@ macro_rules! conformance_tests {
                 the_latest_run_is_found_if_none_is_open,
                 a_run_is_found_by_its_request,
                 a_blocked_report_comes_back,
+                a_run_is_moved_to_other_code,
                 a_summary_follows_its_updates,
                 ids_may_hold_any_text,
                 several_runs_are_found_at_once,

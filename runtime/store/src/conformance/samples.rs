@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dacapo_model::event::{
-    ActivityOptions, EventAttributes, TimeoutType, UpdateAccepted, UpdateCompleted,
-    WorkflowExecutionStarted,
+    ActivityOptions, EventAttributes, Marker, TimeoutType, UpdateAccepted, UpdateCompleted,
+    WorkflowExecutionOptionsUpdated, WorkflowExecutionStarted,
 };
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{EventId, OperationId, SignalName, UpdateId, UpdateName};
+use dacapo_model::ids::{
+    ChangeId, EventId, OperationId, SignalName, UpdateId, UpdateName, ValueName,
+};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::{RetryPolicy, RetryState};
@@ -166,4 +168,24 @@ samples! {
         EventAttributes::TimerFired { started_event_id: EventId(9), operation_id: OperationId(1) },
     EventAttributes::TimerCanceled { .. } =>
         EventAttributes::TimerCanceled { started_event_id: EventId(9), operation_id: OperationId(1) },
+    EventAttributes::MarkerRecorded(Marker::Version { .. }) =>
+        EventAttributes::MarkerRecorded(Marker::Version {
+            change_id: ChangeId::new("refünds").expect("valid"),
+            version: 4_000_000_000,
+        }),
+    EventAttributes::MarkerRecorded(Marker::SideEffect { .. }) =>
+        EventAttributes::MarkerRecorded(Marker::SideEffect {
+            name: ValueName::new("quote").expect("valid"),
+            value: Payload::from(vec![0, 255, 8]),
+        }),
+    EventAttributes::MarkerRecorded(Marker::MutableSideEffect { .. }) =>
+        EventAttributes::MarkerRecorded(Marker::MutableSideEffect {
+            name: ValueName::new("rates").expect("valid"),
+            call: 7,
+            value: Payload::from(vec![]),
+        }),
+    EventAttributes::WorkflowExecutionOptionsUpdated(_) =>
+        EventAttributes::WorkflowExecutionOptionsUpdated(WorkflowExecutionOptionsUpdated {
+            module_digest: Some(ModuleDigest::of(b"other")),
+        }),
 }

@@ -1,5 +1,7 @@
 //! What events of each type hold.
 
+mod marker;
+mod options;
 mod update;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,8 @@ use dacapo_model::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use self::marker::MarkerRecorded;
+pub(crate) use self::options::WorkflowExecutionOptionsUpdated;
 use super::failure::Failure;
 use super::mirror::mirror;
 use super::payload::{self, RawJson};
