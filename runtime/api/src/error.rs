@@ -59,11 +59,13 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::ModuleNotFound
         | ErrorCode::WorkflowTypeNotFound
         | ErrorCode::RunNotFound
+        | ErrorCode::ActivityNotFound
         | ErrorCode::UpdateNotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::WorkflowTypeAmbiguous
         | ErrorCode::WorkflowAlreadyStarted
         | ErrorCode::RunClosed
+        | ErrorCode::ActivityNotOpen
         | ErrorCode::TooManySignals
         | ErrorCode::TooManyUpdates
         | ErrorCode::QueryNotServed => StatusCode::CONFLICT,

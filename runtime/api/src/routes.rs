@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use crate::error::{self, ApiError};
 use crate::state::ApiState;
-use crate::v1::{modules, runs};
+use crate::v1::{activities, modules, runs};
 use crate::{health, openapi};
 
 /// The routes. Each handler names its own path; this is the list of handlers.
@@ -35,6 +35,19 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(runs::cancel::cancel))
         .routes(routes!(runs::terminate::terminate))
         .routes(routes!(runs::retry::retry))
+        // /api/v1/namespaces/{namespace}/runs/{workflow_id}/activities/{operation_id}/...
+        .routes(routes!(activities::pause::pause))
+        .routes(routes!(activities::unpause::unpause))
+        .routes(routes!(activities::reset::reset))
+        .routes(routes!(activities::complete::with_operation))
+        .routes(routes!(activities::fail::with_operation))
+        .routes(routes!(activities::cancel::with_operation))
+        .routes(routes!(activities::heartbeat::with_operation))
+        // /api/v1/namespaces/{namespace}/activities/...
+        .routes(routes!(activities::complete::with_token))
+        .routes(routes!(activities::fail::with_token))
+        .routes(routes!(activities::cancel::with_token))
+        .routes(routes!(activities::heartbeat::with_token))
         // /api/v1/openapi.json
         .routes(routes!(openapi::document))
         // /health/...

@@ -46,6 +46,34 @@ pub struct ActivityTask {
     pub timeout: Duration,
     /// The same as a point in time, for the activity to see.
     pub deadline: Timestamp,
+    /// What an attempt before this one said last.
+    pub heartbeat_details: Option<Payload>,
+}
+
+/// What an attempt is to know while it runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AttemptSignals {
+    /// It is to end, soon.
+    pub cancel_requested: bool,
+    /// No further attempt begins until somebody says so; this one may go on.
+    pub paused: bool,
+}
+
+/// What an attempt may say while it runs, and hear.
+#[async_trait]
+pub trait AttemptLink: Send + Sync {
+    /// It is alive, and says what the next attempt is to be told. Never waits.
+    fn heartbeat(&self, details: Option<Payload>);
+
+    /// What it is to know.
+    fn signals(&self) -> AttemptSignals;
+
+    /// Returns once it is asked to cancel.
+    async fn cancel_requested(&self);
+
+    /// Leaves the attempt open for somebody else to complete. Returns its token,
+    /// once that it is open is durable; the same each time.
+    async fn complete_later(&self) -> Result<String, Failure>;
 }
 
 /// Why an upload is refused.
@@ -93,7 +121,12 @@ pub trait GuestHost: Send + Sync {
     async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked>;
 
     /// Runs one attempt of an activity to its end. Dropping the future stops it.
-    async fn run_activity(&self, task: ActivityTask) -> Result<Payload, Failure>;
+    /// What it returns does not count if it was left open for somebody else.
+    async fn run_activity(
+        &self,
+        task: ActivityTask,
+        link: Arc<dyn AttemptLink>,
+    ) -> Result<Payload, Failure>;
 
     /// How many instances of workflows may exist at a time; launching more
     /// waits.

@@ -2,21 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dacapo_model::event::{
-    ActivityOptions, EventAttributes, HistoryEvent, Marker, WorkflowExecutionStarted,
-};
+use dacapo_model::event::{EventAttributes, HistoryEvent, Marker, WorkflowExecutionStarted};
 use dacapo_model::execution::ExecutionStatus;
-use dacapo_model::failure::Failure;
 use dacapo_model::ids::{ChangeId, EventId, OperationId, RequestId, TypeName};
 use dacapo_model::module::ModuleDigest;
-use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 
+mod activity;
 #[cfg(test)]
 mod tests;
 mod updates;
 
 pub use self::updates::{UpdateStage, Updates};
+
+pub use self::activity::{ActivityCancel, OpenOutside, PendingActivity};
 
 /// An event that can't follow the ones before it. The history is corrupt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,29 +27,6 @@ pub struct IllegalEvent {
     pub event_type: &'static str,
     /// Which rule it breaks.
     pub reason: &'static str,
-}
-
-/// An activity that has no outcome yet.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PendingActivity {
-    /// The guest's name for it.
-    pub operation_id: OperationId,
-    /// What runs.
-    pub activity_type: TypeName,
-    /// Its argument.
-    pub input: Payload,
-    /// How it runs.
-    pub options: ActivityOptions,
-    /// When it was scheduled.
-    pub scheduled_at: Timestamp,
-    /// The attempt that runs or comes next, from 1.
-    pub attempt: u32,
-    /// True once the history says that the only attempt may have begun.
-    pub started: bool,
-    /// Set while it waits for its next attempt.
-    pub retry_at: Option<Timestamp>,
-    /// What the attempt before failed with.
-    pub last_failure: Option<Failure>,
 }
 
 /// A timer that has not fired yet.
@@ -74,9 +50,10 @@ pub struct CancelRequest {
 /// The state of one run. Made by events and nothing else, but for three things that
 /// are no events and that recovery reads elsewhere:
 ///
-/// * the retry fields of activities, which live in timer rows
-///   (see [`Self::plan_retry`]);
 /// * updates that the guest has not decided about (see [`Updates::admit`]);
+/// * what attempts of activities leave behind: the next one, the last failure, the
+///   last heartbeat. It lives in timer rows (see [`Self::plan_retry`],
+///   [`Self::note_heartbeat`], [`Self::note_deadline`]);
 /// * that a blocked run is tried again: history says `Blocked` until the guest
 ///   has asked for something, the run's row says `Running` at once. While the two
 ///   differ, [`Self::status`] is what the row says.
@@ -240,29 +217,53 @@ impl RunState {
                 options,
             } => {
                 self.open_operation(event, *operation_id)?;
-                let activity = PendingActivity {
-                    operation_id: *operation_id,
-                    activity_type: activity_type.clone(),
-                    input: input.clone(),
-                    options: options.clone(),
-                    scheduled_at: event.time,
-                    attempt: 1,
-                    started: false,
-                    retry_at: None,
-                    last_failure: None,
-                };
+                let activity = PendingActivity::scheduled(
+                    *operation_id,
+                    activity_type.clone(),
+                    input.clone(),
+                    options.clone(),
+                    event.time,
+                );
                 self.activities.insert(event.id, activity);
             }
-            EventAttributes::ActivityTaskStarted { scheduled_event_id, .. } => {
-                match self.activities.get_mut(scheduled_event_id) {
-                    Some(activity) => activity.started = true,
-                    None => return Err(illegal(event, "it names no pending activity")),
+            EventAttributes::ActivityTaskStarted { scheduled_event_id, open, .. } => {
+                let activity = self.pending(event, *scheduled_event_id)?;
+                match open {
+                    None => activity.started = true,
+                    Some(open) => {
+                        activity.attempt = open.number;
+                        activity.retry_at = None;
+                        activity.open = Some(OpenOutside {
+                            started_at: open.started_at,
+                            token_digest: open.token_digest.clone(),
+                            deadline: activity.deadline(open.started_at, event.time),
+                        });
+                    }
                 }
+            }
+            EventAttributes::ActivityTaskCancelRequested(request) => {
+                let activity = self.pending(event, request.scheduled_event_id)?;
+                activity.cancel =
+                    Some(ActivityCancel { requested_at: event.time, grace: request.grace });
+            }
+            EventAttributes::ActivityTaskPaused(paused) => {
+                self.pending(event, paused.scheduled_event_id)?.paused = true;
+            }
+            EventAttributes::ActivityTaskUnpaused(unpaused) => {
+                self.pending(event, unpaused.scheduled_event_id)?.paused = false;
+            }
+            EventAttributes::ActivityTaskReset(reset) => {
+                let activity = self.pending(event, reset.scheduled_event_id)?;
+                activity.attempts_before = reset.attempts_before;
+                activity.attempt = reset.attempts_before.saturating_add(1);
+                activity.retry_at = None;
+                activity.last_failure = None;
+                activity.open = None;
             }
             EventAttributes::ActivityTaskCompleted { scheduled_event_id, operation_id, .. }
             | EventAttributes::ActivityTaskFailed { scheduled_event_id, operation_id, .. }
             | EventAttributes::ActivityTaskTimedOut { scheduled_event_id, operation_id, .. }
-            | EventAttributes::ActivityTaskCanceled { scheduled_event_id, operation_id } => {
+            | EventAttributes::ActivityTaskCanceled { scheduled_event_id, operation_id, .. } => {
                 if !self.activities.contains_key(scheduled_event_id) {
                     return Err(illegal(event, "it names no pending activity"));
                 }
@@ -295,6 +296,16 @@ impl RunState {
             self.status = ExecutionStatus::Running;
         }
         Ok(())
+    }
+
+    fn pending(
+        &mut self,
+        event: &HistoryEvent,
+        scheduled_event_id: EventId,
+    ) -> Result<&mut PendingActivity, IllegalEvent> {
+        self.activities
+            .get_mut(&scheduled_event_id)
+            .ok_or_else(|| illegal(event, "it names no pending activity"))
     }
 
     fn open_operation(
@@ -345,25 +356,6 @@ impl RunState {
     pub fn open_operations(&self) -> usize {
         self.operations.len()
     }
-
-    /// Takes a planned attempt into account, when it is planned and when its
-    /// timer row is read back. Not an event: failed attempts are not history
-    /// until the last one. False if the activity is not pending.
-    pub fn plan_retry(
-        &mut self,
-        scheduled_event_id: EventId,
-        attempt: u32,
-        retry_at: Timestamp,
-        last_failure: Failure,
-    ) -> bool {
-        let Some(activity) = self.activities.get_mut(&scheduled_event_id) else {
-            return false;
-        };
-        activity.attempt = attempt;
-        activity.retry_at = Some(retry_at);
-        activity.last_failure = Some(last_failure);
-        true
-    }
 }
 
 /// True for events that record what a guest did.
@@ -373,7 +365,8 @@ pub(crate) fn is_command(attributes: &EventAttributes) -> bool {
         EventAttributes::ActivityTaskScheduled { .. }
             | EventAttributes::WorkflowExecutionUpdateAccepted(_)
             | EventAttributes::WorkflowExecutionUpdateCompleted(_)
-            | EventAttributes::ActivityTaskCanceled { .. }
+            | EventAttributes::ActivityTaskCanceled { failure: None, .. }
+            | EventAttributes::ActivityTaskCancelRequested(_)
             | EventAttributes::TimerStarted { .. }
             | EventAttributes::TimerCanceled { .. }
             | EventAttributes::MarkerRecorded(_)

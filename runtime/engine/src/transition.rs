@@ -48,6 +48,32 @@ pub enum TimerChange {
         attempt: u32,
         /// What the attempt before failed with.
         last_failure: Failure,
+        /// What the last heartbeat said.
+        details: Option<Payload>,
+    },
+    /// An attempt that runs here has something to keep for the next one.
+    SetHeartbeat {
+        /// Its `ActivityTaskScheduled`.
+        event_id: EventId,
+        /// The attempt that runs.
+        attempt: u32,
+        /// What the attempt before failed with.
+        last_failure: Option<Failure>,
+        /// What the heartbeat said.
+        details: Payload,
+    },
+    /// An attempt that is open outside is to be looked after.
+    SetDeadline {
+        /// Its `ActivityTaskScheduled`.
+        event_id: EventId,
+        /// Not before then.
+        fire_at: Timestamp,
+        /// The attempt that is open.
+        attempt: u32,
+        /// What the attempt before failed with.
+        last_failure: Option<Failure>,
+        /// What the last heartbeat said.
+        details: Option<Payload>,
     },
     /// Nothing is to happen for this event any more.
     Clear {
@@ -87,6 +113,18 @@ pub enum Effect {
     },
     /// Stop whatever runs for an activity.
     StopActivity {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+    },
+    /// Nobody waits for an activity any more: tell what runs for it, and stop it
+    /// if it does not listen.
+    GiveUpActivity {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+    },
+    /// Tell what runs for an activity that it is to cancel, is paused or is not:
+    /// the state says which. If nothing runs, a request to cancel ends it.
+    TellActivity {
         /// Its `ActivityTaskScheduled`.
         scheduled_event_id: EventId,
     },
@@ -177,7 +215,7 @@ impl Transition {
             self.timers.push(TimerChange::Clear { event_id: *event_id });
         }
         for (event_id, activity) in &state.activities {
-            if activity.attempt > 1 {
+            if activity.has_row {
                 self.timers.push(TimerChange::Clear { event_id: *event_id });
             }
             self.effects.push(Effect::StopActivity { scheduled_event_id: *event_id });

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{
-    ActivityTask, GuestHost, GuestInstance, ModuleRejected, ModuleSource, RunContext,
+    ActivityTask, AttemptLink, GuestHost, GuestInstance, ModuleRejected, ModuleSource, RunContext,
 };
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::Blocked;
@@ -88,8 +88,12 @@ impl GuestHost for Host {
         Ok(Box::new(Instance::new(module, run, Arc::clone(&self.limits), permit)))
     }
 
-    async fn run_activity(&self, task: ActivityTask) -> Result<Payload, Failure> {
-        self.activities.run(&self.modules, task).await
+    async fn run_activity(
+        &self,
+        task: ActivityTask,
+        link: Arc<dyn AttemptLink>,
+    ) -> Result<Payload, Failure> {
+        self.activities.run(&self.modules, task, link).await
     }
 
     fn instances_max(&self) -> usize {

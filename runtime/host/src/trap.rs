@@ -21,6 +21,9 @@ pub(crate) enum Stop {
     /// A payload over the limit.
     #[error("{what} has {bytes} bytes; at most {max} are allowed (`limits.payload_bytes_max`)")]
     PayloadTooLarge { what: &'static str, bytes: usize, max: usize },
+    /// What a heartbeat says is over the limit.
+    #[error("what the heartbeat says has {bytes} bytes; at most {max} are allowed")]
+    DetailsTooLarge { bytes: usize, max: usize },
     /// An argument that breaks a rule of the interface.
     #[error("{0}")]
     Misuse(String),
@@ -83,6 +86,7 @@ impl Fault {
             }
             Stop::Call(
                 CallError::UnknownOperation(_)
+                | CallError::NotAnActivity(_)
                 | CallError::UnknownSignal { .. }
                 | CallError::UnknownQuery { .. }
                 | CallError::UnknownUpdate(_)
@@ -102,7 +106,9 @@ impl Fault {
                 | CallError::TooManyLatestBytes { .. },
             ) => ErrorCode::RunLimitExceeded,
             Stop::Forbidden { .. } => ErrorCode::GuestForbiddenCall,
-            Stop::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Stop::PayloadTooLarge { .. } | Stop::DetailsTooLarge { .. } => {
+                ErrorCode::PayloadTooLarge
+            }
         };
         let nondeterminism = match stop {
             Stop::Call(CallError::Nondeterminism(report)) => Some(report.clone()),

@@ -52,6 +52,10 @@ codes! {
     RunNotFound = "run_not_found", retryable: false;
     /// The run is closed already.
     RunClosed = "run_closed", retryable: false;
+    /// The activity has its outcome, its attempt is over, or it never was.
+    ActivityNotFound = "activity_not_found", retryable: false;
+    /// The activity's attempt is not to be completed from outside.
+    ActivityNotOpen = "activity_not_open", retryable: false;
     /// The run has had as many signals as one run may.
     TooManySignals = "too_many_signals", retryable: false;
     /// The run has had as many updates as one run may, or as many without outcome.

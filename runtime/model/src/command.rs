@@ -1,5 +1,7 @@
 //! What a guest may ask for, before it is history.
 
+use std::time::Duration;
+
 use crate::event::{ActivityOptions, Marker};
 use crate::failure::Failure;
 use crate::ids::{EventId, OperationId, QueryName, TypeName, UpdateId};
@@ -56,6 +58,13 @@ pub enum Command {
     },
     /// Note something in the history.
     RecordMarker(Marker),
+    /// Ask an activity to cancel, and go on waiting for it.
+    RequestCancelActivity {
+        /// Which one.
+        operation_id: OperationId,
+        /// After so long it is stopped.
+        grace: Duration,
+    },
     /// The workflow function returned.
     Close(Outcome),
 }

@@ -18,5 +18,6 @@ pub mod payload;
 pub mod query;
 pub mod retry;
 pub mod signal;
+pub mod task_token;
 pub mod time;
 pub mod update;

@@ -34,6 +34,17 @@ pub const PUBLISHED_VALUES_MAX: usize = 100;
 /// Longest time that a run may take to answer one query.
 pub const QUERY_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Bytes of what one heartbeat of an activity says. It is kept in a row that is
+/// read with those of many others.
+pub const HEARTBEAT_DETAILS_BYTES_MAX: usize = 64 * 1024;
+
+/// How long an activity that was asked to cancel may take to end, unless the
+/// workflow says otherwise.
+pub const CANCELLATION_GRACE_DEFAULT: Duration = Duration::from_secs(10);
+
+/// Longest of these times.
+pub const CANCELLATION_GRACE_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// Longest time one request may wait for a result, in seconds. Proxies cut
 /// longer ones.
 pub const WAIT_SECONDS_MAX: u64 = 300;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::time::duration_micros;
 
 /// When and how often a failed activity is tried again.
@@ -48,6 +48,8 @@ pub enum RetryState {
     MaximumAttemptsReached,
     /// The next attempt would start after the schedule-to-close timeout.
     Timeout,
+    /// The workflow asked the activity to cancel.
+    CancelRequested,
 }
 
 impl RetryPolicy {
@@ -59,7 +61,10 @@ impl RetryPolicy {
         failure: &Failure,
         remaining: Option<Duration>,
     ) -> Result<Duration, RetryState> {
-        if failure.info.non_retryable || self.non_retryable_types.contains(&failure.info.type_name)
+        let ended = matches!(failure.info.kind, FailureKind::Cancelled | FailureKind::Terminated);
+        if failure.info.non_retryable
+            || ended
+            || self.non_retryable_types.contains(&failure.info.type_name)
         {
             return Err(RetryState::NonRetryableFailure);
         }
@@ -86,7 +91,6 @@ impl RetryPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::FailureKind;
 
     fn failure() -> Failure {
         Failure::new(FailureKind::Application, "Declined", "no")
@@ -117,6 +121,10 @@ mod tests {
             Err(RetryState::NonRetryableFailure)
         );
         assert!(policy.next_delay(1, &other, None).is_ok());
+        for kind in [FailureKind::Cancelled, FailureKind::Terminated] {
+            let ended = Failure::new(kind, "Other", "x");
+            assert_eq!(policy.next_delay(1, &ended, None), Err(RetryState::NonRetryableFailure));
+        }
         assert_eq!(policy.next_delay(2, &other, None), Err(RetryState::MaximumAttemptsReached));
     }
 

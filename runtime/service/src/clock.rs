@@ -25,3 +25,10 @@ impl Clock for SystemClock {
         Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 }
+
+/// The clock of this process that only goes forward: for waits, never for what is
+/// recorded.
+#[expect(clippy::disallowed_methods, reason = "this is the edge")]
+pub(crate) fn instant() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use dacapo_model::ids::EventId;
 use dacapo_model::time::Timestamp;
 
+use dacapo_engine::state::PendingActivity;
+
 use crate::error::Result;
 use crate::loader;
 use crate::run::{self, Loaded, Origin};
@@ -64,10 +66,13 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
     Ok(())
 }
 
-/// Timers and retries wake a run by themselves.
+/// Timers, retries and those who complete attempts outside wake a run by
+/// themselves.
 fn has_work(loaded: &Loaded) -> bool {
-    loaded.needs_activation
-        || loaded.state.activities.values().any(|activity| activity.retry_at.is_none())
+    let is_work = |activity: &PendingActivity| {
+        activity.runs_here() || (activity.cancel.is_some() && activity.open.is_none())
+    };
+    loaded.needs_activation || loaded.state.activities.values().any(is_work)
 }
 
 /// The timer row that should have woken the run before now, if there is one.

@@ -18,7 +18,7 @@ updated AS (
         closed_at = changed.closed_at,
         module_digest = COALESCE(changed.module_digest, execution.module_digest)
     FROM unnest(
-        $3::int4[], $4::uuid[], $5::text[], $6::jsonb[], $7::timestamptz[], $36::bytea[]
+        $3::int4[], $4::uuid[], $5::text[], $6::jsonb[], $7::timestamptz[], $37::bytea[]
     ) AS changed (workflow_hash, run_id, status, blocked, closed_at, module_digest)
     WHERE execution.workflow_hash = changed.workflow_hash
       AND execution.run_id = changed.run_id
@@ -53,23 +53,24 @@ appended AS (
 ),
 timers_set AS (
     INSERT INTO workflow_timers (
-        workflow_hash, run_id, event_id, fire_at, kind, attempt, last_failure
+        workflow_hash, run_id, event_id, fire_at, kind, attempt, last_failure, details
     )
     SELECT *
     FROM unnest(
         $26::int4[], $27::uuid[], $28::int8[], $29::timestamptz[], $30::text[],
-        $31::int8[], $32::jsonb[]
+        $31::int8[], $32::jsonb[], $33::bytea[]
     )
     WHERE NOT EXISTS (SELECT FROM fenced)
     ON CONFLICT (workflow_hash, run_id, event_id) DO UPDATE
     SET fire_at = excluded.fire_at,
         kind = excluded.kind,
         attempt = excluded.attempt,
-        last_failure = excluded.last_failure
+        last_failure = excluded.last_failure,
+        details = excluded.details
 ),
 timers_cleared AS (
     DELETE FROM workflow_timers AS timer
-    USING unnest($33::int4[], $34::uuid[], $35::int8[])
+    USING unnest($34::int4[], $35::uuid[], $36::int8[])
         AS cleared (workflow_hash, run_id, event_id)
     WHERE timer.workflow_hash = cleared.workflow_hash
       AND timer.run_id = cleared.run_id

@@ -113,6 +113,7 @@ async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) ->
         &timers.kinds as _,
         &timers.attempts as _,
         &timers.last_failures as _,
+        &timers.details as _,
         &cleared.hashes,
         &cleared.run_ids,
         &cleared.event_ids,

@@ -5,12 +5,11 @@ use dacapo_model::ids::{EventId, RunKey};
 use dacapo_store::batch::Batch;
 use dacapo_store::error::Result;
 use dacapo_store::record::{RowName, event_to_json, to_json, to_signed};
-use dacapo_store::timer::TimerKind;
+use dacapo_store::timer_columns::TimerColumns;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::time::to_database;
-use crate::timer;
 
 #[derive(Default)]
 pub(crate) struct UpdatedExecutions {
@@ -100,7 +99,7 @@ impl<'a> NewEvents<'a> {
 }
 
 #[derive(Default)]
-pub(crate) struct SetTimers {
+pub(crate) struct SetTimers<'a> {
     pub(crate) hashes: Vec<i32>,
     pub(crate) run_ids: Vec<Uuid>,
     pub(crate) event_ids: Vec<i64>,
@@ -108,25 +107,22 @@ pub(crate) struct SetTimers {
     pub(crate) kinds: Vec<&'static str>,
     pub(crate) attempts: Vec<Option<i64>>,
     pub(crate) last_failures: Vec<Option<Value>>,
+    pub(crate) details: Vec<Option<&'a [u8]>>,
 }
 
-impl SetTimers {
-    pub(crate) fn of(batch: &Batch<'_>) -> Result<Self> {
+impl<'a> SetTimers<'a> {
+    pub(crate) fn of(batch: &Batch<'a>) -> Result<Self> {
         let mut columns = Self::default();
         for (&(key, event_id), row) in &batch.timers_set {
             columns.hashes.push(key.hash.0);
             columns.run_ids.push(key.run_id.0);
             columns.event_ids.push(signed("workflow_timers", key, event_id)?);
             columns.fire_at.push(to_database(row.fire_at));
-            let (kind, attempt, last_failure) = match &row.kind {
-                TimerKind::Timer => (timer::TIMER, None, None),
-                TimerKind::ActivityRetry { attempt, last_failure } => {
-                    (timer::ACTIVITY_RETRY, Some(i64::from(*attempt)), Some(to_json(last_failure)))
-                }
-            };
-            columns.kinds.push(kind);
-            columns.attempts.push(attempt);
-            columns.last_failures.push(last_failure);
+            let kind = TimerColumns::of(&row.kind);
+            columns.kinds.push(kind.kind);
+            columns.attempts.push(kind.attempt.map(i64::from));
+            columns.last_failures.push(kind.last_failure);
+            columns.details.push(kind.details);
         }
         Ok(columns)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_model::module::ModuleDigest;
+use dacapo_model::payload::Payload;
 use dacapo_store::Store;
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use dacapo_store::conformance::fixtures::{
@@ -72,11 +73,7 @@ fn any_transition(rng: &mut ChaCha8Rng) -> RunTransition {
     };
     let timers_set = (0..rng.random_range(0..3))
         .map(|_| {
-            let kind = if rng.random_bool(0.5) {
-                TimerKind::Timer
-            } else {
-                TimerKind::ActivityRetry { attempt: 2, last_failure: samples::failure() }
-            };
+            let kind = any_kind(rng);
             let row = timer(key, rng.random_range(1..5), at(rng.random_range(0..5)));
             TimerRow { kind, ..row }
         })
@@ -84,6 +81,21 @@ fn any_transition(rng: &mut ChaCha8Rng) -> RunTransition {
     let timers_cleared =
         (0..rng.random_range(0..2)).map(|_| EventId(rng.random_range(1..5))).collect();
     RunTransition { events, execution, timers_set, timers_cleared, ..transition(key) }
+}
+
+fn any_kind(rng: &mut ChaCha8Rng) -> TimerKind {
+    let last_failure = samples::failure();
+    let details = rng.random_bool(0.5).then(|| Payload::new("7"));
+    match rng.random_range(0..4) {
+        0 => TimerKind::ActivityRetry { attempt: 2, last_failure, details },
+        1 => TimerKind::ActivityHeartbeat {
+            attempt: 3,
+            last_failure: None,
+            details: Payload::default(),
+        },
+        2 => TimerKind::ActivityTimeout { attempt: 4, last_failure: Some(last_failure), details },
+        _ => TimerKind::Timer,
+    }
 }
 
 fn any_commit(rng: &mut ChaCha8Rng) -> Vec<CommitUnit> {

@@ -8,12 +8,12 @@ use dacapo_store::commit::{CommitStore, CommitUnit};
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::record::{RowName, event_to_json, to_json};
 use dacapo_store::shard::Ownership;
-use dacapo_store::timer::TimerKind;
+use dacapo_store::timer_columns::TimerColumns;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use crate::{SqliteStore, error, timer};
+use crate::{SqliteStore, error};
 
 const EVENTS: &str = "history_events";
 const EXECUTIONS: &str = "workflow_executions";
@@ -200,28 +200,25 @@ async fn append_events(connection: &mut SqliteConnection, batch: &Batch<'_>) -> 
 
 async fn set_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
     let set = rows(batch.timers_set.values().map(|row| {
-        let (kind, attempt, last_failure) = match &row.kind {
-            TimerKind::Timer => (timer::TIMER, None, None),
-            TimerKind::ActivityRetry { attempt, last_failure } => {
-                (timer::ACTIVITY_RETRY, Some(*attempt), Some(to_json(last_failure).to_string()))
-            }
-        };
+        let kind = TimerColumns::of(&row.kind);
         (
             row.key.hash.0,
             hex(row.key.run_id.0),
             row.event_id.0,
             row.fire_at.as_micros(),
-            kind,
-            attempt,
-            last_failure,
+            kind.kind,
+            kind.attempt,
+            kind.last_failure.map(|failure| failure.to_string()),
+            kind.details.map(hex::encode),
         )
     }));
     sqlx::query!(
         "INSERT INTO workflow_timers (
-             workflow_hash, run_id, event_id, fire_at, kind, attempt, last_failure
+             workflow_hash, run_id, event_id, fire_at, kind, attempt, last_failure,
+             details
          )
          SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
-                value ->> 5, value ->> 6
+                value ->> 5, value ->> 6, unhex(value ->> 7)
          FROM json_each(?)
          -- Else the parser takes what follows for a part of a join.
          WHERE true
@@ -229,7 +226,8 @@ async fn set_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Res
          SET fire_at = excluded.fire_at,
              kind = excluded.kind,
              attempt = excluded.attempt,
-             last_failure = excluded.last_failure",
+             last_failure = excluded.last_failure,
+             details = excluded.details",
         set
     )
     .execute(connection)

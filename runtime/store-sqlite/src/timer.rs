@@ -5,18 +5,14 @@ use dacapo_model::ids::{EventId, RunId, RunKey, WorkflowHash};
 use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
-use dacapo_store::timer::{TimerCursor, TimerKind, TimerRow, TimerStore};
+use dacapo_store::timer::{TimerCursor, TimerRow, TimerStore};
+use dacapo_store::timer_columns::StoredKind;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{SqliteStore, error};
 
 const TABLE: &str = "workflow_timers";
-
-/// `kind` of a workflow's timer.
-pub(crate) const TIMER: &str = "timer";
-/// `kind` of an activity's next attempt.
-pub(crate) const ACTIVITY_RETRY: &str = "activity_retry";
 
 struct StoredTimer {
     workflow_hash: i32,
@@ -26,25 +22,24 @@ struct StoredTimer {
     kind: String,
     attempt: Option<i64>,
     last_failure: Option<Value>,
+    details: Option<Vec<u8>>,
 }
 
 impl StoredTimer {
     fn into_timer(self) -> Result<TimerRow> {
         let place = format!("{}/{}", self.run_id, self.event_id);
         let row = RowName { table: TABLE, key: &place };
-        let kind = match (self.kind.as_str(), self.attempt, self.last_failure) {
-            (TIMER, None, None) => TimerKind::Timer,
-            (ACTIVITY_RETRY, Some(attempt), Some(last_failure)) => TimerKind::ActivityRetry {
-                attempt: row.unsigned("attempt", attempt)?,
-                last_failure: row.json("last_failure", last_failure)?,
-            },
-            (kind, ..) => return Err(row.corrupt("kind", format!("{kind:?} does not fit"))),
+        let kind = StoredKind {
+            kind: self.kind,
+            attempt: self.attempt,
+            last_failure: self.last_failure,
+            details: self.details,
         };
         Ok(TimerRow {
             key: RunKey { hash: WorkflowHash(self.workflow_hash), run_id: RunId(self.run_id) },
             event_id: EventId(row.unsigned("event_id", self.event_id)?),
             fire_at: Timestamp::from_micros(self.fire_at),
-            kind,
+            kind: kind.read(&row)?,
         })
     }
 }
@@ -66,7 +61,8 @@ impl TimerStore for SqliteStore {
         sqlx::query_as!(
             StoredTimer,
             r#"SELECT workflow_hash AS "workflow_hash: i32", run_id AS "run_id: Uuid", event_id,
-                      fire_at, kind, attempt, last_failure AS "last_failure: Value"
+                      fire_at, kind, attempt, last_failure AS "last_failure: Value",
+                      details
                FROM workflow_timers
                WHERE fire_at < ?
                  AND (fire_at, workflow_hash, run_id, event_id) > (?, ?, ?, ?)
@@ -97,7 +93,8 @@ impl TimerStore for SqliteStore {
             let rows = sqlx::query_as!(
                 StoredTimer,
                 r#"SELECT workflow_hash AS "workflow_hash: i32", run_id AS "run_id: Uuid", event_id,
-                          fire_at, kind, attempt, last_failure AS "last_failure: Value"
+                          fire_at, kind, attempt, last_failure AS "last_failure: Value",
+                      details
                    FROM workflow_timers
                    WHERE workflow_hash = ? AND run_id = ?
                    ORDER BY event_id"#,

@@ -37,6 +37,7 @@ pub mod record;
 pub mod shard;
 pub mod statistics;
 pub mod timer;
+pub mod timer_columns;
 
 #[cfg(feature = "testing")]
 pub mod conformance;

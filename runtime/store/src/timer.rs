@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 
 use crate::error::Result;
@@ -32,8 +33,33 @@ pub enum TimerKind {
         attempt: u32,
         /// What the attempt before failed with.
         last_failure: Failure,
+        /// What the last heartbeat said.
+        details: Option<Payload>,
+    },
+    /// Nothing: an attempt of an activity runs, and has said something that the
+    /// next one is to know. Its time never comes ([`NEVER`]).
+    ActivityHeartbeat {
+        /// The attempt that runs.
+        attempt: u32,
+        /// What the attempt before failed with.
+        last_failure: Option<Failure>,
+        /// What it said.
+        details: Payload,
+    },
+    /// An attempt of an activity that is to be completed from outside is looked
+    /// after.
+    ActivityTimeout {
+        /// The attempt that is open.
+        attempt: u32,
+        /// What the attempt before failed with.
+        last_failure: Option<Failure>,
+        /// What the last heartbeat said.
+        details: Option<Payload>,
     },
 }
+
+/// The time of what is not to happen. No scan finds it.
+pub const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
 
 /// Where a scan of due timers stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

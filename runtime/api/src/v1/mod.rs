@@ -1,5 +1,6 @@
 //! Version 1: one folder per noun, one file per verb.
 
+pub(crate) mod activities;
 pub(crate) mod modules;
 pub(crate) mod runs;
 

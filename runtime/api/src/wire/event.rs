@@ -8,8 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attributes::{
-    ActivityTaskCanceled, ActivityTaskCompleted, ActivityTaskFailed, ActivityTaskScheduled,
-    ActivityTaskStarted, ActivityTaskTimedOut, MarkerRecorded, TimerEnded, TimerStarted,
+    ActivityTaskCancelRequested, ActivityTaskCanceled, ActivityTaskCompleted,
+    ActivityTaskControlled, ActivityTaskFailed, ActivityTaskScheduled, ActivityTaskStarted,
+    ActivityTaskTimedOut, MarkerRecorded, TimerEnded, TimerStarted,
     WorkflowExecutionCancelRequested, WorkflowExecutionCanceled, WorkflowExecutionCompleted,
     WorkflowExecutionContinuedAsNew, WorkflowExecutionFailed, WorkflowExecutionOptionsUpdated,
     WorkflowExecutionSignaled, WorkflowExecutionStarted, WorkflowExecutionTerminated,
@@ -74,7 +75,8 @@ pub(crate) enum EventAttributes {
     WorkflowTaskFailed(WorkflowTaskFailed),
     /// An activity is to be run.
     ActivityTaskScheduled(Box<ActivityTaskScheduled>),
-    /// An attempt is about to start. Written only for activities that may be tried once.
+    /// An attempt is about to start, of an activity that may be tried once; or an attempt is to be
+    /// completed from outside.
     ActivityTaskStarted(ActivityTaskStarted),
     /// An activity returned.
     ActivityTaskCompleted(ActivityTaskCompleted),
@@ -82,8 +84,16 @@ pub(crate) enum EventAttributes {
     ActivityTaskFailed(ActivityTaskFailed),
     /// An activity ran out of time and is not tried again.
     ActivityTaskTimedOut(ActivityTaskTimedOut),
-    /// The workflow gave an activity up.
+    /// The workflow gave an activity up, or it ended because it was asked to.
     ActivityTaskCanceled(ActivityTaskCanceled),
+    /// The workflow asked an activity to cancel, and waits for its end.
+    ActivityTaskCancelRequested(ActivityTaskCancelRequested),
+    /// An operator holds an activity.
+    ActivityTaskPaused(ActivityTaskControlled),
+    /// An operator lets a held activity go on.
+    ActivityTaskUnpaused(ActivityTaskControlled),
+    /// An operator makes an activity begin anew.
+    ActivityTaskReset(ActivityTaskControlled),
     /// A timer is to fire.
     TimerStarted(TimerStarted),
     /// A timer fired.
@@ -178,11 +188,22 @@ impl From<Model> for EventAttributes {
                     schedule_to_close_timeout_seconds: options
                         .schedule_to_close_timeout
                         .map(|timeout| timeout.as_secs_f64()),
+                    schedule_to_start_timeout_seconds: options
+                        .schedule_to_start_timeout
+                        .map(|timeout| timeout.as_secs_f64()),
+                    heartbeat_timeout_seconds: options
+                        .heartbeat_timeout
+                        .map(|timeout| timeout.as_secs_f64()),
                     retry_policy: options.retry.into(),
                 }))
             }
-            Model::ActivityTaskStarted { scheduled_event_id, attempt } => {
-                Self::ActivityTaskStarted(ActivityTaskStarted { scheduled_event_id, attempt })
+            Model::ActivityTaskStarted { scheduled_event_id, attempt, open } => {
+                let asynchronous = open.is_some();
+                Self::ActivityTaskStarted(ActivityTaskStarted {
+                    scheduled_event_id,
+                    attempt,
+                    asynchronous,
+                })
             }
             Model::ActivityTaskCompleted { scheduled_event_id, operation_id, attempt, result } => {
                 let (result, result_base64) = payload::embed(&result);
@@ -220,10 +241,17 @@ impl From<Model> for EventAttributes {
                 timeout_type: timeout_type.into(),
                 last_failure: last_failure.map(Failure::from),
             }),
-            Model::ActivityTaskCanceled { scheduled_event_id, operation_id } => {
+            Model::ActivityTaskCancelRequested(request) => {
+                Self::ActivityTaskCancelRequested(request.into())
+            }
+            Model::ActivityTaskPaused(paused) => Self::ActivityTaskPaused(paused.into()),
+            Model::ActivityTaskUnpaused(unpaused) => Self::ActivityTaskUnpaused(unpaused.into()),
+            Model::ActivityTaskReset(reset) => Self::ActivityTaskReset(reset.into()),
+            Model::ActivityTaskCanceled { scheduled_event_id, operation_id, failure } => {
                 Self::ActivityTaskCanceled(ActivityTaskCanceled {
                     scheduled_event_id,
                     operation_id,
+                    failure: failure.map(Failure::from),
                 })
             }
             Model::TimerStarted { operation_id, fire_at } => {

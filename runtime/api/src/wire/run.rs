@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::failure::Failure;
 use super::mirror::mirror;
+use super::payload::{self, RawJson};
 
 mirror! {
     /// Where a run stands.
@@ -146,6 +147,18 @@ pub(crate) struct PendingActivity {
     /// What the attempt before failed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_failure: Option<Failure>,
+    /// What the last heartbeat said that was stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heartbeat_details: Option<RawJson>,
+    /// The same, if it is not JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heartbeat_details_base64: Option<String>,
+    /// True if its attempt is to be completed from outside.
+    asynchronous: bool,
+    /// Whether the workflow asked it to cancel.
+    cancel_requested: bool,
+    /// Whether an operator holds it: no further attempt begins.
+    paused: bool,
 }
 
 /// A timer that has not fired.
@@ -230,6 +243,8 @@ impl From<operations::RunDescription> for RunDescription {
 
 impl From<operations::ActivityDescription> for PendingActivity {
     fn from(activity: operations::ActivityDescription) -> Self {
+        let details = activity.heartbeat_details.as_ref().map(payload::embed);
+        let (heartbeat_details, heartbeat_details_base64) = details.unwrap_or_default();
         Self {
             scheduled_event_id: activity.scheduled_event_id,
             operation_id: activity.operation_id,
@@ -238,6 +253,11 @@ impl From<operations::ActivityDescription> for PendingActivity {
             attempt: activity.attempt,
             next_attempt_at: activity.next_attempt_at,
             last_failure: activity.last_failure.map(Failure::from),
+            heartbeat_details,
+            heartbeat_details_base64,
+            asynchronous: activity.is_open,
+            cancel_requested: activity.cancel_requested,
+            paused: activity.paused,
         }
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dacapo_engine::guest::{ActivityTask, GuestHost, GuestInstance, ModuleRejected, RunContext};
+use dacapo_engine::guest::{
+    ActivityTask, AttemptLink, GuestHost, GuestInstance, ModuleRejected, RunContext,
+};
 use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::command::{Command, Outcome};
@@ -54,7 +56,11 @@ impl GuestHost for ScriptedHost {
         Ok(Box::new(Script { cursor, operation: None }))
     }
 
-    async fn run_activity(&self, task: ActivityTask) -> Result<Payload, Failure> {
+    async fn run_activity(
+        &self,
+        task: ActivityTask,
+        _link: Arc<dyn AttemptLink>,
+    ) -> Result<Payload, Failure> {
         match task.activity_type.as_str() {
             "greet" => Ok(task.input),
             "decline" => Err(declined()),
@@ -163,6 +169,7 @@ fn options() -> ActivityOptions {
         start_to_close_timeout: Duration::from_millis(2_500),
         schedule_to_close_timeout: Some(Duration::from_secs(60)),
         retry: RetryPolicy { maximum_attempts: 3, ..RetryPolicy::default() },
+        ..ActivityOptions::unnamed()
     }
 }
 

@@ -1,4 +1,4 @@
-//! An attempt of an activity ended.
+//! An attempt of an activity ended, or was heard of.
 
 use dacapo_model::event::{EventAttributes, TimeoutType};
 use dacapo_model::failure::{Failure, FailureKind};
@@ -11,6 +11,10 @@ use super::Refusal;
 use crate::state::{PendingActivity, RunState};
 use crate::transition::{TimerChange, Transition};
 
+/// The type of the failure by which an attempt of a paused activity makes way.
+/// It is made again when the activity is unpaused, whatever the policy says.
+pub const PAUSED: &str = "ActivityPaused";
+
 /// An attempt returned a result or a failure.
 pub(super) fn returned(
     state: &mut RunState,
@@ -21,29 +25,37 @@ pub(super) fn returned(
 ) -> Result<Transition, Refusal> {
     let activity = running(state, scheduled_event_id, attempt)?;
     let operation_id = activity.operation_id;
+    let number = activity.attempt_number();
     // As it will be read back, so that the guest sees the same on replay.
     let attributes = match outcome.map_err(Failure::bounded) {
         Ok(result) => EventAttributes::ActivityTaskCompleted {
             scheduled_event_id,
             operation_id,
-            attempt,
+            attempt: number,
             result,
         },
-        Err(failure) => match next_attempt(activity, attempt, &failure, now) {
+        Err(failure) if activity.cancel.is_some() && is_cancelled(&failure) => {
+            EventAttributes::ActivityTaskCanceled {
+                scheduled_event_id,
+                operation_id,
+                failure: Some(failure),
+            }
+        }
+        Err(failure) => match next_attempt(activity, &failure, now) {
             Ok(retry_at) => {
                 return Ok(plan(state, scheduled_event_id, attempt, retry_at, failure));
             }
             Err(RetryState::Timeout) => EventAttributes::ActivityTaskTimedOut {
                 scheduled_event_id,
                 operation_id,
-                attempt,
+                attempt: number,
                 timeout_type: TimeoutType::ScheduleToClose,
                 last_failure: Some(failure),
             },
             Err(retry_state) => EventAttributes::ActivityTaskFailed {
                 scheduled_event_id,
                 operation_id,
-                attempt,
+                attempt: number,
                 failure,
                 retry_state,
             },
@@ -62,25 +74,75 @@ pub(super) fn timed_out(
 ) -> Result<Transition, Refusal> {
     let activity = running(state, scheduled_event_id, attempt)?;
     let operation_id = activity.operation_id;
+    let number = activity.attempt_number();
     let last_failure = activity.last_failure.clone();
-    if timeout_type == TimeoutType::StartToClose {
-        let failure = timeout_failure(timeout_type, attempt);
-        if let Ok(retry_at) = next_attempt(activity, attempt, &failure, now) {
+    if timeout_type.is_retried() {
+        let failure = timeout_failure(timeout_type, number);
+        if let Ok(retry_at) = next_attempt(activity, &failure, now) {
             return Ok(plan(state, scheduled_event_id, attempt, retry_at, failure));
         }
     }
     let attributes = EventAttributes::ActivityTaskTimedOut {
         scheduled_event_id,
         operation_id,
-        attempt,
+        attempt: number,
         timeout_type,
         last_failure,
     };
     Ok(close(state, scheduled_event_id, now, attributes))
 }
 
+/// An attempt is alive. What it says is kept for the next one.
+pub(super) fn heartbeat(
+    state: &mut RunState,
+    event_id: EventId,
+    attempt: u32,
+    details: Option<Payload>,
+    heard_at: Timestamp,
+) -> Result<Transition, Refusal> {
+    let activity = running(state, event_id, attempt)?;
+    let last_failure = activity.last_failure.clone();
+    let timer = match &activity.open {
+        Some(open) => {
+            let fire_at = activity.deadline(open.started_at, heard_at);
+            let details = details.or_else(|| activity.heartbeat_details.clone());
+            state.note_deadline(event_id, fire_at, last_failure.clone(), details.clone());
+            TimerChange::SetDeadline { event_id, fire_at, attempt, last_failure, details }
+        }
+        None => {
+            let Some(details) = details else {
+                return Ok(Transition::default());
+            };
+            state.note_heartbeat(event_id, attempt, last_failure.clone(), details.clone());
+            TimerChange::SetHeartbeat { event_id, attempt, last_failure, details }
+        }
+    };
+    Ok(Transition { timers: vec![timer], ..Transition::default() })
+}
+
+/// An activity that was asked to cancel has nothing that runs for it any more.
+pub(super) fn stopped(
+    state: &mut RunState,
+    scheduled_event_id: EventId,
+    attempt: u32,
+    failure: Failure,
+    now: Timestamp,
+) -> Result<Transition, Refusal> {
+    let activity = state
+        .activities
+        .get(&scheduled_event_id)
+        .filter(|activity| activity.attempt == attempt && activity.cancel.is_some())
+        .ok_or(Refusal::Stale)?;
+    let attributes = EventAttributes::ActivityTaskCanceled {
+        scheduled_event_id,
+        operation_id: activity.operation_id,
+        failure: Some(failure.bounded()),
+    };
+    Ok(close(state, scheduled_event_id, now, attributes))
+}
+
 /// The activity whose attempt this is, if it is the current one.
-fn running(
+pub(super) fn running(
     state: &RunState,
     scheduled_event_id: EventId,
     attempt: u32,
@@ -92,16 +154,34 @@ fn running(
         .ok_or(Refusal::Stale)
 }
 
+/// Whether an event that no code of the run asked for may be recorded.
+pub(super) fn has_room(state: &RunState, history_events_max: u64) -> Result<(), Refusal> {
+    if state.next_event_id.0 > history_events_max {
+        return Err(Refusal::HistoryFull { max: history_events_max });
+    }
+    Ok(())
+}
+
+pub(super) fn is_cancelled(failure: &Failure) -> bool {
+    failure.info.kind == FailureKind::Cancelled
+}
+
 fn next_attempt(
     activity: &PendingActivity,
-    attempt: u32,
     failure: &Failure,
     now: Timestamp,
 ) -> Result<Timestamp, RetryState> {
+    if activity.cancel.is_some() {
+        return Err(RetryState::CancelRequested);
+    }
+    if activity.paused && failure.info.type_name == PAUSED {
+        return Ok(now);
+    }
     let elapsed = now.since(activity.scheduled_at);
     let remaining =
         activity.options.schedule_to_close_timeout.map(|timeout| timeout.saturating_sub(elapsed));
-    let delay = activity.options.retry.next_delay(attempt, failure, remaining)?;
+    let number = activity.attempt_number();
+    let delay = activity.options.retry.next_delay(number, failure, remaining)?;
     Ok(now.after(delay))
 }
 
@@ -114,20 +194,21 @@ fn plan(
 ) -> Transition {
     // Four billion attempts are the same as no limit.
     let attempt = attempt.saturating_add(1);
-    state.plan_retry(event_id, attempt, fire_at, last_failure.clone());
-    let timer = TimerChange::SetRetry { event_id, fire_at, attempt, last_failure };
+    let details = state.activities.get(&event_id).and_then(|it| it.heartbeat_details.clone());
+    state.plan_retry(event_id, attempt, fire_at, last_failure.clone(), details.clone());
+    let timer = TimerChange::SetRetry { event_id, fire_at, attempt, last_failure, details };
     Transition { timers: vec![timer], ..Transition::default() }
 }
 
-fn close(
+pub(super) fn close(
     state: &mut RunState,
     event_id: EventId,
     now: Timestamp,
     attributes: EventAttributes,
 ) -> Transition {
     let mut transition = Transition::default();
-    // Later attempts have a row (see `timer::due`); a first attempt has none.
-    if state.activities.get(&event_id).is_some_and(|activity| activity.attempt > 1) {
+    // A first attempt that never said anything has none.
+    if state.activities.get(&event_id).is_some_and(|activity| activity.has_row) {
         transition.timers.push(TimerChange::Clear { event_id });
     }
     transition.record(state, now, attributes);
@@ -135,7 +216,12 @@ fn close(
 }
 
 fn timeout_failure(timeout_type: TimeoutType, attempt: u32) -> Failure {
-    let message = format!("attempt {attempt} took longer than its start-to-close timeout");
+    let message = match timeout_type {
+        TimeoutType::Heartbeat => {
+            format!("attempt {attempt} was silent for longer than its heartbeat timeout")
+        }
+        _ => format!("attempt {attempt} took longer than its start-to-close timeout"),
+    };
     Failure::new(FailureKind::Timeout, timeout_type.type_name(), message)
 }
 
@@ -185,7 +271,7 @@ mod tests {
             made_after.push(seconds - 10);
             let transition =
                 input(&mut state, seconds, returns(attempt, Err(declined()))).expect("runs");
-            let [TimerChange::SetRetry { event_id, fire_at, attempt: next, last_failure }] =
+            let [TimerChange::SetRetry { event_id, fire_at, attempt: next, last_failure, .. }] =
                 &transition.timers[..]
             else {
                 panic!("a retry was expected: {transition:?}");
@@ -339,5 +425,107 @@ mod tests {
         let transition = input(&mut state, 11, returns(1, Err(lost))).expect("runs");
         assert_eq!(event_types(&transition), ["ActivityTaskFailed"]);
         assert_eq!(transition.effects, []);
+    }
+
+    fn beats(attempt: u32, details: &str) -> Input {
+        let details = Some(Payload::new(details.to_owned()));
+        Input::ActivityHeartbeat { scheduled_event_id: EVENT, attempt, details, heard_at: at(10) }
+    }
+
+    #[test]
+    fn what_a_heartbeat_says_is_kept_for_the_next_attempt() {
+        let mut state = with_activity(options());
+        let transition = input(&mut state, 10, beats(1, "7")).expect("it runs");
+        assert_eq!(transition.events, [], "heartbeats are not history");
+        let details = Payload::new("7");
+        let row = TimerChange::SetHeartbeat {
+            event_id: EVENT,
+            attempt: 1,
+            last_failure: None,
+            details: details.clone(),
+        };
+        assert_eq!(transition.timers, [row]);
+        let transition = input(&mut state, 11, returns(1, Err(declined()))).expect("runs");
+        let [TimerChange::SetRetry { details: kept, .. }] = &transition.timers[..] else {
+            panic!("a retry was expected: {transition:?}");
+        };
+        assert_eq!(kept.as_ref(), Some(&details));
+        assert_eq!(input(&mut state, 11, beats(1, "8")), Err(Refusal::Stale), "it is over");
+        input(&mut state, 12, row_is_due()).expect("its time has come");
+        let transition = input(&mut state, 12, returns(2, Ok(Payload::default()))).expect("runs");
+        assert_eq!(transition.timers, [clear()]);
+    }
+
+    #[test]
+    fn a_first_attempt_that_said_something_has_a_row_to_clear() {
+        let mut state = with_activity(options());
+        input(&mut state, 10, beats(1, "7")).expect("it runs");
+        let transition = input(&mut state, 10, returns(1, Ok(Payload::default()))).expect("runs");
+        assert_eq!(transition.timers, [clear()]);
+    }
+
+    #[test]
+    fn silence_is_retried_and_waiting_for_a_worker_is_not() {
+        let mut state = with_activity(attempts(2));
+        let transition = input(&mut state, 70, timed_out(1, TimeoutType::Heartbeat)).expect("runs");
+        assert_eq!(transition.events, []);
+        let failure = state.activities[&EVENT].last_failure.as_ref().expect("it is kept");
+        assert_eq!(failure.info.type_name, "Heartbeat");
+
+        let mut state = with_activity(attempts(2));
+        let transition =
+            input(&mut state, 70, timed_out(1, TimeoutType::ScheduleToStart)).expect("runs");
+        assert_eq!(event_types(&transition), ["ActivityTaskTimedOut"]);
+    }
+
+    fn asked(options: ActivityOptions) -> RunState {
+        let mut state = with_activity(options);
+        let transition = take_turn(&mut state, 11, [ask_to_cancel(1, 5)]);
+        assert_eq!(event_types(&transition), ["ActivityTaskCancelRequested"]);
+        assert_eq!(transition.effects, [tell_activity()]);
+        assert_eq!(state.open_operations(), 1, "it is waited for");
+        state
+    }
+
+    #[test]
+    fn an_activity_that_was_asked_to_cancel_ends_as_it_says() {
+        let cancelled = Failure::new(FailureKind::Cancelled, "Cancelled", "half done");
+        for (outcome, event) in [
+            (Err(cancelled), "ActivityTaskCanceled"),
+            (Err(declined()), "ActivityTaskFailed"),
+            (Ok(Payload::default()), "ActivityTaskCompleted"),
+        ] {
+            let transition =
+                input(&mut asked(options()), 12, returns(1, outcome)).expect("it runs");
+            assert_eq!(event_types(&transition), [event], "and is not tried again");
+        }
+        let transition = input(&mut asked(options()), 12, timed_out(1, TimeoutType::StartToClose))
+            .expect("it runs");
+        assert_eq!(event_types(&transition), ["ActivityTaskTimedOut"]);
+    }
+
+    #[test]
+    fn nothing_is_tried_again_after_a_request_to_cancel() {
+        let stopped = |attempt| Input::ActivityStopped {
+            scheduled_event_id: EVENT,
+            attempt,
+            failure: Failure::new(FailureKind::Cancelled, "Cancelled", "nothing ran"),
+        };
+        let mut state = with_activity(options());
+        assert_eq!(input(&mut state, 10, stopped(1)), Err(Refusal::Stale), "nobody asked");
+        fail_once(&mut state);
+        take_turn(&mut state, 10, [ask_to_cancel(1, 5)]);
+        let transition = input(&mut state, 10, stopped(2)).expect("it waits for attempt 2");
+        assert_eq!(event_types(&transition), ["ActivityTaskCanceled"]);
+        assert_eq!(transition.timers, [clear()]);
+        assert_eq!(input(&mut state, 11, row_is_due()), Err(Refusal::Stale));
+    }
+
+    #[test]
+    fn a_failure_that_says_cancelled_unasked_is_not_tried_again() {
+        let cancelled = Failure::new(FailureKind::Cancelled, "Cancelled", "I give up");
+        let transition =
+            input(&mut with_activity(options()), 10, returns(1, Err(cancelled))).expect("it runs");
+        assert_eq!(event_types(&transition), ["ActivityTaskFailed"]);
     }
 }

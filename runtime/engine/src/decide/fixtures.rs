@@ -110,11 +110,20 @@ pub(super) fn give_up(operation: u32) -> Command {
     Command::CancelOperation { operation_id: OperationId(operation) }
 }
 
+pub(super) fn ask_to_cancel(operation: u32, grace_seconds: u64) -> Command {
+    let grace = Duration::from_secs(grace_seconds);
+    Command::RequestCancelActivity { operation_id: OperationId(operation), grace }
+}
+
+pub(super) fn tell_activity() -> Effect {
+    Effect::TellActivity { scheduled_event_id: EVENT }
+}
+
 pub(super) fn options() -> ActivityOptions {
     ActivityOptions {
         start_to_close_timeout: Duration::from_secs(60),
-        schedule_to_close_timeout: None,
         retry: RetryPolicy::default(),
+        ..ActivityOptions::unnamed()
     }
 }
 

@@ -1,6 +1,8 @@
 //! From state and input to a transition. One rule set per file.
 
 mod activity;
+mod activity_control;
+mod activity_open;
 mod cancel;
 mod fault;
 #[cfg(test)]
@@ -14,10 +16,10 @@ mod turn;
 mod update;
 
 use dacapo_model::command::Command;
-use dacapo_model::event::TimeoutType;
+use dacapo_model::event::{OpenAttempt, TimeoutType};
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{EventId, RequestId, RunId, UpdateId};
+use dacapo_model::ids::{EventId, OperationId, RequestId, RunId, UpdateId};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
@@ -25,6 +27,8 @@ use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::Update;
 
+pub use self::activity::PAUSED;
+pub use self::activity_open::{find as find_activity, not_in_time};
 pub use self::start::start;
 use crate::state::RunState;
 use crate::transition::Transition;
@@ -73,7 +77,52 @@ pub enum Input {
         /// Which timeout.
         timeout_type: TimeoutType,
     },
-    /// The time of a timer row has come: of a timer, or of a retry.
+    /// An attempt that runs says that it does, or whoever has one that is open
+    /// outside.
+    ActivityHeartbeat {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// Which attempt.
+        attempt: u32,
+        /// What the next attempt is to be told.
+        details: Option<Payload>,
+        /// When it was heard of; it may be told later.
+        heard_at: Timestamp,
+    },
+    /// An attempt that was asked to cancel is over, or was not under way.
+    ActivityStopped {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// Which attempt.
+        attempt: u32,
+        /// Why, for the workflow.
+        failure: Failure,
+    },
+    /// A running attempt is to be completed from outside.
+    ActivityOpened {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// Which attempt, and since when it runs.
+        open: OpenAttempt,
+    },
+    /// Somebody outside says how an attempt ended.
+    ActivityReported {
+        /// Which one.
+        activity: ActivityTarget,
+        /// How.
+        report: Report,
+    },
+    /// An operator holds an activity, lets it go on, or makes it begin anew.
+    ControlActivity {
+        /// The guest's name for it.
+        operation_id: OperationId,
+        /// What to do.
+        control: ActivityControl,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The time of a timer row has come: of a timer, of a retry, or of an attempt
+    /// that is open outside.
     TimerDue {
         /// The event the row belongs to.
         event_id: EventId,
@@ -96,6 +145,45 @@ pub enum Input {
     Move {
         /// The code.
         module_digest: ModuleDigest,
+    },
+}
+
+/// An activity as those name it who are not the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActivityTarget {
+    /// By the guest's name for it.
+    Operation(OperationId),
+    /// By what its token says.
+    Token {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// Of the secret.
+        digest: String,
+    },
+}
+
+/// How an attempt ended, as somebody outside says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Report {
+    /// With a result.
+    Completed(Payload),
+    /// With a failure; it may be tried again.
+    Failed(Failure),
+    /// Because it was asked to cancel.
+    Canceled(Failure),
+}
+
+/// What an operator may do to an activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActivityControl {
+    /// No further attempt begins.
+    Pause,
+    /// Attempts begin again, the next one at once.
+    Unpause,
+    /// Attempt 1 begins at once.
+    Reset {
+        /// It is not told what the last heartbeat said.
+        forget_heartbeat: bool,
     },
 }
 
@@ -128,6 +216,21 @@ pub enum Refusal {
     TooManyUpdatesInFlight {
         /// How many are allowed.
         max: usize,
+    },
+    /// The run has no such activity, or it has its outcome.
+    #[error("there is no such activity, or it has ended")]
+    NoSuchActivity,
+    /// The attempt is not to be completed from outside.
+    #[error("its attempt is not to be completed from outside")]
+    ActivityNotOpen,
+    /// The workflow did not ask for it.
+    #[error("the workflow did not ask the activity to cancel")]
+    CancelNotRequested,
+    /// What is asked for would be recorded, and there is no room.
+    #[error("the history has {max} events, which is all that one run may have")]
+    HistoryFull {
+        /// How many are allowed.
+        max: u64,
     },
     /// Only a blocked run can be tried again.
     #[error("the run is not blocked")]
@@ -162,6 +265,21 @@ pub fn decide(
         }
         Input::ActivityTimedOut { scheduled_event_id, attempt, timeout_type } => {
             activity::timed_out(state, scheduled_event_id, attempt, timeout_type, now)
+        }
+        Input::ActivityHeartbeat { scheduled_event_id, attempt, details, heard_at } => {
+            activity::heartbeat(state, scheduled_event_id, attempt, details, heard_at)
+        }
+        Input::ActivityStopped { scheduled_event_id, attempt, failure } => {
+            activity::stopped(state, scheduled_event_id, attempt, failure, now)
+        }
+        Input::ActivityOpened { scheduled_event_id, open } => {
+            activity_open::open(state, scheduled_event_id, open, now, limits)
+        }
+        Input::ActivityReported { activity, report } => {
+            activity_open::reported(state, &activity, report, now)
+        }
+        Input::ControlActivity { operation_id, control, reason } => {
+            activity_control::control(state, operation_id, control, reason, now, limits)
         }
         Input::TimerDue { event_id } => timer::due(state, event_id, now),
         Input::GuestTurn { run_id, commands } => {

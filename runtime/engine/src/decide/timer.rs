@@ -4,7 +4,7 @@ use dacapo_model::event::EventAttributes;
 use dacapo_model::ids::EventId;
 use dacapo_model::time::Timestamp;
 
-use super::Refusal;
+use super::{Refusal, activity_open};
 use crate::state::RunState;
 use crate::transition::{Effect, TimerChange, Transition};
 
@@ -28,7 +28,13 @@ pub(super) fn due(
         return Ok(transition);
     }
     let activity = state.activities.get_mut(&event_id).ok_or(Refusal::Stale)?;
+    if activity.open.is_some() {
+        return activity_open::overdue(state, event_id, now);
+    }
     let retry_at = activity.retry_at.ok_or(Refusal::Stale)?;
+    if activity.paused {
+        return Err(Refusal::Stale);
+    }
     if now < retry_at {
         return Err(Refusal::TooEarly(retry_at));
     }
@@ -88,7 +94,7 @@ mod tests {
     #[test]
     fn after_a_crash_the_row_begins_the_attempt_again() {
         let mut state = with_activity(options());
-        assert!(state.plan_retry(EVENT, 3, at(11), declined()));
+        assert!(state.plan_retry(EVENT, 3, at(11), declined(), None));
         let transition = input(&mut state, 40, row_is_due()).expect("its time has come");
         assert_eq!(transition.effects, [run_activity()]);
         let transition = input(&mut state, 40, returns(3, Ok(Payload::default()))).expect("runs");

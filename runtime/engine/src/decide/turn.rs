@@ -1,8 +1,10 @@
 //! The guest ran until it waited or ended: its commands become events.
 
+use std::time::Duration;
+
 use dacapo_model::code::ErrorCode;
 use dacapo_model::command::{Command, Outcome};
-use dacapo_model::event::{ActivityOptions, EventAttributes};
+use dacapo_model::event::{ActivityOptions, ActivityTaskCancelRequested, EventAttributes};
 use dacapo_model::execution::Blocked;
 use dacapo_model::ids::{EventId, OperationId, RunId};
 use dacapo_model::limits::Limits;
@@ -55,6 +57,7 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
             | Command::CompleteUpdate { .. }
             | Command::Publish { .. }
             | Command::RecordMarker(_)
+            | Command::RequestCancelActivity { .. }
             | Command::Close(_) => {}
         }
     }
@@ -101,8 +104,11 @@ fn record(
             };
             let scheduled_event_id = transition.record(state, now, attributes);
             if at_most_once {
-                let attributes =
-                    EventAttributes::ActivityTaskStarted { scheduled_event_id, attempt: 1 };
+                let attributes = EventAttributes::ActivityTaskStarted {
+                    scheduled_event_id,
+                    attempt: 1,
+                    open: None,
+                };
                 transition.record(state, now, attributes);
             }
             transition.effects.push(Effect::RunActivity { scheduled_event_id });
@@ -131,6 +137,11 @@ fn record(
         Command::RecordMarker(marker) => {
             transition.record(state, now, EventAttributes::MarkerRecorded(marker));
         }
+        Command::RequestCancelActivity { operation_id, grace } => {
+            if let Some(event_id) = state.open_event(operation_id) {
+                request_cancel(transition, state, operation_id, event_id, grace, now);
+            }
+        }
         Command::Close(outcome) => close(transition, state, run_id, outcome, now),
     }
 }
@@ -149,19 +160,50 @@ fn cancel(
     now: Timestamp,
 ) {
     if let Some(activity) = state.activities.get(&event_id) {
-        if activity.attempt > 1 {
+        if activity.has_row {
             transition.timers.push(TimerChange::Clear { event_id });
         }
-        let attributes =
-            EventAttributes::ActivityTaskCanceled { scheduled_event_id: event_id, operation_id };
+        let attributes = EventAttributes::ActivityTaskCanceled {
+            scheduled_event_id: event_id,
+            operation_id,
+            failure: None,
+        };
         transition.record(state, now, attributes);
-        transition.effects.push(Effect::StopActivity { scheduled_event_id: event_id });
+        transition.effects.push(Effect::GiveUpActivity { scheduled_event_id: event_id });
     } else {
         let attributes =
             EventAttributes::TimerCanceled { started_event_id: event_id, operation_id };
         transition.record(state, now, attributes);
         transition.timers.push(TimerChange::Clear { event_id });
     }
+}
+
+/// The operation stays open until the activity has ended.
+fn request_cancel(
+    transition: &mut Transition,
+    state: &mut RunState,
+    operation_id: OperationId,
+    event_id: EventId,
+    grace: Duration,
+    now: Timestamp,
+) {
+    let request = ActivityTaskCancelRequested { scheduled_event_id: event_id, operation_id, grace };
+    transition.record(state, now, EventAttributes::ActivityTaskCancelRequested(request));
+    if let Some(activity) = state.activities.get_mut(&event_id)
+        && let Some(open) = &mut activity.open
+    {
+        // Nothing here runs for it: the row sees that it ends.
+        let fire_at = open.deadline.min(now.after(grace));
+        open.deadline = fire_at;
+        transition.timers.push(TimerChange::SetDeadline {
+            event_id,
+            fire_at,
+            attempt: activity.attempt,
+            last_failure: activity.last_failure.clone(),
+            details: activity.heartbeat_details.clone(),
+        });
+    }
+    transition.effects.push(Effect::TellActivity { scheduled_event_id: event_id });
 }
 
 fn close(
@@ -254,7 +296,11 @@ mod tests {
         assert_eq!(event_types(&transition), ["ActivityTaskScheduled", "ActivityTaskStarted"]);
         assert_eq!(
             transition.events[1].attributes,
-            EventAttributes::ActivityTaskStarted { scheduled_event_id: EVENT, attempt: 1 }
+            EventAttributes::ActivityTaskStarted {
+                scheduled_event_id: EVENT,
+                attempt: 1,
+                open: None,
+            }
         );
         assert_eq!(transition.effects, [run_activity()]);
     }
@@ -264,7 +310,8 @@ mod tests {
         let mut state = with_activity(options());
         let transition = take_turn(&mut state, 11, [give_up(1)]);
         assert_eq!(event_types(&transition), ["ActivityTaskCanceled"]);
-        assert_eq!(transition.effects, [stop_activity()]);
+        let told = Effect::GiveUpActivity { scheduled_event_id: EVENT };
+        assert_eq!(transition.effects, [told]);
         assert_eq!(transition.timers, [], "a first attempt has no row");
         let late = input(&mut state, 12, returns(1, Ok(Payload::default())));
         assert_eq!(late, Err(Refusal::Stale));

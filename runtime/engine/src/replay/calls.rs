@@ -29,6 +29,7 @@ impl Cursor {
         options: ActivityOptions,
     ) -> Result<OperationId, CallError> {
         let operation_id = self.open_operation();
+        self.activities.started(operation_id);
         // As it will be read back; else the same call would not match itself.
         let options = options.whole_micros();
         self.emit(Command::ScheduleActivity { operation_id, activity_type, input, options })?;

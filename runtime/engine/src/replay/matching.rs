@@ -31,10 +31,12 @@ fn role(attributes: &EventAttributes) -> Role {
         | EventAttributes::ActivityTaskCompleted { .. }
         | EventAttributes::ActivityTaskFailed { .. }
         | EventAttributes::ActivityTaskTimedOut { .. }
+        | EventAttributes::ActivityTaskCanceled { failure: Some(_), .. }
         | EventAttributes::TimerFired { .. } => Role::Input,
         EventAttributes::ActivityTaskScheduled { .. }
         | EventAttributes::WorkflowExecutionUpdateCompleted(_)
-        | EventAttributes::ActivityTaskCanceled { .. }
+        | EventAttributes::ActivityTaskCanceled { failure: None, .. }
+        | EventAttributes::ActivityTaskCancelRequested(_)
         | EventAttributes::TimerStarted { .. }
         | EventAttributes::TimerCanceled { .. }
         | EventAttributes::MarkerRecorded(_)
@@ -45,8 +47,21 @@ fn role(attributes: &EventAttributes) -> Role {
         EventAttributes::WorkflowTaskFailed { .. } => Role::Fault,
         EventAttributes::ActivityTaskStarted { .. }
         | EventAttributes::WorkflowExecutionOptionsUpdated(_)
+        | EventAttributes::ActivityTaskPaused(_)
+        | EventAttributes::ActivityTaskUnpaused(_)
+        | EventAttributes::ActivityTaskReset(_)
         | EventAttributes::WorkflowExecutionTerminated { .. } => Role::Note,
     }
+}
+
+/// Whether the guest is told of the event, so that it must run for it.
+pub fn is_delivered(attributes: &EventAttributes) -> bool {
+    role(attributes) == Role::Input
+}
+
+/// Whether the guest has nothing to do with the event.
+pub fn is_note(attributes: &EventAttributes) -> bool {
+    role(attributes) == Role::Note
 }
 
 impl Cursor {
@@ -224,7 +239,8 @@ fn guest_bytes(command: &Command) -> usize {
         | Command::AcceptUpdate { .. }
         | Command::RecordMarker(Marker::Version { .. })
         | Command::StartTimer { .. }
-        | Command::CancelOperation { .. } => 0,
+        | Command::CancelOperation { .. }
+        | Command::RequestCancelActivity { .. } => 0,
     }
 }
 
@@ -254,7 +270,7 @@ fn matches(command: &Command, attributes: &EventAttributes) -> bool {
         ) => operation_id == recorded_operation && fire_at == recorded_time,
         (
             Command::CancelOperation { operation_id },
-            EventAttributes::ActivityTaskCanceled { operation_id: recorded, .. }
+            EventAttributes::ActivityTaskCanceled { operation_id: recorded, failure: None, .. }
             | EventAttributes::TimerCanceled { operation_id: recorded, .. },
         ) => operation_id == recorded,
         (
@@ -268,6 +284,10 @@ fn matches(command: &Command, attributes: &EventAttributes) -> bool {
                     _ => false,
                 }
         }
+        (
+            Command::RequestCancelActivity { operation_id, grace },
+            EventAttributes::ActivityTaskCancelRequested(request),
+        ) => *operation_id == request.operation_id && *grace == request.grace,
         (Command::Close(outcome), attributes) => matches_outcome(outcome, attributes),
         _ => false,
     }

@@ -8,6 +8,7 @@
 //! The cursor does not know whether it replays: at the end of history it simply
 //! has nothing more to match.
 
+mod activities;
 mod calls;
 mod live;
 mod markers;
@@ -32,9 +33,11 @@ use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::Update;
 
+use self::activities::Activities;
 use self::live::Live;
 pub use self::live::{Offer, Reply};
 use self::markers::Markers;
+pub use self::matching::{is_delivered, is_note};
 use self::operation::Operation;
 use self::published::Published;
 use self::signals::Signals;
@@ -87,6 +90,9 @@ pub enum CallError {
     /// had already.
     #[error("operation {0} was never started, or its outcome was delivered already")]
     UnknownOperation(OperationId),
+    /// The guest treats as an activity what is none.
+    #[error("operation {0} is no activity")]
+    NotAnActivity(OperationId),
     /// The guest gives a signal back that it was not given.
     #[error("signal {number} was not delivered: signals are counted from 1 as they are delivered")]
     UnknownSignal {
@@ -250,6 +256,7 @@ pub struct Cursor {
     arrivals: VecDeque<Arrival>,
     signals: Signals,
     markers: Markers,
+    activities: Activities,
     cancel: Cancel,
     /// What the guest waits for, if it does.
     waiting: Option<Waiting>,
@@ -300,6 +307,7 @@ impl Cursor {
             arrivals: VecDeque::new(),
             signals: Signals::default(),
             markers: Markers::default(),
+            activities: Activities::default(),
             cancel: Cancel::NotRequested,
             waiting: None,
             live: Live::None,

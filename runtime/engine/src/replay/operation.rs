@@ -27,6 +27,7 @@ pub(super) fn ended_operation(attributes: &EventAttributes) -> Option<OperationI
         EventAttributes::ActivityTaskCompleted { operation_id, .. }
         | EventAttributes::ActivityTaskFailed { operation_id, .. }
         | EventAttributes::ActivityTaskTimedOut { operation_id, .. }
+        | EventAttributes::ActivityTaskCanceled { operation_id, failure: Some(_), .. }
         | EventAttributes::TimerFired { operation_id, .. } => Some(*operation_id),
         _ => None,
     }
@@ -44,6 +45,8 @@ pub(super) fn outcome_of(attributes: EventAttributes) -> Option<Result<Payload, 
             let what = match timeout_type {
                 TimeoutType::StartToClose => "the start-to-close timeout of its last attempt",
                 TimeoutType::ScheduleToClose => "its schedule-to-close timeout",
+                TimeoutType::ScheduleToStart => "its schedule-to-start timeout",
+                TimeoutType::Heartbeat => "the heartbeat timeout of its last attempt",
             };
             let mut timeout = Failure::new(
                 FailureKind::Timeout,
@@ -54,6 +57,11 @@ pub(super) fn outcome_of(attributes: EventAttributes) -> Option<Result<Payload, 
                 timeout = timeout.caused_by(last_failure);
             }
             Some(Err(activity_failure(attempt, timeout)))
+        }
+        EventAttributes::ActivityTaskCanceled { failure: Some(failure), .. } => {
+            let message = format!("the activity was cancelled: {}", failure.info.message);
+            let outer = Failure::new(FailureKind::Activity, "ActivityFailure", message);
+            Some(Err(outer.caused_by(failure)))
         }
         _ => None,
     }

@@ -79,6 +79,9 @@ pub(super) fn describe_command(command: &Command) -> String {
         }
         Command::CancelOperation { operation_id } => format!("cancelled operation {operation_id}"),
         Command::RecordMarker(marker) => format!("noted {}", describe_marker(marker)),
+        Command::RequestCancelActivity { operation_id, .. } => {
+            format!("asked the activity of operation {operation_id} to cancel")
+        }
         Command::Close(Outcome::Completed(result)) => {
             format!("completed the run with {}", describe_payload("result", result))
         }
@@ -105,6 +108,9 @@ fn describe_event(attributes: &EventAttributes) -> String {
         }
         EventAttributes::TimerStarted { operation_id, fire_at } => {
             format!("{name} for {fire_at} as operation {operation_id}")
+        }
+        EventAttributes::ActivityTaskCancelRequested(request) => {
+            format!("{name} of operation {}", request.operation_id)
         }
         EventAttributes::ActivityTaskCanceled { operation_id, .. }
         | EventAttributes::TimerCanceled { operation_id, .. } => {
@@ -191,6 +197,12 @@ fn describe_difference(ours: &ActivityOptions, theirs: &ActivityOptions) -> Stri
         &ours.schedule_to_close_timeout,
         &theirs.schedule_to_close_timeout,
     );
+    compare(
+        "schedule-to-start timeout",
+        &ours.schedule_to_start_timeout,
+        &theirs.schedule_to_start_timeout,
+    );
+    compare("heartbeat timeout", &ours.heartbeat_timeout, &theirs.heartbeat_timeout);
     compare("initial interval", &retry.initial_interval, &their_retry.initial_interval);
     compare("backoff coefficient", &retry.backoff_coefficient, &their_retry.backoff_coefficient);
     compare("maximum interval", &retry.maximum_interval, &their_retry.maximum_interval);

@@ -1,6 +1,7 @@
 //! Canned histories against the calls of a guest. Event `n` of a canned history
 //! is recorded `n` seconds after the epoch.
 
+mod activities;
 mod budget;
 mod cancelling;
 mod divergence;
@@ -68,8 +69,8 @@ fn begun(after_start: impl IntoIterator<Item = EventAttributes>) -> Cursor {
 fn options() -> ActivityOptions {
     ActivityOptions {
         start_to_close_timeout: Duration::from_secs(60),
-        schedule_to_close_timeout: None,
         retry: RetryPolicy::default(),
+        ..ActivityOptions::unnamed()
     }
 }
 
@@ -104,6 +105,7 @@ fn started(scheduled_event_id: u64) -> EventAttributes {
     EventAttributes::ActivityTaskStarted {
         scheduled_event_id: EventId(scheduled_event_id),
         attempt: 1,
+        open: None,
     }
 }
 
@@ -140,6 +142,7 @@ fn activity_canceled(scheduled_event_id: u64, operation_id: OperationId) -> Even
     EventAttributes::ActivityTaskCanceled {
         scheduled_event_id: EventId(scheduled_event_id),
         operation_id,
+        failure: None,
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use dacapo_model::failure::FailureKind;
+use dacapo_model::event::ActivityOptions;
+use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::SignalName;
+use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 
 use super::*;
@@ -29,8 +31,8 @@ fn scheduled(operation: u32) -> EventAttributes {
         input: Payload::default(),
         options: ActivityOptions {
             start_to_close_timeout: Duration::from_secs(60),
-            schedule_to_close_timeout: None,
             retry: RetryPolicy::default(),
+            ..ActivityOptions::unnamed()
         },
     }
 }
@@ -199,9 +201,9 @@ fn a_planned_retry_is_of_a_pending_activity() {
     let failure = || Failure::new(FailureKind::Application, "Declined", "no");
     let at = Timestamp::from_micros(7);
     let mut state = state_of([scheduled(1), timer(2)]);
-    assert!(state.plan_retry(EventId(2), 2, at, failure()));
+    assert!(state.plan_retry(EventId(2), 2, at, failure(), None));
     let activity = &state.activities[&EventId(2)];
     assert_eq!((activity.attempt, activity.retry_at), (2, Some(at)));
     assert_eq!(activity.last_failure, Some(failure()));
-    assert!(!state.plan_retry(EventId(3), 2, at, failure()), "a timer is not retried");
+    assert!(!state.plan_retry(EventId(3), 2, at, failure(), None), "a timer is not retried");
 }

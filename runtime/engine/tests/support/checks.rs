@@ -67,6 +67,7 @@ pub(crate) fn deliveries_follow_history(run: &Simulation) -> Checked {
             EventAttributes::ActivityTaskCompleted { operation_id, .. }
             | EventAttributes::ActivityTaskFailed { operation_id, .. }
             | EventAttributes::ActivityTaskTimedOut { operation_id, .. }
+            | EventAttributes::ActivityTaskCanceled { operation_id, failure: Some(_), .. }
             | EventAttributes::TimerFired { operation_id, .. } => {
                 recorded.push(Taken::Outcome(*operation_id));
             }

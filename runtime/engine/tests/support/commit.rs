@@ -60,7 +60,17 @@ impl Simulation {
                 let attempt = pending.map_or(1, |activity| activity.attempt);
                 self.running.insert((scheduled_event_id, attempt));
             }
-            Effect::StopActivity { scheduled_event_id } => {
+            Effect::TellActivity { scheduled_event_id } => {
+                let asked = self.state.activities.get(&scheduled_event_id);
+                self.idle_cancels.extend(
+                    asked
+                        .filter(|a| a.cancel.is_some() && a.open.is_none())
+                        .map(|activity| (scheduled_event_id, activity.attempt))
+                        .filter(|attempt| !self.running.contains(attempt)),
+                );
+            }
+            Effect::StopActivity { scheduled_event_id }
+            | Effect::GiveUpActivity { scheduled_event_id } => {
                 self.running.retain(|(id, _)| *id != scheduled_event_id);
             }
             Effect::UpdateAccepted { update_id } => {
@@ -108,7 +118,7 @@ impl Simulation {
                 self.published
             );
         }
-        let wanted = self.state.activities.iter().filter(|(_, a)| a.retry_at.is_none());
+        let wanted = self.state.activities.iter().filter(|(_, a)| a.runs_here());
         let wanted: BTreeSet<_> = wanted.map(|(id, activity)| (*id, activity.attempt)).collect();
         ensure!(
             self.running == wanted,

@@ -56,6 +56,7 @@ pub(crate) struct Place {
 pub(crate) struct Guest {
     cursor: Cursor,
     program: Arc<Program>,
+    activities: BTreeSet<OperationId>,
     pub(crate) place: Place,
 }
 
@@ -73,6 +74,7 @@ impl Guest {
         Self {
             cursor: Cursor::new(Budget::from(&Limits::default())),
             program: Arc::clone(program),
+            activities: BTreeSet::new(),
             place: Place {
                 started: false,
                 step: 0,
@@ -137,6 +139,7 @@ impl Guest {
                 let options = options(attempts, total_seconds);
                 let operation = self.cursor.start_activity(activity_type, input, options)?;
                 self.place.open.push(operation);
+                self.activities.insert(operation);
             }
             Step::StartTimer { millis } => {
                 let operation = self.start_timer(millis)?;
@@ -146,6 +149,14 @@ impl Guest {
                 if let Some(operation) = self.pick(pick) {
                     self.cursor.cancel(operation)?;
                     self.over(operation);
+                }
+            }
+            Step::RequestCancel(pick) => {
+                if let Some(operation) = self.pick(pick)
+                    && self.activities.contains(&operation)
+                {
+                    let grace = Duration::from_nanos(1_000_000_001);
+                    self.cursor.request_cancel_activity(operation, grace)?;
                 }
             }
             Step::Next => return self.next(),
@@ -385,11 +396,13 @@ fn options(attempts: u32, total_seconds: Option<u64>) -> ActivityOptions {
     ActivityOptions {
         start_to_close_timeout: Duration::from_nanos(1_000_000_001),
         schedule_to_close_timeout: total_seconds.map(Duration::from_secs),
+        heartbeat_timeout: (attempts == 3).then(|| Duration::from_nanos(300_000_001)),
         retry: RetryPolicy {
             initial_interval: Duration::from_nanos(500_000_500),
             backoff_coefficient: 1.7,
             maximum_attempts: attempts,
             ..RetryPolicy::default()
         },
+        ..ActivityOptions::unnamed()
     }
 }

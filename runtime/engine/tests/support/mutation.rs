@@ -62,7 +62,8 @@ pub(crate) fn alter_command(attributes: &mut EventAttributes) -> bool {
         attributes,
         EventAttributes::ActivityTaskScheduled { .. }
             | EventAttributes::WorkflowExecutionUpdateCompleted(_)
-            | EventAttributes::ActivityTaskCanceled { .. }
+            | EventAttributes::ActivityTaskCanceled { failure: None, .. }
+            | EventAttributes::ActivityTaskCancelRequested(_)
             | EventAttributes::TimerStarted { .. }
             | EventAttributes::TimerCanceled { .. }
             | EventAttributes::MarkerRecorded(_)
@@ -106,6 +107,16 @@ fn alter(attributes: &mut EventAttributes) {
         EventAttributes::ActivityTaskStarted { scheduled_event_id, .. } => {
             *scheduled_event_id = scheduled_event_id.next();
         }
+        EventAttributes::ActivityTaskCancelRequested(request) => {
+            request.operation_id = OperationId(request.operation_id.0 + 1);
+        }
+        EventAttributes::ActivityTaskPaused(paused) => {
+            paused.scheduled_event_id = paused.scheduled_event_id.next();
+        }
+        EventAttributes::ActivityTaskUnpaused(unpaused) => {
+            unpaused.scheduled_event_id = unpaused.scheduled_event_id.next();
+        }
+        EventAttributes::ActivityTaskReset(reset) => reset.attempts_before += 1,
         EventAttributes::ActivityTaskCompleted { operation_id, .. }
         | EventAttributes::ActivityTaskTimedOut { operation_id, .. }
         | EventAttributes::ActivityTaskCanceled { operation_id, .. }

@@ -4,35 +4,35 @@ use std::collections::BTreeMap;
 
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::TimerChange;
-use dacapo_model::failure::Failure;
 use dacapo_model::ids::EventId;
 use dacapo_model::time::Timestamp;
 
 use super::{Checked, ensure};
 
-/// What is to happen at a time.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Row {
-    pub(crate) fire_at: Timestamp,
-    /// The attempt to come and what the one before failed with; none for timers.
-    pub(crate) retry: Option<(u32, Failure)>,
-}
-
-/// At most one row per event, as the table's primary key says.
+/// At most one row per event, as the table's primary key says. A row is what set
+/// it.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    rows: BTreeMap<EventId, Row>,
+    rows: BTreeMap<EventId, TimerChange>,
+}
+
+fn fire_at(row: &TimerChange) -> Option<Timestamp> {
+    match row {
+        TimerChange::SetTimer { fire_at, .. }
+        | TimerChange::SetRetry { fire_at, .. }
+        | TimerChange::SetDeadline { fire_at, .. } => Some(*fire_at),
+        TimerChange::SetHeartbeat { .. } | TimerChange::Clear { .. } => None,
+    }
 }
 
 impl Outbox {
     pub(crate) fn apply(&mut self, change: &TimerChange) {
         match change {
-            TimerChange::SetTimer { event_id, fire_at } => {
-                self.rows.insert(*event_id, Row { fire_at: *fire_at, retry: None });
-            }
-            TimerChange::SetRetry { event_id, fire_at, attempt, last_failure } => {
-                let retry = Some((*attempt, last_failure.clone()));
-                self.rows.insert(*event_id, Row { fire_at: *fire_at, retry });
+            TimerChange::SetTimer { event_id, .. }
+            | TimerChange::SetRetry { event_id, .. }
+            | TimerChange::SetHeartbeat { event_id, .. }
+            | TimerChange::SetDeadline { event_id, .. } => {
+                self.rows.insert(*event_id, change.clone());
             }
             TimerChange::Clear { event_id } => {
                 self.rows.remove(event_id);
@@ -49,8 +49,8 @@ impl Outbox {
     pub(crate) fn earliest(&self, state: &RunState) -> Option<(EventId, Timestamp)> {
         self.rows
             .iter()
-            .filter(|(id, _)| state.activities.get(id).is_none_or(|a| a.retry_at.is_some()))
-            .map(|(id, row)| (*id, row.fire_at))
+            .filter(|(id, _)| state.activities.get(id).is_none_or(|a| !a.runs_here()))
+            .filter_map(|(id, row)| Some((*id, fire_at(row)?)))
             .min_by_key(|(id, fire_at)| (*fire_at, *id))
     }
 
@@ -62,32 +62,42 @@ impl Outbox {
     /// recovery does.
     pub(crate) fn restore(&self, state: &mut RunState) -> Checked {
         for (id, row) in &self.rows {
-            if let Some((attempt, failure)) = &row.retry {
-                let known = state.plan_retry(*id, *attempt, row.fire_at, failure.clone());
-                ensure!(known, "a retry row belongs to event {id}, which is no pending activity");
-            }
+            let known = match row.clone() {
+                TimerChange::SetTimer { .. } | TimerChange::Clear { .. } => true,
+                TimerChange::SetRetry { fire_at, attempt, last_failure, details, .. } => {
+                    state.plan_retry(*id, attempt, fire_at, last_failure, details)
+                }
+                TimerChange::SetHeartbeat { attempt, last_failure, details, .. } => {
+                    state.note_heartbeat(*id, attempt, last_failure, details)
+                }
+                TimerChange::SetDeadline { fire_at, last_failure, details, .. } => {
+                    state.note_deadline(*id, fire_at, last_failure, details)
+                }
+            };
+            ensure!(known, "a row belongs to event {id}, which is no such activity: {row:?}");
         }
         Ok(())
     }
 
-    /// There is a row for each pending timer and each activity past its first
-    /// attempt, and no other.
+    /// There is a row for each pending timer and each activity that has something
+    /// to keep, and no other.
     pub(crate) fn check(&self, state: &RunState) -> Checked {
-        let timers = state.timers.iter().map(|(id, timer)| (*id, timer.fire_at, None));
-        let retries = state.activities.iter().filter(|(_, activity)| activity.attempt > 1).map(
-            |(id, activity)| {
-                let fire_at = activity.retry_at.or(self.rows.get(id).map(|row| row.fire_at));
-                (*id, fire_at.unwrap_or_default(), Some(activity.attempt))
-            },
-        );
-        let expected: BTreeMap<_, _> =
-            timers.chain(retries).map(|(id, fire_at, attempt)| (id, (fire_at, attempt))).collect();
-        let rows: BTreeMap<_, _> = self
-            .rows
-            .iter()
-            .map(|(id, row)| (*id, (row.fire_at, row.retry.as_ref().map(|(attempt, _)| *attempt))))
-            .collect();
+        let timers = state.timers.iter().map(|(id, timer)| (*id, Some(timer.fire_at)));
+        let activities = state.activities.iter().filter(|(_, activity)| activity.has_row);
+        let activities = activities.map(|(id, activity)| {
+            let open = activity.open.as_ref().map(|open| open.deadline);
+            let begun = self.rows.get(id).and_then(fire_at);
+            (*id, activity.retry_at.or(open).or(begun))
+        });
+        let expected: BTreeMap<_, _> = timers.chain(activities).collect();
+        let rows: BTreeMap<_, _> = self.rows.iter().map(|(id, row)| (*id, fire_at(row))).collect();
         ensure!(rows == expected, "timer rows are {rows:?}, but the state needs {expected:?}");
+        for (id, activity) in &state.activities {
+            let keeps = activity.attempt_number() > 1
+                || activity.open.is_some()
+                || activity.heartbeat_details.is_some();
+            ensure!(keeps <= activity.has_row, "activity {id} has no row: {activity:?}");
+        }
         Ok(())
     }
 }

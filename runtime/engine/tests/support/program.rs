@@ -19,6 +19,8 @@ pub(crate) enum Step {
     StartTimer { millis: u64 },
     /// Gives an open operation up.
     Cancel(u8),
+    /// Asks an open activity to cancel, and goes on waiting for it.
+    RequestCancel(u8),
     /// Takes whatever happens next, if anything is open.
     Next,
     /// Waits for one open operation.
@@ -95,6 +97,7 @@ fn steps() -> impl Strategy<Value = Step> {
         }),
         3 => (0..2_000_u64).prop_map(|millis| Step::StartTimer { millis }),
         2 => any::<u8>().prop_map(Step::Cancel),
+        2 => any::<u8>().prop_map(Step::RequestCancel),
         4 => Just(Step::Next),
         3 => any::<u8>().prop_map(Step::Wait),
         2 => (0..SIGNAL_NAMES).prop_map(Step::ReceiveSignal),

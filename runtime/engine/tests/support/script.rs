@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use dacapo_engine::decide::ActivityControl;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -15,8 +16,17 @@ pub(crate) enum Action {
     Complete(u8),
     /// A running attempt returns a failure.
     Fail(u8, HowItFails),
-    /// A running attempt runs out of time: its own, or that of all attempts.
-    TimeOut { pick: u8, of_all_attempts: bool },
+    /// A running attempt runs out of one of its timeouts.
+    TimeOut { pick: u8, which: u8 },
+    /// An attempt, wherever it runs, says something.
+    Heartbeat(u8),
+    /// A running attempt is from now on open outside.
+    Open(u8),
+    /// Somebody outside says how an open attempt ended: one by its name, or by the
+    /// token of any that was ever open.
+    Report { pick: u8, by_token: bool, how: HowItEnds },
+    /// An operator holds an activity, lets it go on, or makes it begin anew.
+    Control(u8, ActivityControl),
     /// An attempt that is over returns once more.
     ReturnAgain(u8),
     /// The clock reaches the earliest row of the outbox.
@@ -50,6 +60,13 @@ pub(crate) enum HowItFails {
     Plainly,
     NonRetryably,
     AskingForDelay { nanos: u64 },
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum HowItEnds {
+    Completed,
+    Failed,
+    Canceled,
 }
 
 /// What happens, in order, and under which limits the run begins.
@@ -98,11 +115,25 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => Just(HowItFails::NonRetryably),
         1 => (1..3_000_000_000_u64).prop_map(|nanos| HowItFails::AskingForDelay { nanos }),
     ];
+    let ends = prop_oneof![
+        2 => Just(HowItEnds::Completed),
+        1 => Just(HowItEnds::Failed),
+        1 => Just(HowItEnds::Canceled),
+    ];
+    let controls = prop_oneof![
+        2 => Just(ActivityControl::Pause),
+        2 => Just(ActivityControl::Unpause),
+        1 => any::<bool>().prop_map(|forget_heartbeat| ActivityControl::Reset { forget_heartbeat }),
+    ];
     prop_oneof![
         60 => any::<u8>().prop_map(Action::Complete),
         30 => (any::<u8>(), how).prop_map(|(pick, how)| Action::Fail(pick, how)),
-        15 => any::<(u8, bool)>()
-            .prop_map(|(pick, of_all_attempts)| Action::TimeOut { pick, of_all_attempts }),
+        15 => any::<(u8, u8)>().prop_map(|(pick, which)| Action::TimeOut { pick, which }),
+        20 => any::<u8>().prop_map(Action::Heartbeat),
+        20 => any::<u8>().prop_map(Action::Open),
+        20 => (any::<(u8, bool)>(), ends)
+            .prop_map(|((pick, by_token), how)| Action::Report { pick, by_token, how }),
+        20 => (any::<u8>(), controls).prop_map(|(pick, control)| Action::Control(pick, control)),
         5 => any::<u8>().prop_map(Action::ReturnAgain),
         50 => Just(Action::FireNextRow),
         10 => any::<u8>().prop_map(Action::FireAnyRow),

@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_engine::decide::{Input, decide, start};
-use dacapo_engine::replay::{CallError, Offer, Reply};
+use dacapo_engine::decide::{ActivityControl, ActivityTarget, Input, Report, decide, start};
+use dacapo_engine::replay::{CallError, Offer, Reply, is_delivered};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
 use dacapo_model::command::Command;
-use dacapo_model::event::{HistoryEvent, TimeoutType, WorkflowExecutionStarted};
+use dacapo_model::event::{HistoryEvent, OpenAttempt, TimeoutType, WorkflowExecutionStarted};
 use dacapo_model::execution::{Blocked, ExecutionStatus};
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{EventId, QueryName, RequestId, RunId, TypeName, UpdateId, UpdateName};
+use dacapo_model::ids::{
+    EventId, OperationId, QueryName, RequestId, RunId, TypeName, UpdateId, UpdateName,
+};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
@@ -26,7 +28,7 @@ use uuid::Uuid;
 use super::guest::{Guest, Place, signal_name};
 use super::outbox::Outbox;
 use super::program::{Program, SIGNAL_NAMES};
-use super::script::{Action, HowItFails, Script};
+use super::script::{Action, HowItEnds, HowItFails, Script};
 use super::stored::{listing, stored};
 use super::{Checked, ensure};
 
@@ -73,6 +75,10 @@ pub(crate) struct Simulation {
     pub(super) shown: ExecutionStatus,
     /// Attempts in the hands of workers.
     pub(super) running: BTreeSet<(EventId, u32)>,
+    /// Activities that were asked to cancel while nothing ran for them.
+    pub(super) idle_cancels: Vec<(EventId, u32)>,
+    /// Secrets of the tokens that were ever given out.
+    tokens: Vec<(EventId, String)>,
     /// Attempts that are over.
     returned: Vec<(EventId, u32)>,
     /// Signals sent so far.
@@ -124,6 +130,8 @@ impl Simulation {
             outbox: Outbox::default(),
             shown: ExecutionStatus::Running,
             running: BTreeSet::new(),
+            idle_cancels: Vec::new(),
+            tokens: Vec::new(),
             returned: Vec::new(),
             sent: 0,
             admitted: BTreeMap::new(),
@@ -140,6 +148,7 @@ impl Simulation {
         self.state = state;
         transition.extend(self.turn(&transition.events.clone())?);
         self.commit(transition)?;
+        self.end_idle_cancels()?;
         for action in &script.actions {
             self.act(action).map_err(|law| format!("{action:?}: {law}"))?;
         }
@@ -150,15 +159,31 @@ impl Simulation {
         match action {
             Action::Complete(pick) => self.worker_returns(*pick, Ok(Payload::new("1"))),
             Action::Fail(pick, how) => self.worker_returns(*pick, Err(failure(*how))),
-            Action::TimeOut { pick, of_all_attempts } => {
-                let timeout_type = match of_all_attempts {
-                    true => TimeoutType::ScheduleToClose,
-                    false => TimeoutType::StartToClose,
+            Action::TimeOut { pick, which } => {
+                let timeout_type = match which % 4 {
+                    0 => TimeoutType::ScheduleToClose,
+                    1 => TimeoutType::ScheduleToStart,
+                    2 => TimeoutType::Heartbeat,
+                    _ => TimeoutType::StartToClose,
                 };
                 let Some((scheduled_event_id, attempt)) = self.take_running(*pick) else {
                     return Ok(());
                 };
                 self.feed(Input::ActivityTimedOut { scheduled_event_id, attempt, timeout_type })
+            }
+            Action::Heartbeat(pick) => self.heartbeat(*pick),
+            Action::Open(pick) => self.open(*pick),
+            Action::Report { pick, by_token, how } => {
+                let target = match by_token {
+                    true => self.pick_token(*pick),
+                    false => self.pick_activity(*pick).map(ActivityTarget::Operation),
+                };
+                target.map_or(Ok(()), |activity| {
+                    self.feed(Input::ActivityReported { activity, report: report(*how) })
+                })
+            }
+            Action::Control(pick, control) => {
+                self.pick_activity(*pick).map_or(Ok(()), |it| self.control(it, *control))
             }
             Action::ReturnAgain(pick) => self.return_again(*pick),
             Action::FireNextRow => match self.outbox.earliest(&self.state) {
@@ -216,9 +241,18 @@ impl Simulation {
             if !self.state.status.is_open() {
                 return Ok(());
             }
+            let paused = self.state.activities.values().find(|activity| activity.paused);
+            let open = self.state.activities.values().find(|activity| activity.open.is_some());
             if self.state.status == ExecutionStatus::Blocked {
                 self.raise_limits();
                 self.feed(Input::Retry)?;
+            } else if let Some(operation_id) = paused.map(|activity| activity.operation_id) {
+                self.raise_limits();
+                self.control(operation_id, ActivityControl::Unpause)?;
+            } else if let Some(operation_id) = open.map(|activity| activity.operation_id) {
+                let activity = ActivityTarget::Operation(operation_id);
+                let report = Report::Completed(Payload::new("3"));
+                self.feed(Input::ActivityReported { activity, report })?;
             } else if !self.running.is_empty() {
                 self.worker_returns(0, Ok(Payload::new("1")))?;
             } else if !self.outbox.is_empty() {
@@ -234,6 +268,52 @@ impl Simulation {
             }
         }
         Err("the run does not end".to_owned())
+    }
+
+    fn pick_activity(&self, pick: u8) -> Option<OperationId> {
+        let activities = &self.state.activities;
+        let nth = usize::from(pick) % activities.len().max(1);
+        activities.values().nth(nth).map(|activity| activity.operation_id)
+    }
+
+    fn pick_token(&self, pick: u8) -> Option<ActivityTarget> {
+        let nth = usize::from(pick) % self.tokens.len().max(1);
+        let (scheduled_event_id, digest) = self.tokens.get(nth)?.clone();
+        Some(ActivityTarget::Token { scheduled_event_id, digest })
+    }
+
+    fn control(&mut self, operation_id: OperationId, control: ActivityControl) -> Checked {
+        self.feed(Input::ControlActivity { operation_id, control, reason: String::new() })
+    }
+
+    /// Also one that is over may try.
+    fn heartbeat(&mut self, pick: u8) -> Checked {
+        let nth = usize::from(pick) % self.state.activities.len().max(1);
+        let picked = self.state.activities.iter().nth(nth);
+        let Some((scheduled_event_id, attempt)) = picked.map(|(id, it)| (*id, it.attempt)) else {
+            return Ok(());
+        };
+        let details = (!pick.is_multiple_of(3)).then(|| Payload::new(pick.to_string()));
+        let heard_at = self.now;
+        self.feed(Input::ActivityHeartbeat { scheduled_event_id, attempt, details, heard_at })
+    }
+
+    fn open(&mut self, pick: u8) -> Checked {
+        let nth = usize::from(pick) % self.running.len().max(1);
+        let Some((scheduled_event_id, number)) = self.running.iter().nth(nth).copied() else {
+            return Ok(());
+        };
+        let token_digest = format!("token {}", self.tokens.len());
+        self.tokens.push((scheduled_event_id, token_digest.clone()));
+        self.running.remove(&(scheduled_event_id, number));
+        let open = OpenAttempt { number, started_at: self.now, token_digest };
+        self.feed(Input::ActivityOpened { scheduled_event_id, open })?;
+        let activity = self.state.activities.get(&scheduled_event_id);
+        if activity.is_some_and(|activity| activity.runs_here() && activity.attempt == number) {
+            // Refused.
+            self.running.insert((scheduled_event_id, number));
+        }
+        Ok(())
     }
 
     /// A signal that says which one it is.
@@ -290,15 +370,32 @@ impl Simulation {
         self.guest = None;
         self.running.clear();
         self.state = self.recovered()?;
-        let interrupted = self.state.activities.iter().filter(|(_, a)| a.retry_at.is_none());
+        self.idle_cancels.clear();
+        let interrupted = self.state.activities.iter().filter(|(_, a)| a.runs_here());
         self.running = interrupted.map(|(id, activity)| (*id, activity.attempt)).collect();
+        let asked = self.state.activities.iter();
+        let asked = asked.filter(|(_, a)| a.cancel.is_some() && a.open.is_none());
+        let asked: Vec<_> = asked.map(|(id, activity)| (*id, activity.attempt)).collect();
+        self.idle_cancels.extend(asked);
+        self.end_idle_cancels()?;
         let started = self.state.activities.iter().filter(|(_, activity)| activity.started);
-        for scheduled_event_id in started.map(|(id, _)| *id).collect::<Vec<_>>() {
-            if !self.running.remove(&(scheduled_event_id, 1)) {
+        let started: Vec<_> = started.map(|(id, activity)| (*id, activity.attempt)).collect();
+        for (scheduled_event_id, attempt) in started {
+            if !self.running.remove(&(scheduled_event_id, attempt)) {
                 continue;
             }
             let outcome = Err(Failure::new(FailureKind::Application, "Lost", "the node died"));
-            self.feed(Input::ActivityReturned { scheduled_event_id, attempt: 1, outcome })?;
+            self.feed(Input::ActivityReturned { scheduled_event_id, attempt, outcome })?;
+        }
+        Ok(())
+    }
+
+    /// Nothing runs that could say that it has ended.
+    fn end_idle_cancels(&mut self) -> Checked {
+        while let Some((scheduled_event_id, attempt)) = self.idle_cancels.pop() {
+            self.running.remove(&(scheduled_event_id, attempt));
+            let failure = Failure::new(FailureKind::Cancelled, "Cancelled", "nothing runs");
+            self.feed(Input::ActivityStopped { scheduled_event_id, attempt, failure })?;
         }
         Ok(())
     }
@@ -338,11 +435,13 @@ impl Simulation {
                 Ok(())
             }
             Ok(mut transition) => {
-                let wakes = retries || !transition.events.is_empty() || asks;
+                let mut events = transition.events.iter();
+                let wakes = retries || asks || events.any(|event| is_delivered(&event.attributes));
                 if wakes && self.state.status == ExecutionStatus::Running {
                     transition.extend(self.turn(&transition.events.clone())?);
                 }
-                self.commit(transition)
+                self.commit(transition)?;
+                self.end_idle_cancels()
             }
         }
     }
@@ -471,6 +570,16 @@ fn failure(how: HowItFails) -> Failure {
         }
     }
     failure
+}
+
+fn report(how: HowItEnds) -> Report {
+    match how {
+        HowItEnds::Completed => Report::Completed(Payload::new("4")),
+        HowItEnds::Failed => Report::Failed(failure(HowItFails::Plainly)),
+        HowItEnds::Canceled => {
+            Report::Canceled(Failure::new(FailureKind::Cancelled, "Cancelled", "as asked"))
+        }
+    }
 }
 
 fn trap() -> Blocked {

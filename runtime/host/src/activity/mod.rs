@@ -10,7 +10,7 @@ pub(crate) mod state;
 
 use std::sync::Arc;
 
-use dacapo_engine::guest::ActivityTask;
+use dacapo_engine::guest::{ActivityTask, AttemptLink};
 use dacapo_model::failure::Failure;
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
@@ -70,6 +70,7 @@ impl ActivityRunner {
         &self,
         modules: &ModuleStore,
         task: ActivityTask,
+        link: Arc<dyn AttemptLink>,
     ) -> Result<Payload, Failure> {
         let module =
             modules.get(task.run.module_digest).await.map_err(|error| outcome::unusable(&error))?;
@@ -81,7 +82,7 @@ impl ActivityRunner {
         let _permit = self.slots.acquire().await.map_err(|_| outcome::shutting_down())?;
         let input = Vec::from(task.input.clone().into_bytes());
         let engine = linked.pre.engine();
-        let state = ActivityState::new(&self.world, task, &self.limits);
+        let state = ActivityState::new(&self.world, task, link, &self.limits);
         let mut store =
             new_store(engine, state, &self.limits).map_err(|error| outcome::internal(&error))?;
         match call_execute(&mut store, linked, &input).await {

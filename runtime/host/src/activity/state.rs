@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dacapo_engine::guest::ActivityTask;
+use dacapo_engine::guest::{ActivityTask, AttemptLink};
 use dacapo_model::limits::Limits;
 use parking_lot::Mutex;
 use wasmtime::component::ResourceTable;
@@ -24,6 +24,7 @@ const HANDLES_MAX: usize = 2_048;
 /// The data of an activity's store.
 pub(crate) struct ActivityState {
     pub(crate) task: ActivityTask,
+    pub(crate) link: Arc<dyn AttemptLink>,
     pub(crate) limiter: Limiter,
     /// Shared with the streams that the guest holds.
     pub(crate) log: Arc<Mutex<GuestLog>>,
@@ -35,7 +36,12 @@ pub(crate) struct ActivityState {
 
 impl ActivityState {
     /// No directory, no socket, no standard input; requests through the gate.
-    pub(super) fn new(world: &World, task: ActivityTask, limits: &Limits) -> Self {
+    pub(super) fn new(
+        world: &World,
+        task: ActivityTask,
+        link: Arc<dyn AttemptLink>,
+        limits: &Limits,
+    ) -> Self {
         let log = GuestLog::new(Arc::clone(&task.run), limits.log_bytes_max);
         let log = Arc::new(Mutex::new(log));
         let wasi = WasiCtx::builder()
@@ -60,6 +66,7 @@ impl ActivityState {
                 Arc::clone(&task.run),
             ),
             task,
+            link,
         }
     }
 }

@@ -64,9 +64,18 @@ pub(super) fn activity_options(
         Some(policy) => retry_policy(policy, invalid)?,
         None => RetryPolicy::default(),
     };
+    let all_attempts = schedule_to_close.unwrap_or(Duration::MAX);
+    let start_to_close = start_to_close.unwrap_or(shorter_default).min(all_attempts);
+    let schedule_to_start =
+        timeout("schedule-to-start-timeout", options.schedule_to_start_timeout)?;
+    let heartbeat = timeout("heartbeat-timeout", options.heartbeat_timeout)?;
     Ok(ActivityOptions {
-        start_to_close_timeout: start_to_close.unwrap_or(shorter_default),
+        start_to_close_timeout: start_to_close,
         schedule_to_close_timeout: schedule_to_close,
+        // A limit that another makes shorter is that long, and one that it makes
+        // needless is still shown.
+        schedule_to_start_timeout: schedule_to_start.map(|limit| limit.min(all_attempts)),
+        heartbeat_timeout: heartbeat.map(|limit| limit.min(start_to_close)),
         retry,
     })
 }
@@ -103,7 +112,7 @@ fn retry_policy(
 
 /// As it is recorded: in whole microseconds, rounded up, within the limit. What
 /// the guest asks for on replay must be equal to what was read back.
-fn duration(nanos: u64) -> Duration {
+pub(super) fn duration(nanos: u64) -> Duration {
     Duration::from_micros(nanos.div_ceil(1000)).min(TIMER_MAX)
 }
 
@@ -228,6 +237,23 @@ mod tests {
         let options = convert(options).expect("valid");
         // Rounded up to the microsecond, as it is recorded.
         assert_eq!(options.start_to_close_timeout, Duration::from_micros(5_000_001));
+    }
+
+    #[test]
+    fn no_timeout_is_longer_than_the_one_that_holds_it() {
+        let hour = Some(3_600_000_000_000);
+        let options = guest_operations::ActivityOptions {
+            start_to_close_timeout: hour,
+            schedule_to_close_timeout: Some(5_000_000_000),
+            schedule_to_start_timeout: hour,
+            heartbeat_timeout: hour,
+            ..no_options()
+        };
+        let options = convert(options).expect("valid");
+        let all = Duration::from_secs(5);
+        assert_eq!(options.start_to_close_timeout, all);
+        assert_eq!(options.schedule_to_start_timeout, Some(all));
+        assert_eq!(options.heartbeat_timeout, Some(all));
     }
 
     #[test]

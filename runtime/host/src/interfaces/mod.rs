@@ -1,5 +1,6 @@
 //! Our own interfaces (`wit/`), one file each.
 
+mod activities;
 mod activity_context;
 mod convert;
 mod operations;
@@ -21,6 +22,7 @@ pub(crate) fn define_for_workflow(
 ) -> wasmtime::Result<bool> {
     match interface {
         "operations" => operations::define(instance, function),
+        "activities" => activities::define(instance, function),
         "run-context" => run_context::define(instance, function),
         "side-effects" => side_effects::define(instance, function),
         "versions" => versions::define(instance, function),

@@ -23,6 +23,7 @@ impl<'a> Interface<'a> {
             interface,
             "types"
                 | "operations"
+                | "activities"
                 | "run-context"
                 | "activity-context"
                 | "versions"

@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::guests::guest;
 use crate::history::Run;
-use crate::support::{config, host, run, task};
+use crate::support::{TestLink, config, host, run, task};
 
 /// Keeps what is logged on this thread.
 #[derive(Clone, Default)]
@@ -85,7 +85,9 @@ async fn what_one_activity_writes_is_bounded() {
     config.limits.log_bytes_max = 10_000;
     config.limits.activity_fuel = 50_000_000;
     let host = host(config, &[&guest]);
-    let outcome = host.run_activity(task(guest.digest, "flood_stdout", "null")).await;
+    let outcome = host
+        .run_activity(task(guest.digest, "flood_stdout", "null"), Arc::new(TestLink::default()))
+        .await;
     assert!(outcome.is_err());
     let lines = log.take_lines();
     let bytes: usize = lines.iter().map(String::len).sum();

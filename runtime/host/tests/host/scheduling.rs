@@ -10,7 +10,7 @@ use dacapo_model::limits::Limits;
 
 use crate::guests::guest;
 use crate::history::{Run, only_started};
-use crate::support::{Modules, config, host, run, task};
+use crate::support::{Modules, TestLink, config, host, run, task};
 
 /// Polls a future and answers how often it made way before it ended.
 async fn count_yields<F: Future>(future: F) -> (usize, F::Output) {
@@ -63,7 +63,9 @@ async fn a_busy_activity_lets_other_tasks_run_and_stops_when_dropped() {
     let host = host(config(), &[&guest]);
     let mut yields = 0;
     {
-        let mut attempt = std::pin::pin!(host.run_activity(task(guest.digest, "loop", "null")));
+        let mut attempt = std::pin::pin!(
+            host.run_activity(task(guest.digest, "loop", "null"), Arc::new(TestLink::default()))
+        );
         poll_fn(|context| {
             assert!(attempt.as_mut().poll(context).is_pending(), "it loops without end");
             yields += 1;
@@ -72,7 +74,9 @@ async fn a_busy_activity_lets_other_tasks_run_and_stops_when_dropped() {
         .await;
     }
     // It was dropped in the middle; the host goes on.
-    let result = host.run_activity(task(guest.digest, "read_file", "null")).await;
+    let result = host
+        .run_activity(task(guest.digest, "read_file", "null"), Arc::new(TestLink::default()))
+        .await;
     assert!(result.is_ok(), "{result:?}");
 }
 
@@ -96,7 +100,8 @@ async fn no_more_instances_live_than_allowed_and_activities_have_their_own_share
     let mut second = std::pin::pin!(host.launch(Arc::clone(&context)));
     let waits = poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_pending())).await;
     assert!(waits, "the second instance has no place yet");
-    let result = host.run_activity(task(guest.digest, "noop", "null")).await;
+    let result =
+        host.run_activity(task(guest.digest, "noop", "null"), Arc::new(TestLink::default())).await;
     assert!(result.is_ok(), "{result:?}");
     drop(first);
     assert!(second.await.is_ok());

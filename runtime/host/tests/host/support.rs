@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{
-    ActivityTask, GuestHost as _, ModuleLoadError, ModuleSource, RunContext,
+    ActivityTask, AttemptLink, AttemptSignals, GuestHost as _, ModuleLoadError, ModuleSource,
+    RunContext,
 };
 use dacapo_host::{ActivityConfig, Host, HostConfig};
 use dacapo_model::failure::Failure;
@@ -16,6 +17,8 @@ use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::guests::{Guest, guest};
@@ -75,6 +78,34 @@ pub(crate) fn text(payload: &Payload) -> &str {
     std::str::from_utf8(payload.as_bytes()).expect("text")
 }
 
+/// The run's end of an attempt.
+#[derive(Default)]
+pub(crate) struct TestLink {
+    pub(crate) signals: watch::Sender<AttemptSignals>,
+    /// What the attempt said, in order.
+    pub(crate) beats: Mutex<Vec<Option<Payload>>>,
+}
+
+#[async_trait]
+impl AttemptLink for TestLink {
+    fn heartbeat(&self, details: Option<Payload>) {
+        self.beats.lock().push(details);
+    }
+
+    fn signals(&self) -> AttemptSignals {
+        *self.signals.borrow()
+    }
+
+    async fn cancel_requested(&self) {
+        let mut told = self.signals.subscribe();
+        told.wait_for(|signals| signals.cancel_requested).await.expect("the sender stays");
+    }
+
+    async fn complete_later(&self) -> Result<String, Failure> {
+        Ok("the-token".to_owned())
+    }
+}
+
 /// The first attempt of an activity.
 pub(crate) fn task(digest: ModuleDigest, activity: &str, input: &str) -> ActivityTask {
     ActivityTask {
@@ -85,6 +116,7 @@ pub(crate) fn task(digest: ModuleDigest, activity: &str, input: &str) -> Activit
         attempt: 1,
         timeout: Duration::from_secs(60),
         deadline: Timestamp::from_micros(1_700_000_060_000_000),
+        heartbeat_details: None,
     }
 }
 
@@ -97,5 +129,5 @@ pub(crate) async fn execute(
 ) -> Result<Payload, Failure> {
     let guest = guest(module);
     let host = host(config, &[&guest]);
-    host.run_activity(task(guest.digest, activity, input)).await
+    host.run_activity(task(guest.digest, activity, input), Arc::new(TestLink::default())).await
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::{EventId, OperationId};
 use crate::retry::RetryPolicy;
-use crate::time::{duration_micros, optional_duration_micros, whole_micros};
+use crate::time::{Timestamp, duration_micros, optional_duration_micros, whole_micros};
 
 /// How an activity was asked to be run; every default is filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,22 @@ pub struct ActivityOptions {
         skip_serializing_if = "Option::is_none"
     )]
     pub schedule_to_close_timeout: Option<Duration>,
+    /// Limit for the time until an attempt begins.
+    #[serde(
+        default,
+        rename = "schedule_to_start_timeout_micros",
+        with = "optional_duration_micros",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub schedule_to_start_timeout: Option<Duration>,
+    /// Longest silence between two heartbeats of an attempt.
+    #[serde(
+        default,
+        rename = "heartbeat_timeout_micros",
+        with = "optional_duration_micros",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub heartbeat_timeout: Option<Duration>,
     /// Whether and when to try again.
     pub retry: RetryPolicy,
 }
@@ -33,6 +50,8 @@ impl ActivityOptions {
         Self {
             start_to_close_timeout: Duration::from_secs(60),
             schedule_to_close_timeout: None,
+            schedule_to_start_timeout: None,
+            heartbeat_timeout: None,
             retry: RetryPolicy {
                 initial_interval: Duration::from_secs(1),
                 backoff_coefficient: 2.0,
@@ -52,6 +71,8 @@ impl ActivityOptions {
     pub fn whole_micros(mut self) -> Self {
         self.start_to_close_timeout = whole_micros(self.start_to_close_timeout);
         self.schedule_to_close_timeout = self.schedule_to_close_timeout.map(whole_micros);
+        self.schedule_to_start_timeout = self.schedule_to_start_timeout.map(whole_micros);
+        self.heartbeat_timeout = self.heartbeat_timeout.map(whole_micros);
         self.retry.initial_interval = whole_micros(self.retry.initial_interval);
         self.retry.maximum_interval = whole_micros(self.retry.maximum_interval);
         self
@@ -66,6 +87,10 @@ pub enum TimeoutType {
     StartToClose,
     /// All attempts together took too long.
     ScheduleToClose,
+    /// An attempt did not begin in time.
+    ScheduleToStart,
+    /// The last attempt was silent for too long.
+    Heartbeat,
 }
 
 impl TimeoutType {
@@ -74,6 +99,76 @@ impl TimeoutType {
         match self {
             Self::StartToClose => "StartToClose",
             Self::ScheduleToClose => "ScheduleToClose",
+            Self::ScheduleToStart => "ScheduleToStart",
+            Self::Heartbeat => "Heartbeat",
         }
     }
+
+    /// Whether another attempt may do better.
+    pub fn is_retried(self) -> bool {
+        matches!(self, Self::StartToClose | Self::Heartbeat)
+    }
+}
+
+/// An attempt that is to be completed from outside: it is open until somebody
+/// says how it ended, and is not begun again after a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenAttempt {
+    /// Among all attempts, also those before a reset.
+    pub number: u32,
+    /// When it began: its start-to-close timeout counts from there.
+    pub started_at: Timestamp,
+    /// A digest of the secret in its token. Who can read the history can't make
+    /// the token of it.
+    pub token_digest: String,
+}
+
+/// Command: the guest asks an activity to cancel, and goes on waiting for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityTaskCancelRequested {
+    /// Its `ActivityTaskScheduled`.
+    pub scheduled_event_id: EventId,
+    /// The guest's name for it.
+    pub operation_id: OperationId,
+    /// After so long it is stopped.
+    #[serde(rename = "grace_micros", with = "duration_micros")]
+    pub grace: Duration,
+}
+
+/// No further attempt begins until the activity is unpaused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityTaskPaused {
+    /// Its `ActivityTaskScheduled`.
+    pub scheduled_event_id: EventId,
+    /// The guest's name for it.
+    pub operation_id: OperationId,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// Attempts begin again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityTaskUnpaused {
+    /// Its `ActivityTaskScheduled`.
+    pub scheduled_event_id: EventId,
+    /// The guest's name for it.
+    pub operation_id: OperationId,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// The activity begins anew with attempt 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityTaskReset {
+    /// Its `ActivityTaskScheduled`.
+    pub scheduled_event_id: EventId,
+    /// The guest's name for it.
+    pub operation_id: OperationId,
+    /// Attempts made so far, which count no more.
+    pub attempts_before: u32,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
 }

@@ -17,7 +17,10 @@ mod update;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::activity::{ActivityOptions, TimeoutType};
+pub use self::activity::{
+    ActivityOptions, ActivityTaskCancelRequested, ActivityTaskPaused, ActivityTaskReset,
+    ActivityTaskUnpaused, OpenAttempt, TimeoutType,
+};
 pub use self::export::{ExportFormat, ExportedEvent, ExportedHistory};
 pub use self::marker::Marker;
 pub use self::options::WorkflowExecutionOptionsUpdated;
@@ -130,12 +133,16 @@ pub enum EventAttributes {
         options: ActivityOptions,
     },
     /// An attempt is about to start. Written only for activities that may be
-    /// tried once: after a crash such an attempt is lost, not repeated.
+    /// tried once: after a crash such an attempt is lost, not repeated. Or an
+    /// attempt that runs is to be completed from outside, if it says `open`.
     ActivityTaskStarted {
         /// Its `ActivityTaskScheduled`.
         scheduled_event_id: EventId,
         /// From 1.
         attempt: u32,
+        /// How it stays open outside.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        open: Option<Box<OpenAttempt>>,
     },
     /// Input: an activity returned.
     ActivityTaskCompleted {
@@ -176,13 +183,25 @@ pub enum EventAttributes {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_failure: Option<Failure>,
     },
-    /// Command: the guest gave an activity up.
+    /// Command: the guest gave an activity up. With a failure it is an input: the
+    /// activity ended because it was asked to.
     ActivityTaskCanceled {
         /// Its `ActivityTaskScheduled`.
         scheduled_event_id: EventId,
         /// The guest's name for it.
         operation_id: OperationId,
+        /// What it had to say about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Failure>,
     },
+    /// Command: the guest asks an activity to cancel, and goes on waiting for it.
+    ActivityTaskCancelRequested(ActivityTaskCancelRequested),
+    /// An operator holds an activity.
+    ActivityTaskPaused(ActivityTaskPaused),
+    /// An operator lets a held activity go on.
+    ActivityTaskUnpaused(ActivityTaskUnpaused),
+    /// An operator makes an activity begin anew.
+    ActivityTaskReset(ActivityTaskReset),
     /// Command: a timer is to fire.
     TimerStarted {
         /// The guest's name for it.
@@ -231,6 +250,10 @@ impl EventAttributes {
             Self::ActivityTaskFailed { .. } => "ActivityTaskFailed",
             Self::ActivityTaskTimedOut { .. } => "ActivityTaskTimedOut",
             Self::ActivityTaskCanceled { .. } => "ActivityTaskCanceled",
+            Self::ActivityTaskCancelRequested(_) => "ActivityTaskCancelRequested",
+            Self::ActivityTaskPaused(_) => "ActivityTaskPaused",
+            Self::ActivityTaskUnpaused(_) => "ActivityTaskUnpaused",
+            Self::ActivityTaskReset(_) => "ActivityTaskReset",
             Self::TimerStarted { .. } => "TimerStarted",
             Self::TimerFired { .. } => "TimerFired",
             Self::TimerCanceled { .. } => "TimerCanceled",

@@ -18,6 +18,8 @@ fn all() -> Vec<EventAttributes> {
     let options = ActivityOptions {
         start_to_close_timeout: Duration::from_micros(1_500_001),
         schedule_to_close_timeout: Some(Duration::from_secs(60)),
+        schedule_to_start_timeout: Some(Duration::from_secs(5)),
+        heartbeat_timeout: Some(Duration::from_secs(3)),
         retry: RetryPolicy { backoff_coefficient: 1.1, ..RetryPolicy::default() },
     };
     vec![
@@ -75,7 +77,16 @@ fn all() -> Vec<EventAttributes> {
             input: payload(),
             options,
         },
-        EventAttributes::ActivityTaskStarted { scheduled_event_id, attempt: 1 },
+        EventAttributes::ActivityTaskStarted { scheduled_event_id, attempt: 1, open: None },
+        EventAttributes::ActivityTaskStarted {
+            scheduled_event_id,
+            attempt: 1,
+            open: Some(Box::new(OpenAttempt {
+                number: 2,
+                started_at: Timestamp::from_micros(1),
+                token_digest: "abc".to_owned(),
+            })),
+        },
         EventAttributes::ActivityTaskCompleted {
             scheduled_event_id,
             operation_id,
@@ -96,7 +107,33 @@ fn all() -> Vec<EventAttributes> {
             timeout_type: TimeoutType::ScheduleToClose,
             last_failure: Some(failure()),
         },
-        EventAttributes::ActivityTaskCanceled { scheduled_event_id, operation_id },
+        EventAttributes::ActivityTaskCanceled { scheduled_event_id, operation_id, failure: None },
+        EventAttributes::ActivityTaskCanceled {
+            scheduled_event_id,
+            operation_id,
+            failure: Some(failure()),
+        },
+        EventAttributes::ActivityTaskCancelRequested(ActivityTaskCancelRequested {
+            scheduled_event_id,
+            operation_id,
+            grace: Duration::from_secs(10),
+        }),
+        EventAttributes::ActivityTaskPaused(ActivityTaskPaused {
+            scheduled_event_id,
+            operation_id,
+            reason: "deploy".to_owned(),
+        }),
+        EventAttributes::ActivityTaskUnpaused(ActivityTaskUnpaused {
+            scheduled_event_id,
+            operation_id,
+            reason: String::new(),
+        }),
+        EventAttributes::ActivityTaskReset(ActivityTaskReset {
+            scheduled_event_id,
+            operation_id,
+            attempts_before: 3,
+            reason: String::new(),
+        }),
         EventAttributes::TimerStarted { operation_id, fire_at: Timestamp::from_micros(1) },
         EventAttributes::TimerFired { started_event_id, operation_id },
         EventAttributes::TimerCanceled { started_event_id, operation_id },
@@ -188,6 +225,8 @@ fn options_are_rounded_up_to_what_a_history_keeps() {
     let options = ActivityOptions {
         start_to_close_timeout: Duration::from_nanos(1_001),
         schedule_to_close_timeout: Some(Duration::from_nanos(1)),
+        schedule_to_start_timeout: Some(Duration::from_nanos(1)),
+        heartbeat_timeout: Some(Duration::from_nanos(2_001)),
         retry: RetryPolicy {
             initial_interval: Duration::from_nanos(2_999),
             maximum_interval: Duration::from_nanos(3_000),
@@ -197,6 +236,8 @@ fn options_are_rounded_up_to_what_a_history_keeps() {
     let kept = options.whole_micros();
     assert_eq!(kept.start_to_close_timeout, Duration::from_micros(2));
     assert_eq!(kept.schedule_to_close_timeout, Some(Duration::from_micros(1)));
+    assert_eq!(kept.schedule_to_start_timeout, Some(Duration::from_micros(1)));
+    assert_eq!(kept.heartbeat_timeout, Some(Duration::from_micros(3)));
     assert_eq!(kept.retry.initial_interval, Duration::from_micros(3));
     assert_eq!(kept.retry.maximum_interval, Duration::from_micros(3));
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{ChangeId, EventId, OperationId, TypeName};
+use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -49,6 +50,14 @@ pub struct ActivityDescription {
     pub next_attempt_at: Option<Timestamp>,
     /// What the attempt before failed with.
     pub last_failure: Option<Failure>,
+    /// What the last heartbeat said that was stored.
+    pub heartbeat_details: Option<Payload>,
+    /// Its attempt is to be completed from outside.
+    pub is_open: bool,
+    /// The workflow asked it to cancel.
+    pub cancel_requested: bool,
+    /// An operator holds it.
+    pub paused: bool,
 }
 
 /// A timer that has not fired.

@@ -1,6 +1,8 @@
 //! What clients can ask for: one file per verb, independent of HTTP.
 
 mod cancel;
+mod complete_activity;
+mod control_activity;
 mod describe;
 mod history;
 mod list;
@@ -14,11 +16,14 @@ mod terminate;
 
 use dacapo_model::ids::{NamespaceName, RunId, WorkflowId};
 
+pub use self::complete_activity::ActivityRef;
 pub use self::describe::{ActivityDescription, RunDescription, TimerDescription};
 pub use self::history::{HistoryFollower, HistoryPage};
 pub use self::list::RunList;
 pub use self::result::{Closing, RunResult};
 pub use self::start::{StartRequest, Started};
+pub use dacapo_engine::decide::{ActivityControl, Report};
+pub use dacapo_engine::guest::AttemptSignals;
 pub use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
 
 /// Names a run: the latest of a workflow id (the open one, if there is one), or

@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use dacapo_engine::decide::{Input, Refusal, decide};
 use dacapo_engine::guest::{GuestInstance, RunContext};
+use dacapo_engine::replay::is_delivered;
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::EventId;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
+use super::heartbeats::Heard;
 use super::message::{InputAnswer, JoinAnswer, Message};
 use super::{Origin, load};
+use crate::activities::Running;
 use crate::committer::CommitFailure;
 use crate::error::ServiceError;
 use crate::operations::{ActivityDescription, Closing, RunDescription, TimerDescription};
@@ -56,7 +59,9 @@ pub(super) struct Actor {
     pub(super) history: Option<Vec<HistoryEvent>>,
     pub(super) guest: Option<Resident>,
     /// Attempts of activities that this actor has started and not heard of yet.
-    pub(super) attempts: HashMap<EventId, AbortHandle>,
+    pub(super) attempts: HashMap<EventId, Running>,
+    /// What was heard of attempts that are open outside.
+    pub(super) heard: HashMap<EventId, Heard>,
     /// The guest has not answered the last event of history.
     pub(super) needs_activation: bool,
     pub(super) closing: Option<Closing>,
@@ -122,6 +127,7 @@ impl Actor {
             history: None,
             guest: None,
             attempts: HashMap::new(),
+            heard: HashMap::new(),
             needs_activation: false,
             closing: None,
         }
@@ -166,7 +172,9 @@ impl Actor {
     async fn receive(&mut self) -> Result<Vec<Message>, Stop> {
         loop {
             // Without a guest and its attempts there is nothing worth keeping.
-            let holds_something = self.guest.is_some() || !self.attempts.is_empty();
+            let holds_something =
+                self.guest.is_some() || !self.attempts.is_empty() || !self.heard.is_empty();
+            let heartbeats_due = self.heartbeats_due();
             let patience =
                 if holds_something { self.shared.config.idle_timeout } else { Duration::ZERO };
             let first = tokio::select! {
@@ -174,6 +182,10 @@ impl Actor {
                 // has waited for must not be lost in the mailbox.
                 biased;
                 first = tokio::time::timeout(patience, self.mailbox.recv()) => first,
+                () = sleep_until(heartbeats_due) => {
+                    self.save_heartbeats().await?;
+                    continue;
+                }
                 () = self.shared.halted.cancelled() => return Err(Stop::Gone),
             };
             match first {
@@ -189,7 +201,8 @@ impl Actor {
                 Ok(None) => return Err(Stop::Gone),
                 Err(_idle) => {
                     self.drop_guest();
-                    if self.attempts.is_empty() && self.run.fall_asleep(&self.mailbox) {
+                    let is_idle = self.attempts.is_empty() && self.heard.is_empty();
+                    if is_idle && self.run.fall_asleep(&self.mailbox) {
                         return Err(Stop::Asleep);
                     }
                 }
@@ -202,7 +215,12 @@ impl Actor {
         let mut inputs = Vec::new();
         for message in batch {
             match message {
-                Message::Input { input, answer } => inputs.push((input, answer)),
+                Message::Input { input, answer } => {
+                    if let Input::ActivityReported { activity, .. } = &input {
+                        inputs.extend(self.unsaved_heartbeat(activity).map(|beat| (beat, None)));
+                    }
+                    inputs.push((input, answer));
+                }
                 other => {
                     self.settle(std::mem::take(&mut inputs), false).await?;
                     match other {
@@ -218,6 +236,15 @@ impl Actor {
                         }
                         Message::Describe { answer } => {
                             let _ = answer.send(Ok(self.describe()));
+                        }
+                        Message::Heartbeat { activity, details, answer } => {
+                            let _ = answer.send(self.heartbeat(&activity, details).await?);
+                        }
+                        Message::AttemptLeft { scheduled_event_id, attempt } => {
+                            let running = self.attempts.get(&scheduled_event_id);
+                            if running.is_some_and(|running| running.link.attempt == attempt) {
+                                self.attempts.remove(&scheduled_event_id);
+                            }
                         }
                         Message::Evict => self.drop_guest(),
                     }
@@ -278,7 +305,8 @@ impl Actor {
             match decide(&mut self.state, input.clone(), now, limits) {
                 Ok(step) => {
                     let fresh = step.events.clone();
-                    let wakes_guest = !fresh.is_empty() || matches!(input, Input::Retry);
+                    let wakes_guest = matches!(input, Input::Retry)
+                        || fresh.iter().any(|event| is_delivered(&event.attributes));
                     transition.extend(step);
                     if wakes_guest && self.state.status == ExecutionStatus::Running {
                         self.activate(fresh, transition).await?;
@@ -299,10 +327,10 @@ impl Actor {
     ) {
         for ((input, answer), verdict) in inputs.into_iter().zip(verdicts) {
             match &input {
+                // Also of one that nobody waits for any more.
                 Input::ActivityReturned { scheduled_event_id, .. }
                 | Input::ActivityTimedOut { scheduled_event_id, .. }
-                    if verdict.is_ok() =>
-                {
+                | Input::ActivityStopped { scheduled_event_id, .. } => {
                     self.forget_attempt(*scheduled_event_id);
                 }
                 Input::TimerDue { event_id } => {
@@ -318,7 +346,9 @@ impl Actor {
                 Err(Refusal::Closed) if matches!(input, Input::Signal(_)) => verdict,
                 // The effect that makes it stale may be its own, committed by the
                 // attempt that seemed to fail.
-                Err(Refusal::Closed | Refusal::Stale) if repeated => Ok(()),
+                Err(Refusal::Closed | Refusal::Stale | Refusal::NoSuchActivity) if repeated => {
+                    Ok(())
+                }
                 verdict => verdict,
             };
             if let Some(answer) = answer {
@@ -334,9 +364,13 @@ impl Actor {
                 operation_id: activity.operation_id,
                 activity_type: activity.activity_type.clone(),
                 scheduled_at: activity.scheduled_at,
-                attempt: activity.attempt,
+                attempt: activity.attempt_number(),
                 next_attempt_at: activity.retry_at,
                 last_failure: activity.last_failure.clone(),
+                heartbeat_details: activity.heartbeat_details.clone(),
+                is_open: activity.open.is_some(),
+                cancel_requested: activity.cancel.is_some(),
+                paused: activity.paused,
             });
         let timers = self.state.timers.iter().map(|(event_id, timer)| TimerDescription {
             started_event_id: *event_id,
@@ -372,7 +406,7 @@ impl Actor {
     async fn finish(mut self, stop: Stop) {
         self.drop_guest();
         for (_, attempt) in self.attempts.drain() {
-            attempt.abort();
+            attempt.handle.abort();
         }
         if let (Stop::Closed, Some(closing)) = (stop, self.closing.take()) {
             self.shared.registry.remove(&self.run);
@@ -385,6 +419,14 @@ impl Actor {
     }
 }
 
+/// For ever, if there is no such time.
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn refuse_closed(message: Message) {
     match message {
         Message::Input { answer: Some(answer), .. } => {
@@ -393,7 +435,13 @@ fn refuse_closed(message: Message) {
         Message::Join { answer, .. } => {
             let _ = answer.send(Ok(JoinAnswer::Closed));
         }
+        Message::Heartbeat { answer, .. } => {
+            let _ = answer.send(Ok(Err(Refusal::Closed)));
+        }
         // Who describes it looks again, and finds it in the store.
-        Message::Input { answer: None, .. } | Message::Describe { .. } | Message::Evict => {}
+        Message::Input { answer: None, .. }
+        | Message::AttemptLeft { .. }
+        | Message::Describe { .. }
+        | Message::Evict => {}
     }
 }

@@ -7,10 +7,11 @@ use dacapo_engine::transition::{Effect, TimerChange, Transition};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
-use dacapo_store::timer::{TimerKind, TimerRow};
+use dacapo_store::timer::{NEVER, TimerKind, TimerRow};
 
 use super::actor::Actor;
 use super::replace::Successor;
+use crate::activities;
 use crate::committer::CommitFailure;
 use crate::operations::Closing;
 
@@ -100,8 +101,16 @@ impl Actor {
                 Effect::RunActivity { scheduled_event_id } => self.run_activity(scheduled_event_id),
                 Effect::StopActivity { scheduled_event_id } => {
                     if let Some(attempt) = self.attempts.remove(&scheduled_event_id) {
-                        attempt.abort();
+                        attempt.handle.abort();
                     }
+                }
+                Effect::GiveUpActivity { scheduled_event_id } => {
+                    if let Some(attempt) = self.attempts.get(&scheduled_event_id) {
+                        attempt.link.give_up();
+                    }
+                }
+                Effect::TellActivity { scheduled_event_id } => {
+                    self.tell_activity(scheduled_event_id);
                 }
                 // Started in the same commit.
                 Effect::ContinueAsNew { .. } => {}
@@ -113,23 +122,37 @@ impl Actor {
         }
     }
 
-    /// Starts the attempts that nobody here runs: all of them after a restart.
+    /// Starts the attempts that nobody here runs: all of them after a restart. The
+    /// others may not have been told of what was committed after all.
     pub(super) fn resume_activities(&mut self) {
-        let due: Vec<EventId> = self
-            .state
-            .activities
-            .iter()
-            .filter(|(event_id, activity)| {
-                activity.retry_at.is_none() && !self.attempts.contains_key(event_id)
-            })
-            .map(|(event_id, _)| *event_id)
-            .collect();
-        for event_id in due {
-            if self.state.activities.get(&event_id).is_some_and(|activity| activity.started) {
-                self.give_up_lost_attempt(event_id);
-            } else {
-                self.run_activity(event_id);
+        let ids: Vec<EventId> = self.state.activities.keys().copied().collect();
+        for event_id in ids {
+            let runs = self.attempts.contains_key(&event_id);
+            match self.state.activities.get(&event_id) {
+                Some(activity) if runs || activity.cancel.is_some() => self.tell_activity(event_id),
+                Some(activity) if activity.runs_here() && activity.started => {
+                    let (shared, run) = (&self.shared, &self.run);
+                    let lost = activities::spawn_lost(shared, run, event_id, activity);
+                    self.attempts.insert(event_id, lost);
+                }
+                Some(activity) if activity.runs_here() => self.run_activity(event_id),
+                _ => {}
             }
+        }
+    }
+
+    /// Tells what runs for an activity what the state says. If nothing does, a
+    /// request to cancel is its end.
+    fn tell_activity(&mut self, scheduled_event_id: EventId) {
+        let Some(activity) = self.state.activities.get(&scheduled_event_id) else {
+            return;
+        };
+        if let Some(running) = self.attempts.get(&scheduled_event_id) {
+            running.link.tell(activity);
+        } else if activity.cancel.is_some() && activity.open.is_none() {
+            let (shared, run) = (&self.shared, &self.run);
+            let stopped = activities::spawn_stopped(shared, run, scheduled_event_id, activity);
+            self.attempts.insert(scheduled_event_id, stopped);
         }
     }
 
@@ -140,8 +163,9 @@ impl Actor {
             self.shared.timers.add(key, *event_id, timer.fire_at);
         }
         for (event_id, activity) in &self.state.activities {
-            if let Some(retry_at) = activity.retry_at {
-                self.shared.timers.add(key, *event_id, retry_at);
+            let open_until = activity.open.as_ref().map(|open| open.deadline);
+            if let Some(fire_at) = activity.retry_at.or(open_until) {
+                self.shared.timers.add(key, *event_id, fire_at);
             }
         }
     }
@@ -152,7 +176,7 @@ impl Actor {
             return;
         }
         if let Some(activity) = self.state.activities.get(&scheduled_event_id) {
-            let attempt = crate::activities::spawn(
+            let attempt = activities::spawn(
                 &self.shared,
                 &self.run,
                 &self.context,
@@ -161,11 +185,6 @@ impl Actor {
             );
             self.attempts.insert(scheduled_event_id, attempt);
         }
-    }
-
-    fn give_up_lost_attempt(&mut self, scheduled_event_id: EventId) {
-        let attempt = crate::activities::spawn_lost(&self.shared, &self.run, scheduled_event_id);
-        self.attempts.insert(scheduled_event_id, attempt);
     }
 
     /// An attempt has been heard of. A later one of the same activity may have
@@ -191,8 +210,16 @@ fn timer_rows(key: RunKey, changes: Vec<TimerChange>) -> BTreeMap<EventId, Optio
             TimerChange::SetTimer { event_id, fire_at } => {
                 (event_id, Some(TimerRow { key, event_id, fire_at, kind: TimerKind::Timer }))
             }
-            TimerChange::SetRetry { event_id, fire_at, attempt, last_failure } => {
-                let kind = TimerKind::ActivityRetry { attempt, last_failure };
+            TimerChange::SetRetry { event_id, fire_at, attempt, last_failure, details } => {
+                let kind = TimerKind::ActivityRetry { attempt, last_failure, details };
+                (event_id, Some(TimerRow { key, event_id, fire_at, kind }))
+            }
+            TimerChange::SetHeartbeat { event_id, attempt, last_failure, details } => {
+                let kind = TimerKind::ActivityHeartbeat { attempt, last_failure, details };
+                (event_id, Some(TimerRow { key, event_id, fire_at: NEVER, kind }))
+            }
+            TimerChange::SetDeadline { event_id, fire_at, attempt, last_failure, details } => {
+                let kind = TimerKind::ActivityTimeout { attempt, last_failure, details };
                 (event_id, Some(TimerRow { key, event_id, fire_at, kind }))
             }
             TimerChange::Clear { event_id } => (event_id, None),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dacapo_engine::replay::{is_delivered, is_note};
 use dacapo_engine::state::RunState;
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::{Execution, ExecutionStatus};
@@ -49,8 +50,18 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
     let state = state.map_err(|error| LoadError::Corrupt(error.to_string()))?;
     let mut state = state.ok_or_else(|| LoadError::Corrupt("it has no events".to_owned()))?;
     for timer in timers {
-        if let TimerKind::ActivityRetry { attempt, last_failure } = timer.kind {
-            state.plan_retry(timer.event_id, attempt, timer.fire_at, last_failure);
+        let (event_id, fire_at) = (timer.event_id, timer.fire_at);
+        match timer.kind {
+            TimerKind::Timer => {}
+            TimerKind::ActivityRetry { attempt, last_failure, details } => {
+                state.plan_retry(event_id, attempt, fire_at, last_failure, details);
+            }
+            TimerKind::ActivityHeartbeat { attempt, last_failure, details } => {
+                state.note_heartbeat(event_id, attempt, last_failure, details);
+            }
+            TimerKind::ActivityTimeout { last_failure, details, .. } => {
+                state.note_deadline(event_id, fire_at, last_failure, details);
+            }
         }
     }
     // A retry of a blocked run changes its row before its history.
@@ -58,8 +69,7 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
         state.status = ExecutionStatus::Running;
     }
     let last = history.last();
-    let needs_activation = state.status == ExecutionStatus::Running
-        && last.is_some_and(|event| is_unanswered(&event.attributes));
+    let needs_activation = state.status == ExecutionStatus::Running && is_unanswered(&history);
     let closing = last.filter(|event| event.attributes.is_closing()).map(|event| Closing {
         status: state.status,
         attributes: event.attributes.clone(),
@@ -68,20 +78,15 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
     Ok(Loaded { execution, state, history, closing, needs_activation })
 }
 
-/// A transition holds an input and what the guest did about it. If the input is
-/// the last event, the guest did nothing, or has not been asked.
-fn is_unanswered(attributes: &EventAttributes) -> bool {
-    matches!(
-        attributes,
-        EventAttributes::WorkflowExecutionStarted(_)
-            | EventAttributes::WorkflowExecutionCancelRequested { .. }
-            | EventAttributes::WorkflowExecutionSignaled { .. }
-            | EventAttributes::WorkflowTaskFailed { .. }
-            | EventAttributes::ActivityTaskCompleted { .. }
-            | EventAttributes::ActivityTaskFailed { .. }
-            | EventAttributes::ActivityTaskTimedOut { .. }
-            | EventAttributes::TimerFired { .. }
-    )
+/// A transition holds an input and what the guest did about it. If an input is
+/// the last event that the guest has to do with, the guest did nothing, or has not
+/// been asked.
+fn is_unanswered(history: &[HistoryEvent]) -> bool {
+    let concerns_guest = |event: &&HistoryEvent| !is_note(&event.attributes);
+    history.iter().rev().find(concerns_guest).is_some_and(|event| {
+        is_delivered(&event.attributes)
+            || matches!(event.attributes, EventAttributes::WorkflowTaskFailed { .. })
+    })
 }
 
 /// Takes a run from the store. Waits while the store does not answer.

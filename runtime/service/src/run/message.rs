@@ -1,8 +1,10 @@
 //! What a run's actor is told.
 
-use dacapo_engine::decide::{Input, Refusal};
+use dacapo_engine::decide::{ActivityTarget, Input, Refusal};
+use dacapo_engine::guest::AttemptSignals;
 use dacapo_model::execution::IdConflictPolicy;
-use dacapo_model::ids::{RequestId, RunId};
+use dacapo_model::ids::{EventId, RequestId, RunId};
+use dacapo_model::payload::Payload;
 use tokio::sync::oneshot;
 
 use super::NewRun;
@@ -12,6 +14,9 @@ use crate::operations::RunDescription;
 /// The answer to an input: it was committed, or it has no effect, or it can't be
 /// told (then the caller may ask again).
 pub(crate) type InputAnswer = Result<Result<(), Refusal>, ServiceError>;
+
+/// The answer to a heartbeat from outside.
+pub(crate) type HeartbeatAnswer = Result<Result<AttemptSignals, Refusal>, ServiceError>;
 
 /// A message to an actor.
 pub(crate) enum Message {
@@ -37,6 +42,22 @@ pub(crate) enum Message {
     Describe {
         /// Who waits.
         answer: oneshot::Sender<Result<RunDescription, ServiceError>>,
+    },
+    /// An attempt has come to its end, and is somebody else's to complete.
+    AttemptLeft {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// Which one.
+        attempt: u32,
+    },
+    /// Somebody outside says that an attempt is alive.
+    Heartbeat {
+        /// Which one.
+        activity: ActivityTarget,
+        /// What the next attempt is to be told.
+        details: Option<Payload>,
+        /// Who waits for what the attempt is to know.
+        answer: oneshot::Sender<HeartbeatAnswer>,
     },
     /// Others need the memory more.
     Evict,

@@ -4,6 +4,7 @@ mod activation;
 mod actor;
 mod begin;
 mod commit;
+mod heartbeats;
 mod load;
 mod message;
 mod replace;

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dacapo_engine::guest::{ActivityTask, GuestHost, GuestInstance, ModuleRejected, RunContext};
+use dacapo_engine::guest::{
+    ActivityTask, AttemptLink, GuestHost, GuestInstance, ModuleRejected, RunContext,
+};
 use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery};
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, HistoryEvent};
@@ -93,7 +95,11 @@ impl GuestHost for ScriptedHost {
         }))
     }
 
-    async fn run_activity(&self, task: ActivityTask) -> Result<Payload, Failure> {
+    async fn run_activity(
+        &self,
+        task: ActivityTask,
+        _link: Arc<dyn AttemptLink>,
+    ) -> Result<Payload, Failure> {
         let input = String::from_utf8_lossy(task.input.as_bytes()).into_owned();
         let key = (task.activity_type.as_str().to_owned(), input);
         *self.attempts.lock().entry(key).or_default() += 1;
@@ -321,7 +327,7 @@ fn options(activity: &str) -> ActivityOptions {
     };
     ActivityOptions {
         start_to_close_timeout: Duration::from_secs(60),
-        schedule_to_close_timeout: None,
         retry,
+        ..ActivityOptions::unnamed()
     }
 }

@@ -86,8 +86,8 @@ pub async fn numbers_come_back_exactly(store: Arc<dyn Store>) {
             input: Payload::default(),
             options: ActivityOptions {
                 start_to_close_timeout: std::time::Duration::from_micros(u64::MAX),
-                schedule_to_close_timeout: None,
                 retry: RetryPolicy { backoff_coefficient, ..RetryPolicy::default() },
+                ..ActivityOptions::unnamed()
             },
         });
     let ids = [1, u64::from(u32::MAX), u64::MAX].map(|id| EventAttributes::TimerFired {

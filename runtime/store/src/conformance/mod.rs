@@ -115,6 +115,7 @@ macro_rules! conformance_tests {
                 a_timer_is_not_due_at_its_bound,
                 timers_of_runs_are_read_together,
                 a_retry_keeps_its_failure,
+                an_attempt_keeps_what_it_said,
                 a_timer_may_be_further_than_any_calendar,
             }
         }

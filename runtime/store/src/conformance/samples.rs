@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dacapo_model::event::{
-    ActivityOptions, EventAttributes, Marker, TimeoutType, UpdateAccepted, UpdateCompleted,
-    WorkflowExecutionOptionsUpdated, WorkflowExecutionStarted,
+    ActivityOptions, ActivityTaskCancelRequested, ActivityTaskPaused, ActivityTaskReset,
+    ActivityTaskUnpaused, EventAttributes, Marker, OpenAttempt, TimeoutType, UpdateAccepted,
+    UpdateCompleted, WorkflowExecutionOptionsUpdated, WorkflowExecutionStarted,
 };
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{
@@ -33,6 +34,8 @@ fn options() -> ActivityOptions {
     ActivityOptions {
         start_to_close_timeout: Duration::from_micros(7_000_001),
         schedule_to_close_timeout: Some(Duration::from_secs(3600)),
+        schedule_to_start_timeout: Some(Duration::from_secs(60)),
+        heartbeat_timeout: Some(Duration::from_micros(3)),
         retry: RetryPolicy {
             backoff_coefficient: 1.1,
             maximum_attempts: 3,
@@ -133,7 +136,15 @@ samples! {
             options: options(),
         },
     EventAttributes::ActivityTaskStarted { .. } =>
-        EventAttributes::ActivityTaskStarted { scheduled_event_id: EventId(2), attempt: 1 },
+        EventAttributes::ActivityTaskStarted {
+            scheduled_event_id: EventId(2),
+            attempt: 1,
+            open: Some(Box::new(OpenAttempt {
+                number: u32::MAX,
+                started_at: START,
+                token_digest: "digest".to_owned(),
+            })),
+        },
     EventAttributes::ActivityTaskCompleted { .. } =>
         EventAttributes::ActivityTaskCompleted {
             scheduled_event_id: EventId(2),
@@ -161,7 +172,33 @@ samples! {
         EventAttributes::ActivityTaskCanceled {
             scheduled_event_id: EventId(2),
             operation_id: OperationId(1),
+            failure: Some(failure()),
         },
+    EventAttributes::ActivityTaskCancelRequested(_) =>
+        EventAttributes::ActivityTaskCancelRequested(ActivityTaskCancelRequested {
+            scheduled_event_id: EventId(2),
+            operation_id: OperationId(1),
+            grace: Duration::from_micros(10_000_001),
+        }),
+    EventAttributes::ActivityTaskPaused(_) =>
+        EventAttributes::ActivityTaskPaused(ActivityTaskPaused {
+            scheduled_event_id: EventId(2),
+            operation_id: OperationId(1),
+            reason: "the \0 shop is closed".to_owned(),
+        }),
+    EventAttributes::ActivityTaskUnpaused(_) =>
+        EventAttributes::ActivityTaskUnpaused(ActivityTaskUnpaused {
+            scheduled_event_id: EventId(2),
+            operation_id: OperationId(1),
+            reason: "it is open".to_owned(),
+        }),
+    EventAttributes::ActivityTaskReset(_) =>
+        EventAttributes::ActivityTaskReset(ActivityTaskReset {
+            scheduled_event_id: EventId(2),
+            operation_id: OperationId(1),
+            attempts_before: 3,
+            reason: String::new(),
+        }),
     EventAttributes::TimerStarted { .. } =>
         EventAttributes::TimerStarted { operation_id: OperationId(1), fire_at: START },
     EventAttributes::TimerFired { .. } =>

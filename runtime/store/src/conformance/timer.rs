@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dacapo_model::ids::EventId;
+use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 
 use super::fixtures::*;
@@ -24,7 +25,11 @@ pub async fn a_timer_is_set_replaced_and_cleared(store: Arc<dyn Store>) {
     let key = execution("order-1", 1).key;
     let stored = async || owned.store.run_timers(&[key]).await.expect("timers");
     let retry = TimerRow {
-        kind: TimerKind::ActivityRetry { attempt: 2, last_failure: samples::failure() },
+        kind: TimerKind::ActivityRetry {
+            attempt: 2,
+            last_failure: samples::failure(),
+            details: None,
+        },
         ..timer(key, 2, at(20))
     };
     owned.commit([set(vec![timer(key, 2, at(10)), timer(key, 3, at(30))])]).await.expect("sets");
@@ -110,12 +115,45 @@ pub async fn timers_of_runs_are_read_together(store: Arc<dyn Store>) {
 pub async fn a_retry_keeps_its_failure(store: Arc<dyn Store>) {
     let owned = Owned::of(store).await;
     let key = execution("order-1", 1).key;
-    let kind = TimerKind::ActivityRetry { attempt: u32::MAX, last_failure: samples::failure() };
+    let kind = TimerKind::ActivityRetry {
+        attempt: u32::MAX,
+        last_failure: samples::failure(),
+        details: Some(Payload::new(vec![0, 255])),
+    };
     let retry = TimerRow { kind, ..timer(key, 2, at(1)) };
     owned.commit([set(vec![retry.clone()])]).await.expect("sets");
     let stored = owned.store.run_timers(&[key]).await.expect("reads");
     assert_eq!(stored, std::slice::from_ref(&retry));
     assert_eq!(owned.store.due_timers(at(2), None, 1).await.expect("reads"), [retry]);
+}
+
+/// With and without what may be missing, each in the place of the other.
+pub async fn an_attempt_keeps_what_it_said(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let key = execution("order-1", 1).key;
+    let details = Payload::new(vec![0, 255]);
+    let kinds = [
+        TimerKind::ActivityHeartbeat { attempt: 1, last_failure: None, details: details.clone() },
+        TimerKind::ActivityTimeout { attempt: 1, last_failure: None, details: None },
+        TimerKind::ActivityHeartbeat {
+            attempt: u32::MAX,
+            last_failure: Some(samples::failure()),
+            details: Payload::default(),
+        },
+        TimerKind::ActivityTimeout {
+            attempt: 2,
+            last_failure: Some(samples::failure()),
+            details: Some(details),
+        },
+        TimerKind::Timer,
+    ];
+    for kind in kinds {
+        let row = TimerRow { kind, ..timer(key, 2, at(1)) };
+        owned.commit([set(vec![row.clone()])]).await.expect("sets");
+        let stored = owned.store.run_timers(&[key]).await.expect("reads");
+        assert_eq!(stored, std::slice::from_ref(&row));
+        assert_eq!(owned.store.due_timers(at(2), None, 1).await.expect("reads"), [row]);
+    }
 }
 
 /// A guest may sleep for ever. Such a time may be stored as the last one there

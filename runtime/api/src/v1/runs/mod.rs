@@ -50,7 +50,7 @@ pub(crate) struct RunQuery {
     /// A certain run. Without it, the open one, or else the latest.
     #[serde(default)]
     #[param(value_type = Option<String>, format = "uuid")]
-    run_id: Option<RunId>,
+    pub(super) run_id: Option<RunId>,
 }
 
 /// How long a request waits for a run to close.

@@ -4,6 +4,8 @@ mod marker;
 mod options;
 mod update;
 
+mod activity;
+
 use std::collections::BTreeMap;
 
 use dacapo_model::event;
@@ -14,6 +16,7 @@ use dacapo_model::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use self::activity::{ActivityTaskCancelRequested, ActivityTaskControlled};
 pub(crate) use self::marker::MarkerRecorded;
 pub(crate) use self::options::WorkflowExecutionOptionsUpdated;
 use super::failure::Failure;
@@ -29,6 +32,10 @@ mirror! {
         StartToClose,
         /// All attempts together took too long.
         ScheduleToClose,
+        /// An attempt did not begin in time.
+        ScheduleToStart,
+        /// The last attempt was silent for too long.
+        Heartbeat,
     }
 }
 
@@ -41,6 +48,8 @@ mirror! {
         MaximumAttemptsReached,
         /// The next attempt would start after the schedule-to-close timeout.
         Timeout,
+        /// The workflow asked the activity to cancel.
+        CancelRequested,
     }
 }
 
@@ -191,6 +200,12 @@ pub(crate) struct ActivityTaskScheduled {
     /// Limit over all attempts and waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) schedule_to_close_timeout_seconds: Option<f64>,
+    /// Limit for the time until an attempt begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) schedule_to_start_timeout_seconds: Option<f64>,
+    /// Longest silence between two heartbeats of an attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) heartbeat_timeout_seconds: Option<f64>,
     /// Whether and when to try again.
     pub(super) retry_policy: RetryPolicy,
 }
@@ -218,6 +233,9 @@ pub(crate) struct ActivityTaskStarted {
     pub(super) scheduled_event_id: EventId,
     /// From 1.
     pub(super) attempt: u32,
+    /// True if it is to be completed from outside.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) asynchronous: bool,
 }
 
 /// The result of an activity.
@@ -274,7 +292,7 @@ pub(crate) struct ActivityTaskTimedOut {
     pub(super) last_failure: Option<Failure>,
 }
 
-/// An activity that was given up.
+/// An activity that was given up, or that ended because it was asked to.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ActivityTaskCanceled {
     /// Its `ActivityTaskScheduled`.
@@ -283,6 +301,9 @@ pub(crate) struct ActivityTaskCanceled {
     /// The workflow's name for it.
     #[schema(value_type = u32)]
     pub(super) operation_id: OperationId,
+    /// What it had to say about it; absent if the workflow did not wait for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) failure: Option<Failure>,
 }
 
 /// A timer.

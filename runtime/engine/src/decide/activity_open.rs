@@ -1,0 +1,303 @@
+//! Attempts that are completed from outside.
+
+use dacapo_model::event::{EventAttributes, OpenAttempt, TimeoutType};
+use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::ids::EventId;
+use dacapo_model::limits::Limits;
+use dacapo_model::time::Timestamp;
+
+use super::activity::{close, has_room, returned, running, stopped, timed_out};
+use super::{ActivityTarget, Refusal, Report};
+use crate::state::RunState;
+use crate::transition::{TimerChange, Transition};
+
+/// From now on the attempt is open, whatever becomes of the instance that made it
+/// so: that is recorded before anybody outside may know of it.
+pub(super) fn open(
+    state: &mut RunState,
+    event_id: EventId,
+    open: OpenAttempt,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<Transition, Refusal> {
+    let activity = running(state, event_id, open.number)?;
+    if activity.open.is_some() {
+        return Err(Refusal::Stale);
+    }
+    has_room(state, limits.history_events_max)?;
+    let attempt = activity.attempt;
+    let (last_failure, details) =
+        (activity.last_failure.clone(), activity.heartbeat_details.clone());
+    let attributes = EventAttributes::ActivityTaskStarted {
+        scheduled_event_id: event_id,
+        attempt: activity.attempt_number(),
+        open: Some(Box::new(open)),
+    };
+    let mut transition = Transition::default();
+    transition.record(state, now, attributes);
+    let opened = state.activities.get(&event_id).and_then(|activity| activity.open.as_ref());
+    let fire_at = opened.map_or(now, |open| open.deadline);
+    state.note_deadline(event_id, fire_at, last_failure.clone(), details.clone());
+    let timer = TimerChange::SetDeadline { event_id, fire_at, attempt, last_failure, details };
+    transition.timers.push(timer);
+    Ok(transition)
+}
+
+/// The open attempt that somebody outside means, by its event and its number.
+pub fn find(state: &RunState, target: &ActivityTarget) -> Result<(EventId, u32), Refusal> {
+    let event_id = match target {
+        ActivityTarget::Operation(operation_id) => {
+            state.open_event(*operation_id).ok_or(Refusal::NoSuchActivity)?
+        }
+        ActivityTarget::Token { scheduled_event_id, .. } => *scheduled_event_id,
+    };
+    let activity = state.activities.get(&event_id).ok_or(Refusal::NoSuchActivity)?;
+    match (&activity.open, target) {
+        (Some(_), ActivityTarget::Operation(_)) => Ok((event_id, activity.attempt)),
+        (Some(open), ActivityTarget::Token { digest, .. }) if open.token_digest == *digest => {
+            Ok((event_id, activity.attempt))
+        }
+        (None, ActivityTarget::Operation(_)) => Err(Refusal::ActivityNotOpen),
+        // A token of an attempt that is over, or of none.
+        (_, ActivityTarget::Token { .. }) => Err(Refusal::NoSuchActivity),
+    }
+}
+
+/// Somebody outside says how an attempt ended.
+pub(super) fn reported(
+    state: &mut RunState,
+    target: &ActivityTarget,
+    report: Report,
+    now: Timestamp,
+) -> Result<Transition, Refusal> {
+    let (event_id, attempt) = find(state, target)?;
+    match report {
+        Report::Completed(result) => returned(state, event_id, attempt, Ok(result), now),
+        Report::Failed(failure) => returned(state, event_id, attempt, Err(failure), now),
+        Report::Canceled(failure) => match stopped(state, event_id, attempt, failure, now) {
+            Err(Refusal::Stale) => Err(Refusal::CancelNotRequested),
+            decided => decided,
+        },
+    }
+}
+
+/// The deadline of an open attempt has come.
+pub(super) fn overdue(
+    state: &mut RunState,
+    event_id: EventId,
+    now: Timestamp,
+) -> Result<Transition, Refusal> {
+    let activity = state.activities.get(&event_id).ok_or(Refusal::Stale)?;
+    let open = activity.open.as_ref().ok_or(Refusal::Stale)?;
+    if now < open.deadline {
+        return Err(Refusal::TooEarly(open.deadline));
+    }
+    let (attempt, options) = (activity.attempt, &activity.options);
+    if let Some(cancel) = activity.cancel
+        && cancel.requested_at.after(cancel.grace) <= now
+    {
+        let attributes = EventAttributes::ActivityTaskCanceled {
+            scheduled_event_id: event_id,
+            operation_id: activity.operation_id,
+            failure: Some(not_in_time()),
+        };
+        return Ok(close(state, event_id, now, attributes));
+    }
+    let all_attempts = options.schedule_to_close_timeout;
+    let timeout_type =
+        if all_attempts.is_some_and(|limit| activity.scheduled_at.after(limit) <= now) {
+            TimeoutType::ScheduleToClose
+        } else if open.started_at.after(options.start_to_close_timeout) <= now {
+            TimeoutType::StartToClose
+        } else {
+            TimeoutType::Heartbeat
+        };
+    timed_out(state, event_id, attempt, timeout_type, now)
+}
+
+/// The outcome of an activity that was asked to cancel and went on.
+pub fn not_in_time() -> Failure {
+    Failure::new(
+        FailureKind::Cancelled,
+        "Cancelled",
+        "the activity was asked to cancel, and was stopped as it did not end within its grace \
+         period",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use dacapo_model::event::ActivityOptions;
+    use dacapo_model::ids::OperationId;
+    use dacapo_model::payload::Payload;
+
+    use super::*;
+    use crate::decide::Input;
+    use crate::decide::fixtures::*;
+
+    fn opens(attempt: u32, began: u64) -> Input {
+        let open = OpenAttempt {
+            number: attempt,
+            started_at: at(began),
+            token_digest: format!("digest {attempt}"),
+        };
+        Input::ActivityOpened { scheduled_event_id: EVENT, open }
+    }
+
+    fn by_token(attempt: u32) -> ActivityTarget {
+        let digest = format!("digest {attempt}");
+        ActivityTarget::Token { scheduled_event_id: EVENT, digest }
+    }
+
+    fn by_name() -> ActivityTarget {
+        ActivityTarget::Operation(OperationId(1))
+    }
+
+    fn reports(activity: ActivityTarget, report: Report) -> Input {
+        Input::ActivityReported { activity, report }
+    }
+
+    fn done() -> Report {
+        Report::Completed(Payload::new("true"))
+    }
+
+    fn opened(options: ActivityOptions) -> RunState {
+        let mut state = with_activity(options);
+        input(&mut state, 12, opens(1, 11)).expect("it runs");
+        state
+    }
+
+    fn within(heartbeat: Option<u64>, all: Option<u64>) -> ActivityOptions {
+        ActivityOptions {
+            heartbeat_timeout: heartbeat.map(Duration::from_secs),
+            schedule_to_close_timeout: all.map(Duration::from_secs),
+            ..options()
+        }
+    }
+
+    fn beats(heard_at: u64) -> Input {
+        Input::ActivityHeartbeat {
+            scheduled_event_id: EVENT,
+            attempt: 1,
+            details: None,
+            heard_at: at(heard_at),
+        }
+    }
+
+    #[test]
+    fn an_open_attempt_is_recorded_with_a_row_for_its_timeout() {
+        let mut state = with_activity(options());
+        let transition = input(&mut state, 12, opens(1, 11)).expect("it runs");
+        assert_eq!(event_types(&transition), ["ActivityTaskStarted"]);
+        let row = TimerChange::SetDeadline {
+            event_id: EVENT,
+            fire_at: at(71),
+            attempt: 1,
+            last_failure: None,
+            details: None,
+        };
+        assert_eq!(transition.timers, [row], "the attempt has run since second 11");
+        assert!(!state.activities[&EVENT].runs_here(), "after a crash it is not run again");
+        assert_eq!(input(&mut state, 12, opens(1, 11)), Err(Refusal::Stale), "it is open");
+    }
+
+    #[test]
+    fn a_report_closes_the_activity_once() {
+        for target in [by_token(1), by_name()] {
+            let mut state = opened(options());
+            let transition = input(&mut state, 13, reports(target.clone(), done())).expect("open");
+            assert_eq!(event_types(&transition), ["ActivityTaskCompleted"]);
+            assert_eq!(transition.timers, [clear()]);
+            let again = input(&mut state, 13, reports(target, done()));
+            assert_eq!(again, Err(Refusal::NoSuchActivity));
+        }
+    }
+
+    #[test]
+    fn a_failure_from_outside_is_tried_again_and_the_old_token_is_of_no_use() {
+        let mut state = opened(options());
+        let failed = reports(by_token(1), Report::Failed(declined()));
+        let transition = input(&mut state, 13, failed).expect("it is open");
+        assert!(matches!(transition.timers[..], [TimerChange::SetRetry { attempt: 2, .. }]));
+        assert_eq!(
+            input(&mut state, 13, reports(by_name(), done())),
+            Err(Refusal::ActivityNotOpen),
+            "attempt 2 has not begun"
+        );
+        input(&mut state, 14, row_is_due()).expect("its time has come");
+        input(&mut state, 15, opens(2, 14)).expect("it runs");
+        let stale = input(&mut state, 16, reports(by_token(1), done()));
+        assert_eq!(stale, Err(Refusal::NoSuchActivity));
+        input(&mut state, 16, reports(by_token(2), done())).expect("it is open");
+    }
+
+    #[test]
+    fn an_attempt_that_runs_here_is_nobody_elses_to_complete() {
+        let mut state = with_activity(options());
+        let refused = input(&mut state, 13, reports(by_name(), done()));
+        assert_eq!(refused, Err(Refusal::ActivityNotOpen));
+        let unknown = ActivityTarget::Operation(OperationId(7));
+        let refused = input(&mut state, 13, reports(unknown, done()));
+        assert_eq!(refused, Err(Refusal::NoSuchActivity));
+    }
+
+    #[test]
+    fn the_nearest_timeout_ends_an_open_attempt() {
+        for (options, ends_at, event) in [
+            (options(), 71, None),
+            (within(Some(20), None), 32, None),
+            (within(None, Some(30)), 40, Some("ActivityTaskTimedOut")),
+        ] {
+            let mut state = opened(options);
+            let early = input(&mut state, ends_at - 1, row_is_due());
+            assert_eq!(early, Err(Refusal::TooEarly(at(ends_at))));
+            let transition = input(&mut state, ends_at, row_is_due()).expect("its time has come");
+            assert_eq!(event_types(&transition), Vec::from_iter(event), "others are retried");
+            assert!(state.activities.values().all(|activity| activity.open.is_none()));
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_from_outside_moves_the_deadline() {
+        let mut state = opened(within(Some(20), None));
+        let transition = input(&mut state, 31, beats(30)).expect("it is open");
+        assert!(matches!(
+            transition.timers[..],
+            [TimerChange::SetDeadline { fire_at, .. }] if fire_at == at(50)
+        ));
+        assert_eq!(input(&mut state, 32, row_is_due()), Err(Refusal::TooEarly(at(50))));
+        input(&mut state, 60, beats(60)).expect("it is open, though late");
+        assert_eq!(input(&mut state, 70, row_is_due()), Err(Refusal::TooEarly(at(71))));
+        input(&mut state, 71, row_is_due()).expect("that is all an attempt may take");
+        let failure = state.activities[&EVENT].last_failure.as_ref().expect("it is kept");
+        assert_eq!(failure.info.type_name, "StartToClose");
+    }
+
+    #[test]
+    fn an_open_attempt_that_was_asked_to_cancel_has_its_grace_period() {
+        let mut state = opened(options());
+        let cancelled = || Failure::new(FailureKind::Cancelled, "Cancelled", "half done");
+        let unasked = reports(by_token(1), Report::Canceled(cancelled()));
+        assert_eq!(input(&mut state, 13, unasked.clone()), Err(Refusal::CancelNotRequested));
+        let transition = take_turn(&mut state, 20, [ask_to_cancel(1, 5)]);
+        assert!(matches!(
+            transition.timers[..],
+            [TimerChange::SetDeadline { fire_at, .. }] if fire_at == at(25)
+        ));
+        let transition = input(&mut state.clone(), 21, unasked).expect("it was asked");
+        assert_eq!(event_types(&transition), ["ActivityTaskCanceled"]);
+        let transition = input(&mut state, 25, row_is_due()).expect("its time has come");
+        assert_eq!(event_types(&transition), ["ActivityTaskCanceled"]);
+        assert_eq!(transition.timers, [clear()]);
+    }
+
+    #[test]
+    fn a_full_history_refuses_to_leave_an_attempt_open() {
+        let mut state = with_activity(options());
+        let limits = Limits { history_events_max: 2, ..Limits::default() };
+        let refused = crate::decide::decide(&mut state, opens(1, 11), at(12), &limits);
+        assert_eq!(refused, Err(Refusal::HistoryFull { max: 2 }));
+    }
+}

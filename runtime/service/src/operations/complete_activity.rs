@@ -1,0 +1,150 @@
+//! Somebody outside says how an attempt ended, or that it is alive.
+
+use std::sync::Arc;
+
+use dacapo_engine::decide::{ActivityTarget, Input, Refusal, Report};
+use dacapo_engine::guest::AttemptSignals;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::ids::{NamespaceName, OperationId, RunId};
+use dacapo_model::limits::HEARTBEAT_DETAILS_BYTES_MAX;
+use dacapo_model::payload::Payload;
+use dacapo_model::task_token::TaskToken;
+use tokio::sync::oneshot;
+
+use super::RunRef;
+use super::locate::{Located, check_payload, locate, no_answer};
+use crate::Runtime;
+use crate::error::{Result, ServiceError};
+use crate::registry::OpenRun;
+use crate::run::{Message, deliver};
+
+/// Names an activity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActivityRef {
+    /// By what its attempt was given.
+    Token {
+        /// Where it lives.
+        namespace: NamespaceName,
+        /// Names the attempt.
+        token: TaskToken,
+    },
+    /// By the run that asked for it.
+    Operation {
+        /// Which run.
+        run: RunRef,
+        /// The workflow's name for it.
+        operation_id: OperationId,
+    },
+}
+
+impl Runtime {
+    /// Ends an attempt that was left open. When it returns, that is durable.
+    pub async fn report_activity(&self, activity: &ActivityRef, report: Report) -> Result<RunId> {
+        self.check_report(&report)?;
+        self.shared.admit()?;
+        let run = self.run_of(activity).await?;
+        let input = Input::ActivityReported { activity: target(activity), report };
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Input { input, answer: Some(answer) };
+        if deliver(&self.shared, &run, message).await.is_err() {
+            return Err(not_found());
+        }
+        match answered.await.map_err(|_| no_answer())?? {
+            Ok(()) => Ok(run.key.run_id),
+            Err(refusal) => Err(refused(&refusal)),
+        }
+    }
+
+    /// Says that an attempt which was left open is alive.
+    pub async fn heartbeat_activity(
+        &self,
+        activity: &ActivityRef,
+        details: Option<Payload>,
+    ) -> Result<AttemptSignals> {
+        if let Some(details) = &details {
+            check_payload("what the heartbeat says", details, HEARTBEAT_DETAILS_BYTES_MAX)?;
+        }
+        self.shared.admit()?;
+        let run = self.run_of(activity).await?;
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Heartbeat { activity: target(activity), details, answer };
+        if deliver(&self.shared, &run, message).await.is_err() {
+            return Err(not_found());
+        }
+        let signals = answered.await.map_err(|_| no_answer())??;
+        signals.map_err(|refusal| refused(&refusal))
+    }
+
+    fn check_report(&self, report: &Report) -> Result<()> {
+        let bytes_max = self.shared.config.limits.payload_bytes_max;
+        match report {
+            Report::Completed(result) => check_payload("the result", result, bytes_max),
+            Report::Failed(failure) | Report::Canceled(failure) => {
+                let bytes = failure.details_len();
+                if bytes <= bytes_max {
+                    return Ok(());
+                }
+                Err(ServiceError::new(
+                    ErrorCode::PayloadTooLarge,
+                    format!(
+                        "the details of the failure have {bytes} bytes; at most {bytes_max} are \
+                         allowed"
+                    ),
+                ))
+            }
+        }
+    }
+
+    /// The run that waits for the activity.
+    async fn run_of(&self, activity: &ActivityRef) -> Result<Arc<OpenRun>> {
+        let found = match activity {
+            ActivityRef::Token { namespace, token } => {
+                self.shared.catalog.check_namespace(namespace)?;
+                let run = self.shared.registry.by_run(token.key.run_id);
+                run.filter(|run| run.namespace == *namespace && run.key == token.key)
+            }
+            ActivityRef::Operation { run, .. } => match locate(&self.shared, run).await? {
+                Located::Open(open) => Some(open),
+                Located::Closed(_) => None,
+            },
+        };
+        found.ok_or_else(not_found)
+    }
+}
+
+fn target(activity: &ActivityRef) -> ActivityTarget {
+    match activity {
+        ActivityRef::Token { token, .. } => ActivityTarget::Token {
+            scheduled_event_id: token.scheduled_event_id,
+            digest: token.digest(),
+        },
+        ActivityRef::Operation { operation_id, .. } => ActivityTarget::Operation(*operation_id),
+    }
+}
+
+/// The error for a request about an activity.
+pub(super) fn refused(refusal: &Refusal) -> ServiceError {
+    match refusal {
+        Refusal::ActivityNotOpen => ServiceError::new(
+            ErrorCode::ActivityNotOpen,
+            "the activity is pending, but its attempt is not to be completed from outside: it \
+             runs in the server, or waits for its time",
+        ),
+        Refusal::CancelNotRequested => ServiceError::new(
+            ErrorCode::InvalidArgument,
+            "the workflow did not ask the activity to cancel: complete it, or let it fail",
+        ),
+        Refusal::HistoryFull { max } => ServiceError::new(
+            ErrorCode::RunLimitExceeded,
+            format!("the history of the run has {max} events, which is all that it may have"),
+        ),
+        _ => not_found(),
+    }
+}
+
+fn not_found() -> ServiceError {
+    ServiceError::new(
+        ErrorCode::ActivityNotFound,
+        "there is no such activity: it has its outcome, its attempt is over, or it never was",
+    )
+}

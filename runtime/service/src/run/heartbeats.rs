@@ -1,0 +1,93 @@
+//! Heartbeats from outside, for attempts that are open there.
+
+use dacapo_engine::decide::{ActivityTarget, Input, Refusal, find_activity};
+use dacapo_engine::guest::AttemptSignals;
+use dacapo_model::ids::EventId;
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+use tokio::time::Instant;
+
+use super::actor::{Actor, Stop};
+use super::message::HeartbeatAnswer;
+use crate::activities::Throttle;
+use crate::clock::instant;
+
+/// What was heard of an attempt that is open outside.
+pub(super) struct Heard {
+    attempt: u32,
+    throttle: Throttle,
+    unsaved: Option<Beat>,
+}
+
+struct Beat {
+    details: Option<Payload>,
+    heard_at: Timestamp,
+}
+
+impl Actor {
+    /// Stores it, unless one was stored a moment ago: then it waits for the next.
+    pub(super) async fn heartbeat(
+        &mut self,
+        activity: &ActivityTarget,
+        details: Option<Payload>,
+    ) -> Result<HeartbeatAnswer, Stop> {
+        let (event_id, attempt) = match find_activity(&self.state, activity) {
+            Ok(found) => found,
+            Err(refusal) => return Ok(Ok(Err(refusal))),
+        };
+        let Some(pending) = self.state.activities.get(&event_id) else {
+            return Ok(Ok(Err(Refusal::NoSuchActivity)));
+        };
+        let signals =
+            AttemptSignals { cancel_requested: pending.cancel.is_some(), paused: pending.paused };
+        let throttle = Throttle::of(pending.options.heartbeat_timeout);
+        let heard_at = self.shared.clock.now();
+        let heard =
+            self.heard.entry(event_id).or_insert(Heard { attempt, throttle, unsaved: None });
+        if heard.attempt != attempt {
+            *heard = Heard { attempt, throttle, unsaved: None };
+        }
+        let before = heard.unsaved.take().and_then(|beat| beat.details);
+        heard.unsaved = Some(Beat { details: details.or(before), heard_at });
+        self.save_heartbeats().await?;
+        Ok(Ok(Ok(signals)))
+    }
+
+    /// When the next of them is to be stored, or, if all are, may be forgotten.
+    pub(super) fn heartbeats_due(&self) -> Option<Instant> {
+        self.heard.values().filter_map(|heard| heard.throttle.not_before()).min()
+    }
+
+    /// Stores those whose time has come, and forgets the others that have none.
+    pub(super) async fn save_heartbeats(&mut self) -> Result<(), Stop> {
+        let now = instant();
+        let mut inputs = Vec::new();
+        self.heard.retain(|event_id, heard| {
+            if heard.throttle.not_before().is_some_and(|at| now < at) {
+                return true;
+            }
+            let Some(input) = heard.take(*event_id) else {
+                return false;
+            };
+            heard.throttle.saved(now);
+            inputs.push((input, None));
+            true
+        });
+        self.settle(inputs, false).await
+    }
+
+    /// What an attempt that ends has said and nobody has stored: the next one is
+    /// to know it.
+    pub(super) fn unsaved_heartbeat(&mut self, activity: &ActivityTarget) -> Option<Input> {
+        let (event_id, _) = find_activity(&self.state, activity).ok()?;
+        self.heard.remove(&event_id)?.take(event_id)
+    }
+}
+
+impl Heard {
+    fn take(&mut self, scheduled_event_id: EventId) -> Option<Input> {
+        let Beat { details, heard_at } = self.unsaved.take()?;
+        let attempt = self.attempt;
+        Some(Input::ActivityHeartbeat { scheduled_event_id, attempt, details, heard_at })
+    }
+}
