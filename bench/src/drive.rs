@@ -92,6 +92,7 @@ impl Stage {
             arguments: Vec::new(),
             continued_from: None,
             initial_signals: 0,
+            parent: None,
         })
     }
 

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dacapo_model::event::{EventAttributes, HistoryEvent, Marker, WorkflowExecutionStarted};
+use dacapo_model::event::{
+    EventAttributes, HistoryEvent, Marker, ParentExecution, WorkflowExecutionStarted,
+};
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{ChangeId, EventId, OperationId, RequestId, TypeName};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::time::Timestamp;
 
 mod activity;
+mod relations;
 #[cfg(test)]
 mod tests;
 mod updates;
@@ -16,6 +19,7 @@ mod updates;
 pub use self::updates::{UpdateStage, Updates};
 
 pub use self::activity::{ActivityCancel, OpenOutside, PendingActivity};
+pub use self::relations::{Children, ExternalRequest, Externals, PendingChild, PendingExternal};
 
 /// An event that can't follow the ones before it. The history is corrupt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,6 +96,13 @@ pub struct RunState {
     pub activities: BTreeMap<EventId, PendingActivity>,
     /// Timers that have not fired, by their `TimerStarted`.
     pub timers: BTreeMap<EventId, PendingTimer>,
+    /// The run that started it as a child. Known also once it is closed: its
+    /// parent is to be told.
+    pub parent: Option<Box<ParentExecution>>,
+    /// Children that have not closed.
+    pub children: Children,
+    /// Requests to other runs that are not known to have been delivered.
+    pub externals: Externals,
     /// Open operations, by the guest's name.
     operations: BTreeMap<OperationId, EventId>,
     /// The last name the guest gave.
@@ -143,6 +154,9 @@ impl RunState {
             versions: BTreeMap::new(),
             activities: BTreeMap::new(),
             timers: BTreeMap::new(),
+            parent: started.parent.clone(),
+            children: Children::new(),
+            externals: Externals::new(),
             operations: BTreeMap::new(),
             last_operation: OperationId(0),
         }
@@ -290,6 +304,50 @@ impl RunState {
             EventAttributes::WorkflowExecutionOptionsUpdated(options) => {
                 self.module_digest = options.module_digest.unwrap_or(self.module_digest);
             }
+            EventAttributes::StartChildWorkflowExecutionInitiated(initiated) => {
+                self.apply_child_initiated(event, initiated)?;
+            }
+            EventAttributes::StartChildWorkflowExecutionFailed(failed) => {
+                let start = Some(failed.started_operation_id);
+                let end = failed.closed_operation_id;
+                self.apply_child_closed(event, failed.initiated_event_id, start, end)?;
+            }
+            EventAttributes::ChildWorkflowExecutionStarted(started) => {
+                self.apply_child_started(event, started.initiated_event_id, started.operation_id)?;
+            }
+            EventAttributes::ChildWorkflowExecutionCompleted(c) => {
+                self.apply_child_closed(event, c.initiated_event_id, None, c.operation_id)?;
+            }
+            EventAttributes::ChildWorkflowExecutionFailed(c) => {
+                self.apply_child_closed(event, c.initiated_event_id, None, c.operation_id)?;
+            }
+            EventAttributes::ChildWorkflowExecutionCanceled(c) => {
+                self.apply_child_closed(event, c.initiated_event_id, None, c.operation_id)?;
+            }
+            EventAttributes::ChildWorkflowExecutionTimedOut(c) => {
+                self.apply_child_closed(event, c.initiated_event_id, None, c.operation_id)?;
+            }
+            EventAttributes::ChildWorkflowExecutionTerminated(c) => {
+                self.apply_child_closed(event, c.initiated_event_id, None, c.operation_id)?;
+            }
+            EventAttributes::SignalExternalWorkflowExecutionInitiated(initiated) => {
+                self.apply_signal_initiated(event, initiated)?;
+            }
+            EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(initiated) => {
+                self.apply_cancel_initiated(event, initiated)?;
+            }
+            EventAttributes::ExternalWorkflowExecutionSignaled(e) => {
+                self.apply_external_over(event, e.initiated_event_id, e.operation_id)?;
+            }
+            EventAttributes::SignalExternalWorkflowExecutionFailed(e) => {
+                self.apply_external_over(event, e.initiated_event_id, e.operation_id)?;
+            }
+            EventAttributes::ExternalWorkflowExecutionCancelRequested(e) => {
+                self.apply_external_over(event, e.initiated_event_id, e.operation_id)?;
+            }
+            EventAttributes::RequestCancelExternalWorkflowExecutionFailed(e) => {
+                self.apply_external_over(event, e.initiated_event_id, e.operation_id)?;
+            }
         }
         // A command that was recorded shows that the guest got past its fault.
         if self.status == ExecutionStatus::Blocked && is_command(&event.attributes) {
@@ -338,6 +396,8 @@ impl RunState {
         self.status = status;
         self.activities.clear();
         self.timers.clear();
+        self.children.clear();
+        self.externals.clear();
         self.operations.clear();
         self.updates.close();
     }
@@ -370,6 +430,9 @@ pub(crate) fn is_command(attributes: &EventAttributes) -> bool {
             | EventAttributes::TimerStarted { .. }
             | EventAttributes::TimerCanceled { .. }
             | EventAttributes::MarkerRecorded(_)
+            | EventAttributes::StartChildWorkflowExecutionInitiated(_)
+            | EventAttributes::SignalExternalWorkflowExecutionInitiated(_)
+            | EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(_)
             | EventAttributes::WorkflowExecutionCompleted { .. }
             | EventAttributes::WorkflowExecutionFailed { .. }
             | EventAttributes::WorkflowExecutionCanceled { .. }

@@ -8,7 +8,7 @@ use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::AdmittedUpdate;
 
-use crate::state::RunState;
+use crate::state::{Children, Externals, RunState};
 
 /// Events, rows and effects that belong together.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -128,6 +128,24 @@ pub enum Effect {
         /// Its `ActivityTaskScheduled`.
         scheduled_event_id: EventId,
     },
+    /// Start a child.
+    StartChild {
+        /// Its `StartChildWorkflowExecutionInitiated`.
+        initiated_event_id: EventId,
+    },
+    /// Tell another run what this one has to say to it.
+    ReachExternal {
+        /// The event that asked for it.
+        initiated_event_id: EventId,
+    },
+    /// Do with the children what their parent close policies say, since the run
+    /// has closed: the state does not know them any more.
+    LeaveChildren {
+        /// All that were pending.
+        children: Children,
+        /// The requests that were not delivered.
+        externals: Externals,
+    },
     /// The run goes on as a new one, which must start in the same commit.
     ContinueAsNew {
         /// The new run; its id follows from this one's.
@@ -222,6 +240,11 @@ impl Transition {
         }
         let undecided = state.updates.admitted();
         self.updates.extend(undecided.map(|it| UpdateChange::Remove(it.update.id)));
+        if !state.children.is_empty() || !state.externals.is_empty() {
+            let children = std::mem::take(&mut state.children);
+            let externals = std::mem::take(&mut state.externals);
+            self.effects.push(Effect::LeaveChildren { children, externals });
+        }
         self.record(state, now, attributes);
         self.status = Some(StatusChange {
             status: state.status,

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::event::{ActivityOptions, Marker};
+use crate::event::{ActivityOptions, ChildOptions, Marker};
 use crate::failure::Failure;
-use crate::ids::{EventId, OperationId, QueryName, TypeName, UpdateId};
+use crate::ids::{
+    EventId, OperationId, QueryName, RunId, SignalName, TypeName, UpdateId, WorkflowId,
+};
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use crate::update::Update;
@@ -30,6 +32,12 @@ pub enum Command {
         /// Not before then.
         fire_at: Timestamp,
     },
+    /// Start a child.
+    StartChild(Box<StartChild>),
+    /// Send another run a signal.
+    SignalExternal(Box<SignalExternal>),
+    /// Ask another run to cancel.
+    CancelExternal(Box<CancelExternal>),
     /// Give an operation up.
     CancelOperation {
         /// Which one.
@@ -67,6 +75,49 @@ pub enum Command {
     },
     /// The workflow function returned.
     Close(Outcome),
+}
+
+/// A child to start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartChild {
+    /// The guest's name for its start.
+    pub started_operation_id: OperationId,
+    /// The guest's name for its end.
+    pub closed_operation_id: OperationId,
+    /// What it runs.
+    pub workflow_type: TypeName,
+    /// Its argument.
+    pub input: Payload,
+    /// How.
+    pub options: ChildOptions,
+}
+
+/// A signal to another run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignalExternal {
+    /// The guest's name for it.
+    pub operation_id: OperationId,
+    /// Who is to get it.
+    pub workflow_id: WorkflowId,
+    /// A certain run; none means the open one.
+    pub run_id: Option<RunId>,
+    /// What it is about.
+    pub signal_name: SignalName,
+    /// What it says.
+    pub input: Payload,
+}
+
+/// A request to another run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CancelExternal {
+    /// The guest's name for it.
+    pub operation_id: OperationId,
+    /// Who is to be asked.
+    pub workflow_id: WorkflowId,
+    /// A certain run; none means the open one.
+    pub run_id: Option<RunId>,
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// How a workflow function ended.

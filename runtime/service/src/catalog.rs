@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use dacapo_model::code::ErrorCode;
+use dacapo_model::event::ModuleRef;
 use dacapo_model::ids::{ModuleName, NamespaceName, TypeName};
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_store::Store;
@@ -113,6 +114,49 @@ impl Catalog {
             (None, _) => Err(unknown_type(namespace, workflow_type, &candidates)),
         }
     }
+
+    /// The code that a child is pinned to: that of its parent, or the version of
+    /// another module that is named.
+    pub(crate) fn resolve_child(
+        &self,
+        namespace: &NamespaceName,
+        workflow_type: &TypeName,
+        parent: ModuleDigest,
+        module: Option<&ModuleRef>,
+    ) -> Result<ModuleDigest> {
+        let candidates: Versions = match module {
+            None => {
+                let namespaces = self.namespaces.read();
+                let modules = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
+                modules.flatten().find(|module| module.digest == parent).cloned().into_iter()
+            }
+            Some(ModuleRef { name, version: None }) => {
+                return self.resolve(namespace, workflow_type, Some(name));
+            }
+            Some(ModuleRef { name, version: Some(version) }) => {
+                let mut versions = self.versions(namespace, name)?;
+                versions.retain(|module| module.version == *version);
+                if versions.is_empty() {
+                    return Err(unknown_version(namespace, name, *version));
+                }
+                versions.pop().into_iter()
+            }
+        }
+        .collect();
+        let defining =
+            candidates.iter().find(|module| module.definitions.workflows.contains(workflow_type));
+        let defining = defining.map(|module| module.digest);
+        defining.ok_or_else(|| unknown_type(namespace, workflow_type, &candidates))
+    }
+}
+
+fn unknown_version(namespace: &NamespaceName, name: &ModuleName, version: u32) -> ServiceError {
+    ServiceError::new(
+        ErrorCode::ModuleNotFound,
+        format!("module `{name}` in namespace `{namespace}` has no version {version}"),
+    )
+    .with("module", name)
+    .with("version", version)
 }
 
 fn unknown_type(

@@ -27,6 +27,7 @@ pub mod operations;
 mod ownership;
 mod recovery;
 mod registry;
+mod relations;
 mod residency;
 mod run;
 mod runtime;

@@ -10,6 +10,7 @@ use dacapo_engine::state::PendingActivity;
 
 use crate::error::Result;
 use crate::loader;
+use crate::relations::Recovery;
 use crate::run::{self, Loaded, Origin};
 use crate::runtime::Shared;
 
@@ -24,6 +25,7 @@ const OVERDUE_EVENTS_MAX: usize = 200_000;
 /// Reads all open runs, page by page.
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
     let (mut found, mut resumed, mut overdue_events) = (0_usize, 0_usize, 0_usize);
+    let mut relations = Recovery::default();
     let mut after = None;
     loop {
         let page = shared.store.open_executions(after, PAGE).await?;
@@ -39,7 +41,11 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
                 execution.namespace.clone(),
                 execution.workflow_id.clone(),
             );
-            match run::assemble(stored) {
+            let assembled = run::assemble(stored);
+            if let Ok(loaded) = &assembled {
+                relations.add(&run, &loaded.state);
+            }
+            match assembled {
                 Ok(loaded) if has_work(&loaded) => {
                     resumed += 1;
                     if let Some(mailbox) = run.wake() {
@@ -63,6 +69,8 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
         }
     }
     tracing::info!(open_runs = found, resumed, "recovered");
+    shared.recovered.cancel();
+    relations.finish(shared);
     Ok(())
 }
 
@@ -72,7 +80,10 @@ fn has_work(loaded: &Loaded) -> bool {
     let is_work = |activity: &PendingActivity| {
         activity.runs_here() || (activity.cancel.is_some() && activity.open.is_none())
     };
-    loaded.needs_activation || loaded.state.activities.values().any(is_work)
+    loaded.needs_activation
+        || loaded.state.activities.values().any(is_work)
+        || loaded.state.children.values().any(|child| !child.started)
+        || !loaded.state.externals.is_empty()
 }
 
 /// The timer row that should have woken the run before now, if there is one.

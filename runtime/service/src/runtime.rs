@@ -1,7 +1,6 @@
 //! One node, from start to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use dacapo_engine::guest::GuestHost;
 use dacapo_model::limits::Limits;
@@ -19,6 +18,7 @@ use crate::config::ServiceConfig;
 use crate::error::{Result, ServiceError};
 use crate::loader::Loader;
 use crate::registry::Registry;
+use crate::relations::UnderWay;
 use crate::residency::Residency;
 use crate::timers::{self, Timers};
 use crate::{ownership, recovery};
@@ -47,7 +47,10 @@ pub(crate) struct Shared {
     pub(crate) halted: CancellationToken,
     /// Another node has taken over.
     pub(crate) fenced: CancellationToken,
-    recovered: AtomicBool,
+    /// What runs do with each other.
+    pub(crate) under_way: UnderWay,
+    /// All open runs are known.
+    pub(crate) recovered: CancellationToken,
 }
 
 impl Shared {
@@ -96,14 +99,14 @@ impl Runtime {
             stopping: CancellationToken::new(),
             halted: CancellationToken::new(),
             fenced,
-            recovered: AtomicBool::new(false),
+            under_way: UnderWay::default(),
+            recovered: CancellationToken::new(),
             store,
             host,
             clock,
             config,
         });
         recovery::recover(&shared).await?;
-        shared.recovered.store(true, Ordering::SeqCst);
         shared.actors.spawn(timers::run(shared.clone()));
         shared.actors.spawn(ownership::watch(shared.clone()));
         Ok(Arc::new(Self { shared }))
@@ -117,7 +120,7 @@ impl Runtime {
     /// True while the node takes work: it has recovered, still owns its shards,
     /// and is not stopping.
     pub fn is_ready(&self) -> bool {
-        self.shared.recovered.load(Ordering::SeqCst)
+        self.shared.recovered.is_cancelled()
             && !self.shared.stopping.is_cancelled()
             && !self.shared.fenced.is_cancelled()
     }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use dacapo_model::event::HistoryEvent;
-use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::event::{HistoryEvent, ParentExecution};
+use dacapo_model::ids::{EventId, RunId, RunKey};
 use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::history::HistoryStore;
@@ -70,8 +70,7 @@ impl HistoryStore for PostgresStore {
 
     async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
         let mut histories = vec![Vec::new(); keys.len()];
-        let hashes: Vec<i32> = keys.iter().map(|key| key.hash.0).collect();
-        let run_ids: Vec<Uuid> = keys.iter().map(|key| key.run_id.0).collect();
+        let (hashes, run_ids) = columns(keys);
         let rows =
             sqlx::query_file!("queries/load_histories.sql", &hashes, &run_ids, i64::from(limit))
                 .fetch_all(self.statement())
@@ -94,4 +93,45 @@ impl HistoryStore for PostgresStore {
         }
         Ok(histories)
     }
+
+    async fn last_events(&self, keys: &[RunKey]) -> Result<Vec<Option<HistoryEvent>>> {
+        let mut events = vec![None; keys.len()];
+        let (hashes, run_ids) = columns(keys);
+        let rows = sqlx::query_file!("queries/last_events.sql", &hashes, &run_ids)
+            .fetch_all(self.statement())
+            .await
+            .map_err(error::on(TABLE))?;
+        for row in rows {
+            // Positions count from 1.
+            let at = usize::try_from(row.position - 1).unwrap_or(usize::MAX);
+            let event = EventRow {
+                event_id: row.event_id,
+                event_type: row.event_type,
+                event_time: row.event_time,
+                attributes: row.attributes,
+                payload: row.payload,
+            };
+            events[at] = Some(event.into_event(keys[at])?);
+        }
+        Ok(events)
+    }
+
+    async fn find_parents(&self, keys: &[RunKey]) -> Result<Vec<(RunId, ParentExecution)>> {
+        let (hashes, run_ids) = columns(keys);
+        sqlx::query_file!("queries/find_parents.sql", &hashes, &run_ids)
+            .fetch_all(self.statement())
+            .await
+            .map_err(error::on(TABLE))?
+            .into_iter()
+            .map(|row| {
+                let name = RowName { table: TABLE, key: &row.run_id };
+                Ok((RunId(row.run_id), name.json_text("attributes", &row.parent)?))
+            })
+            .collect()
+    }
+}
+
+/// Keys as the arrays that a statement takes.
+fn columns(keys: &[RunKey]) -> (Vec<i32>, Vec<Uuid>) {
+    keys.iter().map(|key| (key.hash.0, key.run_id.0)).unzip()
 }

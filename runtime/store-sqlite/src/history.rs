@@ -1,8 +1,8 @@
 //! Reading histories.
 
 use async_trait::async_trait;
-use dacapo_model::event::HistoryEvent;
-use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::event::{HistoryEvent, ParentExecution};
+use dacapo_model::ids::{EventId, RunId, RunKey};
 use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::history::HistoryStore;
@@ -87,5 +87,35 @@ impl HistoryStore for SqliteStore {
             histories.push(self.load_history(key, EventId::FIRST, limit).await?);
         }
         Ok(histories)
+    }
+
+    async fn last_events(&self, keys: &[RunKey]) -> Result<Vec<Option<HistoryEvent>>> {
+        let mut events = Vec::with_capacity(keys.len());
+        for &key in keys {
+            events.push(self.last_event(key).await?);
+        }
+        Ok(events)
+    }
+
+    async fn find_parents(&self, keys: &[RunKey]) -> Result<Vec<(RunId, ParentExecution)>> {
+        let mut parents = Vec::new();
+        for key in keys {
+            let parent = sqlx::query_scalar!(
+                r#"SELECT attributes ->> '$.parent' AS "parent!: String"
+                   FROM history_events
+                   WHERE workflow_hash = ? AND run_id = ? AND event_id = 1
+                     AND attributes ->> '$.parent' IS NOT NULL"#,
+                key.hash.0,
+                key.run_id.0
+            )
+            .fetch_optional(self.statement())
+            .await
+            .map_err(error::on(TABLE))?;
+            if let Some(parent) = parent {
+                let row = RowName { table: TABLE, key };
+                parents.push((key.run_id, row.json_text("attributes", &parent)?));
+            }
+        }
+        Ok(parents)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dacapo_model::event::HistoryEvent;
+use dacapo_model::event::{HistoryEvent, ParentExecution};
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, NamespaceName, RequestId, RunId, RunKey, WorkflowId};
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
@@ -45,6 +45,10 @@ pub enum Operation {
     LastEvent,
     /// Of [`HistoryStore`].
     LoadHistories,
+    /// Of [`HistoryStore`].
+    LastEvents,
+    /// Of [`HistoryStore`].
+    FindParents,
     /// Of [`ModuleStore`].
     PutModule,
     /// Of [`ModuleStore`].
@@ -257,6 +261,14 @@ impl HistoryStore for FaultyStore {
     async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
         self.call(Operation::LoadHistories, async |_| self.inner.load_histories(keys, limit).await)
             .await
+    }
+
+    async fn last_events(&self, keys: &[RunKey]) -> Result<Vec<Option<HistoryEvent>>> {
+        self.call(Operation::LastEvents, async |_| self.inner.last_events(keys).await).await
+    }
+
+    async fn find_parents(&self, keys: &[RunKey]) -> Result<Vec<(RunId, ParentExecution)>> {
+        self.call(Operation::FindParents, async |_| self.inner.find_parents(keys).await).await
     }
 }
 

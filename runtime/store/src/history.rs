@@ -1,8 +1,8 @@
 //! Histories (`history_events`). Written only by commits; never changed.
 
 use async_trait::async_trait;
-use dacapo_model::event::HistoryEvent;
-use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::event::{HistoryEvent, ParentExecution};
+use dacapo_model::ids::{EventId, RunId, RunKey};
 
 use crate::error::Result;
 
@@ -25,4 +25,12 @@ pub trait HistoryStore: Send + Sync {
     /// `limit` events of each; in the order of `keys`. Where many runs are read,
     /// one statement per run would be too many.
     async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>>;
+
+    /// The last events of several runs, in the order of `keys`; none for an
+    /// unknown run.
+    async fn last_events(&self, keys: &[RunKey]) -> Result<Vec<Option<HistoryEvent>>>;
+
+    /// The parents of those of several runs that are children, in no order. Reads
+    /// no inputs, which may be large.
+    async fn find_parents(&self, keys: &[RunKey]) -> Result<Vec<(RunId, ParentExecution)>>;
 }

@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dacapo_model::event::HistoryEvent;
+use dacapo_model::event::{EventAttributes, HistoryEvent, ParentExecution};
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{
     EventId, NamespaceName, RequestId, RunId, RunKey, WorkflowHash, WorkflowId,
@@ -329,6 +329,29 @@ impl HistoryStore for MemoryStore {
                 events.take(at_most(limit)).map(|(_, event)| event.clone()).collect()
             };
             keys.iter().map(history).collect()
+        }))
+    }
+
+    async fn last_events(&self, keys: &[RunKey]) -> Result<Vec<Option<HistoryEvent>>> {
+        Ok(self.read(|state| {
+            let last = |&key: &RunKey| {
+                let mut events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
+                events.next_back().map(|(_, event)| event.clone())
+            };
+            keys.iter().map(last).collect()
+        }))
+    }
+
+    async fn find_parents(&self, keys: &[RunKey]) -> Result<Vec<(RunId, ParentExecution)>> {
+        Ok(self.read(|state| {
+            let parent = |key: &RunKey| match &state.events.get(&(*key, EventId::FIRST))?.attributes
+            {
+                EventAttributes::WorkflowExecutionStarted(started) => {
+                    Some((key.run_id, started.parent.as_deref()?.clone()))
+                }
+                _ => None,
+            };
+            keys.iter().filter_map(parent).collect()
         }))
     }
 }

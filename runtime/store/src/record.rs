@@ -140,6 +140,12 @@ impl RowName<'_> {
         serde_json::from_value(json).map_err(|error| self.corrupt(column, error))
     }
 
+    /// Reads a part of the JSON text of a column.
+    pub fn json_text<T: DeserializeOwned>(&self, column: &'static str, text: &str) -> Result<T> {
+        let json = serde_json::from_str(text).map_err(|error| self.corrupt(column, error))?;
+        self.json(column, json)
+    }
+
     /// Reads an event: what [`event_to_json`] wrote, its type and its payload.
     pub fn event(
         &self,

@@ -7,6 +7,17 @@ use dacapo_service::operations;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::attributes::child::{
+    ChildWorkflowExecutionCanceled, ChildWorkflowExecutionCompleted, ChildWorkflowExecutionFailed,
+    ChildWorkflowExecutionStarted, ChildWorkflowExecutionTerminated,
+    ChildWorkflowExecutionTimedOut, StartChildWorkflowExecutionFailed,
+    StartChildWorkflowExecutionInitiated,
+};
+use super::attributes::external::{
+    ExternalWorkflowExecutionCancelRequested, ExternalWorkflowExecutionSignaled,
+    RequestCancelExternalWorkflowExecutionFailed, RequestCancelExternalWorkflowExecutionInitiated,
+    SignalExternalWorkflowExecutionFailed, SignalExternalWorkflowExecutionInitiated,
+};
 use super::attributes::{
     ActivityTaskCancelRequested, ActivityTaskCanceled, ActivityTaskCompleted,
     ActivityTaskControlled, ActivityTaskFailed, ActivityTaskScheduled, ActivityTaskStarted,
@@ -104,6 +115,36 @@ pub(crate) enum EventAttributes {
     MarkerRecorded(MarkerRecorded),
     /// Someone changed how the run is executed.
     WorkflowExecutionOptionsUpdated(WorkflowExecutionOptionsUpdated),
+    /// A child is to start.
+    StartChildWorkflowExecutionInitiated(Box<StartChildWorkflowExecutionInitiated>),
+    /// A child could not start.
+    StartChildWorkflowExecutionFailed(StartChildWorkflowExecutionFailed),
+    /// A child has started.
+    ChildWorkflowExecutionStarted(ChildWorkflowExecutionStarted),
+    /// A child completed.
+    ChildWorkflowExecutionCompleted(ChildWorkflowExecutionCompleted),
+    /// A child failed.
+    ChildWorkflowExecutionFailed(ChildWorkflowExecutionFailed),
+    /// A child ended because it was asked to.
+    ChildWorkflowExecutionCanceled(ChildWorkflowExecutionCanceled),
+    /// A child ran out of its time.
+    ChildWorkflowExecutionTimedOut(ChildWorkflowExecutionTimedOut),
+    /// A child was ended from outside.
+    ChildWorkflowExecutionTerminated(ChildWorkflowExecutionTerminated),
+    /// Another run is to be sent a signal.
+    SignalExternalWorkflowExecutionInitiated(Box<SignalExternalWorkflowExecutionInitiated>),
+    /// Another run has recorded a signal of this one.
+    ExternalWorkflowExecutionSignaled(ExternalWorkflowExecutionSignaled),
+    /// A signal could not be sent.
+    SignalExternalWorkflowExecutionFailed(SignalExternalWorkflowExecutionFailed),
+    /// Another run is to be asked to cancel.
+    RequestCancelExternalWorkflowExecutionInitiated(
+        Box<RequestCancelExternalWorkflowExecutionInitiated>,
+    ),
+    /// Another run has recorded a request of this one to cancel.
+    ExternalWorkflowExecutionCancelRequested(ExternalWorkflowExecutionCancelRequested),
+    /// Another run could not be asked to cancel.
+    RequestCancelExternalWorkflowExecutionFailed(RequestCancelExternalWorkflowExecutionFailed),
 }
 
 impl From<operations::HistoryPage> for HistoryPage {
@@ -266,6 +307,48 @@ impl From<Model> for EventAttributes {
             Model::MarkerRecorded(marker) => Self::MarkerRecorded(marker.into()),
             Model::WorkflowExecutionOptionsUpdated(options) => {
                 Self::WorkflowExecutionOptionsUpdated(options.into())
+            }
+            Model::StartChildWorkflowExecutionInitiated(it) => {
+                Self::StartChildWorkflowExecutionInitiated(Box::new((*it).into()))
+            }
+            Model::StartChildWorkflowExecutionFailed(it) => {
+                Self::StartChildWorkflowExecutionFailed(it.into())
+            }
+            Model::ChildWorkflowExecutionStarted(it) => {
+                Self::ChildWorkflowExecutionStarted(it.into())
+            }
+            Model::ChildWorkflowExecutionCompleted(it) => {
+                Self::ChildWorkflowExecutionCompleted(it.into())
+            }
+            Model::ChildWorkflowExecutionFailed(it) => {
+                Self::ChildWorkflowExecutionFailed(it.into())
+            }
+            Model::ChildWorkflowExecutionCanceled(it) => {
+                Self::ChildWorkflowExecutionCanceled(it.into())
+            }
+            Model::ChildWorkflowExecutionTimedOut(it) => {
+                Self::ChildWorkflowExecutionTimedOut(it.into())
+            }
+            Model::ChildWorkflowExecutionTerminated(it) => {
+                Self::ChildWorkflowExecutionTerminated(it.into())
+            }
+            Model::SignalExternalWorkflowExecutionInitiated(it) => {
+                Self::SignalExternalWorkflowExecutionInitiated(Box::new((*it).into()))
+            }
+            Model::ExternalWorkflowExecutionSignaled(it) => {
+                Self::ExternalWorkflowExecutionSignaled(it.into())
+            }
+            Model::SignalExternalWorkflowExecutionFailed(it) => {
+                Self::SignalExternalWorkflowExecutionFailed(it.into())
+            }
+            Model::RequestCancelExternalWorkflowExecutionInitiated(it) => {
+                Self::RequestCancelExternalWorkflowExecutionInitiated(Box::new((*it).into()))
+            }
+            Model::ExternalWorkflowExecutionCancelRequested(it) => {
+                Self::ExternalWorkflowExecutionCancelRequested(it.into())
+            }
+            Model::RequestCancelExternalWorkflowExecutionFailed(it) => {
+                Self::RequestCancelExternalWorkflowExecutionFailed(it.into())
             }
         }
     }

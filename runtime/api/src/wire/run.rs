@@ -1,15 +1,18 @@
 //! Runs: their summary, their description, and lists of them.
 
-use std::collections::BTreeMap;
-
+use dacapo_model::event::ParentExecution;
 use dacapo_model::execution::{self, Execution, ExecutionStatus};
-use dacapo_model::ids::{ChangeId, EventId, OperationId, RequestId, RunId, TypeName, WorkflowId};
+use dacapo_model::ids::{
+    ChangeId, EventId, OperationId, RequestId, RunId, SignalName, TypeName, WorkflowId,
+};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::time::Timestamp;
 use dacapo_service::operations;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
+use super::attributes::child::{Parent, ParentClosePolicy};
 use super::failure::Failure;
 use super::mirror::mirror;
 use super::payload::{self, RawJson};
@@ -102,6 +105,9 @@ pub(crate) struct RunSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     closed_at: Option<Timestamp>,
+    /// The run that started it as a child.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<Parent>,
 }
 
 /// Everything that is known of a run without its history.
@@ -121,6 +127,64 @@ pub(crate) struct RunDescription {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = BTreeMap<String, u32>)]
     versions: BTreeMap<ChangeId, u32>,
+    /// Children that have not closed, in the order they were asked for.
+    pending_children: Vec<PendingChild>,
+    /// Requests to other runs that are under way, in the order they were made.
+    pending_externals: Vec<PendingExternal>,
+}
+
+/// A child that has not closed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PendingChild {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    #[schema(value_type = u64)]
+    initiated_event_id: EventId,
+    /// The workflow's name for its end.
+    #[schema(value_type = u32)]
+    operation_id: OperationId,
+    /// Its name.
+    #[schema(value_type = String)]
+    workflow_id: WorkflowId,
+    /// Its first run.
+    #[schema(value_type = String, format = "uuid")]
+    run_id: RunId,
+    /// What runs.
+    #[schema(value_type = String)]
+    workflow_type: TypeName,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    initiated_at: Timestamp,
+    /// Whether it is known to have started.
+    started: bool,
+    /// Whether it was asked to cancel.
+    cancel_requested: bool,
+    /// What becomes of it when this run closes.
+    parent_close_policy: ParentClosePolicy,
+}
+
+/// A request to another run that is under way.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PendingExternal {
+    /// The event that asked for it.
+    #[schema(value_type = u64)]
+    initiated_event_id: EventId,
+    /// The workflow's name for it; of a child, that for its end.
+    #[schema(value_type = u32)]
+    operation_id: OperationId,
+    /// Who is to get it.
+    #[schema(value_type = String)]
+    workflow_id: WorkflowId,
+    /// A certain run; absent if the open one is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    run_id: Option<RunId>,
+    /// The signal's name; absent if it is a request to cancel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    signal_name: Option<SignalName>,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    initiated_at: Timestamp,
 }
 
 /// An activity without an outcome.
@@ -222,7 +286,15 @@ impl From<Execution> for RunSummary {
             request_id: run.request_id,
             started_at: run.started_at,
             closed_at: run.closed_at,
+            parent: None,
         }
+    }
+}
+
+impl RunSummary {
+    /// The summary of a run that may be a child.
+    pub(crate) fn new(run: Execution, parent: Option<ParentExecution>) -> Self {
+        Self { parent: parent.map(Parent::from), ..run.into() }
     }
 }
 
@@ -230,13 +302,46 @@ impl From<operations::RunDescription> for RunDescription {
     fn from(description: operations::RunDescription) -> Self {
         let activities = description.pending_activities.into_iter();
         let timers = description.pending_timers.into_iter();
+        let children = description.pending_children.into_iter();
+        let externals = description.pending_externals.into_iter();
         Self {
-            run: description.execution.into(),
+            run: RunSummary::new(description.execution, description.parent),
             history_length: description.history_length,
             cancel_requested: description.cancel_requested,
             pending_activities: activities.map(PendingActivity::from).collect(),
             pending_timers: timers.map(PendingTimer::from).collect(),
             versions: description.versions,
+            pending_children: children.map(PendingChild::from).collect(),
+            pending_externals: externals.map(PendingExternal::from).collect(),
+        }
+    }
+}
+
+impl From<operations::ChildDescription> for PendingChild {
+    fn from(child: operations::ChildDescription) -> Self {
+        Self {
+            initiated_event_id: child.initiated_event_id,
+            operation_id: child.operation_id,
+            workflow_id: child.workflow_id,
+            run_id: child.run_id,
+            workflow_type: child.workflow_type,
+            initiated_at: child.initiated_at,
+            started: child.started,
+            cancel_requested: child.cancel_requested,
+            parent_close_policy: child.parent_close_policy.into(),
+        }
+    }
+}
+
+impl From<operations::ExternalDescription> for PendingExternal {
+    fn from(external: operations::ExternalDescription) -> Self {
+        Self {
+            initiated_event_id: external.initiated_event_id,
+            operation_id: external.operation_id,
+            workflow_id: external.workflow_id,
+            run_id: external.run_id,
+            signal_name: external.signal_name,
+            initiated_at: external.initiated_at,
         }
     }
 }

@@ -119,6 +119,18 @@ pub struct Run {
     /// When it closed.
     #[serde(default)]
     pub closed_at: Option<String>,
+    /// The run that started it as a child.
+    #[serde(default)]
+    pub parent: Option<Parent>,
+}
+
+/// The run that started another as its child.
+#[derive(Debug, Deserialize)]
+pub struct Parent {
+    /// The caller's name for it.
+    pub workflow_id: String,
+    /// The run.
+    pub run_id: String,
 }
 
 /// One page of runs.
@@ -150,6 +162,39 @@ pub struct RunDescription {
     pub pending_activities: Vec<PendingActivity>,
     /// Timers that have not fired.
     pub pending_timers: Vec<PendingTimer>,
+    /// Children that have not closed.
+    #[serde(default)]
+    pub pending_children: Vec<PendingChild>,
+    /// Requests to other runs that are under way.
+    #[serde(default)]
+    pub pending_externals: Vec<PendingExternal>,
+}
+
+/// A child that has not closed.
+#[derive(Debug, Deserialize)]
+pub struct PendingChild {
+    /// Its event.
+    pub initiated_event_id: u64,
+    /// Its name.
+    pub workflow_id: String,
+    /// What runs.
+    pub workflow_type: String,
+    /// Whether it is known to have started.
+    pub started: bool,
+    /// Whether it was asked to cancel.
+    pub cancel_requested: bool,
+}
+
+/// A request to another run that is under way.
+#[derive(Debug, Deserialize)]
+pub struct PendingExternal {
+    /// Its event.
+    pub initiated_event_id: u64,
+    /// Who is to get it.
+    pub workflow_id: String,
+    /// The signal's name; none for a request to cancel.
+    #[serde(default)]
+    pub signal_name: Option<String>,
 }
 
 /// Why a run's code can't go on.
@@ -217,6 +262,11 @@ impl Event {
     /// An attribute, if it is there and of this type.
     pub fn attribute<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Option<T> {
         serde_json::from_str(self.attributes.get(name)?.get()).ok()
+    }
+
+    /// True for what happens to a child, and not for what it is told.
+    pub fn is_about_child(&self) -> bool {
+        self.event_type.contains("ChildWorkflowExecution")
     }
 
     /// True for the last event of a history.

@@ -42,6 +42,7 @@ pub(super) fn start_attributes() -> WorkflowExecutionStarted {
         arguments: Vec::new(),
         continued_from: None,
         initial_signals: 0,
+        parent: None,
     }
 }
 

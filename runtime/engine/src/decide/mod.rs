@@ -4,6 +4,8 @@ mod activity;
 mod activity_control;
 mod activity_open;
 mod cancel;
+mod child;
+mod external;
 mod fault;
 #[cfg(test)]
 mod fixtures;
@@ -29,6 +31,7 @@ use dacapo_model::update::Update;
 
 pub use self::activity::PAUSED;
 pub use self::activity_open::{find as find_activity, not_in_time};
+pub use self::child::{ChildOutcome, FromParent, implied};
 pub use self::start::start;
 use crate::state::RunState;
 use crate::transition::Transition;
@@ -126,6 +129,41 @@ pub enum Input {
     TimerDue {
         /// The event the row belongs to.
         event_id: EventId,
+    },
+    /// A child has started.
+    ChildStarted {
+        /// Its `StartChildWorkflowExecutionInitiated`.
+        initiated_event_id: EventId,
+    },
+    /// A child can't start.
+    ChildStartFailed {
+        /// Its `StartChildWorkflowExecutionInitiated`.
+        initiated_event_id: EventId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A child has closed. See [`implied`].
+    ChildClosed {
+        /// Its `StartChildWorkflowExecutionInitiated`.
+        initiated_event_id: EventId,
+        /// How.
+        outcome: ChildOutcome,
+    },
+    /// Another run has recorded what it was asked, or can't.
+    ExternalReached {
+        /// The event that asked for it.
+        initiated_event_id: EventId,
+        /// Why it can't, if so.
+        outcome: Result<(), Failure>,
+    },
+    /// The parent of this run tells it something.
+    FromParent {
+        /// The parent.
+        parent_run_id: RunId,
+        /// The `StartChildWorkflowExecutionInitiated` of the child it means.
+        initiated_event_id: EventId,
+        /// What.
+        message: FromParent,
     },
     /// The guest ran until it waited or ended.
     GuestTurn {
@@ -232,6 +270,9 @@ pub enum Refusal {
         /// How many are allowed.
         max: u64,
     },
+    /// It is for a child of another run.
+    #[error("the run is not the child that is meant")]
+    NotTheChild,
     /// Only a blocked run can be tried again.
     #[error("the run is not blocked")]
     NotBlocked,
@@ -282,6 +323,21 @@ pub fn decide(
             activity_control::control(state, operation_id, control, reason, now, limits)
         }
         Input::TimerDue { event_id } => timer::due(state, event_id, now),
+        Input::ChildStarted { initiated_event_id } => {
+            child::started(state, initiated_event_id, now)
+        }
+        Input::ChildStartFailed { initiated_event_id, failure } => {
+            child::start_failed(state, initiated_event_id, failure, now)
+        }
+        Input::ChildClosed { initiated_event_id, outcome } => {
+            child::closed(state, initiated_event_id, outcome, now)
+        }
+        Input::ExternalReached { initiated_event_id, outcome } => {
+            external::reached(state, initiated_event_id, outcome, now)
+        }
+        Input::FromParent { parent_run_id, initiated_event_id, message } => {
+            child::hear(state, parent_run_id, initiated_event_id, message, now)
+        }
         Input::GuestTurn { run_id, commands } => {
             Ok(turn::turn(state, run_id, commands, now, limits))
         }

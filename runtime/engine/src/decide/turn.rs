@@ -1,5 +1,6 @@
 //! The guest ran until it waited or ended: its commands become events.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dacapo_model::code::ErrorCode;
@@ -12,8 +13,8 @@ use dacapo_model::time::Timestamp;
 use uuid::Uuid;
 
 use super::fault::fault;
-use super::update;
-use crate::state::RunState;
+use super::{child, external, update};
+use crate::state::{PendingChild, RunState};
 use crate::transition::{Effect, TimerChange, Transition};
 
 /// Records all commands, or blocks the run and records none of them.
@@ -40,6 +41,7 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
     let mut events = state.next_event_id.0 - 1;
     let mut open = state.open_operations();
     let mut open_peak = 0;
+    let mut new_children = BTreeSet::new();
     for command in commands {
         events += u64::from(!matches!(command, Command::Publish { .. }));
         match command {
@@ -48,10 +50,22 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
                 open += 1;
                 open_peak = open_peak.max(open);
             }
-            Command::StartTimer { .. } => {
+            Command::StartTimer { .. }
+            | Command::SignalExternal(_)
+            | Command::CancelExternal(_) => {
                 open += 1;
                 open_peak = open_peak.max(open);
             }
+            // Its start and its end.
+            Command::StartChild(child) => {
+                new_children.insert(child.closed_operation_id);
+                open += 2;
+                open_peak = open_peak.max(open);
+            }
+            // Giving a child up leaves it pending.
+            Command::CancelOperation { operation_id }
+                if new_children.contains(operation_id)
+                    || open_child(state, *operation_id).is_some() => {}
             Command::CancelOperation { .. } => open = open.saturating_sub(1),
             Command::AcceptUpdate { .. }
             | Command::CompleteUpdate { .. }
@@ -121,6 +135,13 @@ fn record(
             );
             transition.timers.push(TimerChange::SetTimer { event_id, fire_at });
         }
+        Command::StartChild(command) => child::initiate(transition, state, run_id, *command, now),
+        Command::SignalExternal(command) => {
+            external::initiate_signal(transition, state, *command, now);
+        }
+        Command::CancelExternal(command) => {
+            external::initiate_cancel(transition, state, *command, now);
+        }
         Command::CancelOperation { operation_id } => {
             // The cursor asks only for what is open.
             if let Some(event_id) = state.open_event(operation_id) {
@@ -152,6 +173,15 @@ fn is_at_most_once(options: &ActivityOptions) -> bool {
     options.retry.maximum_attempts == 1
 }
 
+/// The child that an open operation belongs to, if it belongs to one.
+fn open_child(state: &RunState, operation_id: OperationId) -> Option<&PendingChild> {
+    // Most runs have none: they need not look their operations up.
+    if state.children.is_empty() {
+        return None;
+    }
+    state.children.get(&state.open_event(operation_id)?)
+}
+
 fn cancel(
     transition: &mut Transition,
     state: &mut RunState,
@@ -159,7 +189,9 @@ fn cancel(
     event_id: EventId,
     now: Timestamp,
 ) {
-    if let Some(activity) = state.activities.get(&event_id) {
+    if open_child(state, operation_id).is_some() {
+        child::request_cancel(transition, state, event_id, now);
+    } else if let Some(activity) = state.activities.get(&event_id) {
         if activity.has_row {
             transition.timers.push(TimerChange::Clear { event_id });
         }

@@ -9,6 +9,7 @@ use dacapo_model::time::Timestamp;
 
 use super::live::Live;
 use super::operation::{Operation, cancelled};
+use super::relations::GivingUp;
 use super::report::mismatch;
 use super::{Answer, Arrival, CallError, Cancel, Cursor, Delivery, Waiting};
 
@@ -43,15 +44,34 @@ impl Cursor {
         Ok(operation_id)
     }
 
-    /// Gives an operation up. No effect if its outcome is there already.
+    /// Gives an operation up. No effect if its outcome is there already. One that
+    /// waits for the cancellation of a child goes on until that is there.
     pub fn cancel(&mut self, operation_id: OperationId) -> Result<(), CallError> {
         self.check_undisturbed(|| format!("cancelled operation {operation_id}"))?;
         // Whether the outcome is there is known once what this call would
         // overtake has been overtaken.
         self.overtake();
-        let operation =
-            self.operation_mut(operation_id).ok_or(CallError::UnknownOperation(operation_id))?;
-        if std::mem::replace(operation, Operation::Over) == Operation::Open {
+        if self.operation_mut(operation_id).is_none() {
+            return Err(CallError::UnknownOperation(operation_id));
+        }
+        let giving_up = self.giving_up(operation_id);
+        let Some(operation) = self.operation_mut(operation_id) else {
+            return Ok(());
+        };
+        let is_open = matches!(operation, Operation::Open);
+        let recorded = match giving_up {
+            GivingUp::Recorded => {
+                *operation = Operation::Over;
+                is_open
+            }
+            GivingUp::Unrecorded => {
+                *operation = Operation::Over;
+                false
+            }
+            GivingUp::GoesOn => is_open,
+            GivingUp::GoesOnAlready => false,
+        };
+        if recorded {
             self.emit(Command::CancelOperation { operation_id })?;
         }
         Ok(())
@@ -99,7 +119,10 @@ impl Cursor {
                     if matches!(self.cancel, Cancel::Requested { .. }) {
                         self.cancel = Cancel::Delivered;
                         self.cancel(operation_id)?;
-                        return Ok(Answer::Ready(Err(cancelled())));
+                        if matches!(self.operation_mut(operation_id), Some(Operation::Over)) {
+                            return Ok(Answer::Ready(Err(cancelled())));
+                        }
+                        continue;
                     }
                     if self.deliver_next(Waiting::Operation(operation_id))? == Answer::Blocked {
                         return Ok(Answer::Blocked);
@@ -156,7 +179,7 @@ impl Cursor {
         self.closed
     }
 
-    fn open_operation(&mut self) -> OperationId {
+    pub(super) fn open_operation(&mut self) -> OperationId {
         self.operations.push(Operation::Open);
         // Pending operations are limited far below this; the guest's fuel ends
         // long before it has made four billion calls.
@@ -198,7 +221,9 @@ impl Cursor {
         if !matches!(operation, Operation::Ready(_)) {
             return None;
         }
-        match std::mem::replace(operation, Operation::Over) {
+        let taken = std::mem::replace(operation, Operation::Over);
+        self.forget_relation(operation_id);
+        match taken {
             Operation::Ready(outcome) => Some(*outcome),
             Operation::Open | Operation::Ended | Operation::Over => None,
         }

@@ -6,6 +6,7 @@ use dacapo_model::update::Update;
 
 use super::live::{Live, Origin};
 use super::operation::{Operation, ended_operation, outcome_of};
+use super::relations::ended_relations;
 use super::report::{command_mismatch, describe_command, mismatch};
 use super::{Answer, Arrival, CallError, Cancel, Cursor, Waiting};
 
@@ -32,7 +33,18 @@ fn role(attributes: &EventAttributes) -> Role {
         | EventAttributes::ActivityTaskFailed { .. }
         | EventAttributes::ActivityTaskTimedOut { .. }
         | EventAttributes::ActivityTaskCanceled { failure: Some(_), .. }
-        | EventAttributes::TimerFired { .. } => Role::Input,
+        | EventAttributes::TimerFired { .. }
+        | EventAttributes::StartChildWorkflowExecutionFailed(_)
+        | EventAttributes::ChildWorkflowExecutionStarted(_)
+        | EventAttributes::ChildWorkflowExecutionCompleted(_)
+        | EventAttributes::ChildWorkflowExecutionFailed(_)
+        | EventAttributes::ChildWorkflowExecutionCanceled(_)
+        | EventAttributes::ChildWorkflowExecutionTimedOut(_)
+        | EventAttributes::ChildWorkflowExecutionTerminated(_)
+        | EventAttributes::ExternalWorkflowExecutionSignaled(_)
+        | EventAttributes::SignalExternalWorkflowExecutionFailed(_)
+        | EventAttributes::ExternalWorkflowExecutionCancelRequested(_)
+        | EventAttributes::RequestCancelExternalWorkflowExecutionFailed(_) => Role::Input,
         EventAttributes::ActivityTaskScheduled { .. }
         | EventAttributes::WorkflowExecutionUpdateCompleted(_)
         | EventAttributes::ActivityTaskCanceled { failure: None, .. }
@@ -40,6 +52,9 @@ fn role(attributes: &EventAttributes) -> Role {
         | EventAttributes::TimerStarted { .. }
         | EventAttributes::TimerCanceled { .. }
         | EventAttributes::MarkerRecorded(_)
+        | EventAttributes::StartChildWorkflowExecutionInitiated(_)
+        | EventAttributes::SignalExternalWorkflowExecutionInitiated(_)
+        | EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(_)
         | EventAttributes::WorkflowExecutionCompleted { .. }
         | EventAttributes::WorkflowExecutionFailed { .. }
         | EventAttributes::WorkflowExecutionCanceled { .. }
@@ -87,11 +102,13 @@ impl Cursor {
         while let Some(event) = self.history.front() {
             match role(&event.attributes) {
                 Role::Input if self.overtaking => {
-                    let ended = ended_operation(&event.attributes);
-                    if let Some(operation @ Operation::Open) =
-                        ended.and_then(|operation_id| self.operation_mut(operation_id))
-                    {
-                        *operation = Operation::Ended;
+                    let [other, another] = ended_relations(&event.attributes);
+                    let ended = [ended_operation(&event.attributes), other, another];
+                    for operation_id in ended.into_iter().flatten() {
+                        if let Some(operation @ Operation::Open) = self.operation_mut(operation_id)
+                        {
+                            *operation = Operation::Ended;
+                        }
                     }
                     let input = self.history.pop_front();
                     self.overtaken.extend(input);
@@ -192,16 +209,14 @@ impl Cursor {
                 self.live = Live::Undecided { update, origin: Origin::History(event.id) };
                 self.arrivals.push_back(Arrival::Update);
             }
-            attributes => {
-                let operation_id = ended_operation(&attributes);
-                if let (Some(operation_id), Some(outcome)) = (operation_id, outcome_of(attributes))
-                    && let Some(operation @ (Operation::Open | Operation::Ended)) =
-                        self.operation_mut(operation_id)
-                {
-                    *operation = Operation::Ready(Box::new(outcome));
-                    self.arrivals.push_back(Arrival::Outcome(operation_id));
+            attributes => match ended_operation(&attributes) {
+                Some(operation_id) => {
+                    if let Some(outcome) = outcome_of(attributes) {
+                        self.end(operation_id, outcome);
+                    }
                 }
-            }
+                None => self.deliver_relation(attributes),
+            },
         }
     }
 
@@ -234,6 +249,9 @@ fn guest_bytes(command: &Command) -> usize {
         ) => value.len(),
         Command::CompleteUpdate { outcome: Ok(result), .. } => result.len(),
         Command::CompleteUpdate { outcome: Err(failure), .. } => failure.details_len(),
+        Command::StartChild(child) => child.input.len(),
+        Command::SignalExternal(signal) => signal.input.len(),
+        Command::CancelExternal(request) => request.reason.len(),
         // Of what is published, all that there is together is limited.
         Command::Publish { .. }
         | Command::AcceptUpdate { .. }
@@ -268,6 +286,40 @@ fn matches(command: &Command, attributes: &EventAttributes) -> bool {
                 fire_at: recorded_time,
             },
         ) => operation_id == recorded_operation && fire_at == recorded_time,
+        (
+            Command::StartChild(child),
+            EventAttributes::StartChildWorkflowExecutionInitiated(recorded),
+        ) => {
+            child.started_operation_id == recorded.started_operation_id
+                && child.closed_operation_id == recorded.closed_operation_id
+                && child.workflow_type == recorded.workflow_type
+                && child.input == recorded.input
+                && child.options == recorded.options
+        }
+        (
+            Command::SignalExternal(signal),
+            EventAttributes::SignalExternalWorkflowExecutionInitiated(recorded),
+        ) => {
+            signal.operation_id == recorded.operation_id
+                && signal.workflow_id == recorded.workflow_id
+                && signal.run_id == recorded.run_id
+                && signal.signal_name == recorded.signal_name
+                && signal.input == recorded.input
+        }
+        (
+            Command::CancelExternal(request),
+            EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(recorded),
+        ) => {
+            recorded.child_initiated_event_id.is_none()
+                && request.operation_id == recorded.operation_id
+                && request.workflow_id == recorded.workflow_id
+                && request.run_id == recorded.run_id
+                && request.reason == recorded.reason
+        }
+        (
+            Command::CancelOperation { operation_id },
+            EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(recorded),
+        ) => recorded.child_initiated_event_id.is_some() && *operation_id == recorded.operation_id,
         (
             Command::CancelOperation { operation_id },
             EventAttributes::ActivityTaskCanceled { operation_id: recorded, failure: None, .. }

@@ -15,6 +15,7 @@ mod markers;
 mod matching;
 mod operation;
 mod published;
+mod relations;
 mod report;
 mod signals;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use self::markers::Markers;
 pub use self::matching::{is_delivered, is_note};
 use self::operation::Operation;
 use self::published::Published;
+use self::relations::Relations;
 use self::signals::Signals;
 pub use self::waiting::Waiting;
 
@@ -251,6 +253,7 @@ pub struct Cursor {
     started_at: Timestamp,
     /// By operation id, from 1.
     operations: Vec<Operation>,
+    relations: Relations,
     /// What was delivered to the cursor and not taken by the guest, in order. May
     /// hold things that a wait for one operation has taken since.
     arrivals: VecDeque<Arrival>,
@@ -304,6 +307,7 @@ impl Cursor {
             started: None,
             started_at: Timestamp::default(),
             operations: Vec::new(),
+            relations: Relations::default(),
             arrivals: VecDeque::new(),
             signals: Signals::default(),
             markers: Markers::default(),

@@ -6,12 +6,13 @@ use std::fmt::Debug;
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent, Marker};
 use dacapo_model::execution::Nondeterminism;
-use dacapo_model::ids::EventId;
+use dacapo_model::ids::{EventId, WorkflowId};
 use dacapo_model::payload::Payload;
 use dacapo_model::update::Update;
 
 use super::CallError;
 use super::operation::ended_operation;
+use super::relations::ended_relations;
 
 /// Bytes of a payload that a report shows.
 const SHOWN_BYTES: usize = 80;
@@ -36,6 +37,15 @@ pub(super) fn command_mismatch(event: &HistoryEvent, command: &Command) -> CallE
     {
         recorded.push_str(&describe_difference(theirs, ours));
         attempted.push_str(&describe_difference(ours, theirs));
+    }
+    if let (
+        Command::StartChild(ours),
+        EventAttributes::StartChildWorkflowExecutionInitiated(theirs),
+    ) = (command, &event.attributes)
+        && ours.options != theirs.options
+    {
+        recorded.push_str(&format!(", {:?}", theirs.options));
+        attempted.push_str(&format!(", {:?}", ours.options));
     }
     if let (Some(ours), Some((what, theirs))) = (payload(command), event.attributes.payload())
         && ours != theirs
@@ -77,6 +87,25 @@ pub(super) fn describe_command(command: &Command) -> String {
         Command::StartTimer { operation_id, fire_at } => {
             format!("started a timer for {fire_at} as operation {operation_id}")
         }
+        Command::StartChild(child) => format!(
+            "started child `{}`{} as operations {} and {} with {}",
+            child.workflow_type,
+            describe_id(child.options.workflow_id.as_ref()),
+            child.started_operation_id,
+            child.closed_operation_id,
+            describe_payload("input", &child.input)
+        ),
+        Command::SignalExternal(signal) => format!(
+            "sent signal `{}` to `{}` as operation {} with {}",
+            signal.signal_name,
+            signal.workflow_id,
+            signal.operation_id,
+            describe_payload("input", &signal.input)
+        ),
+        Command::CancelExternal(request) => format!(
+            "asked `{}` to cancel as operation {}: {}",
+            request.workflow_id, request.operation_id, request.reason
+        ),
         Command::CancelOperation { operation_id } => format!("cancelled operation {operation_id}"),
         Command::RecordMarker(marker) => format!("noted {}", describe_marker(marker)),
         Command::RequestCancelActivity { operation_id, .. } => {
@@ -149,7 +178,26 @@ fn describe_event(attributes: &EventAttributes) -> String {
                 describe_payload("result", &completed.result)
             ),
         },
-        input => match ended_operation(input) {
+        EventAttributes::StartChildWorkflowExecutionInitiated(child) => format!(
+            "{name} of `{}`{} as operations {} and {} with {}",
+            child.workflow_type,
+            describe_id(child.options.workflow_id.as_ref()),
+            child.started_operation_id,
+            child.closed_operation_id,
+            describe_payload("input", &child.input)
+        ),
+        EventAttributes::SignalExternalWorkflowExecutionInitiated(signal) => format!(
+            "{name} of `{}` to `{}` as operation {} with {}",
+            signal.signal_name,
+            signal.workflow_id,
+            signal.operation_id,
+            describe_payload("input", &signal.input)
+        ),
+        EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(request) => format!(
+            "{name} to `{}` of operation {}: {}",
+            request.workflow_id, request.operation_id, request.reason
+        ),
+        input => match ended_operation(input).or(ended_relations(input)[0]) {
             Some(operation_id) => format!("{name} of operation {operation_id}"),
             None => name.to_owned(),
         },
@@ -165,6 +213,11 @@ fn describe_marker(marker: &Marker) -> String {
             describe_payload(&format!("value `{name}`:"), value)
         }
     }
+}
+
+/// The name that a child was given, if it was given one.
+fn describe_id(workflow_id: Option<&WorkflowId>) -> String {
+    workflow_id.map(|workflow_id| format!(" `{workflow_id}`")).unwrap_or_default()
 }
 
 /// Enough of a payload to tell two apart, and not more than a line.
@@ -217,6 +270,8 @@ fn payload(command: &Command) -> Option<&Payload> {
         | Command::Close(Outcome::ContinueAsNew { input, .. }) => Some(input),
         Command::Close(Outcome::Completed(result))
         | Command::CompleteUpdate { outcome: Ok(result), .. } => Some(result),
+        Command::StartChild(child) => Some(&child.input),
+        Command::SignalExternal(signal) => Some(&signal.input),
         _ => None,
     }
 }

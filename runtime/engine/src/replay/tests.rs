@@ -44,6 +44,7 @@ fn history(after_start: impl IntoIterator<Item = EventAttributes>) -> Vec<Histor
         arguments: Vec::new(),
         continued_from: None,
         initial_signals: 0,
+        parent: None,
     };
     let start = EventAttributes::WorkflowExecutionStarted(Box::new(start));
     std::iter::once(start).chain(after_start).zip(1..).map(|(event, id)| at(id, event)).collect()

@@ -21,6 +21,7 @@ fn started() -> EventAttributes {
         arguments: Vec::new(),
         continued_from: None,
         initial_signals: 0,
+        parent: None,
     }))
 }
 

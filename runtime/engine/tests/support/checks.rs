@@ -71,6 +71,40 @@ pub(crate) fn deliveries_follow_history(run: &Simulation) -> Checked {
             | EventAttributes::TimerFired { operation_id, .. } => {
                 recorded.push(Taken::Outcome(*operation_id));
             }
+            EventAttributes::StartChildWorkflowExecutionFailed(e) => {
+                recorded.push(Taken::Outcome(e.started_operation_id));
+                recorded.push(Taken::Outcome(e.closed_operation_id));
+            }
+            EventAttributes::ChildWorkflowExecutionStarted(e) => {
+                recorded.push(Taken::Outcome(e.operation_id));
+            }
+            EventAttributes::ChildWorkflowExecutionCompleted(e) => {
+                recorded.push(Taken::Outcome(e.operation_id));
+            }
+            EventAttributes::ChildWorkflowExecutionFailed(e) => {
+                recorded.push(Taken::Outcome(e.operation_id));
+            }
+            EventAttributes::ChildWorkflowExecutionCanceled(e) => {
+                recorded.push(Taken::Outcome(e.operation_id));
+            }
+            EventAttributes::ChildWorkflowExecutionTimedOut(e) => {
+                recorded.push(Taken::Outcome(e.operation_id));
+            }
+            EventAttributes::ChildWorkflowExecutionTerminated(e) => {
+                recorded.push(Taken::Outcome(e.operation_id));
+            }
+            EventAttributes::ExternalWorkflowExecutionSignaled(e) => {
+                recorded.push(Taken::Outcome(e.operation_id));
+            }
+            EventAttributes::SignalExternalWorkflowExecutionFailed(e) => {
+                recorded.push(Taken::Outcome(e.operation_id));
+            }
+            EventAttributes::ExternalWorkflowExecutionCancelRequested(e) => {
+                recorded.push(Taken::Outcome(e.operation_id));
+            }
+            EventAttributes::RequestCancelExternalWorkflowExecutionFailed(e) => {
+                recorded.push(Taken::Outcome(e.operation_id));
+            }
             EventAttributes::WorkflowExecutionSignaled { input, .. } => {
                 recorded.push(Taken::Signal(number_of(input)));
             }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use dacapo_engine::state::RunState;
+use dacapo_engine::state::{ExternalRequest, RunState};
 use dacapo_engine::transition::{Effect, Transition, UpdateChange};
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::time::Timestamp;
 
+use super::relations::left_is_what_was_pending;
 use super::simulation::{Commit, Simulation};
 use super::stored::stored;
 use super::{Checked, ensure};
@@ -80,6 +81,17 @@ impl Simulation {
                 ensure!(self.told.insert((update_id.clone(), 2)), "{update_id} completed twice");
             }
             Effect::UpdateRejected { .. } => {}
+            Effect::StartChild { initiated_event_id } => {
+                self.outreach.starting.insert(initiated_event_id);
+            }
+            Effect::ReachExternal { initiated_event_id } => {
+                self.outreach.reaching.insert(initiated_event_id);
+            }
+            Effect::LeaveChildren { children, externals } => {
+                let before = &self.history[..self.history.len() - 1];
+                left_is_what_was_pending(before, &children, &externals)?;
+                self.outreach.resume(&self.state);
+            }
             Effect::ContinueAsNew { new_run_id, workflow_type, input, unread_signals, .. } => {
                 let expected = EventAttributes::WorkflowExecutionContinuedAsNew {
                     new_run_id,
@@ -125,7 +137,15 @@ impl Simulation {
             "the attempts {:?} run, but the state has {wanted:?}",
             self.running
         );
-        let pending = self.state.timers.len() + self.state.activities.len();
+        let unstarted = self.state.children.values().filter(|child| !child.started).count();
+        let externals = self.state.externals.values();
+        let externals =
+            externals.filter(|e| !matches!(e.request, ExternalRequest::CancelChild { .. })).count();
+        let pending = self.state.timers.len()
+            + self.state.activities.len()
+            + self.state.children.len()
+            + unstarted
+            + externals;
         ensure!(
             self.state.open_operations() == pending,
             "{} operations are open, but {pending} are pending",

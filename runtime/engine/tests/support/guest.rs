@@ -7,16 +7,23 @@ use std::time::Duration;
 
 use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery, Offer, Reply};
 use dacapo_model::command::{Command, Outcome};
-use dacapo_model::event::{ActivityOptions, HistoryEvent};
+use dacapo_model::event::{ActivityOptions, ChildCancellationType, ChildOptions, HistoryEvent};
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{
-    ChangeId, OperationId, QueryName, SignalName, TypeName, UpdateId, ValueName,
+    ChangeId, OperationId, QueryName, SignalName, TypeName, UpdateId, ValueName, WorkflowId,
 };
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 
 use super::program::{End, Program, Step};
+
+const CANCELLATION_TYPES: [ChildCancellationType; 4] = [
+    ChildCancellationType::WaitCancellationCompleted,
+    ChildCancellationType::WaitCancellationRequested,
+    ChildCancellationType::TryCancel,
+    ChildCancellationType::Abandon,
+];
 
 /// What `next` returned, without what it held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +45,8 @@ pub(crate) struct Place {
     seen: u64,
     /// Started, and neither taken nor given up.
     open: Vec<OperationId>,
+    /// Those that end with what a child does about being cancelled.
+    patient: BTreeSet<OperationId>,
     sleeping: Option<OperationId>,
     /// What `next` returned so far, in order.
     pub(crate) taken: Vec<Taken>,
@@ -80,6 +89,7 @@ impl Guest {
                 step: 0,
                 seen: 0,
                 open: Vec::new(),
+                patient: BTreeSet::new(),
                 sleeping: None,
                 taken: Vec::new(),
                 signals: Vec::new(),
@@ -145,10 +155,14 @@ impl Guest {
                 let operation = self.start_timer(millis)?;
                 self.place.open.push(operation);
             }
+            Step::StartChild { cancellation } => self.start_child(cancellation)?,
+            Step::ReachExternal { cancel } => self.reach_external(cancel)?,
             Step::Cancel(pick) => {
                 if let Some(operation) = self.pick(pick) {
                     self.cursor.cancel(operation)?;
-                    self.over(operation);
+                    if !self.place.patient.contains(&operation) {
+                        self.over(operation);
+                    }
                 }
             }
             Step::RequestCancel(pick) => {
@@ -212,11 +226,41 @@ impl Guest {
         Ok(())
     }
 
+    fn start_child(&mut self, cancellation: u8) -> Result<(), CallError> {
+        let cancellation_type = CANCELLATION_TYPES[usize::from(cancellation)];
+        let input = Payload::new(format!("\"{:016x}\"", self.place.seen));
+        let workflow_type = TypeName::new("child").expect("a valid name");
+        let options = ChildOptions { cancellation_type, ..ChildOptions::default() };
+        let (started, closed) = self.cursor.start_child(workflow_type, input, options)?;
+        self.place.open.extend([started, closed]);
+        if matches!(
+            cancellation_type,
+            ChildCancellationType::WaitCancellationCompleted
+                | ChildCancellationType::WaitCancellationRequested
+        ) {
+            self.place.patient.insert(closed);
+        }
+        Ok(())
+    }
+
     /// A value that is another under other code.
     fn record(&mut self, name: ValueName, kinds: u64) -> Result<Payload, CallError> {
         let value = format!("{} {}", self.program.known, self.place.seen % kinds);
         self.cursor.record_value(name, Payload::new(value.clone()))?;
         Ok(Payload::new(value))
+    }
+
+    fn reach_external(&mut self, cancel: bool) -> Result<(), CallError> {
+        let seen = format!("\"{:016x}\"", self.place.seen);
+        let other = WorkflowId::new("other").expect("a valid id");
+        let operation = match cancel {
+            true => self.cursor.cancel_external(other, None, seen)?,
+            false => {
+                self.cursor.signal_external(other, None, signal_name(0), Payload::new(seen))?
+            }
+        };
+        self.place.open.push(operation);
+        Ok(())
     }
 
     fn next(&mut self) -> Result<Progress, CallError> {

@@ -7,6 +7,7 @@ pub(crate) mod guest;
 pub(crate) mod mutation;
 pub(crate) mod outbox;
 pub(crate) mod program;
+mod relations;
 pub(crate) mod script;
 pub(crate) mod simulation;
 pub(crate) mod stored;

@@ -67,6 +67,9 @@ pub(crate) fn alter_command(attributes: &mut EventAttributes) -> bool {
             | EventAttributes::TimerStarted { .. }
             | EventAttributes::TimerCanceled { .. }
             | EventAttributes::MarkerRecorded(_)
+            | EventAttributes::StartChildWorkflowExecutionInitiated(_)
+            | EventAttributes::SignalExternalWorkflowExecutionInitiated(_)
+            | EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(_)
             | EventAttributes::WorkflowExecutionCompleted { .. }
             | EventAttributes::WorkflowExecutionFailed { .. }
             | EventAttributes::WorkflowExecutionCanceled { .. }
@@ -131,8 +134,32 @@ fn alter(attributes: &mut EventAttributes) {
             Marker::SideEffect { name, .. } | Marker::MutableSideEffect { name, .. },
         ) => *name = ValueName::new("other").expect("a valid name"),
         EventAttributes::WorkflowExecutionOptionsUpdated(options) => options.module_digest = None,
+        EventAttributes::StartChildWorkflowExecutionInitiated(child) => {
+            child.workflow_type = TypeName::new("other").expect("a valid name");
+        }
+        EventAttributes::StartChildWorkflowExecutionFailed(e) => next(&mut e.closed_operation_id),
+        EventAttributes::ChildWorkflowExecutionStarted(e) => next(&mut e.operation_id),
+        EventAttributes::ChildWorkflowExecutionCompleted(e) => next(&mut e.operation_id),
+        EventAttributes::ChildWorkflowExecutionFailed(e) => next(&mut e.operation_id),
+        EventAttributes::ChildWorkflowExecutionCanceled(e) => next(&mut e.operation_id),
+        EventAttributes::ChildWorkflowExecutionTimedOut(e) => next(&mut e.operation_id),
+        EventAttributes::ChildWorkflowExecutionTerminated(e) => next(&mut e.operation_id),
+        EventAttributes::SignalExternalWorkflowExecutionInitiated(e) => next(&mut e.operation_id),
+        EventAttributes::ExternalWorkflowExecutionSignaled(e) => next(&mut e.operation_id),
+        EventAttributes::SignalExternalWorkflowExecutionFailed(e) => next(&mut e.operation_id),
+        EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(e) => {
+            next(&mut e.operation_id);
+        }
+        EventAttributes::ExternalWorkflowExecutionCancelRequested(e) => next(&mut e.operation_id),
+        EventAttributes::RequestCancelExternalWorkflowExecutionFailed(e) => {
+            next(&mut e.operation_id);
+        }
         EventAttributes::TimerStarted { fire_at, .. } => {
             *fire_at = Timestamp::from_micros(fire_at.as_micros() + 1);
         }
     }
+}
+
+fn next(operation_id: &mut OperationId) {
+    operation_id.0 += 1;
 }

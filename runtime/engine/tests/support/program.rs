@@ -17,6 +17,10 @@ pub(crate) enum Step {
     StartActivity { attempts: u32, total_seconds: Option<u64> },
     /// Starts a timer.
     StartTimer { millis: u64 },
+    /// Starts a child; the number picks how the wait for it is cancelled.
+    StartChild { cancellation: u8 },
+    /// Sends another run a signal, or asks it to cancel.
+    ReachExternal { cancel: bool },
     /// Gives an open operation up.
     Cancel(u8),
     /// Asks an open activity to cancel, and goes on waiting for it.
@@ -96,7 +100,9 @@ fn steps() -> impl Strategy<Value = Step> {
             Step::StartActivity { attempts, total_seconds }
         }),
         3 => (0..2_000_u64).prop_map(|millis| Step::StartTimer { millis }),
-        2 => any::<u8>().prop_map(Step::Cancel),
+        3 => (0..4_u8).prop_map(|cancellation| Step::StartChild { cancellation }),
+        1 => any::<bool>().prop_map(|cancel| Step::ReachExternal { cancel }),
+        3 => any::<u8>().prop_map(Step::Cancel),
         2 => any::<u8>().prop_map(Step::RequestCancel),
         4 => Just(Step::Next),
         3 => any::<u8>().prop_map(Step::Wait),

@@ -29,6 +29,18 @@ pub(crate) enum Action {
     Control(u8, ActivityControl),
     /// An attempt that is over returns once more.
     ReturnAgain(u8),
+    /// A child that was asked for starts.
+    ChildStarts(u8),
+    /// A child that was asked for can't start.
+    ChildCanNotStart(u8),
+    /// A child closes, whether or not it is known that it has started.
+    ChildCloses(u8, HowItCloses),
+    /// Another run has recorded what it was asked, or can't.
+    ExternalReached { pick: u8, ok: bool },
+    /// What was said of a child or another run is said again.
+    SayAgain(u8),
+    /// The parent asks the run to cancel, or has closed; or so another run says.
+    FromParent { closed: bool, other: bool },
     /// The clock reaches the earliest row of the outbox.
     FireNextRow,
     /// A row of the outbox is tried, whatever the time.
@@ -67,6 +79,15 @@ pub(crate) enum HowItEnds {
     Completed,
     Failed,
     Canceled,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum HowItCloses {
+    Completed,
+    Failed,
+    Canceled,
+    TimedOut,
+    Terminated,
 }
 
 /// What happens, in order, and under which limits the run begins.
@@ -125,6 +146,13 @@ fn actions() -> impl Strategy<Value = Action> {
         2 => Just(ActivityControl::Unpause),
         1 => any::<bool>().prop_map(|forget_heartbeat| ActivityControl::Reset { forget_heartbeat }),
     ];
+    let closings = prop_oneof![
+        3 => Just(HowItCloses::Completed),
+        1 => Just(HowItCloses::Failed),
+        1 => Just(HowItCloses::Canceled),
+        1 => Just(HowItCloses::TimedOut),
+        1 => Just(HowItCloses::Terminated),
+    ];
     prop_oneof![
         60 => any::<u8>().prop_map(Action::Complete),
         30 => (any::<u8>(), how).prop_map(|(pick, how)| Action::Fail(pick, how)),
@@ -135,6 +163,13 @@ fn actions() -> impl Strategy<Value = Action> {
             .prop_map(|((pick, by_token), how)| Action::Report { pick, by_token, how }),
         20 => (any::<u8>(), controls).prop_map(|(pick, control)| Action::Control(pick, control)),
         5 => any::<u8>().prop_map(Action::ReturnAgain),
+        40 => any::<u8>().prop_map(Action::ChildStarts),
+        10 => any::<u8>().prop_map(Action::ChildCanNotStart),
+        30 => (any::<u8>(), closings).prop_map(|(pick, how)| Action::ChildCloses(pick, how)),
+        20 => any::<(u8, bool)>().prop_map(|(pick, ok)| Action::ExternalReached { pick, ok }),
+        5 => any::<u8>().prop_map(Action::SayAgain),
+        4 => any::<(bool, bool)>()
+            .prop_map(|(closed, other)| Action::FromParent { closed, other }),
         50 => Just(Action::FireNextRow),
         10 => any::<u8>().prop_map(Action::FireAnyRow),
         20 => (-500..3_000_i64).prop_map(|millis| Action::MoveClock { millis }),

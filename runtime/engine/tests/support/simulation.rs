@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_engine::decide::{ActivityControl, ActivityTarget, Input, Report, decide, start};
+use dacapo_engine::decide::{
+    ActivityControl, ActivityTarget, Input, Report, decide, implied, start,
+};
 use dacapo_engine::replay::{CallError, Offer, Reply, is_delivered};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
@@ -28,7 +30,8 @@ use uuid::Uuid;
 use super::guest::{Guest, Place, signal_name};
 use super::outbox::Outbox;
 use super::program::{Program, SIGNAL_NAMES};
-use super::script::{Action, HowItEnds, HowItFails, Script};
+use super::relations::{self, Outreach};
+use super::script::{Action, HowItCloses, HowItEnds, HowItFails, Script};
 use super::stored::{listing, stored};
 use super::{Checked, ensure};
 
@@ -81,6 +84,8 @@ pub(crate) struct Simulation {
     tokens: Vec<(EventId, String)>,
     /// Attempts that are over.
     returned: Vec<(EventId, u32)>,
+    /// What is under way between this run and others.
+    pub(super) outreach: Outreach,
     /// Signals sent so far.
     sent: u64,
     /// Rows of updates that wait for the guest.
@@ -133,6 +138,7 @@ impl Simulation {
             idle_cancels: Vec::new(),
             tokens: Vec::new(),
             returned: Vec::new(),
+            outreach: Outreach::default(),
             sent: 0,
             admitted: BTreeMap::new(),
             published: BTreeMap::new(),
@@ -186,6 +192,48 @@ impl Simulation {
                 self.pick_activity(*pick).map_or(Ok(()), |it| self.control(it, *control))
             }
             Action::ReturnAgain(pick) => self.return_again(*pick),
+            Action::ChildStarts(pick) => {
+                match relations::pick(self.outreach.starting.iter().copied(), *pick) {
+                    Some(initiated_event_id) => {
+                        self.say(Input::ChildStarted { initiated_event_id })
+                    }
+                    None => Ok(()),
+                }
+            }
+            Action::ChildCanNotStart(pick) => {
+                match relations::pick(self.outreach.starting.iter().copied(), *pick) {
+                    Some(initiated_event_id) => self.say(Input::ChildStartFailed {
+                        initiated_event_id,
+                        failure: relations::failure(),
+                    }),
+                    None => Ok(()),
+                }
+            }
+            Action::ChildCloses(pick, how) => {
+                match relations::pick(self.state.children.keys().copied(), *pick) {
+                    Some(initiated_event_id) => self.say(Input::ChildClosed {
+                        initiated_event_id,
+                        outcome: relations::outcome(*how),
+                    }),
+                    None => Ok(()),
+                }
+            }
+            Action::ExternalReached { pick, ok } => {
+                match relations::pick(self.outreach.reaching.iter().copied(), *pick) {
+                    Some(initiated_event_id) => self.say(Input::ExternalReached {
+                        initiated_event_id,
+                        outcome: if *ok { Ok(()) } else { Err(relations::failure()) },
+                    }),
+                    None => Ok(()),
+                }
+            }
+            Action::SayAgain(pick) => self.say_again(*pick),
+            Action::FromParent { closed, other } => {
+                let events = self.history.len();
+                self.feed(relations::from_parent(*closed, *other))?;
+                ensure!(!other || self.history.len() == events, "it heard another's parent");
+                Ok(())
+            }
             Action::FireNextRow => match self.outbox.earliest(&self.state) {
                 Some((event_id, fire_at)) => {
                     self.now = self.now.max(fire_at);
@@ -255,6 +303,12 @@ impl Simulation {
                 self.feed(Input::ActivityReported { activity, report })?;
             } else if !self.running.is_empty() {
                 self.worker_returns(0, Ok(Payload::new("1")))?;
+            } else if !self.outreach.starting.is_empty() {
+                self.act(&Action::ChildStarts(0))?;
+            } else if !self.outreach.reaching.is_empty() {
+                self.act(&Action::ExternalReached { pick: 0, ok: true })?;
+            } else if !self.state.children.is_empty() {
+                self.act(&Action::ChildCloses(0, HowItCloses::Completed))?;
             } else if !self.outbox.is_empty() {
                 self.act(&Action::FireNextRow)?;
             } else {
@@ -348,6 +402,53 @@ impl Simulation {
         }
     }
 
+    /// Another run says something, once.
+    fn say(&mut self, input: Input) -> Checked {
+        match &input {
+            Input::ChildStarted { initiated_event_id }
+            | Input::ChildStartFailed { initiated_event_id, .. }
+            | Input::ChildClosed { initiated_event_id, .. } => {
+                self.outreach.starting.remove(initiated_event_id);
+            }
+            Input::ExternalReached { initiated_event_id, .. } => {
+                self.outreach.reaching.remove(initiated_event_id);
+            }
+            _ => {}
+        }
+        if let Input::ChildClosed { initiated_event_id, .. } = &input {
+            let child = self.state.children.get(initiated_event_id);
+            if let Some(cancel) = child.and_then(|child| child.cancel) {
+                self.outreach.reaching.remove(&cancel);
+            }
+        }
+        self.outreach.said.push(input.clone());
+        if let Some(first) = implied(&self.state, &input) {
+            self.feed(first)?;
+            // Whoever was to be told of it is told that it is over.
+            let (_, reaching) = Outreach::needed(&self.state);
+            self.outreach.reaching.retain(|id| reaching.contains(id));
+        }
+        self.feed(input)?;
+        let (_, reaching) = Outreach::needed(&self.state);
+        self.outreach.reaching.retain(|id| reaching.contains(id));
+        self.check_outreach()
+    }
+
+    /// What was said before changes nothing.
+    fn say_again(&mut self, pick: u8) -> Checked {
+        let Some(at) = relations::pick(0..self.outreach.said.len(), pick) else {
+            return Ok(());
+        };
+        let events = self.history.len();
+        self.feed(self.outreach.said[at].clone())?;
+        ensure!(self.history.len() == events, "what another run said was recorded again");
+        Ok(())
+    }
+
+    pub(super) fn check_outreach(&self) -> Checked {
+        self.outreach.check(&self.state)
+    }
+
     /// What an attempt says after it is over changes nothing.
     fn return_again(&mut self, pick: u8) -> Checked {
         let nth = usize::from(pick) % self.returned.len().max(1);
@@ -371,6 +472,7 @@ impl Simulation {
         self.running.clear();
         self.state = self.recovered()?;
         self.idle_cancels.clear();
+        self.outreach.resume(&self.state);
         let interrupted = self.state.activities.iter().filter(|(_, a)| a.runs_here());
         self.running = interrupted.map(|(id, activity)| (*id, activity.attempt)).collect();
         let asked = self.state.activities.iter();
@@ -557,6 +659,7 @@ fn started() -> WorkflowExecutionStarted {
         arguments: vec!["program".to_owned()],
         continued_from: None,
         initial_signals: 0,
+        parent: Some(Box::new(relations::parent())),
     }
 }
 

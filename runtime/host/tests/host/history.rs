@@ -172,6 +172,7 @@ pub(crate) fn started(
         arguments: Vec::new(),
         continued_from: None,
         initial_signals: 0,
+        parent: None,
     }
 }
 

@@ -7,7 +7,9 @@
 //! byte for byte.
 
 mod activity;
+mod child;
 mod export;
+mod external;
 mod marker;
 mod options;
 mod started;
@@ -21,7 +23,19 @@ pub use self::activity::{
     ActivityOptions, ActivityTaskCancelRequested, ActivityTaskPaused, ActivityTaskReset,
     ActivityTaskUnpaused, OpenAttempt, TimeoutType,
 };
+pub use self::child::{
+    ChildCancellationType, ChildOptions, ChildWorkflowExecutionCanceled,
+    ChildWorkflowExecutionCompleted, ChildWorkflowExecutionFailed, ChildWorkflowExecutionStarted,
+    ChildWorkflowExecutionTerminated, ChildWorkflowExecutionTimedOut, ModuleRef, ParentClosePolicy,
+    ParentExecution, RootExecution, StartChildWorkflowExecutionFailed,
+    StartChildWorkflowExecutionInitiated,
+};
 pub use self::export::{ExportFormat, ExportedEvent, ExportedHistory};
+pub use self::external::{
+    ExternalWorkflowExecutionCancelRequested, ExternalWorkflowExecutionSignaled,
+    RequestCancelExternalWorkflowExecutionFailed, RequestCancelExternalWorkflowExecutionInitiated,
+    SignalExternalWorkflowExecutionFailed, SignalExternalWorkflowExecutionInitiated,
+};
 pub use self::marker::Marker;
 pub use self::options::WorkflowExecutionOptionsUpdated;
 pub use self::started::WorkflowExecutionStarted;
@@ -227,6 +241,36 @@ pub enum EventAttributes {
     MarkerRecorded(Marker),
     /// Someone changed how the run is executed.
     WorkflowExecutionOptionsUpdated(WorkflowExecutionOptionsUpdated),
+    /// Command: a child is to start.
+    StartChildWorkflowExecutionInitiated(Box<StartChildWorkflowExecutionInitiated>),
+    /// Input: a child could not start.
+    StartChildWorkflowExecutionFailed(StartChildWorkflowExecutionFailed),
+    /// Input: a child has started.
+    ChildWorkflowExecutionStarted(ChildWorkflowExecutionStarted),
+    /// Input: a child completed.
+    ChildWorkflowExecutionCompleted(ChildWorkflowExecutionCompleted),
+    /// Input: a child failed.
+    ChildWorkflowExecutionFailed(ChildWorkflowExecutionFailed),
+    /// Input: a child ended because it was asked to.
+    ChildWorkflowExecutionCanceled(ChildWorkflowExecutionCanceled),
+    /// Input: a child ran out of its time.
+    ChildWorkflowExecutionTimedOut(ChildWorkflowExecutionTimedOut),
+    /// Input: a child was ended from outside.
+    ChildWorkflowExecutionTerminated(ChildWorkflowExecutionTerminated),
+    /// Command: another run is to be sent a signal.
+    SignalExternalWorkflowExecutionInitiated(Box<SignalExternalWorkflowExecutionInitiated>),
+    /// Input: another run has recorded a signal of this one.
+    ExternalWorkflowExecutionSignaled(ExternalWorkflowExecutionSignaled),
+    /// Input: a signal could not be sent.
+    SignalExternalWorkflowExecutionFailed(SignalExternalWorkflowExecutionFailed),
+    /// Command: another run is to be asked to cancel.
+    RequestCancelExternalWorkflowExecutionInitiated(
+        Box<RequestCancelExternalWorkflowExecutionInitiated>,
+    ),
+    /// Input: another run has recorded a request of this one to cancel.
+    ExternalWorkflowExecutionCancelRequested(ExternalWorkflowExecutionCancelRequested),
+    /// Input: another run could not be asked to cancel.
+    RequestCancelExternalWorkflowExecutionFailed(RequestCancelExternalWorkflowExecutionFailed),
 }
 
 impl EventAttributes {
@@ -259,6 +303,30 @@ impl EventAttributes {
             Self::TimerCanceled { .. } => "TimerCanceled",
             Self::MarkerRecorded(_) => "MarkerRecorded",
             Self::WorkflowExecutionOptionsUpdated(_) => "WorkflowExecutionOptionsUpdated",
+            Self::StartChildWorkflowExecutionInitiated(_) => "StartChildWorkflowExecutionInitiated",
+            Self::StartChildWorkflowExecutionFailed(_) => "StartChildWorkflowExecutionFailed",
+            Self::ChildWorkflowExecutionStarted(_) => "ChildWorkflowExecutionStarted",
+            Self::ChildWorkflowExecutionCompleted(_) => "ChildWorkflowExecutionCompleted",
+            Self::ChildWorkflowExecutionFailed(_) => "ChildWorkflowExecutionFailed",
+            Self::ChildWorkflowExecutionCanceled(_) => "ChildWorkflowExecutionCanceled",
+            Self::ChildWorkflowExecutionTimedOut(_) => "ChildWorkflowExecutionTimedOut",
+            Self::ChildWorkflowExecutionTerminated(_) => "ChildWorkflowExecutionTerminated",
+            Self::SignalExternalWorkflowExecutionInitiated(_) => {
+                "SignalExternalWorkflowExecutionInitiated"
+            }
+            Self::ExternalWorkflowExecutionSignaled(_) => "ExternalWorkflowExecutionSignaled",
+            Self::SignalExternalWorkflowExecutionFailed(_) => {
+                "SignalExternalWorkflowExecutionFailed"
+            }
+            Self::RequestCancelExternalWorkflowExecutionInitiated(_) => {
+                "RequestCancelExternalWorkflowExecutionInitiated"
+            }
+            Self::ExternalWorkflowExecutionCancelRequested(_) => {
+                "ExternalWorkflowExecutionCancelRequested"
+            }
+            Self::RequestCancelExternalWorkflowExecutionFailed(_) => {
+                "RequestCancelExternalWorkflowExecutionFailed"
+            }
         }
     }
 
@@ -276,6 +344,11 @@ impl EventAttributes {
             Self::WorkflowExecutionCompleted { result }
             | Self::ActivityTaskCompleted { result, .. } => Some(("result", result)),
             Self::MarkerRecorded(marker) => marker.payload(),
+            Self::StartChildWorkflowExecutionInitiated(child) => Some(("input", &child.input)),
+            Self::ChildWorkflowExecutionCompleted(child) => Some(("result", &child.result)),
+            Self::SignalExternalWorkflowExecutionInitiated(signal) => {
+                Some(("input", &signal.input))
+            }
             _ => None,
         }
     }
@@ -293,6 +366,9 @@ impl EventAttributes {
             Self::WorkflowExecutionCompleted { result }
             | Self::ActivityTaskCompleted { result, .. } => *result = payload,
             Self::MarkerRecorded(marker) => marker.set_payload(payload),
+            Self::StartChildWorkflowExecutionInitiated(child) => child.input = payload,
+            Self::ChildWorkflowExecutionCompleted(child) => child.result = payload,
+            Self::SignalExternalWorkflowExecutionInitiated(signal) => signal.input = payload,
             _ => {}
         }
     }

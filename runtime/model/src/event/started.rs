@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::ParentExecution;
 use crate::ids::{RequestId, RunId, TypeName};
 use crate::module::ModuleDigest;
 use crate::payload::Payload;
@@ -37,6 +38,10 @@ pub struct WorkflowExecutionStarted {
     /// first waits, although that is recorded behind them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub initial_signals: u64,
+    /// The run that started it as a child. A run that continues a child is that
+    /// child, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Box<ParentExecution>>,
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::*;
+use crate::execution::IdReusePolicy;
 use crate::failure::FailureKind;
-use crate::ids::{ChangeId, NamespaceName, UpdateId, UpdateName, ValueName, WorkflowId};
+use crate::ids::{
+    ChangeId, ModuleName, NamespaceName, UpdateId, UpdateName, ValueName, WorkflowId,
+};
 use crate::module::ModuleDigest;
 use crate::retry::RetryPolicy;
 
@@ -12,6 +15,10 @@ use crate::retry::RetryPolicy;
 fn all() -> Vec<EventAttributes> {
     let (scheduled_event_id, started_event_id) = (EventId(2), EventId(3));
     let operation_id = OperationId(1);
+    let initiated_event_id = EventId(4);
+    let run_id = RunId(uuid::Uuid::from_u128(9));
+    let workflow_id = || WorkflowId::new("order-17/3").expect("a valid id");
+    let signal_name = || SignalName::new("approved").expect("a valid name");
     let name = || TypeName::new("charge").expect("a valid name");
     let payload = || Payload::new(vec![0, 159, 146, 150]);
     let failure = || Failure::new(FailureKind::Application, "Declined", "no \u{0} money");
@@ -33,6 +40,13 @@ fn all() -> Vec<EventAttributes> {
             arguments: vec!["c".to_owned()],
             continued_from: Some(RunId(uuid::Uuid::from_u128(5))),
             initial_signals: 3,
+            parent: Some(Box::new(ParentExecution {
+                workflow_id: workflow_id(),
+                run_id,
+                initiated_event_id,
+                parent_close_policy: ParentClosePolicy::RequestCancel,
+                root: RootExecution { workflow_id: workflow_id(), run_id },
+            })),
         })),
         EventAttributes::WorkflowExecutionCancelRequested {
             reason: "late".to_owned(),
@@ -153,6 +167,106 @@ fn all() -> Vec<EventAttributes> {
         EventAttributes::WorkflowExecutionOptionsUpdated(WorkflowExecutionOptionsUpdated {
             module_digest: Some(ModuleDigest([8; 32])),
         }),
+        EventAttributes::StartChildWorkflowExecutionInitiated(Box::new(
+            StartChildWorkflowExecutionInitiated {
+                started_operation_id: operation_id,
+                closed_operation_id: OperationId(2),
+                workflow_type: name(),
+                workflow_id: workflow_id(),
+                run_id,
+                input: payload(),
+                options: ChildOptions {
+                    workflow_id: Some(workflow_id()),
+                    reuse_policy: IdReusePolicy::RejectDuplicate,
+                    parent_close_policy: ParentClosePolicy::Abandon,
+                    cancellation_type: ChildCancellationType::TryCancel,
+                    module: Some(ModuleRef {
+                        name: ModuleName::new("billing").expect("a valid name"),
+                        version: Some(3),
+                    }),
+                },
+            },
+        )),
+        EventAttributes::StartChildWorkflowExecutionFailed(StartChildWorkflowExecutionFailed {
+            initiated_event_id,
+            started_operation_id: operation_id,
+            closed_operation_id: OperationId(2),
+            failure: failure(),
+        }),
+        EventAttributes::ChildWorkflowExecutionStarted(ChildWorkflowExecutionStarted {
+            initiated_event_id,
+            operation_id,
+            workflow_id: workflow_id(),
+            run_id,
+        }),
+        EventAttributes::ChildWorkflowExecutionCompleted(ChildWorkflowExecutionCompleted {
+            initiated_event_id,
+            operation_id,
+            result: payload(),
+        }),
+        EventAttributes::ChildWorkflowExecutionFailed(ChildWorkflowExecutionFailed {
+            initiated_event_id,
+            operation_id,
+            failure: failure(),
+        }),
+        EventAttributes::ChildWorkflowExecutionCanceled(ChildWorkflowExecutionCanceled {
+            initiated_event_id,
+            operation_id,
+            details: "undone".to_owned(),
+        }),
+        EventAttributes::ChildWorkflowExecutionTimedOut(ChildWorkflowExecutionTimedOut {
+            initiated_event_id,
+            operation_id,
+        }),
+        EventAttributes::ChildWorkflowExecutionTerminated(ChildWorkflowExecutionTerminated {
+            initiated_event_id,
+            operation_id,
+            reason: "wrong".to_owned(),
+        }),
+        EventAttributes::SignalExternalWorkflowExecutionInitiated(Box::new(
+            SignalExternalWorkflowExecutionInitiated {
+                operation_id,
+                workflow_id: workflow_id(),
+                run_id: Some(run_id),
+                signal_name: signal_name(),
+                input: payload(),
+            },
+        )),
+        EventAttributes::ExternalWorkflowExecutionSignaled(ExternalWorkflowExecutionSignaled {
+            initiated_event_id,
+            operation_id,
+        }),
+        EventAttributes::SignalExternalWorkflowExecutionFailed(
+            SignalExternalWorkflowExecutionFailed {
+                initiated_event_id,
+                operation_id,
+                failure: failure(),
+            },
+        ),
+        EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(Box::new(
+            RequestCancelExternalWorkflowExecutionInitiated {
+                operation_id,
+                workflow_id: workflow_id(),
+                run_id: None,
+                reason: "late".to_owned(),
+                child_initiated_event_id: Some(initiated_event_id),
+            },
+        )),
+        EventAttributes::ExternalWorkflowExecutionCancelRequested(
+            ExternalWorkflowExecutionCancelRequested {
+                initiated_event_id,
+                operation_id,
+                child_initiated_event_id: None,
+            },
+        ),
+        EventAttributes::RequestCancelExternalWorkflowExecutionFailed(
+            RequestCancelExternalWorkflowExecutionFailed {
+                initiated_event_id,
+                operation_id,
+                child_initiated_event_id: None,
+                failure: failure(),
+            },
+        ),
     ]
 }
 
@@ -168,6 +282,20 @@ fn every_event_is_read_back_as_it_was_written() {
         }
         assert_eq!(read, event);
     }
+}
+
+/// Children are many, and their parents' histories hold one such event for each.
+#[test]
+fn a_child_without_options_names_none() {
+    let event = all().into_iter().find_map(|event| match event {
+        EventAttributes::StartChildWorkflowExecutionInitiated(mut child) => {
+            child.options = ChildOptions::default();
+            Some(EventAttributes::StartChildWorkflowExecutionInitiated(child))
+        }
+        _ => None,
+    });
+    let json = serde_json::to_value(event.expect("it is among them")).expect("serialises");
+    assert_eq!(json.get("options"), None);
 }
 
 #[test]

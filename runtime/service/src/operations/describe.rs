@@ -1,12 +1,13 @@
 //! Describes a run.
 
-use std::collections::BTreeMap;
-
+use dacapo_engine::state::{ExternalRequest, PendingChild, PendingExternal};
+use dacapo_model::event::{ParentClosePolicy, ParentExecution};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{ChangeId, EventId, OperationId, TypeName};
+use dacapo_model::ids::{ChangeId, EventId, OperationId, RunId, SignalName, TypeName, WorkflowId};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
 use super::RunRef;
@@ -31,6 +32,12 @@ pub struct RunDescription {
     pub pending_timers: Vec<TimerDescription>,
     /// The versions of changes of its code that it follows. Of an open run.
     pub versions: BTreeMap<ChangeId, u32>,
+    /// The run that started it as a child.
+    pub parent: Option<ParentExecution>,
+    /// Children that have not closed, in the order they were asked for.
+    pub pending_children: Vec<ChildDescription>,
+    /// Requests to other runs that are under way, in the order they were made.
+    pub pending_externals: Vec<ExternalDescription>,
 }
 
 /// An activity without an outcome.
@@ -71,6 +78,78 @@ pub struct TimerDescription {
     pub fire_at: Timestamp,
 }
 
+/// A child that has not closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildDescription {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    pub initiated_event_id: EventId,
+    /// The guest's name for its end.
+    pub operation_id: OperationId,
+    /// Its name.
+    pub workflow_id: WorkflowId,
+    /// Its first run.
+    pub run_id: RunId,
+    /// What runs.
+    pub workflow_type: TypeName,
+    /// When it was asked for.
+    pub initiated_at: Timestamp,
+    /// Whether it is known to have started.
+    pub started: bool,
+    /// Whether it was asked to cancel.
+    pub cancel_requested: bool,
+    /// What becomes of it when this run closes.
+    pub parent_close_policy: ParentClosePolicy,
+}
+
+impl ChildDescription {
+    pub(crate) fn of((initiated_event_id, child): (&EventId, &PendingChild)) -> Self {
+        Self {
+            initiated_event_id: *initiated_event_id,
+            operation_id: child.initiated.closed_operation_id,
+            workflow_id: child.initiated.workflow_id.clone(),
+            run_id: child.initiated.run_id,
+            workflow_type: child.initiated.workflow_type.clone(),
+            initiated_at: child.initiated_at,
+            started: child.started,
+            cancel_requested: child.cancel_requested,
+            parent_close_policy: child.initiated.options.parent_close_policy,
+        }
+    }
+}
+
+/// A request to another run that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalDescription {
+    /// The event that asked for it.
+    pub initiated_event_id: EventId,
+    /// The guest's name for it; of a child, that for its end.
+    pub operation_id: OperationId,
+    /// Who is to get it.
+    pub workflow_id: WorkflowId,
+    /// A certain run; none means the open one.
+    pub run_id: Option<RunId>,
+    /// The signal's name; none for a request to cancel.
+    pub signal_name: Option<SignalName>,
+    /// When it was asked for.
+    pub initiated_at: Timestamp,
+}
+
+impl ExternalDescription {
+    pub(crate) fn of((initiated_event_id, external): (&EventId, &PendingExternal)) -> Self {
+        Self {
+            initiated_event_id: *initiated_event_id,
+            operation_id: external.operation_id,
+            workflow_id: external.workflow_id.clone(),
+            run_id: external.run_id,
+            signal_name: match &external.request {
+                ExternalRequest::Signal { name, .. } => Some(name.clone()),
+                ExternalRequest::Cancel { .. } | ExternalRequest::CancelChild { .. } => None,
+            },
+            initiated_at: external.initiated_at,
+        }
+    }
+}
+
 impl Runtime {
     /// Everything that is known of a run without its history.
     pub async fn describe_run(&self, run: &RunRef) -> Result<RunDescription> {
@@ -90,6 +169,7 @@ impl Runtime {
                 }
                 Located::Closed(execution) => {
                     let last = self.shared.store.last_event(execution.key).await?;
+                    let parents = self.shared.store.find_parents(&[execution.key]).await?;
                     return Ok(RunDescription {
                         cancel_requested: execution.status == ExecutionStatus::Canceled,
                         execution: *execution,
@@ -97,6 +177,9 @@ impl Runtime {
                         pending_activities: Vec::new(),
                         pending_timers: Vec::new(),
                         versions: BTreeMap::new(),
+                        parent: parents.into_iter().next().map(|(_, parent)| parent),
+                        pending_children: Vec::new(),
+                        pending_externals: Vec::new(),
                     });
                 }
             }

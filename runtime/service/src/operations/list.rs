@@ -1,7 +1,10 @@
 //! Lists runs.
 
+use std::collections::HashMap;
+
+use dacapo_model::event::ParentExecution;
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::NamespaceName;
+use dacapo_model::ids::{NamespaceName, RunId};
 use dacapo_model::limits::PAGE_SIZE_MAX;
 use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
 
@@ -13,6 +16,8 @@ use crate::error::Result;
 pub struct RunList {
     /// The runs.
     pub executions: Vec<Execution>,
+    /// The parents of those that are children.
+    pub parents: HashMap<RunId, ParentExecution>,
     /// Where the next page begins; none on the last page.
     pub next: Option<ExecutionCursor>,
 }
@@ -38,6 +43,8 @@ impl Runtime {
             .last()
             .filter(|_| more)
             .map(|last| ExecutionCursor { started_at: last.started_at, run_id: last.key.run_id });
-        Ok(RunList { executions, next })
+        let keys: Vec<_> = executions.iter().map(|execution| execution.key).collect();
+        let parents = self.shared.store.find_parents(&keys).await?.into_iter().collect();
+        Ok(RunList { executions, parents, next })
     }
 }

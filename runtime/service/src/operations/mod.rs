@@ -17,10 +17,13 @@ mod terminate;
 use dacapo_model::ids::{NamespaceName, RunId, WorkflowId};
 
 pub use self::complete_activity::ActivityRef;
-pub use self::describe::{ActivityDescription, RunDescription, TimerDescription};
+pub use self::describe::{
+    ActivityDescription, ChildDescription, ExternalDescription, RunDescription, TimerDescription,
+};
 pub use self::history::{HistoryFollower, HistoryPage};
 pub use self::list::RunList;
 pub use self::result::{Closing, RunResult};
+pub(crate) use self::start::ChildStart;
 pub use self::start::{StartRequest, Started};
 pub use dacapo_engine::decide::{ActivityControl, Report};
 pub use dacapo_engine::guest::AttemptSignals;

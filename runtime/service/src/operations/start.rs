@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dacapo_engine::compat::ENGINE_VERSION;
 use dacapo_model::code::ErrorCode;
-use dacapo_model::event::WorkflowExecutionStarted;
+use dacapo_model::event::{ParentExecution, WorkflowExecutionStarted};
 use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::{
     ModuleName, NamespaceName, RequestId, RunId, RunKey, TypeName, WorkflowHash, WorkflowId,
@@ -57,6 +57,18 @@ pub struct StartRequest {
     /// What to tell the run that this start leads to, in the same step: a new run
     /// begins with it. Without a request id it has that of the start.
     pub signal: Option<Signal>,
+}
+
+/// A child to start: all but whether its workflow id is free is decided.
+pub(crate) struct ChildStart {
+    /// What, where and how. It has a workflow id.
+    pub(crate) request: StartRequest,
+    /// The code that it is pinned to.
+    pub(crate) digest: ModuleDigest,
+    /// Its run.
+    pub(crate) run_id: RunId,
+    /// Who starts it.
+    pub(crate) parent: ParentExecution,
 }
 
 /// The run that a start led to.
@@ -152,8 +164,31 @@ impl Runtime {
             None => WorkflowId::new(run_id.to_string())?,
         };
         for _ in 0..TRIES_MAX {
-            if let Some(watched) = self.try_start(&request, digest, &workflow_id, run_id).await? {
+            let new = new_run(&request, digest, &workflow_id, run_id);
+            if let Some(watched) = self.try_start(&request, &workflow_id, new).await? {
                 return Ok(watched);
+            }
+        }
+        Err(no_answer())
+    }
+
+    /// Starts a child. Says that it has started also if that was done before, as
+    /// long as it is open.
+    pub(crate) async fn start_child(&self, child: ChildStart) -> Result<()> {
+        let shared = &self.shared;
+        shared.admit()?;
+        let ChildStart { request, digest, run_id, parent } = child;
+        check_sizes(&request, shared.config.limits.payload_bytes_max)?;
+        let Some(workflow_id) = request.workflow_id.clone() else {
+            return Err(no_answer());
+        };
+        for _ in 0..TRIES_MAX {
+            let mut new = new_run(&request, digest, &workflow_id, run_id);
+            new.started.parent = Some(Box::new(parent.clone()));
+            if shared.registry.by_run(run_id).is_some()
+                || self.try_start(&request, &workflow_id, new).await?.is_some()
+            {
+                return Ok(());
             }
         }
         Err(no_answer())
@@ -163,12 +198,11 @@ impl Runtime {
     async fn try_start(
         &self,
         request: &StartRequest,
-        digest: ModuleDigest,
         workflow_id: &WorkflowId,
-        run_id: RunId,
+        new: NewRun,
     ) -> Result<Option<Watched>> {
         let shared = &self.shared;
-        let new = new_run(request, digest, workflow_id, run_id);
+        let run_id = new.key.run_id;
         match shared.registry.claim(new.key, &new.namespace, workflow_id) {
             Claim::Free(run, mailbox) => {
                 let claimed = Claimed { registry: &shared.registry, run: Some(run) };
@@ -295,6 +329,7 @@ fn new_run(
             arguments: request.arguments.clone(),
             continued_from: None,
             initial_signals: 0,
+            parent: None,
         },
         signals: request.signal.iter().cloned().collect(),
     }

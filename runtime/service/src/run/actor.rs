@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_engine::decide::{Input, Refusal, decide};
+use dacapo_engine::decide::{Input, Refusal, decide, implied};
 use dacapo_engine::guest::{GuestInstance, RunContext};
 use dacapo_engine::replay::is_delivered;
 use dacapo_engine::state::RunState;
@@ -21,7 +21,10 @@ use super::{Origin, load};
 use crate::activities::Running;
 use crate::committer::CommitFailure;
 use crate::error::ServiceError;
-use crate::operations::{ActivityDescription, Closing, RunDescription, TimerDescription};
+use crate::operations::{
+    ActivityDescription, ChildDescription, Closing, ExternalDescription, RunDescription,
+    TimerDescription,
+};
 use crate::registry::OpenRun;
 use crate::runtime::Shared;
 
@@ -300,23 +303,35 @@ impl Actor {
         }
         let mut verdicts = Vec::new();
         for input in inputs {
-            let now = self.shared.clock.now();
-            let limits = &self.shared.config.limits;
-            match decide(&mut self.state, input.clone(), now, limits) {
-                Ok(step) => {
-                    let fresh = step.events.clone();
-                    let wakes_guest = matches!(input, Input::Retry)
-                        || fresh.iter().any(|event| is_delivered(&event.attributes));
-                    transition.extend(step);
-                    if wakes_guest && self.state.status == ExecutionStatus::Running {
-                        self.activate(fresh, transition).await?;
-                    }
-                    verdicts.push(Ok(()));
-                }
-                Err(refusal) => verdicts.push(Err(refusal)),
+            if let Some(first) = implied(&self.state, input) {
+                // Whatever becomes of it, the state knows.
+                let _ = self.decide_one(&first, transition).await?;
             }
+            verdicts.push(self.decide_one(input, transition).await?);
         }
         Ok(verdicts)
+    }
+
+    /// Decides an input, and lets the guest answer it.
+    async fn decide_one(
+        &mut self,
+        input: &Input,
+        transition: &mut Transition,
+    ) -> Result<Result<(), Refusal>, CommitFailure> {
+        let now = self.shared.clock.now();
+        let limits = &self.shared.config.limits;
+        let step = match decide(&mut self.state, input.clone(), now, limits) {
+            Ok(step) => step,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let fresh = step.events.clone();
+        let wakes_guest = matches!(input, Input::Retry)
+            || fresh.iter().any(|event| is_delivered(&event.attributes));
+        transition.extend(step);
+        if wakes_guest && self.state.status == ExecutionStatus::Running {
+            self.activate(fresh, transition).await?;
+        }
+        Ok(Ok(()))
     }
 
     fn conclude(
@@ -342,8 +357,13 @@ impl Actor {
             }
             let verdict = match verdict {
                 // Unlike the others, a signal is not done because the run is closed:
-                // one that was recorded is known by its request.
-                Err(Refusal::Closed) if matches!(input, Input::Signal(_)) => verdict,
+                // one that was recorded is known by its request. And what a parent
+                // says is meant for the run that this one goes on as, too.
+                Err(Refusal::Closed)
+                    if matches!(input, Input::Signal(_) | Input::FromParent { .. }) =>
+                {
+                    verdict
+                }
                 // The effect that makes it stale may be its own, committed by the
                 // attempt that seemed to fail.
                 Err(Refusal::Closed | Refusal::Stale | Refusal::NoSuchActivity) if repeated => {
@@ -384,6 +404,9 @@ impl Actor {
             pending_activities: activities.collect(),
             pending_timers: timers.collect(),
             versions: self.state.versions.clone(),
+            parent: self.state.parent.as_deref().cloned(),
+            pending_children: self.state.children.iter().map(ChildDescription::of).collect(),
+            pending_externals: self.state.externals.iter().map(ExternalDescription::of).collect(),
         }
     }
 
@@ -407,6 +430,9 @@ impl Actor {
         self.drop_guest();
         for (_, attempt) in self.attempts.drain() {
             attempt.handle.abort();
+        }
+        if stop == Stop::Closed {
+            self.report_to_parent();
         }
         if let (Stop::Closed, Some(closing)) = (stop, self.closing.take()) {
             self.shared.registry.remove(&self.run);

@@ -96,6 +96,7 @@ impl Actor {
     }
 
     fn act(&mut self, effects: Vec<Effect>) {
+        let mut relations = Vec::new();
         for effect in effects {
             match effect {
                 Effect::RunActivity { scheduled_event_id } => self.run_activity(scheduled_event_id),
@@ -112,6 +113,9 @@ impl Actor {
                 Effect::TellActivity { scheduled_event_id } => {
                     self.tell_activity(scheduled_event_id);
                 }
+                Effect::StartChild { .. }
+                | Effect::ReachExternal { .. }
+                | Effect::LeaveChildren { .. } => relations.push(effect),
                 // Started in the same commit.
                 Effect::ContinueAsNew { .. } => {}
                 // Nobody can send updates yet.
@@ -120,6 +124,7 @@ impl Actor {
                 | Effect::UpdateRejected { .. } => {}
             }
         }
+        self.relate(relations);
     }
 
     /// Starts the attempts that nobody here runs: all of them after a restart. The

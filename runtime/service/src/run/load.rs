@@ -153,10 +153,11 @@ impl Actor {
     pub(super) fn adopt(&mut self, loaded: Loaded) {
         self.execution = loaded.execution;
         self.state = loaded.state;
-        self.history = Some(loaded.history);
         self.closing = loaded.closing;
         self.needs_activation = loaded.needs_activation;
         self.resume_activities();
         self.resume_timers();
+        self.resume_relations(&loaded.history);
+        self.history = Some(loaded.history);
     }
 }

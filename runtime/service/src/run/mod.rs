@@ -7,6 +7,7 @@ mod commit;
 mod heartbeats;
 mod load;
 mod message;
+mod relate;
 mod replace;
 mod unread;
 

@@ -91,6 +91,8 @@ impl Actor {
                 arguments: self.state.arguments.clone(),
                 continued_from: Some(self.run.key.run_id),
                 initial_signals: 0,
+                // It is the same child.
+                parent: self.state.parent.clone(),
             },
             signals,
         };

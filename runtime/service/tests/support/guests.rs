@@ -22,6 +22,8 @@ use dacapo_model::retry::RetryPolicy;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use super::relations::Relations;
+
 /// A host whose guests are Rust.
 pub struct ScriptedHost {
     pub instances_max: usize,
@@ -59,7 +61,7 @@ impl ScriptedHost {
     }
 }
 
-const WORKFLOWS: [&str; 10] = [
+const WORKFLOWS: [&str; 13] = [
     "sequential",
     "gated",
     "sleep",
@@ -70,6 +72,9 @@ const WORKFLOWS: [&str; 10] = [
     "again",
     "collect",
     "relay",
+    "family",
+    "leaver",
+    "messenger",
 ];
 
 #[async_trait]
@@ -153,6 +158,8 @@ enum Program {
     /// Does a step, takes a signal and continues as new, until it has taken so
     /// many. Completes with them.
     Relay { want: usize, taken: Vec<String>, step: Option<OperationId>, stepped: bool },
+    /// Has to do with other runs.
+    Relations(Relations),
 }
 
 #[async_trait]
@@ -200,6 +207,9 @@ impl Instance {
                     let taken = words.map(str::to_owned).collect();
                     Program::Relay { want, taken, step: None, stepped: false }
                 }
+                "family" => Program::Relations(Relations::family(&input)),
+                "leaver" => Program::Relations(Relations::leaver(&input)),
+                "messenger" => Program::Relations(Relations::messenger(&input)),
                 "faulty" if self.faulty => return Err("this guest is faulty".to_owned()),
                 _ => Program::Forever,
             });
@@ -233,6 +243,7 @@ impl Program {
                     *waiting = Some(cursor.start_activity(name, input, options(activity))?);
                 }
             },
+            Self::Relations(relations) => relations.run(cursor),
             Self::Sleep { duration, waiting } => {
                 let operation = match *waiting {
                     Some(operation) => operation,
@@ -313,7 +324,7 @@ impl Program {
     }
 }
 
-fn text(payload: &Payload) -> String {
+pub(super) fn text(payload: &Payload) -> String {
     String::from_utf8_lossy(payload.as_bytes()).into_owned()
 }
 

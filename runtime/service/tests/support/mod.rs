@@ -10,6 +10,7 @@
 )]
 
 pub mod guests;
+pub mod relations;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

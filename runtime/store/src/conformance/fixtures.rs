@@ -131,6 +131,7 @@ pub fn start(execution: &Execution) -> RunTransition {
         arguments: Vec::new(),
         continued_from: None,
         initial_signals: 0,
+        parent: None,
     };
     let first = event(1, EventAttributes::WorkflowExecutionStarted(Box::new(started)));
     RunTransition {

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent};
-use dacapo_model::ids::{EventId, OperationId};
+use dacapo_model::event::{
+    ActivityOptions, EventAttributes, HistoryEvent, ParentClosePolicy, ParentExecution,
+    RootExecution,
+};
+use dacapo_model::ids::{EventId, OperationId, WorkflowId};
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 
@@ -149,6 +152,56 @@ pub async fn several_histories_are_read_at_once(store: Arc<dyn Store>) {
         assert_eq!(*beginning, history[..history.len().min(3)]);
     }
     assert_eq!(owned.store.load_histories(&[], 100).await.expect("histories"), [[]; 0]);
+}
+
+/// In the order asked for, with a place for unknown runs.
+pub async fn the_last_events_of_several_runs_are_read_at_once(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let runs: Vec<_> = (1..=3).map(|n| execution(&format!("order-{n}"), n)).collect();
+    owned.start(&runs.iter().collect::<Vec<_>>()).await;
+    owned.commit([append(runs[2].key, (2..=12).map(any_event))]).await.expect("commits");
+    let unknown = execution("order-9", 9);
+    let keys = [runs[2].key, unknown.key, runs[0].key];
+    let last = owned.store.last_events(&keys).await.expect("reads");
+    let ids: Vec<_> = last.iter().map(|event| event.as_ref().map(|event| event.id.0)).collect();
+    assert_eq!(ids, [Some(12), None, Some(1)]);
+    assert_eq!(last[0], Some(any_event(12)));
+    assert_eq!(owned.store.last_events(&[]).await.expect("reads"), []);
+}
+
+/// Only of runs that are children, whatever their parents are called.
+pub async fn the_parents_of_several_runs_are_found_at_once(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let (alone, unknown) = (execution("order-1", 1), execution("order-9", 9));
+    let (child, other) = (execution("order-2", 2), execution("order-3", 3));
+    let parent = |id: &str, policy| ParentExecution {
+        workflow_id: WorkflowId::new(id).expect("a valid id"),
+        run_id: alone.key.run_id,
+        initiated_event_id: EventId(7),
+        parent_close_policy: policy,
+        root: RootExecution {
+            workflow_id: WorkflowId::new("root").expect("a valid id"),
+            run_id: unknown.key.run_id,
+        },
+    };
+    let parents = [
+        (child.key.run_id, parent("\"ü\"/\\1", ParentClosePolicy::default())),
+        (other.key.run_id, parent("order-1", ParentClosePolicy::Abandon)),
+    ];
+    let starts = [&child, &other].into_iter().zip(&parents).map(|(run, (_, parent))| {
+        let mut start = start(run);
+        if let EventAttributes::WorkflowExecutionStarted(started) = &mut start.events[0].attributes
+        {
+            started.parent = Some(Box::new(parent.clone()));
+        }
+        start
+    });
+    owned.commit(starts.chain([start(&alone)])).await.expect("commits");
+    let keys = [alone.key, other.key, unknown.key, child.key];
+    let mut found = owned.store.find_parents(&keys).await.expect("reads");
+    found.sort_by_key(|(run_id, _)| *run_id);
+    assert_eq!(found, parents);
+    assert_eq!(owned.store.find_parents(&[]).await.expect("reads"), []);
 }
 
 /// A run is its key; another run id or hash is another run.

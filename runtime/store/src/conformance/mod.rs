@@ -83,6 +83,8 @@ macro_rules! conformance_tests {
                 a_history_is_read_in_pages,
                 the_last_event_is_read_alone,
                 several_histories_are_read_at_once,
+                the_last_events_of_several_runs_are_read_at_once,
+                the_parents_of_several_runs_are_found_at_once,
                 an_unknown_run_has_no_events,
             }
             module {

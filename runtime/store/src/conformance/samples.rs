@@ -5,12 +5,21 @@ use std::time::Duration;
 
 use dacapo_model::event::{
     ActivityOptions, ActivityTaskCancelRequested, ActivityTaskPaused, ActivityTaskReset,
-    ActivityTaskUnpaused, EventAttributes, Marker, OpenAttempt, TimeoutType, UpdateAccepted,
-    UpdateCompleted, WorkflowExecutionOptionsUpdated, WorkflowExecutionStarted,
+    ActivityTaskUnpaused, ChildCancellationType, ChildOptions, ChildWorkflowExecutionCanceled,
+    ChildWorkflowExecutionCompleted, ChildWorkflowExecutionFailed, ChildWorkflowExecutionStarted,
+    ChildWorkflowExecutionTerminated, ChildWorkflowExecutionTimedOut, EventAttributes,
+    ExternalWorkflowExecutionCancelRequested, ExternalWorkflowExecutionSignaled, Marker, ModuleRef,
+    OpenAttempt, ParentClosePolicy, ParentExecution, RequestCancelExternalWorkflowExecutionFailed,
+    RequestCancelExternalWorkflowExecutionInitiated, RootExecution,
+    SignalExternalWorkflowExecutionFailed, SignalExternalWorkflowExecutionInitiated,
+    StartChildWorkflowExecutionFailed, StartChildWorkflowExecutionInitiated, TimeoutType,
+    UpdateAccepted, UpdateCompleted, WorkflowExecutionOptionsUpdated, WorkflowExecutionStarted,
 };
+use dacapo_model::execution::IdReusePolicy;
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{
-    ChangeId, EventId, OperationId, SignalName, UpdateId, UpdateName, ValueName,
+    ChangeId, EventId, ModuleName, OperationId, SignalName, UpdateId, UpdateName, ValueName,
+    WorkflowId,
 };
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
@@ -28,6 +37,10 @@ pub fn failure() -> Failure {
         .caused_by(cause);
     failure.info.details = Some(Payload::default());
     failure
+}
+
+fn workflow_id(text: &str) -> WorkflowId {
+    WorkflowId::new(text).expect("a valid id")
 }
 
 fn options() -> ActivityOptions {
@@ -85,6 +98,13 @@ samples! {
             arguments: vec!["--fast".to_owned(), String::new()],
             continued_from: Some(run_id(99)),
             initial_signals: u64::from(u32::MAX),
+            parent: Some(Box::new(ParentExecution {
+                workflow_id: workflow_id("parent"),
+                run_id: run_id(5),
+                initiated_event_id: EventId(6),
+                parent_close_policy: ParentClosePolicy::Abandon,
+                root: RootExecution { workflow_id: workflow_id("root"), run_id: run_id(4) },
+            })),
         })),
     EventAttributes::WorkflowExecutionCancelRequested { .. } =>
         EventAttributes::WorkflowExecutionCancelRequested {
@@ -225,4 +245,118 @@ samples! {
         EventAttributes::WorkflowExecutionOptionsUpdated(WorkflowExecutionOptionsUpdated {
             module_digest: Some(ModuleDigest::of(b"other")),
         }),
+    EventAttributes::StartChildWorkflowExecutionInitiated(_) =>
+        EventAttributes::StartChildWorkflowExecutionInitiated(Box::new(
+            StartChildWorkflowExecutionInitiated {
+                started_operation_id: OperationId(1),
+                closed_operation_id: OperationId(2),
+                workflow_type: type_name("child"),
+                workflow_id: workflow_id("ünï/1"),
+                run_id: run_id(7),
+                input: Payload::from(vec![1, 2, 3]),
+                options: ChildOptions {
+                    workflow_id: Some(workflow_id("ünï/1")),
+                    reuse_policy: IdReusePolicy::RejectDuplicate,
+                    parent_close_policy: ParentClosePolicy::RequestCancel,
+                    cancellation_type: ChildCancellationType::TryCancel,
+                    module: Some(ModuleRef {
+                        name: ModuleName::new("billing").expect("a valid name"),
+                        version: Some(3),
+                    }),
+                },
+            },
+        )),
+    EventAttributes::StartChildWorkflowExecutionFailed(_) =>
+        EventAttributes::StartChildWorkflowExecutionFailed(StartChildWorkflowExecutionFailed {
+            initiated_event_id: EventId(2),
+            started_operation_id: OperationId(1),
+            closed_operation_id: OperationId(2),
+            failure: failure(),
+        }),
+    EventAttributes::ChildWorkflowExecutionStarted(_) =>
+        EventAttributes::ChildWorkflowExecutionStarted(ChildWorkflowExecutionStarted {
+            initiated_event_id: EventId(2),
+            operation_id: OperationId(1),
+            workflow_id: workflow_id("child"),
+            run_id: run_id(7),
+        }),
+    EventAttributes::ChildWorkflowExecutionCompleted(_) =>
+        EventAttributes::ChildWorkflowExecutionCompleted(ChildWorkflowExecutionCompleted {
+            initiated_event_id: EventId(2),
+            operation_id: OperationId(2),
+            result: Payload::from(b"\"paid\"".to_vec()),
+        }),
+    EventAttributes::ChildWorkflowExecutionFailed(_) =>
+        EventAttributes::ChildWorkflowExecutionFailed(ChildWorkflowExecutionFailed {
+            initiated_event_id: EventId(2),
+            operation_id: OperationId(2),
+            failure: failure(),
+        }),
+    EventAttributes::ChildWorkflowExecutionCanceled(_) =>
+        EventAttributes::ChildWorkflowExecutionCanceled(ChildWorkflowExecutionCanceled {
+            initiated_event_id: EventId(2),
+            operation_id: OperationId(2),
+            details: "\0undone".to_owned(),
+        }),
+    EventAttributes::ChildWorkflowExecutionTimedOut(_) =>
+        EventAttributes::ChildWorkflowExecutionTimedOut(ChildWorkflowExecutionTimedOut {
+            initiated_event_id: EventId(2),
+            operation_id: OperationId(2),
+        }),
+    EventAttributes::ChildWorkflowExecutionTerminated(_) =>
+        EventAttributes::ChildWorkflowExecutionTerminated(ChildWorkflowExecutionTerminated {
+            initiated_event_id: EventId(2),
+            operation_id: OperationId(2),
+            reason: "wrong\0".to_owned(),
+        }),
+    EventAttributes::SignalExternalWorkflowExecutionInitiated(_) =>
+        EventAttributes::SignalExternalWorkflowExecutionInitiated(Box::new(
+            SignalExternalWorkflowExecutionInitiated {
+                operation_id: OperationId(1),
+                workflow_id: workflow_id("other"),
+                run_id: Some(run_id(8)),
+                signal_name: SignalName::new("approved").expect("a valid name"),
+                input: Payload::from(vec![1, 2, 3]),
+            },
+        )),
+    EventAttributes::ExternalWorkflowExecutionSignaled(_) =>
+        EventAttributes::ExternalWorkflowExecutionSignaled(ExternalWorkflowExecutionSignaled {
+            initiated_event_id: EventId(2),
+            operation_id: OperationId(1),
+        }),
+    EventAttributes::SignalExternalWorkflowExecutionFailed(_) =>
+        EventAttributes::SignalExternalWorkflowExecutionFailed(
+            SignalExternalWorkflowExecutionFailed {
+                initiated_event_id: EventId(2),
+                operation_id: OperationId(1),
+                failure: failure(),
+            },
+        ),
+    EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(_) =>
+        EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(Box::new(
+            RequestCancelExternalWorkflowExecutionInitiated {
+                operation_id: OperationId(1),
+                workflow_id: workflow_id("other"),
+                run_id: Some(run_id(8)),
+                reason: "late\0".to_owned(),
+                child_initiated_event_id: Some(EventId(2)),
+            },
+        )),
+    EventAttributes::ExternalWorkflowExecutionCancelRequested(_) =>
+        EventAttributes::ExternalWorkflowExecutionCancelRequested(
+            ExternalWorkflowExecutionCancelRequested {
+                initiated_event_id: EventId(2),
+                operation_id: OperationId(1),
+                child_initiated_event_id: Some(EventId(2)),
+            },
+        ),
+    EventAttributes::RequestCancelExternalWorkflowExecutionFailed(_) =>
+        EventAttributes::RequestCancelExternalWorkflowExecutionFailed(
+            RequestCancelExternalWorkflowExecutionFailed {
+                initiated_event_id: EventId(2),
+                operation_id: OperationId(1),
+                child_initiated_event_id: Some(EventId(2)),
+                failure: failure(),
+            },
+        ),
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
+use dacapo_model::execution::Execution;
 use dacapo_model::ids::{TypeName, WorkflowId};
 use dacapo_model::time::Timestamp;
 use dacapo_service::Runtime;
@@ -79,8 +80,13 @@ pub(crate) async fn list(
         started_before: query.started_before,
     };
     let page = runtime.list_runs(&path.namespace, &filter, after, limit).await?;
+    let mut parents = page.parents;
+    let summary = |run: Execution| {
+        let parent = parents.remove(&run.key.run_id);
+        RunSummary::new(run, parent)
+    };
     Ok(Json(RunList {
-        runs: page.executions.into_iter().map(RunSummary::from).collect(),
+        runs: page.executions.into_iter().map(summary).collect(),
         next_page_token: page.next.map(page_token::encode),
     }))
 }

@@ -1,5 +1,7 @@
 //! What events of each type hold.
 
+pub(super) mod child;
+pub(super) mod external;
 mod marker;
 mod options;
 mod update;
@@ -87,6 +89,9 @@ pub(crate) struct WorkflowExecutionStarted {
     /// How many signals it began with: the events that follow.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) initial_signals: u64,
+    /// The run that started it as a child.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parent: Option<child::Parent>,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -342,6 +347,7 @@ impl From<event::WorkflowExecutionStarted> for WorkflowExecutionStarted {
             arguments: started.arguments,
             continued_from: started.continued_from,
             initial_signals: started.initial_signals,
+            parent: started.parent.map(|parent| (*parent).into()),
         }
     }
 }

@@ -31,13 +31,18 @@ fn detail(event: &Event) -> String {
         "workflow_type",
         "activity_type",
         "signal_name",
+        "workflow_id",
         "update_name",
         "update_id",
         "code",
         "timeout_type",
     ];
     let mut parts: Vec<String> = texts.into_iter().filter_map(text).collect();
-    for (key, value) in [("scheduled_event_id", "activity"), ("started_event_id", "timer")] {
+    for (key, value) in [
+        ("scheduled_event_id", "activity"),
+        ("started_event_id", "timer"),
+        ("initiated_event_id", if event.is_about_child() { "child" } else { "request" }),
+    ] {
         if let Some(id) = event.attribute::<u64>(key) {
             parts.push(format!("{value} of event {id}"));
         }
@@ -96,6 +101,18 @@ mod tests {
             line("TimerFired", r#"{"started_event_id": 6}"#),
             "    7  13:37:00.123  TimerFired                          timer of event 6"
         );
+    }
+
+    #[test]
+    fn a_line_says_which_child_or_request_it_is_about() {
+        let initiated = r#"{"workflow_type": "ship", "workflow_id": "order-17/1", "input": 1}"#;
+        let initiated = line("StartChildWorkflowExecutionInitiated", initiated);
+        assert!(initiated.ends_with("Initiated  ship  order-17/1  1"), "{initiated}");
+        let completed = r#"{"initiated_event_id": 3, "result": "done"}"#;
+        let completed = line("ChildWorkflowExecutionCompleted", completed);
+        assert!(completed.ends_with("child of event 3  \"done\""), "{completed}");
+        let signaled = line("ExternalWorkflowExecutionSignaled", r#"{"initiated_event_id": 4}"#);
+        assert!(signaled.ends_with("request of event 4"), "{signaled}");
     }
 
     #[test]

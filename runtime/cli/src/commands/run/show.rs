@@ -39,6 +39,7 @@ fn describe(description: RunDescription) -> String {
         ("started", run.started_at),
     ];
     fields.extend(run.closed_at.map(|time| ("closed", time)));
+    fields.extend(run.parent.map(|it| ("parent", format!("{} ({})", it.workflow_id, it.run_id))));
     fields.push(("events", description.history_length.to_string()));
     if description.cancel_requested {
         fields.push(("cancel", "requested".to_owned()));
@@ -72,6 +73,36 @@ fn describe(description: RunDescription) -> String {
             timers.into_iter().map(|timer| [timer.started_event_id.to_string(), timer.fire_at]);
         text.push_str("\n\n");
         text.push_str(&output::table(["EVENT", "TIMER FIRES"], rows.collect()));
+    }
+    let children = description.pending_children;
+    if !children.is_empty() {
+        let rows = children.into_iter().map(|child| {
+            let state = match (child.started, child.cancel_requested) {
+                (false, _) => "starting",
+                (true, false) => "running",
+                (true, true) => "asked to cancel",
+            };
+            [
+                child.initiated_event_id.to_string(),
+                child.workflow_type,
+                child.workflow_id,
+                state.to_owned(),
+            ]
+        });
+        text.push_str("\n\n");
+        text.push_str(&output::table(["EVENT", "CHILD", "WORKFLOW ID", "STATE"], rows.collect()));
+    }
+    let externals = description.pending_externals;
+    if !externals.is_empty() {
+        let rows = externals.into_iter().map(|request| {
+            let what = match request.signal_name {
+                Some(name) => format!("signal {name}"),
+                None => "cancel".to_owned(),
+            };
+            [request.initiated_event_id.to_string(), what, request.workflow_id]
+        });
+        text.push_str("\n\n");
+        text.push_str(&output::table(["EVENT", "REQUEST", "TO WORKFLOW ID"], rows.collect()));
     }
     text
 }

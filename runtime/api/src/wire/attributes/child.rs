@@ -1,0 +1,308 @@
+//! What events about children hold.
+
+use dacapo_model::event;
+use dacapo_model::ids::{EventId, ModuleName, OperationId, RunId, TypeName, WorkflowId};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::wire::failure::Failure;
+use crate::wire::mirror::mirror;
+use crate::wire::payload::{self, RawJson};
+use crate::wire::request::IdReusePolicy;
+
+mirror! {
+    /// What becomes of a child when its parent closes.
+    ParentClosePolicy = event::ParentClosePolicy {
+        /// It is terminated.
+        Terminate,
+        /// Nothing: it goes on alone.
+        Abandon,
+        /// It is asked to cancel.
+        RequestCancel,
+    }
+}
+
+mirror! {
+    /// What cancelling the wait for a child means.
+    ChildCancellationType = event::ChildCancellationType {
+        /// The child is asked to cancel, and the wait goes on until it has closed.
+        WaitCancellationCompleted,
+        /// The child is asked to cancel, and the wait ends once it has been told.
+        WaitCancellationRequested,
+        /// The child is asked to cancel, and the wait ends at once.
+        TryCancel,
+        /// The child is not told, and the wait ends at once.
+        Abandon,
+    }
+}
+
+/// The run that started another as its child.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Parent {
+    /// The caller's name for it.
+    #[schema(value_type = String)]
+    workflow_id: WorkflowId,
+    /// The run.
+    #[schema(value_type = String, format = "uuid")]
+    run_id: RunId,
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    #[schema(value_type = u64)]
+    initiated_event_id: EventId,
+    /// What becomes of the child when it closes.
+    parent_close_policy: ParentClosePolicy,
+    /// The name of the run at the root of the tree: of the parent's own root, or of the parent.
+    #[schema(value_type = String)]
+    root_workflow_id: WorkflowId,
+    /// That run.
+    #[schema(value_type = String, format = "uuid")]
+    root_run_id: RunId,
+}
+
+impl From<event::ParentExecution> for Parent {
+    fn from(parent: event::ParentExecution) -> Self {
+        Self {
+            workflow_id: parent.workflow_id,
+            run_id: parent.run_id,
+            initiated_event_id: parent.initiated_event_id,
+            parent_close_policy: parent.parent_close_policy.into(),
+            root_workflow_id: parent.root.workflow_id,
+            root_run_id: parent.root.run_id,
+        }
+    }
+}
+
+/// The module that was named for a child.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChildModule {
+    /// Its name.
+    #[schema(value_type = String)]
+    name: ModuleName,
+    /// A certain version; absent if the newest was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+}
+
+/// A child that is to start.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StartChildWorkflowExecutionInitiated {
+    /// The workflow's name for its start.
+    #[schema(value_type = u32)]
+    started_operation_id: OperationId,
+    /// The workflow's name for its end.
+    #[schema(value_type = u32)]
+    closed_operation_id: OperationId,
+    /// What it runs.
+    #[schema(value_type = String)]
+    workflow_type: TypeName,
+    /// Its name.
+    #[schema(value_type = String)]
+    workflow_id: WorkflowId,
+    /// Its first run.
+    #[schema(value_type = String, format = "uuid")]
+    run_id: RunId,
+    /// Its argument.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<RawJson>,
+    /// The same, if it is not JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_base64: Option<String>,
+    /// If the latest run of the workflow id is closed.
+    id_reuse_policy: IdReusePolicy,
+    /// What becomes of it when this run closes.
+    parent_close_policy: ParentClosePolicy,
+    /// What cancelling the wait for it means.
+    cancellation_type: ChildCancellationType,
+    /// The module that defines it; absent if it is this run's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    module: Option<ChildModule>,
+}
+
+impl From<event::StartChildWorkflowExecutionInitiated> for StartChildWorkflowExecutionInitiated {
+    fn from(child: event::StartChildWorkflowExecutionInitiated) -> Self {
+        let (input, input_base64) = payload::embed(&child.input);
+        let module = child.options.module;
+        Self {
+            started_operation_id: child.started_operation_id,
+            closed_operation_id: child.closed_operation_id,
+            workflow_type: child.workflow_type,
+            workflow_id: child.workflow_id,
+            run_id: child.run_id,
+            input,
+            input_base64,
+            id_reuse_policy: child.options.reuse_policy.into(),
+            parent_close_policy: child.options.parent_close_policy.into(),
+            cancellation_type: child.options.cancellation_type.into(),
+            module: module.map(|it| ChildModule { name: it.name, version: it.version }),
+        }
+    }
+}
+
+/// A child that could not start.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StartChildWorkflowExecutionFailed {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    #[schema(value_type = u64)]
+    initiated_event_id: EventId,
+    /// The workflow's name for its start.
+    #[schema(value_type = u32)]
+    started_operation_id: OperationId,
+    /// The workflow's name for its end.
+    #[schema(value_type = u32)]
+    closed_operation_id: OperationId,
+    /// Why.
+    failure: Failure,
+}
+
+impl From<event::StartChildWorkflowExecutionFailed> for StartChildWorkflowExecutionFailed {
+    fn from(event: event::StartChildWorkflowExecutionFailed) -> Self {
+        Self {
+            initiated_event_id: event.initiated_event_id,
+            started_operation_id: event.started_operation_id,
+            closed_operation_id: event.closed_operation_id,
+            failure: event.failure.into(),
+        }
+    }
+}
+
+/// A child that has started.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChildWorkflowExecutionStarted {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    #[schema(value_type = u64)]
+    initiated_event_id: EventId,
+    /// The workflow's name for its start.
+    #[schema(value_type = u32)]
+    operation_id: OperationId,
+    /// Its name.
+    #[schema(value_type = String)]
+    workflow_id: WorkflowId,
+    /// Its first run.
+    #[schema(value_type = String, format = "uuid")]
+    run_id: RunId,
+}
+
+impl From<event::ChildWorkflowExecutionStarted> for ChildWorkflowExecutionStarted {
+    fn from(event: event::ChildWorkflowExecutionStarted) -> Self {
+        Self {
+            initiated_event_id: event.initiated_event_id,
+            operation_id: event.operation_id,
+            workflow_id: event.workflow_id,
+            run_id: event.run_id,
+        }
+    }
+}
+
+/// The result of a child.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChildWorkflowExecutionCompleted {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    #[schema(value_type = u64)]
+    initiated_event_id: EventId,
+    /// The workflow's name for its end.
+    #[schema(value_type = u32)]
+    operation_id: OperationId,
+    /// Its result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<RawJson>,
+    /// The same, if it is not JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_base64: Option<String>,
+}
+
+impl From<event::ChildWorkflowExecutionCompleted> for ChildWorkflowExecutionCompleted {
+    fn from(event: event::ChildWorkflowExecutionCompleted) -> Self {
+        let (result, result_base64) = payload::embed(&event.result);
+        Self {
+            initiated_event_id: event.initiated_event_id,
+            operation_id: event.operation_id,
+            result,
+            result_base64,
+        }
+    }
+}
+
+/// The failure of a child.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChildWorkflowExecutionFailed {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    #[schema(value_type = u64)]
+    initiated_event_id: EventId,
+    /// The workflow's name for its end.
+    #[schema(value_type = u32)]
+    operation_id: OperationId,
+    /// Why.
+    failure: Failure,
+}
+
+impl From<event::ChildWorkflowExecutionFailed> for ChildWorkflowExecutionFailed {
+    fn from(event: event::ChildWorkflowExecutionFailed) -> Self {
+        Self {
+            initiated_event_id: event.initiated_event_id,
+            operation_id: event.operation_id,
+            failure: event.failure.into(),
+        }
+    }
+}
+
+/// A child that ended because it was asked to.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChildWorkflowExecutionCanceled {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    #[schema(value_type = u64)]
+    initiated_event_id: EventId,
+    /// The workflow's name for its end.
+    #[schema(value_type = u32)]
+    operation_id: OperationId,
+    /// What it had to say.
+    details: String,
+}
+
+impl From<event::ChildWorkflowExecutionCanceled> for ChildWorkflowExecutionCanceled {
+    fn from(event: event::ChildWorkflowExecutionCanceled) -> Self {
+        Self {
+            initiated_event_id: event.initiated_event_id,
+            operation_id: event.operation_id,
+            details: event.details,
+        }
+    }
+}
+
+/// A child that ran out of its time.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChildWorkflowExecutionTimedOut {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    #[schema(value_type = u64)]
+    initiated_event_id: EventId,
+    /// The workflow's name for its end.
+    #[schema(value_type = u32)]
+    operation_id: OperationId,
+}
+
+impl From<event::ChildWorkflowExecutionTimedOut> for ChildWorkflowExecutionTimedOut {
+    fn from(event: event::ChildWorkflowExecutionTimedOut) -> Self {
+        Self { initiated_event_id: event.initiated_event_id, operation_id: event.operation_id }
+    }
+}
+
+/// A child that was ended from outside.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChildWorkflowExecutionTerminated {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    #[schema(value_type = u64)]
+    initiated_event_id: EventId,
+    /// The workflow's name for its end.
+    #[schema(value_type = u32)]
+    operation_id: OperationId,
+    /// Why, for people.
+    reason: String,
+}
+
+impl From<event::ChildWorkflowExecutionTerminated> for ChildWorkflowExecutionTerminated {
+    fn from(event: event::ChildWorkflowExecutionTerminated) -> Self {
+        Self {
+            initiated_event_id: event.initiated_event_id,
+            operation_id: event.operation_id,
+            reason: event.reason,
+        }
+    }
+}

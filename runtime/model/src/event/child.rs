@@ -1,0 +1,199 @@
+//! How child workflows are asked for, start and end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::execution::IdReusePolicy;
+use crate::failure::Failure;
+use crate::ids::{EventId, ModuleName, OperationId, RunId, TypeName, WorkflowId};
+use crate::payload::Payload;
+
+/// What becomes of a child when its parent closes, however that happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParentClosePolicy {
+    /// It is terminated.
+    #[default]
+    Terminate,
+    /// Nothing: it goes on alone.
+    Abandon,
+    /// It is asked to cancel.
+    RequestCancel,
+}
+
+/// What cancelling the wait for a child means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildCancellationType {
+    /// The child is asked to cancel, and the wait goes on until it has closed.
+    #[default]
+    WaitCancellationCompleted,
+    /// The child is asked to cancel, and the wait ends once it has been told.
+    WaitCancellationRequested,
+    /// The child is asked to cancel, and the wait ends at once.
+    TryCancel,
+    /// The child is not told, and the wait ends at once.
+    Abandon,
+}
+
+/// A module by its name, for a child that another module defines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleRef {
+    /// Its name.
+    pub name: ModuleName,
+    /// A certain version; none means the newest when the child starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+}
+
+/// How a child was asked to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChildOptions {
+    /// The parent's name for it; none means one that follows from the parent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<WorkflowId>,
+    /// If the latest run of the workflow id is closed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub reuse_policy: IdReusePolicy,
+    /// What becomes of it when the parent closes.
+    #[serde(skip_serializing_if = "is_default")]
+    pub parent_close_policy: ParentClosePolicy,
+    /// What cancelling the wait for it means.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cancellation_type: ChildCancellationType,
+    /// The module that defines it; none means the parent's own code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<ModuleRef>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// The run that started another as its child.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentExecution {
+    /// The caller's name for it. It lives in the namespace of its child.
+    pub workflow_id: WorkflowId,
+    /// The run.
+    pub run_id: RunId,
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    pub initiated_event_id: EventId,
+    /// What becomes of the child when it closes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub parent_close_policy: ParentClosePolicy,
+    /// The parent that has no parent: the parent's own, or the parent itself.
+    pub root: RootExecution,
+}
+
+/// The run that a tree of children grows from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootExecution {
+    /// The caller's name for it.
+    pub workflow_id: WorkflowId,
+    /// The run.
+    pub run_id: RunId,
+}
+
+/// Command: a child is to start. After a crash it is started again, as the same
+/// run, unless an event below says that it has started or can't.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartChildWorkflowExecutionInitiated {
+    /// The guest's name for its start.
+    pub started_operation_id: OperationId,
+    /// The guest's name for its end.
+    pub closed_operation_id: OperationId,
+    /// What it runs.
+    pub workflow_type: TypeName,
+    /// Its name.
+    pub workflow_id: WorkflowId,
+    /// Its first run. Follows from the parent's run and this event, so that a
+    /// repeat of the start is recognised.
+    pub run_id: RunId,
+    /// Its argument.
+    #[serde(skip)]
+    pub input: Payload,
+    /// How.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub options: ChildOptions,
+}
+
+/// Input: a child could not start. Its end is this, too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartChildWorkflowExecutionFailed {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    pub initiated_event_id: EventId,
+    /// The guest's name for its start.
+    pub started_operation_id: OperationId,
+    /// The guest's name for its end.
+    pub closed_operation_id: OperationId,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// Input: a child has started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildWorkflowExecutionStarted {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    pub initiated_event_id: EventId,
+    /// The guest's name for its start.
+    pub operation_id: OperationId,
+    /// Its name.
+    pub workflow_id: WorkflowId,
+    /// Its first run.
+    pub run_id: RunId,
+}
+
+/// Input: a child completed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildWorkflowExecutionCompleted {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    pub initiated_event_id: EventId,
+    /// The guest's name for its end.
+    pub operation_id: OperationId,
+    /// Its result.
+    #[serde(skip)]
+    pub result: Payload,
+}
+
+/// Input: a child failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildWorkflowExecutionFailed {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    pub initiated_event_id: EventId,
+    /// The guest's name for its end.
+    pub operation_id: OperationId,
+    /// The failure that it ended with.
+    pub failure: Failure,
+}
+
+/// Input: a child ended because it was asked to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildWorkflowExecutionCanceled {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    pub initiated_event_id: EventId,
+    /// The guest's name for its end.
+    pub operation_id: OperationId,
+    /// What it had to say.
+    pub details: String,
+}
+
+/// Input: a child ran out of its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildWorkflowExecutionTimedOut {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    pub initiated_event_id: EventId,
+    /// The guest's name for its end.
+    pub operation_id: OperationId,
+}
+
+/// Input: a child was ended from outside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildWorkflowExecutionTerminated {
+    /// Its `StartChildWorkflowExecutionInitiated`.
+    pub initiated_event_id: EventId,
+    /// The guest's name for its end.
+    pub operation_id: OperationId,
+    /// Why, for people.
+    pub reason: String,
+}

@@ -1,0 +1,190 @@
+//! What runs do with other runs. The event that asks for it is the outbox: each of
+//! these tasks can be done again, by this node or the next, and is recognised.
+//!
+//! ```text
+//!  parent  Initiated ──▶ start ──▶ child starts ──▶ parent: Started
+//!  child   closes ─────▶ report ─────────────────▶ parent: Completed, Failed, ...
+//!  parent  closes ─────▶ leave ──▶ child: terminated, or asked to cancel
+//!  run     Initiated ──▶ reach ──▶ other run: signal, cancel ──▶ run: Signaled, ...
+//! ```
+
+mod leave;
+mod reach;
+mod recover;
+mod report;
+mod start;
+mod tell;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_engine::decide::{Input, Refusal};
+use dacapo_engine::state::RunState;
+use dacapo_model::event::{ParentExecution, RootExecution};
+use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::ids::{EventId, NamespaceName, RunId, WorkflowId};
+use dacapo_model::module::ModuleDigest;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+pub(crate) use self::leave::leave;
+pub(crate) use self::reach::reach;
+pub(crate) use self::recover::Recovery;
+pub(crate) use self::report::report;
+pub(crate) use self::start::start;
+use crate::error::ServiceError;
+use crate::registry::OpenRun;
+use crate::run::{Message, deliver};
+use crate::runtime::Shared;
+
+/// First wait before something is tried again; doubled up to [`BACKOFF_MAX`].
+const BACKOFF: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// Runs that one task tells something at a time.
+const AT_ONCE: usize = 64;
+
+/// What is under way, so that it is not begun twice at a time. It would do no
+/// harm, but thousands of children may be pending when their parent is read again.
+#[derive(Default)]
+pub(crate) struct UnderWay(Mutex<HashSet<(RunId, EventId)>>);
+
+/// One thing that is under way, until it is dropped.
+struct Entered {
+    shared: Arc<Shared>,
+    what: (RunId, EventId),
+}
+
+impl Entered {
+    fn new(shared: &Arc<Shared>, what: (RunId, EventId)) -> Option<Self> {
+        let new = shared.under_way.0.lock().insert(what);
+        new.then(|| Self { shared: shared.clone(), what })
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.shared.under_way.0.lock().remove(&self.what);
+    }
+}
+
+/// The run that has something to do with others.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) namespace: NamespaceName,
+    pub(crate) workflow_id: WorkflowId,
+    pub(crate) run_id: RunId,
+    root: RootExecution,
+    module_digest: ModuleDigest,
+    environment: BTreeMap<String, String>,
+    arguments: Vec<String>,
+}
+
+impl Origin {
+    /// What children and other runs need to know of a run.
+    pub(crate) fn of(run: &OpenRun, state: &RunState) -> Arc<Self> {
+        let itself = RootExecution { workflow_id: run.workflow_id.clone(), run_id: run.key.run_id };
+        Arc::new(Self {
+            namespace: run.namespace.clone(),
+            workflow_id: run.workflow_id.clone(),
+            run_id: run.key.run_id,
+            root: state.parent.as_ref().map_or(itself, |parent| parent.root.clone()),
+            module_digest: state.module_digest,
+            environment: state.environment.clone(),
+            arguments: state.arguments.clone(),
+        })
+    }
+
+    fn parent_of(
+        &self,
+        initiated_event_id: EventId,
+        parent_close_policy: dacapo_model::event::ParentClosePolicy,
+    ) -> ParentExecution {
+        ParentExecution {
+            workflow_id: self.workflow_id.clone(),
+            run_id: self.run_id,
+            initiated_event_id,
+            parent_close_policy,
+            root: self.root.clone(),
+        }
+    }
+}
+
+/// Waits between tries, each time longer.
+struct Backoff(Duration);
+
+impl Backoff {
+    fn new() -> Self {
+        Self(BACKOFF)
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(BACKOFF_MAX);
+    }
+}
+
+/// Does something until it is done or the node stops.
+fn spawn(shared: &Arc<Shared>, work: impl Future<Output = ()> + Send + 'static) {
+    let halted = shared.halted.clone();
+    shared.actors.spawn(async move { halted.run_until_cancelled(work).await });
+}
+
+/// What became of something that a run was to record.
+#[derive(Debug, PartialEq)]
+enum Recorded {
+    /// It is recorded, now or before.
+    Yes,
+    /// The run has closed.
+    Closed,
+}
+
+/// Tells a run what it waits for, and again until that is recorded.
+async fn post(shared: Arc<Shared>, run_id: RunId, input: Input) -> Recorded {
+    let mut backoff = Backoff::new();
+    loop {
+        let Some(run) = open_run(&shared, run_id).await else {
+            return Recorded::Closed;
+        };
+        match ask(&shared, &run, input.clone()).await {
+            Some(Ok(()) | Err(Refusal::Stale)) => return Recorded::Yes,
+            Some(Err(_closed)) => return Recorded::Closed,
+            None => backoff.wait().await,
+        }
+    }
+}
+
+/// One try to tell a run something. None if it is not known what came of it.
+async fn ask(
+    shared: &Arc<Shared>,
+    run: &Arc<OpenRun>,
+    input: Input,
+) -> Option<Result<(), Refusal>> {
+    let (answer, answered) = oneshot::channel();
+    let message = Message::Input { input, answer: Some(answer) };
+    if deliver(shared, run, message).await.is_err() {
+        return Some(Err(Refusal::Closed));
+    }
+    answered.await.ok()?.ok()
+}
+
+/// The run, if it is open. While the node recovers, not all of them are known.
+async fn open_run(shared: &Shared, run_id: RunId) -> Option<Arc<OpenRun>> {
+    if let Some(run) = shared.registry.by_run(run_id) {
+        return Some(run);
+    }
+    shared.recovered.cancelled().await;
+    shared.registry.by_run(run_id)
+}
+
+/// An error of an operation, as the workflow that asked for it gets it.
+fn failure_of(error: ServiceError) -> Failure {
+    let mut type_name = String::new();
+    for word in error.code.as_str().split('_') {
+        let mut letters = word.chars();
+        type_name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        type_name.push_str(letters.as_str());
+    }
+    Failure::new(FailureKind::Application, type_name, error.message).non_retryable()
+}

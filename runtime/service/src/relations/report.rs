@@ -1,0 +1,136 @@
+//! Tells parents how their children closed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dacapo_engine::decide::{ChildOutcome, Input};
+use dacapo_model::event::{EventAttributes, HistoryEvent, ParentExecution};
+use dacapo_model::ids::{EventId, RunId, RunKey};
+use dacapo_store::error::StoreError;
+use futures::{FutureExt as _, StreamExt as _};
+
+use super::{AT_ONCE, Backoff, post, spawn};
+use crate::runtime::Shared;
+
+/// A child by its parent's run and its `StartChildWorkflowExecutionInitiated`.
+pub(super) type ChildOf = (RunId, EventId);
+
+/// Children read by one set of statements.
+const PAGE: usize = 200;
+
+/// A run that was a child has closed: tells its parent, unless the run goes on as
+/// another, which is that child from then on.
+pub(crate) fn report(
+    shared: &Arc<Shared>,
+    key: RunKey,
+    parent: &ParentExecution,
+    last: &EventAttributes,
+) {
+    let (initiated_event_id, parent) = (parent.initiated_event_id, parent.run_id);
+    let shared_by_task = shared.clone();
+    match end_of(last) {
+        End::Of(outcome) => spawn(shared, async move {
+            let input = Input::ChildClosed { initiated_event_id, outcome };
+            // A parent that has closed has no use for it.
+            post(shared_by_task, parent, input).await;
+        }),
+        // It closed before, and was started again by a parent that had not heard.
+        End::As(run_id) if shared.registry.by_run(run_id).is_none() => {
+            let next = ((parent, initiated_event_id), RunKey { run_id, ..key });
+            spawn(shared, async move { find_end(&shared_by_task, vec![next]).await });
+        }
+        End::As(_) | End::NotYet => {}
+    }
+}
+
+/// What a closing event means to the parent of its run.
+enum End {
+    /// The child has ended.
+    Of(ChildOutcome),
+    /// The child goes on as this run.
+    As(RunId),
+    /// It is no closing event.
+    NotYet,
+}
+
+fn end_of(last: &EventAttributes) -> End {
+    match last {
+        EventAttributes::WorkflowExecutionCompleted { result } => {
+            End::Of(ChildOutcome::Completed(result.clone()))
+        }
+        EventAttributes::WorkflowExecutionFailed { failure } => {
+            End::Of(ChildOutcome::Failed(failure.clone()))
+        }
+        EventAttributes::WorkflowExecutionCanceled { details } => {
+            End::Of(ChildOutcome::Canceled(details.clone()))
+        }
+        EventAttributes::WorkflowExecutionTerminated { reason } => {
+            End::Of(ChildOutcome::Terminated(reason.clone()))
+        }
+        EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, .. } => End::As(*new_run_id),
+        _ => End::NotYet,
+    }
+}
+
+/// Finds children in the store, from their first runs on, and tells the parents
+/// of those that have ended. The others tell themselves when they do.
+pub(super) async fn find_end(shared: &Arc<Shared>, mut children: Vec<(ChildOf, RunKey)>) {
+    while !children.is_empty() {
+        let mut go_on = Vec::new();
+        for page in children.chunks(PAGE) {
+            let mut ended = Vec::new();
+            for (child, key, last) in last_events(shared, page).await {
+                match end_of(&last.attributes) {
+                    End::Of(outcome) => ended.push((child, outcome)),
+                    End::As(run_id) => go_on.push((child, RunKey { run_id, ..key })),
+                    End::NotYet => {}
+                }
+            }
+            let tell = |((parent, initiated_event_id), outcome): (ChildOf, ChildOutcome)| {
+                let input = Input::ChildClosed { initiated_event_id, outcome };
+                post(shared.clone(), parent, input).map(drop)
+            };
+            futures::stream::iter(ended).for_each_concurrent(AT_ONCE, tell).await;
+        }
+        children = go_on;
+    }
+}
+
+/// The last events of those that are closed. Waits while the store does not
+/// answer.
+async fn last_events(
+    shared: &Arc<Shared>,
+    page: &[(ChildOf, RunKey)],
+) -> Vec<(ChildOf, RunKey, HistoryEvent)> {
+    let mut backoff = Backoff::new();
+    loop {
+        match try_last_events(shared, page).await {
+            Ok(found) => return found,
+            Err(error @ StoreError::Unavailable { .. }) => {
+                tracing::warn!(error = ?error, "children can't be read; trying again");
+                backoff.wait().await;
+            }
+            Err(error) => {
+                tracing::error!(error = ?error, "children can't be read");
+                return Vec::new();
+            }
+        }
+    }
+}
+
+async fn try_last_events(
+    shared: &Arc<Shared>,
+    page: &[(ChildOf, RunKey)],
+) -> Result<Vec<(ChildOf, RunKey, HistoryEvent)>, StoreError> {
+    let children: HashMap<RunId, ChildOf> =
+        page.iter().map(|(child, key)| (key.run_id, *child)).collect();
+    let keys: Vec<RunKey> = page.iter().map(|(_, key)| *key).collect();
+    let found = shared.store.find_runs(&keys).await?;
+    let closed: Vec<RunKey> =
+        found.iter().filter(|run| !run.status.is_open()).map(|run| run.key).collect();
+    let last = shared.store.last_events(&closed).await?;
+    let with_child = |(key, last): (RunKey, Option<HistoryEvent>)| {
+        Some((*children.get(&key.run_id)?, key, last?))
+    };
+    Ok(closed.into_iter().zip(last).filter_map(with_child).collect())
+}

@@ -1,0 +1,122 @@
+//! Starts a child.
+
+use std::sync::Arc;
+
+use dacapo_engine::decide::{FromParent, Input};
+use dacapo_model::event::{ParentClosePolicy, StartChildWorkflowExecutionInitiated};
+use dacapo_model::execution::IdConflictPolicy;
+use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
+
+use super::{Backoff, Entered, Origin, Recorded, failure_of, post, report, spawn, tell};
+use crate::Runtime;
+use crate::error::Result;
+use crate::operations::{ChildStart, StartRequest};
+use crate::runtime::Shared;
+
+/// Starts a child, however long it takes, and tells its parent.
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    parent: &Arc<Origin>,
+    initiated_event_id: EventId,
+    child: &StartChildWorkflowExecutionInitiated,
+) {
+    let Some(entered) = Entered::new(shared, (parent.run_id, initiated_event_id)) else {
+        return;
+    };
+    let child = ChildToStart {
+        shared: shared.clone(),
+        parent: parent.clone(),
+        initiated_event_id,
+        child: child.clone(),
+    };
+    spawn(shared, async move {
+        let _entered = entered;
+        child.start().await;
+    });
+}
+
+struct ChildToStart {
+    shared: Arc<Shared>,
+    parent: Arc<Origin>,
+    initiated_event_id: EventId,
+    child: StartChildWorkflowExecutionInitiated,
+}
+
+impl ChildToStart {
+    async fn start(self) {
+        let shared = &self.shared;
+        // Not before all open runs are known: its workflow id may be taken.
+        shared.recovered.cancelled().await;
+        let mut backoff = Backoff::new();
+        let started = loop {
+            let abandoned = self.child.options.parent_close_policy == ParentClosePolicy::Abandon;
+            if !abandoned && shared.registry.by_run(self.parent.run_id).is_none() {
+                return;
+            }
+            match self.try_start().await {
+                Ok(()) => break Ok(()),
+                Err(error) if error.code.is_retryable() => backoff.wait().await,
+                Err(error) => break Err(failure_of(error)),
+            }
+        };
+        let initiated_event_id = self.initiated_event_id;
+        let is_started = started.is_ok();
+        let input = match started {
+            Ok(()) => Input::ChildStarted { initiated_event_id },
+            Err(failure) => Input::ChildStartFailed { initiated_event_id, failure },
+        };
+        let recorded = post(shared.clone(), self.parent.run_id, input).await;
+        if recorded == Recorded::Closed && is_started {
+            // The parent could not know that it leaves a child.
+            let namespace = self.parent.namespace.clone();
+            let told = (self.parent.run_id, initiated_event_id, FromParent::Closed);
+            tell::tell(self.shared, namespace, self.child.workflow_id, told).await;
+        }
+    }
+
+    async fn try_start(&self) -> Result<()> {
+        let (shared, parent, child) = (&self.shared, &self.parent, &self.child);
+        let digest = shared.catalog.resolve_child(
+            &parent.namespace,
+            &child.workflow_type,
+            parent.module_digest,
+            child.options.module.as_ref(),
+        )?;
+        let policy = child.options.parent_close_policy;
+        let start = ChildStart {
+            request: StartRequest {
+                namespace: parent.namespace.clone(),
+                workflow_type: child.workflow_type.clone(),
+                workflow_id: Some(child.workflow_id.clone()),
+                // The run's id recognises a repeat.
+                request_id: None,
+                input: child.input.clone(),
+                module: None,
+                reuse_policy: child.options.reuse_policy,
+                conflict_policy: IdConflictPolicy::Fail,
+                environment: parent.environment.clone(),
+                arguments: parent.arguments.clone(),
+                signal: None,
+            },
+            digest,
+            run_id: child.run_id,
+            parent: parent.parent_of(self.initiated_event_id, policy),
+        };
+        let runtime = Runtime { shared: shared.clone() };
+        let Err(error) = runtime.start_child(start).await else {
+            return Ok(());
+        };
+        if error.code.is_retryable() {
+            return Err(error);
+        }
+        // What is in the way may be the child itself, or have come after it.
+        let hash = WorkflowHash::of(&parent.namespace, &child.workflow_id);
+        let key = RunKey { hash, run_id: child.run_id };
+        if shared.store.find_runs(&[key]).await?.is_empty() {
+            return Err(error);
+        }
+        let of = (parent.run_id, self.initiated_event_id);
+        report::find_end(shared, vec![(of, key)]).await;
+        Ok(())
+    }
+}

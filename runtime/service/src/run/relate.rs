@@ -1,0 +1,75 @@
+//! What a run has to do with other runs.
+
+use dacapo_engine::state::{ExternalRequest, RunState};
+use dacapo_engine::transition::Effect;
+use dacapo_model::event::HistoryEvent;
+
+use super::actor::Actor;
+use crate::relations::{self, Origin};
+
+impl Actor {
+    /// Does the effects that are about other runs.
+    pub(super) fn relate(&self, effects: Vec<Effect>) {
+        if effects.is_empty() {
+            return;
+        }
+        let (shared, state) = (&self.shared, &self.state);
+        let origin = Origin::of(&self.run, state);
+        for effect in effects {
+            match effect {
+                // One that was given up since, with the run itself, is left below.
+                Effect::StartChild { initiated_event_id } => {
+                    if let Some(child) = state.children.get(&initiated_event_id) {
+                        relations::start(shared, &origin, initiated_event_id, &child.initiated);
+                    }
+                }
+                Effect::ReachExternal { initiated_event_id } => {
+                    if let Some(external) = state.externals.get(&initiated_event_id) {
+                        relations::reach(shared, &origin, initiated_event_id, external.clone());
+                    }
+                }
+                Effect::LeaveChildren { children, externals } => {
+                    relations::leave(shared, &origin, children, externals);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Goes on with what the run began with others, after it was read.
+    pub(super) fn resume_relations(&self, history: &[HistoryEvent]) {
+        let state = &self.state;
+        if self.closing.is_some() {
+            // Its last commit seemed to fail, and left its effects undone.
+            self.relate(left_by(history).into_iter().collect());
+            return;
+        }
+        let starts = state.children.iter().filter(|(_, child)| !child.started);
+        let starts =
+            starts.map(|(event_id, _)| Effect::StartChild { initiated_event_id: *event_id });
+        let due = state.externals.iter().filter(|(_, external)| match external.request {
+            ExternalRequest::CancelChild { child, .. } => {
+                state.children.get(&child).is_some_and(|child| child.started)
+            }
+            ExternalRequest::Signal { .. } | ExternalRequest::Cancel { .. } => true,
+        });
+        let due = due.map(|(event_id, _)| Effect::ReachExternal { initiated_event_id: *event_id });
+        self.relate(starts.chain(due).collect());
+    }
+
+    /// Tells the parent that this run has closed, if it is a child.
+    pub(super) fn report_to_parent(&self) {
+        if let (Some(parent), Some(closing)) = (&self.state.parent, &self.closing) {
+            relations::report(&self.shared, self.run.key, parent, &closing.attributes);
+        }
+    }
+}
+
+/// What was pending when a run closed.
+fn left_by(history: &[HistoryEvent]) -> Option<Effect> {
+    let (_closing, before) = history.split_last()?;
+    let state = RunState::from_history(before).ok()??;
+    let RunState { children, externals, .. } = state;
+    (!children.is_empty() || !externals.is_empty())
+        .then_some(Effect::LeaveChildren { children, externals })
+}
