@@ -66,6 +66,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::WorkflowAlreadyStarted
         | ErrorCode::RunClosed
         | ErrorCode::ActivityNotOpen
+        | ErrorCode::ReplayDiverged
         | ErrorCode::TooManySignals
         | ErrorCode::TooManyUpdates
         | ErrorCode::QueryNotServed => StatusCode::CONFLICT,

@@ -26,6 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         // /api/v1/namespaces/{namespace}/modules[/{name}]
         .routes(routes!(modules::list::list))
         .routes(routes!(modules::upload::upload, modules::show::show))
+        .routes(routes!(modules::replay::replay))
         // /api/v1/namespaces/{namespace}/runs[/{workflow_id}[/...]]
         .routes(routes!(runs::start::start, runs::list::list))
         .routes(routes!(runs::describe::describe))
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(activities::fail::with_token))
         .routes(routes!(activities::cancel::with_token))
         .routes(routes!(activities::heartbeat::with_token))
+        .routes(routes!(runs::move_run::move_run))
         // /api/v1/openapi.json
         .routes(routes!(openapi::document))
         // /health/...

@@ -137,6 +137,27 @@ pub trait GuestHost: Send + Sync {
     fn activities_max(&self) -> usize;
 }
 
+/// What a replay came to that fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replayed {
+    /// How much the guest asked for that is not history yet.
+    pub commands: usize,
+}
+
+/// Plays a whole history to the code that `run` names, and records nothing. What
+/// the guest asks for past the end of history is counted and dropped.
+pub async fn replay(
+    host: &dyn GuestHost,
+    run: Arc<RunContext>,
+    history: Vec<HistoryEvent>,
+) -> Result<Replayed, Blocked> {
+    let pinned = history.iter().rev().find_map(|event| event.attributes.pinned_module());
+    let replayed = run.module_digest;
+    let turn = async { host.launch(run).await?.advance(history).await };
+    let commands = turn.await.map_err(|blocked| blocked.between(pinned, replayed))?;
+    Ok(Replayed { commands: commands.len() })
+}
+
 /// One instance of a workflow.
 #[async_trait]
 pub trait GuestInstance: Send {

@@ -66,6 +66,8 @@ codes! {
     QueryNotServed = "query_not_served", retryable: false;
     /// The run's code could not answer the query.
     QueryFailed = "query_failed", retryable: false;
+    /// Code does not fit the history of a run that it is to go on with.
+    ReplayDiverged = "replay_diverged", retryable: false;
     /// A run of this workflow id exists, and the policies forbid another.
     WorkflowAlreadyStarted = "workflow_already_started", retryable: false;
     /// The uploaded bytes are not a WebAssembly component.

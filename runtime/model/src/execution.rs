@@ -99,6 +99,19 @@ pub struct Nondeterminism {
     pub replayed_module: Option<ModuleDigest>,
 }
 
+impl Blocked {
+    /// Says in a report of nondeterminism which code it is about: what the run is
+    /// pinned to, and what it was replayed with.
+    #[must_use]
+    pub fn between(mut self, pinned: Option<ModuleDigest>, replayed: ModuleDigest) -> Self {
+        if let Some(report) = &mut self.nondeterminism {
+            report.pinned_module = pinned;
+            report.replayed_module = Some(replayed);
+        }
+        self
+    }
+}
+
 impl Nondeterminism {
     /// A report that does not say which code it is about.
     pub fn at(event_id: EventId, recorded: String, attempted: String) -> Self {

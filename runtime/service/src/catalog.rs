@@ -86,6 +86,27 @@ impl Catalog {
         })
     }
 
+    /// A version with this digest, of whichever module has one.
+    pub(crate) fn by_digest(
+        &self,
+        namespace: &NamespaceName,
+        digest: ModuleDigest,
+    ) -> Result<ModuleVersion> {
+        self.check_namespace(namespace)?;
+        let namespaces = self.namespaces.read();
+        let mut versions = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
+        versions
+            .find_map(|of_one| of_one.iter().find(|it| it.digest == digest))
+            .cloned()
+            .ok_or_else(|| {
+                ServiceError::new(
+                    ErrorCode::ModuleNotFound,
+                    format!("there is no module {digest} in namespace `{namespace}`"),
+                )
+                .with("module", digest)
+            })
+    }
+
     /// The code that a new run of this type is pinned to: the newest version of
     /// the only module that defines it, or of the one that is named.
     pub(crate) fn resolve(

@@ -23,6 +23,9 @@ use crate::residency::Residency;
 use crate::timers::{self, Timers};
 use crate::{ownership, recovery};
 
+/// Requests that replay many runs, at a time. They take processors from runs.
+const REPLAYS_MAX: usize = 2;
+
 /// What all parts of a node share.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
@@ -37,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers,
     pub(crate) residency: Residency,
     pub(crate) activity_slots: Semaphore,
+    /// Requests that replay many runs, at a time.
+    pub(crate) replays: Semaphore,
     /// All actors.
     pub(crate) actors: TaskTracker,
     /// All attempts of activities.
@@ -94,6 +99,7 @@ impl Runtime {
             timers: Timers::default(),
             residency: Residency::new(host.instances_max()),
             activity_slots: Semaphore::new(attempts_max.clamp(1, Semaphore::MAX_PERMITS)),
+            replays: Semaphore::new(REPLAYS_MAX),
             actors: TaskTracker::new(),
             attempts: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -49,7 +49,7 @@ fn hot_queries() -> Vec<Expected> {
          '{{NULL}}', ARRAY[now()], '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', '{{t}}', ARRAY[now()], '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', ARRAY[now()], '{{timer}}', '{{NULL}}', '{{NULL}}',
-         '{{7}}', ARRAY[{RUN}], '{{1}}'"
+         '{{7}}', ARRAY[{RUN}], '{{1}}', '{{NULL}}'"
     );
     let query = |name, sql, arguments: &str, indexes, is_sorted| Expected {
         name,

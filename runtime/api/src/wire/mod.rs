@@ -9,6 +9,7 @@ pub(crate) mod event;
 pub(crate) mod failure;
 pub(crate) mod module;
 pub(crate) mod payload;
+pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod result;
 pub(crate) mod run;

@@ -4,10 +4,13 @@ mod cancel;
 mod complete_activity;
 mod control_activity;
 mod describe;
+mod gate;
 mod history;
 mod list;
 mod locate;
 mod modules;
+mod move_run;
+mod replay;
 mod result;
 mod retry;
 mod signal;
@@ -20,8 +23,12 @@ pub use self::complete_activity::ActivityRef;
 pub use self::describe::{
     ActivityDescription, ChildDescription, ExternalDescription, RunDescription, TimerDescription,
 };
+pub use self::gate::GateReport;
 pub use self::history::{HistoryFollower, HistoryPage};
 pub use self::list::RunList;
+pub use self::move_run::{MoveTarget, MovedRun};
+pub(crate) use self::replay::{REPLAY_TIME_MAX, took_too_long};
+pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, VersionRef};
 pub use self::result::{Closing, RunResult};
 pub(crate) use self::start::ChildStart;
 pub use self::start::{StartRequest, Started};

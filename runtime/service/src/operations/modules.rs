@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use dacapo_model::ids::{ModuleName, NamespaceName};
-use dacapo_model::module::{ModuleDigest, ModuleVersion};
+use dacapo_model::module::{ModuleDefinitions, ModuleDigest, ModuleVersion};
 use dacapo_store::module::NewModule;
 
+use super::GateReport;
 use crate::Runtime;
 use crate::error::Result;
 
@@ -17,10 +18,44 @@ impl Runtime {
         name: &ModuleName,
         bytes: Bytes,
     ) -> Result<(ModuleVersion, bool)> {
+        let (digest, definitions) = self.inspect(namespace, &bytes).await?;
+        self.put(namespace, name, bytes, digest, definitions).await
+    }
+
+    /// Like [`Self::upload_module`], but refuses a component that does not fit the
+    /// history of an open run of the module. Runs stay where they are in any case;
+    /// this says whether they could be moved.
+    pub async fn upload_module_through_gate(
+        &self,
+        namespace: &NamespaceName,
+        name: &ModuleName,
+        bytes: Bytes,
+    ) -> Result<(ModuleVersion, bool, GateReport)> {
+        let (digest, definitions) = self.inspect(namespace, &bytes).await?;
+        let report = self.check_gate(namespace, name, digest, &definitions).await?;
+        let (version, created) = self.put(namespace, name, bytes, digest, definitions).await?;
+        Ok((version, created, report))
+    }
+
+    async fn inspect(
+        &self,
+        namespace: &NamespaceName,
+        bytes: &Bytes,
+    ) -> Result<(ModuleDigest, ModuleDefinitions)> {
         self.shared.admit()?;
         self.shared.catalog.check_namespace(namespace)?;
-        let digest = ModuleDigest::of(&bytes);
-        let definitions = self.shared.host.inspect(digest, &bytes).await?;
+        let digest = ModuleDigest::of(bytes);
+        Ok((digest, self.shared.host.inspect(digest, bytes).await?))
+    }
+
+    async fn put(
+        &self,
+        namespace: &NamespaceName,
+        name: &ModuleName,
+        bytes: Bytes,
+        digest: ModuleDigest,
+        definitions: ModuleDefinitions,
+    ) -> Result<(ModuleVersion, bool)> {
         let module = NewModule {
             namespace: namespace.clone(),
             name: name.clone(),

@@ -8,7 +8,7 @@ use dacapo_model::execution::{Blocked, ExecutionStatus};
 use dacapo_model::ids::EventId;
 
 use super::actor::{Actor, Resident};
-use super::evict;
+use super::make_room;
 use crate::committer::CommitFailure;
 
 impl Actor {
@@ -33,6 +33,8 @@ impl Actor {
             Ok(commands) if commands.is_empty() => return Ok(()),
             Ok(commands) => Input::GuestTurn { run_id: self.run.key.run_id, commands },
             Err(blocked) => {
+                let pinned = Some(self.state.module_digest);
+                let blocked = blocked.between(pinned, self.context.module_digest);
                 tracing::warn!(
                     run_id = %self.run.key,
                     workflow_id = %self.run.workflow_id,
@@ -53,16 +55,12 @@ impl Actor {
         Ok(())
     }
 
-    async fn launch(&mut self, history: Vec<HistoryEvent>) -> Result<Vec<Command>, Blocked> {
+    pub(super) async fn launch(
+        &mut self,
+        history: Vec<HistoryEvent>,
+    ) -> Result<Vec<Command>, Blocked> {
         let shared = self.shared.clone();
-        let permit = shared
-            .residency
-            .acquire(|run_id| {
-                if let Some(run) = shared.registry.by_run(run_id) {
-                    evict(&shared, &run);
-                }
-            })
-            .await;
+        let permit = make_room(&shared).await;
         let mut instance = shared.host.launch(self.context.clone()).await?;
         let commands = instance.advance(history).await?;
         if let Some(permit) = permit {
@@ -73,7 +71,7 @@ impl Actor {
 
     /// All that has happened to the run, committed or about to be. The store is
     /// read only if there is something committed.
-    async fn history_with(
+    pub(super) async fn history_with(
         &mut self,
         transition: &Transition,
     ) -> Result<Vec<HistoryEvent>, CommitFailure> {

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::heartbeats::Heard;
-use super::message::{InputAnswer, JoinAnswer, Message};
+use super::message::{InputAnswer, JoinAnswer, Message, MoveAnswer};
 use super::{Origin, load};
 use crate::activities::Running;
 use crate::committer::CommitFailure;
@@ -114,12 +114,7 @@ impl Actor {
         execution: Execution,
         state: RunState,
     ) -> Self {
-        let context = Arc::new(RunContext {
-            namespace: execution.namespace.clone(),
-            workflow_id: execution.workflow_id.clone(),
-            run_id: execution.key.run_id,
-            module_digest: execution.module_digest,
-        });
+        let context = Arc::new(context_of(&execution));
         Self {
             shared,
             run,
@@ -250,6 +245,14 @@ impl Actor {
                             }
                         }
                         Message::Evict => self.drop_guest(),
+                        Message::Move { module_digest, answer } => {
+                            let (result, answered) = match self.move_to(module_digest).await {
+                                Ok(answered) => (Ok(()), answered),
+                                Err(stop) => (Err(stop), Err(ServiceError::stopping())),
+                            };
+                            let _ = answer.send(answered);
+                            result?;
+                        }
                     }
                 }
             }
@@ -453,6 +456,16 @@ async fn sleep_until(time: Option<Instant>) {
     }
 }
 
+/// What the guest of a run may see of it.
+pub(crate) fn context_of(execution: &Execution) -> RunContext {
+    RunContext {
+        namespace: execution.namespace.clone(),
+        workflow_id: execution.workflow_id.clone(),
+        run_id: execution.key.run_id,
+        module_digest: execution.module_digest,
+    }
+}
+
 fn refuse_closed(message: Message) {
     match message {
         Message::Input { answer: Some(answer), .. } => {
@@ -463,6 +476,9 @@ fn refuse_closed(message: Message) {
         }
         Message::Heartbeat { answer, .. } => {
             let _ = answer.send(Ok(Err(Refusal::Closed)));
+        }
+        Message::Move { answer, .. } => {
+            let _ = answer.send(Ok(MoveAnswer::Closed));
         }
         // Who describes it looks again, and finds it in the store.
         Message::Input { answer: None, .. }

@@ -10,7 +10,7 @@ use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_store::error::StoreError;
 use dacapo_store::timer::TimerKind;
 
-use super::actor::{Actor, Stop};
+use super::actor::{Actor, Stop, context_of};
 use crate::loader::StoredRun;
 use crate::operations::Closing;
 use crate::registry::OpenRun;
@@ -152,6 +152,9 @@ impl Actor {
     /// Goes on from what was loaded: starts again what may have been lost.
     pub(super) fn adopt(&mut self, loaded: Loaded) {
         self.execution = loaded.execution;
+        if self.context.module_digest != self.execution.module_digest {
+            self.context = Arc::new(context_of(&self.execution));
+        }
         self.state = loaded.state;
         self.closing = loaded.closing;
         self.needs_activation = loaded.needs_activation;

@@ -2,8 +2,9 @@
 
 use dacapo_engine::decide::{ActivityTarget, Input, Refusal};
 use dacapo_engine::guest::AttemptSignals;
-use dacapo_model::execution::IdConflictPolicy;
+use dacapo_model::execution::{Blocked, IdConflictPolicy};
 use dacapo_model::ids::{EventId, RequestId, RunId};
+use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use tokio::sync::oneshot;
 
@@ -61,6 +62,24 @@ pub(crate) enum Message {
     },
     /// Others need the memory more.
     Evict,
+    /// Someone wants the run to go on with other code, if that fits.
+    Move {
+        /// The code.
+        module_digest: ModuleDigest,
+        /// Who waits.
+        answer: oneshot::Sender<Result<MoveAnswer, ServiceError>>,
+    },
+}
+
+/// What became of a request to move a run.
+#[derive(Debug)]
+pub(crate) enum MoveAnswer {
+    /// It is committed, or the run was there already.
+    Moved,
+    /// The code does not fit; why.
+    Refused(Box<Blocked>),
+    /// The run has closed meanwhile.
+    Closed,
 }
 
 /// What becomes of a start whose workflow id is taken.

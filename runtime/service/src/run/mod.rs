@@ -7,6 +7,7 @@ mod commit;
 mod heartbeats;
 mod load;
 mod message;
+mod moving;
 mod relate;
 mod replace;
 mod unread;
@@ -16,11 +17,12 @@ use std::sync::Arc;
 
 use dacapo_engine::decide::Input;
 use dacapo_model::ids::EventId;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+pub(crate) use self::actor::context_of;
 pub(crate) use self::begin::{BeginAnswer, BeginWaiter, NewRun};
 pub(crate) use self::load::{Loaded, assemble};
-pub(crate) use self::message::{JoinAnswer, Message};
+pub(crate) use self::message::{JoinAnswer, Message, MoveAnswer};
 use crate::registry::{OpenRun, Posted};
 use crate::runtime::Shared;
 
@@ -106,8 +108,19 @@ fn timer_due(event_id: EventId) -> Message {
 
 /// Asks a run to give its instance up. A run that is too busy to hear it is not
 /// idle anyway.
-pub(crate) fn evict(shared: &Arc<Shared>, run: &Arc<OpenRun>) {
+fn evict(shared: &Arc<Shared>, run: &Arc<OpenRun>) {
     try_deliver(shared, run, Message::Evict);
+}
+
+/// Waits for room for one more instance in memory. If there is none, the run that
+/// has been idle longest makes it. None while the node stops.
+pub(crate) async fn make_room(shared: &Arc<Shared>) -> Option<OwnedSemaphorePermit> {
+    let acquired = shared.residency.acquire(|run_id| {
+        if let Some(run) = shared.registry.by_run(run_id) {
+            evict(shared, &run);
+        }
+    });
+    acquired.await
 }
 
 fn try_deliver(shared: &Arc<Shared>, run: &Arc<OpenRun>, message: Message) -> bool {

@@ -37,6 +37,11 @@ pub struct ScriptedHost {
     pub gate: Semaphore,
     /// While true, the `faulty` workflow faults.
     pub faulty: Mutex<bool>,
+    /// What was uploaded, as text. `reordered` asks for other activities than all
+    /// others do; in `mended`, the `faulty` workflow never faults.
+    pub codes: Mutex<HashMap<ModuleDigest, String>>,
+    /// The code of each launch, in order.
+    pub launched: Mutex<Vec<ModuleDigest>>,
 }
 
 impl ScriptedHost {
@@ -53,6 +58,8 @@ impl ScriptedHost {
             attempts: Mutex::default(),
             gate: Semaphore::new(0),
             faulty: Mutex::new(true),
+            codes: Mutex::default(),
+            launched: Mutex::default(),
         })
     }
 
@@ -81,21 +88,25 @@ const WORKFLOWS: [&str; 13] = [
 impl GuestHost for ScriptedHost {
     async fn inspect(
         &self,
-        _digest: ModuleDigest,
-        _bytes: &[u8],
+        digest: ModuleDigest,
+        bytes: &[u8],
     ) -> Result<ModuleDefinitions, ModuleRejected> {
+        self.codes.lock().insert(digest, String::from_utf8_lossy(bytes).into_owned());
         let workflows = WORKFLOWS.iter().map(|name| TypeName::new(name).expect("valid"));
         Ok(ModuleDefinitions { workflows: workflows.collect(), activities: Vec::new() })
     }
 
-    async fn launch(&self, _run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
+    async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
         self.launches.fetch_add(1, Ordering::SeqCst);
+        self.launched.lock().push(run.module_digest);
+        let code = self.codes.lock().get(&run.module_digest).cloned().unwrap_or_default();
         let live = self.live.fetch_add(1, Ordering::SeqCst) + 1;
         self.live_max.fetch_max(live, Ordering::SeqCst);
         Ok(Box::new(Instance {
             cursor: Cursor::new(Budget::from(&Limits::default())),
             program: None,
-            faulty: *self.faulty.lock(),
+            faulty: *self.faulty.lock() && code != "mended",
+            reordered: code == "reordered",
             live: self.live.clone(),
         }))
     }
@@ -134,6 +145,7 @@ struct Instance {
     cursor: Cursor,
     program: Option<Program>,
     faulty: bool,
+    reordered: bool,
     live: Arc<AtomicUsize>,
 }
 
@@ -190,7 +202,12 @@ impl Instance {
             };
             let input = String::from_utf8_lossy(start.input.as_bytes()).into_owned();
             let number = input.parse().unwrap_or(0);
-            let steps = |activity| Program::Steps { activity, left: number, waiting: None };
+            let reordered = self.reordered;
+            let steps = |activity| Program::Steps {
+                activity: if reordered { "other" } else { activity },
+                left: number,
+                waiting: None,
+            };
             self.program = Some(match start.workflow_type.as_str() {
                 "sequential" => steps("step"),
                 "gated" => steps("gated"),

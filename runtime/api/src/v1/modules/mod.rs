@@ -1,6 +1,7 @@
 //! Modules.
 
 pub(crate) mod list;
+pub(crate) mod replay;
 pub(crate) mod show;
 pub(crate) mod upload;
 

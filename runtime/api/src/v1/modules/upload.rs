@@ -9,17 +9,40 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use dacapo_model::code::ErrorCode;
 use dacapo_service::Runtime;
+use dacapo_service::error::ServiceError;
+
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::ModulePath;
 use crate::body::{self, BodyError};
 use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
-use crate::extract::{self, Path};
+use crate::extract::{self, Path, Query};
 use crate::state::ApiState;
-use crate::wire::module::ModuleVersion;
+use crate::wire::replay::UploadedModule;
 
 /// Time a module may take to arrive.
 const UPLOAD_TIME_MAX: Duration = Duration::from_secs(300);
+
+/// How to upload.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UploadQuery {
+    /// `replay` to refuse a component that does not fit the history of an open run of the module.
+    #[serde(default)]
+    #[param(inline)]
+    gate: Option<Gate>,
+}
+
+/// What a component has to pass.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Gate {
+    /// A replay of all open runs of the module.
+    Replay,
+}
 
 /// Upload a module.
 ///
@@ -31,32 +54,44 @@ const UPLOAD_TIME_MAX: Duration = Duration::from_secs(300);
     path = "/api/v1/namespaces/{namespace}/modules/{name}",
     operation_id = "upload_module",
     tag = "modules",
-    params(ModulePath),
+    params(ModulePath, UploadQuery),
     request_body(content = [u8], content_type = "application/wasm"),
     responses(
-        (status = 201, description = "A new version.", body = ModuleVersion),
-        (status = 200, description = "The newest version has these bytes already.", body = ModuleVersion),
+        (status = 201, description = "A new version.", body = UploadedModule),
+        (status = 200, description = "The newest version has these bytes already.", body = UploadedModule),
         ErrorBody
     )
 )]
 pub(crate) async fn upload(
     State(state): State<ApiState>,
     Path(path): Path<ModulePath>,
+    Query(query): Query<UploadQuery>,
     request: Request,
-) -> Result<(StatusCode, Json<ModuleVersion>), ApiError> {
+) -> Result<(StatusCode, Json<UploadedModule>), ApiError> {
     let permit = Arc::clone(&state.uploads).try_acquire_owned().map_err(|_| {
         ApiError::new(ErrorCode::Unavailable, "too many modules are being uploaded; try again")
     })?;
     let runtime = Arc::<Runtime>::from_ref(&state);
     let bytes = read_module(request, runtime.limits().module_bytes_max).await?;
-    let (version, created) = to_the_end(async move {
+    let (version, created, gate) = to_the_end(async move {
         // Held until the module is stored: its bytes are in memory for so long.
         let _permit = permit;
-        runtime.upload_module(&path.namespace, &path.name, bytes).await
+        let (namespace, name) = (&path.namespace, &path.name);
+        match query.gate {
+            None => {
+                let (version, created) = runtime.upload_module(namespace, name, bytes).await?;
+                Ok::<_, ServiceError>((version, created, None))
+            }
+            Some(Gate::Replay) => {
+                let (version, created, report) =
+                    runtime.upload_module_through_gate(namespace, name, bytes).await?;
+                Ok((version, created, Some(report)))
+            }
+        }
     })
     .await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(version.into())))
+    Ok((status, Json(UploadedModule::new(version.into(), gate))))
 }
 
 async fn read_module(request: Request, max: usize) -> Result<Bytes, ApiError> {

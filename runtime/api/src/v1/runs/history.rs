@@ -6,15 +6,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
+use dacapo_model::event::{ExportFormat, ExportedEvent, ExportedHistory};
 use dacapo_model::ids::{EventId, RunId};
 use dacapo_service::Runtime;
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{RunPath, follow, page_size_of};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
 use crate::wire::event::HistoryPage;
+use crate::wire::replay::ExportedPage;
 
 /// The largest number that every JSON reader takes for itself. No history gets
 /// there.
@@ -40,6 +42,20 @@ pub(crate) struct HistoryQuery {
     /// True for the live history, as if `Accept: text/event-stream` was sent.
     #[serde(default)]
     follow: Option<bool>,
+    /// `export` for a history that holds everything, and that `dacapo replay` reads.
+    #[serde(default)]
+    #[param(inline)]
+    format: Option<HistoryFormat>,
+}
+
+/// How events are shown.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HistoryFormat {
+    /// For people and programs that look at a run.
+    Show,
+    /// As they are stored.
+    Export,
 }
 
 /// Read the history of a run.
@@ -62,6 +78,7 @@ pub(crate) struct HistoryQuery {
     responses(
         (status = 200, description = "A page, or the live history.", content(
             (HistoryPage = "application/json"),
+            (ExportedPage = "application/vnd.dacapo.history+json"),
             (String = "text/event-stream"),
         )),
         (status = 204, description = "A live history has nothing left to send."),
@@ -76,6 +93,18 @@ pub(crate) async fn history(
 ) -> Result<Response, ApiError> {
     let run = path.run(query.run_id);
     let from = from_of(query.from)?;
+    if query.format == Some(HistoryFormat::Export) {
+        let page = runtime.run_history(&run, from, page_size_of(query.limit)?).await?;
+        let events = page.events.into_iter().map(|event| ExportedEvent { event }).collect();
+        let history = ExportedHistory {
+            format: ExportFormat::V1,
+            namespace: run.namespace,
+            workflow_id: run.workflow_id,
+            run_id: page.run_id,
+            events,
+        };
+        return Ok(Json(ExportedPage { history, next: page.next }).into_response());
+    }
     if query.follow.unwrap_or_else(|| accepts_events(&headers)) {
         return follow::follow(&runtime, run, from, last_event_id(&headers)?).await;
     }

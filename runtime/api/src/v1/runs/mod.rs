@@ -5,6 +5,7 @@ pub(crate) mod describe;
 mod follow;
 pub(crate) mod history;
 pub(crate) mod list;
+pub(crate) mod move_run;
 pub(crate) mod result;
 pub(crate) mod retry;
 pub(crate) mod signal;
@@ -65,7 +66,7 @@ fn wait_of(seconds: f64) -> Result<Duration, ApiError> {
     )))
 }
 
-fn page_size_of(limit: Option<u32>) -> Result<u32, ApiError> {
+pub(super) fn page_size_of(limit: Option<u32>) -> Result<u32, ApiError> {
     let limit = limit.unwrap_or(PAGE_SIZE_DEFAULT);
     if (1..=PAGE_SIZE_MAX).contains(&limit) {
         return Ok(limit);

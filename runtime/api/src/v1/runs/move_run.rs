@@ -1,0 +1,45 @@
+//! Moves a run to another module.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use dacapo_service::Runtime;
+use dacapo_service::operations::MoveTarget;
+
+use super::{RunPath, RunQuery};
+use crate::detach::to_the_end;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::wire::replay::{MoveRequest, RunMoved};
+
+/// Move a run to another version of its code.
+///
+/// Replays the whole history with that code first. If it fits, the run is pinned to it from then on,
+/// and one that was blocked goes on at once; if not, the answer is `replay_diverged`, and the run
+/// stays where it is. Runs that it continues as have the new code, too.
+#[utoipa::path(
+    post,
+    path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/module",
+    operation_id = "move_run",
+    tag = "runs",
+    params(RunPath, RunQuery),
+    request_body = Option<MoveRequest>,
+    responses((status = 200, description = "It is pinned to that code.", body = RunMoved), ErrorBody)
+)]
+pub(crate) async fn move_run(
+    State(runtime): State<Arc<Runtime>>,
+    Path(path): Path<RunPath>,
+    Query(query): Query<RunQuery>,
+    JsonOrEmpty(request): JsonOrEmpty<MoveRequest>,
+) -> Result<Json<RunMoved>, ApiError> {
+    let MoveRequest { digest, module, version } = request;
+    if digest.is_some() && (module.is_some() || version.is_some()) {
+        let problem = "digest names the code already; leave module and version out";
+        return Err(ApiError::invalid_argument(problem));
+    }
+    let run = path.run(query.run_id);
+    let target = MoveTarget { digest, module, version };
+    let moved = to_the_end(async move { runtime.move_run(&run, &target).await }).await?;
+    Ok(Json(RunMoved { run_id: moved.run_id, module: moved.module.into() }))
+}

@@ -1,0 +1,133 @@
+//! Moves an open run to other code.
+
+use dacapo_engine::decide::Input;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::execution::{Blocked, Execution};
+use dacapo_model::ids::{ModuleName, RunId};
+use dacapo_model::module::{ModuleDigest, ModuleVersion};
+use tokio::sync::oneshot;
+
+use super::RunRef;
+use super::locate::{Located, closed, locate, no_answer, send};
+use super::replay::VersionRef;
+use crate::Runtime;
+use crate::error::{Result, ServiceError};
+use crate::run::{Message, MoveAnswer, deliver};
+
+/// Where a run is to go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MoveTarget {
+    /// This code. Nothing else counts then.
+    pub digest: Option<ModuleDigest>,
+    /// A version of this module; without it, of the module that the run is pinned
+    /// to.
+    pub module: Option<ModuleName>,
+    /// This version; the newest without it.
+    pub version: Option<u32>,
+}
+
+/// A run that goes on with other code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedRun {
+    /// The run.
+    pub run_id: RunId,
+    /// The code that it is pinned to now.
+    pub module: ModuleVersion,
+}
+
+impl Runtime {
+    /// Replays a run with other code and, if that fits, goes on with it. A run that
+    /// was blocked goes on at once.
+    pub async fn move_run(&self, run: &RunRef, target: &MoveTarget) -> Result<MovedRun> {
+        self.shared.admit()?;
+        let execution = self.describe_run(run).await?.execution;
+        let run_id = execution.key.run_id;
+        // From here on it is about this run, whatever else its workflow id gets.
+        let run = &RunRef { run_id: Some(run_id), ..run.clone() };
+        if !execution.status.is_open() {
+            return Err(closed(run, run_id));
+        }
+        let module = self.target(&execution, target)?;
+        if !module.definitions.workflows.contains(&execution.workflow_type) {
+            return Err(undefined(&execution, &module));
+        }
+        if module.digest == execution.module_digest {
+            // It is there, but may be blocked for a reason that has passed.
+            if execution.blocked.is_some() {
+                send(&self.shared, run, Input::Retry).await?.1.ok();
+            }
+            return Ok(MovedRun { run_id, module });
+        }
+        let Located::Open(open) = locate(&self.shared, run).await? else {
+            return Err(closed(run, run_id));
+        };
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Move { module_digest: module.digest, answer };
+        if deliver(&self.shared, &open, message).await.is_err() {
+            return Err(closed(run, run_id));
+        }
+        match answered.await.map_err(|_| no_answer())?? {
+            MoveAnswer::Moved => Ok(MovedRun { run_id, module }),
+            MoveAnswer::Closed => Err(closed(run, run_id)),
+            MoveAnswer::Refused(blocked) => Err(diverged(&execution, &module, &blocked)),
+        }
+    }
+
+    fn target(&self, execution: &Execution, target: &MoveTarget) -> Result<ModuleVersion> {
+        let namespace = &execution.namespace;
+        let version = match (target.digest, &target.module) {
+            (Some(digest), _) => VersionRef::Digest(digest),
+            (None, Some(name)) => VersionRef::Numbered(name.clone(), target.version),
+            (None, None) => {
+                let catalog = &self.shared.catalog;
+                let pinned = catalog.by_digest(namespace, execution.module_digest)?;
+                VersionRef::Numbered(pinned.name, target.version)
+            }
+        };
+        self.module_version(namespace, &version)
+    }
+}
+
+fn undefined(execution: &Execution, module: &ModuleVersion) -> ServiceError {
+    let (workflow_type, name) = (&execution.workflow_type, &module.name);
+    ServiceError::new(
+        ErrorCode::ReplayDiverged,
+        format!(
+            "version {} of module `{name}` does not define workflow type `{workflow_type}`; the \
+             run was not moved",
+            module.version
+        ),
+    )
+    .with("workflow_id", &execution.workflow_id)
+    .with("run_id", execution.key.run_id)
+    .with("code", ErrorCode::WorkflowTypeNotFound.as_str())
+    .with("runs", 1)
+}
+
+fn diverged(execution: &Execution, module: &ModuleVersion, blocked: &Blocked) -> ServiceError {
+    let error = ServiceError::new(
+        ErrorCode::ReplayDiverged,
+        format!(
+            "version {} of module `{}` does not fit the history of the run, which was not moved: \
+             {}",
+            module.version, module.name, blocked.message
+        ),
+    );
+    with_report(error, execution, blocked).with("runs", 1)
+}
+
+/// Adds which run it is about, and where code and history part.
+pub(super) fn with_report(
+    error: ServiceError,
+    execution: &Execution,
+    blocked: &Blocked,
+) -> ServiceError {
+    let error = error
+        .with("workflow_id", &execution.workflow_id)
+        .with("run_id", execution.key.run_id)
+        .with("code", &blocked.code);
+    match &blocked.nondeterminism {
+        Some(report) => error.with("event_id", report.event_id),
+        None => error,
+    }
+}

@@ -1,0 +1,301 @@
+//! Tries whether code fits the histories of runs. Records nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_engine::guest::{self, RunContext};
+use dacapo_model::code::ErrorCode;
+use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
+use dacapo_model::ids::{ModuleName, NamespaceName, RunId, TypeName, WorkflowId};
+use dacapo_model::limits::PAGE_SIZE_MAX;
+use dacapo_model::module::{ModuleDigest, ModuleVersion};
+use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
+
+use crate::Runtime;
+use crate::error::{Result, ServiceError};
+use crate::run::{context_of, make_room};
+use crate::runtime::Shared;
+
+/// How long the replay of one run may take.
+pub(crate) const REPLAY_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// A page ends with the replay that makes them take longer than this together.
+const PAGE_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// Summaries read by one statement.
+const CHUNK: u32 = 200;
+
+/// Which runs to replay, and with what.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplayRequest {
+    /// Where.
+    pub namespace: NamespaceName,
+    /// The code: a version of a module that was uploaded.
+    pub module: VersionRef,
+    /// Only runs of this type.
+    pub workflow_type: Option<TypeName>,
+    /// Only runs of this workflow id; then of whatever module they are.
+    pub workflow_id: Option<WorkflowId>,
+    /// Only this run of the workflow id, open or closed.
+    pub run_id: Option<RunId>,
+    /// Where the page before ended.
+    pub after: Option<ExecutionCursor>,
+    /// Runs on the page.
+    pub limit: u32,
+}
+
+/// Names one version of a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionRef {
+    /// By what it is.
+    Digest(ModuleDigest),
+    /// By its module and its number; the newest without one.
+    Numbered(ModuleName, Option<u32>),
+}
+
+/// What became of some replays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplayPage {
+    /// The code that the runs were replayed with.
+    pub module_digest: ModuleDigest,
+    /// The runs, the newest start first.
+    pub runs: Vec<ReplayedRun>,
+    /// Where the next page begins; none on the last page.
+    pub next: Option<ExecutionCursor>,
+}
+
+/// One run that was replayed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplayedRun {
+    /// Its summary.
+    pub execution: Execution,
+    /// How many events were played.
+    pub events: usize,
+    /// Whether the code fits.
+    pub outcome: ReplayOutcome,
+}
+
+/// Whether code fits a history.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReplayOutcome {
+    /// It does.
+    Fits {
+        /// How much it asks for that is not history yet.
+        commands: usize,
+    },
+    /// It does something else than the history records.
+    Diverges(Box<Blocked>),
+    /// It does not get to the end of the history for another reason.
+    Fails(Box<Blocked>),
+}
+
+impl ReplayOutcome {
+    /// What is wrong, if anything is.
+    pub fn problem(&self) -> Option<&Blocked> {
+        match self {
+            Self::Fits { .. } => None,
+            Self::Diverges(blocked) | Self::Fails(blocked) => Some(blocked),
+        }
+    }
+}
+
+impl Runtime {
+    /// Replays runs with code that was uploaded: one page of them.
+    pub async fn replay_runs(&self, request: &ReplayRequest) -> Result<ReplayPage> {
+        let shared = &self.shared;
+        shared.admit()?;
+        let version = self.module_version(&request.namespace, &request.module)?;
+        let code = Code::of(&version);
+        if let (Some(workflow_id), Some(_)) = (&request.workflow_id, request.run_id) {
+            let found = shared
+                .store
+                .find_execution(&request.namespace, workflow_id, request.run_id)
+                .await?;
+            let execution = found.ok_or_else(|| no_such_run(request))?;
+            let runs = vec![code.replay(shared, execution).await?];
+            return Ok(ReplayPage { module_digest: version.digest, runs, next: None });
+        }
+        let _permit = shared.replays.try_acquire().map_err(|_| busy())?;
+        let filter = ExecutionFilter {
+            statuses: vec![ExecutionStatus::Running, ExecutionStatus::Blocked],
+            workflow_type: request.workflow_type.clone(),
+            workflow_id: request.workflow_id.clone(),
+            ..ExecutionFilter::default()
+        };
+        let modules = match &request.workflow_id {
+            Some(_) => None,
+            None => Some(self.digests_beside(&version)?),
+        };
+        let mut open = OpenRuns::new(shared, &request.namespace, filter, modules, request.after);
+        let limit = request.limit.clamp(1, PAGE_SIZE_MAX) as usize;
+        let time_is_up = shared.clock.now().after(PAGE_TIME_MAX);
+        let mut runs: Vec<ReplayedRun> = Vec::new();
+        while let Some(execution) = open.next().await? {
+            if runs.len() == limit || (!runs.is_empty() && shared.clock.now() > time_is_up) {
+                let next = runs.last().map(|last| cursor_after(&last.execution));
+                return Ok(ReplayPage { module_digest: version.digest, runs, next });
+            }
+            runs.push(code.replay(shared, execution).await?);
+        }
+        Ok(ReplayPage { module_digest: version.digest, runs, next: None })
+    }
+
+    /// The version that a request names.
+    pub(crate) fn module_version(
+        &self,
+        namespace: &NamespaceName,
+        version: &VersionRef,
+    ) -> Result<ModuleVersion> {
+        let catalog = &self.shared.catalog;
+        let (name, number) = match version {
+            VersionRef::Digest(digest) => return catalog.by_digest(namespace, *digest),
+            VersionRef::Numbered(name, number) => (name, *number),
+        };
+        let mut versions = catalog.versions(namespace, name)?;
+        let found = match number {
+            None => versions.pop(),
+            Some(number) => versions.into_iter().find(|it| it.version == number),
+        };
+        found.ok_or_else(|| {
+            let number = number.unwrap_or_default();
+            ServiceError::new(
+                ErrorCode::ModuleNotFound,
+                format!("module `{name}` has no version {number} in namespace `{namespace}`"),
+            )
+            .with("module", name)
+        })
+    }
+
+    /// The code of all versions of a version's module.
+    fn digests_beside(&self, version: &ModuleVersion) -> Result<BTreeSet<ModuleDigest>> {
+        let versions = self.shared.catalog.versions(&version.namespace, &version.name)?;
+        Ok(versions.into_iter().map(|version| version.digest).collect())
+    }
+}
+
+/// Code to replay runs with. It need not be stored, if the host has it.
+pub(super) struct Code<'a> {
+    pub(super) digest: ModuleDigest,
+    pub(super) workflows: &'a [TypeName],
+}
+
+impl<'a> Code<'a> {
+    fn of(version: &'a ModuleVersion) -> Self {
+        Self { digest: version.digest, workflows: &version.definitions.workflows }
+    }
+
+    /// Replays what is stored of a run.
+    pub(super) async fn replay(
+        &self,
+        shared: &Arc<Shared>,
+        execution: Execution,
+    ) -> Result<ReplayedRun> {
+        if !self.workflows.contains(&execution.workflow_type) {
+            let outcome = ReplayOutcome::Fails(Box::new(no_such_type(&execution)));
+            return Ok(ReplayedRun { execution, events: 0, outcome });
+        }
+        let stored = shared.loader.load(execution.key).await?;
+        let Some(stored) = stored else {
+            let problem = format!("run {} is gone", execution.key.run_id);
+            return Err(ServiceError::new(ErrorCode::RunNotFound, problem));
+        };
+        let events = stored.history.len();
+        let context = RunContext { module_digest: self.digest, ..context_of(&stored.execution) };
+        let replay = async {
+            let _permit = make_room(shared).await;
+            guest::replay(&*shared.host, Arc::new(context), stored.history).await
+        };
+        let replayed = tokio::time::timeout(REPLAY_TIME_MAX, replay).await;
+        let outcome = match replayed.unwrap_or_else(|_| Err(took_too_long())) {
+            Ok(replayed) => ReplayOutcome::Fits { commands: replayed.commands },
+            Err(blocked) if blocked.code == ErrorCode::Nondeterminism.as_str() => {
+                ReplayOutcome::Diverges(Box::new(blocked))
+            }
+            Err(blocked) => ReplayOutcome::Fails(Box::new(blocked)),
+        };
+        Ok(ReplayedRun { execution: stored.execution, events, outcome })
+    }
+}
+
+/// Open runs of a namespace, one by one, read in chunks.
+pub(super) struct OpenRuns<'a> {
+    shared: &'a Shared,
+    namespace: &'a NamespaceName,
+    filter: ExecutionFilter,
+    /// Only those that are pinned to one of these.
+    modules: Option<BTreeSet<ModuleDigest>>,
+    after: Option<ExecutionCursor>,
+    chunk: std::vec::IntoIter<Execution>,
+    ended: bool,
+}
+
+impl<'a> OpenRuns<'a> {
+    pub(super) fn new(
+        shared: &'a Shared,
+        namespace: &'a NamespaceName,
+        filter: ExecutionFilter,
+        modules: Option<BTreeSet<ModuleDigest>>,
+        after: Option<ExecutionCursor>,
+    ) -> Self {
+        let chunk = Vec::new().into_iter();
+        Self { shared, namespace, filter, modules, after, chunk, ended: false }
+    }
+
+    pub(super) async fn next(&mut self) -> Result<Option<Execution>> {
+        loop {
+            for execution in self.chunk.by_ref() {
+                if self.modules.as_ref().is_none_or(|it| it.contains(&execution.module_digest)) {
+                    return Ok(Some(execution));
+                }
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            let store = &self.shared.store;
+            let chunk =
+                store.list_executions(self.namespace, &self.filter, self.after, CHUNK).await?;
+            self.ended = chunk.len() < CHUNK as usize;
+            self.after = chunk.last().map(cursor_after).or(self.after);
+            self.chunk = chunk.into_iter();
+        }
+    }
+}
+
+fn cursor_after(last: &Execution) -> ExecutionCursor {
+    ExecutionCursor { started_at: last.started_at, run_id: last.key.run_id }
+}
+
+/// The report of a replay that was stopped.
+pub(crate) fn took_too_long() -> Blocked {
+    report(
+        ErrorCode::GuestCpuLimit,
+        format!("the replay took longer than {} s, and was stopped", REPLAY_TIME_MAX.as_secs()),
+    )
+}
+
+fn no_such_type(execution: &Execution) -> Blocked {
+    let workflow_type = &execution.workflow_type;
+    report(
+        ErrorCode::WorkflowTypeNotFound,
+        format!("the module does not define workflow type `{workflow_type}`"),
+    )
+}
+
+fn report(code: ErrorCode, message: String) -> Blocked {
+    Blocked { code: code.as_str().to_owned(), message, backtrace: None, nondeterminism: None }
+}
+
+fn no_such_run(request: &ReplayRequest) -> ServiceError {
+    ServiceError::new(
+        ErrorCode::RunNotFound,
+        format!("there is no such run in namespace `{}`", request.namespace),
+    )
+}
+
+pub(super) fn busy() -> ServiceError {
+    ServiceError::new(
+        ErrorCode::Unavailable,
+        "this node replays runs for others already; send the request again",
+    )
+}

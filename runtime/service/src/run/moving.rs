@@ -1,0 +1,94 @@
+//! The run goes on with other code.
+
+use std::sync::Arc;
+
+use dacapo_engine::decide::{Input, decide};
+use dacapo_engine::guest::RunContext;
+use dacapo_engine::transition::Transition;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::command::Command;
+use dacapo_model::execution::{Blocked, ExecutionStatus};
+use dacapo_model::ids::RunId;
+use dacapo_model::module::ModuleDigest;
+
+use super::MoveAnswer;
+use super::actor::{Actor, Stop};
+use crate::committer::CommitFailure;
+use crate::error::{Result, ServiceError};
+use crate::operations::{REPLAY_TIME_MAX, took_too_long};
+
+impl Actor {
+    /// Replays all of the run with other code and, if that fits, records it and
+    /// keeps the instance. Nothing else happens to the run meanwhile, so what was
+    /// replayed is what there is. If it does not fit, the run stays where it was.
+    pub(super) async fn move_to(
+        &mut self,
+        module_digest: ModuleDigest,
+    ) -> std::result::Result<Result<MoveAnswer>, Stop> {
+        if self.closing.is_some() {
+            return Ok(Ok(MoveAnswer::Closed));
+        }
+        if self.state.module_digest == module_digest {
+            return Ok(Ok(MoveAnswer::Moved));
+        }
+        self.drop_guest();
+        let Ok(history) = self.history_with(&Transition::default()).await else {
+            return Ok(Err(not_moved()));
+        };
+        let other = RunContext { module_digest, ..RunContext::clone(&self.context) };
+        let before = std::mem::replace(&mut self.context, Arc::new(other));
+        let replay = tokio::time::timeout(REPLAY_TIME_MAX, self.launch(history));
+        let commands = match replay.await.unwrap_or_else(|_| Err(took_too_long())) {
+            Ok(commands) => commands,
+            Err(blocked) => {
+                self.context = before;
+                self.drop_guest();
+                return Ok(Ok(MoveAnswer::Refused(Box::new(
+                    self.diverged(blocked, module_digest),
+                ))));
+            }
+        };
+        let transition = self.pin(module_digest, commands);
+        match self.commit(transition, None).await {
+            Ok(()) => Ok(Ok(MoveAnswer::Moved)),
+            Err(CommitFailure::Fenced) => Err(Stop::Gone),
+            Err(CommitFailure::Conflict | CommitFailure::Unavailable) => {
+                // The store says whether it was committed after all.
+                self.reload().await?;
+                let is_moved = self.state.module_digest == module_digest;
+                Ok(if is_moved { Ok(MoveAnswer::Moved) } else { Err(not_moved()) })
+            }
+        }
+    }
+
+    /// The move, and what the guest asked for past the end of history.
+    fn pin(&mut self, module_digest: ModuleDigest, commands: Vec<Command>) -> Transition {
+        let now = self.shared.clock.now();
+        let run_id: RunId = self.run.key.run_id;
+        let mut inputs = vec![Input::Move { module_digest }];
+        if !commands.is_empty() {
+            inputs.push(Input::GuestTurn { run_id, commands });
+        }
+        let mut transition = Transition::default();
+        for input in inputs {
+            let decided = decide(&mut self.state, input, now, &self.shared.config.limits);
+            // The run is open and elsewhere, and nobody else decides.
+            transition.extend(decided.expect("an open run can be moved"));
+        }
+        if self.state.status != ExecutionStatus::Running {
+            self.drop_guest();
+        }
+        transition
+    }
+
+    fn diverged(&self, blocked: Blocked, module_digest: ModuleDigest) -> Blocked {
+        blocked.between(Some(self.state.module_digest), module_digest)
+    }
+}
+
+fn not_moved() -> ServiceError {
+    ServiceError::new(
+        ErrorCode::Unavailable,
+        "the database did not answer, and the run was not moved; send the request again",
+    )
+}
