@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::failure::Failure;
 use crate::options::ActivityOptions;
 use crate::payload;
-use crate::run::{self, Command, Progress};
+use crate::run::{self, Command, OnCancel, Progress};
 
 /// An activity that is to be run, made by calling a function marked
 /// `#[dacapo::activity]` in a workflow. Nothing happens before it is awaited.
@@ -58,6 +58,7 @@ impl<T: DeserializeOwned> IntoFuture for ActivityCall<T> {
 
     fn into_future(self) -> ActivityFuture<T> {
         let Self { activity_type, input, options, .. } = self;
+        let on_cancel = options.on_cancel();
         let state = match input {
             Ok(input) => State::Running(Progress::Planned(Box::new(Command::Activity {
                 activity_type: activity_type.clone(),
@@ -66,16 +67,18 @@ impl<T: DeserializeOwned> IntoFuture for ActivityCall<T> {
             }))),
             Err(failure) => State::Refused(Some(failure)),
         };
-        ActivityFuture { activity_type, state, output: PhantomData }
+        ActivityFuture { activity_type, state, on_cancel, output: PhantomData }
     }
 }
 
 /// Waits for the outcome of an activity. The first poll starts the activity;
-/// dropping the future before its end cancels it.
+/// dropping the future before its end cancels it, unless its
+/// [`CancellationType`](crate::CancellationType) says otherwise.
 #[must_use = "an activity does nothing until it is awaited"]
 pub struct ActivityFuture<T> {
     activity_type: Cow<'static, str>,
     state: State,
+    on_cancel: OnCancel,
     output: PhantomData<fn() -> T>,
 }
 
@@ -89,14 +92,14 @@ impl<T: DeserializeOwned> Future for ActivityFuture<T> {
     type Output = Result<T, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { activity_type, state, .. } = &mut *self;
+        let Self { activity_type, state, on_cancel, .. } = &mut *self;
         match state {
             State::Refused(failure) => {
                 let failure = failure.take();
                 Poll::Ready(Err(failure.expect("an activity was awaited again after its end")))
             }
             State::Running(progress) => {
-                run::with_run(|run| run.poll(progress, cx)).map(|outcome| {
+                run::with_run(|run| run.poll(progress, on_cancel, cx)).map(|outcome| {
                     payload::decode_result(&outcome?, format_args!("activity `{activity_type}`"))
                 })
             }
@@ -107,7 +110,7 @@ impl<T: DeserializeOwned> Future for ActivityFuture<T> {
 impl<T> Drop for ActivityFuture<T> {
     fn drop(&mut self) {
         if let State::Running(progress) = &self.state {
-            run::abandon(progress);
+            run::abandon(progress, self.on_cancel);
         }
     }
 }

@@ -8,6 +8,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 
+use crate::attempt;
 use crate::bindings::dacapo::workflow::run_context;
 use crate::run::with_run;
 
@@ -34,8 +35,12 @@ pub async fn shielded<F: IntoFuture>(future: F) -> F::Output {
     .await
 }
 
-/// True once somebody asked this run to cancel. Workflows only.
+/// True once somebody asked this run to cancel; in an activity, once the activity
+/// was asked to.
 pub fn is_cancel_requested() -> bool {
+    if attempt::is_running() {
+        return attempt::attempt_signals().cancel_requested;
+    }
     run_context::is_cancel_requested()
 }
 

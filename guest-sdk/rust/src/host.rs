@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bindings::dacapo::workflow::{operations, side_effects, versions};
+use crate::bindings::dacapo::workflow::{activities, operations, side_effects, versions};
 use crate::failure::Failure;
 use crate::options::ActivityOptions;
 use crate::run::{Delivery, Host};
@@ -22,6 +22,10 @@ impl Host for ImportedHost {
 
     fn cancel(&self, operation: u32) {
         operations::cancel(operation);
+    }
+
+    fn request_cancel(&self, operation: u32, grace: Option<Duration>) {
+        activities::request_cancel(operation, grace.map(nanos));
     }
 
     fn return_signal(&self, nth: u32) {

@@ -49,6 +49,7 @@
 extern crate self as dacapo;
 
 mod activity_call;
+mod attempt;
 #[doc(hidden)]
 pub mod bindings;
 mod cancellation;
@@ -83,6 +84,10 @@ mod waiters;
 mod woken;
 
 pub use activity_call::{ActivityCall, ActivityFuture};
+pub use attempt::{
+    AttemptSignals, attempt_signals, complete_later, heartbeat, heartbeat_details,
+    wait_cancel_requested,
+};
 pub use cancellation::{is_cancel_requested, shielded};
 pub use concurrent::{
     for_each_concurrent, map_concurrent, try_for_each_concurrent, try_map_concurrent,
@@ -94,7 +99,7 @@ pub use err_group::ErrGroup;
 pub use failure::{Failure, FailureInfo, FailureKind};
 pub use group::{join_all, race_all, try_join_all};
 pub use info::{ActivityInfo, WorkflowInfo, activity_info, workflow_info};
-pub use options::{ActivityOptions, RetryPolicy};
+pub use options::{ActivityOptions, CancellationType, RetryPolicy};
 pub use race::{Either, race};
 pub use retry::retry;
 pub use saga::{Saga, SagaFailure, saga};

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::attempt;
 use crate::bindings::dacapo::workflow::types as wit_types;
 use crate::bindings::exports::dacapo::workflow::{definitions, workflow as wit};
 use crate::executor::{self, End};
@@ -186,6 +187,7 @@ pub fn run_workflow<W: Workflow>(input: &[u8]) -> wit::Outcome {
 
 /// Answers `execute`.
 pub fn run_activity<A: Activity>(input: &[u8]) -> Result<Vec<u8>, wit_types::Failure> {
+    attempt::enter();
     A::execute(input).map_err(Failure::into_wit)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::bindings::dacapo::workflow::operations as wit;
 use crate::bindings::dacapo::workflow::types as wit_types;
 use crate::failure::Failure;
+use crate::run::OnCancel;
 use crate::time::nanos;
 
 /// Timeouts, retries and the place where an activity runs.
@@ -19,6 +20,25 @@ pub struct ActivityOptions {
     heartbeat: Option<Duration>,
     retry: Option<RetryPolicy>,
     task_queue: Option<String>,
+    cancellation: CancellationType,
+    cancellation_grace: Option<Duration>,
+}
+
+/// What becomes of an activity that a workflow waits for when the run is asked to
+/// cancel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CancellationType {
+    /// The wait ends at once. The activity is told; one that listens may clean up
+    /// for 10 s, one that has never looked is stopped.
+    #[default]
+    TryCancel,
+    /// The activity is asked to cancel, and the wait goes on until it has ended,
+    /// which it has when its grace period is over.
+    WaitCancellationCompleted,
+    /// The wait ends at once, and the activity goes on as if nothing had happened.
+    /// It is still the run's: it ends with it.
+    Abandon,
 }
 
 impl ActivityOptions {
@@ -42,14 +62,16 @@ impl ActivityOptions {
         self
     }
 
-    /// Limit for the time until a remote worker takes the task.
+    /// Limit for the time until an attempt begins: until a worker takes the task,
+    /// or a slot for activities of this module is free. Not retried.
     #[must_use]
     pub fn schedule_to_start(mut self, limit: Duration) -> Self {
         self.schedule_to_start = Some(limit);
         self
     }
 
-    /// Longest silence between two heartbeats of a remote worker.
+    /// Longest silence of an attempt that says that it is alive with
+    /// [`heartbeat`](crate::heartbeat()). Running out of it is retried.
     #[must_use]
     pub fn heartbeat(mut self, limit: Duration) -> Self {
         self.heartbeat = Some(limit);
@@ -69,6 +91,30 @@ impl ActivityOptions {
     pub fn task_queue(mut self, name: impl Into<String>) -> Self {
         self.task_queue = Some(name.into());
         self
+    }
+
+    /// What becomes of the activity when the run is asked to cancel.
+    #[must_use]
+    pub fn cancellation(mut self, cancellation: CancellationType) -> Self {
+        self.cancellation = cancellation;
+        self
+    }
+
+    /// How long an activity may take to end with
+    /// [`WaitCancellationCompleted`](CancellationType::WaitCancellationCompleted).
+    /// Default: 10 s; at most a day.
+    #[must_use]
+    pub fn cancellation_grace(mut self, grace: Duration) -> Self {
+        self.cancellation_grace = Some(grace);
+        self
+    }
+
+    pub(crate) fn on_cancel(&self) -> OnCancel {
+        match self.cancellation {
+            CancellationType::TryCancel => OnCancel::GiveUp,
+            CancellationType::WaitCancellationCompleted => OnCancel::Ask(self.cancellation_grace),
+            CancellationType::Abandon => OnCancel::Leave,
+        }
     }
 
     pub(crate) fn to_wit(&self) -> wit::ActivityOptions {

@@ -72,6 +72,14 @@ pub(crate) fn decode_details<T: DeserializeOwned>(details: &[u8]) -> Result<T, F
     decode(details, "InvalidDetails", "the details of a failure")
 }
 
+pub(crate) fn encode_heartbeat<T: Serialize>(details: &T) -> Result<Vec<u8>, Failure> {
+    encode(details, "InvalidDetails", "what the heartbeat says")
+}
+
+pub(crate) fn decode_heartbeat<T: DeserializeOwned>(details: &[u8]) -> Result<T, Failure> {
+    decode(details, "InvalidDetails", "what the last heartbeat said")
+}
+
 fn encode<T: Serialize>(value: &T, code: &str, what: impl Display) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(value).map_err(|error| {
         let expected = type_name::<T>();

@@ -23,6 +23,7 @@ pub(crate) trait Host {
     fn start_activity(&self, activity_type: &str, input: &[u8], options: &ActivityOptions) -> u32;
     fn start_timer(&self, after: Duration) -> u32;
     fn cancel(&self, operation: u32);
+    fn request_cancel(&self, operation: u32, grace: Option<Duration>);
     fn return_signal(&self, nth: u32);
     fn next(&self) -> Delivery;
     fn version(&self, change_id: &str, min: u32, max: u32) -> u32;
@@ -60,6 +61,19 @@ pub(crate) enum Progress {
     Open(u32),
     /// The outcome was handed over.
     Closed,
+}
+
+/// What a future does about its operation when the run is asked to cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnCancel {
+    /// Gives it up, and ends at once.
+    GiveUp,
+    /// Asks it to cancel, with this grace period, and waits for its end.
+    Ask(Option<Duration>),
+    /// Has asked.
+    Wait,
+    /// Leaves it alone, and ends at once.
+    Leave,
 }
 
 enum Slot {
@@ -122,6 +136,7 @@ impl Run {
     pub(crate) fn poll(
         &mut self,
         progress: &mut Progress,
+        on_cancel: &mut OnCancel,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Vec<u8>, Failure>> {
         let operation = match progress {
@@ -144,12 +159,21 @@ impl Run {
             *progress = Progress::Closed;
             return Poll::Ready(outcome);
         }
-        if let Some(failure) = self.cancellation() {
-            self.give_up(operation);
-            *progress = Progress::Closed;
-            return Poll::Ready(Err(failure));
+        let Some(failure) = self.cancellation() else {
+            return Poll::Pending;
+        };
+        match *on_cancel {
+            OnCancel::Ask(grace) => {
+                self.host.request_cancel(operation, grace);
+                *on_cancel = OnCancel::Wait;
+                return Poll::Pending;
+            }
+            OnCancel::Wait => return Poll::Pending,
+            OnCancel::GiveUp => self.give_up(operation),
+            OnCancel::Leave => self.leave(operation),
         }
-        Poll::Pending
+        *progress = Progress::Closed;
+        Poll::Ready(Err(failure))
     }
 
     /// Takes a signal for the future that owns `ticket`.
@@ -215,6 +239,11 @@ impl Run {
         }
     }
 
+    /// Nobody waits for it any more, but it goes on.
+    fn leave(&mut self, operation: u32) {
+        self.open.remove(&operation);
+    }
+
     /// Why an operation that is awaited here and now must not go on.
     fn cancellation(&self) -> Option<Failure> {
         if self.shields > 0 {
@@ -277,10 +306,13 @@ impl Run {
     }
 }
 
-/// Gives up what a dropped future was waiting for.
-pub(crate) fn abandon(progress: &Progress) {
+/// Gives up what a dropped future was waiting for, or leaves it alone.
+pub(crate) fn abandon(progress: &Progress, on_cancel: OnCancel) {
     if let Progress::Open(operation) = progress {
-        if_run(|run| run.give_up(*operation));
+        if_run(|run| match on_cancel {
+            OnCancel::Leave => run.leave(*operation),
+            _ => run.give_up(*operation),
+        });
     }
 }
 

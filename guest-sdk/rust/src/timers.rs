@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cancellation::shielded;
 use crate::failure::Failure;
-use crate::run::{self, Command, Progress};
+use crate::run::{self, Command, OnCancel, Progress};
 
 /// Waits for `duration`, which may be years: nothing is held in memory
 /// meanwhile that the run would miss after a crash. Fails only if the run is
@@ -28,13 +28,13 @@ impl Future for Sleep {
     type Output = Result<(), Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        run::with_run(|run| run.poll(&mut self.progress, cx)).map(|outcome| outcome.map(|_| ()))
+        run::with_run(|run| run.poll(&mut self.progress, &mut OnCancel::GiveUp, cx)).map(|outcome| outcome.map(|_| ()))
     }
 }
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        run::abandon(&self.progress);
+        run::abandon(&self.progress, OnCancel::GiveUp);
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::script::{cancel_request, fires, number, play, returns};
-use crate::{FailureKind, join_all, shielded, sleep, timeout};
+use crate::{ActivityOptions, CancellationType, FailureKind, join_all, shielded, sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -85,4 +85,32 @@ fn an_outcome_that_arrived_before_the_request_counts() {
     assert!(output.0.expect_err("cancelled").is_cancelled());
     assert_eq!(output.1, Ok(5));
     assert_eq!(log, ["1: first()", "2: timer 1s", "next", "next", "cancel 2"]);
+}
+
+fn with(cancellation: CancellationType) -> ActivityOptions {
+    ActivityOptions::new().cancellation(cancellation)
+}
+
+#[test]
+fn an_activity_whose_end_is_waited_for_is_asked_once() {
+    let options = with(CancellationType::WaitCancellationCompleted).cancellation_grace(SECOND);
+    let (output, log) = play([cancel_request(), returns(2, 8), returns(1, 7)], async {
+        join_all([number("a").options(options), number("b")]).await
+    });
+    let output: Vec<_> = output.into_iter().map(Result::ok).collect();
+    assert_eq!(output, [Some(7), None], "the one ends as it says, the other at once");
+    assert_eq!(
+        log[2..],
+        ["next", "request cancel 1 Some(1s)", "cancel 2", "next", "next"],
+        "what is delivered of the other is not waited for"
+    );
+}
+
+#[test]
+fn an_abandoned_activity_goes_on() {
+    let (output, log) = play([cancel_request()], async {
+        number("a").options(with(CancellationType::Abandon)).await
+    });
+    assert!(output.expect_err("the wait ends").is_cancelled());
+    assert_eq!(log[1..], ["next"], "nothing is cancelled");
 }

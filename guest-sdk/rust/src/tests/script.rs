@@ -108,6 +108,10 @@ impl Host for Script {
         self.log.borrow_mut().push(format!("cancel {operation}"));
     }
 
+    fn request_cancel(&self, operation: u32, grace: Option<Duration>) {
+        self.log.borrow_mut().push(format!("request cancel {operation} {grace:?}"));
+    }
+
     fn return_signal(&self, nth: u32) {
         self.log.borrow_mut().push(format!("return {nth}"));
     }

@@ -11,6 +11,7 @@ pub mod wire;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Url};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::error::{ClientError, Refusal};
@@ -144,6 +145,18 @@ impl Client {
         body: &serde_json::Value,
     ) -> Result<Answer, ClientError> {
         self.send(self.http.post(self.run_url(run, &[verb])?).json(body)).await
+    }
+
+    /// Does something to an activity of a run: `pause`, `complete` and so on.
+    pub async fn act_on_activity(
+        &self,
+        run: &RunAddress,
+        operation: u32,
+        verb: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer, ClientError> {
+        let url = self.run_url(run, &["activities", &operation.to_string(), verb])?;
+        self.send(self.http.post(url).json(body)).await
     }
 
     /// Sends a run a signal.

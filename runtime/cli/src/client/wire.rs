@@ -214,6 +214,8 @@ pub struct Blocked {
 pub struct PendingActivity {
     /// Its event.
     pub scheduled_event_id: u64,
+    /// The workflow's name for it.
+    pub operation_id: u32,
     /// What runs.
     pub activity_type: String,
     /// The attempt that runs or comes next.
@@ -224,6 +226,15 @@ pub struct PendingActivity {
     /// What the attempt before failed with.
     #[serde(default)]
     pub last_failure: Option<Failure>,
+    /// Somebody else completes it.
+    #[serde(default)]
+    pub asynchronous: bool,
+    /// The workflow asked it to cancel.
+    #[serde(default)]
+    pub cancel_requested: bool,
+    /// An operator holds it.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 /// A timer that has not fired.

@@ -35,6 +35,8 @@ pub struct ScriptedHost {
     pub attempts: Mutex<HashMap<(String, String), u32>>,
     /// The `gated` activity takes a permit before it returns.
     pub gate: Semaphore,
+    /// What attempts of `later` were given.
+    pub tokens: Mutex<Vec<String>>,
     /// While true, the `faulty` workflow faults.
     pub faulty: Mutex<bool>,
     /// What was uploaded, as text. `reordered` asks for other activities than all
@@ -57,6 +59,7 @@ impl ScriptedHost {
             launches: AtomicUsize::new(0),
             attempts: Mutex::default(),
             gate: Semaphore::new(0),
+            tokens: Mutex::default(),
             faulty: Mutex::new(true),
             codes: Mutex::default(),
             launched: Mutex::default(),
@@ -68,7 +71,7 @@ impl ScriptedHost {
     }
 }
 
-const WORKFLOWS: [&str; 13] = [
+const WORKFLOWS: [&str; 14] = [
     "sequential",
     "gated",
     "sleep",
@@ -82,6 +85,7 @@ const WORKFLOWS: [&str; 13] = [
     "family",
     "leaver",
     "messenger",
+    "watch",
 ];
 
 #[async_trait]
@@ -114,7 +118,7 @@ impl GuestHost for ScriptedHost {
     async fn run_activity(
         &self,
         task: ActivityTask,
-        _link: Arc<dyn AttemptLink>,
+        link: Arc<dyn AttemptLink>,
     ) -> Result<Payload, Failure> {
         let input = String::from_utf8_lossy(task.input.as_bytes()).into_owned();
         let key = (task.activity_type.as_str().to_owned(), input);
@@ -128,6 +132,37 @@ impl GuestHost for ScriptedHost {
                 Err(Failure::new(FailureKind::Application, "Flaky", "not yet"))
             }
             "never" => std::future::pending().await,
+            // Says that it has come to 7 and fails; the next attempt returns that.
+            "beating" => match task.heartbeat_details {
+                Some(details) => Ok(details),
+                None => {
+                    link.heartbeat(Some(Payload::new("6")));
+                    link.heartbeat(Some(Payload::new("7")));
+                    Err(Failure::new(FailureKind::Application, "Flaky", "not yet"))
+                }
+            },
+            "later" => {
+                let token = link.complete_later().await?;
+                self.tokens.lock().push(token);
+                Ok(Payload::new("ignored"))
+            }
+            // Ends when it is told to, and says so.
+            "polite" => {
+                link.signals();
+                self.gate.add_permits(1);
+                link.cancel_requested().await;
+                let mut failure = Failure::new(FailureKind::Cancelled, "Cancelled", "half done");
+                failure.info.details = Some(Payload::new("17"));
+                Err(failure)
+            }
+            // Makes way while it is paused.
+            "yielding" if task.attempt == 1 => {
+                self.gate.add_permits(1);
+                while !link.signals().paused {
+                    tokio::task::yield_now().await;
+                }
+                Err(Failure::new(FailureKind::Application, "ActivityPaused", "makes way"))
+            }
             _ => Ok(task.input),
         }
     }
@@ -159,6 +194,9 @@ impl Drop for Instance {
 enum Program {
     /// Activities one after the other, each fed its number.
     Steps { activity: &'static str, left: u32, waiting: Option<OperationId> },
+    /// One activity with the name of its input. When the run is asked to cancel, it
+    /// asks the activity, and waits for its end.
+    Watch { operation: OperationId },
     /// One timer.
     Sleep { duration: Duration, waiting: Option<OperationId> },
     /// Waits until it is asked to cancel.
@@ -213,6 +251,15 @@ impl Instance {
                 "gated" => steps("gated"),
                 "flaky" => steps("flaky"),
                 "once" => steps("once"),
+                "watch" => {
+                    let name = TypeName::new(&input).expect("valid");
+                    let options = ActivityOptions {
+                        heartbeat_timeout: (input == "later").then_some(Duration::from_secs(1)),
+                        ..options(&input)
+                    };
+                    let started = self.cursor.start_activity(name, Payload::default(), options);
+                    Program::Watch { operation: started.map_err(text)? }
+                }
                 "sleep" => {
                     Program::Sleep { duration: Duration::from_millis(number.into()), waiting: None }
                 }
@@ -276,6 +323,21 @@ impl Program {
                     }
                 }
             }
+            Self::Watch { operation } => loop {
+                match cursor.next()? {
+                    Answer::Blocked => return Ok(()),
+                    Answer::Ready(Delivery::CancelRequested { .. }) => {
+                        cursor.request_cancel_activity(*operation, Duration::from_millis(300))?;
+                    }
+                    Answer::Ready(Delivery::Completed { outcome: Ok(result), .. }) => {
+                        return cursor.close(Outcome::Completed(result));
+                    }
+                    Answer::Ready(Delivery::Completed { outcome: Err(failure), .. }) => {
+                        return cursor.close(Outcome::Failed(failure));
+                    }
+                    Answer::Ready(_) => {}
+                }
+            },
             Self::Forever => loop {
                 match cursor.next()? {
                     Answer::Blocked => return Ok(()),

@@ -4,6 +4,7 @@
 mod activities;
 mod cancellation;
 mod effects;
+mod heartbeats;
 mod kit;
 mod signals;
 mod timing;
@@ -32,5 +33,7 @@ dacapo::module! {
     activities: [
         noop, echo_activity, double, fail, post, spin, wait, big_result, env, fetch, flaky_step,
         attempt_info,
+        heartbeats::copy_items, heartbeats::listen, heartbeats::fall_silent, heartbeats::make_way,
+        heartbeats::later, heartbeats::fail_deeply,
     ],
 }

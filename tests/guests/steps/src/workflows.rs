@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dacapo::{ActivityCall, ActivityOptions, Failure, RetryPolicy, continue_as_new, try_join_all};
+use dacapo::{ActivityCall, ActivityOptions, CancellationType, Failure, RetryPolicy, continue_as_new, try_join_all};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -40,6 +40,11 @@ pub(crate) struct Options {
     non_retryable_types: Vec<String>,
     start_to_close_millis: Option<u64>,
     schedule_to_close_millis: Option<u64>,
+    schedule_to_start_millis: Option<u64>,
+    heartbeat_millis: Option<u64>,
+    /// `wait` or `abandon`.
+    cancellation: Option<String>,
+    grace_millis: Option<u64>,
     task_queue: Option<String>,
 }
 
@@ -64,6 +69,20 @@ impl Options {
         }
         if let Some(millis) = self.schedule_to_close_millis {
             options = options.schedule_to_close(Duration::from_millis(millis));
+        }
+        if let Some(millis) = self.schedule_to_start_millis {
+            options = options.schedule_to_start(Duration::from_millis(millis));
+        }
+        if let Some(millis) = self.heartbeat_millis {
+            options = options.heartbeat(Duration::from_millis(millis));
+        }
+        options = match self.cancellation.as_deref() {
+            Some("wait") => options.cancellation(CancellationType::WaitCancellationCompleted),
+            Some("abandon") => options.cancellation(CancellationType::Abandon),
+            _ => options,
+        };
+        if let Some(millis) = self.grace_millis {
+            options = options.cancellation_grace(Duration::from_millis(millis));
         }
         if let Some(task_queue) = self.task_queue {
             options = options.task_queue(task_queue);

@@ -1,6 +1,7 @@
 //! `dacapo run ...`
 
 mod act;
+mod activity;
 pub(crate) mod event_line;
 mod history;
 mod input;
@@ -30,6 +31,9 @@ pub enum RunCommand {
     History(history::HistoryArgs),
     /// Send a run a signal.
     Signal(signal::SignalArgs),
+    /// Pause, reset or complete an activity of a run.
+    #[command(subcommand)]
+    Activity(activity::ActivityCommand),
     /// Ask a run to end; it may clean up first.
     Cancel(act::CancelArgs),
     /// End a run at once, without asking its code.
@@ -46,6 +50,7 @@ pub(super) async fn run(command: RunCommand) -> Result<Exit> {
         RunCommand::Result(args) => result::run(args).await,
         RunCommand::History(args) => history::run(args).await,
         RunCommand::Signal(args) => signal::run(args).await,
+        RunCommand::Activity(command) => activity::run(command).await,
         RunCommand::Cancel(args) => act::cancel(args).await,
         RunCommand::Terminate(args) => act::terminate(args).await,
         RunCommand::Retry(args) => act::retry(args).await,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::args::{ClientFlags, RunFlags};
-use crate::client::wire::{Failure, RunDescription};
+use crate::client::wire::{Failure, PendingActivity, RunDescription};
 use crate::exit::Exit;
 use crate::output;
 
@@ -53,9 +53,12 @@ fn describe(description: RunDescription) -> String {
     let activities = description.pending_activities;
     if !activities.is_empty() {
         let rows = activities.into_iter().map(|activity| {
+            let state = state(&activity);
             [
                 activity.scheduled_event_id.to_string(),
+                activity.operation_id.to_string(),
                 activity.activity_type,
+                state,
                 activity.attempt.to_string(),
                 activity.next_attempt_at.unwrap_or_else(|| "now".to_owned()),
                 activity.last_failure.as_ref().map(Failure::sentence).unwrap_or_default(),
@@ -63,7 +66,7 @@ fn describe(description: RunDescription) -> String {
         });
         text.push_str("\n\n");
         text.push_str(&output::table(
-            ["EVENT", "ACTIVITY", "ATTEMPT", "DUE", "LAST FAILURE"],
+            ["EVENT", "OPERATION", "ACTIVITY", "STATE", "ATTEMPT", "DUE", "LAST FAILURE"],
             rows.collect(),
         ));
     }
@@ -105,4 +108,16 @@ fn describe(description: RunDescription) -> String {
         text.push_str(&output::table(["EVENT", "REQUEST", "TO WORKFLOW ID"], rows.collect()));
     }
     text
+}
+
+/// What people should know of an activity besides its attempt.
+fn state(activity: &PendingActivity) -> String {
+    let states = [
+        (activity.paused, "paused"),
+        (activity.cancel_requested, "cancelling"),
+        (activity.asynchronous, "open outside"),
+        (activity.next_attempt_at.is_some(), "waiting"),
+    ];
+    let state = states.into_iter().find(|(is, _)| *is);
+    state.map_or("running", |(_, state)| state).to_owned()
 }
