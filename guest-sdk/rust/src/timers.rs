@@ -28,7 +28,8 @@ impl Future for Sleep {
     type Output = Result<(), Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        run::with_run(|run| run.poll(&mut self.progress, &mut OnCancel::GiveUp, cx)).map(|outcome| outcome.map(|_| ()))
+        run::with_run(|run| run.poll(&mut self.progress, &mut OnCancel::GiveUp, cx))
+            .map(|outcome| outcome.map(|_| ()))
     }
 }
 

@@ -254,7 +254,23 @@ impl Host for Chance {
         self.log.borrow_mut().push(format!("cancel {operation}"));
     }
 
+    fn request_cancel(&self, _: u32, _: Option<Duration>) {}
+
     fn return_signal(&self, _: u32) {}
+
+    fn version(&self, _: &str, _: u32, max: u32) -> u32 {
+        max
+    }
+
+    fn recorded_value(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn latest_value(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn record_value(&self, _: &str, _: &[u8]) {}
 
     fn next(&self) -> Delivery {
         self.log.borrow_mut().push("next".to_owned());

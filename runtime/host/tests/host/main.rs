@@ -6,6 +6,7 @@ mod activities;
 mod cache;
 mod calls;
 mod guests;
+mod heartbeats;
 mod history;
 mod kit;
 mod limits;

@@ -51,7 +51,7 @@ pub(crate) fn listen(listener: Listener) -> Result<String, Failure> {
     // Looks before it is seen to run: it will be told.
     attempt_signals();
     effect(&listener.url, "listening".to_owned())?;
-    while !wait_cancel_requested(Duration::from_secs(60)) {}
+    while !wait_cancel_requested(Duration::from_secs(600)) {}
     effect(&listener.url, "heard".to_owned())?;
     match listener.then.as_str() {
         "clean_up" => {
@@ -105,6 +105,24 @@ pub(crate) fn later(url: String) -> Result<u32, Failure> {
     }
     effect(&url, token)?;
     Ok(0)
+}
+
+/// Uses all that an attempt may say and hear, and returns what it heard.
+#[dacapo::activity]
+pub(crate) fn talk() -> Result<(Option<u32>, bool, bool, String), Failure> {
+    let said = heartbeat_details()?;
+    for number in 1..=2 {
+        // Whether it is to end is told below.
+        let _ = heartbeat(&number);
+    }
+    let looked = dacapo::is_cancel_requested();
+    Ok((said, looked, wait_cancel_requested(PAUSE), dacapo::complete_later()))
+}
+
+/// Says a text of this many bytes, and the two quotes around it.
+#[dacapo::activity]
+pub(crate) fn say_much(bytes: usize) -> Result<(), Failure> {
+    heartbeat(&"x".repeat(bytes))
 }
 
 /// Fails with a chain of three.

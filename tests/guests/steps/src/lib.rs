@@ -34,6 +34,6 @@ dacapo::module! {
         noop, echo_activity, double, fail, post, spin, wait, big_result, env, fetch, flaky_step,
         attempt_info,
         heartbeats::copy_items, heartbeats::listen, heartbeats::fall_silent, heartbeats::make_way,
-        heartbeats::later, heartbeats::fail_deeply,
+        heartbeats::later, heartbeats::talk, heartbeats::say_much, heartbeats::fail_deeply,
     ],
 }

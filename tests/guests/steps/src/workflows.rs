@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use dacapo::{ActivityCall, ActivityOptions, CancellationType, Failure, RetryPolicy, continue_as_new, try_join_all};
+use dacapo::{
+    ActivityCall, ActivityOptions, CancellationType, Failure, RetryPolicy, continue_as_new,
+    try_join_all,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
