@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::client::{Client, ClientError, RunAddress};
-use crate::commands::{demo, dev, migrate, module, run, serve};
+use crate::commands::{demo, dev, migrate, module, replay, run, serve};
 use crate::output::OutputFormat;
 
 const EXAMPLES: &str = "\
@@ -45,6 +45,8 @@ pub enum Command {
     /// Start, watch, list and stop runs.
     #[command(subcommand)]
     Run(run::RunCommand),
+    /// Try whether code fits the histories of runs.
+    Replay(replay::ReplayArgs),
 }
 
 /// Which server to speak to, and how to show what it answers.

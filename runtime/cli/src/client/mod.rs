@@ -84,9 +84,18 @@ impl Client {
     }
 
     /// Uploads a component.
-    pub async fn push_module(&self, name: &str, component: Vec<u8>) -> Result<Answer, ClientError> {
+    /// With a gate it is refused if it does not fit an open run of the module.
+    pub async fn push_module(
+        &self,
+        name: &str,
+        component: Vec<u8>,
+        gated: bool,
+    ) -> Result<Answer, ClientError> {
         let url = self.url(&["modules", name])?;
-        let request = self.http.request(Method::PUT, url);
+        let mut request = self.http.request(Method::PUT, url);
+        if gated {
+            request = request.query(&[("gate", "replay")]);
+        }
         self.send(request.header("content-type", "application/wasm").body(component)).await
     }
 
@@ -132,12 +141,24 @@ impl Client {
         self.send(request.query(&[("from", from)])).await
     }
 
+    /// One page of a history with all that it holds.
+    pub async fn export_history(
+        &self,
+        run: &RunAddress,
+        from: u64,
+    ) -> Result<wire::ExportedPage, ClientError> {
+        let request = self.http.get(self.run_url(run, &["history"])?);
+        let query = [("format", "export".to_owned()), ("from", from.to_string())];
+        self.send(request.query(&query)).await?.read()
+    }
+
     /// A history from its first event, and on as it grows.
     pub fn follow_history(&self, run: RunAddress) -> HistoryStream {
         HistoryStream::new(self.clone(), run)
     }
 
-    /// Does something to a run: `cancel`, `terminate` or `retry`.
+    /// Does something to a run: `cancel`, `terminate`, `retry` or, to move it,
+    /// `module`.
     pub async fn act_on_run(
         &self,
         run: &RunAddress,

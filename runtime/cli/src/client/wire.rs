@@ -119,6 +119,9 @@ pub struct Run {
     /// When it closed.
     #[serde(default)]
     pub closed_at: Option<String>,
+    /// Why its code can't go on.
+    #[serde(default)]
+    pub blocked: Option<Blocked>,
     /// The run that started it as a child.
     #[serde(default)]
     pub parent: Option<Parent>,
@@ -155,9 +158,9 @@ pub struct RunDescription {
     pub history_length: u64,
     /// Whether someone asked it to cancel.
     pub cancel_requested: bool,
-    /// Why its code can't go on.
+    /// The versions of changes of its code that it follows.
     #[serde(default)]
-    pub blocked: Option<Blocked>,
+    pub versions: BTreeMap<String, u32>,
     /// Activities without an outcome.
     pub pending_activities: Vec<PendingActivity>,
     /// Timers that have not fired.
@@ -207,6 +210,63 @@ pub struct Blocked {
     /// Where in the guest.
     #[serde(default)]
     pub backtrace: Option<String>,
+    /// Where code and history part, if that is the reason.
+    #[serde(default)]
+    pub nondeterminism: Option<Nondeterminism>,
+}
+
+/// Where code and history part.
+#[derive(Debug, Deserialize)]
+pub struct Nondeterminism {
+    /// The event.
+    pub event_id: u64,
+    /// What history has there.
+    pub recorded: String,
+    /// What the code did instead.
+    pub attempted: String,
+    /// The code that the run is pinned to.
+    #[serde(default)]
+    pub pinned_module: Option<String>,
+    /// The code that it was replayed with.
+    #[serde(default)]
+    pub replayed_module: Option<String>,
+}
+
+impl From<&dacapo_model::execution::Blocked> for Blocked {
+    fn from(blocked: &dacapo_model::execution::Blocked) -> Self {
+        Self {
+            code: blocked.code.clone(),
+            message: blocked.message.clone(),
+            backtrace: blocked.backtrace.clone(),
+            nondeterminism: blocked.nondeterminism.as_ref().map(|report| Nondeterminism {
+                event_id: report.event_id,
+                recorded: report.recorded.clone(),
+                attempted: report.attempted.clone(),
+                pinned_module: report.pinned_module.map(|digest| digest.to_string()),
+                replayed_module: report.replayed_module.map(|digest| digest.to_string()),
+            }),
+        }
+    }
+}
+
+/// A run that goes on with other code.
+#[derive(Debug, Deserialize)]
+pub struct Moved {
+    /// The run.
+    pub run_id: String,
+    /// The code.
+    pub module: Module,
+}
+
+/// A part of a history with all that it holds.
+#[derive(Debug, Deserialize)]
+pub struct ExportedPage {
+    /// The part.
+    #[serde(flatten)]
+    pub history: dacapo_model::event::ExportedHistory,
+    /// Where the next page begins; none after the last event so far.
+    #[serde(default)]
+    pub next: Option<u64>,
 }
 
 /// An activity without an outcome.

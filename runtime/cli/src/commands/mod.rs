@@ -4,6 +4,7 @@ pub mod demo;
 pub mod dev;
 pub mod migrate;
 pub mod module;
+pub mod replay;
 pub mod run;
 pub mod serve;
 
@@ -21,5 +22,6 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Migrate(args) => migrate::run(args).await,
         Command::Module(command) => module::run(command).await,
         Command::Run(command) => run::run(command).await,
+        Command::Replay(args) => replay::run(args).await,
     }
 }

@@ -17,4 +17,5 @@ mod scheduling;
 mod signals;
 mod support;
 mod uploads;
+mod versions;
 mod virtual_world;

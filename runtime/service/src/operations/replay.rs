@@ -107,6 +107,7 @@ impl Runtime {
         shared.admit()?;
         let version = self.module_version(&request.namespace, &request.module)?;
         let code = Code::of(&version);
+        let _permit = shared.replays.try_acquire().map_err(|_| busy())?;
         if let (Some(workflow_id), Some(_)) = (&request.workflow_id, request.run_id) {
             let found = shared
                 .store
@@ -116,7 +117,6 @@ impl Runtime {
             let runs = vec![code.replay(shared, execution).await?];
             return Ok(ReplayPage { module_digest: version.digest, runs, next: None });
         }
-        let _permit = shared.replays.try_acquire().map_err(|_| busy())?;
         let filter = ExecutionFilter {
             statuses: vec![ExecutionStatus::Running, ExecutionStatus::Blocked],
             workflow_type: request.workflow_type.clone(),

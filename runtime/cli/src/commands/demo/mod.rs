@@ -148,7 +148,7 @@ async fn upload(client: &Client, component: &Path) -> Result<()> {
     let bytes = tokio::fs::read(component)
         .await
         .with_context(|| format!("can't read {}", component.display()))?;
-    let module: Module = client.push_module("checkout", bytes).await?.read()?;
+    let module: Module = client.push_module("checkout", bytes, false).await?.read()?;
     step(
         4,
         &format!(

@@ -77,7 +77,7 @@ impl Project {
             self.sent.retain(|(name, _)| *name != package);
             let answer = self
                 .client
-                .push_module(&package, bytes)
+                .push_module(&package, bytes, false)
                 .await
                 .with_context(|| format!("{package} can't be uploaded"))?;
             self.sent.push((package, digest));

@@ -6,6 +6,7 @@ mod show;
 
 use anyhow::Result;
 
+pub(crate) use self::push::component;
 use crate::client::wire::Module;
 use crate::exit::Exit;
 use crate::output;

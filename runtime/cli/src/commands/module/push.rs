@@ -15,6 +15,7 @@ use crate::{guest_build, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   dacapo module push checkout ./examples/checkout
+  dacapo module push checkout ./examples/checkout --gate replay
   dacapo module push checkout checkout.wasm --server http://dacapo.internal:7233")]
 pub struct PushArgs {
     /// Name of the module.
@@ -25,8 +26,20 @@ pub struct PushArgs {
     #[arg(value_name = "FILE|FOLDER")]
     source: PathBuf,
 
+    /// Refuse the component if it does not fit the history of an open run of the
+    /// module, which then could not be moved to it.
+    #[arg(long, value_enum, value_name = "CHECK")]
+    gate: Option<Gate>,
+
     #[command(flatten)]
     client: ClientFlags,
+}
+
+/// What a component has to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Gate {
+    /// A replay of all open runs of the module.
+    Replay,
 }
 
 pub(super) async fn run(args: PushArgs) -> Result<Exit> {
@@ -36,7 +49,7 @@ pub(super) async fn run(args: PushArgs) -> Result<Exit> {
         .map_err(|error| UsageError(format!("can't read {}: {error}", component.display())))?;
     let client = args.client.client()?;
     let answer = client
-        .push_module(args.name.as_str(), bytes)
+        .push_module(args.name.as_str(), bytes, args.gate.is_some())
         .await
         .with_context(|| format!("can't upload {}", component.display()))?;
     if args.client.is_json() {
@@ -50,7 +63,8 @@ pub(super) async fn run(args: PushArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-async fn component(source: PathBuf) -> Result<PathBuf> {
+/// The component that is named, built first if it is a crate.
+pub(crate) async fn component(source: PathBuf) -> Result<PathBuf> {
     if !source.is_dir() {
         return Ok(source);
     }

@@ -28,6 +28,8 @@ fn time_of_day(time: &str) -> String {
 fn detail(event: &Event) -> String {
     let text = |key: &str| event.attribute::<String>(key).map(|text| printable(&text));
     let texts = [
+        "change_id",
+        "name",
         "workflow_type",
         "activity_type",
         "signal_name",
@@ -50,10 +52,18 @@ fn detail(event: &Event) -> String {
     if let Some(time) = text("fire_at") {
         parts.push(format!("fires at {}", time_of_day(&time)));
     }
+    if let Some(version) = event.attribute::<u32>("version") {
+        parts.push(format!("version {version}"));
+    }
+    if event.event_type == "WorkflowExecutionOptionsUpdated"
+        && let Some(digest) = text("module_digest")
+    {
+        parts.push(format!("module {}", brief(&digest, 13)));
+    }
     if let Some(attempt) = event.attribute::<u32>("attempt").filter(|attempt| *attempt > 1) {
         parts.push(format!("attempt {attempt}"));
     }
-    for key in ["input", "result"] {
+    for key in ["input", "result", "value"] {
         let payload = event.attributes.get(key).map(|payload| payload.get());
         parts.extend(payload.filter(|text| *text != "null").map(|text| brief(text, DETAIL_LENGTH)));
     }

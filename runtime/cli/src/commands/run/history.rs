@@ -6,6 +6,7 @@ use super::event_line;
 use crate::args::{ClientFlags, RunFlags};
 use crate::client::wire::{Event, HistoryPage, RunDescription};
 use crate::client::{Client, ClientError, RunAddress};
+use crate::commands::replay;
 use crate::exit::Exit;
 use crate::output;
 
@@ -14,6 +15,7 @@ use crate::output;
 #[command(after_help = "Examples:
   dacapo run history order-17
   dacapo run history order-17 --follow --output json
+  dacapo run history order-17 --export > order-17.json
 
 With --output json each line is one event, as the server wrote it. Following goes
 on across a restart of the server, and ends with the run.")]
@@ -25,6 +27,10 @@ pub struct HistoryArgs {
     #[arg(long, short)]
     follow: bool,
 
+    /// Everything, as one JSON document that `dacapo replay` reads.
+    #[arg(long, conflicts_with = "follow")]
+    export: bool,
+
     #[command(flatten)]
     client: ClientFlags,
 }
@@ -35,6 +41,11 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit> {
     // Later answers must be about the same run, even if it closes and another
     // one of its workflow id starts.
     let run = pinned(&client, args.run.address()).await?;
+    if args.export {
+        let history = replay::export(&client, &run).await?;
+        output::line(&serde_json::to_string(&history)?)?;
+        return Ok(Exit::Success);
+    }
     if args.follow {
         let mut events = client.follow_history(run);
         while let Some(followed) = events.next().await? {

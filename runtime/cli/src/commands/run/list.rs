@@ -78,7 +78,10 @@ fn table(runs: &[Run]) -> String {
         [
             output::brief(&run.workflow_id, 48),
             output::brief(&run.workflow_type, 32),
-            run.status.clone(),
+            match &run.blocked {
+                Some(blocked) => format!("{} ({})", run.status, blocked.code),
+                None => run.status.clone(),
+            },
             run.started_at.clone(),
             run.closed_at.clone().unwrap_or_default(),
             run.run_id.clone(),

@@ -6,6 +6,8 @@ pub(crate) mod event_line;
 mod history;
 mod input;
 mod list;
+mod move_run;
+mod report;
 mod result;
 mod show;
 mod signal;
@@ -14,6 +16,7 @@ mod wait;
 
 use anyhow::Result;
 
+pub(crate) use self::report::report_fields;
 use crate::exit::Exit;
 
 /// Starts, watches, lists, signals and stops runs.
@@ -40,6 +43,8 @@ pub enum RunCommand {
     Terminate(act::TerminateArgs),
     /// Let a blocked run try again.
     Retry(act::RetryArgs),
+    /// Move a run to another version of its code, if that fits its history.
+    Move(move_run::MoveArgs),
 }
 
 pub(super) async fn run(command: RunCommand) -> Result<Exit> {
@@ -54,5 +59,6 @@ pub(super) async fn run(command: RunCommand) -> Result<Exit> {
         RunCommand::Cancel(args) => act::cancel(args).await,
         RunCommand::Terminate(args) => act::terminate(args).await,
         RunCommand::Retry(args) => act::retry(args).await,
+        RunCommand::Move(args) => move_run::run(args).await,
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::report_fields;
 use crate::args::{ClientFlags, RunFlags};
 use crate::client::wire::{Failure, PendingActivity, RunDescription};
 use crate::exit::Exit;
@@ -44,10 +45,11 @@ fn describe(description: RunDescription) -> String {
     if description.cancel_requested {
         fields.push(("cancel", "requested".to_owned()));
     }
-    if let Some(blocked) = description.blocked {
-        fields.push(("blocked", format!("{} ({})", blocked.message, blocked.code)));
-        fields.extend(blocked.backtrace.map(|frames| ("backtrace", frames)));
+    if !description.versions.is_empty() {
+        let versions = description.versions.iter().map(|(id, version)| format!("{id} {version}"));
+        fields.push(("versions", versions.collect::<Vec<_>>().join("\n")));
     }
+    fields.extend(run.blocked.iter().flat_map(report_fields));
     let mut text = output::fields(&fields);
 
     let activities = description.pending_activities;
