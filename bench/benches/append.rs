@@ -144,7 +144,8 @@ impl Runs {
 
 fn unit(key: RunKey, events: Vec<HistoryEvent>, execution: ExecutionChange) -> CommitUnit {
     let (timers_set, timers_cleared) = (Vec::new(), Vec::new());
-    let transition = RunTransition { key, events, execution, timers_set, timers_cleared };
+    let transition =
+        RunTransition { events, execution, timers_set, timers_cleared, ..RunTransition::new(key) };
     CommitUnit { transitions: vec![transition] }
 }
 

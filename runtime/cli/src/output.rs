@@ -4,6 +4,7 @@
 use std::io::{self, Write as _};
 
 use comfy_table::{Table, presets};
+use serde_json::value::RawValue;
 
 /// Who reads the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -26,6 +27,18 @@ pub fn line(text: &str) -> io::Result<()> {
 /// Writes a message for people. It is lost if nobody reads them.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Writes a payload that the server sent, in the one of its two forms that is there.
+pub fn payload(what: &str, json: Option<&RawValue>, base64: Option<&str>) -> io::Result<()> {
+    match (json, base64) {
+        (Some(json), _) => line(&printable(json.get())),
+        (None, Some(base64)) => {
+            note(&format!("{what} is not JSON; in base64 it is:"));
+            line(base64)
+        }
+        (None, None) => Ok(()),
+    }
 }
 
 /// Lays rows out in columns, without lines around them, so that the text can be

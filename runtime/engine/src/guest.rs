@@ -14,7 +14,11 @@ use dacapo_model::failure::Failure;
 use dacapo_model::ids::{NamespaceName, OperationId, RunId, TypeName, WorkflowId};
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::Update;
+
+use crate::replay::Waiting;
 
 /// The facts about a run that its guest may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +124,14 @@ pub trait GuestHost: Send + Sync {
     /// Makes an instance for a run. It has done nothing yet.
     async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked>;
 
+    /// Replays a history, which must not be closed, to where the guest waits, and
+    /// tells where that is.
+    async fn trace(
+        &self,
+        run: Arc<RunContext>,
+        history: Vec<HistoryEvent>,
+    ) -> Result<Trace, Blocked>;
+
     /// Runs one attempt of an activity to its end. Dropping the future stops it.
     /// What it returns does not count if it was left open for somebody else.
     async fn run_activity(
@@ -169,4 +181,51 @@ pub trait GuestInstance: Send {
     /// before the next input. Commands that the caller records from a turn are
     /// *not* passed in again. After an error the instance is of no further use.
     async fn advance(&mut self, events: Vec<HistoryEvent>) -> Result<Vec<Command>, Blocked>;
+
+    /// Asks a guest that has nothing left to do. It changes nothing about the run.
+    async fn query(&mut self, query: Query) -> Asked;
+
+    /// Offers an update to a guest that has nothing left to do. `at` is the time that
+    /// it is told, and must be that of the event if it accepts.
+    async fn offer_update(&mut self, update: Update, at: Timestamp) -> Offered;
+}
+
+/// What came of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// The guest answered.
+    Answered(Result<Payload, Failure>),
+    /// The guest waits for something else, and does not take queries there.
+    Elsewhere(Waiting),
+    /// The guest has returned, or the run has no guest that could answer.
+    Ended,
+    /// The guest did not answer as it should. The instance is of no further use; the
+    /// run is as it was.
+    Broken(Blocked),
+}
+
+/// What came of offering an update.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Offered {
+    /// The guest took it on. These are its commands; the first says so.
+    Accepted(Vec<Command>),
+    /// The guest took it on and could not go on. The run is to be blocked; the update
+    /// has not been accepted.
+    Faulted(Blocked),
+    /// The guest will not do it.
+    Rejected(Failure),
+    /// The guest waits for something else, and does not take updates there.
+    Elsewhere,
+    /// The guest did not decide as it should. The instance is of no further use; the
+    /// run is as it was.
+    Broken(Blocked),
+}
+
+/// Where a guest waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// For what; none if the guest has returned.
+    pub waiting: Option<Waiting>,
+    /// Where in its code, if it has names: one frame per line, the innermost first.
+    pub backtrace: Option<String>,
 }

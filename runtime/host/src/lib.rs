@@ -29,14 +29,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dacapo_engine::guest::{
     ActivityTask, AttemptLink, GuestHost, GuestInstance, ModuleRejected, ModuleSource, RunContext,
+    Trace,
 };
 use dacapo_model::code::ErrorCode;
+use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::Failure;
 use dacapo_model::limits::Limits;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::activity::ActivityRunner;
 pub use crate::config::{ActivityConfig, HostConfig, HostError};
@@ -68,6 +70,15 @@ impl Host {
     }
 }
 
+impl Host {
+    async fn workflow_slot(&self) -> Result<OwnedSemaphorePermit, Blocked> {
+        Arc::clone(&self.workflow_slots)
+            .acquire_owned()
+            .await
+            .map_err(|_| trap::blocked(ErrorCode::Unavailable, "the host is shutting down"))
+    }
+}
+
 #[async_trait]
 impl GuestHost for Host {
     async fn inspect(
@@ -81,10 +92,7 @@ impl GuestHost for Host {
 
     async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
         let module = self.modules.get(run.module_digest).await?;
-        let permit = Arc::clone(&self.workflow_slots)
-            .acquire_owned()
-            .await
-            .map_err(|_| trap::blocked(ErrorCode::Unavailable, "the host is shutting down"))?;
+        let permit = self.workflow_slot().await?;
         Ok(Box::new(Instance::new(module, run, Arc::clone(&self.limits), permit)))
     }
 
@@ -94,6 +102,18 @@ impl GuestHost for Host {
         link: Arc<dyn AttemptLink>,
     ) -> Result<Payload, Failure> {
         self.activities.run(&self.modules, task, link).await
+    }
+
+    async fn trace(
+        &self,
+        run: Arc<RunContext>,
+        history: Vec<HistoryEvent>,
+    ) -> Result<Trace, Blocked> {
+        let module = self.modules.get(run.module_digest).await?;
+        let permit = self.workflow_slot().await?;
+        let mut instance = Instance::traced(module, run, Arc::clone(&self.limits), permit);
+        instance.advance(history).await?;
+        Ok(instance.trace())
     }
 
     fn instances_max(&self) -> usize {

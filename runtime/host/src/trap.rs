@@ -151,7 +151,7 @@ fn copies_too_much(error: &wasmtime::Error) -> bool {
 }
 
 /// One frame per line, the innermost first, as `module!function`.
-fn frames(backtrace: &WasmBacktrace) -> Option<String> {
+pub(crate) fn frames(backtrace: &WasmBacktrace) -> Option<String> {
     let text = backtrace.to_string();
     let lines: Vec<&str> = text
         .lines()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dacapo_model::payload::Payload;
 use dacapo_store::Store;
-use dacapo_store::commit::CommitUnit;
+use dacapo_store::commit::{CommitUnit, RunTransition};
 use dacapo_store::error::StoreError;
 use dacapo_store::shard::Ownership;
 use tokio::sync::{mpsc, oneshot};
@@ -175,12 +175,15 @@ impl Worker {
 }
 
 fn unit_bytes(unit: &CommitUnit) -> usize {
-    unit.transitions
-        .iter()
-        .flat_map(|transition| &transition.events)
-        .filter_map(|event| event.attributes.payload())
-        .map(|(_, payload)| Payload::len(payload))
-        .sum()
+    unit.transitions.iter().map(transition_bytes).sum()
+}
+
+fn transition_bytes(transition: &RunTransition) -> usize {
+    let events = transition.events.iter().filter_map(|event| event.attributes.payload());
+    let updates = transition.updates_set.iter().map(|admitted| &admitted.update.input);
+    let results = transition.query_results_set.iter().map(|(_, value)| value);
+    let payloads = events.map(|(_, payload)| payload).chain(updates).chain(results);
+    payloads.map(Payload::len).sum()
 }
 
 fn answer(done: oneshot::Sender<Result<(), CommitFailure>>, verdict: Result<(), CommitFailure>) {

@@ -32,5 +32,6 @@ mod residency;
 mod run;
 mod runtime;
 mod timers;
+mod update_watch;
 
 pub use self::runtime::Runtime;

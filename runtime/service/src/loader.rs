@@ -8,6 +8,7 @@ use std::sync::Arc;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, RunId, RunKey};
+use dacapo_model::update::AdmittedUpdate;
 use dacapo_store::Store;
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::timer::TimerRow;
@@ -34,6 +35,8 @@ pub(crate) struct StoredRun {
     pub(crate) execution: Execution,
     pub(crate) history: Vec<HistoryEvent>,
     pub(crate) timers: Vec<TimerRow>,
+    /// Not read together with the rest: few runs have any.
+    pub(crate) updates: Vec<AdmittedUpdate>,
 }
 
 struct Job {
@@ -115,7 +118,7 @@ async fn beginnings(store: &dyn Store, executions: Vec<Execution>) -> Result<Vec
     }
     let stored = |(execution, history): (Execution, _)| {
         let timers = timers.remove(&execution.key.run_id).unwrap_or_default();
-        StoredRun { execution, history, timers }
+        StoredRun { execution, history, timers, updates: Vec::new() }
     };
     Ok(executions.into_iter().zip(histories).map(stored).collect())
 }
@@ -151,7 +154,13 @@ pub(crate) async fn load_all(
     executions: Vec<Execution>,
 ) -> Result<Vec<StoredRun>> {
     let mut runs = beginnings(store, executions).await?;
+    let keys: Vec<RunKey> = runs.iter().map(|run| run.execution.key).collect();
+    let mut updates: HashMap<RunId, Vec<AdmittedUpdate>> = HashMap::new();
+    for (key, admitted) in store.run_updates(&keys).await? {
+        updates.entry(key.run_id).or_default().push(admitted);
+    }
     for run in &mut runs {
+        run.updates = updates.remove(&run.execution.key.run_id).unwrap_or_default();
         complete(store, run).await?;
     }
     Ok(runs)

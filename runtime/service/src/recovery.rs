@@ -41,6 +41,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
                 execution.namespace.clone(),
                 execution.workflow_id.clone(),
             );
+            run.set_admitted(!stored.updates.is_empty());
             let assembled = run::assemble(stored);
             if let Ok(loaded) = &assembled {
                 relations.add(&run, &loaded.state);

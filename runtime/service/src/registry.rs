@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dacapo_model::ids::{NamespaceName, RunId, RunKey, WorkflowId};
 use parking_lot::Mutex;
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::operations::Closing;
 use crate::run::Message;
+use crate::update_watch::UpdateWatch;
 
 /// Messages that wait for one run. Enough for a burst; senders wait beyond it.
 const MAILBOX: usize = 256;
@@ -24,6 +26,11 @@ pub(crate) struct OpenRun {
     pub(crate) workflow_id: WorkflowId,
     mailbox: Mutex<Mailbox>,
     progress: watch::Sender<Progress>,
+    /// Who waits for its updates.
+    pub(crate) updates: UpdateWatch,
+    /// Whether the store may have updates that its guest has not decided about.
+    /// Those of a run without are not looked for.
+    admitted: AtomicBool,
 }
 
 /// How far a run has come, for those who watch it. A hint: the store has the
@@ -72,7 +79,19 @@ impl OpenRun {
             workflow_id,
             mailbox: Mutex::new(mailbox),
             progress: watch::Sender::new(Progress::default()),
+            updates: UpdateWatch::default(),
+            admitted: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the store may have updates that its guest has not decided about.
+    pub(crate) fn may_have_admitted(&self) -> bool {
+        self.admitted.load(Ordering::SeqCst)
+    }
+
+    /// Takes note of that. To be told *before* such an update is stored.
+    pub(crate) fn set_admitted(&self, admitted: bool) {
+        self.admitted.store(admitted, Ordering::SeqCst);
     }
 
     /// Puts a message into the mailbox. Under the lock, so that no message can
@@ -139,6 +158,7 @@ impl OpenRun {
     /// From now on the run takes no message.
     pub(crate) fn close(&self) {
         *self.mailbox.lock() = Mailbox::Closed;
+        self.updates.close();
     }
 
     /// Watches the run from its present state on.

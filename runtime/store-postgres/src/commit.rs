@@ -5,10 +5,11 @@ use dacapo_store::batch::{Batch, touched_shards};
 use dacapo_store::commit::{CommitStore, CommitUnit};
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::shard::Ownership;
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::commit_columns::{
-    ClearedTimers, InsertedExecutions, NewEvents, SetTimers, UpdatedExecutions,
+    ClearedTimers, InsertedExecutions, NewEvents, RemovedUpdates, SetQueryResults, SetTimers,
+    SetUpdates, UpdatedExecutions,
 };
 use crate::error::unavailable;
 use crate::{COMMITS_AT_ONCE, PostgresStore, error};
@@ -27,10 +28,11 @@ impl CommitStore for PostgresStore {
         let held = held(shards)?;
         self.counters.add_statements(1);
         let mut taken = self.commits.take().await.map_err(unavailable)?;
-        let outcome = if batch.is_append_only() {
-            append(&mut taken.connection, &held, &batch).await?
+        let outcome = if batch.has_messages() {
+            self.counters.add_statements(3);
+            write_with_messages(&mut taken.connection, &held, &batch).await?
         } else {
-            write(&mut taken.connection, &held, &batch).await?
+            write_rows(&mut taken.connection, &held, &batch).await?
         };
         self.commits.keep(taken);
         if let Outcome { shard_id: Some(shard_id), epoch: Some(epoch) } = outcome {
@@ -50,6 +52,59 @@ impl CommitStore for PostgresStore {
 struct Outcome {
     shard_id: Option<i32>,
     epoch: Option<i64>,
+}
+
+/// Dropped without a commit, the transaction rolls back.
+async fn write_with_messages(
+    connection: &mut PgConnection,
+    held: &Held,
+    batch: &Batch<'_>,
+) -> Result<Outcome> {
+    let mut transaction = connection.begin().await.map_err(unavailable)?;
+    let outcome = write_rows(&mut transaction, held, batch).await?;
+    if outcome.shard_id.is_none() {
+        write_messages(&mut transaction, batch).await?;
+    }
+    transaction.commit().await.map_err(unavailable)?;
+    Ok(outcome)
+}
+
+async fn write_rows(
+    connection: &mut PgConnection,
+    held: &Held,
+    batch: &Batch<'_>,
+) -> Result<Outcome> {
+    if batch.is_append_only() {
+        append(connection, held, batch).await
+    } else {
+        write(connection, held, batch).await
+    }
+}
+
+async fn write_messages(connection: &mut PgConnection, batch: &Batch<'_>) -> Result<()> {
+    let set = SetUpdates::of(batch);
+    let removed = RemovedUpdates::of(batch);
+    let results = SetQueryResults::of(batch);
+    sqlx::query_file!(
+        "queries/commit_messages.sql",
+        &set.hashes,
+        &set.run_ids,
+        &set.ids as _,
+        &set.names as _,
+        &set.inputs as _,
+        &set.admitted_at,
+        &removed.hashes,
+        &removed.run_ids,
+        &removed.ids as _,
+        &results.hashes,
+        &results.run_ids,
+        &results.names as _,
+        &results.values as _,
+    )
+    .execute(connection)
+    .await
+    .map_err(error::on("workflow_updates"))?;
+    Ok(())
 }
 
 async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {

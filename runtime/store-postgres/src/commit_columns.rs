@@ -147,6 +147,71 @@ impl ClearedTimers {
     }
 }
 
+#[derive(Default)]
+pub(crate) struct SetUpdates<'a> {
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) ids: Vec<&'a str>,
+    pub(crate) names: Vec<&'a str>,
+    pub(crate) inputs: Vec<&'a [u8]>,
+    pub(crate) admitted_at: Vec<DateTime<Utc>>,
+}
+
+impl<'a> SetUpdates<'a> {
+    pub(crate) fn of(batch: &Batch<'a>) -> Self {
+        let mut columns = Self::default();
+        for ((key, _), admitted) in &batch.admitted {
+            columns.hashes.push(key.hash.0);
+            columns.run_ids.push(key.run_id.0);
+            columns.ids.push(admitted.update.id.as_str());
+            columns.names.push(admitted.update.name.as_str());
+            columns.inputs.push(admitted.update.input.as_bytes());
+            columns.admitted_at.push(to_database(admitted.admitted_at));
+        }
+        columns
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct RemovedUpdates<'a> {
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) ids: Vec<&'a str>,
+}
+
+impl<'a> RemovedUpdates<'a> {
+    pub(crate) fn of(batch: &Batch<'a>) -> Self {
+        let mut columns = Self::default();
+        for (key, update_id) in &batch.admitted_removed {
+            columns.hashes.push(key.hash.0);
+            columns.run_ids.push(key.run_id.0);
+            columns.ids.push(update_id.as_str());
+        }
+        columns
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct SetQueryResults<'a> {
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) names: Vec<&'a str>,
+    pub(crate) values: Vec<&'a [u8]>,
+}
+
+impl<'a> SetQueryResults<'a> {
+    pub(crate) fn of(batch: &Batch<'a>) -> Self {
+        let mut columns = Self::default();
+        for ((key, name), value) in &batch.query_results {
+            columns.hashes.push(key.hash.0);
+            columns.run_ids.push(key.run_id.0);
+            columns.names.push(name.as_str());
+            columns.values.push(value.as_bytes());
+        }
+        columns
+    }
+}
+
 fn signed(table: &'static str, key: RunKey, event_id: EventId) -> Result<i64> {
     to_signed(&RowName { table, key: &key }, "event_id", event_id.0)
 }

@@ -1,7 +1,7 @@
 //! The store in PostgreSQL, 14 or later.
 //!
-//! * A [commit] is one statement: one round trip and one transaction, whatever
-//!   it holds.
+//! * A [commit] is one statement: one round trip and one transaction. Only one that
+//!   changes updates or published values is two statements in a transaction.
 //! * Statements are checked against the schema when this crate is compiled. The
 //!   facts for that are in `.sqlx/`, so a build needs no database; how to
 //!   refresh them is told in `migrations/README.md`. Those with a plan worth
@@ -18,9 +18,11 @@ mod execution;
 mod history;
 mod module;
 mod namespace;
+mod query_result;
 mod shard;
 mod time;
 mod timer;
+mod update;
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ mod support;
 const RUN: &str = "'00000000-0000-0000-0000-000000000007'::uuid";
 
 /// 40,000 runs of 2,000 workflow ids, one in a hundred open; 200,000 events;
-/// 40,000 timers.
+/// 40,000 timers, updates and published values.
 const FILL: &str = "
     INSERT INTO workflow_executions (
         workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
@@ -28,6 +28,14 @@ const FILL: &str = "
 
     INSERT INTO workflow_timers (workflow_hash, run_id, event_id, fire_at, kind)
     SELECT workflow_hash, run_id, 1, started_at, 'timer' FROM workflow_executions;
+
+    INSERT INTO workflow_updates (
+        workflow_hash, run_id, update_id, update_name, input, admitted_at
+    )
+    SELECT workflow_hash, run_id, 'update', 'add', '', started_at FROM workflow_executions;
+
+    INSERT INTO workflow_query_results (workflow_hash, run_id, query_name, value)
+    SELECT workflow_hash, run_id, 'status', '' FROM workflow_executions;
 
     ANALYZE;
 ";
@@ -157,6 +165,35 @@ fn hot_queries() -> Vec<Expected> {
             &["workflow_timers_pkey"],
             false,
         ),
+        query(
+            "commit_messages",
+            include_str!("../queries/commit_messages.sql"),
+            "'{7}', ARRAY[RUN], '{u}', '{n}', '{x}', ARRAY[now()], '{7}', ARRAY[RUN], '{u}',
+             '{7}', ARRAY[RUN], '{n}', '{x}'",
+            &["workflow_updates_pkey", "workflow_query_results_pkey"],
+            true,
+        ),
+        query(
+            "run_updates",
+            include_str!("../queries/run_updates.sql"),
+            "'{7, 8}', ARRAY[RUN, RUN]",
+            &["workflow_updates_pkey"],
+            false,
+        ),
+        query(
+            "query_result",
+            include_str!("../queries/query_result.sql"),
+            "7, RUN, 'status'",
+            &["workflow_query_results_pkey"],
+            true,
+        ),
+        query(
+            "query_result_names",
+            include_str!("../queries/query_result_names.sql"),
+            "7, RUN",
+            &["workflow_query_results_pkey"],
+            true,
+        ),
     ]
 }
 
@@ -176,7 +213,13 @@ async fn hot_queries_use_their_indexes_and_scan_no_table() {
                 for index in expected.indexes {
                     assert!(plan.contains(index), "{name}, {mode}: no {index}\n{plan}");
                 }
-                for table in ["workflow_executions", "history_events", "workflow_timers"] {
+                for table in [
+                    "workflow_executions",
+                    "history_events",
+                    "workflow_timers",
+                    "workflow_updates",
+                    "workflow_query_results",
+                ] {
                     let scan = format!("Seq Scan on {table}");
                     assert!(!plan.contains(&scan), "{name}, {mode}: {scan}\n{plan}");
                 }

@@ -18,6 +18,8 @@ use crate::{SqliteStore, error};
 const EVENTS: &str = "history_events";
 const EXECUTIONS: &str = "workflow_executions";
 const TIMERS: &str = "workflow_timers";
+const UPDATES: &str = "workflow_updates";
+const QUERY_RESULTS: &str = "workflow_query_results";
 
 #[async_trait]
 impl CommitStore for SqliteStore {
@@ -69,6 +71,27 @@ async fn write(
     }
     if !batch.timers_cleared.is_empty() {
         clear_timers(connection, batch).await?;
+        statements += 1;
+    }
+    if batch.has_messages() {
+        statements += write_messages(connection, batch).await?;
+    }
+    Ok(statements)
+}
+
+/// Updates and published values; few commits have any.
+async fn write_messages(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<u64> {
+    let mut statements = 0;
+    if !batch.admitted.is_empty() {
+        set_updates(connection, batch).await?;
+        statements += 1;
+    }
+    if !batch.admitted_removed.is_empty() {
+        remove_updates(connection, batch).await?;
+        statements += 1;
+    }
+    if !batch.query_results.is_empty() {
+        set_query_results(connection, batch).await?;
         statements += 1;
     }
     Ok(statements)
@@ -253,6 +276,78 @@ async fn clear_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> R
     .execute(connection)
     .await
     .map_err(error::on(TIMERS))?;
+    Ok(())
+}
+
+async fn set_updates(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+    let set = rows(batch.admitted.iter().map(|((key, _), admitted)| {
+        (
+            key.hash.0,
+            hex(key.run_id.0),
+            admitted.update.id.as_str(),
+            admitted.update.name.as_str(),
+            hex::encode(admitted.update.input.as_bytes()),
+            admitted.admitted_at.as_micros(),
+        )
+    }));
+    sqlx::query!(
+        "INSERT INTO workflow_updates (
+             workflow_hash, run_id, update_id, update_name, input, admitted_at
+         )
+         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, unhex(value ->> 4),
+                value ->> 5
+         FROM json_each(?)
+         WHERE true
+         ON CONFLICT (workflow_hash, run_id, update_id) DO UPDATE
+         SET update_name = excluded.update_name,
+             input = excluded.input,
+             admitted_at = excluded.admitted_at",
+        set
+    )
+    .execute(connection)
+    .await
+    .map_err(error::on(UPDATES))?;
+    Ok(())
+}
+
+async fn remove_updates(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+    let removed = rows(
+        batch
+            .admitted_removed
+            .iter()
+            .map(|(key, update_id)| (key.hash.0, hex(key.run_id.0), update_id.as_str())),
+    );
+    sqlx::query!(
+        "DELETE FROM workflow_updates
+         WHERE (workflow_hash, run_id, update_id) IN (
+             SELECT value ->> 0, unhex(value ->> 1), value ->> 2 FROM json_each(?)
+         )",
+        removed
+    )
+    .execute(connection)
+    .await
+    .map_err(error::on(UPDATES))?;
+    Ok(())
+}
+
+async fn set_query_results(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+    let set = rows(batch.query_results.iter().map(|((key, name), value)| {
+        (key.hash.0, hex(key.run_id.0), name.as_str(), hex::encode(value.as_bytes()))
+    }));
+    sqlx::query!(
+        "INSERT INTO workflow_query_results (workflow_hash, run_id, query_name, value)
+         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, unhex(value ->> 3)
+         FROM json_each(?)
+         WHERE true
+         ON CONFLICT (workflow_hash, run_id, query_name) DO UPDATE
+         SET value = excluded.value
+         -- A run that is made anew publishes its last values again.
+         WHERE workflow_query_results.value <> excluded.value",
+        set
+    )
+    .execute(connection)
+    .await
+    .map_err(error::on(QUERY_RESULTS))?;
     Ok(())
 }
 

@@ -16,8 +16,10 @@ mod execution;
 mod history;
 mod module;
 mod namespace;
+mod query_result;
 mod shard;
 mod timer;
+mod update;
 
 use std::path::Path;
 use std::time::Duration;

@@ -11,8 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
-use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
+use dacapo_model::ids::{EventId, QueryName, RunKey, UpdateId, WorkflowHash};
+use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::AdmittedUpdate;
 
 use crate::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use crate::error::{Result, StoreError};
@@ -33,6 +35,12 @@ pub struct Batch<'a> {
     pub timers_set: BTreeMap<(RunKey, EventId), &'a TimerRow>,
     /// Timers to delete.
     pub timers_cleared: BTreeSet<(RunKey, EventId)>,
+    /// Updates to insert or replace.
+    pub admitted: BTreeMap<(RunKey, &'a UpdateId), &'a AdmittedUpdate>,
+    /// Updates to delete.
+    pub admitted_removed: BTreeSet<(RunKey, &'a UpdateId)>,
+    /// Published values to insert or replace.
+    pub query_results: BTreeMap<(RunKey, &'a QueryName), &'a Payload>,
     inserted_at: BTreeMap<RunKey, usize>,
 }
 
@@ -46,7 +54,15 @@ impl<'a> Batch<'a> {
         Ok(batch)
     }
 
-    /// True if it changes nothing but histories.
+    /// True if it changes updates or published values.
+    pub fn has_messages(&self) -> bool {
+        !(self.admitted.is_empty()
+            && self.admitted_removed.is_empty()
+            && self.query_results.is_empty())
+    }
+
+    /// True if it changes nothing but histories, and perhaps
+    /// [messages](Self::has_messages).
     pub fn is_append_only(&self) -> bool {
         self.inserts.is_empty()
             && self.updates.is_empty()
@@ -70,6 +86,17 @@ impl<'a> Batch<'a> {
             debug_assert_eq!(timer.key, key, "a transition sets the timers of its own run");
             self.timers_cleared.remove(&(key, timer.event_id));
             self.timers_set.insert((key, timer.event_id), timer);
+        }
+        for update_id in &transition.updates_removed {
+            self.admitted.remove(&(key, update_id));
+            self.admitted_removed.insert((key, update_id));
+        }
+        for admitted in &transition.updates_set {
+            self.admitted_removed.remove(&(key, &admitted.update.id));
+            self.admitted.insert((key, &admitted.update.id), admitted);
+        }
+        for (name, value) in &transition.query_results_set {
+            self.query_results.insert((key, name), value);
         }
         Ok(())
     }

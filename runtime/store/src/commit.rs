@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
-use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::ids::{EventId, QueryName, RunKey, UpdateId};
 use dacapo_model::module::ModuleDigest;
+use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::AdmittedUpdate;
 
 use crate::error::Result;
 use crate::shard::Ownership;
@@ -25,6 +27,29 @@ pub struct RunTransition {
     /// Timers to remove, by the event they belong to. Missing ones are no error,
     /// and a timer that is set as well stays set.
     pub timers_cleared: Vec<EventId>,
+    /// Updates to keep until the guest decides.
+    pub updates_set: Vec<AdmittedUpdate>,
+    /// Updates to remove. Missing ones are no error, and one that is set as well
+    /// stays.
+    pub updates_removed: Vec<UpdateId>,
+    /// Published values to set, in place of those of the same name.
+    pub query_results_set: Vec<(QueryName, Payload)>,
+}
+
+impl RunTransition {
+    /// One that changes nothing yet.
+    pub fn new(key: RunKey) -> Self {
+        Self {
+            key,
+            events: Vec::new(),
+            execution: ExecutionChange::None,
+            timers_set: Vec::new(),
+            timers_cleared: Vec::new(),
+            updates_set: Vec::new(),
+            updates_removed: Vec::new(),
+            query_results_set: Vec::new(),
+        }
+    }
 }
 
 /// What happens to the row of `workflow_executions`.

@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use dacapo_model::event::{HistoryEvent, ParentExecution};
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::{EventId, NamespaceName, RequestId, RunId, RunKey, WorkflowId};
+use dacapo_model::ids::{EventId, NamespaceName, QueryName, RequestId, RunId, RunKey, WorkflowId};
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
+use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::AdmittedUpdate;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -20,9 +22,11 @@ use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore};
 use crate::history::HistoryStore;
 use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
+use crate::query_result::QueryResultStore;
 use crate::shard::{NodeId, Ownership, ShardStore};
 use crate::statistics::{Statistics, StatisticsStore};
 use crate::timer::{TimerCursor, TimerRow, TimerStore};
+use crate::update::UpdateStore;
 
 /// A method of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +61,10 @@ pub enum Operation {
     ModuleBytes,
     /// Of [`NamespaceStore`].
     Namespaces,
+    /// Of [`QueryResultStore`].
+    QueryResult,
+    /// Of [`QueryResultStore`].
+    QueryResultNames,
     /// Of [`ShardStore`].
     AcquireAllShards,
     /// Of [`ShardStore`].
@@ -65,6 +73,8 @@ pub enum Operation {
     DueTimers,
     /// Of [`TimerStore`].
     RunTimers,
+    /// Of [`UpdateStore`].
+    RunUpdates,
 }
 
 /// One call, as the script sees it.
@@ -295,6 +305,18 @@ impl NamespaceStore for FaultyStore {
 }
 
 #[async_trait]
+impl QueryResultStore for FaultyStore {
+    async fn query_result(&self, key: RunKey, name: &QueryName) -> Result<Option<Payload>> {
+        self.call(Operation::QueryResult, async |_| self.inner.query_result(key, name).await).await
+    }
+
+    async fn query_result_names(&self, key: RunKey) -> Result<Vec<QueryName>> {
+        self.call(Operation::QueryResultNames, async |_| self.inner.query_result_names(key).await)
+            .await
+    }
+}
+
+#[async_trait]
 impl ShardStore for FaultyStore {
     async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership> {
         self.call(Operation::AcquireAllShards, async |_| self.inner.acquire_all_shards(node).await)
@@ -326,5 +348,12 @@ impl TimerStore for FaultyStore {
 
     async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>> {
         self.call(Operation::RunTimers, async |_| self.inner.run_timers(keys).await).await
+    }
+}
+
+#[async_trait]
+impl UpdateStore for FaultyStore {
+    async fn run_updates(&self, keys: &[RunKey]) -> Result<Vec<(RunKey, AdmittedUpdate)>> {
+        self.call(Operation::RunUpdates, async |_| self.inner.run_updates(keys).await).await
     }
 }

@@ -33,11 +33,13 @@ pub mod history;
 pub mod memory;
 pub mod module;
 pub mod namespace;
+pub mod query_result;
 pub mod record;
 pub mod shard;
 pub mod statistics;
 pub mod timer;
 pub mod timer_columns;
+pub mod update;
 
 #[cfg(feature = "testing")]
 pub mod conformance;
@@ -49,9 +51,11 @@ pub trait Store:
     + history::HistoryStore
     + module::ModuleStore
     + namespace::NamespaceStore
+    + query_result::QueryResultStore
     + shard::ShardStore
     + statistics::StatisticsStore
     + timer::TimerStore
+    + update::UpdateStore
 {
 }
 
@@ -61,8 +65,10 @@ impl<T> Store for T where
         + history::HistoryStore
         + module::ModuleStore
         + namespace::NamespaceStore
+        + query_result::QueryResultStore
         + shard::ShardStore
         + statistics::StatisticsStore
         + timer::TimerStore
+        + update::UpdateStore
 {
 }

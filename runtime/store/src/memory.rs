@@ -9,10 +9,12 @@ use bytes::Bytes;
 use dacapo_model::event::{EventAttributes, HistoryEvent, ParentExecution};
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{
-    EventId, NamespaceName, RequestId, RunId, RunKey, WorkflowHash, WorkflowId,
+    EventId, NamespaceName, QueryName, RequestId, RunId, RunKey, UpdateId, WorkflowHash, WorkflowId,
 };
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
+use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::AdmittedUpdate;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -23,9 +25,11 @@ use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore};
 use crate::history::HistoryStore;
 use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
+use crate::query_result::QueryResultStore;
 use crate::shard::{INITIAL_SHARDS, NodeId, Ownership, ShardLease, ShardStore};
 use crate::statistics::{Counters, Statistics, StatisticsStore};
 use crate::timer::{TimerCursor, TimerRow, TimerStore};
+use crate::update::UpdateStore;
 
 /// Keeps everything in memory, under one lock.
 pub struct MemoryStore {
@@ -43,6 +47,8 @@ struct State {
     events: BTreeMap<(RunKey, EventId), HistoryEvent>,
     timers: BTreeMap<(RunKey, EventId), TimerRow>,
     due: BTreeSet<TimerCursor>,
+    updates: BTreeMap<(RunKey, UpdateId), AdmittedUpdate>,
+    query_results: BTreeMap<(RunKey, QueryName), Payload>,
 }
 
 impl MemoryStore {
@@ -68,6 +74,8 @@ impl MemoryStore {
             events: BTreeMap::new(),
             timers: BTreeMap::new(),
             due: BTreeSet::new(),
+            updates: BTreeMap::new(),
+            query_results: BTreeMap::new(),
         };
         Self { state: Mutex::new(state), counters: Counters::default() }
     }
@@ -177,6 +185,15 @@ impl State {
                 self.due.insert(cursor(timer));
                 self.timers.insert(*key, timer.clone());
             }
+        }
+        for (key, update_id) in &batch.admitted_removed {
+            self.updates.remove(&(*key, (*update_id).clone()));
+        }
+        for ((key, update_id), admitted) in &batch.admitted {
+            self.updates.insert((*key, (*update_id).clone()), (*admitted).clone());
+        }
+        for ((key, name), value) in &batch.query_results {
+            self.query_results.insert((*key, (*name).clone()), (*value).clone());
         }
     }
 
@@ -410,6 +427,20 @@ impl NamespaceStore for MemoryStore {
 }
 
 #[async_trait]
+impl QueryResultStore for MemoryStore {
+    async fn query_result(&self, key: RunKey, name: &QueryName) -> Result<Option<Payload>> {
+        Ok(self.read(|state| state.query_results.get(&(key, name.clone())).cloned()))
+    }
+
+    async fn query_result_names(&self, key: RunKey) -> Result<Vec<QueryName>> {
+        Ok(self.read(|state| {
+            let names = state.query_results.keys().filter(|(run, _)| *run == key);
+            names.map(|(_, name)| name.clone()).collect()
+        }))
+    }
+}
+
+#[async_trait]
 impl ShardStore for MemoryStore {
     async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership> {
         self.counters.add_statements(1);
@@ -457,6 +488,20 @@ impl TimerStore for MemoryStore {
                 .into_iter()
                 .flat_map(|key| state.timers.range((key, EventId(0))..=(key, EventId(u64::MAX))));
             timers.map(|(_, timer)| timer.clone()).collect()
+        }))
+    }
+}
+
+#[async_trait]
+impl UpdateStore for MemoryStore {
+    async fn run_updates(&self, keys: &[RunKey]) -> Result<Vec<(RunKey, AdmittedUpdate)>> {
+        Ok(self.read(|state| {
+            let keys: BTreeSet<_> = keys.iter().copied().collect();
+            let updates = state.updates.iter().filter(|((key, _), _)| keys.contains(key));
+            let mut updates: Vec<_> =
+                updates.map(|((key, _), admitted)| (*key, admitted.clone())).collect();
+            updates.sort_by_key(|(key, admitted)| (*key, admitted.admitted_at));
+            updates
         }))
     }
 }

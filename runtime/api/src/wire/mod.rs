@@ -7,9 +7,11 @@ mod mirror;
 
 pub(crate) mod event;
 pub(crate) mod failure;
+pub(crate) mod message;
 pub(crate) mod module;
 pub(crate) mod payload;
 pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod result;
 pub(crate) mod run;
+pub(crate) mod waiting;

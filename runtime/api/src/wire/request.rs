@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use dacapo_model::execution as model;
 use dacapo_model::ids::{ModuleName, NamespaceName, RequestId, SignalName, TypeName, WorkflowId};
 use dacapo_model::signal::Signal;
+use dacapo_model::update::Update;
 use dacapo_service::operations;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::message::StartUpdate;
 use super::mirror::mirror;
 use super::payload;
 use crate::error::ApiError;
@@ -65,6 +67,10 @@ pub(crate) struct StartRequest {
     /// one gets it, unless `id_conflict_policy` says otherwise.
     #[serde(default)]
     signal: Option<StartSignal>,
+    /// An update for the run that this leads to: a new run begins with it, in the same step; an open
+    /// one gets it, unless `id_conflict_policy` says otherwise. The answer tells what came of it.
+    #[serde(default)]
+    update: Option<StartUpdate>,
     /// What is seldom needed.
     #[serde(default)]
     options: StartOptions,
@@ -115,8 +121,8 @@ pub(crate) struct StartOptions {
     /// If the latest run of the workflow id is closed; `allow_duplicate` if absent.
     #[serde(default)]
     id_reuse_policy: Option<IdReusePolicy>,
-    /// If a run of the workflow id is open; if absent, `use_existing` for a start with a signal, and
-    /// `fail` for any other.
+    /// If a run of the workflow id is open; if absent, `use_existing` for a start with a signal or an
+    /// update, and `fail` for any other.
     #[serde(default)]
     id_conflict_policy: Option<IdConflictPolicy>,
     /// Environment variables of the workflow. They are kept in its history: no place for secrets.
@@ -171,6 +177,19 @@ impl StartSignal {
 }
 
 impl StartRequest {
+    /// The update that goes with the start, and what to wait for.
+    pub(crate) fn take_update(
+        &mut self,
+    ) -> Result<Option<(Update, operations::WaitFor)>, ApiError> {
+        let update = self.update.take().map(StartUpdate::into_update).transpose()?;
+        if update.is_some() {
+            // Who asks for something wants to reach the run that is there.
+            let policy = &mut self.options.id_conflict_policy;
+            policy.get_or_insert(IdConflictPolicy::UseExisting);
+        }
+        Ok(update)
+    }
+
     pub(crate) fn into_operation(
         self,
         namespace: NamespaceName,
@@ -200,6 +219,7 @@ impl StartRequest {
             environment: options.environment,
             arguments: options.arguments,
             signal,
+            update: None,
         })
     }
 }

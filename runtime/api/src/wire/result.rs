@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::failure::Failure;
+use super::message::UpdateAnswer;
 use super::payload::{self, RawJson};
 use super::run::RunStatus;
 
@@ -65,11 +66,22 @@ pub(crate) struct StartAnswer {
     /// Where it stood when the wait was over; absent without a wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<RunStatus>,
+    /// What came of the update that went with the start, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update: Option<UpdateAnswer>,
     #[serde(flatten)]
     ending: Ending,
 }
 
 impl StartAnswer {
+    /// Of a start with an update.
+    pub(crate) fn with_update(
+        started: operations::Started,
+        update: operations::UpdateResult,
+    ) -> Self {
+        Self { update: Some(update.into()), ..Self::new(started, None) }
+    }
+
     /// Of a start, and what waiting for the run led to, if someone waited.
     pub(crate) fn new(started: operations::Started, waited: Option<operations::RunResult>) -> Self {
         let status = waited.as_ref().map(|result| result.status.into());
@@ -79,6 +91,7 @@ impl StartAnswer {
             run_id: started.run_id,
             started: started.started,
             status,
+            update: None,
             ending: closing.map(Ending::from).unwrap_or_default(),
         }
     }

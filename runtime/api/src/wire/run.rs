@@ -3,7 +3,8 @@
 use dacapo_model::event::ParentExecution;
 use dacapo_model::execution::{self, Execution, ExecutionStatus};
 use dacapo_model::ids::{
-    ChangeId, EventId, OperationId, RequestId, RunId, SignalName, TypeName, WorkflowId,
+    ChangeId, EventId, OperationId, QueryName, RequestId, RunId, SignalName, TypeName, UpdateId,
+    WorkflowId,
 };
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::time::Timestamp;
@@ -123,6 +124,13 @@ pub(crate) struct RunDescription {
     pending_activities: Vec<PendingActivity>,
     /// Timers that have not fired, in the order they were started.
     pending_timers: Vec<PendingTimer>,
+    /// Updates without an outcome.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pending_updates: Vec<PendingUpdate>,
+    /// The names of the values that it has published, which queries answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    published: Vec<QueryName>,
     /// The versions of changes of its code that the run follows, by change id. While it is open.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = BTreeMap<String, u32>)]
@@ -185,6 +193,16 @@ pub(crate) struct PendingExternal {
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     initiated_at: Timestamp,
+}
+
+/// An update without an outcome.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PendingUpdate {
+    /// Which one.
+    #[schema(value_type = String)]
+    update_id: UpdateId,
+    /// Whether the workflow has taken it on.
+    accepted: bool,
 }
 
 /// An activity without an outcome.
@@ -304,12 +322,15 @@ impl From<operations::RunDescription> for RunDescription {
         let timers = description.pending_timers.into_iter();
         let children = description.pending_children.into_iter();
         let externals = description.pending_externals.into_iter();
+        let updates = description.pending_updates.into_iter();
         Self {
             run: RunSummary::new(description.execution, description.parent),
             history_length: description.history_length,
             cancel_requested: description.cancel_requested,
             pending_activities: activities.map(PendingActivity::from).collect(),
             pending_timers: timers.map(PendingTimer::from).collect(),
+            pending_updates: updates.map(PendingUpdate::from).collect(),
+            published: description.published,
             versions: description.versions,
             pending_children: children.map(PendingChild::from).collect(),
             pending_externals: externals.map(PendingExternal::from).collect(),
@@ -364,6 +385,12 @@ impl From<operations::ActivityDescription> for PendingActivity {
             cancel_requested: activity.cancel_requested,
             paused: activity.paused,
         }
+    }
+}
+
+impl From<operations::UpdateDescription> for PendingUpdate {
+    fn from(update: operations::UpdateDescription) -> Self {
+        Self { update_id: update.update_id, accepted: update.accepted }
     }
 }
 

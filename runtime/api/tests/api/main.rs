@@ -7,6 +7,7 @@ mod errors;
 mod health;
 mod history;
 mod list;
+mod messages;
 mod modules;
 mod openapi;
 mod runs;

@@ -8,22 +8,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{
-    ActivityTask, AttemptLink, GuestHost, GuestInstance, ModuleRejected, RunContext,
+    ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleRejected, Offered,
+    RunContext, Trace,
 };
-use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery};
+use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery, Offer, Reply};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, HistoryEvent};
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{OperationId, SignalName, TypeName};
+use dacapo_model::ids::{OperationId, QueryName, SignalName, TypeName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
 use dacapo_model::retry::RetryPolicy;
+use dacapo_model::time::Timestamp;
+use dacapo_model::update::Update;
 
 /// Every workflow there is a script for.
-pub(crate) const ALL: &[u8] = b"echo\nfail\nwait\ntrap\ncall\ndecline\ncontinue\ncollect";
+pub(crate) const ALL: &[u8] = b"echo\nfail\nwait\ntrap\ncall\ndecline\ncontinue\ncollect\nserve";
 
 /// Runs the scripts.
 pub(crate) struct ScriptedHost;
@@ -54,6 +58,18 @@ impl GuestHost for ScriptedHost {
     async fn launch(&self, _: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
         let cursor = Cursor::new(Budget::from(&Limits::default()));
         Ok(Box::new(Script { cursor, operation: None }))
+    }
+
+    async fn trace(
+        &self,
+        _: Arc<RunContext>,
+        history: Vec<HistoryEvent>,
+    ) -> Result<Trace, Blocked> {
+        let cursor = Cursor::new(Budget::from(&Limits::default()));
+        let mut script = Script { cursor, operation: None };
+        script.advance(history).await?;
+        let backtrace = Some("checkout::run".to_owned());
+        Ok(Trace { waiting: script.cursor.waiting().cloned(), backtrace })
     }
 
     async fn run_activity(
@@ -101,6 +117,27 @@ impl GuestInstance for Script {
         self.go_on().map_err(|error| blocked(&error.to_string()))?;
         Ok(self.cursor.take_commands())
     }
+
+    async fn query(&mut self, query: Query) -> Asked {
+        if !self.cursor.offer(Offer::Query(query)) {
+            return self.cursor.waiting().cloned().map_or(Asked::Ended, Asked::Elsewhere);
+        }
+        match (self.go_on(), self.cursor.take_reply()) {
+            (Ok(()), Some(Reply::Answered(answer))) => Asked::Answered(answer),
+            (went_on, _) => Asked::Broken(blocked(&format!("{went_on:?}"))),
+        }
+    }
+
+    async fn offer_update(&mut self, update: Update, at: Timestamp) -> Offered {
+        if !self.cursor.offer(Offer::Update { update, at }) {
+            return Offered::Elsewhere;
+        }
+        match (self.go_on(), self.cursor.take_reply()) {
+            (Ok(()), Some(Reply::Accepted)) => Offered::Accepted(self.cursor.take_commands()),
+            (Ok(()), Some(Reply::Rejected(failure))) => Offered::Rejected(failure),
+            (went_on, _) => Offered::Broken(blocked(&format!("{went_on:?}"))),
+        }
+    }
 }
 
 impl Script {
@@ -119,6 +156,7 @@ impl Script {
                 unread_signals: Vec::new(),
             }),
             "collect" => self.collect(),
+            "serve" => self.serve(),
             "trap" => Err(CallError::UnknownOperation(OperationId(7))),
             other => panic!("no script {other}"),
         }
@@ -134,6 +172,37 @@ impl Script {
                 self.cursor.close(Outcome::Cancelled(reason))
             }
             Answer::Ready(_) | Answer::Blocked => Ok(()),
+        }
+    }
+
+    /// Publishes `name`; echoes queries, but for `odd`; echoes updates, but for those
+    /// called `odd`, which it rejects, and `fail`, which it fails.
+    fn serve(&mut self) -> Result<(), CallError> {
+        if self.operation.is_none() {
+            self.operation = Some(OperationId(0));
+            let name = QueryName::new("name").expect("a name");
+            self.cursor.publish(name, Payload::new(r#"{"b":1.10,  "a":2}"#))?;
+        }
+        loop {
+            match self.cursor.next()? {
+                Answer::Ready(Delivery::Query { id, name, input }) => {
+                    let answer = if name.as_str() == "odd" { Err(declined()) } else { Ok(input) };
+                    self.cursor.respond_query(&id, answer)?;
+                }
+                Answer::Ready(Delivery::Update(update)) if update.name.as_str() == "odd" => {
+                    self.cursor.reject_update(&update.id, declined())?;
+                }
+                Answer::Ready(Delivery::Update(update)) => {
+                    self.cursor.accept_update(&update.id)?;
+                    match update.name.as_str() {
+                        "fail" => self.cursor.complete_update(&update.id, Err(declined()))?,
+                        "never" => {}
+                        _ => self.cursor.complete_update(&update.id, Ok(update.input))?,
+                    }
+                }
+                Answer::Ready(_) => {}
+                Answer::Blocked => return Ok(()),
+            }
         }
     }
 

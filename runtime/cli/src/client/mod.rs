@@ -18,7 +18,9 @@ pub use self::error::{ClientError, Refusal};
 pub use self::history::HistoryStream;
 pub use self::patience::Patience;
 pub(crate) use self::patience::now;
-pub use self::request::{RunAddress, SignalBody, StartBody, StartOptions, StartSignal};
+pub use self::request::{
+    QueryBody, RunAddress, SignalBody, StartBody, StartOptions, StartSignal, UpdateBody,
+};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -189,6 +191,35 @@ impl Client {
     ) -> Result<Answer, ClientError> {
         let url = self.run_url(run, &["signals", name])?;
         self.send(self.http.post(url).json(body)).await
+    }
+
+    /// Asks a run what it knows.
+    pub async fn query_run(
+        &self,
+        run: &RunAddress,
+        name: &str,
+        body: &QueryBody,
+    ) -> Result<Answer, ClientError> {
+        let url = self.run_url(run, &["queries", name])?;
+        self.send(self.http.post(url).json(body)).await
+    }
+
+    /// Sends a run an update; waited for up to 30 seconds, however long `wait` is.
+    pub async fn update_run(
+        &self,
+        run: &RunAddress,
+        name: &str,
+        body: &UpdateBody,
+        wait: Duration,
+    ) -> Result<Answer, ClientError> {
+        let seconds = wait.as_secs_f64().min(POLL_SECONDS_MAX);
+        let request = self.http.post(self.run_url(run, &["updates", name])?);
+        self.send(request.query(&[("wait", seconds)]).json(body)).await
+    }
+
+    /// Where a run waits.
+    pub async fn run_waiting(&self, run: &RunAddress) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.run_url(run, &["waiting"])?)).await
     }
 
     /// The server's address, for messages.

@@ -54,6 +54,26 @@ pub struct SignalBody {
     pub request_id: Option<String>,
 }
 
+/// A request to query a run.
+#[derive(Debug, Serialize)]
+pub struct QueryBody {
+    /// The argument, sent byte for byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Box<RawValue>>,
+}
+
+/// A request to update a run.
+#[derive(Debug, Serialize)]
+pub struct UpdateBody {
+    /// The argument, sent byte for byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Box<RawValue>>,
+    /// By which a repeat is recognised.
+    pub update_id: String,
+    /// What to wait for.
+    pub wait_for: &'static str,
+}
+
 /// How to start a run.
 #[derive(Debug, Default, Serialize)]
 pub struct StartOptions {

@@ -51,6 +51,71 @@ pub struct Started {
     pub started: bool,
 }
 
+/// The answer to a query.
+#[derive(Debug, Deserialize)]
+pub struct QueryAnswer {
+    /// The answer, if it is JSON.
+    #[serde(default, deserialize_with = "raw")]
+    pub result: Option<Box<RawValue>>,
+    /// The answer, if it is not.
+    #[serde(default)]
+    pub result_base64: Option<String>,
+}
+
+/// How far an update has come.
+#[derive(Debug, Deserialize)]
+pub struct UpdateAnswer {
+    /// How far.
+    pub stage: String,
+    /// What it came to, if it is JSON.
+    #[serde(default, deserialize_with = "raw")]
+    pub result: Option<Box<RawValue>>,
+    /// What it came to, if it is not.
+    #[serde(default)]
+    pub result_base64: Option<String>,
+    /// Why it failed or was rejected.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+/// Where a run waits.
+#[derive(Debug, Deserialize)]
+pub struct RunWaiting {
+    /// Where it stands.
+    pub status: String,
+    /// What its code waits for.
+    #[serde(default)]
+    pub waiting_for: Option<Awaited>,
+    /// Where in the code.
+    #[serde(default)]
+    pub backtrace: Option<String>,
+}
+
+/// What the code of a run waits for. Which fields are there depends on the kind.
+#[derive(Debug, Deserialize)]
+pub struct Awaited {
+    /// Of what kind it is.
+    pub kind: String,
+    /// Which operation.
+    #[serde(default)]
+    pub operation_id: Option<u32>,
+    /// Which activity.
+    #[serde(default)]
+    pub activity_type: Option<String>,
+    /// Which of its attempts.
+    #[serde(default)]
+    pub attempt: Option<u32>,
+    /// When a timer fires.
+    #[serde(default)]
+    pub fire_at: Option<String>,
+    /// Which signal.
+    #[serde(default)]
+    pub signal_name: Option<String>,
+    /// Why it is not known.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
 /// The run that something was done to.
 #[derive(Debug, Deserialize)]
 pub struct Acted {
@@ -171,6 +236,12 @@ pub struct RunDescription {
     /// Requests to other runs that are under way.
     #[serde(default)]
     pub pending_externals: Vec<PendingExternal>,
+    /// Updates without an outcome.
+    #[serde(default)]
+    pub pending_updates: Vec<PendingUpdate>,
+    /// The names of the values that it has published.
+    #[serde(default)]
+    pub published: Vec<String>,
 }
 
 /// A child that has not closed.
@@ -198,6 +269,15 @@ pub struct PendingExternal {
     /// The signal's name; none for a request to cancel.
     #[serde(default)]
     pub signal_name: Option<String>,
+}
+
+/// An update without an outcome.
+#[derive(Debug, Deserialize)]
+pub struct PendingUpdate {
+    /// Which one.
+    pub update_id: String,
+    /// Whether the workflow has taken it on.
+    pub accepted: bool,
 }
 
 /// Why a run's code can't go on.

@@ -35,6 +35,18 @@ pub(super) fn checked_payload(
     Ok(Payload::from(bytes))
 }
 
+/// What a guest answers, if it is not too large.
+pub(super) fn checked_outcome(
+    what: &'static str,
+    outcome: Result<Vec<u8>, guest::Failure>,
+    limits: &Limits,
+) -> Result<Result<Payload, Failure>, Stop> {
+    match outcome {
+        Ok(result) => Ok(Ok(checked_payload(what, result, limits)?)),
+        Err(failure) => Ok(Err(failure_from_guest(failure, limits))),
+    }
+}
+
 /// Checks options and fills in every default: a default that changes later must
 /// not change what a history means.
 pub(super) fn activity_options(

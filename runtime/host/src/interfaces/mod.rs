@@ -4,8 +4,10 @@ mod activities;
 mod activity_context;
 mod convert;
 mod operations;
+mod queries;
 mod run_context;
 mod side_effects;
+mod updates;
 mod versions;
 
 use wasmtime::component::LinkerInstance;
@@ -23,6 +25,8 @@ pub(crate) fn define_for_workflow(
     match interface {
         "operations" => operations::define(instance, function),
         "activities" => activities::define(instance, function),
+        "queries" => queries::define(instance, function),
+        "updates" => updates::define(instance, function),
         "run-context" => run_context::define(instance, function),
         "side-effects" => side_effects::define(instance, function),
         "versions" => versions::define(instance, function),

@@ -14,7 +14,9 @@ use super::convert::{self, checked_payload, failure_to_guest};
 use crate::bindings::dacapo::workflow::operations as guest;
 use crate::bindings::dacapo::workflow::types::Failure;
 use crate::trap::Stop;
-use crate::workflow::state::{WorkflowState, resumed};
+use crate::workflow::state::{
+    WorkflowState, about_to_wait, enter_off_the_record, leave_off_the_record, resumed,
+};
 
 type Store<'a> = StoreContextMut<'a, WorkflowState>;
 
@@ -97,8 +99,14 @@ fn start_timer(store: &Store<'_>, after: u64) -> Result<OperationId, Stop> {
 
 async fn next(mut store: Store<'_>) -> wasmtime::Result<guest::Delivery> {
     let conversation = store.data().conversation.clone();
+    leave_off_the_record(&mut store);
+    about_to_wait(&store);
     let delivery = conversation.answer(|cursor| cursor.next()).await?;
-    resumed(&mut store)?;
+    if conversation.cursor().is_off_the_record() {
+        enter_off_the_record(&mut store)?;
+    } else {
+        resumed(&mut store)?;
+    }
     Ok(match delivery {
         Delivery::Completed { operation_id, outcome } => {
             guest::Delivery::Completed(guest::Completion {
@@ -129,6 +137,7 @@ async fn wait(
     operation: OperationId,
 ) -> wasmtime::Result<Result<Vec<u8>, Failure>> {
     let conversation = store.data().conversation.clone();
+    about_to_wait(&store);
     let outcome = conversation.answer(|cursor| cursor.wait(operation)).await?;
     resumed(&mut store)?;
     Ok(outcome_to_guest(outcome))
@@ -141,6 +150,7 @@ async fn receive_signal(
     let name = SignalName::new(name)
         .map_err(|error| Stop::Misuse(format!("`receive-signal`: {error}")))?;
     let conversation = store.data().conversation.clone();
+    about_to_wait(&store);
     let received = conversation.answer(|cursor| cursor.receive_signal(&name)).await?;
     resumed(&mut store)?;
     Ok(outcome_to_guest(received))

@@ -28,6 +28,8 @@ impl<'a> Interface<'a> {
                 | "activity-context"
                 | "versions"
                 | "side-effects"
+                | "queries"
+                | "updates"
         );
         is_known.then_some(Self::Ours(interface))
     }

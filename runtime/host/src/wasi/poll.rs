@@ -8,7 +8,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, Resource};
 
 use crate::trap::Stop;
-use crate::workflow::state::{WorkflowState, resumed};
+use crate::workflow::state::{WorkflowState, about_to_wait, resumed};
 
 /// What a guest can wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,7 @@ async fn poll(
     })?;
     let conversation = store.data().conversation.clone();
     let timer = conversation.cursor().start_timer(deadline).map_err(Stop::Call)?;
+    about_to_wait(&store);
     conversation.answer(|cursor| cursor.wait_undisturbed(timer)).await?;
     resumed(&mut store)?;
     // The timer has fired, so the deadline has passed, whatever the clock of the

@@ -16,6 +16,7 @@ use crate::workflow::state::WorkflowState;
 const BYTES_MAX: u64 = 1024 * 1024;
 
 /// The random numbers of one run.
+#[derive(Clone)]
 pub(crate) struct Random {
     secure: ChaCha20Rng,
     insecure: ChaCha20Rng,

@@ -19,6 +19,8 @@ pub(crate) struct Conversation {
     /// Set by a host function that suspends the guest since nothing more is
     /// recorded. A guest that is suspended without it only makes way for others.
     waiting: AtomicBool,
+    /// Where in its code the guest waits, if someone wants to know.
+    trace: Option<Mutex<Option<String>>>,
 }
 
 impl Conversation {
@@ -27,7 +29,30 @@ impl Conversation {
         Self {
             cursor: Mutex::new(Cursor::new(Budget::from(limits))),
             waiting: AtomicBool::new(false),
+            trace: None,
         }
+    }
+
+    /// One that notes where in its code the guest waits.
+    pub(crate) fn traced(limits: &Limits) -> Self {
+        Self { trace: Some(Mutex::new(None)), ..Self::new(limits) }
+    }
+
+    /// Whether someone wants to know where the guest waits.
+    pub(crate) fn is_traced(&self) -> bool {
+        self.trace.is_some()
+    }
+
+    /// The guest is about to wait there.
+    pub(crate) fn waits_at(&self, backtrace: Option<String>) {
+        if let Some(trace) = &self.trace {
+            *trace.lock() = backtrace;
+        }
+    }
+
+    /// Where it waited last.
+    pub(crate) fn trace(&self) -> Option<String> {
+        self.trace.as_ref()?.lock().clone()
     }
 
     /// The cursor, for a call that answers at once.

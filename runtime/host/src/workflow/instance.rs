@@ -4,13 +4,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dacapo_engine::guest::{GuestInstance, RunContext};
-use dacapo_engine::replay::Answer;
+use dacapo_engine::guest::{Asked, GuestInstance, Offered, RunContext, Trace};
+use dacapo_engine::replay::{Answer, Offer, Reply};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::command::Command;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Blocked;
 use dacapo_model::limits::Limits;
+use dacapo_model::query::Query;
+use dacapo_model::time::Timestamp;
+use dacapo_model::update::Update;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 
@@ -48,34 +51,120 @@ impl Instance {
         limits: Arc<Limits>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        let conversation = Arc::new(Conversation::new(&limits));
+        let conversation = Conversation::new(&limits);
+        Self::with(conversation, module, run, limits, permit)
+    }
+
+    /// One that can tell where in its code it waits, for [`Self::trace`].
+    pub(crate) fn traced(
+        module: Arc<Module>,
+        run: Arc<RunContext>,
+        limits: Arc<Limits>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let conversation = Conversation::traced(&limits);
+        Self::with(conversation, module, run, limits, permit)
+    }
+
+    fn with(
+        conversation: Conversation,
+        module: Arc<Module>,
+        run: Arc<RunContext>,
+        limits: Arc<Limits>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let conversation = Arc::new(conversation);
         let state = WorkflowState::new(Arc::clone(&conversation), run, limits);
         // Nothing of it happens before the first history arrives.
         let guest = Box::pin(run_guest(module, state));
         Self { conversation, life: Life::Running(guest), _permit: permit }
+    }
+
+    /// Where the guest waits.
+    pub(crate) fn trace(&self) -> Trace {
+        let waiting = self.conversation.cursor().waiting().cloned();
+        let backtrace = waiting.as_ref().and_then(|_| self.conversation.trace());
+        Trace { waiting, backtrace }
+    }
+
+    /// Lets the guest go on until it waits again or ends.
+    async fn go_on(&mut self) -> Result<(), Blocked> {
+        let guest = match &mut self.life {
+            Life::Running(guest) => guest,
+            Life::Returned => return Ok(()),
+            Life::Faulted(blocked) => return Err(blocked.clone()),
+        };
+        match self.conversation.run_until_wait(guest.as_mut()).await {
+            None => Ok(()),
+            // The guest's memory is given back at once, not with the instance.
+            Some(Ok(())) => {
+                self.life = Life::Returned;
+                Ok(())
+            }
+            Some(Err(blocked)) => {
+                self.life = Life::Faulted(blocked.clone());
+                Err(blocked)
+            }
+        }
     }
 }
 
 #[async_trait]
 impl GuestInstance for Instance {
     async fn advance(&mut self, events: Vec<HistoryEvent>) -> Result<Vec<Command>, Blocked> {
-        let guest = match &mut self.life {
-            Life::Running(guest) => guest,
-            Life::Returned => return Ok(Vec::new()),
-            Life::Faulted(blocked) => return Err(blocked.clone()),
-        };
-        self.conversation.cursor().extend(events);
-        match self.conversation.run_until_wait(guest.as_mut()).await {
-            None => {}
-            // The guest's memory is given back at once, not with the instance.
-            Some(Ok(())) => self.life = Life::Returned,
-            Some(Err(blocked)) => {
-                self.life = Life::Faulted(blocked.clone());
-                return Err(blocked);
-            }
+        if let Life::Returned = self.life {
+            return Ok(Vec::new());
         }
+        self.conversation.cursor().extend(events);
+        self.go_on().await?;
         Ok(self.conversation.cursor().take_commands())
     }
+
+    async fn query(&mut self, query: Query) -> Asked {
+        match &self.life {
+            Life::Running(_) => {}
+            Life::Returned => return Asked::Ended,
+            Life::Faulted(blocked) => return Asked::Broken(blocked.clone()),
+        }
+        {
+            let mut cursor = self.conversation.cursor();
+            if !cursor.offer(Offer::Query(query)) {
+                return cursor.waiting().cloned().map_or(Asked::Ended, Asked::Elsewhere);
+            }
+        }
+        let gone_on = self.go_on().await;
+        let reply = self.conversation.cursor().take_reply();
+        match (gone_on, reply) {
+            (Err(blocked), _) => Asked::Broken(blocked),
+            (Ok(()), Some(Reply::Answered(answer))) => Asked::Answered(answer),
+            (Ok(()), _) => Asked::Broken(undecided()),
+        }
+    }
+
+    async fn offer_update(&mut self, update: Update, at: Timestamp) -> Offered {
+        match &self.life {
+            Life::Running(_) => {}
+            Life::Returned => return Offered::Elsewhere,
+            Life::Faulted(blocked) => return Offered::Broken(blocked.clone()),
+        }
+        if !self.conversation.cursor().offer(Offer::Update { update, at }) {
+            return Offered::Elsewhere;
+        }
+        let gone_on = self.go_on().await;
+        let mut cursor = self.conversation.cursor();
+        match (gone_on, cursor.take_reply()) {
+            (Err(blocked), Some(Reply::Accepted)) => Offered::Faulted(blocked),
+            (Err(blocked), _) => Offered::Broken(blocked),
+            (Ok(()), Some(Reply::Accepted)) => Offered::Accepted(cursor.take_commands()),
+            (Ok(()), Some(Reply::Rejected(failure))) => Offered::Rejected(failure),
+            (Ok(()), _) => Offered::Broken(undecided()),
+        }
+    }
+}
+
+/// The cursor stops a guest that waits or ends without an answer.
+fn undecided() -> Blocked {
+    blocked(ErrorCode::Internal, "the guest went on without an answer")
 }
 
 /// The whole life of a guest, from the event that started its run to the

@@ -7,11 +7,12 @@ use dacapo_engine::guest::RunContext;
 use dacapo_model::event::WorkflowExecutionStarted;
 use dacapo_model::limits::Limits;
 use wasmtime::component::ResourceTable;
-use wasmtime::{AsContextMut, Engine, Store, StoreContextMut};
+use wasmtime::{AsContextMut, Engine, Store, StoreContextMut, WasmBacktrace};
 
 use super::conversation::Conversation;
 use crate::limits::Limiter;
 use crate::log::GuestLog;
+use crate::trap::frames;
 use crate::wasi::random::Random;
 
 /// Handles that one guest may hold.
@@ -34,6 +35,9 @@ pub(crate) struct WorkflowState {
     pub(crate) arguments: Vec<String>,
     pub(crate) table: ResourceTable,
     pub(crate) random: Random,
+    /// The random numbers as they were before the guest got something that no
+    /// history tells of. A replay does not use any up for it.
+    random_before: Option<Random>,
     pub(crate) limiter: Limiter,
     pub(crate) log: GuestLog,
     pub(crate) limits: Arc<Limits>,
@@ -54,6 +58,7 @@ impl WorkflowState {
             arguments: Vec::new(),
             table,
             random: Random::new(run.run_id),
+            random_before: None,
             limiter: Limiter::new(&limits),
             log: GuestLog::new(Arc::clone(&run), limits.log_bytes_max),
             run,
@@ -94,6 +99,38 @@ pub(crate) fn call_bytes_max(limits: &Limits) -> usize {
 /// it at the same calls on replay.
 pub(crate) fn resumed(store: &mut StoreContextMut<'_, WorkflowState>) -> wasmtime::Result<()> {
     let fuel = store.data().limits.activation_fuel;
+    refill(store, fuel)
+}
+
+/// The guest has a query, or an update to decide about.
+pub(crate) fn enter_off_the_record(
+    store: &mut StoreContextMut<'_, WorkflowState>,
+) -> wasmtime::Result<()> {
+    let state = store.data_mut();
+    state.random_before = Some(state.random.clone());
+    let fuel = state.limits.query_fuel;
+    refill(store, fuel)
+}
+
+/// The guest waits. If what it had is not recorded, it has used up nothing.
+pub(crate) fn leave_off_the_record(store: &mut StoreContextMut<'_, WorkflowState>) {
+    let state = store.data_mut();
+    if let Some(before) = state.random_before.take()
+        && state.conversation.cursor().is_off_the_record()
+    {
+        state.random = before;
+    }
+}
+
+/// Notes where the guest waits, if someone wants to know.
+pub(crate) fn about_to_wait(store: &StoreContextMut<'_, WorkflowState>) {
+    if store.data().conversation.is_traced() {
+        let backtrace = frames(&WasmBacktrace::force_capture(store));
+        store.data().conversation.waits_at(backtrace);
+    }
+}
+
+fn refill(store: &mut StoreContextMut<'_, WorkflowState>, fuel: u64) -> wasmtime::Result<()> {
     let state = store.data_mut();
     state.limiter.forget_refusals();
     state.log.refill();

@@ -4,7 +4,9 @@ use dacapo_engine::state::{ExternalRequest, PendingChild, PendingExternal};
 use dacapo_model::event::{ParentClosePolicy, ParentExecution};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{ChangeId, EventId, OperationId, RunId, SignalName, TypeName, WorkflowId};
+use dacapo_model::ids::{
+    ChangeId, EventId, OperationId, QueryName, RunId, SignalName, TypeName, UpdateId, WorkflowId,
+};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use std::collections::BTreeMap;
@@ -38,6 +40,19 @@ pub struct RunDescription {
     pub pending_children: Vec<ChildDescription>,
     /// Requests to other runs that are under way, in the order they were made.
     pub pending_externals: Vec<ExternalDescription>,
+    /// Updates without an outcome.
+    pub pending_updates: Vec<UpdateDescription>,
+    /// The names of the values that it has published.
+    pub published: Vec<QueryName>,
+}
+
+/// An update without an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateDescription {
+    /// Which one.
+    pub update_id: UpdateId,
+    /// Whether the workflow has taken it on.
+    pub accepted: bool,
 }
 
 /// An activity without an outcome.
@@ -161,7 +176,10 @@ impl Runtime {
                         continue;
                     }
                     match answered.await {
-                        Ok(description) => return description,
+                        Ok(description) => {
+                            let names = self.shared.store.query_result_names(open.key).await?;
+                            return description.map(|it| RunDescription { published: names, ..it });
+                        }
                         // It closed before it came to this message: look again.
                         Err(_) if self.shared.registry.by_run(open.key.run_id).is_none() => {}
                         Err(_) => return Err(no_answer()),
@@ -170,6 +188,7 @@ impl Runtime {
                 Located::Closed(execution) => {
                     let last = self.shared.store.last_event(execution.key).await?;
                     let parents = self.shared.store.find_parents(&[execution.key]).await?;
+                    let published = self.shared.store.query_result_names(execution.key).await?;
                     return Ok(RunDescription {
                         cancel_requested: execution.status == ExecutionStatus::Canceled,
                         execution: *execution,
@@ -180,6 +199,8 @@ impl Runtime {
                         parent: parents.into_iter().next().map(|(_, parent)| parent),
                         pending_children: Vec::new(),
                         pending_externals: Vec::new(),
+                        pending_updates: Vec::new(),
+                        published,
                     });
                 }
             }

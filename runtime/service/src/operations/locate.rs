@@ -123,7 +123,7 @@ pub(crate) fn no_answer() -> ServiceError {
 }
 
 /// Each run that had the workflow id closed before it took the request.
-fn not_reached() -> ServiceError {
+pub(crate) fn not_reached() -> ServiceError {
     ServiceError::new(
         ErrorCode::Unavailable,
         "the runs of this workflow id follow each other too fast to be reached; nothing was \

@@ -10,28 +10,36 @@ mod list;
 mod locate;
 mod modules;
 mod move_run;
+mod query;
 mod replay;
 mod result;
 mod retry;
 mod signal;
 mod start;
 mod terminate;
+mod update;
+mod waiting;
 
 use dacapo_model::ids::{NamespaceName, RunId, WorkflowId};
 
 pub use self::complete_activity::ActivityRef;
 pub use self::describe::{
     ActivityDescription, ChildDescription, ExternalDescription, RunDescription, TimerDescription,
+    UpdateDescription,
 };
 pub use self::gate::GateReport;
 pub use self::history::{HistoryFollower, HistoryPage};
 pub use self::list::RunList;
 pub use self::move_run::{MoveTarget, MovedRun};
+pub use self::query::{QueryOutcome, QueryResult, RejectIf};
 pub(crate) use self::replay::{REPLAY_TIME_MAX, took_too_long};
 pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, VersionRef};
 pub use self::result::{Closing, RunResult};
 pub(crate) use self::start::ChildStart;
 pub use self::start::{StartRequest, Started};
+pub use self::update::{UpdateResult, UpdateWait, WaitFor, made_up_update_id};
+pub use self::waiting::{Awaited, WaitingDescription};
+pub use crate::update_watch::UpdateProgress;
 pub use dacapo_engine::decide::{ActivityControl, Report};
 pub use dacapo_engine::guest::AttemptSignals;
 pub use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};

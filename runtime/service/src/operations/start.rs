@@ -14,16 +14,19 @@ use dacapo_model::ids::{
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::signal::Signal;
-use tokio::sync::oneshot;
+use dacapo_model::time::Timestamp;
+use dacapo_model::update::{AdmittedUpdate, Update};
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use super::locate::{check_payload, no_answer};
 use super::signal::with_request_id;
-use super::{RunRef, RunResult};
+use super::{RunRef, RunResult, UpdateResult, UpdateWait};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::registry::{Claim, OpenRun, Registry};
 use crate::run::{self, BeginAnswer, JoinAnswer, Message, NewRun, Origin};
+use crate::update_watch::{UpdateWatch, Watched};
 
 /// Bytes of all environment variables and arguments of a run together.
 const ENVIRONMENT_BYTES_MAX: usize = 32 * 1024;
@@ -57,6 +60,9 @@ pub struct StartRequest {
     /// What to tell the run that this start leads to, in the same step: a new run
     /// begins with it. Without a request id it has that of the start.
     pub signal: Option<Signal>,
+    /// What to ask of the run that this start leads to, in the same step: a new run
+    /// begins with it.
+    pub update: Option<Update>,
 }
 
 /// A child to start: all but whether its workflow id is free is decided.
@@ -105,14 +111,25 @@ impl Drop for Claimed<'_> {
 }
 
 /// A run that a start led to, and the run itself if this start made it.
-type Watched = (Started, Option<Arc<OpenRun>>);
+struct Led {
+    started: Started,
+    run: Option<Arc<OpenRun>>,
+    /// News of the update that went with the start.
+    update: Option<watch::Receiver<Watched>>,
+}
+
+impl Led {
+    fn to(started: Started) -> Self {
+        Self { started, run: None, update: None }
+    }
+}
 
 impl Runtime {
     /// Starts a run, or finds the one that is there, as the policies say. When
     /// it returns, the start is committed. With `unavailable` it may be: the same
     /// request id makes a repeat safe.
     pub async fn start_run(&self, request: StartRequest) -> Result<Started> {
-        self.start_watched(request).await.map(|(started, _)| started)
+        self.start_watched(request).await.map(|led| led.started)
     }
 
     /// Starts a run and waits for it to close. A run that it started itself is
@@ -124,8 +141,8 @@ impl Runtime {
         wait: Duration,
     ) -> Result<(Started, Option<RunResult>)> {
         let namespace = request.namespace.clone();
-        let (started, watched) = self.start_watched(request).await?;
-        let result = match watched {
+        let Led { started, run, .. } = self.start_watched(request).await?;
+        let result = match run {
             Some(run) => Some(self.open_result(&run, wait).await),
             None => {
                 let (workflow_id, run_id) = (started.workflow_id.clone(), Some(started.run_id));
@@ -139,7 +156,27 @@ impl Runtime {
         Ok((started, result))
     }
 
-    async fn start_watched(&self, mut request: StartRequest) -> Result<Watched> {
+    /// Starts a run with an update, or finds the one that is there and sends it the
+    /// update; then waits for the update.
+    pub async fn start_run_with_update(
+        &self,
+        request: StartRequest,
+        update: Update,
+        wait: UpdateWait,
+    ) -> Result<(Started, UpdateResult)> {
+        let update_id = update.id.clone();
+        let namespace = request.namespace.clone();
+        let led = self.start_watched(StartRequest { update: Some(update), ..request }).await?;
+        let Led { started, update: Some(watched), .. } = led else {
+            return Err(no_answer());
+        };
+        let workflow_id = started.workflow_id.clone();
+        let run = RunRef { namespace, workflow_id, run_id: None };
+        let result = self.follow_started(&run, &started, watched, update_id, wait).await?;
+        Ok((started, result))
+    }
+
+    async fn start_watched(&self, mut request: StartRequest) -> Result<Led> {
         let shared = &self.shared;
         shared.admit()?;
         check_sizes(&request, shared.config.limits.payload_bytes_max)?;
@@ -147,6 +184,9 @@ impl Runtime {
             self.check_signal(&signal)?;
             signal.request_id = signal.request_id.or_else(|| request.request_id.clone());
             request.signal = Some(with_request_id(signal));
+        }
+        if let Some(update) = &request.update {
+            self.check_update(update)?;
         }
         shared.catalog.check_namespace(&request.namespace)?;
         let digest = shared.catalog.resolve(
@@ -164,7 +204,7 @@ impl Runtime {
             None => WorkflowId::new(run_id.to_string())?,
         };
         for _ in 0..TRIES_MAX {
-            let new = new_run(&request, digest, &workflow_id, run_id);
+            let new = new_run(&request, digest, &workflow_id, run_id, self.shared.clock.now());
             if let Some(watched) = self.try_start(&request, &workflow_id, new).await? {
                 return Ok(watched);
             }
@@ -183,7 +223,7 @@ impl Runtime {
             return Err(no_answer());
         };
         for _ in 0..TRIES_MAX {
-            let mut new = new_run(&request, digest, &workflow_id, run_id);
+            let mut new = new_run(&request, digest, &workflow_id, run_id, self.shared.clock.now());
             new.started.parent = Some(Box::new(parent.clone()));
             if shared.registry.by_run(run_id).is_some()
                 || self.try_start(&request, &workflow_id, new).await?.is_some()
@@ -200,7 +240,7 @@ impl Runtime {
         request: &StartRequest,
         workflow_id: &WorkflowId,
         new: NewRun,
-    ) -> Result<Option<Watched>> {
+    ) -> Result<Option<Led>> {
         let shared = &self.shared;
         let run_id = new.key.run_id;
         match shared.registry.claim(new.key, &new.namespace, workflow_id) {
@@ -209,10 +249,14 @@ impl Runtime {
                 // Not before the claim: the same request might just be starting
                 // its run, and from here on it can't.
                 if let Some(started) = self.started_before(request, workflow_id).await? {
-                    return Ok(Some((started, None)));
+                    drop(claimed);
+                    return self.tell_found(request, started).await;
                 }
                 self.check_reuse(request, workflow_id).await?;
                 let run = claimed.keep();
+                // Before anything can happen to it.
+                let update = request.update.as_ref();
+                let update = update.map(|update| run.updates.watch(run_id, &update.id));
                 let (waiter, begun) = oneshot::channel();
                 run::spawn(
                     shared,
@@ -223,22 +267,51 @@ impl Runtime {
                 match begun.await.map_err(|_| no_answer())?? {
                     BeginAnswer::Started => {
                         let workflow_id = workflow_id.clone();
-                        Ok(Some((Started { workflow_id, run_id, started: true }, Some(run))))
+                        let started = Started { workflow_id, run_id, started: true };
+                        Ok(Some(Led { started, run: Some(run), update }))
                     }
                     BeginAnswer::Conflict(other) => Err(already_started(workflow_id, other)),
                 }
             }
             Claim::Taken(run) => {
-                let started = match self.started_before(request, workflow_id).await? {
-                    Some(started) => Some(started),
-                    None => match self.join(request, run, new).await? {
-                        Some(found) if !found.started => self.signal_found(request, found).await?,
-                        started => started,
-                    },
-                };
-                Ok(started.map(|started| (started, None)))
+                if let Some(started) = self.started_before(request, workflow_id).await? {
+                    return self.tell_found(request, started).await;
+                }
+                // A run that replaces this one takes those who watch along.
+                let update = request.update.as_ref();
+                let update = update.map(|it| run.updates.watch(run.key.run_id, &it.id));
+                match self.join(request, run, new).await? {
+                    Some(found) if !found.started => {
+                        match self.signal_found(request, found).await? {
+                            Some(found) => self.tell_found(request, found).await,
+                            None => Ok(None),
+                        }
+                    }
+                    Some(started) => Ok(Some(Led { started, run: None, update })),
+                    None => Ok(None),
+                }
             }
         }
+    }
+
+    /// Sends the update to a run that was there already. None if it has closed
+    /// meanwhile.
+    async fn tell_found(&self, request: &StartRequest, found: Started) -> Result<Option<Led>> {
+        let Some(update) = &request.update else {
+            return Ok(Some(Led::to(found)));
+        };
+        let run = RunRef {
+            namespace: request.namespace.clone(),
+            workflow_id: found.workflow_id.clone(),
+            run_id: Some(found.run_id),
+        };
+        let watched = match self.shared.registry.by_run(found.run_id) {
+            Some(open) => open.updates.watch(found.run_id, &update.id),
+            // Closed: what became of the update is in its history.
+            None => UpdateWatch::default().watch(found.run_id, &update.id),
+        };
+        let told = self.update_found(&run, update).await?;
+        Ok(told.map(|()| Led { started: found, run: None, update: Some(watched) }))
     }
 
     /// The run that the same request has started before. The only read of a
@@ -314,6 +387,7 @@ fn new_run(
     module_digest: ModuleDigest,
     workflow_id: &WorkflowId,
     run_id: RunId,
+    now: Timestamp,
 ) -> NewRun {
     NewRun {
         key: RunKey { hash: WorkflowHash::of(&request.namespace, workflow_id), run_id },
@@ -332,6 +406,11 @@ fn new_run(
             parent: None,
         },
         signals: request.signal.iter().cloned().collect(),
+        updates: request
+            .update
+            .iter()
+            .map(|update| AdmittedUpdate { update: update.clone(), admitted_at: now })
+            .collect(),
     }
 }
 

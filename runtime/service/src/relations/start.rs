@@ -97,6 +97,7 @@ impl ChildToStart {
                 environment: parent.environment.clone(),
                 arguments: parent.arguments.clone(),
                 signal: None,
+                update: None,
             },
             digest,
             run_id: child.run_id,

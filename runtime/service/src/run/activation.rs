@@ -20,6 +20,15 @@ impl Actor {
         fresh: Vec<HistoryEvent>,
         transition: &mut Transition,
     ) -> Result<(), CommitFailure> {
+        self.turn(fresh, transition).await?;
+        self.offer_updates(transition).await
+    }
+
+    pub(super) async fn turn(
+        &mut self,
+        fresh: Vec<HistoryEvent>,
+        transition: &mut Transition,
+    ) -> Result<(), CommitFailure> {
         self.shared.residency.mark_busy(self.run.key.run_id);
         let turn = match &mut self.guest {
             Some(guest) => guest.instance.advance(fresh).await,
@@ -28,23 +37,36 @@ impl Actor {
                 self.launch(history).await
             }
         };
+        match turn {
+            Ok(commands) if commands.is_empty() => {}
+            Ok(commands) => self.take_turn(commands, transition),
+            Err(blocked) => self.block(blocked, transition),
+        }
+        Ok(())
+    }
+
+    /// Records what the guest asked for.
+    pub(super) fn take_turn(&mut self, commands: Vec<Command>, transition: &mut Transition) {
+        let run_id = self.run.key.run_id;
+        self.guest_did(Input::GuestTurn { run_id, commands }, transition);
+    }
+
+    /// Records that the guest could not go on.
+    pub(super) fn block(&mut self, blocked: Blocked, transition: &mut Transition) {
+        let pinned = Some(self.state.module_digest);
+        let blocked = blocked.between(pinned, self.context.module_digest);
+        tracing::warn!(
+            run_id = %self.run.key,
+            workflow_id = %self.run.workflow_id,
+            code = blocked.code,
+            message = blocked.message,
+            "run is blocked"
+        );
+        self.guest_did(Input::GuestFault { blocked }, transition);
+    }
+
+    fn guest_did(&mut self, input: Input, transition: &mut Transition) {
         let now = self.shared.clock.now();
-        let input = match turn {
-            Ok(commands) if commands.is_empty() => return Ok(()),
-            Ok(commands) => Input::GuestTurn { run_id: self.run.key.run_id, commands },
-            Err(blocked) => {
-                let pinned = Some(self.state.module_digest);
-                let blocked = blocked.between(pinned, self.context.module_digest);
-                tracing::warn!(
-                    run_id = %self.run.key,
-                    workflow_id = %self.run.workflow_id,
-                    code = blocked.code,
-                    message = blocked.message,
-                    "run is blocked"
-                );
-                Input::GuestFault { blocked }
-            }
-        };
         let decided = decide(&mut self.state, input, now, &self.shared.config.limits);
         // A guest runs only while its run is open, and nobody else decides.
         let step = decided.expect("an open run takes what its guest did");
@@ -52,7 +74,6 @@ impl Actor {
         if self.state.status != ExecutionStatus::Running {
             self.drop_guest();
         }
-        Ok(())
     }
 
     pub(super) async fn launch(

@@ -1,6 +1,6 @@
 //! The loop of one run: take messages, decide, commit, answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Execution, ExecutionStatus};
-use dacapo_model::ids::EventId;
+use dacapo_model::ids::{EventId, QueryName};
+use dacapo_model::payload::Payload;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -23,7 +24,7 @@ use crate::committer::CommitFailure;
 use crate::error::ServiceError;
 use crate::operations::{
     ActivityDescription, ChildDescription, Closing, ExternalDescription, RunDescription,
-    TimerDescription,
+    TimerDescription, UpdateDescription,
 };
 use crate::registry::OpenRun;
 use crate::runtime::Shared;
@@ -68,6 +69,8 @@ pub(super) struct Actor {
     /// The guest has not answered the last event of history.
     pub(super) needs_activation: bool,
     pub(super) closing: Option<Closing>,
+    /// What the guest has published, if all of it is known here.
+    pub(super) published: Option<BTreeMap<QueryName, Payload>>,
 }
 
 /// Runs an actor from its start to its end.
@@ -128,6 +131,7 @@ impl Actor {
             heard: HashMap::new(),
             needs_activation: false,
             closing: None,
+            published: None,
         }
     }
 
@@ -244,6 +248,15 @@ impl Actor {
                                 self.attempts.remove(&scheduled_event_id);
                             }
                         }
+                        Message::Query { query, answer } => {
+                            let _ = answer.send(self.query(query).await);
+                        }
+                        Message::UpdateStage { update_id, answer } => {
+                            let _ = answer.send(self.state.updates.stage(&update_id));
+                        }
+                        Message::Trace { answer } => {
+                            let _ = answer.send(self.trace().await);
+                        }
                         Message::Evict => self.drop_guest(),
                         Message::Move { module_digest, answer } => {
                             let (result, answered) = match self.move_to(module_digest).await {
@@ -333,6 +346,9 @@ impl Actor {
         transition.extend(step);
         if wakes_guest && self.state.status == ExecutionStatus::Running {
             self.activate(fresh, transition).await?;
+        } else if matches!(input, Input::Update(_)) && self.state.status == ExecutionStatus::Running
+        {
+            self.offer_updates(transition).await?;
         }
         Ok(Ok(()))
     }
@@ -360,10 +376,13 @@ impl Actor {
             }
             let verdict = match verdict {
                 // Unlike the others, a signal is not done because the run is closed:
-                // one that was recorded is known by its request. And what a parent
-                // says is meant for the run that this one goes on as, too.
+                // one that was recorded is known by its request; nor is an update. And
+                // what a parent says is meant for the run that this one goes on as, too.
                 Err(Refusal::Closed)
-                    if matches!(input, Input::Signal(_) | Input::FromParent { .. }) =>
+                    if matches!(
+                        input,
+                        Input::Signal(_) | Input::Update(_) | Input::FromParent { .. }
+                    ) =>
                 {
                     verdict
                 }
@@ -400,6 +419,12 @@ impl Actor {
             operation_id: timer.operation_id,
             fire_at: timer.fire_at,
         });
+        let waiting = self.state.updates.admitted();
+        let waiting =
+            waiting.map(|it| UpdateDescription { update_id: it.update.id, accepted: false });
+        let accepted = self.state.updates.accepted();
+        let accepted = accepted
+            .map(|update_id| UpdateDescription { update_id: update_id.clone(), accepted: true });
         RunDescription {
             execution: self.execution.clone(),
             history_length: self.state.next_event_id.0 - 1,
@@ -410,6 +435,9 @@ impl Actor {
             parent: self.state.parent.as_deref().cloned(),
             pending_children: self.state.children.iter().map(ChildDescription::of).collect(),
             pending_externals: self.state.externals.iter().map(ExternalDescription::of).collect(),
+            pending_updates: accepted.chain(waiting).collect(),
+            // Read where they are stored, by who asks.
+            published: Vec::new(),
         }
     }
 
@@ -480,10 +508,13 @@ fn refuse_closed(message: Message) {
         Message::Move { answer, .. } => {
             let _ = answer.send(Ok(MoveAnswer::Closed));
         }
-        // Who describes it looks again, and finds it in the store.
+        // Who asks about it looks again, and finds it in the store.
         Message::Input { answer: None, .. }
         | Message::AttemptLeft { .. }
         | Message::Describe { .. }
+        | Message::Query { .. }
+        | Message::UpdateStage { .. }
+        | Message::Trace { .. }
         | Message::Evict => {}
     }
 }

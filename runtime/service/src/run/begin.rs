@@ -1,5 +1,7 @@
 //! A run's first transition.
 
+use std::collections::BTreeMap;
+
 use dacapo_engine::decide;
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
@@ -9,6 +11,7 @@ use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RunId, RunKey, WorkflowId};
 use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::AdmittedUpdate;
 use tokio::sync::oneshot;
 
 use super::actor::{Actor, Stop};
@@ -24,6 +27,8 @@ pub(crate) struct NewRun {
     pub(crate) started: WorkflowExecutionStarted,
     /// What it begins with.
     pub(crate) signals: Vec<Signal>,
+    /// What its callers ask of it from the beginning.
+    pub(crate) updates: Vec<AdmittedUpdate>,
 }
 
 /// Who waits for a start to be committed.
@@ -41,7 +46,12 @@ pub(crate) enum BeginAnswer {
 impl NewRun {
     /// The state and the transition that the run begins with.
     pub(crate) fn begin(&self, now: Timestamp) -> (RunState, Transition) {
-        decide::start(self.started.clone(), self.signals.iter().cloned(), [], now)
+        decide::start(
+            self.started.clone(),
+            self.signals.iter().cloned(),
+            self.updates.iter().cloned(),
+            now,
+        )
     }
 
     /// The summary that the run begins with.
@@ -71,6 +81,7 @@ impl Actor {
     ) -> Result<(), Stop> {
         let fresh = transition.events.clone();
         let execution = self.execution.clone();
+        self.published = Some(BTreeMap::new());
         let committed = match self.activate(fresh, &mut transition).await {
             Ok(()) => self.commit(transition, Some(execution)).await,
             Err(failure) => Err(failure),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dacapo_engine::transition::{Effect, TimerChange, Transition};
+use dacapo_engine::transition::{Effect, TimerChange, Transition, UpdateChange};
 use dacapo_model::execution::{Execution, ExecutionStatus};
-use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::ids::{EventId, RunKey, UpdateId};
+use dacapo_model::update::AdmittedUpdate;
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use dacapo_store::timer::{NEVER, TimerKind, TimerRow};
 
@@ -14,6 +15,7 @@ use super::replace::Successor;
 use crate::activities;
 use crate::committer::CommitFailure;
 use crate::operations::Closing;
+use crate::update_watch::UpdateProgress;
 
 impl Actor {
     /// Makes a transition durable, together with the run that it continues as,
@@ -34,11 +36,12 @@ impl Actor {
         insert: Option<Execution>,
         successor: Option<Successor>,
     ) -> Result<(), CommitFailure> {
-        let Transition { events, timers, status, effects, .. } = transition;
+        let Transition { events, timers, updates, published, status, effects } = transition;
         let rows = timer_rows(self.run.key, timers);
         let module_digest = self.state.module_digest;
         let moved_to = (self.execution.module_digest != module_digest).then_some(module_digest);
         self.execution.module_digest = module_digest;
+        let updates = update_rows(updates);
         if let Some(change) = &status {
             self.execution.status = change.status;
             self.execution.blocked = change.blocked.clone();
@@ -61,7 +64,14 @@ impl Actor {
                 attributes: event.attributes.clone(),
                 closed_at: event.time,
             });
-        let changed = !events.is_empty() || execution != ExecutionChange::None || !rows.is_empty();
+        let changed = !events.is_empty()
+            || execution != ExecutionChange::None
+            || !rows.is_empty()
+            || !updates.is_empty()
+            || !published.is_empty();
+        if updates.values().any(Option::is_some) {
+            self.run.set_admitted(true);
+        }
         if changed {
             let mut transitions = vec![RunTransition {
                 key: self.run.key,
@@ -73,16 +83,29 @@ impl Actor {
                     .filter(|(_, row)| row.is_none())
                     .map(|(event_id, _)| *event_id)
                     .collect(),
+                updates_set: updates.values().flatten().cloned().collect(),
+                updates_removed: updates
+                    .into_iter()
+                    .filter(|(_, row)| row.is_none())
+                    .map(|(update_id, _)| update_id)
+                    .collect(),
+                query_results_set: published.clone(),
             }];
             transitions.extend(successor.as_ref().map(Successor::transition));
             self.shared.committer.commit(CommitUnit { transitions }).await?;
             self.history = None;
         }
+        if self.run.may_have_admitted() && self.state.updates.none_admitted() {
+            self.run.set_admitted(false);
+        }
+        if let Some(known) = &mut self.published {
+            known.extend(published);
+        }
         for row in rows.into_values().flatten() {
             self.shared.timers.add(row.key, row.event_id, row.fire_at);
         }
         if let Some(successor) = successor {
-            successor.spawn(&self.shared);
+            successor.spawn(&self.shared, &self.run);
         }
         self.act(effects);
         if changed {
@@ -118,13 +141,22 @@ impl Actor {
                 | Effect::LeaveChildren { .. } => relations.push(effect),
                 // Started in the same commit.
                 Effect::ContinueAsNew { .. } => {}
-                // Nobody can send updates yet.
-                Effect::UpdateAccepted { .. }
-                | Effect::UpdateCompleted { .. }
-                | Effect::UpdateRejected { .. } => {}
+                Effect::UpdateAccepted { update_id } => {
+                    self.tell(&update_id, UpdateProgress::Accepted);
+                }
+                Effect::UpdateCompleted { update_id, outcome } => {
+                    self.tell(&update_id, UpdateProgress::Completed(outcome));
+                }
+                Effect::UpdateRejected { update_id, failure } => {
+                    self.tell(&update_id, UpdateProgress::Rejected(failure));
+                }
             }
         }
         self.relate(relations);
+    }
+
+    fn tell(&self, update_id: &UpdateId, progress: UpdateProgress) {
+        self.run.updates.publish(self.run.key.run_id, update_id, progress);
     }
 
     /// Starts the attempts that nobody here runs: all of them after a restart. The
@@ -230,6 +262,26 @@ fn timer_rows(key: RunKey, changes: Vec<TimerChange>) -> BTreeMap<EventId, Optio
             TimerChange::Clear { event_id } => (event_id, None),
         };
         rows.insert(event_id, row);
+    }
+    rows
+}
+
+/// What the transition leaves of its changes to the updates that wait: by id, the
+/// row to set, or none to remove it. One that came and was decided about leaves
+/// nothing.
+fn update_rows(changes: Vec<UpdateChange>) -> BTreeMap<UpdateId, Option<AdmittedUpdate>> {
+    let mut rows = BTreeMap::new();
+    for change in changes {
+        match change {
+            UpdateChange::Admit(admitted) => {
+                rows.insert(admitted.update.id.clone(), Some(admitted));
+            }
+            UpdateChange::Remove(update_id) => {
+                if rows.remove(&update_id).is_none() {
+                    rows.insert(update_id, None);
+                }
+            }
+        }
     }
     rows
 }

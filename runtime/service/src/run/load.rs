@@ -45,7 +45,7 @@ pub(crate) enum LoadError {
 
 /// Puts a run together from its rows.
 pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
-    let StoredRun { execution, history, timers } = stored;
+    let StoredRun { execution, history, timers, updates } = stored;
     let state = RunState::from_history(&history);
     let state = state.map_err(|error| LoadError::Corrupt(error.to_string()))?;
     let mut state = state.ok_or_else(|| LoadError::Corrupt("it has no events".to_owned()))?;
@@ -64,12 +64,16 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
             }
         }
     }
+    for admitted in updates {
+        state.updates.admit(admitted);
+    }
     // A retry of a blocked run changes its row before its history.
     if state.status == ExecutionStatus::Blocked && execution.status == ExecutionStatus::Running {
         state.status = ExecutionStatus::Running;
     }
     let last = history.last();
-    let needs_activation = state.status == ExecutionStatus::Running && is_unanswered(&history);
+    let needs_activation = state.status == ExecutionStatus::Running
+        && (is_unanswered(&history) || !state.updates.none_admitted());
     let closing = last.filter(|event| event.attributes.is_closing()).map(|event| Closing {
         status: state.status,
         attributes: event.attributes.clone(),
@@ -80,12 +84,13 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
 
 /// A transition holds an input and what the guest did about it. If an input is
 /// the last event that the guest has to do with, the guest did nothing, or has not
-/// been asked.
+/// been asked. An update is an event only once the guest has accepted it.
 fn is_unanswered(history: &[HistoryEvent]) -> bool {
     let concerns_guest = |event: &&HistoryEvent| !is_note(&event.attributes);
-    history.iter().rev().find(concerns_guest).is_some_and(|event| {
-        is_delivered(&event.attributes)
-            || matches!(event.attributes, EventAttributes::WorkflowTaskFailed { .. })
+    history.iter().rev().find(concerns_guest).is_some_and(|event| match event.attributes {
+        EventAttributes::WorkflowTaskFailed { .. } => true,
+        EventAttributes::WorkflowExecutionUpdateAccepted(_) => false,
+        _ => is_delivered(&event.attributes),
     })
 }
 
@@ -113,19 +118,28 @@ pub(super) async fn load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Loaded, 
 }
 
 async fn try_load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>, LoadError> {
-    let Some(stored) = shared.loader.load(run.key).await? else {
+    let Some(mut stored) = shared.loader.load(run.key).await? else {
         return Ok(None);
     };
+    if run.may_have_admitted() {
+        let updates = shared.store.run_updates(&[run.key]).await?;
+        stored.updates = updates.into_iter().map(|(_, admitted)| admitted).collect();
+        run.set_admitted(!stored.updates.is_empty());
+    }
     let loaded = assemble(stored)?;
     if loaded.closing.is_some() {
-        adopt_follower(shared, run).await?;
+        adopt_follower(shared, run, &loaded.state).await?;
     }
     Ok(Some(loaded))
 }
 
 /// A run that was closed by a commit that seemed to fail may have started
 /// another in the same commit. Somebody must run it.
-async fn adopt_follower(shared: &Arc<Shared>, run: &OpenRun) -> Result<(), StoreError> {
+async fn adopt_follower(
+    shared: &Arc<Shared>,
+    run: &OpenRun,
+    state: &RunState,
+) -> Result<(), StoreError> {
     let latest = shared.store.find_execution(&run.namespace, &run.workflow_id, None).await?;
     if let Some(latest) = latest
         && latest.status.is_open()
@@ -133,6 +147,11 @@ async fn adopt_follower(shared: &Arc<Shared>, run: &OpenRun) -> Result<(), Store
     {
         let follower =
             shared.registry.insert_asleep(latest.key, latest.namespace, latest.workflow_id);
+        // What this run had not decided about went over to it.
+        follower.set_admitted(true);
+        let mut watched = run.updates.watched();
+        watched.retain(|update_id| state.updates.stage(update_id).is_none());
+        run.updates.hand_over(watched.iter(), &follower.updates);
         if let Some(mailbox) = follower.wake() {
             super::spawn(shared, follower, mailbox, super::Origin::Stored);
         }
@@ -157,10 +176,12 @@ impl Actor {
         }
         self.state = loaded.state;
         self.closing = loaded.closing;
+        self.published = None;
         self.needs_activation = loaded.needs_activation;
         self.resume_activities();
         self.resume_timers();
         self.resume_relations(&loaded.history);
         self.history = Some(loaded.history);
+        self.tell_all();
     }
 }

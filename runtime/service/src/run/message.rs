@@ -2,15 +2,17 @@
 
 use dacapo_engine::decide::{ActivityTarget, Input, Refusal};
 use dacapo_engine::guest::AttemptSignals;
+use dacapo_engine::state::UpdateStage;
 use dacapo_model::execution::{Blocked, IdConflictPolicy};
-use dacapo_model::ids::{EventId, RequestId, RunId};
+use dacapo_model::ids::{EventId, RequestId, RunId, UpdateId};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
 use tokio::sync::oneshot;
 
 use super::NewRun;
 use crate::error::ServiceError;
-use crate::operations::RunDescription;
+use crate::operations::{RunDescription, WaitingDescription};
 
 /// The answer to an input: it was committed, or it has no effect, or it can't be
 /// told (then the caller may ask again).
@@ -59,6 +61,25 @@ pub(crate) enum Message {
         details: Option<Payload>,
         /// Who waits for what the attempt is to know.
         answer: oneshot::Sender<HeartbeatAnswer>,
+    },
+    /// Someone asks what its code knows.
+    Query {
+        /// What.
+        query: Query,
+        /// Who waits.
+        answer: oneshot::Sender<Result<Payload, ServiceError>>,
+    },
+    /// Someone wants to know how far an update has come.
+    UpdateStage {
+        /// Which one.
+        update_id: UpdateId,
+        /// Who waits.
+        answer: oneshot::Sender<Option<UpdateStage>>,
+    },
+    /// Someone wants to know where its code waits.
+    Trace {
+        /// Who waits.
+        answer: oneshot::Sender<Result<WaitingDescription, ServiceError>>,
     },
     /// Others need the memory more.
     Evict,

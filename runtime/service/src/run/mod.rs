@@ -8,9 +8,12 @@ mod heartbeats;
 mod load;
 mod message;
 mod moving;
+mod query;
 mod relate;
 mod replace;
+mod trace;
 mod unread;
+mod update;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +26,7 @@ pub(crate) use self::actor::context_of;
 pub(crate) use self::begin::{BeginAnswer, BeginWaiter, NewRun};
 pub(crate) use self::load::{Loaded, assemble};
 pub(crate) use self::message::{JoinAnswer, Message, MoveAnswer};
+pub(crate) use self::query::not_served;
 use crate::registry::{OpenRun, Posted};
 use crate::runtime::Shared;
 

@@ -11,12 +11,14 @@ use dacapo_model::event::{HistoryEvent, WorkflowExecutionStarted};
 use dacapo_model::execution::{Execution, IdConflictPolicy};
 use dacapo_model::ids::{RequestId, RunKey};
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::AdmittedUpdate;
 use dacapo_store::commit::{ExecutionChange, RunTransition};
 
 use super::actor::{Actor, Stop};
 use super::commit::wake_loaded;
 use super::{JoinAnswer, Loaded, NewRun};
 use crate::committer::CommitFailure;
+use crate::registry::OpenRun;
 use crate::runtime::Shared;
 
 /// A run that is about to start in another's commit. Its guest runs afterwards.
@@ -24,32 +26,36 @@ pub(super) struct Successor {
     execution: Execution,
     state: RunState,
     events: Vec<HistoryEvent>,
+    updates: Vec<AdmittedUpdate>,
 }
 
 impl Successor {
     fn new(new: &NewRun, now: Timestamp) -> Self {
         let (state, transition) = new.begin(now);
-        Self { execution: new.execution(now), state, events: transition.events }
+        let updates = new.updates.clone();
+        Self { execution: new.execution(now), state, events: transition.events, updates }
     }
 
     /// The rows it begins with.
     pub(super) fn transition(&self) -> RunTransition {
         RunTransition {
-            key: self.execution.key,
             events: self.events.clone(),
             execution: ExecutionChange::Insert(Box::new(self.execution.clone())),
-            timers_set: Vec::new(),
-            timers_cleared: Vec::new(),
+            updates_set: self.updates.clone(),
+            ..RunTransition::new(self.execution.key)
         }
     }
 
     /// Takes the workflow id over and lets its guest run.
-    pub(super) fn spawn(self, shared: &Arc<Shared>) {
+    pub(super) fn spawn(self, shared: &Arc<Shared>, before: &OpenRun) {
         let run = shared.registry.insert_asleep(
             self.execution.key,
             self.execution.namespace.clone(),
             self.execution.workflow_id.clone(),
         );
+        run.set_admitted(!self.updates.is_empty());
+        let ids = self.updates.iter().map(|admitted| &admitted.update.id);
+        before.updates.hand_over(ids, &run.updates);
         let loaded = Loaded {
             execution: self.execution,
             state: self.state,
@@ -68,12 +74,19 @@ impl Actor {
         transition: &Transition,
     ) -> Result<Option<Successor>, CommitFailure> {
         let continued = transition.effects.iter().find_map(|effect| match effect {
-            Effect::ContinueAsNew { new_run_id, workflow_type, input, unread_signals, .. } => {
-                Some((*new_run_id, workflow_type.clone(), input.clone(), unread_signals))
+            Effect::ContinueAsNew {
+                new_run_id,
+                workflow_type,
+                input,
+                unread_signals,
+                admitted,
+            } => {
+                let input = input.clone();
+                Some((*new_run_id, workflow_type.clone(), input, unread_signals, admitted))
             }
             _ => None,
         });
-        let Some((run_id, workflow_type, input, unread_signals)) = continued else {
+        let Some((run_id, workflow_type, input, unread_signals, admitted)) = continued else {
             return Ok(None);
         };
         let signals = self.unread_signals(unread_signals, &transition.events).await?;
@@ -95,6 +108,7 @@ impl Actor {
                 parent: self.state.parent.clone(),
             },
             signals,
+            updates: admitted.clone(),
         };
         Ok(Some(Successor::new(&new, self.shared.clock.now())))
     }

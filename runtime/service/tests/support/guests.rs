@@ -7,18 +7,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{
-    ActivityTask, AttemptLink, GuestHost, GuestInstance, ModuleRejected, RunContext,
+    ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleRejected, Offered,
+    RunContext, Trace,
 };
-use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery};
+use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery, Offer, Reply};
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, HistoryEvent};
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{OperationId, SignalName, TypeName};
+use dacapo_model::ids::{OperationId, QueryName, SignalName, TypeName, UpdateId};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
 use dacapo_model::retry::RetryPolicy;
+use dacapo_model::time::Timestamp;
+use dacapo_model::update::Update;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -66,12 +70,27 @@ impl ScriptedHost {
         })
     }
 
+    fn launch_instance(&self, run: Arc<RunContext>) -> Instance {
+        self.launches.fetch_add(1, Ordering::SeqCst);
+        self.launched.lock().push(run.module_digest);
+        let code = self.codes.lock().get(&run.module_digest).cloned().unwrap_or_default();
+        let live = self.live.fetch_add(1, Ordering::SeqCst) + 1;
+        self.live_max.fetch_max(live, Ordering::SeqCst);
+        Instance {
+            cursor: Cursor::new(Budget::from(&Limits::default())),
+            program: None,
+            faulty: *self.faulty.lock() && code != "mended",
+            reordered: code == "reordered",
+            live: self.live.clone(),
+        }
+    }
+
     pub fn attempts_of(&self, activity: &str, input: &str) -> u32 {
         self.attempts.lock().get(&(activity.to_owned(), input.to_owned())).copied().unwrap_or(0)
     }
 }
 
-const WORKFLOWS: [&str; 14] = [
+const WORKFLOWS: [&str; 15] = [
     "sequential",
     "gated",
     "sleep",
@@ -86,6 +105,7 @@ const WORKFLOWS: [&str; 14] = [
     "leaver",
     "messenger",
     "watch",
+    "counter",
 ];
 
 #[async_trait]
@@ -101,18 +121,17 @@ impl GuestHost for ScriptedHost {
     }
 
     async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
-        self.launches.fetch_add(1, Ordering::SeqCst);
-        self.launched.lock().push(run.module_digest);
-        let code = self.codes.lock().get(&run.module_digest).cloned().unwrap_or_default();
-        let live = self.live.fetch_add(1, Ordering::SeqCst) + 1;
-        self.live_max.fetch_max(live, Ordering::SeqCst);
-        Ok(Box::new(Instance {
-            cursor: Cursor::new(Budget::from(&Limits::default())),
-            program: None,
-            faulty: *self.faulty.lock() && code != "mended",
-            reordered: code == "reordered",
-            live: self.live.clone(),
-        }))
+        Ok(Box::new(self.launch_instance(run)))
+    }
+
+    async fn trace(
+        &self,
+        run: Arc<RunContext>,
+        history: Vec<HistoryEvent>,
+    ) -> Result<Trace, Blocked> {
+        let mut instance = self.launch_instance(run);
+        instance.advance(history).await?;
+        Ok(Trace { waiting: instance.cursor.waiting().cloned(), backtrace: None })
     }
 
     async fn run_activity(
@@ -210,22 +229,63 @@ enum Program {
     Relay { want: usize, taken: Vec<String>, step: Option<OperationId>, stepped: bool },
     /// Has to do with other runs.
     Relations(Relations),
+    /// Adds what updates say, and shows the total; see [`Counter`].
+    Counter(Counter),
+}
+
+/// Begins with the number in its input, and publishes its `total`. The update `add`
+/// adds a number and answers with the total; what is no number is rejected. `slow`
+/// does an activity first, `gated` one that waits for the gate; `ignore` is not
+/// decided about, `fault` is accepted by a guest that can't go on while the host is
+/// faulty, `again` continues as new, and `end` completes the run without an answer.
+/// The query `seen` tells how many updates were accepted, `misbehave` starts a timer.
+/// While it has been told to `pause`, it waits for the activity only.
+pub struct Counter {
+    total: i64,
+    accepted: u32,
+    /// What waits for its activity: the update, and the number.
+    open: Vec<(OperationId, UpdateId, i64)>,
+    /// It waits for this alone.
+    paused: Option<OperationId>,
+    is_faulty: bool,
+    published: bool,
 }
 
 #[async_trait]
 impl GuestInstance for Instance {
     async fn advance(&mut self, events: Vec<HistoryEvent>) -> Result<Vec<Command>, Blocked> {
         self.cursor.extend(events);
-        match self.go_on() {
-            Ok(()) => Ok(self.cursor.take_commands()),
-            Err(error) => Err(Blocked {
-                code: "nondeterminism".to_owned(),
-                message: error,
-                backtrace: None,
-                nondeterminism: None,
-            }),
+        self.go_on().map_err(blocked)?;
+        Ok(self.cursor.take_commands())
+    }
+
+    async fn query(&mut self, query: Query) -> Asked {
+        if !self.cursor.offer(Offer::Query(query)) {
+            return self.cursor.waiting().cloned().map_or(Asked::Ended, Asked::Elsewhere);
+        }
+        match (self.go_on(), self.cursor.take_reply()) {
+            (Ok(()), Some(Reply::Answered(answer))) => Asked::Answered(answer),
+            (Ok(()), reply) => panic!("a query was answered with {reply:?}"),
+            (Err(error), _) => Asked::Broken(blocked(error)),
         }
     }
+
+    async fn offer_update(&mut self, update: Update, at: Timestamp) -> Offered {
+        if !self.cursor.offer(Offer::Update { update, at }) {
+            return Offered::Elsewhere;
+        }
+        match (self.go_on(), self.cursor.take_reply()) {
+            (Ok(()), Some(Reply::Accepted)) => Offered::Accepted(self.cursor.take_commands()),
+            (Ok(()), Some(Reply::Rejected(failure))) => Offered::Rejected(failure),
+            (Ok(()), reply) => panic!("an update was answered with {reply:?}"),
+            (Err(error), Some(Reply::Accepted)) => Offered::Faulted(blocked(error)),
+            (Err(error), _) => Offered::Broken(blocked(error)),
+        }
+    }
+}
+
+fn blocked(message: String) -> Blocked {
+    Blocked { code: "nondeterminism".to_owned(), message, backtrace: None, nondeterminism: None }
 }
 
 impl Instance {
@@ -274,6 +334,14 @@ impl Instance {
                 "family" => Program::Relations(Relations::family(&input)),
                 "leaver" => Program::Relations(Relations::leaver(&input)),
                 "messenger" => Program::Relations(Relations::messenger(&input)),
+                "counter" => Program::Counter(Counter {
+                    total: number.into(),
+                    accepted: 0,
+                    open: Vec::new(),
+                    paused: None,
+                    is_faulty: self.faulty,
+                    published: false,
+                }),
                 "faulty" if self.faulty => return Err("this guest is faulty".to_owned()),
                 _ => Program::Forever,
             });
@@ -347,6 +415,7 @@ impl Program {
                     Answer::Ready(_) => {}
                 }
             },
+            Self::Counter(counter) => counter.run(cursor),
             Self::Again { left: 0 } => {
                 cursor.close(Outcome::Completed(Payload::from(b"last".to_vec())))
             }
@@ -400,6 +469,111 @@ impl Program {
                 })
             }
         }
+    }
+}
+
+impl Counter {
+    fn run(&mut self, cursor: &mut Cursor) -> Result<(), CallError> {
+        if !self.published {
+            self.published = true;
+            self.publish(cursor)?;
+        }
+        while !cursor.is_closed() {
+            if let Some(operation) = self.paused {
+                if cursor.wait(operation)? == Answer::Blocked {
+                    return Ok(());
+                }
+                self.paused = None;
+                self.finish(cursor, operation)?;
+                continue;
+            }
+            match cursor.next()? {
+                Answer::Blocked => return Ok(()),
+                Answer::Ready(Delivery::Query { id, name, .. }) => {
+                    self.answer(cursor, &id, &name)?
+                }
+                Answer::Ready(Delivery::Update(update)) => self.decide(cursor, update)?,
+                Answer::Ready(Delivery::Completed { operation_id, .. }) => {
+                    self.finish(cursor, operation_id)?;
+                }
+                Answer::Ready(Delivery::Signal { input, .. }) => {
+                    self.total += text(&input).parse().unwrap_or(0);
+                    self.publish(cursor)?;
+                }
+                Answer::Ready(Delivery::CancelRequested { reason }) => {
+                    cursor.close(Outcome::Cancelled(reason))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self, cursor: &mut Cursor, id: &str, name: &QueryName) -> Result<(), CallError> {
+        match name.as_str() {
+            "seen" => cursor.respond_query(id, Ok(Payload::new(self.accepted.to_string()))),
+            "misbehave" => cursor.start_timer(cursor.now()).map(drop),
+            "silent" => Ok(()),
+            other => {
+                let message = format!("no query {other}; there is: seen");
+                let failure = Failure::new(FailureKind::Application, "UnknownQuery", message);
+                cursor.respond_query(id, Err(failure))
+            }
+        }
+    }
+
+    fn decide(&mut self, cursor: &mut Cursor, update: Update) -> Result<(), CallError> {
+        let number = text(&update.input).parse::<i64>();
+        match (update.name.as_str(), number) {
+            ("ignore", _) => return Ok(()),
+            (_, Err(_)) => {
+                let failure = Failure::new(FailureKind::Application, "NoNumber", "not a number");
+                return cursor.reject_update(&update.id, failure);
+            }
+            _ => {}
+        }
+        let number = text(&update.input).parse().unwrap_or(0);
+        cursor.accept_update(&update.id)?;
+        self.accepted += 1;
+        match update.name.as_str() {
+            "fault" if self.is_faulty => Err(CallError::UnknownOperation(OperationId(99))),
+            name @ ("slow" | "gated" | "pause") => {
+                let activity = if name == "slow" { "step" } else { "gated" };
+                let activity_type = TypeName::new(activity).expect("valid");
+                let operation =
+                    cursor.start_activity(activity_type, update.input, options(activity))?;
+                self.open.push((operation, update.id, number));
+                if name == "pause" {
+                    self.paused = Some(operation);
+                }
+                Ok(())
+            }
+            "again" => cursor.close(Outcome::ContinueAsNew {
+                workflow_type: TypeName::new("counter").expect("valid"),
+                input: Payload::new(self.total.to_string()),
+                unread_signals: Vec::new(),
+            }),
+            "end" => cursor.close(Outcome::Completed(Payload::new(self.total.to_string()))),
+            _ => self.add(cursor, &update.id, number),
+        }
+    }
+
+    fn finish(&mut self, cursor: &mut Cursor, operation: OperationId) -> Result<(), CallError> {
+        let Some(at) = self.open.iter().position(|(open, ..)| *open == operation) else {
+            return Ok(());
+        };
+        let (_, update_id, number) = self.open.remove(at);
+        self.add(cursor, &update_id, number)
+    }
+
+    fn add(&mut self, cursor: &mut Cursor, id: &UpdateId, number: i64) -> Result<(), CallError> {
+        self.total += number;
+        self.publish(cursor)?;
+        cursor.complete_update(id, Ok(Payload::new(self.total.to_string())))
+    }
+
+    fn publish(&self, cursor: &mut Cursor) -> Result<(), CallError> {
+        let name = QueryName::new("total").expect("valid");
+        cursor.publish(name, Payload::new(self.total.to_string()))
     }
 }
 

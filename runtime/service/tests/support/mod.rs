@@ -61,6 +61,7 @@ pub fn request(workflow: &str, workflow_id: &str, input: &str) -> StartRequest {
         environment: BTreeMap::new(),
         arguments: Vec::new(),
         signal: None,
+        update: None,
     }
 }
 

@@ -105,13 +105,7 @@ pub fn any_event(id: u64) -> HistoryEvent {
 
 /// A transition that changes nothing yet.
 pub fn transition(key: RunKey) -> RunTransition {
-    RunTransition {
-        key,
-        events: Vec::new(),
-        execution: ExecutionChange::None,
-        timers_set: Vec::new(),
-        timers_cleared: Vec::new(),
-    }
+    RunTransition::new(key)
 }
 
 /// A transition that appends events.

@@ -11,7 +11,7 @@ use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 
 use super::fixtures::*;
-use super::samples::every_event;
+use super::samples::{every_event, failed_update};
 use crate::Store;
 
 /// For the check that every case is listed.
@@ -33,6 +33,11 @@ async fn assert_comes_back(store: Arc<dyn Store>, attributes: Vec<EventAttribute
 /// One of each, with every optional part present.
 pub async fn every_event_type_comes_back(store: Arc<dyn Store>) {
     assert_comes_back(store, every_event()).await;
+}
+
+/// The same type of event may have a payload or not.
+pub async fn an_outcome_that_is_a_failure_comes_back_without_a_payload(store: Arc<dyn Store>) {
+    assert_comes_back(store, vec![failed_update()]).await;
 }
 
 /// Any bytes, none at all, and many.

@@ -19,9 +19,11 @@ pub mod fixtures;
 pub mod history;
 pub mod module;
 pub mod namespace;
+pub mod query_result;
 pub mod samples;
 pub mod shard;
 pub mod timer;
+pub mod update;
 
 /// Makes a test of every case. The argument is the path of an async function
 /// that takes a case and runs it on a fresh store.
@@ -77,6 +79,7 @@ macro_rules! conformance_tests {
             }
             history {
                 every_event_type_comes_back,
+                an_outcome_that_is_a_failure_comes_back_without_a_payload,
                 payloads_come_back_byte_for_byte,
                 texts_come_back_whatever_they_hold,
                 numbers_come_back_exactly,
@@ -101,6 +104,11 @@ macro_rules! conformance_tests {
             namespace {
                 there_is_a_default_namespace,
             }
+            query_result {
+                a_published_value_is_set_and_replaced,
+                published_values_come_back_byte_for_byte_under_any_name,
+                published_values_of_runs_are_apart,
+            }
             shard {
                 the_first_ranges_cover_every_hash_once,
                 taking_shards_raises_every_epoch,
@@ -119,6 +127,13 @@ macro_rules! conformance_tests {
                 a_retry_keeps_its_failure,
                 an_attempt_keeps_what_it_said,
                 a_timer_may_be_further_than_any_calendar,
+            }
+            update {
+                an_update_is_kept_until_it_is_removed,
+                an_update_kept_and_removed_in_one_commit_is_gone,
+                updates_of_runs_are_read_together_in_the_order_of_their_arrival,
+                updates_come_back_byte_for_byte,
+                updates_and_values_are_written_with_their_commit_or_not_at_all,
             }
         }
     };

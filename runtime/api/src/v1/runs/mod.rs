@@ -6,11 +6,14 @@ mod follow;
 pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod move_run;
+pub(crate) mod query;
 pub(crate) mod result;
 pub(crate) mod retry;
 pub(crate) mod signal;
 pub(crate) mod start;
 pub(crate) mod terminate;
+pub(crate) mod update;
+pub(crate) mod waiting;
 
 use std::time::Duration;
 

@@ -1,10 +1,12 @@
 //! Starts a run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_service::Runtime;
+use dacapo_service::operations::UpdateWait;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -16,13 +18,16 @@ use crate::v1::NamespacePath;
 use crate::wire::request::StartRequest;
 use crate::wire::result::StartAnswer;
 
+/// How long a start with an update waits for it unless it says otherwise.
+const UPDATE_WAIT_DEFAULT: Duration = Duration::from_secs(30);
+
 /// How to answer a start.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct StartQuery {
     /// Wait up to so many seconds (0 to 300, fractions allowed) for the run to close, and answer
-    /// with its status and, once it is closed, how it ended.
+    /// with its status and, once it is closed, how it ended. With an update, wait for that instead.
     #[serde(default)]
     #[param(minimum = 0, maximum = 300)]
     wait: Option<f64>,
@@ -49,10 +54,19 @@ pub(crate) async fn start(
     State(runtime): State<Arc<Runtime>>,
     Path(path): Path<NamespacePath>,
     Query(query): Query<StartQuery>,
-    Json(request): Json<StartRequest>,
+    Json(mut request): Json<StartRequest>,
 ) -> Result<(StatusCode, axum::Json<StartAnswer>), ApiError> {
     let wait = query.wait.map(wait_of).transpose()?;
+    let update = request.take_update()?;
     let request = request.into_operation(path.namespace)?;
+    if let Some((update, wait_for)) = update {
+        let wait = UpdateWait { wait_for, wait: wait.unwrap_or(UPDATE_WAIT_DEFAULT) };
+        let (started, update) =
+            to_the_end(async move { runtime.start_run_with_update(request, update, wait).await })
+                .await?;
+        let status = if started.started { StatusCode::CREATED } else { StatusCode::OK };
+        return Ok((status, axum::Json(StartAnswer::with_update(started, update))));
+    }
     // Without its client, a wait goes on for nobody until its time is up.
     let (started, waited) = to_the_end(async move {
         match wait {

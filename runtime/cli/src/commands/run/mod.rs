@@ -7,12 +7,15 @@ mod history;
 mod input;
 mod list;
 mod move_run;
+mod query;
 mod report;
 mod result;
 mod show;
 mod signal;
 mod start;
+mod update;
 mod wait;
+mod waiting;
 
 use anyhow::Result;
 
@@ -37,6 +40,12 @@ pub enum RunCommand {
     /// Pause, reset or complete an activity of a run.
     #[command(subcommand)]
     Activity(activity::ActivityCommand),
+    /// Ask a run what it knows, and print the answer.
+    Query(query::QueryArgs),
+    /// Send a run an update, and print what comes of it.
+    Update(update::UpdateArgs),
+    /// Show what a run waits for, and where in its code.
+    Waiting(waiting::WaitingArgs),
     /// Ask a run to end; it may clean up first.
     Cancel(act::CancelArgs),
     /// End a run at once, without asking its code.
@@ -56,6 +65,9 @@ pub(super) async fn run(command: RunCommand) -> Result<Exit> {
         RunCommand::History(args) => history::run(args).await,
         RunCommand::Signal(args) => signal::run(args).await,
         RunCommand::Activity(command) => activity::run(command).await,
+        RunCommand::Query(args) => query::run(args).await,
+        RunCommand::Update(args) => update::run(args).await,
+        RunCommand::Waiting(args) => waiting::run(args).await,
         RunCommand::Cancel(args) => act::cancel(args).await,
         RunCommand::Terminate(args) => act::terminate(args).await,
         RunCommand::Retry(args) => act::retry(args).await,

@@ -72,6 +72,19 @@ fn describe(description: RunDescription) -> String {
             rows.collect(),
         ));
     }
+    if !description.published.is_empty() {
+        text.push_str("\n\n");
+        let rows = description.published.into_iter().map(|name| [name]);
+        text.push_str(&output::table(["PUBLISHED"], rows.collect()));
+    }
+    if !description.pending_updates.is_empty() {
+        let rows = description.pending_updates.into_iter().map(|update| {
+            let stage = if update.accepted { "accepted" } else { "admitted" };
+            [update.update_id, stage.to_owned()]
+        });
+        text.push_str("\n\n");
+        text.push_str(&output::table(["UPDATE", "STAGE"], rows.collect()));
+    }
     let timers = description.pending_timers;
     if !timers.is_empty() {
         let rows =

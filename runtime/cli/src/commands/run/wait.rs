@@ -95,7 +95,7 @@ async fn poll(
 
 impl Wait {
     /// How much of it is left after this time.
-    fn left(self, elapsed: Duration) -> Duration {
+    pub(super) fn left(self, elapsed: Duration) -> Duration {
         match self {
             Self::Forever => Duration::MAX,
             Self::AtMost(limit) => limit.saturating_sub(elapsed),

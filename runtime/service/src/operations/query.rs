@@ -1,0 +1,102 @@
+//! Asks a run what it knows.
+
+use dacapo_model::execution::ExecutionStatus;
+use dacapo_model::ids::RunId;
+use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
+use tokio::sync::oneshot;
+
+use super::RunRef;
+use super::locate::{Located, check_payload, locate, no_answer, not_reached};
+use crate::Runtime;
+use crate::error::Result;
+use crate::run::{Message, deliver, not_served};
+
+/// When a query is to be refused because of where the run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RejectIf {
+    /// Never.
+    #[default]
+    None,
+    /// If the run is closed.
+    NotOpen,
+    /// If the run is closed and has not completed.
+    NotCompletedCleanly,
+}
+
+impl RejectIf {
+    fn applies_to(self, status: ExecutionStatus) -> bool {
+        match self {
+            Self::None => false,
+            Self::NotOpen => !status.is_open(),
+            Self::NotCompletedCleanly => !status.is_open() && status != ExecutionStatus::Completed,
+        }
+    }
+}
+
+/// What a run was asked, and by which run it was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryResult {
+    /// The run.
+    pub run_id: RunId,
+    /// The answer.
+    pub outcome: QueryOutcome,
+}
+
+/// The answer to a query.
+#[derive(Debug, Clone, PartialEq)]
+pub enum QueryOutcome {
+    /// What the run says.
+    Answered(Payload),
+    /// It was not asked, since it stands there.
+    Rejected(ExecutionStatus),
+}
+
+/// How often a query looks again for a run that closed between two looks.
+const LOOKS_MAX: usize = 32;
+
+impl Runtime {
+    /// Asks a run, after everything that was acknowledged before. Nothing of it is
+    /// recorded.
+    pub async fn query_run(
+        &self,
+        run: &RunRef,
+        query: Query,
+        reject_if: RejectIf,
+    ) -> Result<QueryResult> {
+        self.shared.admit()?;
+        let bytes_max = self.shared.config.limits.payload_bytes_max;
+        check_payload("the query's input", &query.input, bytes_max)?;
+        for _ in 0..LOOKS_MAX {
+            let open = match locate(&self.shared, run).await? {
+                Located::Open(open) => open,
+                Located::Closed(execution) => {
+                    let run_id = execution.key.run_id;
+                    if reject_if.applies_to(execution.status) {
+                        let outcome = QueryOutcome::Rejected(execution.status);
+                        return Ok(QueryResult { run_id, outcome });
+                    }
+                    let value = self.shared.store.query_result(execution.key, &query.name).await?;
+                    let value =
+                        value.ok_or_else(|| not_served(&query.name, "the run is closed"))?;
+                    return Ok(QueryResult { run_id, outcome: QueryOutcome::Answered(value) });
+                }
+            };
+            let (answer, answered) = oneshot::channel();
+            let message = Message::Query { query: query.clone(), answer };
+            if deliver(&self.shared, &open, message).await.is_err() {
+                continue;
+            }
+            let run_id = open.key.run_id;
+            match answered.await {
+                Ok(answer) => {
+                    return Ok(QueryResult { run_id, outcome: QueryOutcome::Answered(answer?) });
+                }
+                // It closed before it came to this message: look again.
+                Err(_) if self.shared.registry.by_run(run_id).is_none() => {}
+                Err(_) => return Err(no_answer()),
+            }
+        }
+        Err(not_reached())
+    }
+}

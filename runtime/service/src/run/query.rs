@@ -1,0 +1,104 @@
+//! Asking the guest. The run is the same afterwards, whatever becomes of it.
+
+use dacapo_engine::guest::Asked;
+use dacapo_engine::transition::Transition;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::execution::ExecutionStatus;
+use dacapo_model::ids::QueryName;
+use dacapo_model::limits::QUERY_TIME_MAX;
+use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
+
+use super::actor::Actor;
+use crate::committer::CommitFailure;
+use crate::error::{Result, ServiceError};
+
+impl Actor {
+    /// A published value, or else what the guest answers.
+    pub(super) async fn query(&mut self, query: Query) -> Result<Payload> {
+        if let Some(value) = self.published_value(&query.name).await? {
+            return Ok(value);
+        }
+        if self.state.status != ExecutionStatus::Running {
+            return Err(not_served(&query.name, "the run is blocked: its code can't go on"));
+        }
+        self.wake_guest().await?;
+        let name = query.name.clone();
+        let Some(guest) = &mut self.guest else {
+            return Err(ServiceError::stopping());
+        };
+        let asked = tokio::time::timeout(QUERY_TIME_MAX, guest.instance.query(query)).await;
+        match asked {
+            Ok(Asked::Answered(Ok(value))) => Ok(value),
+            Ok(Asked::Answered(Err(failure))) => {
+                let error = failed(&name, &failure.info.message);
+                Err(error.with("type", failure.info.type_name))
+            }
+            Ok(Asked::Elsewhere(waiting)) => {
+                let why = format!("its code waits for {waiting} only, where it can't be asked");
+                Err(not_served(&name, &why))
+            }
+            Ok(Asked::Ended) => Err(not_served(&name, "its code has returned")),
+            Ok(Asked::Broken(blocked)) => {
+                self.drop_guest();
+                Err(failed(&name, &blocked.message).with("type", blocked.code))
+            }
+            Err(_elapsed) => {
+                self.drop_guest();
+                let why = format!("it took more than {} s", QUERY_TIME_MAX.as_secs());
+                Err(failed(&name, &why))
+            }
+        }
+    }
+
+    /// Brings the guest where it waits. The run is at rest: it asks for nothing.
+    async fn wake_guest(&mut self) -> Result<()> {
+        self.shared.residency.mark_busy(self.run.key.run_id);
+        if self.guest.is_some() {
+            return Ok(());
+        }
+        let history = match self.history_with(&Transition::default()).await {
+            Ok(history) => history,
+            Err(CommitFailure::Fenced | CommitFailure::Conflict | CommitFailure::Unavailable) => {
+                return Err(unreadable());
+            }
+        };
+        // What it publishes at the end of its history is stored already.
+        self.launch(history).await.map(drop).map_err(|blocked| {
+            ServiceError::new(
+                ErrorCode::QueryFailed,
+                format!("the run's code can't be brought to where it waits: {}", blocked.message),
+            )
+            .with("type", blocked.code)
+        })
+    }
+
+    async fn published_value(&mut self, name: &QueryName) -> Result<Option<Payload>> {
+        match &self.published {
+            Some(published) => Ok(published.get(name).cloned()),
+            None => Ok(self.shared.store.query_result(self.run.key, name).await?),
+        }
+    }
+}
+
+/// The error for a query that nobody can answer now.
+pub(crate) fn not_served(name: &QueryName, why: &str) -> ServiceError {
+    ServiceError::new(
+        ErrorCode::QueryNotServed,
+        format!(
+            "query `{name}` can't be answered: {why}, and it has not published a value of this \
+             name. Published values are answered at every time"
+        ),
+    )
+}
+
+fn failed(name: &QueryName, why: &str) -> ServiceError {
+    ServiceError::new(ErrorCode::QueryFailed, format!("query `{name}` was not answered: {why}"))
+}
+
+pub(super) fn unreadable() -> ServiceError {
+    ServiceError::new(
+        ErrorCode::Unavailable,
+        "the history of the run can't be read now; send the request again",
+    )
+}

@@ -1,0 +1,47 @@
+//! Reading published values.
+
+use async_trait::async_trait;
+use dacapo_model::ids::{QueryName, RunKey};
+use dacapo_model::payload::Payload;
+use dacapo_store::error::Result;
+use dacapo_store::query_result::QueryResultStore;
+use dacapo_store::record::RowName;
+
+use crate::{SqliteStore, error};
+
+const TABLE: &str = "workflow_query_results";
+
+#[async_trait]
+impl QueryResultStore for SqliteStore {
+    async fn query_result(&self, key: RunKey, name: &QueryName) -> Result<Option<Payload>> {
+        let name = name.as_str();
+        let value = sqlx::query_scalar!(
+            "SELECT value FROM workflow_query_results
+             WHERE workflow_hash = ? AND run_id = ? AND query_name = ?",
+            key.hash.0,
+            key.run_id.0,
+            name
+        )
+        .fetch_optional(self.statement())
+        .await
+        .map_err(error::on(TABLE))?;
+        Ok(value.map(Payload::from))
+    }
+
+    async fn query_result_names(&self, key: RunKey) -> Result<Vec<QueryName>> {
+        let row = RowName { table: TABLE, key: &key };
+        sqlx::query_scalar!(
+            "SELECT query_name FROM workflow_query_results
+             WHERE workflow_hash = ? AND run_id = ?
+             ORDER BY query_name",
+            key.hash.0,
+            key.run_id.0
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .iter()
+        .map(|name| row.parse("query_name", name))
+        .collect()
+    }
+}
