@@ -57,7 +57,7 @@ fn hot_queries() -> Vec<Expected> {
          '{{NULL}}', ARRAY[now()], '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', '{{t}}', ARRAY[now()], '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', ARRAY[now()], '{{timer}}', '{{NULL}}', '{{NULL}}',
-         '{{7}}', ARRAY[{RUN}], '{{1}}', '{{NULL}}'"
+         '{{NULL}}', '{{7}}', ARRAY[{RUN}], '{{1}}', '{{NULL}}'"
     );
     let query = |name, sql, arguments: &str, indexes, is_sorted| Expected {
         name,
@@ -141,6 +141,20 @@ fn hot_queries() -> Vec<Expected> {
             "last_event",
             include_str!("../queries/last_event.sql"),
             "7, RUN",
+            &["history_events_pkey"],
+            true,
+        ),
+        query(
+            "last_events",
+            include_str!("../queries/last_events.sql"),
+            "'{7, 8}', ARRAY[RUN, RUN]",
+            &["history_events_pkey"],
+            true,
+        ),
+        query(
+            "find_parents",
+            include_str!("../queries/find_parents.sql"),
+            "'{7, 8}', ARRAY[RUN, RUN]",
             &["history_events_pkey"],
             true,
         ),
