@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use crate::bindings::dacapo::workflow::{activities, operations, side_effects, versions};
+use crate::bindings::dacapo::workflow::{
+    activities, children, external, operations, side_effects, versions,
+};
+use crate::child::ChildOptions;
 use crate::failure::Failure;
 use crate::options::ActivityOptions;
-use crate::run::{Delivery, Host};
+use crate::run::{Child, Delivery, Host};
 use crate::time::nanos;
 
 /// Passes everything on to the imported interface.
@@ -18,6 +21,25 @@ impl Host for ImportedHost {
 
     fn start_timer(&self, after: Duration) -> u32 {
         operations::start_timer(nanos(after))
+    }
+
+    fn start_child(&self, workflow_type: &str, input: &[u8], options: &ChildOptions) -> Child {
+        let child = children::start_child(workflow_type, input, &options.to_wit());
+        Child { started: child.started, closed: child.closed }
+    }
+
+    fn signal_external(
+        &self,
+        workflow_id: &str,
+        run_id: Option<&str>,
+        name: &str,
+        input: &[u8],
+    ) -> u32 {
+        external::signal_external(workflow_id, run_id, name, input)
+    }
+
+    fn cancel_external(&self, workflow_id: &str, run_id: Option<&str>, reason: &str) -> u32 {
+        external::cancel_external(workflow_id, run_id, reason)
     }
 
     fn cancel(&self, operation: u32) {

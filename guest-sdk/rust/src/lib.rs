@@ -53,11 +53,13 @@ mod attempt;
 #[doc(hidden)]
 pub mod bindings;
 mod cancellation;
+mod child;
 mod concurrent;
 mod condition;
 mod continue_as_new;
 mod err_group;
 mod executor;
+mod external;
 mod failure;
 mod group;
 mod host;
@@ -89,6 +91,10 @@ pub use attempt::{
     wait_cancel_requested,
 };
 pub use cancellation::{is_cancel_requested, shielded};
+pub use child::{
+    ChildCall, ChildCancellation, ChildFuture, ChildHandle, ChildResult, ChildStart, IdReusePolicy,
+    ParentClosePolicy,
+};
 pub use concurrent::{
     for_each_concurrent, map_concurrent, try_for_each_concurrent, try_map_concurrent,
 };
@@ -96,6 +102,7 @@ pub use condition::{WaitUntil, wait_until};
 pub use continue_as_new::continue_as_new;
 pub use dacapo_macros::{activity, workflow};
 pub use err_group::ErrGroup;
+pub use external::{ExternalCall, ExternalWorkflow, external};
 pub use failure::{Failure, FailureInfo, FailureKind};
 pub use group::{join_all, race_all, try_join_all};
 pub use info::{ActivityInfo, WorkflowInfo, activity_info, workflow_info};
@@ -112,6 +119,7 @@ pub use versions::{patched, version};
 /// What the macros expand to. Not for people; may change at any time.
 #[doc(hidden)]
 pub mod __private {
+    pub use serde::Serialize;
     pub use wit_bindgen;
 
     pub use crate::bindings;

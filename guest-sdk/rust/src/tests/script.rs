@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::child::ChildOptions;
 use crate::executor::{End, run_workflow};
 use crate::options::ActivityOptions;
-use crate::run::{self, Delivery, Host};
+use crate::run::{self, Child, Delivery, Host};
 use crate::{ActivityCall, Failure};
 
 /// What a workflow asked for, in order.
@@ -102,6 +103,23 @@ impl Host for Script {
 
     fn start_timer(&self, after: Duration) -> u32 {
         self.start(format!("timer {after:?}"))
+    }
+
+    fn start_child(&self, workflow_type: &str, input: &[u8], _: &ChildOptions) -> Child {
+        let started =
+            self.start(format!("child {workflow_type}({})", String::from_utf8_lossy(input)));
+        let closed = started + 1;
+        self.started.set(closed);
+        Child { started, closed }
+    }
+
+    fn signal_external(&self, workflow_id: &str, _: Option<&str>, name: &str, input: &[u8]) -> u32 {
+        let input = String::from_utf8_lossy(input);
+        self.start(format!("signal {name}({input}) to {workflow_id}"))
+    }
+
+    fn cancel_external(&self, workflow_id: &str, _: Option<&str>, reason: &str) -> u32 {
+        self.start(format!("ask {workflow_id} to cancel: {reason}"))
     }
 
     fn cancel(&self, operation: u32) {

@@ -238,3 +238,176 @@ pub(super) fn hear(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dacapo_model::command::{Command, Outcome};
+    use dacapo_model::event::{ChildOptions, ParentExecution, RootExecution};
+    use dacapo_model::execution::ExecutionStatus;
+    use dacapo_model::ids::{OperationId, TypeName};
+    use dacapo_model::limits::Limits;
+
+    use super::*;
+    use crate::decide::fixtures::*;
+    use crate::decide::start;
+
+    fn child_of(operation: u32) -> Command {
+        Command::StartChild(Box::new(StartChild {
+            started_operation_id: OperationId(operation),
+            closed_operation_id: OperationId(operation + 1),
+            workflow_type: TypeName::new("ship").expect("a valid name"),
+            input: Payload::new("17"),
+            options: ChildOptions::default(),
+        }))
+    }
+
+    /// A run that asked for a child at second 10, as its event 2.
+    fn with_child() -> RunState {
+        let mut state = begun();
+        let transition = take_turn(&mut state, 10, [child_of(1)]);
+        assert_eq!(transition.effects, [Effect::StartChild { initiated_event_id: EVENT }]);
+        state
+    }
+
+    fn has_started() -> Input {
+        Input::ChildStarted { initiated_event_id: EVENT }
+    }
+
+    fn has_closed() -> Input {
+        let outcome = ChildOutcome::Completed(Payload::new("1"));
+        Input::ChildClosed { initiated_event_id: EVENT, outcome }
+    }
+
+    #[test]
+    fn a_child_has_a_name_and_a_run_that_follow_from_its_parent() {
+        let (a, b) = (with_child(), with_child());
+        let (a, b) = (&a.children[&EVENT].initiated, &b.children[&EVENT].initiated);
+        assert_eq!(a, b);
+        assert_eq!(a.workflow_id.as_str(), format!("{RUN}/1"));
+        let mut two = begun();
+        take_turn(&mut two, 10, [child_of(1), child_of(3)]);
+        let runs: Vec<_> = two.children.values().map(|child| child.initiated.run_id).collect();
+        assert_ne!(runs[0], runs[1]);
+    }
+
+    #[test]
+    fn a_child_starts_once_and_closes_once() {
+        let mut state = with_child();
+        assert_eq!(state.open_operations(), 2);
+        assert_eq!(input(&mut state, 11, has_closed()), Err(Refusal::Stale), "not started yet");
+        input(&mut state, 11, has_started()).expect("it is to start");
+        assert_eq!(input(&mut state, 12, has_started()), Err(Refusal::Stale));
+        assert_eq!(state.open_operations(), 1);
+        let transition = input(&mut state, 13, has_closed()).expect("it has started");
+        assert_eq!(event_types(&transition), ["ChildWorkflowExecutionCompleted"]);
+        assert_eq!(input(&mut state, 14, has_closed()), Err(Refusal::Stale));
+        assert_eq!(state.open_operations(), 0);
+    }
+
+    #[test]
+    fn a_child_that_has_closed_has_started() {
+        let mut state = with_child();
+        assert_eq!(implied(&state, &has_closed()), Some(has_started()));
+        input(&mut state, 11, has_started()).expect("it is to start");
+        assert_eq!(implied(&state, &has_closed()), None);
+    }
+
+    #[test]
+    fn a_child_that_can_not_start_has_ended() {
+        let mut state = with_child();
+        let failed = || Input::ChildStartFailed { initiated_event_id: EVENT, failure: declined() };
+        let transition = input(&mut state, 11, failed()).expect("it is to start");
+        assert_eq!(event_types(&transition), ["StartChildWorkflowExecutionFailed"]);
+        assert_eq!(input(&mut state, 12, failed()), Err(Refusal::Stale));
+        assert_eq!(input(&mut state, 12, has_started()), Err(Refusal::Stale));
+        assert_eq!(state.open_operations(), 0);
+    }
+
+    #[test]
+    fn a_child_is_asked_to_cancel_once_it_has_started() {
+        let mut state = with_child();
+        let transition = take_turn(&mut state, 11, [give_up(2)]);
+        assert_eq!(event_types(&transition), ["RequestCancelExternalWorkflowExecutionInitiated"]);
+        assert_eq!(transition.effects, [], "there is nobody to ask yet");
+        let transition = input(&mut state, 12, has_started()).expect("it is to start");
+        let asked = EventId(3);
+        assert_eq!(transition.effects, [Effect::ReachExternal { initiated_event_id: asked }]);
+        let reached = || Input::ExternalReached { initiated_event_id: asked, outcome: Ok(()) };
+        input(&mut state, 13, reached()).expect("it was asked");
+        assert_eq!(input(&mut state, 14, reached()), Err(Refusal::Stale));
+        assert_eq!(take_turn(&mut state, 15, [give_up(2)]).events, [], "it was asked before");
+        assert_eq!(state.open_operations(), 1, "it is still there");
+    }
+
+    #[test]
+    fn a_run_that_closes_leaves_its_children_to_their_policies() {
+        let mut state = with_child();
+        input(&mut state, 11, has_started()).expect("it is to start");
+        let close = Command::Close(Outcome::Completed(Payload::default()));
+        let transition = take_turn(&mut state, 12, [close]);
+        let [Effect::LeaveChildren { children, externals }] = &transition.effects[..] else {
+            panic!("children are left: {transition:?}");
+        };
+        assert_eq!((children.len(), externals.len()), (1, 0));
+        assert_eq!(input(&mut state, 13, has_closed()), Err(Refusal::Closed));
+    }
+
+    #[test]
+    fn children_count_as_pending_from_the_request_to_the_end() {
+        let limits = Limits { pending_operations_max: 3, ..Limits::default() };
+        let commands = [child_of(1), give_up(2), child_of(3)];
+        let transition = take_turn_within(&mut begun(), 11, commands, &limits);
+        assert_eq!(status(&transition).status, ExecutionStatus::Blocked);
+        let mut state = begun();
+        take_turn_within(&mut state, 11, [child_of(1)], &limits);
+        input(&mut state, 12, has_started()).expect("it is to start");
+        let transition = take_turn_within(&mut state, 13, [child_of(3)], &limits);
+        assert_eq!(event_types(&transition), ["StartChildWorkflowExecutionInitiated"]);
+    }
+
+    fn child(parent_close_policy: ParentClosePolicy) -> RunState {
+        let mut started = start_attributes();
+        let workflow_id = WorkflowId::new("parent").expect("a valid id");
+        started.parent = Some(Box::new(ParentExecution {
+            workflow_id: workflow_id.clone(),
+            run_id: RUN,
+            initiated_event_id: EVENT,
+            parent_close_policy,
+            root: RootExecution { workflow_id, run_id: RUN },
+        }));
+        start(started, [], [], at(10)).0
+    }
+
+    fn hears(event: EventId, message: FromParent) -> Input {
+        Input::FromParent { parent_run_id: RUN, initiated_event_id: event, message }
+    }
+
+    #[test]
+    fn the_end_of_a_parent_does_to_its_child_what_the_policy_says() {
+        for (policy, expected) in [
+            (ParentClosePolicy::Terminate, Ok("WorkflowExecutionTerminated")),
+            (ParentClosePolicy::RequestCancel, Ok("WorkflowExecutionCancelRequested")),
+            (ParentClosePolicy::Abandon, Err(Refusal::Stale)),
+        ] {
+            let heard = input(&mut child(policy), 11, hears(EVENT, FromParent::Closed));
+            assert_eq!(heard.map(|transition| event_types(&transition)[0]), expected);
+        }
+    }
+
+    #[test]
+    fn a_run_hears_its_own_parent_only_and_of_itself_only() {
+        let cancel = || FromParent::Cancel {
+            reason: "late".to_owned(),
+            request_id: RequestId::new("r").expect("a valid id"),
+        };
+        let mut state = child(ParentClosePolicy::Terminate);
+        for message in [cancel(), FromParent::Closed] {
+            let other = input(&mut state, 11, hears(EventId(3), message.clone()));
+            assert_eq!(other, Err(Refusal::NotTheChild));
+            let orphan = input(&mut begun(), 11, hears(EVENT, message));
+            assert_eq!(orphan, Err(Refusal::NotTheChild));
+        }
+        input(&mut state, 12, hears(EVENT, cancel())).expect("it is its parent");
+        assert_eq!(input(&mut state, 13, hears(EVENT, cancel())), Err(Refusal::Stale));
+    }
+}

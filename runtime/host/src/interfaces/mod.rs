@@ -2,7 +2,9 @@
 
 mod activities;
 mod activity_context;
+mod children;
 mod convert;
+mod external;
 mod operations;
 mod queries;
 mod run_context;
@@ -27,6 +29,8 @@ pub(crate) fn define_for_workflow(
         "activities" => activities::define(instance, function),
         "queries" => queries::define(instance, function),
         "updates" => updates::define(instance, function),
+        "children" => children::define(instance, function),
+        "external" => external::define(instance, function),
         "run-context" => run_context::define(instance, function),
         "side-effects" => side_effects::define(instance, function),
         "versions" => versions::define(instance, function),

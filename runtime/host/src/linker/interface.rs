@@ -30,6 +30,8 @@ impl<'a> Interface<'a> {
                 | "side-effects"
                 | "queries"
                 | "updates"
+                | "children"
+                | "external"
         );
         is_known.then_some(Self::Ours(interface))
     }

@@ -5,6 +5,7 @@
 mod activities;
 mod cache;
 mod calls;
+mod children;
 mod guests;
 mod heartbeats;
 mod history;

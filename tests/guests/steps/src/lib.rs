@@ -3,6 +3,7 @@
 
 mod activities;
 mod cancellation;
+mod children;
 mod effects;
 mod heartbeats;
 mod kit;
@@ -28,6 +29,8 @@ dacapo::module! {
         cancellable, ignores_cancellation,
         effects::effects,
         kit::concurrency_kit,
+        children::family, children::linger, children::nudge, children::square,
+        children::sum_of_squares, children::tell,
         await_signals, relay_signals, receive_signal,
     ],
     activities: [
