@@ -13,7 +13,6 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod exit;
-pub mod guest_build;
 mod http_server;
 mod logging;
 pub mod output;
@@ -25,6 +24,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+pub use dacapo_guest_build as guest_build;
 
 use crate::args::Cli;
 use crate::exit::Exit;

@@ -3,11 +3,16 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dacapo_model::time::Timestamp;
+use futures::future::BoxFuture;
 
-/// Tells the time.
+/// Tells the time, and waits for it: timers, backoffs and the timeouts of attempts
+/// go by it. Heartbeats and graces go by the machine.
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// Returns when it is `time`, and at once if it was already.
+    fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()>;
 }
 
 /// The machine's clock.
@@ -23,6 +28,10 @@ impl Clock for SystemClock {
         let now = SystemTime::now();
         let micros = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
         Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+
+    fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(time.since(self.now())))
     }
 }
 

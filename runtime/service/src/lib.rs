@@ -33,5 +33,6 @@ mod run;
 mod runtime;
 mod timers;
 mod update_watch;
+mod workload;
 
 pub use self::runtime::Runtime;

@@ -12,8 +12,9 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use crate::operations::Closing;
-use crate::run::Message;
+use crate::run::{Envelope, Message};
 use crate::update_watch::UpdateWatch;
+use crate::workload::Workload;
 
 /// Messages that wait for one run. Enough for a burst; senders wait beyond it.
 const MAILBOX: usize = 256;
@@ -31,6 +32,7 @@ pub(crate) struct OpenRun {
     /// Whether the store may have updates that its guest has not decided about.
     /// Those of a run without are not looked for.
     admitted: AtomicBool,
+    workload: Workload,
 }
 
 /// How far a run has come, for those who watch it. A hint: the store has the
@@ -49,7 +51,7 @@ enum Mailbox {
     /// Nobody reads it: wake an actor first.
     Asleep,
     /// An actor reads it.
-    Awake(mpsc::Sender<Message>),
+    Awake(mpsc::Sender<Envelope>),
     /// The run has closed.
     Closed,
 }
@@ -59,9 +61,9 @@ pub(crate) enum Posted {
     /// An actor will read it.
     Sent,
     /// It is in the mailbox; the caller must wake an actor to read it.
-    Wake(mpsc::Receiver<Message>),
+    Wake(mpsc::Receiver<Envelope>),
     /// The mailbox is full; the sender tells when there is room again.
-    Full(Message, mpsc::Sender<Message>),
+    Full(Message, mpsc::Sender<Envelope>),
     /// The run has closed.
     Closed(Message),
 }
@@ -72,6 +74,7 @@ impl OpenRun {
         namespace: NamespaceName,
         workflow_id: WorkflowId,
         mailbox: Mailbox,
+        workload: Workload,
     ) -> Self {
         Self {
             key,
@@ -81,6 +84,7 @@ impl OpenRun {
             progress: watch::Sender::new(Progress::default()),
             updates: UpdateWatch::default(),
             admitted: AtomicBool::new(false),
+            workload,
         }
     }
 
@@ -94,6 +98,11 @@ impl OpenRun {
         self.admitted.store(admitted, Ordering::SeqCst);
     }
 
+    /// A message counts as work in hand until a run has dealt with it.
+    fn envelope(&self, message: Message) -> Envelope {
+        Envelope { message, work: self.workload.begin() }
+    }
+
     /// Puts a message into the mailbox. Under the lock, so that no message can
     /// fall between an actor's last look and its sleep.
     pub(crate) fn post(&self, message: Message) -> Posted {
@@ -101,15 +110,17 @@ impl OpenRun {
         let message = match &*mailbox {
             Mailbox::Closed => return Posted::Closed(message),
             Mailbox::Asleep => message,
-            Mailbox::Awake(sender) => match sender.try_send(message) {
+            Mailbox::Awake(sender) => match sender.try_send(self.envelope(message)) {
                 Ok(()) => return Posted::Sent,
-                Err(TrySendError::Full(message)) => return Posted::Full(message, sender.clone()),
+                Err(TrySendError::Full(envelope)) => {
+                    return Posted::Full(envelope.message, sender.clone());
+                }
                 // An actor that died left its end closed: a new one takes over.
-                Err(TrySendError::Closed(message)) => message,
+                Err(TrySendError::Closed(envelope)) => envelope.message,
             },
         };
         let (sender, receiver) = mpsc::channel(MAILBOX);
-        let sent = sender.try_send(message);
+        let sent = sender.try_send(self.envelope(message));
         debug_assert!(sent.is_ok(), "a new mailbox has room");
         *mailbox = Mailbox::Awake(sender);
         Posted::Wake(receiver)
@@ -120,13 +131,13 @@ impl OpenRun {
     pub(crate) fn post_reserved(
         &self,
         message: Message,
-        sender: &mpsc::Sender<Message>,
-        room: mpsc::Permit<'_, Message>,
+        sender: &mpsc::Sender<Envelope>,
+        room: mpsc::Permit<'_, Envelope>,
     ) -> Option<Message> {
         let mailbox = self.mailbox.lock();
         match &*mailbox {
             Mailbox::Awake(current) if current.same_channel(sender) && !sender.is_closed() => {
-                room.send(message);
+                room.send(self.envelope(message));
                 None
             }
             Mailbox::Awake(_) | Mailbox::Asleep | Mailbox::Closed => Some(message),
@@ -135,7 +146,7 @@ impl OpenRun {
 
     /// Makes a mailbox for an actor that starts without a message. None if there
     /// is one already.
-    pub(crate) fn wake(&self) -> Option<mpsc::Receiver<Message>> {
+    pub(crate) fn wake(&self) -> Option<mpsc::Receiver<Envelope>> {
         let mut mailbox = self.mailbox.lock();
         if !matches!(*mailbox, Mailbox::Asleep) {
             return None;
@@ -146,7 +157,7 @@ impl OpenRun {
     }
 
     /// Puts the actor to sleep, unless a message has come meanwhile.
-    pub(crate) fn fall_asleep(&self, receiver: &mpsc::Receiver<Message>) -> bool {
+    pub(crate) fn fall_asleep(&self, receiver: &mpsc::Receiver<Envelope>) -> bool {
         let mut mailbox = self.mailbox.lock();
         let idle = receiver.is_empty();
         if idle {
@@ -182,9 +193,9 @@ impl OpenRun {
 }
 
 /// The open runs by workflow id and by run id.
-#[derive(Default)]
 pub(crate) struct Registry {
     inner: Mutex<Inner>,
+    workload: Workload,
 }
 
 #[derive(Default)]
@@ -197,12 +208,17 @@ struct Inner {
 pub(crate) enum Claim {
     /// It was free, and is this run's now. The caller must start the run or
     /// release it.
-    Free(Arc<OpenRun>, mpsc::Receiver<Message>),
+    Free(Arc<OpenRun>, mpsc::Receiver<Envelope>),
     /// This run has it.
     Taken(Arc<OpenRun>),
 }
 
 impl Registry {
+    /// Of no runs yet.
+    pub(crate) fn new(workload: Workload) -> Self {
+        Self { inner: Mutex::default(), workload }
+    }
+
     /// Claims a workflow id for a new run.
     pub(crate) fn claim(
         &self,
@@ -220,6 +236,7 @@ impl Registry {
                     namespace.clone(),
                     workflow_id.clone(),
                     Mailbox::Awake(sender),
+                    self.workload.clone(),
                 ));
                 free.insert(run.clone());
                 inner.by_run.insert(key.run_id, run.clone());
@@ -237,7 +254,13 @@ impl Registry {
         workflow_id: WorkflowId,
     ) -> Arc<OpenRun> {
         let workflow = (namespace.clone(), workflow_id.clone());
-        let run = Arc::new(OpenRun::new(key, namespace, workflow_id, Mailbox::Asleep));
+        let run = Arc::new(OpenRun::new(
+            key,
+            namespace,
+            workflow_id,
+            Mailbox::Asleep,
+            self.workload.clone(),
+        ));
         let mut inner = self.inner.lock();
         if let Some(before) = inner.by_workflow.insert(workflow, run.clone()) {
             inner.by_run.remove(&before.key.run_id);

@@ -21,6 +21,7 @@ use crate::registry::Registry;
 use crate::relations::UnderWay;
 use crate::residency::Residency;
 use crate::timers::{self, Timers};
+use crate::workload::Workload;
 use crate::{ownership, recovery};
 
 /// Requests that replay many runs, at a time. They take processors from runs.
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) activity_slots: Semaphore,
     /// Requests that replay many runs, at a time.
     pub(crate) replays: Semaphore,
+    pub(crate) workload: Workload,
     /// All actors.
     pub(crate) actors: TaskTracker,
     /// All attempts of activities.
@@ -90,9 +92,10 @@ impl Runtime {
         let attempts_max = config.activities_max.min(host.activities_max());
         let catalog = Catalog::load(&*store).await?;
         let fenced = CancellationToken::new();
+        let workload = Workload::default();
         let shared = Arc::new(Shared {
             catalog,
-            registry: Registry::default(),
+            registry: Registry::new(workload.clone()),
             committer: Committer::start(store.clone(), ownership.clone(), fenced.clone()),
             loader: Loader::start(store.clone()),
             ownership,
@@ -100,6 +103,7 @@ impl Runtime {
             residency: Residency::new(host.instances_max()),
             activity_slots: Semaphore::new(attempts_max.clamp(1, Semaphore::MAX_PERMITS)),
             replays: Semaphore::new(REPLAYS_MAX),
+            workload,
             actors: TaskTracker::new(),
             attempts: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -129,6 +133,18 @@ impl Runtime {
         self.shared.recovered.is_cancelled()
             && !self.shared.stopping.is_cancelled()
             && !self.shared.fenced.is_cancelled()
+    }
+
+    /// How many things this node has in hand: messages, runs that are going on,
+    /// attempts of activities. With none, nothing happens before a timer is due or
+    /// somebody asks for something.
+    pub fn in_hand(&self) -> usize {
+        self.shared.workload.in_hand()
+    }
+
+    /// Returns once this node has at most `max` things in hand.
+    pub async fn in_hand_at_most(&self, max: usize) {
+        self.shared.workload.at_most(max).await;
     }
 
     /// Asks the store whether it answers.

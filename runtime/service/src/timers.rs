@@ -80,6 +80,7 @@ impl Timers {
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut rescan_at = Timestamp::default();
     loop {
+        let work = shared.workload.begin();
         let now = shared.clock.now();
         if now >= rescan_at {
             rescan_at = match scan(&shared, now).await {
@@ -94,11 +95,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             wake(&shared, key, event_id);
         }
         let next = shared.timers.next().map_or(rescan_at, |next| next.min(rescan_at));
-        let pause = next.since(shared.clock.now());
+        drop(work);
         tokio::select! {
             () = shared.stopping.cancelled() => return,
             () = shared.timers.changed.notified() => {}
-            () = tokio::time::sleep(pause) => {}
+            () = shared.clock.sleep_until(next) => {}
         }
     }
 }

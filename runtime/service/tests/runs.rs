@@ -14,6 +14,7 @@ use dacapo_service::Runtime;
 use dacapo_service::clock::{Clock, SystemClock};
 use dacapo_service::config::ServiceConfig;
 use dacapo_store::faulty::{Fault, Operation};
+use futures::future::BoxFuture;
 use support::guests::ScriptedHost;
 use support::*;
 
@@ -158,6 +159,10 @@ struct LaterClock;
 impl Clock for LaterClock {
     fn now(&self) -> Timestamp {
         SystemClock.now().after(Duration::from_secs(3_600))
+    }
+
+    fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(time.since(self.now())))
     }
 }
 

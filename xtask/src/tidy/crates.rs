@@ -67,8 +67,22 @@ const RULES: &[Rule] = &[
             "dacapo-host",
             "dacapo-service",
             "dacapo-api",
+            "dacapo-guest-build",
         ],
         never: &["sqlx"],
+    },
+    Rule { name: "dacapo-guest-build", may_know: &[], never: &["axum", "sqlx", "wasmtime"] },
+    Rule {
+        name: "dacapo-testing",
+        may_know: &[
+            "dacapo-model",
+            "dacapo-engine",
+            "dacapo-store",
+            "dacapo-host",
+            "dacapo-service",
+            "dacapo-guest-build",
+        ],
+        never: &["axum", "sqlx", "wasmtime"],
     },
 ];
 

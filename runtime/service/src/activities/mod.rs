@@ -27,6 +27,7 @@ use crate::clock::instant;
 use crate::registry::OpenRun;
 use crate::run::{Message, deliver};
 use crate::runtime::Shared;
+use crate::workload::Work;
 
 /// An attempt under way.
 pub(crate) struct Running {
@@ -52,6 +53,7 @@ pub(crate) fn spawn(
         scheduled_event_id,
         activity: activity.clone(),
         link: link.clone(),
+        _work: shared.workload.begin(),
     };
     Running { handle: shared.attempts.spawn(attempt.run()).abort_handle(), link }
 }
@@ -99,9 +101,12 @@ fn spawn_report(
     input: Input,
 ) -> Running {
     let link = Link::new(shared.clone(), run.clone(), scheduled_event_id, activity);
-    let tracker = shared.attempts.clone();
+    let (tracker, work) = (shared.attempts.clone(), shared.workload.begin());
     let (shared, run) = (shared.clone(), run.clone());
-    let report = async move { report(&shared, &run, input).await };
+    let report = async move {
+        report(&shared, &run, input).await;
+        drop(work);
+    };
     Running { handle: tracker.spawn(report).abort_handle(), link: Arc::new(link) }
 }
 
@@ -120,6 +125,8 @@ struct Attempt {
     scheduled_event_id: EventId,
     activity: PendingActivity,
     link: Arc<Link>,
+    /// Held until the run has the outcome in its mailbox.
+    _work: Work,
 }
 
 impl Attempt {
@@ -194,7 +201,7 @@ impl Attempt {
             return Some(self.timed_out(timeout_type));
         }
         self.link.begin(now);
-        let deadline = instant().checked_add(timeout);
+        let mut elapsed = self.shared.clock.sleep_until(now.after(timeout));
         let heartbeat_timeout = self.activity.options.heartbeat_timeout;
         let running = self.shared.host.run_activity(self.task(now, timeout), self.link.clone());
         // A defect of the host must not lose the activity.
@@ -215,7 +222,7 @@ impl Attempt {
             tokio::select! {
                 biased;
                 ended = &mut running => return self.ended(ended).await,
-                () = sleep_until(deadline) => {
+                () = &mut elapsed => {
                     self.save_rest().await;
                     return Some(self.timed_out(timeout_type));
                 }

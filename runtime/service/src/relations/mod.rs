@@ -127,8 +127,11 @@ impl Backoff {
 
 /// Does something until it is done or the node stops.
 fn spawn(shared: &Arc<Shared>, work: impl Future<Output = ()> + Send + 'static) {
-    let halted = shared.halted.clone();
-    shared.actors.spawn(async move { halted.run_until_cancelled(work).await });
+    let (halted, in_hand) = (shared.halted.clone(), shared.workload.begin());
+    shared.actors.spawn(async move {
+        halted.run_until_cancelled(work).await;
+        drop(in_hand);
+    });
 }
 
 /// What became of something that a run was to record.

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::heartbeats::Heard;
-use super::message::{InputAnswer, JoinAnswer, Message, MoveAnswer};
+use super::message::{Envelope, InputAnswer, JoinAnswer, Message, MoveAnswer};
 use super::{Origin, load};
 use crate::activities::Running;
 use crate::committer::CommitFailure;
@@ -28,6 +28,7 @@ use crate::operations::{
 };
 use crate::registry::OpenRun;
 use crate::runtime::Shared;
+use crate::workload::Work;
 
 /// Messages decided together, in one commit. More would make the first of them
 /// wait for the guest to answer all the others.
@@ -54,7 +55,7 @@ pub(super) struct Resident {
 pub(super) struct Actor {
     pub(super) shared: Arc<Shared>,
     pub(super) run: Arc<OpenRun>,
-    mailbox: mpsc::Receiver<Message>,
+    mailbox: mpsc::Receiver<Envelope>,
     pub(super) context: Arc<RunContext>,
     pub(super) execution: Execution,
     pub(super) state: RunState,
@@ -71,14 +72,17 @@ pub(super) struct Actor {
     pub(super) closing: Option<Closing>,
     /// What the guest has published, if all of it is known here.
     pub(super) published: Option<BTreeMap<QueryName, Payload>>,
+    /// While it is not waiting for messages.
+    work: Option<Work>,
 }
 
 /// Runs an actor from its start to its end.
 pub(super) async fn run(
     shared: Arc<Shared>,
     run: Arc<OpenRun>,
-    mailbox: mpsc::Receiver<Message>,
+    mailbox: mpsc::Receiver<Envelope>,
     origin: Origin,
+    work: Work,
 ) {
     let (mut actor, ready) = match origin {
         Origin::New { new, waiter } => {
@@ -102,6 +106,7 @@ pub(super) async fn run(
         },
         Origin::Loaded(loaded) => Actor::from_loaded(shared, run, mailbox, *loaded),
     };
+    actor.work = Some(work);
     let stop = match ready {
         Ok(()) => actor.serve().await,
         Err(stop) => stop,
@@ -113,7 +118,7 @@ impl Actor {
     fn new(
         shared: Arc<Shared>,
         run: Arc<OpenRun>,
-        mailbox: mpsc::Receiver<Message>,
+        mailbox: mpsc::Receiver<Envelope>,
         execution: Execution,
         state: RunState,
     ) -> Self {
@@ -132,13 +137,14 @@ impl Actor {
             needs_activation: false,
             closing: None,
             published: None,
+            work: None,
         }
     }
 
     fn from_loaded(
         shared: Arc<Shared>,
         run: Arc<OpenRun>,
-        mailbox: mpsc::Receiver<Message>,
+        mailbox: mpsc::Receiver<Envelope>,
         loaded: load::Loaded,
     ) -> (Self, Result<(), Stop>) {
         let (execution, state) = (loaded.execution.clone(), loaded.state.clone());
@@ -179,12 +185,15 @@ impl Actor {
             let heartbeats_due = self.heartbeats_due();
             let patience =
                 if holds_something { self.shared.config.idle_timeout } else { Duration::ZERO };
+            // What has followed from the last messages is counted by now.
+            self.work = None;
             let first = tokio::select! {
                 // Messages first: the result of an attempt that a stopping node
                 // has waited for must not be lost in the mailbox.
                 biased;
                 first = tokio::time::timeout(patience, self.mailbox.recv()) => first,
                 () = sleep_until(heartbeats_due) => {
+                    self.work = Some(self.shared.workload.begin());
                     self.save_heartbeats().await?;
                     continue;
                 }
@@ -192,11 +201,12 @@ impl Actor {
             };
             match first {
                 Ok(Some(first)) => {
-                    let mut batch = vec![first];
+                    self.work = Some(first.work);
+                    let mut batch = vec![first.message];
                     while batch.len() < BATCH_MAX
-                        && let Ok(message) = self.mailbox.try_recv()
+                        && let Ok(next) = self.mailbox.try_recv()
                     {
-                        batch.push(message);
+                        batch.push(next.message);
                     }
                     return Ok(batch);
                 }
@@ -469,8 +479,8 @@ impl Actor {
             self.shared.registry.remove(&self.run);
             self.run.close();
             self.run.publish_closing(closing);
-            while let Ok(message) = self.mailbox.try_recv() {
-                refuse_closed(message);
+            while let Ok(envelope) = self.mailbox.try_recv() {
+                refuse_closed(envelope.message);
             }
         }
     }

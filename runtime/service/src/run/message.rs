@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::NewRun;
 use crate::error::ServiceError;
 use crate::operations::{RunDescription, WaitingDescription};
+use crate::workload::Work;
 
 /// The answer to an input: it was committed, or it has no effect, or it can't be
 /// told (then the caller may ask again).
@@ -20,6 +21,12 @@ pub(crate) type InputAnswer = Result<Result<(), Refusal>, ServiceError>;
 
 /// The answer to a heartbeat from outside.
 pub(crate) type HeartbeatAnswer = Result<Result<AttemptSignals, Refusal>, ServiceError>;
+
+/// A message on its way to an actor, which is work in hand.
+pub(crate) struct Envelope {
+    pub(crate) message: Message,
+    pub(crate) work: Work,
+}
 
 /// A message to an actor.
 pub(crate) enum Message {

@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 pub(crate) use self::actor::context_of;
 pub(crate) use self::begin::{BeginAnswer, BeginWaiter, NewRun};
 pub(crate) use self::load::{Loaded, assemble};
-pub(crate) use self::message::{JoinAnswer, Message, MoveAnswer};
+pub(crate) use self::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 pub(crate) use self::query::not_served;
 use crate::registry::{OpenRun, Posted};
 use crate::runtime::Shared;
@@ -49,12 +49,12 @@ pub(crate) enum Origin {
 pub(crate) fn spawn(
     shared: &Arc<Shared>,
     run: Arc<OpenRun>,
-    mailbox: mpsc::Receiver<Message>,
+    mailbox: mpsc::Receiver<Envelope>,
     origin: Origin,
 ) {
     // Boxed: an actor may start another, and the type must not contain itself.
     let actor: Pin<Box<dyn Future<Output = ()> + Send>> =
-        Box::pin(actor::run(shared.clone(), run, mailbox, origin));
+        Box::pin(actor::run(shared.clone(), run, mailbox, origin, shared.workload.begin()));
     shared.actors.spawn(actor);
 }
 

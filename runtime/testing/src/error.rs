@@ -1,0 +1,88 @@
+//! What a test is told when something is not as it expects.
+
+use std::fmt;
+
+use dacapo_guest_build::BuildError;
+use dacapo_model::execution::Blocked;
+use dacapo_model::failure::Failure;
+use dacapo_service::error::ServiceError;
+
+/// Why a test can't go on. Shown as a sentence, also by `unwrap` and `?`.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum TestError {
+    /// The guest could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The server could not be set up.
+    #[error("{0}")]
+    Setup(String),
+    /// The server refused what was asked for.
+    #[error("{0}")]
+    Refused(#[from] ServiceError),
+    /// A value can't be written as JSON, or a result is not what was expected.
+    #[error("{0}")]
+    Value(String),
+    /// The workflow failed.
+    #[error("the workflow failed: {}", Chain(.0))]
+    Failed(Box<Failure>),
+    /// The workflow ended otherwise than by returning: cancelled, terminated.
+    #[error("the workflow ended as {0}")]
+    Ended(&'static str),
+    /// The code of the run can't go on.
+    #[error("the run is blocked, {}: {}{}", .0.code, .0.message, Backtrace(.0))]
+    Blocked(Box<Blocked>),
+    /// The run waits, and nothing will come.
+    #[error("{0}")]
+    Stuck(String),
+    /// The code does not fit the history.
+    #[error("the code does not fit the history: {}{}", .0.message, Backtrace(.0))]
+    Replay(Box<Blocked>),
+}
+
+impl TestError {
+    /// The failure of the workflow, if that is what it is.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// True if the workflow failed, and its failure or one of the causes has this
+    /// type.
+    pub fn is_failure(&self, type_name: &str) -> bool {
+        self.failure().is_some_and(|failure| {
+            std::iter::once(&failure.info)
+                .chain(&failure.causes)
+                .any(|info| info.type_name == type_name)
+        })
+    }
+}
+
+/// `unwrap` and a test that returns an error show this.
+impl fmt::Debug for TestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+struct Chain<'a>(&'a Failure);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.info.type_name, self.0.info.message)?;
+        self.0
+            .causes
+            .iter()
+            .try_for_each(|cause| write!(f, "; caused by {}: {}", cause.type_name, cause.message))
+    }
+}
+
+struct Backtrace<'a>(&'a Blocked);
+
+impl fmt::Display for Backtrace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.backtrace.iter().try_for_each(|backtrace| write!(f, "\n{backtrace}"))
+    }
+}
