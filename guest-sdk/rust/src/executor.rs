@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::failure::Failure;
-use crate::run::with_run;
+use crate::run::{Delivery, with_run};
 use crate::tasks::{self, ROOT};
 use crate::woken::WokenList;
+use crate::{queries, updates};
 
 /// How the future of a workflow ended.
 pub(crate) enum End<T> {
@@ -29,8 +30,11 @@ pub(crate) fn run_workflow<F: Future>(future: F) -> End<F::Output> {
             break end;
         }
         let host = with_run(|run| run.host());
-        let delivery = host.next();
-        with_run(|run| run.deliver(delivery));
+        match host.next() {
+            Delivery::Query { id, name, input } => queries::answer(&id, &name, &input),
+            Delivery::Update { id, name, input } => updates::decide(id, &name, &input),
+            delivery => with_run(|run| run.deliver(delivery)),
+        }
     };
     if matches!(end, End::Continued(_)) {
         with_run(|run| run.return_signals());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bindings::dacapo::workflow::{
-    activities, children, external, operations, side_effects, versions,
+    activities, children, external, operations, queries, side_effects, updates, versions,
 };
 use crate::child::ChildOptions;
 use crate::failure::Failure;
@@ -64,9 +64,33 @@ impl Host for ImportedHost {
             operations::Delivery::Signal(signal) => {
                 Delivery::Signal { name: signal.name, input: signal.input }
             }
-            // Nothing in this SDK receives them yet, so there is nobody to tell.
-            operations::Delivery::Query(_) | operations::Delivery::Update(_) => Delivery::Other,
+            operations::Delivery::Query(query) => {
+                Delivery::Query { id: query.id, name: query.name, input: query.input }
+            }
+            operations::Delivery::Update(update) => {
+                Delivery::Update { id: update.id, name: update.name, input: update.input }
+            }
         }
+    }
+
+    fn respond_query(&self, id: &str, answer: Result<Vec<u8>, Failure>) {
+        queries::respond_query(id, answer.map_err(Failure::into_wit).as_deref());
+    }
+
+    fn publish(&self, name: &str, value: &[u8]) {
+        queries::publish(name, value);
+    }
+
+    fn accept_update(&self, id: &str) {
+        updates::accept_update(id);
+    }
+
+    fn reject_update(&self, id: &str, failure: Failure) {
+        updates::reject_update(id, &failure.into_wit());
+    }
+
+    fn complete_update(&self, id: &str, outcome: Result<Vec<u8>, Failure>) {
+        updates::complete_update(id, outcome.map_err(Failure::into_wit).as_deref());
     }
 
     fn version(&self, change_id: &str, min: u32, max: u32) -> u32 {

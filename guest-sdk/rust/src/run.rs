@@ -15,8 +15,10 @@ use crate::child::ChildOptions;
 use crate::condition::Conditions;
 use crate::failure::Failure;
 use crate::options::ActivityOptions;
+use crate::queries::Queries;
 use crate::signals::Inboxes;
 use crate::tasks::Tasks;
+use crate::updates::AllUpdates;
 
 /// The runtime as a workflow sees it. Real runs talk to the imported
 /// interface; the tests of this crate talk to a script.
@@ -35,6 +37,11 @@ pub(crate) trait Host {
     fn cancel(&self, operation: u32);
     fn request_cancel(&self, operation: u32, grace: Option<Duration>);
     fn return_signal(&self, nth: u32);
+    fn respond_query(&self, id: &str, answer: Result<Vec<u8>, Failure>);
+    fn publish(&self, name: &str, value: &[u8]);
+    fn accept_update(&self, id: &str);
+    fn reject_update(&self, id: &str, failure: Failure);
+    fn complete_update(&self, id: &str, outcome: Result<Vec<u8>, Failure>);
     fn next(&self) -> Delivery;
     fn version(&self, change_id: &str, min: u32, max: u32) -> u32;
     fn recorded_value(&self, name: &str) -> Option<Vec<u8>>;
@@ -52,9 +59,19 @@ pub(crate) enum Delivery {
         name: String,
         input: Vec<u8>,
     },
+    /// To be answered before anything else.
+    Query {
+        id: String,
+        name: String,
+        input: Vec<u8>,
+    },
+    /// To be decided about before anything else.
+    Update {
+        id: String,
+        name: String,
+        input: Vec<u8>,
+    },
     CancelRequested(String),
-    /// A message that this SDK has no receiver for.
-    Other,
 }
 
 /// Something durable to start.
@@ -106,6 +123,8 @@ pub(crate) struct Run {
     signals: Inboxes,
     tasks: Tasks,
     conditions: Conditions,
+    queries: Queries,
+    updates: AllUpdates,
     cancel_requested: Option<String>,
     shields: u32,
     continuation: Option<Vec<u8>>,
@@ -123,6 +142,8 @@ pub(crate) fn install(host: Rc<dyn Host>) {
         signals: Inboxes::default(),
         tasks: Tasks::default(),
         conditions: Conditions::default(),
+        queries: Queries::default(),
+        updates: AllUpdates::default(),
         cancel_requested: None,
         shields: 0,
         continuation: None,
@@ -363,7 +384,8 @@ impl Run {
                     }
                 }
             }
-            Delivery::Other => {}
+            // The executor sees to them: their handlers reach for the run.
+            Delivery::Query { .. } | Delivery::Update { .. } => {}
         }
     }
 
@@ -373,6 +395,14 @@ impl Run {
 
     pub(crate) fn conditions(&mut self) -> &mut Conditions {
         &mut self.conditions
+    }
+
+    pub(crate) fn queries(&mut self) -> &mut Queries {
+        &mut self.queries
+    }
+
+    pub(crate) fn updates(&mut self) -> &mut AllUpdates {
+        &mut self.updates
     }
 
     pub(crate) fn is_shielded(&self) -> bool {

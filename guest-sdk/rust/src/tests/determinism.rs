@@ -271,6 +271,16 @@ impl Host for Chance {
 
     fn return_signal(&self, _: u32) {}
 
+    fn respond_query(&self, _: &str, _: Result<Vec<u8>, Failure>) {}
+
+    fn publish(&self, _: &str, _: &[u8]) {}
+
+    fn accept_update(&self, _: &str) {}
+
+    fn reject_update(&self, _: &str, _: Failure) {}
+
+    fn complete_update(&self, _: &str, _: Result<Vec<u8>, Failure>) {}
+
     fn version(&self, _: &str, _: u32, max: u32) -> u32 {
         max
     }

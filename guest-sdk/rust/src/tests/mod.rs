@@ -6,6 +6,7 @@ mod children;
 mod concurrency;
 mod determinism;
 mod helpers;
+mod messages;
 mod recording;
 mod script;
 mod signals;

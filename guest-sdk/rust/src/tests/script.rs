@@ -79,6 +79,25 @@ pub(super) fn cancel_request() -> Delivery {
     Delivery::CancelRequested("changed my mind".to_owned())
 }
 
+/// A query with this argument as JSON; its name is its id.
+pub(super) fn asks(name: &str, json: &str) -> Delivery {
+    let input = json.as_bytes().to_vec();
+    Delivery::Query { id: name.to_owned(), name: name.to_owned(), input }
+}
+
+/// An update with this argument as JSON.
+pub(super) fn update(id: &str, name: &str, json: &str) -> Delivery {
+    let input = json.as_bytes().to_vec();
+    Delivery::Update { id: id.to_owned(), name: name.to_owned(), input }
+}
+
+fn told(outcome: Result<Vec<u8>, Failure>) -> String {
+    match outcome {
+        Ok(value) => String::from_utf8_lossy(&value).into_owned(),
+        Err(failure) => format!("{}: {}", failure.info.type_name, failure.info.message),
+    }
+}
+
 struct Script {
     deliveries: RefCell<VecDeque<Delivery>>,
     started: Cell<u32>,
@@ -137,6 +156,26 @@ impl Host for Script {
     fn next(&self) -> Delivery {
         self.log.borrow_mut().push("next".to_owned());
         self.deliveries.borrow_mut().pop_front().expect("the script has another delivery")
+    }
+
+    fn respond_query(&self, id: &str, answer: Result<Vec<u8>, Failure>) {
+        self.log.borrow_mut().push(format!("answer {id}: {}", told(answer)));
+    }
+
+    fn publish(&self, name: &str, value: &[u8]) {
+        self.log.borrow_mut().push(format!("publish {name}={}", String::from_utf8_lossy(value)));
+    }
+
+    fn accept_update(&self, id: &str) {
+        self.log.borrow_mut().push(format!("accept {id}"));
+    }
+
+    fn reject_update(&self, id: &str, failure: Failure) {
+        self.log.borrow_mut().push(format!("reject {id}: {}", failure.info.message));
+    }
+
+    fn complete_update(&self, id: &str, outcome: Result<Vec<u8>, Failure>) {
+        self.log.borrow_mut().push(format!("complete {id}: {}", told(outcome)));
     }
 
     fn version(&self, change_id: &str, min: u32, max: u32) -> u32 {

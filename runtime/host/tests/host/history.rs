@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use dacapo_engine::compat::ENGINE_VERSION;
 use dacapo_engine::decide::{self, Input};
-use dacapo_engine::guest::{GuestHost, GuestInstance, RunContext};
+use dacapo_engine::guest::{Asked, GuestHost, GuestInstance, Offered, RunContext};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::{Effect, Transition};
 use dacapo_model::event::{EventAttributes, HistoryEvent, WorkflowExecutionStarted};
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::EventId;
+use dacapo_model::ids::{EventId, QueryName, UpdateId, UpdateName};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
 use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
+use dacapo_model::update::Update;
 
 use crate::support::{json, type_name};
 
@@ -90,6 +92,32 @@ impl Run {
         let transition = decide::decide(&mut self.state, input, self.now, &Limits::default())
             .expect("the input has an effect");
         self.play(transition).await
+    }
+
+    /// Asks the live instance.
+    pub(crate) async fn query(&mut self, name: &str, input: &str) -> Asked {
+        let name = QueryName::new(name).expect("a valid name");
+        self.instance.query(Query { name, input: json(input) }).await
+    }
+
+    /// Offers the live instance an update, and records what it does about it.
+    pub(crate) async fn offer(&mut self, id: &str, name: &str, input: &str) -> Offered {
+        let update = Update {
+            id: UpdateId::new(id).expect("a valid id"),
+            name: UpdateName::new(name).expect("a valid name"),
+            input: json(input),
+        };
+        let at = self.now.max(self.state.last_event_at);
+        let offered = self.instance.offer_update(update, at).await;
+        if let Offered::Accepted(commands) = &offered {
+            let commands = commands.clone();
+            let turn = Input::GuestTurn { run_id: self.context.run_id, commands };
+            let turn = decide::decide(&mut self.state, turn, self.now, &Limits::default());
+            let turn = turn.expect("the run is open");
+            self.history.extend(turn.events);
+            self.effects = turn.effects;
+        }
+        offered
     }
 
     async fn play(&mut self, transition: Transition) -> Result<(), Blocked> {

@@ -12,6 +12,7 @@ mod history;
 mod kit;
 mod limits;
 mod log;
+mod messages;
 mod replay;
 mod requests;
 mod scheduling;

@@ -7,6 +7,7 @@ mod children;
 mod effects;
 mod heartbeats;
 mod kit;
+mod messages;
 mod signals;
 mod timing;
 mod workflows;
@@ -32,6 +33,7 @@ dacapo::module! {
         children::family, children::linger, children::nudge, children::square,
         children::sum_of_squares, children::tell,
         await_signals, relay_signals, receive_signal,
+        messages::cart,
     ],
     activities: [
         noop, echo_activity, double, fail, post, spin, wait, big_result, env, fetch, flaky_step,
