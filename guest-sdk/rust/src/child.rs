@@ -108,15 +108,15 @@ impl ChildOptions {
 /// for its result, or [started](Self::start).
 ///
 /// ```no_run
-/// # use dacapo::{Failure, join_all};
+/// # use dacapo::{Failure, try_join_all};
 /// #[dacapo::workflow]
 /// async fn ship(item: String) -> Result<u32, Failure> {
 /// #   Ok(item.len() as u32)
 /// }
 ///
 /// #[dacapo::workflow]
-/// async fn order(items: Vec<String>) -> Result<Vec<Result<u32, Failure>>, Failure> {
-///     Ok(join_all(items.into_iter().map(ship)).await)
+/// async fn order(items: Vec<String>) -> Result<Vec<u32>, Failure> {
+///     try_join_all(items.into_iter().map(ship)).await
 /// }
 /// # fn main() {}
 /// ```
