@@ -9,10 +9,13 @@ use dacapo_engine::guest::ActivityTask;
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{OperationId, RunId};
 use dacapo_model::payload::Payload;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+
+use crate::attempt::Attempt;
 
 /// A failure as an activity raises it, for the closures that replace activities.
 /// It is retried as its policy says; [`ActivityFailure::non_retryable`] rules that
@@ -22,7 +25,13 @@ pub fn failure(type_name: impl Into<String>, message: impl Into<String>) -> Acti
     ActivityFailure(Box::new(failure))
 }
 
-/// A failure of an activity that the test answers, made by [`failure`].
+/// How an activity ends that was asked to cancel and does so.
+pub fn cancelled(message: impl Into<String>) -> ActivityFailure {
+    ActivityFailure(Box::new(Failure::new(FailureKind::Cancelled, "Cancelled", message)))
+}
+
+/// A failure of an activity that the test answers, made by [`failure`] or
+/// [`cancelled`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActivityFailure(pub(crate) Box<Failure>);
 
@@ -42,29 +51,89 @@ impl ActivityFailure {
     }
 }
 
-type Answer = dyn Fn(&ActivityTask) -> Result<Payload, ActivityFailure> + Send + Sync;
+type Answered = BoxFuture<'static, Result<Payload, ActivityFailure>>;
 
 /// What stands for an activity.
 #[derive(Clone)]
-pub(crate) enum Stub {
-    Answer(Arc<Answer>),
-    Hang,
+pub(crate) struct Stub(Arc<dyn Fn(Attempt) -> Answered + Send + Sync>);
+
+impl Stub {
+    /// Given the attempt, and the input of the call.
+    pub(crate) fn new<I, O, F>(activity: impl Fn(Attempt, I) -> F + Send + Sync + 'static) -> Self
+    where
+        I: DeserializeOwned,
+        O: Serialize,
+        F: Future<Output = Result<O, ActivityFailure>> + Send + 'static,
+    {
+        let activity = Arc::new(activity);
+        Self(Arc::new(move |attempt| {
+            let activity = Arc::clone(&activity);
+            Box::pin(async move {
+                let name = attempt.task().activity_type.clone();
+                let ended = {
+                    let input = input(attempt.task())?;
+                    activity(attempt, input)
+                };
+                let output = ended.await?;
+                serde_json::to_vec(&output).map(Payload::new).map_err(|error| {
+                    let message =
+                        format!("the test's answer to activity `{name}` is no JSON: {error}");
+                    failure("InvalidResult", message).non_retryable()
+                })
+            })
+        }))
+    }
+
+    /// Hangs, whatever the input.
+    pub(crate) fn hangs() -> Self {
+        Self(Arc::new(|attempt| Box::pin(async move { attempt.hang().await })))
+    }
+
+    /// Left open for somebody else to complete, whatever the input.
+    pub(crate) fn completes_later() -> Self {
+        Self(Arc::new(|attempt| {
+            Box::pin(async move {
+                attempt.complete_later().await?;
+                Ok(Payload::default())
+            })
+        }))
+    }
+
+    pub(crate) fn answer(&self, attempt: Attempt) -> Answered {
+        (self.0)(attempt)
+    }
+}
+
+fn input<I: DeserializeOwned>(task: &ActivityTask) -> Result<I, ActivityFailure> {
+    decode(task.input.as_bytes()).map_err(|error| {
+        let (name, expected) = (&task.activity_type, type_name::<I>());
+        let message = format!(
+            "the test answers activity `{name}` with a closure that takes a `{expected}`, and it \
+             was called with `{}`: {error}",
+            String::from_utf8_lossy(task.input.as_bytes())
+        );
+        failure("InvalidInput", message).non_retryable()
+    })
 }
 
 /// What the test says about activities, and what it may ask.
 #[derive(Default)]
 pub(crate) struct Activities {
     stubs: Mutex<BTreeMap<String, Stub>>,
-    attempts: Mutex<BTreeMap<String, Vec<Attempt>>>,
+    attempts: Mutex<BTreeMap<String, Vec<Asked>>>,
     /// How many attempts hang.
     hanging: watch::Sender<usize>,
 }
 
+/// An attempt that was asked for.
 #[derive(Debug, Clone)]
-struct Attempt {
+struct Asked {
     run_id: RunId,
     operation_id: OperationId,
+    number: u32,
     input: Payload,
+    /// By which it is completed from outside, if it was left open.
+    token: Option<String>,
 }
 
 impl Activities {
@@ -77,13 +146,26 @@ impl Activities {
     }
 
     pub(crate) fn record(&self, task: &ActivityTask) {
-        let attempt = Attempt {
+        let asked = Asked {
             run_id: task.run.run_id,
             operation_id: task.operation_id,
+            number: task.attempt,
             input: task.input.clone(),
+            token: None,
         };
         let name = task.activity_type.as_str().to_owned();
-        self.attempts.lock().entry(name).or_default().push(attempt);
+        self.attempts.lock().entry(name).or_default().push(asked);
+    }
+
+    pub(crate) fn record_token(&self, task: &ActivityTask, token: &str) {
+        let mut attempts = self.attempts.lock();
+        let asked = attempts.entry(task.activity_type.as_str().to_owned()).or_default();
+        let is_it = |asked: &&mut Asked| {
+            asked.call() == (task.run.run_id, task.operation_id) && asked.number == task.attempt
+        };
+        if let Some(asked) = asked.iter_mut().rev().find(is_it) {
+            asked.token = Some(token.to_owned());
+        }
     }
 
     pub(crate) fn calls(&self, name: &str) -> Calls {
@@ -96,49 +178,20 @@ impl Activities {
         self.hanging.subscribe()
     }
 
-    /// Never returns. The attempt ends with its timeout, or when it is cancelled.
-    pub(crate) async fn hang(&self) -> ! {
-        let _hanging = Hanging::begin(&self.hanging);
-        std::future::pending().await
+    /// One more attempt waits for something that only time, or the test, can
+    /// bring about, until the guard is dropped.
+    pub(crate) fn hang(self: &Arc<Self>) -> Hanging {
+        self.hanging.send_modify(|hanging| *hanging += 1);
+        Hanging(Arc::clone(self))
     }
 }
 
-struct Hanging<'a>(&'a watch::Sender<usize>);
+pub(crate) struct Hanging(Arc<Activities>);
 
-impl<'a> Hanging<'a> {
-    fn begin(count: &'a watch::Sender<usize>) -> Self {
-        count.send_modify(|hanging| *hanging += 1);
-        Self(count)
-    }
-}
-
-impl Drop for Hanging<'_> {
+impl Drop for Hanging {
     fn drop(&mut self) {
-        self.0.send_modify(|hanging| *hanging -= 1);
+        self.0.hanging.send_modify(|hanging| *hanging -= 1);
     }
-}
-
-/// A stub of a closure that is given the number of the attempt, from 1.
-pub(crate) fn answer<I: DeserializeOwned, O: Serialize>(
-    activity: impl Fn(u32, I) -> Result<O, ActivityFailure> + Send + Sync + 'static,
-) -> Stub {
-    Stub::Answer(Arc::new(move |task| {
-        let name = &task.activity_type;
-        let input = decode(task.input.as_bytes()).map_err(|error| {
-            let expected = type_name::<I>();
-            let message = format!(
-                "the test answers activity `{name}` with a closure that takes a `{expected}`, and \
-                 it was called with `{}`: {error}",
-                String::from_utf8_lossy(task.input.as_bytes())
-            );
-            failure("InvalidInput", message).non_retryable()
-        })?;
-        let output = activity(task.attempt, input)?;
-        serde_json::to_vec(&output).map(Payload::new).map_err(|error| {
-            let message = format!("the test's answer to activity `{name}` is no JSON: {error}");
-            failure("InvalidResult", message).non_retryable()
-        })
-    }))
 }
 
 /// No bytes at all is how a call without an argument says `null`.
@@ -151,13 +204,13 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T>
 #[derive(Debug, Clone)]
 pub struct Calls {
     name: String,
-    attempts: Vec<Attempt>,
+    attempts: Vec<Asked>,
 }
 
 impl Calls {
     /// How often workflows called it.
     pub fn count(&self) -> usize {
-        self.attempts.iter().map(Attempt::call).collect::<BTreeSet<_>>().len()
+        self.attempts.iter().map(Asked::call).collect::<BTreeSet<_>>().len()
     }
 
     /// How often it was tried: more than the calls, if attempts failed.
@@ -183,9 +236,16 @@ impl Calls {
             }
         }
     }
+
+    /// The tokens of the attempts that were left open for somebody else to
+    /// complete, in their order, whatever became of them. See
+    /// [`TestEnv::activity_by_token`](crate::TestEnv::activity_by_token).
+    pub fn tokens(&self) -> Vec<String> {
+        self.attempts.iter().filter_map(|attempt| attempt.token.clone()).collect()
+    }
 }
 
-impl Attempt {
+impl Asked {
     fn call(&self) -> (RunId, OperationId) {
         (self.run_id, self.operation_id)
     }

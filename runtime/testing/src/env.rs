@@ -1,14 +1,13 @@
 //! A server inside a test.
 
-use std::collections::BTreeMap;
+use std::any::type_name;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dacapo_host::{ActivityConfig, Host, HostConfig};
-use dacapo_model::execution::{IdConflictPolicy, IdReusePolicy};
-use dacapo_model::ids::{ModuleName, NamespaceName, TypeName, WorkflowId};
+use dacapo_model::ids::{ModuleName, NamespaceName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
@@ -17,19 +16,18 @@ use dacapo_service::Runtime;
 use dacapo_service::clock::Clock as _;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::error::ServiceError;
-use dacapo_service::operations::StartRequest;
 use dacapo_store::Store;
 use dacapo_store::memory::MemoryStore;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
-use crate::activities::{Activities, ActivityFailure, Calls, Stub, answer};
+use crate::activities::{Activities, ActivityFailure, Calls, Stub, decode};
+use crate::attempt::Attempt;
 use crate::clock::VirtualClock;
 use crate::error::TestError;
 use crate::host::{ACTIVITIES_MAX, StoredModules, TestHost};
 use crate::module;
-use crate::run::TestRun;
 
 /// When all environments begin, unless they are told otherwise: the first of
 /// January 2026.
@@ -45,13 +43,16 @@ const BUSY_MAX: Duration = Duration::from_millis(100);
 /// How often a task lets the others go first before it waits for real.
 const YIELDS: u32 = 100;
 
+/// How often the others go first before what hangs is believed to hang.
+const QUIET: u32 = 3;
+
 /// A pause of the machine, for what other threads do meanwhile.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// A server inside a test: real engine, service and host, a store in memory, and
 /// a clock that the test moves. Nothing is shared with other environments.
 pub struct TestEnv {
-    pub(crate) runtime: Arc<Runtime>,
+    runtime: Arc<Runtime>,
     pub(crate) clock: VirtualClock,
     pub(crate) activities: Arc<Activities>,
     store: Arc<dyn Store>,
@@ -142,8 +143,9 @@ impl Builder {
         let real = Host::new(config, Arc::new(StoredModules(Arc::clone(&store))))
             .map_err(|error| TestError::Setup(error.to_string()))?;
         let activities = Arc::new(Activities::default());
-        let host = Arc::new(TestHost { real, activities: Arc::clone(&activities) });
         let clock = VirtualClock::new(self.start_time);
+        let (answers, time) = (Arc::clone(&activities), clock.clone());
+        let host = Arc::new(TestHost { real, activities: answers, clock: time });
         let service = ServiceConfig {
             limits: self.limits,
             activities_max: ACTIVITIES_MAX,
@@ -208,7 +210,7 @@ impl TestEnv {
 
     /// Answers the activity `name` with a closure from now on. A failure that it
     /// returns is retried as the workflow says, without waiting for real.
-    pub fn activity<I: DeserializeOwned, O: Serialize>(
+    pub fn activity<I: DeserializeOwned, O: Serialize + Send + 'static>(
         &self,
         name: &str,
         activity: impl Fn(I) -> Result<O, ActivityFailure> + Send + Sync + 'static,
@@ -217,18 +219,57 @@ impl TestEnv {
     }
 
     /// Like [`Self::activity`], with the number of the attempt, from 1.
-    pub fn activity_attempts<I: DeserializeOwned, O: Serialize>(
+    pub fn activity_attempts<I: DeserializeOwned, O: Serialize + Send + 'static>(
         &self,
         name: &str,
         activity: impl Fn(u32, I) -> Result<O, ActivityFailure> + Send + Sync + 'static,
     ) {
-        self.activities.replace(name, answer(activity));
+        self.activity_with(name, move |attempt, input| {
+            std::future::ready(activity(attempt.number(), input))
+        });
+    }
+
+    /// Answers the activity `name` from now on with a closure that takes its time,
+    /// says that it is alive, or hears that it is to cancel.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn copy(env: &dacapo_testing::TestEnv) {
+    /// env.activity_with("copy", |attempt, items: u32| async move {
+    ///     let first = attempt.heartbeat_details::<u32>()?.unwrap_or(0);
+    ///     for item in first..items {
+    ///         attempt.sleep(Duration::from_secs(10)).await; // no time of the machine
+    ///         if attempt.heartbeat(&item).cancel_requested {
+    ///             return Err(dacapo_testing::cancelled("half done"));
+    ///         }
+    ///     }
+    ///     Ok(items)
+    /// });
+    /// # }
+    /// ```
+    pub fn activity_with<I, O, F>(
+        &self,
+        name: &str,
+        activity: impl Fn(Attempt, I) -> F + Send + Sync + 'static,
+    ) where
+        I: DeserializeOwned,
+        O: Serialize,
+        F: Future<Output = Result<O, ActivityFailure>> + Send + 'static,
+    {
+        self.activities.replace(name, Stub::new(activity));
     }
 
     /// Lets each attempt of the activity `name` hang from now on, until its
     /// timeout ends it or the workflow cancels it.
     pub fn activity_hangs(&self, name: &str) {
-        self.activities.replace(name, Stub::Hang);
+        self.activities.replace(name, Stub::hangs());
+    }
+
+    /// Leaves each attempt of the activity `name` open from now on, as one that
+    /// is completed from outside does: see [`Self::activity_by_token`] and
+    /// [`TestRun::activity`](crate::TestRun::activity).
+    pub fn activity_completes_later(&self, name: &str) {
+        self.activities.replace(name, Stub::completes_later());
     }
 
     /// What the activity `name` was called with so far.
@@ -245,51 +286,6 @@ impl TestEnv {
             assert!(known, "no module defines activity `{name}`, but: {}", defined.join(", "));
         }
         calls
-    }
-
-    /// Starts a run of the workflow type `workflow`.
-    pub async fn start(
-        &self,
-        workflow: &str,
-        input: &impl Serialize,
-    ) -> Result<TestRun<'_>, TestError> {
-        self.start_as(workflow, None, input).await
-    }
-
-    /// Starts a run with a workflow id of the test's choice.
-    pub async fn start_with_id(
-        &self,
-        workflow: &str,
-        workflow_id: &str,
-        input: &impl Serialize,
-    ) -> Result<TestRun<'_>, TestError> {
-        self.start_as(workflow, Some(workflow_id), input).await
-    }
-
-    async fn start_as(
-        &self,
-        workflow: &str,
-        workflow_id: Option<&str>,
-        input: &impl Serialize,
-    ) -> Result<TestRun<'_>, TestError> {
-        let workflow_id =
-            workflow_id.map(WorkflowId::new).transpose().map_err(ServiceError::from)?;
-        let request = StartRequest {
-            namespace: namespace(),
-            workflow_type: TypeName::new(workflow).map_err(ServiceError::from)?,
-            workflow_id,
-            request_id: None,
-            input: payload(input)?,
-            module: None,
-            reuse_policy: IdReusePolicy::default(),
-            conflict_policy: IdConflictPolicy::default(),
-            environment: BTreeMap::new(),
-            arguments: Vec::new(),
-            signal: None,
-            update: None,
-        };
-        let started = self.runtime.start_run(request).await?;
-        Ok(TestRun::new(self, started.workflow_id, started.run_id))
     }
 
     /// The time in this environment.
@@ -316,7 +312,7 @@ impl TestEnv {
     }
 
     /// Keeps time from skipping ahead until the guard is dropped:
-    /// [`TestRun::result`] fails where it would. [`Self::advance`] still moves it.
+    /// [`TestRun::result`](crate::TestRun::result) fails where it would. [`Self::advance`] still moves it.
     pub fn hold_time(&self) -> TimeHold {
         self.holds.fetch_add(1, Ordering::SeqCst);
         TimeHold(Arc::clone(&self.holds))
@@ -330,17 +326,25 @@ impl TestEnv {
     /// for something.
     pub async fn settle(&self) -> Result<(), TestError> {
         let mut hanging = self.activities.hanging();
-        let mut turns = 0;
+        let (mut turns, mut quiet) = (0, 0);
         loop {
             let hang = *hanging.borrow_and_update();
+            let runtime = self.runtime();
             tokio::select! {
-                () = self.runtime.in_hand_at_most(hang) => {}
+                () = runtime.in_hand_at_most(hang) => {}
                 _ = hanging.changed() => continue,
             }
             // A timer that is due and still there will be dealt with in a moment.
             let due = self.timers(hang).await?.0 > hang;
-            if !due && !self.clock.is_waking() && self.runtime.in_hand() <= *hanging.borrow() {
+            if due || self.is_busy() {
+                quiet = 0;
+            } else if hang == 0 || quiet == QUIET {
                 return Ok(());
+            } else {
+                // What hangs may have been told something, and not gone on yet.
+                quiet += 1;
+                tokio::task::yield_now().await;
+                continue;
             }
             turns += 1;
             if due && turns > YIELDS {
@@ -385,13 +389,22 @@ impl TestEnv {
         Ok((due, rows.get(due).map(|row| row.fire_at)))
     }
 
+    pub(crate) fn runtime(&self) -> Arc<Runtime> {
+        Arc::clone(&self.runtime)
+    }
+
+    /// True while something is under way that time must not skip.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.clock.is_waking() || self.runtime().in_hand() > *self.activities.hanging().borrow()
+    }
+
     pub(crate) fn host(&self) -> &TestHost {
         &self.host
     }
 
     /// The module that defines a workflow.
     pub(crate) fn module_of(&self, workflow: &str) -> Result<ModuleDigest, TestError> {
-        let modules = self.runtime.list_modules(&namespace())?;
+        let modules = self.runtime().list_modules(&namespace())?;
         let found = modules
             .iter()
             .find(|module| module.definitions.workflows.iter().any(|it| it.as_str() == workflow));
@@ -401,7 +414,7 @@ impl TestEnv {
     }
 
     fn defined_activities(&self) -> Vec<String> {
-        let modules = self.runtime.list_modules(&namespace()).unwrap_or_default();
+        let modules = self.runtime().list_modules(&namespace()).unwrap_or_default();
         let activities = modules.into_iter().flat_map(|module| module.definitions.activities);
         activities.map(|name| name.to_string()).collect()
     }
@@ -411,6 +424,14 @@ pub(crate) fn payload(value: &impl Serialize) -> Result<Payload, TestError> {
     serde_json::to_vec(value)
         .map(Payload::new)
         .map_err(|error| TestError::Value(format!("the value can't be written as JSON: {error}")))
+}
+
+/// What the workflow answered, as the test expects it.
+pub(crate) fn read<T: DeserializeOwned>(what: &str, payload: &Payload) -> Result<T, TestError> {
+    decode(payload.as_bytes()).map_err(|error| {
+        let text = String::from_utf8_lossy(payload.as_bytes());
+        TestError::Value(format!("{what} `{text}` is no `{}`: {error}", type_name::<T>()))
+    })
 }
 
 /// Keeps time from skipping ahead; made by [`TestEnv::hold_time`].

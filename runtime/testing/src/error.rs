@@ -26,6 +26,22 @@ pub enum TestError {
     /// The workflow failed.
     #[error("the workflow failed: {}", Chain(.0))]
     Failed(Box<Failure>),
+    /// The workflow rejected an update. Nothing of it is recorded.
+    #[error("the workflow rejected update `{update}`: {}", Chain(.failure))]
+    Rejected {
+        /// The name of the update.
+        update: String,
+        /// What the workflow said.
+        failure: Box<Failure>,
+    },
+    /// The workflow took an update on, and failed it.
+    #[error("update `{update}` failed: {}", Chain(.failure))]
+    UpdateFailed {
+        /// The name of the update.
+        update: String,
+        /// What the workflow said.
+        failure: Box<Failure>,
+    },
     /// The workflow ended otherwise than by returning: cancelled, terminated.
     #[error("the workflow ended as {0}")]
     Ended(&'static str),
@@ -41,16 +57,19 @@ pub enum TestError {
 }
 
 impl TestError {
-    /// The failure of the workflow, if that is what it is.
+    /// The failure of the workflow, or what it said to an update, if that is what
+    /// it is.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Failed(failure) => Some(failure),
+            Self::Failed(failure)
+            | Self::Rejected { failure, .. }
+            | Self::UpdateFailed { failure, .. } => Some(failure),
             _ => None,
         }
     }
 
-    /// True if the workflow failed, and its failure or one of the causes has this
-    /// type.
+    /// True if the workflow failed, or said no to an update, and the failure or one
+    /// of the causes has this type.
     pub fn is_failure(&self, type_name: &str) -> bool {
         self.failure().is_some_and(|failure| {
             std::iter::once(&failure.info)

@@ -1,6 +1,6 @@
 //! The real host, with some activities answered by the test.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,11 +12,15 @@ use dacapo_host::Host;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::Failure;
+use dacapo_model::ids::TypeName;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
 use dacapo_store::Store;
+use futures::FutureExt as _;
 
-use crate::activities::{Activities, ActivityFailure, Stub, failure};
+use crate::activities::{Activities, ActivityFailure, failure};
+use crate::attempt::{Attempt, RecordedLink};
+use crate::clock::VirtualClock;
 
 /// Attempts at a time: as many as one run may have pending.
 pub(crate) const ACTIVITIES_MAX: usize = 10_000;
@@ -24,6 +28,7 @@ pub(crate) const ACTIVITIES_MAX: usize = 10_000;
 pub(crate) struct TestHost {
     pub(crate) real: Host,
     pub(crate) activities: Arc<Activities>,
+    pub(crate) clock: VirtualClock,
 }
 
 #[async_trait]
@@ -53,16 +58,20 @@ impl GuestHost for TestHost {
         task: ActivityTask,
         link: Arc<dyn AttemptLink>,
     ) -> Result<Payload, Failure> {
-        self.activities.record(&task);
-        match self.activities.stub(task.activity_type.as_str()) {
-            None => self.real.run_activity(task, link).await,
-            Some(Stub::Hang) => self.activities.hang().await,
-            // A closure that panics, as an assertion in it does, must not be tried
-            // again without end.
-            Some(Stub::Answer(answer)) => catch_unwind(AssertUnwindSafe(|| answer(&task)))
-                .unwrap_or_else(|panic| Err(panicked(&task, &*panic)))
-                .map_err(|failure| *failure.0),
-        }
+        let activities = &self.activities;
+        activities.record(&task);
+        let (recorded, activities) = (task.clone(), activities.clone());
+        let link = Arc::new(RecordedLink { link, task: recorded, activities });
+        let Some(stub) = self.activities.stub(task.activity_type.as_str()) else {
+            return self.real.run_activity(task, link).await;
+        };
+        let (activities, clock) = (self.activities.clone(), self.clock.clone());
+        let name = task.activity_type.clone();
+        let answer = stub.answer(Attempt::new(task, link, activities, clock));
+        // A closure that panics, as an assertion in it does, must not be tried
+        // again without end.
+        let answered = AssertUnwindSafe(answer).catch_unwind().await;
+        answered.unwrap_or_else(|panic| Err(panicked(&name, &*panic))).map_err(|failure| *failure.0)
     }
 
     fn instances_max(&self) -> usize {
@@ -76,13 +85,12 @@ impl GuestHost for TestHost {
     }
 }
 
-fn panicked(task: &ActivityTask, panic: &(dyn std::any::Any + Send)) -> ActivityFailure {
+fn panicked(name: &TypeName, panic: &(dyn std::any::Any + Send)) -> ActivityFailure {
     let said = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("it said nothing");
-    let name = &task.activity_type;
     let message = format!("the test's closure for activity `{name}` panicked: {said}");
     failure("ClosurePanicked", message).non_retryable()
 }

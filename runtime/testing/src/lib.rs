@@ -36,23 +36,34 @@
 //! and `rt`, among its `[dev-dependencies]`.
 
 mod activities;
+mod attempt;
 mod clock;
 mod env;
 mod error;
 mod history;
 mod host;
 mod module;
+mod open_activity;
+mod query;
 mod replay;
 mod run;
+mod start;
+mod update;
+mod wait;
 
+pub use dacapo_engine::guest::AttemptSignals;
 pub use dacapo_model::event::{EventAttributes, HistoryEvent};
-pub use dacapo_model::execution::ExecutionStatus;
+pub use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
 pub use dacapo_model::failure::Failure;
 pub use dacapo_model::time::Timestamp;
 pub use dacapo_service::operations::RunDescription;
 
-pub use self::activities::{ActivityFailure, Calls, failure};
+pub use self::activities::{ActivityFailure, Calls, cancelled, failure};
+pub use self::attempt::Attempt;
 pub use self::env::{Builder, TestEnv, TimeHold};
 pub use self::error::TestError;
 pub use self::history::History;
+pub use self::open_activity::OpenActivity;
 pub use self::run::TestRun;
+pub use self::start::Start;
+pub use self::update::TestUpdate;

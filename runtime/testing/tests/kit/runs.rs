@@ -1,21 +1,11 @@
-//! The testing kit, tried on the guests of the tests.
+//! Runs, their activities, and the time that they take.
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use dacapo_testing::{Builder, ExecutionStatus, TestEnv, TestError, failure};
+use dacapo_testing::{ExecutionStatus, TestError, failure};
 use serde_json::{Value, json};
 
-const DAY: Duration = Duration::from_secs(86_400);
-
-fn steps() -> Builder {
-    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    TestEnv::builder().crate_folder(root.join("tests/guests/steps"))
-}
-
-async fn env() -> TestEnv {
-    steps().start().await.expect("an environment")
-}
+use crate::{DAY, env};
 
 #[tokio::test]
 async fn a_month_of_timers_takes_no_time() {
