@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use dacapo_bench::drive::Stage;
+use dacapo_model::attributes::RunAttributes;
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, NamespaceName, RunId, RunKey, WorkflowHash, WorkflowId};
@@ -116,6 +117,7 @@ impl Runs {
                 status: ExecutionStatus::Running,
                 blocked: None,
                 started_at: started.time,
+                attributes: RunAttributes::default(),
                 closed_at: None,
             };
             let events = vec![started.clone(), scheduled.clone()];

@@ -13,7 +13,7 @@ use dacapo_engine::guest::{GuestHost, GuestInstance, ModuleLoadError, ModuleSour
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
 use dacapo_host::{ActivityConfig, Host, HostConfig};
-use dacapo_model::event::{HistoryEvent, WorkflowExecutionStarted};
+use dacapo_model::event::{Chain, HistoryEvent, RunOptions, WorkflowExecutionStarted};
 use dacapo_model::execution::Blocked;
 use dacapo_model::ids::{EventId, NamespaceName, RunId, TypeName, WorkflowId};
 use dacapo_model::limits::Limits;
@@ -93,6 +93,8 @@ impl Stage {
             continued_from: None,
             initial_signals: 0,
             parent: None,
+            options: RunOptions::default(),
+            chain: Chain::default(),
         })
     }
 

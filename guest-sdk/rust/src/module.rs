@@ -181,6 +181,10 @@ pub fn run_workflow<W: Workflow>(input: &[u8]) -> wit::Outcome {
         End::Continued(input) => wit::Outcome::ContinueAsNew(wit::Continuation {
             workflow_type: W::NAME.to_owned(),
             input,
+            run_timeout: None,
+            backoff_start_interval: 0,
+            memo: Vec::new(),
+            search_attributes: Vec::new(),
         }),
     }
 }

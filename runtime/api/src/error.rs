@@ -53,7 +53,9 @@ impl ApiError {
 /// The HTTP status of a code.
 fn status_of(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::InvalidRequest | ErrorCode::InvalidArgument => StatusCode::BAD_REQUEST,
+        ErrorCode::InvalidRequest | ErrorCode::InvalidArgument | ErrorCode::ResetPointInvalid => {
+            StatusCode::BAD_REQUEST
+        }
         ErrorCode::RouteNotFound
         | ErrorCode::NamespaceNotFound
         | ErrorCode::ModuleNotFound

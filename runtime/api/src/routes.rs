@@ -53,6 +53,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(activities::cancel::with_token))
         .routes(routes!(activities::heartbeat::with_token))
         .routes(routes!(runs::move_run::move_run))
+        .routes(routes!(runs::reset::reset))
         // /api/v1/openapi.json
         .routes(routes!(openapi::document))
         // /health/...

@@ -1,14 +1,15 @@
 //! What one activation or one request changes: committed whole or not at all.
 
-use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::attributes::RunAttributes;
+use dacapo_model::event::{EventAttributes, HistoryEvent, WorkflowExecutionStarted};
 use dacapo_model::execution::{Blocked, ExecutionStatus};
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{EventId, QueryName, RunId, TypeName, UpdateId};
+use dacapo_model::ids::{EventId, QueryName, RunId, UpdateId};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::AdmittedUpdate;
 
-use crate::state::{Children, Externals, RunState};
+use crate::state::{Children, Externals, RunState, RunTimer};
 
 /// Events, rows and effects that belong together.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Transition {
     pub published: Vec<(QueryName, Payload)>,
     /// Present if what the run's summary shows has changed.
     pub status: Option<StatusChange>,
+    /// Present if what is said about the run has changed: all of it.
+    pub attributes: Option<RunAttributes>,
     /// To do once all of it is committed.
     pub effects: Vec<Effect>,
 }
@@ -75,6 +78,8 @@ pub enum TimerChange {
         /// What the last heartbeat said.
         details: Option<Payload>,
     },
+    /// The run itself: its row is kept with the first event.
+    SetRunTimer(RunTimer),
     /// Nothing is to happen for this event any more.
     Clear {
         /// The event the row belongs to.
@@ -146,19 +151,8 @@ pub enum Effect {
         /// The requests that were not delivered.
         externals: Externals,
     },
-    /// The run goes on as a new one, which must start in the same commit.
-    ContinueAsNew {
-        /// The new run; its id follows from this one's.
-        new_run_id: RunId,
-        /// What it runs.
-        workflow_type: TypeName,
-        /// Its argument.
-        input: Payload,
-        /// The signals that it begins with, by the events of this run.
-        unread_signals: Vec<EventId>,
-        /// The updates that this run has not decided about, which go over to it.
-        admitted: Vec<AdmittedUpdate>,
-    },
+    /// Another run follows this one, and must start in the same commit.
+    StartNext(Box<NextRun>),
     /// Whoever waits for an update may know that it was accepted.
     UpdateAccepted {
         /// Which one.
@@ -180,6 +174,21 @@ pub enum Effect {
     },
 }
 
+/// A run that follows another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NextRun {
+    /// Its id follows from that of the run before.
+    pub run_id: RunId,
+    /// What it begins with.
+    pub started: WorkflowExecutionStarted,
+    /// Its input is that of the run before, which the engine does not keep.
+    pub same_input: bool,
+    /// The signals that it begins with, by the events of the run before.
+    pub unread_signals: Vec<EventId>,
+    /// The updates that the run before has not decided about, which go over to it.
+    pub admitted: Vec<AdmittedUpdate>,
+}
+
 impl Transition {
     /// True if there is nothing to commit.
     pub fn is_empty(&self) -> bool {
@@ -188,6 +197,7 @@ impl Transition {
             && self.updates.is_empty()
             && self.published.is_empty()
             && self.status.is_none()
+            && self.attributes.is_none()
     }
 
     /// Adds a later transition of the same run.
@@ -199,6 +209,9 @@ impl Transition {
         self.effects.extend(later.effects);
         if later.status.is_some() {
             self.status = later.status;
+        }
+        if later.attributes.is_some() {
+            self.attributes = later.attributes;
         }
     }
 
@@ -229,6 +242,9 @@ impl Transition {
         now: Timestamp,
         attributes: EventAttributes,
     ) {
+        if state.run_timer().is_some() {
+            self.timers.push(TimerChange::Clear { event_id: EventId::FIRST });
+        }
         for event_id in state.timers.keys() {
             self.timers.push(TimerChange::Clear { event_id: *event_id });
         }

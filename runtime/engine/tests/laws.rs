@@ -7,7 +7,7 @@
 
 mod support;
 
-use dacapo_engine::decide::{Input, decide};
+use dacapo_engine::decide::{Input, Reapply, Reset, ResetPoint, ResetRefused, decide, reset};
 use dacapo_engine::replay::CallError;
 use dacapo_engine::state::RunState;
 use dacapo_model::event::HistoryEvent;
@@ -109,6 +109,61 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_run_goes_on_from_wherever_its_history_is_cut(
+        program in programs(),
+        script in scripts(),
+        at in any::<prop::sample::Index>(),
+        again in any::<prop::sample::Index>(),
+        signals in any::<bool>(),
+    ) {
+        let run = law(Simulation::run(&program, &script, Residency::Kept))?;
+        let once = law(cut_and_go_on(&run, &run.history, at, signals))?;
+        if let Some(history) = once {
+            law(cut_and_go_on(&run, &history, again, signals))?;
+        }
+    }
+}
+
+/// Cuts a history where it can be, and lets the guest go on from there. The result
+/// is none if the run never began.
+fn cut_and_go_on(
+    run: &Simulation,
+    history: &[HistoryEvent],
+    at: prop::sample::Index,
+    signals: bool,
+) -> Checked<Option<Vec<HistoryEvent>>> {
+    let mut what = Reset {
+        base_run_id: RunId(Uuid::from_u128(1)),
+        run_id: RunId(Uuid::from_u128(2)),
+        point: ResetPoint::Event(history[at.index(history.len())].id),
+        reapply: if signals { Reapply::Signals } else { Reapply::Nothing },
+        reason: "a law".to_owned(),
+    };
+    let now = history.last().map(|event| event.time).unwrap_or_default();
+    let mut cut = reset(history, what.clone(), now);
+    if let Err(ResetRefused::NoBoundary { before, after, .. }) = cut {
+        what.point = before.or(after).map_or(ResetPoint::First, ResetPoint::Event);
+        cut = reset(history, what, now);
+    }
+    let (state, transition) = match cut {
+        Ok(cut) => cut,
+        Err(ResetRefused::NotBegun | ResetRefused::WaitsForOthers(_)) => return Ok(None),
+        Err(refused) => return Err(format!("{refused}\n{}", listing(history))),
+    };
+    let copy = transition.events;
+    let made = RunState::from_history(&stored(&copy)).map_err(|illegal| illegal.to_string())?;
+    support::ensure!(made == Some(state), "the copy makes another state\n{}", listing(&copy));
+    Guest::new(&run.program)
+        .advance(stored(&copy))
+        .map_err(|error| format!("the copy does not fit: {error}\n{}", listing(&copy)))?;
+    replays_consistently_if_at_all(run, &copy)?;
+    Ok(Some(copy))
+}
+
 fn found_where_it_is(run: &Simulation, pick: prop::sample::Index) -> TestCaseResult {
     let mut history = run.history.clone();
     let altered: Vec<_> = (0..history.len())
@@ -139,7 +194,8 @@ fn replays_consistently_if_at_all(run: &Simulation, history: &[HistoryEvent]) ->
     if !state.status.is_open() {
         // A run that was terminated while it was blocked has more to ask for.
         support::ensure!(
-            state.status == ExecutionStatus::Terminated || asks_for_nothing_new(&commands),
+            matches!(state.status, ExecutionStatus::Terminated | ExecutionStatus::TimedOut)
+                || asks_for_nothing_new(&commands),
             "replay of a closed run asks for {commands:?}\n{}",
             listing(history)
         );
@@ -147,8 +203,12 @@ fn replays_consistently_if_at_all(run: &Simulation, history: &[HistoryEvent]) ->
     }
     let now = state.last_event_at;
     let turn = Input::GuestTurn { run_id: RunId(Uuid::nil()), commands };
-    let transition =
-        decide(&mut state, turn, now, &Limits::default()).map_err(|refusal| refusal.to_string())?;
+    // A start that is delayed for ever.
+    let delayed = state.delayed_until.is_some();
+    let transition = match decide(&mut state, turn, now, &Limits::default()) {
+        Err(_) if delayed => return Ok(()),
+        decided => decided.map_err(|refusal| refusal.to_string())?,
+    };
     let longer = [history, transition.events.as_slice()].concat();
     let mut again = Guest::new(&run.program);
     let commands = again.advance(stored(&longer)).map_err(|error| {

@@ -68,6 +68,8 @@ codes! {
     QueryFailed = "query_failed", retryable: false;
     /// Code does not fit the history of a run that it is to go on with.
     ReplayDiverged = "replay_diverged", retryable: false;
+    /// The history of the run can't be cut there.
+    ResetPointInvalid = "reset_point_invalid", retryable: false;
     /// A run of this workflow id exists, and the policies forbid another.
     WorkflowAlreadyStarted = "workflow_already_started", retryable: false;
     /// The uploaded bytes are not a WebAssembly component.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::event::{ActivityOptions, ChildOptions, Marker};
+use crate::attributes::AttributeChanges;
+use crate::event::{ActivityOptions, ChildOptions, ContinuationOptions, Marker};
 use crate::failure::Failure;
 use crate::ids::{
     EventId, OperationId, QueryName, RunId, SignalName, TypeName, UpdateId, WorkflowId,
@@ -73,6 +74,8 @@ pub enum Command {
         /// After so long it is stopped.
         grace: Duration,
     },
+    /// Change what is said about the run: either the memo or search attributes.
+    UpsertAttributes(AttributeChanges),
     /// The workflow function returned.
     Close(Outcome),
 }
@@ -126,7 +129,13 @@ pub enum Outcome {
     /// With a result.
     Completed(Payload),
     /// With a failure.
-    Failed(Failure),
+    Failed {
+        /// The failure.
+        failure: Failure,
+        /// The signals that the next attempt is to get, if there is one. Not the
+        /// guest's choice.
+        unread_signals: Vec<EventId>,
+    },
     /// Because it was asked to.
     Cancelled(String),
     /// As a new run.
@@ -135,6 +144,8 @@ pub enum Outcome {
         workflow_type: TypeName,
         /// Its argument.
         input: Payload,
+        /// What else it asks for.
+        options: Box<ContinuationOptions>,
         /// The signals that the new run is to get, by the events of this run.
         /// Not the guest's choice: the cursor knows which it did not take.
         unread_signals: Vec<EventId>,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::RunAttributes;
 use crate::ids::{EventId, NamespaceName, RequestId, RunKey, TypeName, WorkflowId};
 use crate::module::ModuleDigest;
 use crate::time::Timestamp;
@@ -139,6 +140,8 @@ pub struct Execution {
     pub status: ExecutionStatus,
     /// Present exactly while the status is [`ExecutionStatus::Blocked`].
     pub blocked: Option<Blocked>,
+    /// What is said about it.
+    pub attributes: RunAttributes,
     /// When it started.
     pub started_at: Timestamp,
     /// When it closed.

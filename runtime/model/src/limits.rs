@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::HistorySize;
+
 /// Bytes of an id. Long enough for a path or two UUIDs; short enough for an index.
 pub const ID_BYTES_MAX: usize = 255;
 
@@ -45,6 +47,31 @@ pub const CANCELLATION_GRACE_DEFAULT: Duration = Duration::from_secs(10);
 /// Longest of these times.
 pub const CANCELLATION_GRACE_MAX: Duration = Duration::from_secs(24 * 3600);
 
+/// Failure types that one retry policy may list. They are recorded with what it is
+/// for.
+pub const NON_RETRYABLE_TYPES_MAX: usize = 100;
+
+/// Bytes of a run's memo. It is in each of its rows, and in lists.
+pub const MEMO_BYTES_MAX: usize = 32 * 1024;
+
+/// Levels of arrays and objects in one value of a memo.
+pub const MEMO_DEPTH_MAX: usize = 32;
+
+/// Search attributes of a run.
+pub const SEARCH_ATTRIBUTES_MAX: usize = 100;
+
+/// Bytes of one search attribute.
+pub const SEARCH_ATTRIBUTE_BYTES_MAX: usize = 2 * 1024;
+
+/// Bytes of all search attributes of a run, with their names.
+pub const SEARCH_ATTRIBUTES_BYTES_MAX: usize = 40 * 1024;
+
+/// Events of a history from which continuing as new is suggested.
+pub const CONTINUE_AS_NEW_EVENTS: u64 = 4_096;
+
+/// Bytes of a history from which continuing as new is suggested.
+pub const CONTINUE_AS_NEW_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Longest time one request may wait for a result, in seconds. Proxies cut
 /// longer ones.
 pub const WAIT_SECONDS_MAX: u64 = 300;
@@ -61,6 +88,13 @@ pub struct Limits {
     pub pending_operations_max: usize,
     /// Events of one history; a run that would pass it is blocked, not killed.
     pub history_events_max: u64,
+    /// Bytes of one history, about; a run that would pass it is blocked, not
+    /// killed.
+    pub history_bytes_max: u64,
+    /// Events of a history from which a workflow is told to continue as new.
+    pub continue_as_new_events: u64,
+    /// Bytes of a history from which a workflow is told to continue as new.
+    pub continue_as_new_bytes: u64,
     /// Signals of one run; more are refused.
     pub signals_max: u64,
     /// Updates of one run, rejected ones left out; more are refused.
@@ -84,6 +118,15 @@ pub struct Limits {
     pub log_bytes_max: usize,
 }
 
+impl Limits {
+    /// When continuing as new is suggested, where that is not the default.
+    pub fn continue_as_new_after(&self) -> Option<HistorySize> {
+        let size =
+            HistorySize { events: self.continue_as_new_events, bytes: self.continue_as_new_bytes };
+        (size != HistorySize::SUGGESTED).then_some(size)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -91,6 +134,9 @@ impl Default for Limits {
             module_bytes_max: 64 * 1024 * 1024,
             pending_operations_max: 10_000,
             history_events_max: 50_000,
+            history_bytes_max: 50 * 1024 * 1024,
+            continue_as_new_events: CONTINUE_AS_NEW_EVENTS,
+            continue_as_new_bytes: CONTINUE_AS_NEW_BYTES,
             signals_max: 10_000,
             updates_max: 2_000,
             updates_in_flight_max: 10,

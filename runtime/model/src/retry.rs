@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, FailureKind};
+use crate::limits::{ID_BYTES_MAX, NON_RETRYABLE_TYPES_MAX, TIMER_MAX};
 use crate::time::duration_micros;
 
 /// When and how often a failed activity is tried again.
@@ -38,7 +39,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// Why no further attempt is made. Names follow Temporal's retry states.
+/// Why no further attempt is made, or that one is. Names follow Temporal's retry states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryState {
@@ -46,13 +47,44 @@ pub enum RetryState {
     NonRetryableFailure,
     /// All attempts the policy allows were made.
     MaximumAttemptsReached,
-    /// The next attempt would start after the schedule-to-close timeout.
+    /// The next attempt would start after the schedule-to-close timeout of an
+    /// activity, or after the execution timeout of a run.
     Timeout,
     /// The workflow asked the activity to cancel.
     CancelRequested,
+    /// Another run makes the next attempt. Of runs only: attempts of activities
+    /// are not history.
+    InProgress,
 }
 
 impl RetryPolicy {
+    /// Says what breaks a rule, if something does: what may be asked for is
+    /// recorded, and sums of times must stay in range.
+    pub fn check(&self) -> Result<(), String> {
+        if !self.backoff_coefficient.is_finite() || self.backoff_coefficient < 1.0 {
+            return Err("backoff coefficient must be a number of at least 1".to_owned());
+        }
+        for (name, interval) in [
+            ("initial interval", self.initial_interval),
+            ("maximum interval", self.maximum_interval),
+        ] {
+            if interval.is_zero() || interval > TIMER_MAX {
+                let max = TIMER_MAX.as_secs();
+                return Err(format!("{name} must be more than 0 and at most {max} seconds"));
+            }
+        }
+        if self.non_retryable_types.len() > NON_RETRYABLE_TYPES_MAX {
+            return Err(format!(
+                "non-retryable types are {}; at most {NON_RETRYABLE_TYPES_MAX} are allowed",
+                self.non_retryable_types.len()
+            ));
+        }
+        if self.non_retryable_types.iter().any(|name| name.len() > ID_BYTES_MAX) {
+            return Err(format!("non-retryable types may have {ID_BYTES_MAX} bytes each"));
+        }
+        Ok(())
+    }
+
     /// The wait after `attempt` (from 1) failed with `failure`, or why there is
     /// none. `remaining` is what is left of the schedule-to-close timeout.
     pub fn next_delay(

@@ -92,6 +92,7 @@ fn overdue(loaded: &Loaded, now: Timestamp) -> Option<EventId> {
     let timers = loaded.state.timers.iter().map(|(event_id, timer)| (*event_id, timer.fire_at));
     let retries = loaded.state.activities.iter();
     let retries = retries.filter_map(|(event_id, activity)| Some((*event_id, activity.retry_at?)));
-    let first = timers.chain(retries).min_by_key(|(_, fire_at)| *fire_at);
+    let own = loaded.state.run_timer().map(|timer| (EventId::FIRST, timer.fire_at()));
+    let first = timers.chain(retries).chain(own).min_by_key(|(_, fire_at)| *fire_at);
     first.filter(|(_, fire_at)| *fire_at <= now).map(|(event_id, _)| event_id)
 }

@@ -24,7 +24,7 @@ async fn watch(runtime: &Runtime, activity: &str) {
 
 fn failed_with(result: &RunResult) -> Failure {
     match result.closing.as_ref().map(|closing| &closing.attributes) {
-        Some(EventAttributes::WorkflowExecutionFailed { failure }) => failure.clone(),
+        Some(EventAttributes::WorkflowExecutionFailed { failure, .. }) => failure.clone(),
         other => panic!("the run has not failed: {other:?}"),
     }
 }

@@ -16,10 +16,19 @@ updated AS (
     SET status = changed.status,
         blocked = changed.blocked,
         closed_at = changed.closed_at,
-        module_digest = COALESCE(changed.module_digest, execution.module_digest)
+        module_digest = COALESCE(changed.module_digest, execution.module_digest),
+        memo = CASE WHEN changed.says THEN changed.memo ELSE execution.memo END,
+        search_attributes =
+            CASE WHEN changed.says THEN changed.search_attributes ELSE execution.search_attributes END
     FROM unnest(
-        $3::int4[], $4::uuid[], $5::text[], $6::jsonb[], $7::timestamptz[], $37::bytea[]
-    ) AS changed (workflow_hash, run_id, status, blocked, closed_at, module_digest)
+            $3::int4[], $4::uuid[], $5::text[], $6::jsonb[], $7::timestamptz[],
+            $8::bool[], $9::jsonb[], $10::jsonb[], $42::bytea[]
+        )
+        AS changed (
+            workflow_hash, run_id, status, blocked, closed_at,
+            -- Whether what is said about the run changes.
+            says, memo, search_attributes, module_digest
+        )
     WHERE execution.workflow_hash = changed.workflow_hash
       AND execution.run_id = changed.run_id
       AND NOT EXISTS (SELECT FROM fenced)
@@ -28,12 +37,13 @@ updated AS (
 inserted AS (
     INSERT INTO workflow_executions (
         workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
-        request_id, status, blocked, started_at, closed_at
+        request_id, status, blocked, started_at, closed_at, memo, search_attributes
     )
     SELECT *
     FROM unnest(
-        $8::int4[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::bytea[],
-        $14::text[], $15::text[], $16::jsonb[], $17::timestamptz[], $18::timestamptz[]
+        $11::int4[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::bytea[],
+        $17::text[], $18::text[], $19::jsonb[], $20::timestamptz[], $21::timestamptz[],
+        $22::jsonb[], $23::jsonb[]
     )
     WHERE NOT EXISTS (SELECT FROM fenced)
       -- A run may replace an open one. Counting makes the updates come first,
@@ -46,8 +56,8 @@ appended AS (
     )
     SELECT *
     FROM unnest(
-        $19::int4[], $20::uuid[], $21::int8[], $22::text[], $23::timestamptz[],
-        $24::text[]::jsonb[], $25::bytea[]
+        $24::int4[], $25::uuid[], $26::int8[], $27::text[], $28::timestamptz[],
+        $29::text[]::jsonb[], $30::bytea[]
     )
     WHERE NOT EXISTS (SELECT FROM fenced)
 ),
@@ -57,8 +67,8 @@ timers_set AS (
     )
     SELECT *
     FROM unnest(
-        $26::int4[], $27::uuid[], $28::int8[], $29::timestamptz[], $30::text[],
-        $31::int8[], $32::jsonb[], $33::bytea[]
+        $31::int4[], $32::uuid[], $33::int8[], $34::timestamptz[], $35::text[],
+        $36::int8[], $37::jsonb[], $38::bytea[]
     )
     WHERE NOT EXISTS (SELECT FROM fenced)
     ON CONFLICT (workflow_hash, run_id, event_id) DO UPDATE
@@ -70,7 +80,7 @@ timers_set AS (
 ),
 timers_cleared AS (
     DELETE FROM workflow_timers AS timer
-    USING unnest($34::int4[], $35::uuid[], $36::int8[])
+    USING unnest($39::int4[], $40::uuid[], $41::int8[])
         AS cleared (workflow_hash, run_id, event_id)
     WHERE timer.workflow_hash = cleared.workflow_hash
       AND timer.run_id = cleared.run_id

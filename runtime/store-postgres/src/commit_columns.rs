@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_store::batch::Batch;
 use dacapo_store::error::Result;
-use dacapo_store::record::{RowName, event_to_json, to_json, to_signed};
+use dacapo_store::record::{RowName, attributes_to_json, event_to_json, to_json, to_signed};
 use dacapo_store::timer_columns::TimerColumns;
 use serde_json::Value;
 use uuid::Uuid;
@@ -19,6 +19,10 @@ pub(crate) struct UpdatedExecutions {
     pub(crate) blocked: Vec<Option<Value>>,
     pub(crate) closed_at: Vec<Option<DateTime<Utc>>>,
     pub(crate) module_digests: Vec<Option<Vec<u8>>>,
+    /// Whether what is said about the run changes.
+    pub(crate) says: Vec<bool>,
+    pub(crate) memos: Vec<Option<Value>>,
+    pub(crate) search_attributes: Vec<Option<Value>>,
 }
 
 impl UpdatedExecutions {
@@ -31,6 +35,11 @@ impl UpdatedExecutions {
             columns.blocked.push(update.blocked.as_ref().map(to_json));
             columns.closed_at.push(update.closed_at.map(to_database));
             columns.module_digests.push(update.module_digest.map(|digest| digest.0.to_vec()));
+            let said = update.attributes.as_ref().map(attributes_to_json);
+            columns.says.push(said.is_some());
+            let (memo, search_attributes) = said.unwrap_or_default();
+            columns.memos.push(memo);
+            columns.search_attributes.push(search_attributes);
         }
         columns
     }
@@ -49,6 +58,8 @@ pub(crate) struct InsertedExecutions<'a> {
     pub(crate) blocked: Vec<Option<Value>>,
     pub(crate) started_at: Vec<DateTime<Utc>>,
     pub(crate) closed_at: Vec<Option<DateTime<Utc>>>,
+    pub(crate) memos: Vec<Option<Value>>,
+    pub(crate) search_attributes: Vec<Option<Value>>,
 }
 
 impl<'a> InsertedExecutions<'a> {
@@ -66,6 +77,9 @@ impl<'a> InsertedExecutions<'a> {
             columns.blocked.push(execution.blocked.as_ref().map(to_json));
             columns.started_at.push(to_database(execution.started_at));
             columns.closed_at.push(execution.closed_at.map(to_database));
+            let (memo, search_attributes) = attributes_to_json(&execution.attributes);
+            columns.memos.push(memo);
+            columns.search_attributes.push(search_attributes);
         }
         columns
     }

@@ -26,6 +26,8 @@ struct ExecutionRow {
     request_id: Option<String>,
     status: String,
     blocked: Option<Value>,
+    memo: Option<Value>,
+    search_attributes: Option<Value>,
     started_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
 }
@@ -44,6 +46,7 @@ impl ExecutionRow {
             request_id: self.request_id.map(|id| row.parse("request_id", &id)).transpose()?,
             status,
             blocked: self.blocked.map(|report| row.json("blocked", report)).transpose()?,
+            attributes: row.attributes(self.memo, self.search_attributes)?,
             started_at: Timestamp::from(self.started_at),
             closed_at: self.closed_at.map(Timestamp::from),
         })

@@ -52,6 +52,7 @@ fn any_update(rng: &mut ChaCha8Rng) -> ExecutionUpdate {
         blocked: (status == ExecutionStatus::Blocked).then(report),
         closed_at: (!status.is_open()).then_some(at(9)),
         module_digest: rng.random_bool(0.3).then(|| ModuleDigest([rng.random_range(1..4); 32])),
+        attributes: rng.random_bool(0.5).then(samples::attributes),
     }
 }
 

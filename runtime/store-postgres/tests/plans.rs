@@ -53,8 +53,9 @@ fn hot_queries() -> Vec<Expected> {
     let commit_arguments = format!(
         "'{{7}}', '{{1}}',
          '{{7}}', ARRAY[{RUN}], '{{completed}}', '{{NULL}}', ARRAY[now()],
+         '{{false}}', '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{n}}', '{{w}}', '{{t}}', '{{x}}', '{{r}}', '{{running}}',
-         '{{NULL}}', ARRAY[now()], '{{NULL}}',
+         '{{NULL}}', ARRAY[now()], '{{NULL}}', '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', '{{t}}', ARRAY[now()], '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', ARRAY[now()], '{{timer}}', '{{NULL}}', '{{NULL}}',
          '{{NULL}}', '{{7}}', ARRAY[{RUN}], '{{1}}', '{{NULL}}'"

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use dacapo_model::attributes::RunAttributes;
 use dacapo_store::batch::{Batch, touched_shards};
 use dacapo_store::commit::{CommitStore, CommitUnit};
 use dacapo_store::error::{Result, StoreError};
-use dacapo_store::record::{RowName, event_to_json, to_json};
+use dacapo_store::record::{RowName, attributes_to_json, event_to_json, to_json};
 use dacapo_store::shard::Ownership;
 use dacapo_store::timer_columns::TimerColumns;
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
@@ -128,6 +130,8 @@ async fn check_epochs(
 
 async fn update_executions(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
     let changed = rows(batch.updates.iter().map(|(key, update)| {
+        let said = update.attributes.as_ref().map(attributes_to_text);
+        let (memo, search_attributes) = said.unwrap_or_default();
         (
             key.hash.0,
             hex(key.run_id.0),
@@ -135,6 +139,9 @@ async fn update_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
             update.blocked.as_ref().map(|blocked| to_json(blocked).to_string()),
             update.closed_at.map(|time| time.as_micros()),
             update.module_digest.map(|digest| hex::encode(digest.0)),
+            update.attributes.is_some(),
+            memo,
+            search_attributes,
         )
     }));
     let outcome = sqlx::query!(
@@ -142,7 +149,10 @@ async fn update_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
          SET status = changed.value ->> 2,
              blocked = changed.value ->> 3,
              closed_at = changed.value ->> 4,
-             module_digest = COALESCE(unhex(changed.value ->> 5), module_digest)
+             module_digest = COALESCE(unhex(changed.value ->> 5), module_digest),
+             memo = CASE WHEN changed.value ->> 6 THEN changed.value ->> 7 ELSE memo END,
+             search_attributes =
+                 CASE WHEN changed.value ->> 6 THEN changed.value ->> 8 ELSE search_attributes END
          FROM json_each(?) AS changed
          WHERE workflow_hash = changed.value ->> 0 AND run_id = unhex(changed.value ->> 1)",
         changed
@@ -163,6 +173,7 @@ async fn update_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
 
 async fn insert_executions(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
     let inserted = rows(batch.inserts.iter().map(|execution| {
+        let (memo, search_attributes) = attributes_to_text(&execution.attributes);
         (
             execution.key.hash.0,
             hex(execution.key.run_id.0),
@@ -175,16 +186,18 @@ async fn insert_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
             execution.blocked.as_ref().map(|blocked| to_json(blocked).to_string()),
             execution.started_at.as_micros(),
             execution.closed_at.map(|time| time.as_micros()),
+            memo,
+            search_attributes,
         )
     }));
     sqlx::query!(
         "INSERT INTO workflow_executions (
              workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
-             request_id, status, blocked, started_at, closed_at
+             request_id, status, blocked, started_at, closed_at, memo, search_attributes
          )
          SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
                 unhex(value ->> 5), value ->> 6, value ->> 7, value ->> 8, value ->> 9,
-                value ->> 10
+                value ->> 10, value ->> 11, value ->> 12
          FROM json_each(?)",
         inserted
     )
@@ -356,6 +369,13 @@ async fn set_query_results(connection: &mut SqliteConnection, batch: &Batch<'_>)
 fn rows(rows: impl Iterator<Item = impl Serialize>) -> String {
     let rows: Vec<_> = rows.collect();
     serde_json::to_string(&rows).expect("columns have a JSON form")
+}
+
+/// As text, so that it is a text again once it is taken out of its row.
+fn attributes_to_text(attributes: &RunAttributes) -> (Option<String>, Option<String>) {
+    let (memo, search_attributes) = attributes_to_json(attributes);
+    let text = |json: Value| json.to_string();
+    (memo.map(text), search_attributes.map(text))
 }
 
 fn hex(run_id: Uuid) -> String {

@@ -24,6 +24,8 @@ struct ExecutionRow {
     request_id: Option<String>,
     status: String,
     blocked: Option<Value>,
+    memo: Option<Value>,
+    search_attributes: Option<Value>,
     started_at: i64,
     closed_at: Option<i64>,
 }
@@ -42,6 +44,7 @@ impl ExecutionRow {
             request_id: self.request_id.map(|id| row.parse("request_id", &id)).transpose()?,
             status,
             blocked: self.blocked.map(|report| row.json("blocked", report)).transpose()?,
+            attributes: row.attributes(self.memo, self.search_attributes)?,
             started_at: Timestamp::from_micros(self.started_at),
             closed_at: self.closed_at.map(Timestamp::from_micros),
         })
@@ -67,7 +70,9 @@ impl ExecutionStore for SqliteStore {
                    workflow_type AS "workflow_type!: String",
                    module_digest AS "module_digest!: Vec<u8>",
                    request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   blocked AS "blocked?: Value",
+                   memo AS "memo?: Value",
+                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
                    closed_at AS "closed_at?: i64"
             FROM workflow_executions
             WHERE workflow_hash = ?1 AND run_id = ?4 AND namespace = ?2 AND workflow_id = ?3"#,
@@ -87,7 +92,9 @@ impl ExecutionStore for SqliteStore {
                    workflow_type AS "workflow_type!: String",
                    module_digest AS "module_digest!: Vec<u8>",
                    request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   blocked AS "blocked?: Value",
+                   memo AS "memo?: Value",
+                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
                    closed_at AS "closed_at?: i64"
             FROM (
                 SELECT 1 AS choice, *
@@ -133,7 +140,9 @@ impl ExecutionStore for SqliteStore {
                    workflow_type AS "workflow_type!: String",
                    module_digest AS "module_digest!: Vec<u8>",
                    request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   blocked AS "blocked?: Value",
+                   memo AS "memo?: Value",
+                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
                    closed_at AS "closed_at?: i64"
             FROM workflow_executions
             WHERE workflow_hash = ? AND namespace = ? AND workflow_id = ? AND request_id = ?"#,
@@ -160,7 +169,9 @@ impl ExecutionStore for SqliteStore {
                    workflow_type AS "workflow_type!: String",
                    module_digest AS "module_digest!: Vec<u8>",
                    request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   blocked AS "blocked?: Value",
+                   memo AS "memo?: Value",
+                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
                    closed_at AS "closed_at?: i64"
                 FROM workflow_executions
                 WHERE workflow_hash = ? AND run_id = ?"#,
@@ -194,7 +205,9 @@ impl ExecutionStore for SqliteStore {
                    workflow_type AS "workflow_type!: String",
                    module_digest AS "module_digest!: Vec<u8>",
                    request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   blocked AS "blocked?: Value",
+                   memo AS "memo?: Value",
+                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
                    closed_at AS "closed_at?: i64"
             FROM workflow_executions
             WHERE namespace = ?1
@@ -228,7 +241,9 @@ impl ExecutionStore for SqliteStore {
                    workflow_type AS "workflow_type!: String",
                    module_digest AS "module_digest!: Vec<u8>",
                    request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   blocked AS "blocked?: Value",
+                   memo AS "memo?: Value",
+                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
                    closed_at AS "closed_at?: i64"
             FROM workflow_executions
             WHERE namespace = ?1
@@ -270,7 +285,9 @@ impl ExecutionStore for SqliteStore {
                    workflow_type AS "workflow_type!: String",
                    module_digest AS "module_digest!: Vec<u8>",
                    request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value", started_at AS "started_at!: i64",
+                   blocked AS "blocked?: Value",
+                   memo AS "memo?: Value",
+                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
                    closed_at AS "closed_at?: i64"
             FROM workflow_executions
             WHERE status IN ('running', 'blocked')

@@ -122,15 +122,23 @@ impl<'a> Batch<'a> {
                 inserted.blocked = update.blocked.clone();
                 inserted.closed_at = update.closed_at;
                 inserted.module_digest = update.module_digest.unwrap_or(inserted.module_digest);
+                if let Some(attributes) = &update.attributes {
+                    inserted.attributes = attributes.clone();
+                }
             }
             None => {
                 let before = self.updates.insert(key, Cow::Borrowed(update));
-                // The last one counts, but for a move that it says nothing about.
-                if let (Some(moved_to), None) =
-                    (before.and_then(|before| before.module_digest), update.module_digest)
+                // The last one counts, but for what it says nothing about.
+                if let Some(before) = before
                     && let Some(merged) = self.updates.get_mut(&key)
                 {
-                    merged.to_mut().module_digest = Some(moved_to);
+                    let before = before.into_owned();
+                    if update.module_digest.is_none() && before.module_digest.is_some() {
+                        merged.to_mut().module_digest = before.module_digest;
+                    }
+                    if update.attributes.is_none() && before.attributes.is_some() {
+                        merged.to_mut().attributes = before.attributes;
+                    }
                 }
             }
         }

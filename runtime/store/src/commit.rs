@@ -1,6 +1,7 @@
 //! The hot path: all writes of runs go through one call.
 
 use async_trait::async_trait;
+use dacapo_model::attributes::RunAttributes;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, QueryName, RunKey, UpdateId};
@@ -74,6 +75,8 @@ pub struct ExecutionUpdate {
     pub closed_at: Option<Timestamp>,
     /// The code that it is moved to; none if it stays where it is.
     pub module_digest: Option<ModuleDigest>,
+    /// All that is said about it from now on; none if that has not changed.
+    pub attributes: Option<RunAttributes>,
 }
 
 /// Transitions that are committed together or not at all. Most hold one; a

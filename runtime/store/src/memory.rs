@@ -167,6 +167,9 @@ impl State {
                 execution.blocked = update.blocked.clone();
                 execution.closed_at = update.closed_at;
                 execution.module_digest = update.module_digest.unwrap_or(execution.module_digest);
+                if let Some(attributes) = &update.attributes {
+                    execution.attributes = attributes.clone();
+                }
             }
         }
         for execution in &batch.inserts {

@@ -9,6 +9,7 @@
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
+use dacapo_model::attributes::RunAttributes;
 use dacapo_model::event::EventAttributes;
 use dacapo_model::ids::RunKey;
 use dacapo_model::module::ModuleDigest;
@@ -72,6 +73,15 @@ fn with_type(fields: &str, event_type: &str) -> Option<String> {
 /// be wrong in saying so.
 fn needs_rewriting(json: &str) -> bool {
     json.contains(r"\u0000") || json.contains(r"\u0010")
+}
+
+/// The columns `memo` and `search_attributes`: null where nothing was said.
+pub fn attributes_to_json(attributes: &RunAttributes) -> (Option<Value>, Option<Value>) {
+    let RunAttributes { memo, search_attributes } = attributes;
+    (
+        (!memo.is_empty()).then(|| to_json(memo)),
+        (!search_attributes.is_empty()).then(|| to_json(search_attributes)),
+    )
 }
 
 /// An integer as databases have them.
@@ -144,6 +154,20 @@ impl RowName<'_> {
     pub fn json_text<T: DeserializeOwned>(&self, column: &'static str, text: &str) -> Result<T> {
         let json = serde_json::from_str(text).map_err(|error| self.corrupt(column, error))?;
         self.json(column, json)
+    }
+
+    /// Reads what [`attributes_to_json`] wrote.
+    pub fn attributes(
+        &self,
+        memo: Option<Value>,
+        search_attributes: Option<Value>,
+    ) -> Result<RunAttributes> {
+        let memo = memo.map(|memo| self.json("memo", memo)).transpose()?;
+        let searched = search_attributes.map(|searched| self.json("search_attributes", searched));
+        Ok(RunAttributes {
+            memo: memo.unwrap_or_default(),
+            search_attributes: searched.transpose()?.unwrap_or_default(),
+        })
     }
 
     /// Reads an event: what [`event_to_json`] wrote, its type and its payload.

@@ -14,7 +14,7 @@ use crate::error::Result;
 pub struct TimerRow {
     /// The run.
     pub key: RunKey,
-    /// The `TimerStarted` or `ActivityTaskScheduled` event it belongs to.
+    /// The `TimerStarted`, `ActivityTaskScheduled` or first event it belongs to.
     pub event_id: EventId,
     /// Not before then.
     pub fire_at: Timestamp,
@@ -27,6 +27,10 @@ pub struct TimerRow {
 pub enum TimerKind {
     /// A timer of the workflow fires.
     Timer,
+    /// The run begins: its start was delayed. Its event is the first.
+    StartDelay,
+    /// The time of the run is over. Its event is the first.
+    RunTimeout,
     /// An activity that failed is tried again.
     ActivityRetry {
         /// The attempt to come, from 2.

@@ -10,6 +10,8 @@ use crate::record::{RowName, to_json};
 use crate::timer::TimerKind;
 
 const TIMER: &str = "timer";
+const START_DELAY: &str = "start_delay";
+const RUN_TIMEOUT: &str = "run_timeout";
 const ACTIVITY_RETRY: &str = "activity_retry";
 const ACTIVITY_HEARTBEAT: &str = "activity_heartbeat";
 const ACTIVITY_TIMEOUT: &str = "activity_timeout";
@@ -44,9 +46,9 @@ impl<'a> TimerColumns<'a> {
     /// What to write.
     pub fn of(kind: &'a TimerKind) -> Self {
         match kind {
-            TimerKind::Timer => {
-                Self { kind: TIMER, attempt: None, last_failure: None, details: None }
-            }
+            TimerKind::Timer => Self::plain(TIMER),
+            TimerKind::StartDelay => Self::plain(START_DELAY),
+            TimerKind::RunTimeout => Self::plain(RUN_TIMEOUT),
             TimerKind::ActivityRetry { attempt, last_failure, details } => {
                 Self::activity(ACTIVITY_RETRY, *attempt, Some(last_failure), details.as_ref())
             }
@@ -57,6 +59,10 @@ impl<'a> TimerColumns<'a> {
                 Self::activity(ACTIVITY_TIMEOUT, *attempt, last_failure.as_ref(), details.as_ref())
             }
         }
+    }
+
+    fn plain(kind: &'static str) -> Self {
+        Self { kind, attempt: None, last_failure: None, details: None }
     }
 
     fn activity(
@@ -83,6 +89,8 @@ impl StoredKind {
         let details = self.details.map(Payload::from);
         Ok(match (self.kind.as_str(), attempt, last_failure, details) {
             (TIMER, None, None, None) => TimerKind::Timer,
+            (START_DELAY, None, None, None) => TimerKind::StartDelay,
+            (RUN_TIMEOUT, None, None, None) => TimerKind::RunTimeout,
             (ACTIVITY_RETRY, Some(attempt), Some(last_failure), details) => {
                 TimerKind::ActivityRetry { attempt, last_failure, details }
             }

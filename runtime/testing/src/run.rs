@@ -91,8 +91,11 @@ impl<'env> TestRun<'env> {
         let closing = self.closing().await?;
         match closing.attributes {
             EventAttributes::WorkflowExecutionCompleted { result } => read("the result", &result),
-            EventAttributes::WorkflowExecutionFailed { failure } => {
+            EventAttributes::WorkflowExecutionFailed { failure, .. } => {
                 Err(TestError::Failed(Box::new(failure)))
+            }
+            EventAttributes::WorkflowExecutionTimedOut(timed_out) => {
+                Err(TestError::Failed(Box::new(timed_out.failure())))
             }
             _ => Err(TestError::Ended(closing.status.as_str())),
         }

@@ -8,7 +8,7 @@ use dacapo_model::execution::{IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::{SignalName, TypeName, WorkflowId};
 use dacapo_model::signal::Signal;
 use dacapo_service::error::ServiceError;
-use dacapo_service::operations::{RunRef, StartRequest, WaitFor};
+use dacapo_service::operations::{RunRef, StartOptions, StartRequest, WaitFor};
 use futures::future::BoxFuture;
 use serde::Serialize;
 
@@ -116,6 +116,7 @@ fn request(workflow: &str, input: &impl Serialize) -> Result<StartRequest, TestE
         conflict_policy: IdConflictPolicy::default(),
         environment: BTreeMap::new(),
         arguments: Vec::new(),
+        options: StartOptions::default(),
         signal: None,
         update: None,
     })

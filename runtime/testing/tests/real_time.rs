@@ -15,7 +15,7 @@ use dacapo_model::payload::Payload;
 use dacapo_service::Runtime;
 use dacapo_service::clock::SystemClock;
 use dacapo_service::config::ServiceConfig;
-use dacapo_service::operations::{RunRef, StartRequest};
+use dacapo_service::operations::{RunRef, StartOptions, StartRequest};
 use dacapo_store::memory::MemoryStore;
 use dacapo_testing::TestEnv;
 use serde_json::{Value, json};
@@ -82,6 +82,7 @@ async fn in_real_time(component: &PathBuf, workflow: &str, input: &str) -> Vec<H
         conflict_policy: IdConflictPolicy::default(),
         environment: BTreeMap::new(),
         arguments: Vec::new(),
+        options: StartOptions::default(),
         signal: None,
         update: None,
     };

@@ -21,11 +21,13 @@ use super::attributes::external::{
 use super::attributes::{
     ActivityTaskCancelRequested, ActivityTaskCanceled, ActivityTaskCompleted,
     ActivityTaskControlled, ActivityTaskFailed, ActivityTaskScheduled, ActivityTaskStarted,
-    ActivityTaskTimedOut, MarkerRecorded, TimerEnded, TimerStarted,
+    ActivityTaskTimedOut, MarkerRecorded, TimerEnded, TimerStarted, UpsertWorkflowSearchAttributes,
     WorkflowExecutionCancelRequested, WorkflowExecutionCanceled, WorkflowExecutionCompleted,
-    WorkflowExecutionContinuedAsNew, WorkflowExecutionFailed, WorkflowExecutionOptionsUpdated,
-    WorkflowExecutionSignaled, WorkflowExecutionStarted, WorkflowExecutionTerminated,
-    WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted, WorkflowTaskFailed,
+    WorkflowExecutionContinuedAsNew, WorkflowExecutionDelayEnded, WorkflowExecutionFailed,
+    WorkflowExecutionOptionsUpdated, WorkflowExecutionReset, WorkflowExecutionSignaled,
+    WorkflowExecutionStarted, WorkflowExecutionTerminated, WorkflowExecutionTimedOut,
+    WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted, WorkflowPropertiesModified,
+    WorkflowTaskFailed, continuation, retry_state,
 };
 use super::failure::Failure;
 use super::payload;
@@ -82,6 +84,16 @@ pub(crate) enum EventAttributes {
     WorkflowExecutionTerminated(WorkflowExecutionTerminated),
     /// Closing: goes on as a new run.
     WorkflowExecutionContinuedAsNew(WorkflowExecutionContinuedAsNew),
+    /// Closing: its time was over.
+    WorkflowExecutionTimedOut(WorkflowExecutionTimedOut),
+    /// The delay of its start was over: its workflow ran for the first time.
+    WorkflowExecutionDelayEnded(WorkflowExecutionDelayEnded),
+    /// The run began with the history of another, up to here.
+    WorkflowExecutionReset(WorkflowExecutionReset),
+    /// The workflow changed search attributes.
+    UpsertWorkflowSearchAttributes(UpsertWorkflowSearchAttributes),
+    /// The workflow changed the memo.
+    WorkflowPropertiesModified(WorkflowPropertiesModified),
     /// The workflow's code could not go on from here: the run was blocked.
     WorkflowTaskFailed(WorkflowTaskFailed),
     /// An activity is to be run.
@@ -197,8 +209,25 @@ impl From<Model> for EventAttributes {
                     result_base64,
                 })
             }
-            Model::WorkflowExecutionFailed { failure } => {
-                Self::WorkflowExecutionFailed(WorkflowExecutionFailed { failure: failure.into() })
+            Model::WorkflowExecutionFailed { failure, retry_state: state, new_run_id } => {
+                Self::WorkflowExecutionFailed(WorkflowExecutionFailed {
+                    failure: failure.into(),
+                    retry_state: retry_state(state),
+                    new_run_id,
+                })
+            }
+            Model::WorkflowExecutionTimedOut(event) => {
+                Self::WorkflowExecutionTimedOut(event.into())
+            }
+            Model::WorkflowExecutionDelayEnded {} => {
+                Self::WorkflowExecutionDelayEnded(WorkflowExecutionDelayEnded {})
+            }
+            Model::WorkflowExecutionReset(event) => Self::WorkflowExecutionReset(event.into()),
+            Model::UpsertWorkflowSearchAttributes(event) => {
+                Self::UpsertWorkflowSearchAttributes(event.into())
+            }
+            Model::WorkflowPropertiesModified(event) => {
+                Self::WorkflowPropertiesModified(event.into())
             }
             Model::WorkflowExecutionCanceled { details } => {
                 Self::WorkflowExecutionCanceled(WorkflowExecutionCanceled { details })
@@ -206,13 +235,19 @@ impl From<Model> for EventAttributes {
             Model::WorkflowExecutionTerminated { reason } => {
                 Self::WorkflowExecutionTerminated(WorkflowExecutionTerminated { reason })
             }
-            Model::WorkflowExecutionContinuedAsNew { new_run_id, workflow_type, input } => {
+            Model::WorkflowExecutionContinuedAsNew {
+                new_run_id,
+                workflow_type,
+                input,
+                options,
+            } => {
                 let (input, input_base64) = payload::embed(&input);
                 Self::WorkflowExecutionContinuedAsNew(WorkflowExecutionContinuedAsNew {
                     new_run_id,
                     workflow_type,
                     input,
                     input_base64,
+                    options: continuation(*options),
                 })
             }
             Model::WorkflowTaskFailed { code, message } => {

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 
 use dacapo_model::execution as model;
-use dacapo_model::ids::{ModuleName, NamespaceName, RequestId, SignalName, TypeName, WorkflowId};
+use dacapo_model::ids::{
+    EventId, ModuleName, NamespaceName, RequestId, SignalName, TypeName, WorkflowId,
+};
 use dacapo_model::signal::Signal;
 use dacapo_model::update::Update;
 use dacapo_service::operations;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::message::StartUpdate;
 use super::mirror::mirror;
+use super::options::{RetryOptions, attributes, duration};
 use super::payload;
 use crate::error::ApiError;
 
@@ -131,6 +135,27 @@ pub(crate) struct StartOptions {
     /// Command-line arguments of the workflow.
     #[serde(default)]
     arguments: Vec<String>,
+    /// How long the run may take; one that follows it has as long again. No limit if absent.
+    #[serde(default)]
+    run_timeout_seconds: Option<f64>,
+    /// How long the run and those that follow it (other attempts, what it continues as) may take
+    /// together. No limit if absent.
+    #[serde(default)]
+    execution_timeout_seconds: Option<f64>,
+    /// How long the workflow waits before it runs. A signal or a request to cancel ends the wait.
+    #[serde(default)]
+    start_delay_seconds: Option<f64>,
+    /// Start another run with the same input if this one fails or runs out of its time. Not if
+    /// absent.
+    #[serde(default)]
+    retry_policy: Option<RetryOptions>,
+    /// What is said about the run for people: any JSON by name, 32 KiB in all.
+    #[serde(default)]
+    memo: BTreeMap<String, Value>,
+    /// What is said about the run with types: `{"type": "Keyword", "value": "gold"}`, or plain JSON
+    /// that says its type by itself.
+    #[serde(default)]
+    search_attributes: BTreeMap<String, Value>,
 }
 
 /// Why a run should cancel.
@@ -152,6 +177,76 @@ pub(crate) struct TerminateRequest {
     /// For people.
     #[serde(default)]
     pub(crate) reason: String,
+}
+
+/// Where a run starts over.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ResetPoint {
+    /// Before this event.
+    Event(u64),
+    /// A place with a name.
+    Named(NamedResetPoint),
+}
+
+/// A place in every history.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NamedResetPoint {
+    /// After the start.
+    First,
+    /// Before the last thing that the workflow did.
+    LastActivation,
+}
+
+/// What happens to the new run as it happened to the other.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reapply {
+    /// All that can: signals.
+    #[default]
+    All,
+    /// Signals.
+    Signals,
+    /// Nothing.
+    None,
+}
+
+/// How a run starts over.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResetRequest {
+    /// The first event that is undone, or `first`, or `last_activation`.
+    event_id: ResetPoint,
+    /// For people.
+    #[serde(default)]
+    pub(crate) reason: String,
+    /// What of the undone part is sent to the new run again; `all` if absent.
+    #[serde(default)]
+    reapply: Reapply,
+    /// Send the same one when you repeat the request.
+    #[serde(default)]
+    request_id: Option<String>,
+}
+
+impl ResetRequest {
+    pub(crate) fn into_operation(self) -> Result<operations::ResetRequest, ApiError> {
+        Ok(operations::ResetRequest {
+            point: match self.event_id {
+                ResetPoint::Event(event_id) => operations::ResetPoint::Event(EventId(event_id)),
+                ResetPoint::Named(NamedResetPoint::First) => operations::ResetPoint::First,
+                ResetPoint::Named(NamedResetPoint::LastActivation) => {
+                    operations::ResetPoint::LastActivation
+                }
+            },
+            reapply: match self.reapply {
+                Reapply::All | Reapply::Signals => operations::Reapply::Signals,
+                Reapply::None => operations::Reapply::Nothing,
+            },
+            reason: self.reason,
+            request_id: self.request_id.map(RequestId::new).transpose()?,
+        })
+    }
 }
 
 /// A request that says nothing.
@@ -216,6 +311,16 @@ impl StartRequest {
             module: options.module.map(ModuleName::new).transpose()?,
             reuse_policy: options.id_reuse_policy.map(Into::into).unwrap_or_default(),
             conflict_policy,
+            options: operations::StartOptions {
+                run_timeout: duration("run_timeout_seconds", options.run_timeout_seconds)?,
+                execution_timeout: duration(
+                    "execution_timeout_seconds",
+                    options.execution_timeout_seconds,
+                )?,
+                start_delay: duration("start_delay_seconds", options.start_delay_seconds)?,
+                retry: options.retry_policy.map(RetryOptions::into_policy).transpose()?,
+                attributes: attributes(options.memo, options.search_attributes)?,
+            },
             environment: options.environment,
             arguments: options.arguments,
             signal,

@@ -21,13 +21,13 @@ pub(crate) struct Ending {
     /// The same, if it is not JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     result_base64: Option<String>,
-    /// Why it failed, if it did.
+    /// Why it failed, if it did, or which time was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
     /// Why it was terminated, or what it had to say about being canceled.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The run it goes on as, if it was continued as new.
+    /// The run that follows: its next attempt, or what it was continued as.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid")]
     new_run_id: Option<RunId>,
@@ -115,8 +115,13 @@ impl From<Closing> for Ending {
             EventAttributes::WorkflowExecutionCompleted { result } => {
                 (ending.result, ending.result_base64) = payload::embed(&result);
             }
-            EventAttributes::WorkflowExecutionFailed { failure } => {
+            EventAttributes::WorkflowExecutionFailed { failure, new_run_id, .. } => {
                 ending.failure = Some(failure.into());
+                ending.new_run_id = new_run_id;
+            }
+            EventAttributes::WorkflowExecutionTimedOut(timed_out) => {
+                ending.failure = Some(timed_out.failure().into());
+                ending.new_run_id = timed_out.new_run_id;
             }
             EventAttributes::WorkflowExecutionCanceled { details: reason }
             | EventAttributes::WorkflowExecutionTerminated { reason } => {

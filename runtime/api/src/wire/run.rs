@@ -10,12 +10,14 @@ use dacapo_model::module::ModuleDigest;
 use dacapo_model::time::Timestamp;
 use dacapo_service::operations;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use super::attributes::child::{Parent, ParentClosePolicy};
 use super::failure::Failure;
 use super::mirror::mirror;
+use super::options::{SearchAttribute, show_search_attributes};
 use super::payload::{self, RawJson};
 
 mirror! {
@@ -99,6 +101,12 @@ pub(crate) struct RunSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     request_id: Option<RequestId>,
+    /// What is said about it, for people.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    memo: BTreeMap<String, Value>,
+    /// What is said about it, with types.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    search_attributes: BTreeMap<String, SearchAttribute>,
     /// When it started.
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
@@ -120,6 +128,20 @@ pub(crate) struct RunDescription {
     history_length: u64,
     /// Whether someone asked it to cancel.
     cancel_requested: bool,
+    /// Counts the runs since one failed, from 1.
+    attempt: u32,
+    /// The first of the runs that followed each other up to this one; absent if it is the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    first_run_id: Option<RunId>,
+    /// Until when its start is delayed; absent once it has begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    delayed_until: Option<Timestamp>,
+    /// When its time is over; absent if it has no limit, or is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    times_out_at: Option<Timestamp>,
     /// Activities without an outcome, in the order they were scheduled.
     pending_activities: Vec<PendingActivity>,
     /// Timers that have not fired, in the order they were started.
@@ -302,6 +324,8 @@ impl From<Execution> for RunSummary {
             status: run.status.into(),
             blocked: run.blocked.map(Blocked::from),
             request_id: run.request_id,
+            memo: run.attributes.memo,
+            search_attributes: show_search_attributes(run.attributes.search_attributes),
             started_at: run.started_at,
             closed_at: run.closed_at,
             parent: None,
@@ -327,6 +351,10 @@ impl From<operations::RunDescription> for RunDescription {
             run: RunSummary::new(description.execution, description.parent),
             history_length: description.history_length,
             cancel_requested: description.cancel_requested,
+            attempt: description.chain.attempt,
+            first_run_id: description.chain.first_run_id,
+            delayed_until: description.chain.delayed_until,
+            times_out_at: description.chain.times_out_at,
             pending_activities: activities.map(PendingActivity::from).collect(),
             pending_timers: timers.map(PendingTimer::from).collect(),
             pending_updates: updates.map(PendingUpdate::from).collect(),

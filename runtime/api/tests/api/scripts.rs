@@ -146,13 +146,16 @@ impl Script {
         let (name, input) = (started.workflow_type.clone(), started.input.clone());
         match name.as_str() {
             "echo" => self.cursor.close(Outcome::Completed(input)),
-            "fail" => self.cursor.close(Outcome::Failed(declined())),
+            "fail" => self
+                .cursor
+                .close(Outcome::Failed { failure: declined(), unread_signals: Vec::new() }),
             "wait" => self.wait_for_cancellation(),
             "call" => self.call("greet", input),
             "decline" => self.call("decline", input),
             "continue" => self.cursor.close(Outcome::ContinueAsNew {
                 workflow_type: TypeName::new("echo").expect("a type name"),
                 input,
+                options: Box::default(),
                 unread_signals: Vec::new(),
             }),
             "collect" => self.collect(),
@@ -211,7 +214,9 @@ impl Script {
         let name = SignalName::new("done").expect("a name");
         match self.cursor.receive_signal(&name)? {
             Answer::Ready(Ok(input)) => self.cursor.close(Outcome::Completed(input)),
-            Answer::Ready(Err(failure)) => self.cursor.close(Outcome::Failed(failure)),
+            Answer::Ready(Err(failure)) => {
+                self.cursor.close(Outcome::Failed { failure, unread_signals: Vec::new() })
+            }
             Answer::Blocked => Ok(()),
         }
     }
@@ -227,7 +232,9 @@ impl Script {
         self.operation = Some(operation);
         match self.cursor.wait(operation)? {
             Answer::Ready(Ok(result)) => self.cursor.close(Outcome::Completed(result)),
-            Answer::Ready(Err(failure)) => self.cursor.close(Outcome::Failed(failure)),
+            Answer::Ready(Err(failure)) => {
+                self.cursor.close(Outcome::Failed { failure, unread_signals: Vec::new() })
+            }
             Answer::Blocked => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// Names a run: the latest of a workflow id, or a certain one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,4 +87,7 @@ pub struct StartOptions {
     /// If a run of the workflow id is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_conflict_policy: Option<&'static str>,
+    /// All else, by its name.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }

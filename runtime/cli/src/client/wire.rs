@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// One version of a module.
@@ -223,6 +224,21 @@ pub struct RunDescription {
     pub history_length: u64,
     /// Whether someone asked it to cancel.
     pub cancel_requested: bool,
+    /// Counts the runs since one failed.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Until when its start is delayed.
+    #[serde(default)]
+    pub delayed_until: Option<String>,
+    /// When its time is over.
+    #[serde(default)]
+    pub times_out_at: Option<String>,
+    /// What is said about it, for people.
+    #[serde(default)]
+    pub memo: BTreeMap<String, Value>,
+    /// What is said about it, with types.
+    #[serde(default)]
+    pub search_attributes: BTreeMap<String, Value>,
     /// The versions of changes of its code that it follows.
     #[serde(default)]
     pub versions: BTreeMap<String, u32>,
@@ -401,12 +417,13 @@ pub struct Event {
 }
 
 /// Event types after which nothing follows.
-const CLOSING: [&str; 5] = [
+const CLOSING: [&str; 6] = [
     "WorkflowExecutionCompleted",
     "WorkflowExecutionFailed",
     "WorkflowExecutionCanceled",
     "WorkflowExecutionTerminated",
     "WorkflowExecutionContinuedAsNew",
+    "WorkflowExecutionTimedOut",
 ];
 
 impl Event {

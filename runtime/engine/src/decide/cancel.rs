@@ -4,7 +4,7 @@ use dacapo_model::event::EventAttributes;
 use dacapo_model::ids::RequestId;
 use dacapo_model::time::Timestamp;
 
-use super::Refusal;
+use super::{Refusal, run_timer};
 use crate::state::RunState;
 use crate::transition::Transition;
 
@@ -21,6 +21,10 @@ pub(super) fn request(
     let mut transition = Transition::default();
     let attributes = EventAttributes::WorkflowExecutionCancelRequested { reason, request_id };
     transition.record(state, now, attributes);
+    // Only the guest can decide what to do about it.
+    if state.delayed_until.is_some() {
+        run_timer::begin(&mut transition, state, now);
+    }
     Ok(transition)
 }
 

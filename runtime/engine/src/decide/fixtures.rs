@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dacapo_model::command::Command;
 use dacapo_model::event::{
-    ActivityOptions, EventAttributes, HistoryEvent, WorkflowExecutionStarted,
+    ActivityOptions, Chain, EventAttributes, HistoryEvent, RunOptions, WorkflowExecutionStarted,
 };
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::{Failure, FailureKind};
@@ -43,6 +43,8 @@ pub(super) fn start_attributes() -> WorkflowExecutionStarted {
         continued_from: None,
         initial_signals: 0,
         parent: None,
+        options: RunOptions::default(),
+        chain: Chain::default(),
     }
 }
 

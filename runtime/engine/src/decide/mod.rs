@@ -4,12 +4,15 @@ mod activity;
 mod activity_control;
 mod activity_open;
 mod cancel;
+mod chain;
 mod child;
 mod external;
 mod fault;
 #[cfg(test)]
 mod fixtures;
 mod options;
+mod reset;
+mod run_timer;
 mod signal;
 mod start;
 mod terminate;
@@ -32,6 +35,7 @@ use dacapo_model::update::Update;
 pub use self::activity::PAUSED;
 pub use self::activity_open::{find as find_activity, not_in_time};
 pub use self::child::{ChildOutcome, FromParent, implied};
+pub use self::reset::{Reapply, Reset, ResetPoint, ResetRefused, reset};
 pub use self::start::start;
 use crate::state::RunState;
 use crate::transition::Transition;
@@ -164,6 +168,11 @@ pub enum Input {
         initiated_event_id: EventId,
         /// What.
         message: FromParent,
+    },
+    /// The time of the run's own timer row has come.
+    RunTimerDue {
+        /// The run itself, from which the id of its next attempt follows.
+        run_id: RunId,
     },
     /// The guest ran until it waited or ended.
     GuestTurn {
@@ -338,6 +347,9 @@ pub fn decide(
         Input::FromParent { parent_run_id, initiated_event_id, message } => {
             child::hear(state, parent_run_id, initiated_event_id, message, now)
         }
+        Input::RunTimerDue { run_id } => run_timer::due(state, run_id, now),
+        // Only of a history that is corrupt.
+        Input::GuestTurn { .. } if state.delayed_until.is_some() => Err(Refusal::Stale),
         Input::GuestTurn { run_id, commands } => {
             Ok(turn::turn(state, run_id, commands, now, limits))
         }

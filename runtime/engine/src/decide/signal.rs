@@ -4,7 +4,7 @@ use dacapo_model::limits::Limits;
 use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
 
-use super::Refusal;
+use super::{Refusal, run_timer};
 use crate::state::RunState;
 use crate::transition::Transition;
 
@@ -23,6 +23,10 @@ pub(super) fn receive(
     }
     let mut transition = Transition::default();
     transition.record(state, now, signal.into());
+    // The wait before another attempt is not the sender's to end.
+    if state.delayed_until.is_some() && state.chain.first_run_id.is_none() {
+        run_timer::begin(&mut transition, state, now);
+    }
     Ok(transition)
 }
 

@@ -8,7 +8,7 @@ use dacapo_model::update::AdmittedUpdate;
 
 use super::update;
 use crate::state::RunState;
-use crate::transition::Transition;
+use crate::transition::{TimerChange, Transition};
 
 /// The first transition of a run, with the signals and updates that it begins with.
 pub fn start(
@@ -18,7 +18,18 @@ pub fn start(
     now: Timestamp,
 ) -> (RunState, Transition) {
     let signals: Vec<Signal> = signals.into_iter().collect();
+    let mut updates = updates.into_iter().peekable();
     started.initial_signals = signals.len() as u64;
+    let options = &mut started.options;
+    // A message begins a run at once; one that follows another waits nevertheless.
+    let is_first = started.chain.first_run_id.is_none();
+    let has_message = !signals.is_empty() || updates.peek().is_some();
+    options.delayed_until =
+        options.delayed_until.filter(|until| *until > now && !(has_message && is_first));
+    if let (None, Some(timeout)) = (started.chain.execution_deadline, options.execution_timeout) {
+        let begins_at = options.delayed_until.unwrap_or(now);
+        started.chain.execution_deadline = Some(begins_at.after(timeout));
+    }
     let event = HistoryEvent {
         id: EventId::FIRST,
         time: now,
@@ -26,6 +37,7 @@ pub fn start(
     };
     let mut state = RunState::from_start(&event).expect("the event is a start with the first id");
     let mut transition = Transition { events: vec![event], ..Transition::default() };
+    transition.timers.extend(state.run_timer().map(TimerChange::SetRunTimer));
     for signal in signals {
         transition.record(&mut state, now, signal.into());
     }

@@ -3,17 +3,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use dacapo_model::attributes::AttributeChanges;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::command::{Command, Outcome};
-use dacapo_model::event::{ActivityOptions, ActivityTaskCancelRequested, EventAttributes};
+use dacapo_model::event::{
+    ActivityOptions, ActivityTaskCancelRequested, EventAttributes, UpsertWorkflowSearchAttributes,
+    WorkflowPropertiesModified,
+};
 use dacapo_model::execution::Blocked;
 use dacapo_model::ids::{EventId, OperationId, RunId};
 use dacapo_model::limits::Limits;
 use dacapo_model::time::Timestamp;
-use uuid::Uuid;
 
+use super::chain;
 use super::fault::fault;
 use super::{child, external, update};
+use crate::replay::command_bytes;
 use crate::state::{PendingChild, RunState};
 use crate::transition::{Effect, TimerChange, Transition};
 
@@ -42,8 +47,11 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
     let mut open = state.open_operations();
     let mut open_peak = 0;
     let mut new_children = BTreeSet::new();
+    let mut bytes = state.history_bytes;
+    let mut attributes = None;
     for command in commands {
         events += u64::from(!matches!(command, Command::Publish { .. }));
+        bytes += command_bytes(command);
         match command {
             Command::ScheduleActivity { options, .. } => {
                 events += u64::from(is_at_most_once(options));
@@ -67,6 +75,16 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
                 if new_children.contains(operation_id)
                     || open_child(state, *operation_id).is_some() => {}
             Command::CancelOperation { .. } => open = open.saturating_sub(1),
+            Command::UpsertAttributes(changes) => {
+                let current = || state.options.attributes.clone();
+                attributes.get_or_insert_with(current).apply(changes);
+            }
+            Command::Close(Outcome::ContinueAsNew { options, .. })
+                if !options.attributes.is_empty() =>
+            {
+                let current = || state.options.attributes.clone();
+                attributes.get_or_insert_with(current).apply(&options.attributes);
+            }
             Command::AcceptUpdate { .. }
             | Command::CompleteUpdate { .. }
             | Command::Publish { .. }
@@ -83,6 +101,14 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
              Raise `history_events_max`, or let the workflow continue as new",
             limits.history_events_max
         )
+    } else if bytes > limits.history_bytes_max && !commands.is_empty() && !closes {
+        format!(
+            "the history would have about {bytes} bytes; at most {} are allowed. \
+             Raise `history_bytes_max`, or let the workflow continue as new",
+            limits.history_bytes_max
+        )
+    } else if let Some(Err(error)) = attributes.map(|attributes| attributes.check()) {
+        format!("{error}. Let the workflow say less about its run")
     } else if open_peak > limits.pending_operations_max {
         format!(
             "{open_peak} operations would be pending at a time; at most {} are allowed. \
@@ -162,6 +188,19 @@ fn record(
             if let Some(event_id) = state.open_event(operation_id) {
                 request_cancel(transition, state, operation_id, event_id, grace, now);
             }
+        }
+        Command::UpsertAttributes(changes) => {
+            let AttributeChanges { memo, search_attributes } = changes;
+            if !memo.is_empty() {
+                let modified = WorkflowPropertiesModified { memo };
+                let attributes = EventAttributes::WorkflowPropertiesModified(modified);
+                transition.record(state, now, attributes);
+            } else {
+                let upsert = UpsertWorkflowSearchAttributes { search_attributes };
+                let attributes = EventAttributes::UpsertWorkflowSearchAttributes(upsert);
+                transition.record(state, now, attributes);
+            }
+            transition.attributes = Some(state.options.attributes.clone());
         }
         Command::Close(outcome) => close(transition, state, run_id, outcome, now),
     }
@@ -245,24 +284,42 @@ fn close(
     outcome: Outcome,
     now: Timestamp,
 ) {
-    let attributes = match outcome {
-        Outcome::Completed(result) => EventAttributes::WorkflowExecutionCompleted { result },
-        Outcome::Failed(failure) => EventAttributes::WorkflowExecutionFailed { failure },
-        Outcome::Cancelled(details) => EventAttributes::WorkflowExecutionCanceled { details },
-        Outcome::ContinueAsNew { workflow_type, input, unread_signals } => {
-            // Derived, so that a repeat of this transition makes the same run.
-            let new_run_id = RunId(Uuid::new_v5(&run_id.0, b"continue-as-new"));
-            transition.effects.push(Effect::ContinueAsNew {
-                new_run_id,
-                workflow_type: workflow_type.clone(),
-                input: input.clone(),
+    let (attributes, next) = match outcome {
+        Outcome::Completed(result) => {
+            (EventAttributes::WorkflowExecutionCompleted { result }, None)
+        }
+        Outcome::Failed { failure, unread_signals } => {
+            let (retry_state, next) =
+                chain::next_attempt(state, run_id, &failure, unread_signals, now);
+            let new_run_id = next.as_ref().map(|next| next.run_id);
+            let attributes =
+                EventAttributes::WorkflowExecutionFailed { failure, retry_state, new_run_id };
+            (attributes, next)
+        }
+        Outcome::Cancelled(details) => {
+            (EventAttributes::WorkflowExecutionCanceled { details }, None)
+        }
+        Outcome::ContinueAsNew { workflow_type, input, options, unread_signals } => {
+            let next = chain::continuation(
+                state,
+                run_id,
+                workflow_type.clone(),
+                input.clone(),
+                &options,
                 unread_signals,
-                admitted: state.updates.admitted().collect(),
-            });
-            EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, workflow_type, input }
+                now,
+            );
+            let attributes = EventAttributes::WorkflowExecutionContinuedAsNew {
+                new_run_id: next.run_id,
+                workflow_type,
+                input,
+                options,
+            };
+            (attributes, Some(next))
         }
     };
     transition.close(state, now, attributes);
+    transition.effects.extend(next.map(|next| Effect::StartNext(Box::new(next))));
 }
 
 #[cfg(test)]
@@ -371,7 +428,7 @@ mod tests {
         let failure = Failure::new(FailureKind::Application, "Odd", "why?");
         let ends = [
             (Outcome::Completed(Payload::default()), ExecutionStatus::Completed),
-            (Outcome::Failed(failure), ExecutionStatus::Failed),
+            (Outcome::Failed { failure, unread_signals: Vec::new() }, ExecutionStatus::Failed),
             (Outcome::Cancelled("undone".to_owned()), ExecutionStatus::Canceled),
         ];
         for (outcome, expected) in ends {
@@ -400,21 +457,21 @@ mod tests {
                 [Command::Close(Outcome::ContinueAsNew {
                     workflow_type,
                     input,
+                    options: Box::default(),
                     unread_signals: vec![EventId(3)],
                 })],
             )
         };
         let transition = continued();
-        let [Effect::ContinueAsNew { new_run_id, unread_signals, .. }] = &transition.effects[..]
-        else {
+        let [Effect::StartNext(next)] = &transition.effects[..] else {
             panic!("a new run was expected: {transition:?}");
         };
-        assert_eq!(unread_signals[..], [EventId(3)], "the new run is to get them");
-        assert_ne!(*new_run_id, RUN);
+        assert_eq!(next.unread_signals[..], [EventId(3)], "the new run is to get them");
+        assert_ne!(next.run_id, RUN);
         assert!(matches!(
             only_event(&transition),
             EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id: id, .. }
-                if id == new_run_id
+                if *id == next.run_id
         ));
         assert_eq!(transition, continued());
     }
@@ -467,6 +524,42 @@ mod tests {
         assert_eq!(status(&one_too_many).status, ExecutionStatus::Blocked);
         let enough = take_turn_within(&mut begun(), 11, [schedule(1, attempts(1))], &limits(9, 3));
         assert_eq!(enough.events.len(), 2);
+    }
+
+    fn why_blocked(transition: &Transition) -> &str {
+        match only_event(transition) {
+            EventAttributes::WorkflowTaskFailed { message, .. } => message,
+            other => panic!("the run was to be blocked: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_history_has_room_for_so_many_bytes() {
+        let limits = |history_bytes_max| Limits { history_bytes_max, ..Limits::default() };
+        let needed = begun().history_bytes + command_bytes(&schedule(1, options()));
+        let over =
+            take_turn_within(&mut begun(), 11, [schedule(1, options())], &limits(needed - 1));
+        assert!(why_blocked(&over).contains("`history_bytes_max`"));
+        let mut state = begun();
+        take_turn_within(&mut state, 11, [schedule(1, options())], &limits(needed));
+        assert_eq!(state.history_bytes, needed, "events count for what their commands did");
+    }
+
+    #[test]
+    fn what_a_workflow_says_about_its_run_is_recorded_and_shown() {
+        let note = |text: &str| AttributeChanges {
+            memo: [("note".to_owned(), Some(text.into()))].into(),
+            ..AttributeChanges::default()
+        };
+        let mut state = begun();
+        let transition = take_turn(&mut state, 11, [Command::UpsertAttributes(note("a"))]);
+        assert_eq!(event_types(&transition), ["WorkflowPropertiesModified"]);
+        assert_eq!(transition.attributes, Some(state.options.attributes.clone()));
+        assert_eq!(state.options.attributes.memo["note"], "a");
+
+        let long = note(&"x".repeat(dacapo_model::limits::MEMO_BYTES_MAX));
+        let over = take_turn(&mut state, 11, [Command::UpsertAttributes(long)]);
+        assert!(why_blocked(&over).starts_with("the memo has"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::{AdmittedUpdate, Update};
 
-use super::Refusal;
+use super::{Refusal, run_timer};
 use crate::state::RunState;
 use crate::transition::{Effect, Transition, UpdateChange};
 
@@ -34,6 +34,10 @@ pub(super) fn receive(
     }
     let mut transition = Transition::default();
     admit(&mut transition, state, AdmittedUpdate { update, admitted_at: now });
+    // The wait before another attempt is not the sender's to end.
+    if state.delayed_until.is_some() && state.chain.first_run_id.is_none() {
+        run_timer::begin(&mut transition, state, now);
+    }
     Ok(transition)
 }
 
@@ -228,14 +232,18 @@ mod tests {
         let close = Command::Close(Outcome::ContinueAsNew {
             workflow_type: TypeName::new("order").expect("a valid name"),
             input: Payload::new("18"),
+            options: Box::default(),
             unread_signals: Vec::new(),
         });
         let transition = take_turn(&mut state, 13, [close]);
         assert_eq!(transition.updates, [UpdateChange::Remove(update_id("a"))]);
-        let [Effect::ContinueAsNew { admitted, .. }] = &transition.effects[..] else {
+        let [Effect::StartNext(next)] = &transition.effects[..] else {
             panic!("not continued: {transition:?}");
         };
-        assert_eq!(admitted[..], [AdmittedUpdate { update: update("a"), admitted_at: at(11) }]);
+        assert_eq!(
+            next.admitted[..],
+            [AdmittedUpdate { update: update("a"), admitted_at: at(11) }]
+        );
     }
 
     #[test]

@@ -157,12 +157,16 @@ impl Cursor {
     pub fn close(&mut self, outcome: Outcome) -> Result<(), CallError> {
         self.waiting = None;
         let outcome = match outcome {
-            Outcome::Failed(failure) => Outcome::Failed(failure.bounded()),
-            Outcome::ContinueAsNew { workflow_type, input, .. } => {
+            Outcome::Failed { failure, .. } => {
+                self.overtake();
+                let unread_signals = self.unread_signals();
+                Outcome::Failed { failure: failure.bounded(), unread_signals }
+            }
+            Outcome::ContinueAsNew { workflow_type, input, options, .. } => {
                 // What is overtaken now belongs to the signals, too.
                 self.overtake();
                 let unread_signals = self.unread_signals();
-                Outcome::ContinueAsNew { workflow_type, input, unread_signals }
+                Outcome::ContinueAsNew { workflow_type, input, options, unread_signals }
             }
             other => other,
         };

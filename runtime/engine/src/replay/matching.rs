@@ -1,7 +1,7 @@
 //! Commands against history, and inputs out of it.
 
 use dacapo_model::command::{Command, Outcome};
-use dacapo_model::event::{EventAttributes, HistoryEvent, Marker};
+use dacapo_model::event::{EVENT_BYTES, EventAttributes, HistoryEvent, Marker};
 use dacapo_model::update::Update;
 
 use super::live::{Live, Origin};
@@ -12,18 +12,18 @@ use super::{Answer, Arrival, CallError, Cancel, Cursor, Waiting};
 
 /// How the cursor treats an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     /// Delivered to the guest.
     Input,
     /// Matched with what the guest asks for.
     Command,
-    /// The activation that ends here was not recorded.
+    /// The activation that ends here was not recorded, or not copied.
     Fault,
     /// Nothing to do with the guest.
     Note,
 }
 
-fn role(attributes: &EventAttributes) -> Role {
+pub(super) fn role(attributes: &EventAttributes) -> Role {
     match attributes {
         EventAttributes::WorkflowExecutionStarted(_)
         | EventAttributes::WorkflowExecutionCancelRequested { .. }
@@ -58,25 +58,33 @@ fn role(attributes: &EventAttributes) -> Role {
         | EventAttributes::WorkflowExecutionCompleted { .. }
         | EventAttributes::WorkflowExecutionFailed { .. }
         | EventAttributes::WorkflowExecutionCanceled { .. }
+        | EventAttributes::UpsertWorkflowSearchAttributes(_)
+        | EventAttributes::WorkflowPropertiesModified(_)
         | EventAttributes::WorkflowExecutionContinuedAsNew { .. } => Role::Command,
-        EventAttributes::WorkflowTaskFailed { .. } => Role::Fault,
+        EventAttributes::WorkflowTaskFailed { .. } | EventAttributes::WorkflowExecutionReset(_) => {
+            Role::Fault
+        }
         EventAttributes::ActivityTaskStarted { .. }
         | EventAttributes::WorkflowExecutionOptionsUpdated(_)
         | EventAttributes::ActivityTaskPaused(_)
         | EventAttributes::ActivityTaskUnpaused(_)
         | EventAttributes::ActivityTaskReset(_)
+        | EventAttributes::WorkflowExecutionDelayEnded {}
+        | EventAttributes::WorkflowExecutionTimedOut(_)
         | EventAttributes::WorkflowExecutionTerminated { .. } => Role::Note,
     }
 }
 
-/// Whether the guest is told of the event, so that it must run for it.
+/// Whether the guest is told of the event, or runs at last, so that it must run for
+/// it.
 pub fn is_delivered(attributes: &EventAttributes) -> bool {
     role(attributes) == Role::Input
+        || matches!(attributes, EventAttributes::WorkflowExecutionDelayEnded {})
 }
 
 /// Whether the guest has nothing to do with the event.
 pub fn is_note(attributes: &EventAttributes) -> bool {
-    role(attributes) == Role::Note
+    role(attributes) == Role::Note && !is_delivered(attributes)
 }
 
 impl Cursor {
@@ -85,15 +93,17 @@ impl Cursor {
         self.check_undisturbed(|| describe_command(&command))?;
         self.markers.nothing_unrecorded()?;
         self.overtake();
+        let bytes = command_bytes(&command);
         match self.history.front() {
-            None => self.add_command(command),
+            None => self.add_command(command)?,
             Some(event) if matches(&command, &event.attributes) => {
                 self.history.pop_front();
                 self.overtaking = false;
-                Ok(())
             }
-            Some(event) => Err(command_mismatch(event, &command)),
+            Some(event) => return Err(command_mismatch(event, &command)),
         }
+        self.bytes += bytes;
+        Ok(())
     }
 
     /// Brings the next recorded command to the front, if all that stands before
@@ -114,10 +124,7 @@ impl Cursor {
                     self.overtaken.extend(input);
                 }
                 Role::Command | Role::Input => return,
-                Role::Fault => {
-                    self.history.pop_front();
-                    self.overtaking = true;
-                }
+                Role::Fault => self.pass_fault(),
                 Role::Note => {
                     self.history.pop_front();
                 }
@@ -161,10 +168,7 @@ impl Cursor {
                 // The activation that failed asked for nothing: it is over. What
                 // the guest asks for in answer to the first of the inputs that
                 // follow still overtakes the others.
-                Role::Fault => {
-                    self.history.pop_front();
-                    self.overtaking = true;
-                }
+                Role::Fault => self.pass_fault(),
                 Role::Note => {
                     self.history.pop_front();
                 }
@@ -185,10 +189,19 @@ impl Cursor {
     }
 
     fn deliver(&mut self, event: HistoryEvent) {
-        self.now = event.time;
+        // What happened during a delay was recorded before its end.
+        self.now = self.now.max(event.time);
+        // An update is no event yet when it is offered for the first time.
+        if !matches!(event.attributes, EventAttributes::WorkflowExecutionUpdateAccepted(_)) {
+            self.delivered = self.delivered.max(event.id);
+            self.bytes += event.attributes.bytes();
+        }
         match event.attributes {
             EventAttributes::WorkflowExecutionStarted(started) => {
                 self.overtake_initial_signals(started.initial_signals);
+                self.overtake_delay(&started);
+                self.attributes = started.options.attributes.clone();
+                self.passes_as = started.chain.original_run_id;
                 self.started = Some(started);
                 self.started_at = event.time;
             }
@@ -223,14 +236,21 @@ impl Cursor {
     /// The event at which a guest that ended should have gone on, if any.
     pub(super) fn unreached(&mut self) -> Option<&HistoryEvent> {
         while let Some(event) = self.history.front() {
-            if matches!(role(&event.attributes), Role::Note | Role::Fault) {
-                self.history.pop_front();
-            } else {
-                break;
+            match role(&event.attributes) {
+                Role::Note => {
+                    self.history.pop_front();
+                }
+                Role::Fault => self.pass_fault(),
+                Role::Input | Role::Command => break,
             }
         }
         self.history.front()
     }
+}
+
+/// About how many bytes the event of a command takes.
+pub(crate) fn command_bytes(command: &Command) -> u64 {
+    EVENT_BYTES.saturating_add(guest_bytes(command) as u64)
 }
 
 /// How much of what a command holds is as long as the guest likes.
@@ -241,9 +261,12 @@ fn guest_bytes(command: &Command) -> usize {
             types.map(String::len).fold(input.len(), usize::saturating_add)
         }
         Command::Close(Outcome::Completed(result)) => result.len(),
-        Command::Close(Outcome::Failed(failure)) => failure.details_len(),
+        Command::Close(Outcome::Failed { failure, .. }) => failure.details_len(),
         Command::Close(Outcome::Cancelled(details)) => details.len(),
-        Command::Close(Outcome::ContinueAsNew { input, .. }) => input.len(),
+        Command::Close(Outcome::ContinueAsNew { input, options, .. }) => {
+            input.len().saturating_add(options.attributes.bytes())
+        }
+        Command::UpsertAttributes(changes) => changes.bytes(),
         Command::RecordMarker(
             Marker::SideEffect { value, .. } | Marker::MutableSideEffect { value, .. },
         ) => value.len(),
@@ -340,6 +363,14 @@ fn matches(command: &Command, attributes: &EventAttributes) -> bool {
             Command::RequestCancelActivity { operation_id, grace },
             EventAttributes::ActivityTaskCancelRequested(request),
         ) => *operation_id == request.operation_id && *grace == request.grace,
+        (
+            Command::UpsertAttributes(changes),
+            EventAttributes::UpsertWorkflowSearchAttributes(upsert),
+        ) => changes.is_same(&upsert.changes()),
+        (
+            Command::UpsertAttributes(changes),
+            EventAttributes::WorkflowPropertiesModified(modified),
+        ) => changes.is_same(&modified.changes()),
         (Command::Close(outcome), attributes) => matches_outcome(outcome, attributes),
         _ => false,
     }
@@ -350,17 +381,23 @@ fn matches_outcome(outcome: &Outcome, attributes: &EventAttributes) -> bool {
         (Outcome::Completed(result), EventAttributes::WorkflowExecutionCompleted { result: r }) => {
             result == r
         }
-        (Outcome::Failed(failure), EventAttributes::WorkflowExecutionFailed { failure: f }) => {
-            failure == f
-        }
+        (
+            Outcome::Failed { failure, .. },
+            EventAttributes::WorkflowExecutionFailed { failure: f, .. },
+        ) => failure == f,
         (
             Outcome::Cancelled(details),
             EventAttributes::WorkflowExecutionCanceled { details: d },
         ) => details == d,
         (
-            Outcome::ContinueAsNew { workflow_type, input, .. },
-            EventAttributes::WorkflowExecutionContinuedAsNew { workflow_type: t, input: i, .. },
-        ) => workflow_type == t && input == i,
+            Outcome::ContinueAsNew { workflow_type, input, options, .. },
+            EventAttributes::WorkflowExecutionContinuedAsNew {
+                workflow_type: t,
+                input: i,
+                options: o,
+                ..
+            },
+        ) => workflow_type == t && input == i && options.is_same(o),
         _ => false,
     }
 }

@@ -9,6 +9,7 @@
 //! has nothing more to match.
 
 mod activities;
+mod attributes;
 mod calls;
 mod live;
 mod markers;
@@ -17,6 +18,7 @@ mod operation;
 mod published;
 mod relations;
 mod report;
+mod run;
 mod signals;
 #[cfg(test)]
 mod tests;
@@ -24,11 +26,14 @@ mod waiting;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use dacapo_model::attributes::RunAttributes;
 use dacapo_model::command::Command;
 use dacapo_model::event::{HistoryEvent, WorkflowExecutionStarted};
 use dacapo_model::execution::Nondeterminism;
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{ChangeId, OperationId, QueryName, SignalName, UpdateId, ValueName};
+use dacapo_model::ids::{
+    ChangeId, EventId, OperationId, QueryName, RunId, SignalName, UpdateId, ValueName,
+};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
@@ -38,6 +43,7 @@ use self::activities::Activities;
 use self::live::Live;
 pub use self::live::{Offer, Reply};
 use self::markers::Markers;
+pub(crate) use self::matching::command_bytes;
 pub use self::matching::{is_delivered, is_note};
 use self::operation::Operation;
 use self::published::Published;
@@ -270,6 +276,14 @@ pub struct Cursor {
     /// Updates that the guest took on and has not answered.
     accepted: BTreeSet<UpdateId>,
     published: Published,
+    /// What is said about the run.
+    attributes: RunAttributes,
+    /// As whom the run passes, if not as itself.
+    passes_as: Option<RunId>,
+    /// The last event that was delivered.
+    delivered: EventId,
+    /// About how many bytes of history were delivered or asked for.
+    bytes: u64,
     /// Asked for since [`Cursor::take_commands`], and not in history.
     commands: Vec<Command>,
     command_bytes: usize,
@@ -318,6 +332,10 @@ impl Cursor {
             queries: 0,
             accepted: BTreeSet::new(),
             published: Published::default(),
+            attributes: RunAttributes::default(),
+            passes_as: None,
+            delivered: EventId(0),
+            bytes: 0,
             commands: Vec::new(),
             command_bytes: 0,
             budget,

@@ -3,6 +3,7 @@
 
 use std::fmt::Debug;
 
+use dacapo_model::attributes::AttributeChanges;
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent, Marker};
 use dacapo_model::execution::Nondeterminism;
@@ -106,6 +107,7 @@ pub(super) fn describe_command(command: &Command) -> String {
             "asked `{}` to cancel as operation {}: {}",
             request.workflow_id, request.operation_id, request.reason
         ),
+        Command::UpsertAttributes(changes) => describe_changes("set", changes),
         Command::CancelOperation { operation_id } => format!("cancelled operation {operation_id}"),
         Command::RecordMarker(marker) => format!("noted {}", describe_marker(marker)),
         Command::RequestCancelActivity { operation_id, .. } => {
@@ -114,7 +116,7 @@ pub(super) fn describe_command(command: &Command) -> String {
         Command::Close(Outcome::Completed(result)) => {
             format!("completed the run with {}", describe_payload("result", result))
         }
-        Command::Close(Outcome::Failed(failure)) => {
+        Command::Close(Outcome::Failed { failure, .. }) => {
             format!("failed the run: {}: {}", failure.info.type_name, failure.info.message)
         }
         Command::Close(Outcome::Cancelled(details)) => {
@@ -151,12 +153,18 @@ fn describe_event(attributes: &EventAttributes) -> String {
         EventAttributes::WorkflowExecutionCompleted { result } => {
             format!("{name} with {}", describe_payload("result", result))
         }
-        EventAttributes::WorkflowExecutionFailed { failure } => {
+        EventAttributes::WorkflowExecutionFailed { failure, .. } => {
             format!("{name}: {}: {}", failure.info.type_name, failure.info.message)
         }
         EventAttributes::WorkflowExecutionCanceled { details } => format!("{name}: {details}"),
         EventAttributes::WorkflowExecutionContinuedAsNew { workflow_type, input, .. } => {
             format!("{name} as `{workflow_type}` with {}", describe_payload("input", input))
+        }
+        EventAttributes::UpsertWorkflowSearchAttributes(upsert) => {
+            describe_changes(name, &upsert.changes())
+        }
+        EventAttributes::WorkflowPropertiesModified(modified) => {
+            describe_changes(name, &modified.changes())
         }
         EventAttributes::WorkflowExecutionSignaled { signal_name, input, .. } => {
             format!("{name} of `{signal_name}` with {}", describe_payload("input", input))
@@ -218,6 +226,15 @@ fn describe_marker(marker: &Marker) -> String {
 /// The name that a child was given, if it was given one.
 fn describe_id(workflow_id: Option<&WorkflowId>) -> String {
     workflow_id.map(|workflow_id| format!(" `{workflow_id}`")).unwrap_or_default()
+}
+
+/// Names, and the values as far as one line holds them.
+fn describe_changes(what: &str, changes: &AttributeChanges) -> String {
+    let text = match changes.memo.is_empty() {
+        false => format!("{:?}", changes.memo),
+        true => format!("{:?}", changes.search_attributes),
+    };
+    describe_payload(what, &Payload::from(text.into_bytes()))
 }
 
 /// Enough of a payload to tell two apart, and not more than a line.

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use dacapo_model::command::Command;
 use dacapo_model::event::{
-    ActivityOptions, EventAttributes, HistoryEvent, TimeoutType, WorkflowExecutionStarted,
+    ActivityOptions, Chain, EventAttributes, HistoryEvent, RunOptions, TimeoutType,
+    WorkflowExecutionStarted,
 };
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{EventId, OperationId, SignalName, TypeName};
@@ -45,6 +46,8 @@ fn history(after_start: impl IntoIterator<Item = EventAttributes>) -> Vec<Histor
         continued_from: None,
         initial_signals: 0,
         parent: None,
+        options: RunOptions::default(),
+        chain: Chain::default(),
     };
     let start = EventAttributes::WorkflowExecutionStarted(Box::new(start));
     std::iter::once(start).chain(after_start).zip(1..).map(|(event, id)| at(id, event)).collect()

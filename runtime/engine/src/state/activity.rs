@@ -92,6 +92,20 @@ impl PendingActivity {
         }
     }
 
+    /// Nobody here runs it any more: it is to begin anew. Whether an only attempt may
+    /// have begun is not forgotten.
+    pub(super) fn restart(&mut self, now: Timestamp) {
+        self.scheduled_at = now;
+        self.attempt = 1;
+        self.attempts_before = 0;
+        self.retry_at = None;
+        self.last_failure = None;
+        self.heartbeat_details = None;
+        self.open = None;
+        self.paused = false;
+        self.has_row = false;
+    }
+
     /// The attempt as people and policies count it: from 1 after a reset.
     pub fn attempt_number(&self) -> u32 {
         self.attempt.saturating_sub(self.attempts_before)

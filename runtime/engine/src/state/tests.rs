@@ -22,6 +22,8 @@ fn started() -> EventAttributes {
         continued_from: None,
         initial_signals: 0,
         parent: None,
+        options: RunOptions::default(),
+        chain: Chain::default(),
     }))
 }
 
@@ -160,6 +162,22 @@ fn what_ends_must_have_begun_and_not_have_ended() {
         assert_eq!(illegal.reason, expected);
         assert_eq!(illegal.id, EventId(events.len() as u64), "{expected}");
     }
+}
+
+#[test]
+fn a_guest_asks_for_nothing_before_its_run_has_begun() {
+    let EventAttributes::WorkflowExecutionStarted(mut delayed) = started() else {
+        unreachable!("it is a start");
+    };
+    delayed.options.delayed_until = Some(Timestamp::from_micros(9));
+    let delayed = EventAttributes::WorkflowExecutionStarted(delayed);
+    let ended = EventAttributes::WorkflowExecutionDelayEnded {};
+    assert_illegal(
+        &numbered([delayed.clone(), timer(1)]),
+        "event 2 (TimerStarted) can't be there: the run has not begun",
+    );
+    let begun = numbered([delayed, signaled(None), ended, timer(1)]);
+    RunState::from_history(&begun).expect("a legal history");
 }
 
 #[test]

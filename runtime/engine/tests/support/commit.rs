@@ -92,15 +92,23 @@ impl Simulation {
                 left_is_what_was_pending(before, &children, &externals)?;
                 self.outreach.resume(&self.state);
             }
-            Effect::ContinueAsNew { new_run_id, workflow_type, input, unread_signals, .. } => {
-                let expected = EventAttributes::WorkflowExecutionContinuedAsNew {
-                    new_run_id,
-                    workflow_type,
-                    input,
+            Effect::StartNext(next) => {
+                let named = match self.history.last().map(|event| &event.attributes) {
+                    Some(EventAttributes::WorkflowExecutionContinuedAsNew {
+                        new_run_id, ..
+                    }) => Some(*new_run_id),
+                    Some(EventAttributes::WorkflowExecutionFailed { new_run_id, .. }) => {
+                        *new_run_id
+                    }
+                    // What the guest had not acted on is not known.
+                    Some(EventAttributes::WorkflowExecutionTimedOut(timed_out)) => {
+                        ensure!(timed_out.new_run_id == Some(next.run_id), "it names another");
+                        return Ok(());
+                    }
+                    _ => None,
                 };
-                let last = self.history.last().map(|event| &event.attributes);
-                ensure!(last == Some(&expected), "history does not say {expected:?}");
-                self.passed_on = Some(unread_signals);
+                ensure!(named == Some(next.run_id), "history does not name the run that follows");
+                self.passed_on = Some(next.unread_signals);
             }
         }
         Ok(())

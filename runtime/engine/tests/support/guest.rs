@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery, Offer, Reply};
+use dacapo_model::attributes::{AttributeChanges, SearchAttribute};
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, ChildCancellationType, ChildOptions, HistoryEvent};
 use dacapo_model::failure::{Failure, FailureKind};
@@ -17,6 +18,7 @@ use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 
 use super::program::{End, Program, Step};
+use super::simulation::RUN;
 
 const CANCELLATION_TYPES: [ChildCancellationType; 4] = [
     ChildCancellationType::WaitCancellationCompleted,
@@ -173,6 +175,17 @@ impl Guest {
                     self.cursor.request_cancel_activity(operation, grace)?;
                 }
             }
+            Step::Upsert(pick) => {
+                let note = format!("{:016x}", self.place.seen);
+                let mut changes = AttributeChanges::default();
+                changes.memo.insert(format!("note {}", pick % 2), Some(note.into()));
+                if pick % 3 == 0 {
+                    let count = SearchAttribute::Int(self.place.seen.cast_signed());
+                    changes.search_attributes.insert("count".to_owned(), Some(count));
+                }
+                self.cursor.upsert_attributes(changes)?;
+                self.see(&format!("{:?}", self.cursor.attributes()));
+            }
             Step::Next => return self.next(),
             Step::Wait(pick) => return self.wait(pick),
             Step::ReceiveSignal(name) => return self.receive_signal(name),
@@ -288,6 +301,8 @@ impl Guest {
             }
         };
         self.see(&format!("{delivery:?} at {}", self.cursor.now()));
+        let run_id = self.cursor.passes_as().unwrap_or(RUN);
+        self.see(&format!("{:?} {run_id}", self.cursor.history_size()));
         match delivery {
             Delivery::Completed { operation_id, .. } => {
                 let open = &self.place.open;
@@ -376,12 +391,13 @@ impl Guest {
             End::Failed => {
                 let mut failure = Failure::new(FailureKind::Application, "Odd", seen);
                 failure.info.next_retry_delay = Some(Duration::from_nanos(self.place.seen));
-                Outcome::Failed(failure)
+                Outcome::Failed { failure, unread_signals: Vec::new() }
             }
             End::Cancelled => Outcome::Cancelled(seen),
             End::ContinuedAsNew => Outcome::ContinueAsNew {
                 workflow_type: TypeName::new("program").expect("a valid name"),
                 input: Payload::new(seen),
+                options: Box::default(),
                 unread_signals: Vec::new(),
             },
         })?;

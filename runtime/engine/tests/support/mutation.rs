@@ -73,6 +73,8 @@ pub(crate) fn alter_command(attributes: &mut EventAttributes) -> bool {
             | EventAttributes::WorkflowExecutionCompleted { .. }
             | EventAttributes::WorkflowExecutionFailed { .. }
             | EventAttributes::WorkflowExecutionCanceled { .. }
+            | EventAttributes::UpsertWorkflowSearchAttributes(_)
+            | EventAttributes::WorkflowPropertiesModified(_)
             | EventAttributes::WorkflowExecutionContinuedAsNew { .. }
     );
     if is_command {
@@ -97,11 +99,20 @@ fn alter(attributes: &mut EventAttributes) {
             }
         }
         EventAttributes::WorkflowExecutionCompleted { result } => *result = Payload::new("0"),
-        EventAttributes::WorkflowExecutionFailed { failure }
+        EventAttributes::WorkflowExecutionFailed { failure, .. }
         | EventAttributes::ActivityTaskFailed { failure, .. } => failure.info.message.push('!'),
         EventAttributes::WorkflowExecutionCanceled { details } => details.push('!'),
         EventAttributes::WorkflowExecutionContinuedAsNew { input, .. } => {
             *input = Payload::new("0");
+        }
+        EventAttributes::WorkflowExecutionTimedOut(timed_out) => timed_out.new_run_id = None,
+        EventAttributes::WorkflowExecutionDelayEnded {} => {}
+        EventAttributes::WorkflowExecutionReset(reset) => reset.reason.push('!'),
+        EventAttributes::UpsertWorkflowSearchAttributes(upsert) => {
+            upsert.search_attributes.insert("other".to_owned(), None);
+        }
+        EventAttributes::WorkflowPropertiesModified(modified) => {
+            modified.memo.insert("other".to_owned(), None);
         }
         EventAttributes::WorkflowTaskFailed { message, .. } => message.push('!'),
         EventAttributes::ActivityTaskScheduled { activity_type, .. } => {

@@ -21,6 +21,7 @@ fn fire_at(row: &TimerChange) -> Option<Timestamp> {
         TimerChange::SetTimer { fire_at, .. }
         | TimerChange::SetRetry { fire_at, .. }
         | TimerChange::SetDeadline { fire_at, .. } => Some(*fire_at),
+        TimerChange::SetRunTimer(timer) => Some(timer.fire_at()),
         TimerChange::SetHeartbeat { .. } | TimerChange::Clear { .. } => None,
     }
 }
@@ -33,6 +34,9 @@ impl Outbox {
             | TimerChange::SetHeartbeat { event_id, .. }
             | TimerChange::SetDeadline { event_id, .. } => {
                 self.rows.insert(*event_id, change.clone());
+            }
+            TimerChange::SetRunTimer(_) => {
+                self.rows.insert(EventId::FIRST, change.clone());
             }
             TimerChange::Clear { event_id } => {
                 self.rows.remove(event_id);
@@ -63,7 +67,9 @@ impl Outbox {
     pub(crate) fn restore(&self, state: &mut RunState) -> Checked {
         for (id, row) in &self.rows {
             let known = match row.clone() {
-                TimerChange::SetTimer { .. } | TimerChange::Clear { .. } => true,
+                TimerChange::SetTimer { .. }
+                | TimerChange::SetRunTimer(_)
+                | TimerChange::Clear { .. } => true,
                 TimerChange::SetRetry { fire_at, attempt, last_failure, details, .. } => {
                     state.plan_retry(*id, attempt, fire_at, last_failure, details)
                 }
@@ -79,8 +85,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// There is a row for each pending timer and each activity that has something
-    /// to keep, and no other.
+    /// There is a row for each pending timer, the run itself, and each activity that
+    /// has something to keep, and no other.
     pub(crate) fn check(&self, state: &RunState) -> Checked {
         let timers = state.timers.iter().map(|(id, timer)| (*id, Some(timer.fire_at)));
         let activities = state.activities.iter().filter(|(_, activity)| activity.has_row);
@@ -89,7 +95,9 @@ impl Outbox {
             let begun = self.rows.get(id).and_then(fire_at);
             (*id, activity.retry_at.or(open).or(begun))
         });
-        let expected: BTreeMap<_, _> = timers.chain(activities).collect();
+        let own = state.run_timer().filter(|_| state.status.is_open());
+        let own = own.map(|timer| (EventId::FIRST, Some(timer.fire_at())));
+        let expected: BTreeMap<_, _> = timers.chain(own).chain(activities).collect();
         let rows: BTreeMap<_, _> = self.rows.iter().map(|(id, row)| (*id, fire_at(row))).collect();
         ensure!(rows == expected, "timer rows are {rows:?}, but the state needs {expected:?}");
         for (id, activity) in &state.activities {

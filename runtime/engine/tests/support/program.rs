@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Cancel(u8),
     /// Asks an open activity to cancel, and goes on waiting for it.
     RequestCancel(u8),
+    /// Says something about the run.
+    Upsert(u8),
     /// Takes whatever happens next, if anything is open.
     Next,
     /// Waits for one open operation.
@@ -104,6 +106,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(|cancel| Step::ReachExternal { cancel }),
         3 => any::<u8>().prop_map(Step::Cancel),
         2 => any::<u8>().prop_map(Step::RequestCancel),
+        1 => any::<u8>().prop_map(Step::Upsert),
         4 => Just(Step::Next),
         3 => any::<u8>().prop_map(Step::Wait),
         2 => (0..SIGNAL_NAMES).prop_map(Step::ReceiveSignal),

@@ -98,6 +98,10 @@ pub(crate) struct Script {
     pub(crate) history_events_max: u64,
     pub(crate) signals_max: u64,
     pub(crate) updates_in_flight_max: usize,
+    /// What the start asks for.
+    pub(crate) delay_millis: Option<u64>,
+    pub(crate) run_timeout_millis: Option<u64>,
+    pub(crate) attempts: Option<u32>,
     /// The names of the signals that the run begins with.
     pub(crate) initial_signals: Vec<u8>,
 }
@@ -107,10 +111,14 @@ impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "script, at most {} pending operations, {} events and {} signals, first {:?}:",
+            "script, at most {} pending operations, {} events and {} signals, delay {:?} ms, \
+             timeout {:?} ms, attempts {:?}, first {:?}:",
             self.pending_operations_max,
             self.history_events_max,
             self.signals_max,
+            self.delay_millis,
+            self.run_timeout_millis,
+            self.attempts,
             self.initial_signals
         )?;
         self.actions.iter().try_for_each(|action| writeln!(f, "    {action:?}"))
@@ -119,15 +127,32 @@ impl fmt::Debug for Script {
 
 pub(crate) fn scripts() -> impl Strategy<Value = Script> {
     let initial_signals = prop_oneof![2 => Just(Vec::new()), 1 => vec(0..SIGNAL_NAMES, 1..4)];
-    (vec(actions(), 0..30), 2..12_usize, 12..60_u64, 4..20_u64, 1..5_usize, initial_signals)
-        .prop_map(|(actions, operations, events, signals, updates, initial_signals)| Script {
-            actions,
-            pending_operations_max: operations,
-            history_events_max: events,
-            signals_max: signals,
-            updates_in_flight_max: updates,
-            initial_signals,
-        })
+    let delay = prop_oneof![3 => Just(None), 1 => (1..3_000_u64).prop_map(Some)];
+    let timeout = prop_oneof![3 => Just(None), 1 => (1..9_000_u64).prop_map(Some)];
+    let attempts = prop_oneof![2 => Just(None), 1 => Just(Some(1)), 1 => Just(Some(0))];
+    let options = (delay, timeout, attempts);
+    (
+        vec(actions(), 0..30),
+        2..12_usize,
+        12..60_u64,
+        4..20_u64,
+        1..5_usize,
+        initial_signals,
+        options,
+    )
+        .prop_map(
+            |(actions, operations, events, signals, updates, initial_signals, options)| Script {
+                actions,
+                pending_operations_max: operations,
+                history_events_max: events,
+                signals_max: signals,
+                updates_in_flight_max: updates,
+                delay_millis: options.0,
+                run_timeout_millis: options.1,
+                attempts: options.2,
+                initial_signals,
+            },
+        )
 }
 
 fn actions() -> impl Strategy<Value = Action> {

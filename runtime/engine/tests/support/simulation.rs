@@ -12,7 +12,10 @@ use dacapo_engine::replay::{CallError, Offer, Reply, is_delivered};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
 use dacapo_model::command::Command;
-use dacapo_model::event::{HistoryEvent, OpenAttempt, TimeoutType, WorkflowExecutionStarted};
+use dacapo_model::event::{
+    Chain, EventAttributes, HistoryEvent, OpenAttempt, RunOptions, TimeoutType,
+    WorkflowExecutionStarted,
+};
 use dacapo_model::execution::{Blocked, ExecutionStatus};
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{
@@ -22,6 +25,7 @@ use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
+use dacapo_model::retry::RetryPolicy;
 use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::{AdmittedUpdate, Update};
@@ -35,7 +39,7 @@ use super::script::{Action, HowItCloses, HowItEnds, HowItFails, Script};
 use super::stored::{listing, stored};
 use super::{Checked, ensure};
 
-const RUN: RunId = RunId(Uuid::from_u128(1));
+pub(super) const RUN: RunId = RunId(Uuid::from_u128(1));
 
 /// More inputs than any program here needs to end.
 const DRAIN_MAX: usize = 1_000;
@@ -114,7 +118,7 @@ impl Simulation {
 
     fn start(program: &Arc<Program>, script: &Script, residency: Residency) -> Self {
         let now = Timestamp::from_micros(1_000_000);
-        let (state, _) = start(started(), [], [], now);
+        let (state, _) = start(started(script, now), [], [], now);
         Self {
             program: Arc::clone(program),
             residency,
@@ -150,9 +154,11 @@ impl Simulation {
     fn play(&mut self, script: &Script) -> Checked {
         let signals: Vec<_> =
             script.initial_signals.iter().map(|name| self.signal(*name, None)).collect();
-        let (state, mut transition) = start(started(), signals, [], self.now);
+        let (state, mut transition) = start(started(script, self.now), signals, [], self.now);
         self.state = state;
-        transition.extend(self.turn(&transition.events.clone())?);
+        if self.state.guest_may_run() {
+            transition.extend(self.turn(&transition.events.clone())?);
+        }
         self.commit(transition)?;
         self.end_idle_cancels()?;
         for action in &script.actions {
@@ -237,12 +243,12 @@ impl Simulation {
             Action::FireNextRow => match self.outbox.earliest(&self.state) {
                 Some((event_id, fire_at)) => {
                     self.now = self.now.max(fire_at);
-                    self.feed(Input::TimerDue { event_id })
+                    self.feed(row_is_due(event_id))
                 }
                 None => Ok(()),
             },
             Action::FireAnyRow(pick) => match self.outbox.pick(*pick) {
-                Some(event_id) => self.feed(Input::TimerDue { event_id }),
+                Some(event_id) => self.feed(row_is_due(event_id)),
                 None => Ok(()),
             },
             Action::MoveClock { millis } => {
@@ -509,6 +515,12 @@ impl Simulation {
             return Ok(());
         }
         let program = self.program.changed();
+        if self.state.delayed_until.is_some() {
+            // Nothing to replay.
+            let module_digest = ModuleDigest([program.known as u8; 32]);
+            self.program = program;
+            return self.feed(Input::Move { module_digest });
+        }
         let mut guest = Guest::new(&program);
         let commands = guest
             .advance(stored(&self.history))
@@ -521,6 +533,9 @@ impl Simulation {
             transition.extend(step);
         }
         self.program = program;
+        // What the code before has published since the last event stays in its row,
+        // until the name is published anew: the new code knows nothing of it.
+        self.published.clone_from(&guest.place.published);
         self.guest = (self.state.status != ExecutionStatus::Blocked).then_some(guest);
         self.place = self.guest.as_ref().map(|guest| guest.place.clone());
         self.commit(transition)
@@ -539,7 +554,7 @@ impl Simulation {
             Ok(mut transition) => {
                 let mut events = transition.events.iter();
                 let wakes = retries || asks || events.any(|event| is_delivered(&event.attributes));
-                if wakes && self.state.status == ExecutionStatus::Running {
+                if wakes && self.state.guest_may_run() {
                     transition.extend(self.turn(&transition.events.clone())?);
                 }
                 self.commit(transition)?;
@@ -630,7 +645,12 @@ impl Simulation {
             return Ok((guest, fresh.to_vec()));
         }
         let mut guest = Guest::new(&self.program);
-        let replay_first = self.residency == Residency::ReplayedBeforeInput && !fresh.is_empty();
+        // Before the end of a delay there is nothing to replay.
+        let begins = fresh
+            .iter()
+            .any(|it| matches!(it.attributes, EventAttributes::WorkflowExecutionDelayEnded {}));
+        let replay_first =
+            self.residency == Residency::ReplayedBeforeInput && !fresh.is_empty() && !begins;
         if replay_first && !self.history.is_empty() {
             let commands =
                 guest.advance(stored(&self.history)).map_err(|error| format!("replay: {error}"))?;
@@ -648,7 +668,17 @@ pub(crate) fn asks_for_nothing_new(commands: &[Command]) -> bool {
     commands.iter().all(|command| matches!(command, Command::Publish { .. }))
 }
 
-fn started() -> WorkflowExecutionStarted {
+fn row_is_due(event_id: EventId) -> Input {
+    match event_id {
+        EventId::FIRST => Input::RunTimerDue { run_id: RUN },
+        event_id => Input::TimerDue { event_id },
+    }
+}
+
+fn started(script: &Script, now: Timestamp) -> WorkflowExecutionStarted {
+    let retry = script
+        .attempts
+        .map(|maximum_attempts| RetryPolicy { maximum_attempts, ..RetryPolicy::default() });
     WorkflowExecutionStarted {
         workflow_type: TypeName::new("program").expect("a valid name"),
         module_digest: ModuleDigest([0; 32]),
@@ -660,6 +690,13 @@ fn started() -> WorkflowExecutionStarted {
         continued_from: None,
         initial_signals: 0,
         parent: Some(Box::new(relations::parent())),
+        options: RunOptions {
+            delayed_until: script.delay_millis.map(|it| now.after(Duration::from_millis(it))),
+            run_timeout: script.run_timeout_millis.map(Duration::from_millis),
+            retry,
+            ..RunOptions::default()
+        },
+        chain: Chain::default(),
     }
 }
 

@@ -124,12 +124,12 @@ fn retry_policy(
 
 /// As it is recorded: in whole microseconds, rounded up, within the limit. What
 /// the guest asks for on replay must be equal to what was read back.
-pub(super) fn duration(nanos: u64) -> Duration {
+pub(crate) fn duration(nanos: u64) -> Duration {
     Duration::from_micros(nanos.div_ceil(1000)).min(TIMER_MAX)
 }
 
 /// A failure for the guest to read.
-pub(super) fn failure_to_guest(failure: Failure) -> guest::Failure {
+pub(crate) fn failure_to_guest(failure: Failure) -> guest::Failure {
     guest::Failure {
         info: info_to_guest(failure.info),
         causes: failure.causes.into_iter().map(info_to_guest).collect(),

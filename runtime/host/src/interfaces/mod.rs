@@ -2,6 +2,7 @@
 
 mod activities;
 mod activity_context;
+mod attributes;
 mod children;
 mod convert;
 mod external;
@@ -14,7 +15,8 @@ mod versions;
 
 use wasmtime::component::LinkerInstance;
 
-pub(crate) use self::convert::failure_from_guest;
+pub(crate) use self::attributes::attribute_changes;
+pub(crate) use self::convert::{duration, failure_from_guest};
 use crate::activity::state::ActivityState;
 use crate::workflow::state::WorkflowState;
 
@@ -31,6 +33,7 @@ pub(crate) fn define_for_workflow(
         "updates" => updates::define(instance, function),
         "children" => children::define(instance, function),
         "external" => external::define(instance, function),
+        "attributes" => attributes::define(instance, function),
         "run-context" => run_context::define(instance, function),
         "side-effects" => side_effects::define(instance, function),
         "versions" => versions::define(instance, function),

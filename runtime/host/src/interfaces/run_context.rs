@@ -2,6 +2,7 @@
 
 use wasmtime::component::LinkerInstance;
 
+use super::convert::failure_to_guest;
 use crate::bindings::dacapo::workflow::run_context::RunInfo;
 use crate::workflow::state::WorkflowState;
 
@@ -14,18 +15,36 @@ pub(super) fn define(
         "is-cancel-requested" => instance.func_wrap(function, |store, (): ()| {
             Ok((store.data().conversation.cursor().is_cancel_requested(),))
         })?,
+        "continued-failure" => instance.func_wrap(function, |store, (): ()| {
+            let state: &WorkflowState = store.data();
+            Ok((state.chain.continued_failure.clone().map(failure_to_guest),))
+        })?,
+        "history-length" => instance.func_wrap(function, |store, (): ()| {
+            Ok((store.data().conversation.cursor().history_size().events,))
+        })?,
+        "history-bytes" => instance.func_wrap(function, |store, (): ()| {
+            Ok((store.data().conversation.cursor().history_size().bytes,))
+        })?,
+        "continue-as-new-suggested" => instance.func_wrap(function, |store, (): ()| {
+            Ok((store.data().conversation.cursor().is_continue_as_new_suggested(),))
+        })?,
         _ => return Ok(false),
     }
     Ok(true)
 }
 
 fn info(state: &WorkflowState) -> RunInfo {
+    let cursor = state.conversation.cursor();
+    let run_id = cursor.passes_as().unwrap_or(state.run.run_id);
     RunInfo {
         namespace: state.run.namespace.to_string(),
         workflow_id: state.run.workflow_id.to_string(),
-        run_id: state.run.run_id.to_string(),
+        run_id: run_id.to_string(),
         workflow_type: state.workflow_type.clone(),
         module_digest: state.run.module_digest.to_string(),
-        started_at: state.conversation.cursor().started_at().as_nanos(),
+        started_at: cursor.started_at().as_nanos(),
+        attempt: state.chain.attempt,
+        // The first of a chain goes by what it passes as.
+        first_run_id: state.chain.first_run_id.unwrap_or(run_id).to_string(),
     }
 }

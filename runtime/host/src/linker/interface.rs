@@ -24,6 +24,7 @@ impl<'a> Interface<'a> {
             "types"
                 | "operations"
                 | "activities"
+                | "attributes"
                 | "run-context"
                 | "activity-context"
                 | "versions"

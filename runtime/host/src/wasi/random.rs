@@ -18,12 +18,21 @@ const BYTES_MAX: u64 = 1024 * 1024;
 /// The random numbers of one run.
 #[derive(Clone)]
 pub(crate) struct Random {
+    run_id: RunId,
     secure: ChaCha20Rng,
     insecure: ChaCha20Rng,
     seed: ChaCha20Rng,
 }
 
 impl Random {
+    /// Goes on with the streams of this run, from their beginning if they were
+    /// another's.
+    pub(crate) fn be(&mut self, run_id: RunId) {
+        if self.run_id != run_id {
+            *self = Self::new(run_id);
+        }
+    }
+
     /// The streams are apart, so that what one interface is asked for does not
     /// change what another answers.
     pub(crate) fn new(run_id: RunId) -> Self {
@@ -34,6 +43,7 @@ impl Random {
             ChaCha20Rng::from_seed(hasher.finalize().into())
         };
         Self {
+            run_id,
             secure: stream("wasi:random/random"),
             insecure: stream("wasi:random/insecure"),
             seed: stream("wasi:random/insecure-seed"),

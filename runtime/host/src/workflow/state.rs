@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dacapo_engine::guest::RunContext;
-use dacapo_model::event::WorkflowExecutionStarted;
+use dacapo_model::event::{Chain, WorkflowExecutionStarted};
 use dacapo_model::limits::Limits;
 use wasmtime::component::ResourceTable;
 use wasmtime::{AsContextMut, Engine, Store, StoreContextMut, WasmBacktrace};
@@ -33,6 +33,7 @@ pub(crate) struct WorkflowState {
     pub(crate) workflow_type: String,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) arguments: Vec<String>,
+    pub(crate) chain: Chain,
     pub(crate) table: ResourceTable,
     pub(crate) random: Random,
     /// The random numbers as they were before the guest got something that no
@@ -56,6 +57,7 @@ impl WorkflowState {
             workflow_type: String::new(),
             environment: BTreeMap::new(),
             arguments: Vec::new(),
+            chain: Chain::default(),
             table,
             random: Random::new(run.run_id),
             random_before: None,
@@ -71,6 +73,14 @@ impl WorkflowState {
         self.workflow_type = started.workflow_type.to_string();
         self.environment = started.environment.clone();
         self.arguments = started.arguments.clone();
+        self.chain = started.chain.clone();
+        self.pass_as();
+    }
+
+    /// Takes note of whom the run passes as: random numbers are that run's.
+    fn pass_as(&mut self) {
+        let run_id = self.conversation.cursor().passes_as().unwrap_or(self.run.run_id);
+        self.random.be(run_id);
     }
 }
 
@@ -134,5 +144,6 @@ fn refill(store: &mut StoreContextMut<'_, WorkflowState>, fuel: u64) -> wasmtime
     let state = store.data_mut();
     state.limiter.forget_refusals();
     state.log.refill();
+    state.pass_as();
     store.as_context_mut().set_fuel(fuel)
 }

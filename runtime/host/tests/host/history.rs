@@ -9,7 +9,9 @@ use dacapo_engine::decide::{self, Input};
 use dacapo_engine::guest::{Asked, GuestHost, GuestInstance, Offered, RunContext};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::{Effect, Transition};
-use dacapo_model::event::{EventAttributes, HistoryEvent, WorkflowExecutionStarted};
+use dacapo_model::event::{
+    Chain, EventAttributes, HistoryEvent, RunOptions, WorkflowExecutionStarted,
+};
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{EventId, QueryName, UpdateId, UpdateName};
@@ -201,6 +203,8 @@ pub(crate) fn started(
         continued_from: None,
         initial_signals: 0,
         parent: None,
+        options: RunOptions::default(),
+        chain: Chain::default(),
     }
 }
 

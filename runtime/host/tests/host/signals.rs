@@ -88,11 +88,11 @@ async fn a_run_that_continues_as_new_passes_on_what_its_code_has_not_taken() {
     }
     run.input(Input::Signal(named("other", "5"))).await.expect("goes on");
     run.activity_returns(Ok(json("null"))).await.expect("goes on");
-    let [Effect::ContinueAsNew { input, unread_signals, .. }] = &run.effects[..] else {
+    let [Effect::StartNext(next)] = &run.effects[..] else {
         panic!("not continued: {:?}", run.effects);
     };
-    assert_eq!(text(input), r#"{"count":9,"per_run":2,"taken":[1,2]}"#);
-    assert_eq!(unread_signals[..], [5, 6, 7].map(EventId));
+    assert_eq!(text(&next.started.input), r#"{"count":9,"per_run":2,"taken":[1,2]}"#);
+    assert_eq!(next.unread_signals[..], [5, 6, 7].map(EventId));
     assert_eq!(replay(&host, &context, run.history).await, Ok(0));
 }
 

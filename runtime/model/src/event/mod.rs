@@ -7,11 +7,14 @@
 //! byte for byte.
 
 mod activity;
+mod attributes;
+mod chain;
 mod child;
 mod export;
 mod external;
 mod marker;
 mod options;
+mod size;
 mod started;
 #[cfg(test)]
 mod tests;
@@ -22,6 +25,11 @@ use serde::{Deserialize, Serialize};
 pub use self::activity::{
     ActivityOptions, ActivityTaskCancelRequested, ActivityTaskPaused, ActivityTaskReset,
     ActivityTaskUnpaused, OpenAttempt, TimeoutType,
+};
+pub use self::attributes::{UpsertWorkflowSearchAttributes, WorkflowPropertiesModified};
+pub use self::chain::{
+    Chain, ContinuationOptions, HistorySize, RunOptions, RunTimeoutType, WorkflowExecutionReset,
+    WorkflowExecutionTimedOut,
 };
 pub use self::child::{
     ChildCancellationType, ChildOptions, ChildWorkflowExecutionCanceled,
@@ -38,6 +46,7 @@ pub use self::external::{
 };
 pub use self::marker::Marker;
 pub use self::options::WorkflowExecutionOptionsUpdated;
+pub use self::size::EVENT_BYTES;
 pub use self::started::WorkflowExecutionStarted;
 pub use self::update::{UpdateAccepted, UpdateCompleted};
 use crate::failure::Failure;
@@ -98,6 +107,12 @@ pub enum EventAttributes {
     WorkflowExecutionFailed {
         /// The failure.
         failure: Failure,
+        /// Whether another run follows, or why not; absent without a retry policy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_state: Option<RetryState>,
+        /// The run that follows, started in the same transition.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new_run_id: Option<RunId>,
     },
     /// Closing: the workflow ended because it was asked to.
     WorkflowExecutionCanceled {
@@ -118,7 +133,23 @@ pub enum EventAttributes {
         /// Its argument.
         #[serde(skip)]
         input: Payload,
+        /// What else the run asked for.
+        #[serde(default, skip_serializing_if = "ContinuationOptions::is_default")]
+        options: Box<ContinuationOptions>,
     },
+    /// Closing: its time was over.
+    WorkflowExecutionTimedOut(WorkflowExecutionTimedOut),
+    /// The guest runs for the first time: the delay that the start asked for is
+    /// over. What happened to the run before this is delivered after what the
+    /// guest asks for before it first waits.
+    WorkflowExecutionDelayEnded {},
+    /// The run began with a copy of another's history, which ends here. Inputs
+    /// that follow are delivered like those after `WorkflowTaskFailed`.
+    WorkflowExecutionReset(WorkflowExecutionReset),
+    /// Command: search attributes of the run are to change.
+    UpsertWorkflowSearchAttributes(UpsertWorkflowSearchAttributes),
+    /// Command: the memo of the run is to change.
+    WorkflowPropertiesModified(WorkflowPropertiesModified),
     /// The guest could not go on from here: the run was blocked. What the guest
     /// asked for in the activation that failed was not recorded; inputs that
     /// follow this event are delivered after what the guest asks for when the
@@ -287,6 +318,11 @@ impl EventAttributes {
             Self::WorkflowExecutionCanceled { .. } => "WorkflowExecutionCanceled",
             Self::WorkflowExecutionTerminated { .. } => "WorkflowExecutionTerminated",
             Self::WorkflowExecutionContinuedAsNew { .. } => "WorkflowExecutionContinuedAsNew",
+            Self::WorkflowExecutionTimedOut(_) => "WorkflowExecutionTimedOut",
+            Self::WorkflowExecutionDelayEnded {} => "WorkflowExecutionDelayEnded",
+            Self::WorkflowExecutionReset(_) => "WorkflowExecutionReset",
+            Self::UpsertWorkflowSearchAttributes(_) => "UpsertWorkflowSearchAttributes",
+            Self::WorkflowPropertiesModified(_) => "WorkflowPropertiesModified",
             Self::WorkflowTaskFailed { .. } => "WorkflowTaskFailed",
             Self::ActivityTaskScheduled { .. } => "ActivityTaskScheduled",
             Self::ActivityTaskStarted { .. } => "ActivityTaskStarted",
@@ -391,6 +427,7 @@ impl EventAttributes {
                 | Self::WorkflowExecutionCanceled { .. }
                 | Self::WorkflowExecutionTerminated { .. }
                 | Self::WorkflowExecutionContinuedAsNew { .. }
+                | Self::WorkflowExecutionTimedOut(_)
         )
     }
 }

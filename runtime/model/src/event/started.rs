@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::ParentExecution;
+use super::{Chain, RunOptions};
 use crate::ids::{RequestId, RunId, TypeName};
 use crate::module::ModuleDigest;
 use crate::payload::Payload;
@@ -42,6 +43,12 @@ pub struct WorkflowExecutionStarted {
     /// child, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Box<ParentExecution>>,
+    /// What the start asked for besides.
+    #[serde(default, skip_serializing_if = "RunOptions::is_default")]
+    pub options: RunOptions,
+    /// The run's place among those that follow each other.
+    #[serde(default, skip_serializing_if = "Chain::is_default")]
+    pub chain: Chain,
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::attributes::{AttributeChanges, RunAttributes, SearchAttribute};
 use crate::execution::IdReusePolicy;
 use crate::failure::FailureKind;
 use crate::ids::{
@@ -47,6 +48,21 @@ fn all() -> Vec<EventAttributes> {
                 parent_close_policy: ParentClosePolicy::RequestCancel,
                 root: RootExecution { workflow_id: workflow_id(), run_id },
             })),
+            options: RunOptions {
+                run_timeout: Some(Duration::from_micros(7)),
+                execution_timeout: Some(Duration::from_secs(60)),
+                delayed_until: Some(Timestamp::from_micros(9)),
+                retry: Some(RetryPolicy::default()),
+                attributes: attributes(),
+                continue_as_new_after: Some(HistorySize { events: 1, bytes: 2 }),
+            },
+            chain: Chain {
+                first_run_id: Some(RunId(uuid::Uuid::from_u128(8))),
+                attempt: 4,
+                execution_deadline: Some(Timestamp::from_micros(11)),
+                continued_failure: Some(failure()),
+                original_run_id: Some(RunId(uuid::Uuid::from_u128(9))),
+            },
         })),
         EventAttributes::WorkflowExecutionCancelRequested {
             reason: "late".to_owned(),
@@ -73,14 +89,41 @@ fn all() -> Vec<EventAttributes> {
             Err(failure()),
         ))),
         EventAttributes::WorkflowExecutionCompleted { result: payload() },
-        EventAttributes::WorkflowExecutionFailed { failure: failure() },
+        EventAttributes::WorkflowExecutionFailed {
+            failure: failure(),
+            retry_state: Some(RetryState::InProgress),
+            new_run_id: Some(RunId(uuid::Uuid::from_u128(6))),
+        },
         EventAttributes::WorkflowExecutionCanceled { details: "undone".to_owned() },
         EventAttributes::WorkflowExecutionTerminated { reason: "wrong".to_owned() },
         EventAttributes::WorkflowExecutionContinuedAsNew {
             new_run_id: RunId(uuid::Uuid::from_u128(6)),
             workflow_type: name(),
             input: payload(),
+            options: Box::new(ContinuationOptions {
+                run_timeout: Some(Duration::from_secs(1)),
+                backoff: Duration::from_micros(5),
+                attributes: changes(),
+            }),
         },
+        EventAttributes::WorkflowExecutionTimedOut(WorkflowExecutionTimedOut {
+            timeout_type: RunTimeoutType::Execution,
+            retry_state: Some(RetryState::Timeout),
+            new_run_id: None,
+        }),
+        EventAttributes::WorkflowExecutionDelayEnded {},
+        EventAttributes::WorkflowExecutionReset(WorkflowExecutionReset {
+            base_run_id: RunId(uuid::Uuid::from_u128(6)),
+            base_event_id: EventId(7),
+            run_id: RunId(uuid::Uuid::from_u128(7)),
+            reason: "a bug".to_owned(),
+        }),
+        EventAttributes::UpsertWorkflowSearchAttributes(UpsertWorkflowSearchAttributes {
+            search_attributes: changes().search_attributes,
+        }),
+        EventAttributes::WorkflowPropertiesModified(WorkflowPropertiesModified {
+            memo: changes().memo,
+        }),
         EventAttributes::WorkflowTaskFailed {
             code: "guest_trap".to_owned(),
             message: "unreachable".to_owned(),
@@ -270,6 +313,29 @@ fn all() -> Vec<EventAttributes> {
     ]
 }
 
+fn attributes() -> RunAttributes {
+    let mut attributes = RunAttributes::default();
+    attributes.apply(&changes());
+    attributes
+}
+
+fn changes() -> AttributeChanges {
+    AttributeChanges {
+        memo: [("note".to_owned(), Some(serde_json::json!({"a": [1, null]})))].into(),
+        search_attributes: [
+            ("vip".to_owned(), Some(SearchAttribute::Bool(true))),
+            ("since".to_owned(), Some(SearchAttribute::Datetime(Timestamp::from_micros(3)))),
+            ("rate".to_owned(), Some(SearchAttribute::Double(1.5))),
+            ("count".to_owned(), Some(SearchAttribute::Int(-3))),
+            ("tier".to_owned(), Some(SearchAttribute::Keyword("gold".to_owned()))),
+            ("text".to_owned(), Some(SearchAttribute::Text("a b".to_owned()))),
+            ("tags".to_owned(), Some(SearchAttribute::KeywordList(vec!["x".to_owned()]))),
+            ("gone".to_owned(), None),
+        ]
+        .into(),
+    }
+}
+
 #[test]
 fn every_event_is_read_back_as_it_was_written() {
     for event in all() {
@@ -344,6 +410,7 @@ fn the_closing_events_are_those_that_end_a_run() {
             "WorkflowExecutionCanceled",
             "WorkflowExecutionTerminated",
             "WorkflowExecutionContinuedAsNew",
+            "WorkflowExecutionTimedOut",
         ]
     );
 }

@@ -1,7 +1,9 @@
 //! Describes a run.
 
 use dacapo_engine::state::{ExternalRequest, PendingChild, PendingExternal};
-use dacapo_model::event::{ParentClosePolicy, ParentExecution};
+use dacapo_model::event::{
+    Chain, EventAttributes, HistoryEvent, ParentClosePolicy, ParentExecution,
+};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{
@@ -28,6 +30,8 @@ pub struct RunDescription {
     /// Whether someone asked it to cancel. Of a closed run: whether that is how
     /// it closed.
     pub cancel_requested: bool,
+    /// Its place among the runs that follow each other, and its times.
+    pub chain: ChainDescription,
     /// Activities without an outcome, in the order they were scheduled.
     pub pending_activities: Vec<ActivityDescription>,
     /// Timers that have not fired, in the order they were started.
@@ -53,6 +57,19 @@ pub struct UpdateDescription {
     pub update_id: UpdateId,
     /// Whether the workflow has taken it on.
     pub accepted: bool,
+}
+
+/// A run's place among those that follow each other, and the time it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainDescription {
+    /// Counts the runs since one failed, from 1.
+    pub attempt: u32,
+    /// The first of them; none if it is the first.
+    pub first_run_id: Option<RunId>,
+    /// Until when its start is delayed; none once it has begun.
+    pub delayed_until: Option<Timestamp>,
+    /// When its time is over; none if it has no limit, or is closed.
+    pub times_out_at: Option<Timestamp>,
 }
 
 /// An activity without an outcome.
@@ -186,13 +203,16 @@ impl Runtime {
                     }
                 }
                 Located::Closed(execution) => {
-                    let last = self.shared.store.last_event(execution.key).await?;
-                    let parents = self.shared.store.find_parents(&[execution.key]).await?;
-                    let published = self.shared.store.query_result_names(execution.key).await?;
+                    let store = &self.shared.store;
+                    let first = store.load_history(execution.key, EventId::FIRST, 1).await?;
+                    let last = store.last_event(execution.key).await?;
+                    let parents = store.find_parents(&[execution.key]).await?;
+                    let published = store.query_result_names(execution.key).await?;
                     return Ok(RunDescription {
                         cancel_requested: execution.status == ExecutionStatus::Canceled,
                         execution: *execution,
                         history_length: last.map_or(0, |event| event.id.0),
+                        chain: chain_of_closed(&first),
                         pending_activities: Vec::new(),
                         pending_timers: Vec::new(),
                         versions: BTreeMap::new(),
@@ -205,5 +225,18 @@ impl Runtime {
                 }
             }
         }
+    }
+}
+
+fn chain_of_closed(first: &[HistoryEvent]) -> ChainDescription {
+    let chain = match first.first().map(|event| &event.attributes) {
+        Some(EventAttributes::WorkflowExecutionStarted(started)) => started.chain.clone(),
+        _ => Chain::default(),
+    };
+    ChainDescription {
+        attempt: chain.attempt,
+        first_run_id: chain.first_run_id,
+        delayed_until: None,
+        times_out_at: None,
     }
 }

@@ -12,6 +12,7 @@ mod modules;
 mod move_run;
 mod query;
 mod replay;
+mod reset;
 mod result;
 mod retry;
 mod signal;
@@ -24,8 +25,8 @@ use dacapo_model::ids::{NamespaceName, RunId, WorkflowId};
 
 pub use self::complete_activity::ActivityRef;
 pub use self::describe::{
-    ActivityDescription, ChildDescription, ExternalDescription, RunDescription, TimerDescription,
-    UpdateDescription,
+    ActivityDescription, ChainDescription, ChildDescription, ExternalDescription, RunDescription,
+    TimerDescription, UpdateDescription,
 };
 pub use self::gate::GateReport;
 pub use self::history::{HistoryFollower, HistoryPage};
@@ -34,13 +35,14 @@ pub use self::move_run::{MoveTarget, MovedRun};
 pub use self::query::{QueryOutcome, QueryResult, RejectIf};
 pub(crate) use self::replay::{REPLAY_TIME_MAX, took_too_long};
 pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, VersionRef};
+pub use self::reset::ResetRequest;
 pub use self::result::{Closing, RunResult};
 pub(crate) use self::start::ChildStart;
-pub use self::start::{StartRequest, Started};
+pub use self::start::{StartOptions, StartRequest, Started};
 pub use self::update::{UpdateResult, UpdateWait, WaitFor, made_up_update_id};
 pub use self::waiting::{Awaited, WaitingDescription};
 pub use crate::update_watch::UpdateProgress;
-pub use dacapo_engine::decide::{ActivityControl, Report};
+pub use dacapo_engine::decide::{ActivityControl, Reapply, Report, ResetPoint};
 pub use dacapo_engine::guest::AttemptSignals;
 pub use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
 

@@ -38,11 +38,50 @@ pub struct RunResult {
     pub closing: Option<Closing>,
 }
 
+impl Closing {
+    /// The run that follows, started in the commit that closed this one.
+    pub fn next_run(&self) -> Option<RunId> {
+        match &self.attributes {
+            EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, .. } => {
+                Some(*new_run_id)
+            }
+            EventAttributes::WorkflowExecutionFailed { new_run_id, .. } => *new_run_id,
+            EventAttributes::WorkflowExecutionTimedOut(timed_out) => timed_out.new_run_id,
+            _ => None,
+        }
+    }
+}
+
 impl Runtime {
     /// How a run ended, or that it is still open after `wait`. When it is blocked
     /// meanwhile, that is answered without waiting on. A node that stops answers
-    /// at once.
+    /// at once. Who names no run follows the chain: the next attempt of a run that
+    /// failed, and what it continues as.
     pub async fn run_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
+        let until = self.shared.clock.now().after(wait);
+        let result = self.one_result(run, wait).await?;
+        match run.run_id {
+            Some(_) => Ok(result),
+            None => self.follow_chain(run, result, until).await,
+        }
+    }
+
+    /// The result of the last run of the chain that this one belongs to.
+    pub(super) async fn follow_chain(
+        &self,
+        run: &RunRef,
+        mut result: RunResult,
+        until: Timestamp,
+    ) -> Result<RunResult> {
+        while let Some(next) = result.closing.as_ref().and_then(Closing::next_run) {
+            let run = RunRef { run_id: Some(next), ..run.clone() };
+            let left = until.since(self.shared.clock.now());
+            result = self.one_result(&run, left).await?;
+        }
+        Ok(result)
+    }
+
+    async fn one_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
         let execution = match locate(&self.shared, run).await? {
             Located::Closed(execution) => *execution,
             Located::Open(open) => return Ok(self.open_result(&open, wait).await),

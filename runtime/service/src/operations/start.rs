@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_engine::compat::ENGINE_VERSION;
+use dacapo_model::attributes::RunAttributes;
 use dacapo_model::code::ErrorCode;
-use dacapo_model::event::{ParentExecution, WorkflowExecutionStarted};
+use dacapo_model::event::{Chain, ParentExecution, RunOptions, WorkflowExecutionStarted};
 use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::{
     ModuleName, NamespaceName, RequestId, RunId, RunKey, TypeName, WorkflowHash, WorkflowId,
 };
+use dacapo_model::limits::TIMER_MAX;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
+use dacapo_model::retry::RetryPolicy;
 use dacapo_model::signal::Signal;
-use dacapo_model::time::Timestamp;
+use dacapo_model::time::{Timestamp, whole_micros};
 use dacapo_model::update::{AdmittedUpdate, Update};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
@@ -57,6 +60,8 @@ pub struct StartRequest {
     pub environment: BTreeMap<String, String>,
     /// Command-line arguments of the workflow.
     pub arguments: Vec<String>,
+    /// How the run is to run, and what is said about it.
+    pub options: StartOptions,
     /// What to tell the run that this start leads to, in the same step: a new run
     /// begins with it. Without a request id it has that of the start.
     pub signal: Option<Signal>,
@@ -77,6 +82,21 @@ pub(crate) struct ChildStart {
     pub(crate) parent: ParentExecution,
 }
 
+/// How a run is to run; absent where nothing was asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StartOptions {
+    /// How long each run may take.
+    pub run_timeout: Option<Duration>,
+    /// How long the run and those that follow it may take together.
+    pub execution_timeout: Option<Duration>,
+    /// How long the workflow waits before it runs.
+    pub start_delay: Option<Duration>,
+    /// Whether another run follows if this one fails.
+    pub retry: Option<RetryPolicy>,
+    /// A memo and search attributes.
+    pub attributes: RunAttributes,
+}
+
 /// The run that a start led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
@@ -90,13 +110,17 @@ pub struct Started {
 
 /// A workflow id that is claimed, but not used yet. Free again if the start goes
 /// no further, also when its caller goes away.
-struct Claimed<'a> {
+pub(super) struct Claimed<'a> {
     registry: &'a Registry,
     run: Option<Arc<OpenRun>>,
 }
 
-impl Claimed<'_> {
-    fn keep(mut self) -> Arc<OpenRun> {
+impl<'a> Claimed<'a> {
+    pub(super) fn new(registry: &'a Registry, run: Arc<OpenRun>) -> Self {
+        Self { registry, run: Some(run) }
+    }
+
+    pub(super) fn keep(mut self) -> Arc<OpenRun> {
         self.run.take().expect("it is kept once")
     }
 }
@@ -143,7 +167,13 @@ impl Runtime {
         let namespace = request.namespace.clone();
         let Led { started, run, .. } = self.start_watched(request).await?;
         let result = match run {
-            Some(run) => Some(self.open_result(&run, wait).await),
+            Some(run) => {
+                let until = self.shared.clock.now().after(wait);
+                let result = self.open_result(&run, wait).await;
+                let workflow_id = started.workflow_id.clone();
+                let chain = RunRef { namespace, workflow_id, run_id: None };
+                self.follow_chain(&chain, result, until).await.ok()
+            }
             None => {
                 let (workflow_id, run_id) = (started.workflow_id.clone(), Some(started.run_id));
                 let run = RunRef { namespace, workflow_id, run_id };
@@ -180,6 +210,7 @@ impl Runtime {
         let shared = &self.shared;
         shared.admit()?;
         check_sizes(&request, shared.config.limits.payload_bytes_max)?;
+        check_options(&mut request.options)?;
         if let Some(mut signal) = request.signal.take() {
             self.check_signal(&signal)?;
             signal.request_id = signal.request_id.or_else(|| request.request_id.clone());
@@ -243,9 +274,11 @@ impl Runtime {
     ) -> Result<Option<Led>> {
         let shared = &self.shared;
         let run_id = new.key.run_id;
+        let mut new = new;
+        new.started.options.continue_as_new_after = shared.config.limits.continue_as_new_after();
         match shared.registry.claim(new.key, &new.namespace, workflow_id) {
             Claim::Free(run, mailbox) => {
-                let claimed = Claimed { registry: &shared.registry, run: Some(run) };
+                let claimed = Claimed::new(&shared.registry, run);
                 // Not before the claim: the same request might just be starting
                 // its run, and from here on it can't.
                 if let Some(started) = self.started_before(request, workflow_id).await? {
@@ -262,7 +295,7 @@ impl Runtime {
                     shared,
                     run.clone(),
                     mailbox,
-                    Origin::New { new: Box::new(new), waiter },
+                    Origin::New { begun: Box::new(new.begin(shared.clock.now())), waiter },
                 );
                 match begun.await.map_err(|_| no_answer())?? {
                     BeginAnswer::Started => {
@@ -404,7 +437,16 @@ fn new_run(
             continued_from: None,
             initial_signals: 0,
             parent: None,
+            options: RunOptions {
+                run_timeout: request.options.run_timeout,
+                execution_timeout: request.options.execution_timeout,
+                retry: request.options.retry.clone(),
+                attributes: request.options.attributes.clone(),
+                ..RunOptions::default()
+            },
+            chain: Chain::default(),
         },
+        start_delay: request.options.start_delay,
         signals: request.signal.iter().cloned().collect(),
         updates: request
             .update
@@ -429,6 +471,31 @@ fn check_sizes(request: &StartRequest, payload_bytes_max: usize) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Refuses what breaks a rule, and rounds what a history can't keep exactly.
+fn check_options(options: &mut StartOptions) -> Result<()> {
+    let invalid = |message: String| ServiceError::new(ErrorCode::InvalidArgument, message);
+    for (name, duration, minimum) in [
+        ("run timeout", &mut options.run_timeout, 1),
+        ("execution timeout", &mut options.execution_timeout, 1),
+        ("start delay", &mut options.start_delay, 0),
+    ] {
+        let Some(duration) = duration else { continue };
+        *duration = whole_micros(*duration);
+        if duration.as_micros() < minimum || *duration > TIMER_MAX {
+            return Err(invalid(format!(
+                "the {name} must be more than 0 and at most {} seconds",
+                TIMER_MAX.as_secs()
+            )));
+        }
+    }
+    if let Some(policy) = &mut options.retry {
+        policy.check().map_err(|problem| invalid(format!("the retry policy's {problem}")))?;
+        policy.initial_interval = whole_micros(policy.initial_interval);
+        policy.maximum_interval = whole_micros(policy.maximum_interval);
+    }
+    options.attributes.check().map_err(|error| invalid(error.to_string()))
 }
 
 fn already_started(workflow_id: &WorkflowId, run_id: RunId) -> ServiceError {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dacapo_engine::decide::{ChildOutcome, Input};
-use dacapo_model::event::{EventAttributes, HistoryEvent, ParentExecution};
+use dacapo_model::event::{
+    EventAttributes, HistoryEvent, ParentExecution, WorkflowExecutionTimedOut,
+};
 use dacapo_model::ids::{EventId, RunId, RunKey};
 use dacapo_store::error::StoreError;
 use futures::{FutureExt as _, StreamExt as _};
@@ -58,7 +60,7 @@ fn end_of(last: &EventAttributes) -> End {
         EventAttributes::WorkflowExecutionCompleted { result } => {
             End::Of(ChildOutcome::Completed(result.clone()))
         }
-        EventAttributes::WorkflowExecutionFailed { failure } => {
+        EventAttributes::WorkflowExecutionFailed { failure, new_run_id: None, .. } => {
             End::Of(ChildOutcome::Failed(failure.clone()))
         }
         EventAttributes::WorkflowExecutionCanceled { details } => {
@@ -67,7 +69,17 @@ fn end_of(last: &EventAttributes) -> End {
         EventAttributes::WorkflowExecutionTerminated { reason } => {
             End::Of(ChildOutcome::Terminated(reason.clone()))
         }
-        EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, .. } => End::As(*new_run_id),
+        EventAttributes::WorkflowExecutionTimedOut(WorkflowExecutionTimedOut {
+            new_run_id: None,
+            ..
+        }) => End::Of(ChildOutcome::TimedOut),
+        // Also of one that is tried again.
+        EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, .. }
+        | EventAttributes::WorkflowExecutionFailed { new_run_id: Some(new_run_id), .. }
+        | EventAttributes::WorkflowExecutionTimedOut(WorkflowExecutionTimedOut {
+            new_run_id: Some(new_run_id),
+            ..
+        }) => End::As(*new_run_id),
         _ => End::NotYet,
     }
 }

@@ -10,7 +10,7 @@ use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
 use super::{Backoff, Entered, Origin, Recorded, failure_of, post, report, spawn, tell};
 use crate::Runtime;
 use crate::error::Result;
-use crate::operations::{ChildStart, StartRequest};
+use crate::operations::{ChildStart, StartOptions, StartRequest};
 use crate::runtime::Shared;
 
 /// Starts a child, however long it takes, and tells its parent.
@@ -96,6 +96,7 @@ impl ChildToStart {
                 conflict_policy: IdConflictPolicy::Fail,
                 environment: parent.environment.clone(),
                 arguments: parent.arguments.clone(),
+                options: StartOptions::default(),
                 signal: None,
                 update: None,
             },

@@ -106,7 +106,7 @@ impl Actor {
         Ok(history)
     }
 
-    async fn stored_history(&mut self) -> Result<Vec<HistoryEvent>, CommitFailure> {
+    pub(super) async fn stored_history(&mut self) -> Result<Vec<HistoryEvent>, CommitFailure> {
         match self.shared.loader.load(self.run.key).await {
             Ok(Some(stored)) => Ok(stored.history),
             Ok(None) => Err(CommitFailure::Unavailable),

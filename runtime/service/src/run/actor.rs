@@ -7,24 +7,25 @@ use std::time::Duration;
 use dacapo_engine::decide::{Input, Refusal, decide, implied};
 use dacapo_engine::guest::{GuestInstance, RunContext};
 use dacapo_engine::replay::is_delivered;
-use dacapo_engine::state::RunState;
+use dacapo_engine::state::{RunState, RunTimer};
 use dacapo_engine::transition::Transition;
 use dacapo_model::event::HistoryEvent;
-use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, QueryName};
 use dacapo_model::payload::Payload;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::begin::Begun;
 use super::heartbeats::Heard;
 use super::message::{Envelope, InputAnswer, JoinAnswer, Message, MoveAnswer};
-use super::{Origin, load};
+use super::{Origin, ResetAnswer, load};
 use crate::activities::Running;
 use crate::committer::CommitFailure;
 use crate::error::ServiceError;
 use crate::operations::{
-    ActivityDescription, ChildDescription, Closing, ExternalDescription, RunDescription,
-    TimerDescription, UpdateDescription,
+    ActivityDescription, ChainDescription, ChildDescription, Closing, ExternalDescription,
+    RunDescription, TimerDescription, UpdateDescription,
 };
 use crate::registry::OpenRun;
 use crate::runtime::Shared;
@@ -85,17 +86,16 @@ pub(super) async fn run(
     work: Work,
 ) {
     let (mut actor, ready) = match origin {
-        Origin::New { new, waiter } => {
-            let now = shared.clock.now();
-            let (state, transition) = new.begin(now);
-            let mut actor = Actor::new(shared, run, mailbox, new.execution(now), state);
-            let begun = actor.begin(transition, waiter).await;
-            if begun.is_err() {
+        Origin::New { begun, waiter } => {
+            let Begun { execution, state, transition } = *begun;
+            let mut actor = Actor::new(shared, run, mailbox, execution, state);
+            let ready = actor.begin(transition, waiter).await;
+            if ready.is_err() {
                 // It never was: free its workflow id.
                 actor.shared.registry.remove(&actor.run);
                 actor.run.close();
             }
-            (actor, begun)
+            (actor, ready)
         }
         Origin::Stored => match load::load(&shared, &run).await {
             Ok(loaded) => Actor::from_loaded(shared, run, mailbox, loaded),
@@ -246,6 +246,14 @@ impl Actor {
                             let _ = answer.send(answered);
                             result?;
                         }
+                        Message::Reset { reset, base, answer } => {
+                            let (result, answered) = match self.reset(*reset, base).await {
+                                Ok(answered) => (Ok(()), answered),
+                                Err(stop) => (Err(stop), Err(ServiceError::stopping())),
+                            };
+                            let _ = answer.send(answered);
+                            result?;
+                        }
                         Message::Describe { answer } => {
                             let _ = answer.send(Ok(self.describe()));
                         }
@@ -354,10 +362,9 @@ impl Actor {
         let wakes_guest = matches!(input, Input::Retry)
             || fresh.iter().any(|event| is_delivered(&event.attributes));
         transition.extend(step);
-        if wakes_guest && self.state.status == ExecutionStatus::Running {
+        if wakes_guest && self.state.guest_may_run() {
             self.activate(fresh, transition).await?;
-        } else if matches!(input, Input::Update(_)) && self.state.status == ExecutionStatus::Running
-        {
+        } else if matches!(input, Input::Update(_)) && self.state.guest_may_run() {
             self.offer_updates(transition).await?;
         }
         Ok(Ok(()))
@@ -376,6 +383,11 @@ impl Actor {
                 | Input::ActivityTimedOut { scheduled_event_id, .. }
                 | Input::ActivityStopped { scheduled_event_id, .. } => {
                     self.forget_attempt(*scheduled_event_id);
+                }
+                Input::RunTimerDue { .. } => {
+                    if let Err(Refusal::TooEarly(fire_at)) = verdict {
+                        self.shared.timers.add(self.run.key, EventId::FIRST, fire_at);
+                    }
                 }
                 Input::TimerDue { event_id } => {
                     if let Err(Refusal::TooEarly(fire_at)) = verdict {
@@ -439,6 +451,15 @@ impl Actor {
             execution: self.execution.clone(),
             history_length: self.state.next_event_id.0 - 1,
             cancel_requested: self.state.cancel_request.is_some(),
+            chain: ChainDescription {
+                attempt: self.state.chain.attempt,
+                first_run_id: self.state.chain.first_run_id,
+                delayed_until: self.state.delayed_until,
+                times_out_at: match self.state.run_timer() {
+                    Some(RunTimer::Timeout { fire_at, .. }) => Some(fire_at),
+                    _ => None,
+                },
+            },
             pending_activities: activities.collect(),
             pending_timers: timers.collect(),
             versions: self.state.versions.clone(),
@@ -517,6 +538,9 @@ fn refuse_closed(message: Message) {
         }
         Message::Move { answer, .. } => {
             let _ = answer.send(Ok(MoveAnswer::Closed));
+        }
+        Message::Reset { answer, .. } => {
+            let _ = answer.send(Ok(ResetAnswer::Closed));
         }
         // Who asks about it looks again, and finds it in the store.
         Message::Input { answer: None, .. }

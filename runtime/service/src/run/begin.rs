@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::time::Duration;
+
 use dacapo_engine::decide;
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
@@ -25,10 +27,20 @@ pub(crate) struct NewRun {
     pub(crate) namespace: NamespaceName,
     pub(crate) workflow_id: WorkflowId,
     pub(crate) started: WorkflowExecutionStarted,
+    /// How long its guest waits before it runs.
+    pub(crate) start_delay: Option<Duration>,
     /// What it begins with.
     pub(crate) signals: Vec<Signal>,
     /// What its callers ask of it from the beginning.
     pub(crate) updates: Vec<AdmittedUpdate>,
+}
+
+/// A run's first transition, and what it leads to.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) execution: Execution,
+    pub(crate) state: RunState,
+    pub(crate) transition: Transition,
 }
 
 /// Who waits for a start to be committed.
@@ -44,30 +56,27 @@ pub(crate) enum BeginAnswer {
 }
 
 impl NewRun {
-    /// The state and the transition that the run begins with.
-    pub(crate) fn begin(&self, now: Timestamp) -> (RunState, Transition) {
-        decide::start(
-            self.started.clone(),
-            self.signals.iter().cloned(),
-            self.updates.iter().cloned(),
-            now,
-        )
-    }
-
-    /// The summary that the run begins with.
-    pub(crate) fn execution(&self, now: Timestamp) -> Execution {
-        Execution {
+    /// What the run begins with.
+    pub(crate) fn begin(self, now: Timestamp) -> Begun {
+        let mut started = self.started;
+        if let Some(delay) = self.start_delay {
+            started.options.delayed_until = Some(now.after(delay));
+        }
+        let execution = Execution {
             key: self.key,
-            namespace: self.namespace.clone(),
-            workflow_id: self.workflow_id.clone(),
-            workflow_type: self.started.workflow_type.clone(),
-            module_digest: self.started.module_digest,
-            request_id: self.started.request_id.clone(),
+            namespace: self.namespace,
+            workflow_id: self.workflow_id,
+            workflow_type: started.workflow_type.clone(),
+            module_digest: started.module_digest,
+            request_id: started.request_id.clone(),
             status: ExecutionStatus::Running,
             blocked: None,
+            attributes: started.options.attributes.clone(),
             started_at: now,
             closed_at: None,
-        }
+        };
+        let (state, transition) = decide::start(started, self.signals, self.updates, now);
+        Begun { execution, state, transition }
     }
 }
 
@@ -79,15 +88,25 @@ impl Actor {
         mut transition: Transition,
         waiter: BeginWaiter,
     ) -> Result<(), Stop> {
-        let fresh = transition.events.clone();
         let execution = self.execution.clone();
         self.published = Some(BTreeMap::new());
-        let committed = match self.activate(fresh, &mut transition).await {
+        let activated = match self.state.guest_may_run() {
+            true => {
+                let fresh = transition.events.clone();
+                self.activate(fresh, &mut transition).await
+            }
+            false => Ok(()),
+        };
+        let committed = match activated {
             Ok(()) => self.commit(transition, Some(execution)).await,
             Err(failure) => Err(failure),
         };
         let (stop, answer) = match committed {
-            Ok(()) => (Ok(()), Ok(BeginAnswer::Started)),
+            Ok(()) => {
+                // Those of the copied part of its history.
+                self.resume_activities();
+                (Ok(()), Ok(BeginAnswer::Started))
+            }
             Err(CommitFailure::Fenced) => (Err(Stop::Gone), Err(not_started())),
             // The store says whether it was committed after all.
             Err(CommitFailure::Conflict | CommitFailure::Unavailable) => {

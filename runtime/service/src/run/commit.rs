@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use dacapo_engine::state::RunTimer;
 use dacapo_engine::transition::{Effect, TimerChange, Transition, UpdateChange};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, RunKey, UpdateId};
@@ -36,7 +37,8 @@ impl Actor {
         insert: Option<Execution>,
         successor: Option<Successor>,
     ) -> Result<(), CommitFailure> {
-        let Transition { events, timers, updates, published, status, effects } = transition;
+        let Transition { events, timers, updates, published, status, attributes, effects } =
+            transition;
         let rows = timer_rows(self.run.key, timers);
         let module_digest = self.state.module_digest;
         let moved_to = (self.execution.module_digest != module_digest).then_some(module_digest);
@@ -47,16 +49,21 @@ impl Actor {
             self.execution.blocked = change.blocked.clone();
             self.execution.closed_at = change.closed_at;
         }
-        let execution = match (insert, status) {
+        if let Some(attributes) = &attributes {
+            self.execution.attributes = attributes.clone();
+        }
+        let shows_more = status.is_some() || attributes.is_some();
+        let execution = match insert {
             // A run may be blocked or closed by its very first transition.
-            (Some(_), _) => ExecutionChange::Insert(Box::new(self.execution.clone())),
-            (None, Some(change)) => ExecutionChange::Update(ExecutionUpdate {
-                status: change.status,
-                blocked: change.blocked,
-                closed_at: change.closed_at,
+            Some(_) => ExecutionChange::Insert(Box::new(self.execution.clone())),
+            None if shows_more => ExecutionChange::Update(ExecutionUpdate {
+                status: self.execution.status,
+                blocked: self.execution.blocked.clone(),
+                closed_at: self.execution.closed_at,
+                attributes,
                 module_digest: moved_to,
             }),
-            (None, None) => ExecutionChange::None,
+            None => ExecutionChange::None,
         };
         let closing =
             events.last().filter(|event| event.attributes.is_closing()).map(|event| Closing {
@@ -140,7 +147,7 @@ impl Actor {
                 | Effect::ReachExternal { .. }
                 | Effect::LeaveChildren { .. } => relations.push(effect),
                 // Started in the same commit.
-                Effect::ContinueAsNew { .. } => {}
+                Effect::StartNext(_) => {}
                 Effect::UpdateAccepted { update_id } => {
                     self.tell(&update_id, UpdateProgress::Accepted);
                 }
@@ -196,6 +203,9 @@ impl Actor {
     /// Makes sure that the timers of a run that was just read are in memory.
     pub(super) fn resume_timers(&self) {
         let key = self.run.key;
+        if let Some(timer) = self.state.run_timer().filter(|_| self.state.status.is_open()) {
+            self.shared.timers.add(key, EventId::FIRST, timer.fire_at());
+        }
         for (event_id, timer) in &self.state.timers {
             self.shared.timers.add(key, *event_id, timer.fire_at);
         }
@@ -240,7 +250,10 @@ impl Actor {
 
 /// What the transition leaves of its changes to timer rows: by event, the row to
 /// set, or none to remove it.
-fn timer_rows(key: RunKey, changes: Vec<TimerChange>) -> BTreeMap<EventId, Option<TimerRow>> {
+pub(super) fn timer_rows(
+    key: RunKey,
+    changes: Vec<TimerChange>,
+) -> BTreeMap<EventId, Option<TimerRow>> {
     let mut rows = BTreeMap::new();
     for change in changes {
         let (event_id, row) = match change {
@@ -259,6 +272,14 @@ fn timer_rows(key: RunKey, changes: Vec<TimerChange>) -> BTreeMap<EventId, Optio
                 let kind = TimerKind::ActivityTimeout { attempt, last_failure, details };
                 (event_id, Some(TimerRow { key, event_id, fire_at, kind }))
             }
+            TimerChange::SetRunTimer(timer) => {
+                let kind = match timer {
+                    RunTimer::StartDelay { .. } => TimerKind::StartDelay,
+                    RunTimer::Timeout { .. } => TimerKind::RunTimeout,
+                };
+                let (event_id, fire_at) = (EventId::FIRST, timer.fire_at());
+                (event_id, Some(TimerRow { key, event_id, fire_at, kind }))
+            }
             TimerChange::Clear { event_id } => (event_id, None),
         };
         rows.insert(event_id, row);
@@ -269,7 +290,9 @@ fn timer_rows(key: RunKey, changes: Vec<TimerChange>) -> BTreeMap<EventId, Optio
 /// What the transition leaves of its changes to the updates that wait: by id, the
 /// row to set, or none to remove it. One that came and was decided about leaves
 /// nothing.
-fn update_rows(changes: Vec<UpdateChange>) -> BTreeMap<UpdateId, Option<AdmittedUpdate>> {
+pub(super) fn update_rows(
+    changes: Vec<UpdateChange>,
+) -> BTreeMap<UpdateId, Option<AdmittedUpdate>> {
     let mut rows = BTreeMap::new();
     for change in changes {
         match change {

@@ -52,7 +52,8 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
     for timer in timers {
         let (event_id, fire_at) = (timer.event_id, timer.fire_at);
         match timer.kind {
-            TimerKind::Timer => {}
+            // History says it.
+            TimerKind::Timer | TimerKind::StartDelay | TimerKind::RunTimeout => {}
             TimerKind::ActivityRetry { attempt, last_failure, details } => {
                 state.plan_retry(event_id, attempt, fire_at, last_failure, details);
             }
@@ -72,8 +73,8 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
         state.status = ExecutionStatus::Running;
     }
     let last = history.last();
-    let needs_activation = state.status == ExecutionStatus::Running
-        && (is_unanswered(&history) || !state.updates.none_admitted());
+    let needs_activation =
+        state.guest_may_run() && (is_unanswered(&history) || !state.updates.none_admitted());
     let closing = last.filter(|event| event.attributes.is_closing()).map(|event| Closing {
         status: state.status,
         attributes: event.attributes.clone(),
@@ -88,7 +89,9 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
 fn is_unanswered(history: &[HistoryEvent]) -> bool {
     let concerns_guest = |event: &&HistoryEvent| !is_note(&event.attributes);
     history.iter().rev().find(concerns_guest).is_some_and(|event| match event.attributes {
-        EventAttributes::WorkflowTaskFailed { .. } => true,
+        EventAttributes::WorkflowTaskFailed { .. } | EventAttributes::WorkflowExecutionReset(_) => {
+            true
+        }
         EventAttributes::WorkflowExecutionUpdateAccepted(_) => false,
         _ => is_delivered(&event.attributes),
     })

@@ -1,8 +1,11 @@
 //! What a run's actor is told.
 
-use dacapo_engine::decide::{ActivityTarget, Input, Refusal};
+use std::sync::Arc;
+
+use dacapo_engine::decide::{ActivityTarget, Input, Refusal, Reset};
 use dacapo_engine::guest::AttemptSignals;
 use dacapo_engine::state::UpdateStage;
+use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Blocked, IdConflictPolicy};
 use dacapo_model::ids::{EventId, RequestId, RunId, UpdateId};
 use dacapo_model::module::ModuleDigest;
@@ -10,7 +13,7 @@ use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
 use tokio::sync::oneshot;
 
-use super::NewRun;
+use super::{NewRun, ResetAnswer};
 use crate::error::ServiceError;
 use crate::operations::{RunDescription, WaitingDescription};
 use crate::workload::Work;
@@ -47,6 +50,16 @@ pub(crate) enum Message {
         replacement: Box<NewRun>,
         /// Who waits.
         answer: oneshot::Sender<Result<JoinAnswer, ServiceError>>,
+    },
+    /// Someone wants this run to end, and another to begin with a part of a
+    /// history.
+    Reset {
+        /// Which part, and what for.
+        reset: Box<Reset>,
+        /// The history; none if it is this run's.
+        base: Option<Arc<Vec<HistoryEvent>>>,
+        /// Who waits.
+        answer: oneshot::Sender<Result<ResetAnswer, ServiceError>>,
     },
     /// Someone wants to know how the run is.
     Describe {

@@ -11,6 +11,7 @@ mod moving;
 mod query;
 mod relate;
 mod replace;
+mod reset;
 mod trace;
 mod unread;
 mod update;
@@ -23,10 +24,11 @@ use dacapo_model::ids::EventId;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 pub(crate) use self::actor::context_of;
-pub(crate) use self::begin::{BeginAnswer, BeginWaiter, NewRun};
+pub(crate) use self::begin::{BeginAnswer, BeginWaiter, Begun, NewRun};
 pub(crate) use self::load::{Loaded, assemble};
 pub(crate) use self::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 pub(crate) use self::query::not_served;
+pub(crate) use self::reset::{ResetAnswer, copy};
 use crate::registry::{OpenRun, Posted};
 use crate::runtime::Shared;
 
@@ -34,8 +36,8 @@ use crate::runtime::Shared;
 pub(crate) enum Origin {
     /// It starts now.
     New {
-        /// What to start.
-        new: Box<NewRun>,
+        /// What it begins with.
+        begun: Box<Begun>,
         /// Who waits for it.
         waiter: BeginWaiter,
     },
@@ -90,7 +92,7 @@ pub(crate) async fn deliver(
 
 /// Tells a run that a timer row is due. False if its mailbox is full.
 pub(crate) fn try_wake(shared: &Arc<Shared>, run: &Arc<OpenRun>, event_id: EventId) -> bool {
-    try_deliver(shared, run, timer_due(event_id))
+    try_deliver(shared, run, timer_due(run, event_id))
 }
 
 /// Tells a run that was just read that a timer row is due, so that it need not be
@@ -101,13 +103,17 @@ pub(crate) fn wake_overdue(
     event_id: EventId,
     loaded: Loaded,
 ) {
-    if let Posted::Wake(mailbox) = run.post(timer_due(event_id)) {
+    if let Posted::Wake(mailbox) = run.post(timer_due(run, event_id)) {
         spawn(shared, run.clone(), mailbox, Origin::Loaded(Box::new(loaded)));
     }
 }
 
-fn timer_due(event_id: EventId) -> Message {
-    Message::Input { input: Input::TimerDue { event_id }, answer: None }
+fn timer_due(run: &OpenRun, event_id: EventId) -> Message {
+    let input = match event_id {
+        EventId::FIRST => Input::RunTimerDue { run_id: run.key.run_id },
+        event_id => Input::TimerDue { event_id },
+    };
+    Message::Input { input, answer: None }
 }
 
 /// Asks a run to give its instance up. A run that is too busy to hear it is not

@@ -22,6 +22,9 @@ impl Actor {
         if self.state.status != ExecutionStatus::Running {
             return Err(not_served(&query.name, "the run is blocked: its code can't go on"));
         }
+        if self.state.delayed_until.is_some() {
+            return Err(not_served(&query.name, "the start of the run is delayed"));
+        }
         self.wake_guest().await?;
         let name = query.name.clone();
         let Some(guest) = &mut self.guest else {

@@ -3,19 +3,19 @@
 
 use std::sync::Arc;
 
-use dacapo_engine::compat::ENGINE_VERSION;
 use dacapo_engine::decide::{Input, decide};
 use dacapo_engine::state::RunState;
-use dacapo_engine::transition::{Effect, Transition};
-use dacapo_model::event::{HistoryEvent, WorkflowExecutionStarted};
+use dacapo_engine::transition::{Effect, NextRun, Transition};
+use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Execution, IdConflictPolicy};
 use dacapo_model::ids::{RequestId, RunKey};
-use dacapo_model::time::Timestamp;
 use dacapo_model::update::AdmittedUpdate;
 use dacapo_store::commit::{ExecutionChange, RunTransition};
+use dacapo_store::timer::TimerRow;
 
 use super::actor::{Actor, Stop};
-use super::commit::wake_loaded;
+use super::begin::Begun;
+use super::commit::{timer_rows, update_rows, wake_loaded};
 use super::{JoinAnswer, Loaded, NewRun};
 use crate::committer::CommitFailure;
 use crate::registry::OpenRun;
@@ -27,13 +27,17 @@ pub(super) struct Successor {
     state: RunState,
     events: Vec<HistoryEvent>,
     updates: Vec<AdmittedUpdate>,
+    timers: Vec<TimerRow>,
 }
 
 impl Successor {
-    fn new(new: &NewRun, now: Timestamp) -> Self {
-        let (state, transition) = new.begin(now);
-        let updates = new.updates.clone();
-        Self { execution: new.execution(now), state, events: transition.events, updates }
+    /// Of what it begins with. Its effects are done once it is loaded.
+    pub(super) fn of(begun: Begun) -> Self {
+        let Begun { execution, state, transition } = begun;
+        let rows = timer_rows(execution.key, transition.timers);
+        let timers = rows.into_values().flatten().collect();
+        let updates = update_rows(transition.updates).into_values().flatten().collect();
+        Self { execution, state, events: transition.events, timers, updates }
     }
 
     /// The rows it begins with.
@@ -41,6 +45,7 @@ impl Successor {
         RunTransition {
             events: self.events.clone(),
             execution: ExecutionChange::Insert(Box::new(self.execution.clone())),
+            timers_set: self.timers.clone(),
             updates_set: self.updates.clone(),
             ..RunTransition::new(self.execution.key)
         }
@@ -57,60 +62,45 @@ impl Successor {
         let ids = self.updates.iter().map(|admitted| &admitted.update.id);
         before.updates.hand_over(ids, &run.updates);
         let loaded = Loaded {
+            needs_activation: self.state.guest_may_run(),
             execution: self.execution,
             state: self.state,
             history: self.events,
             closing: None,
-            needs_activation: true,
         };
         wake_loaded(shared, &run, loaded);
     }
 }
 
 impl Actor {
-    /// The run that this one continues as, if its guest asked for it.
+    /// The run that follows this one, if one does.
     pub(super) async fn successor(
         &mut self,
         transition: &Transition,
     ) -> Result<Option<Successor>, CommitFailure> {
-        let continued = transition.effects.iter().find_map(|effect| match effect {
-            Effect::ContinueAsNew {
-                new_run_id,
-                workflow_type,
-                input,
-                unread_signals,
-                admitted,
-            } => {
-                let input = input.clone();
-                Some((*new_run_id, workflow_type.clone(), input, unread_signals, admitted))
-            }
+        let next = transition.effects.iter().find_map(|effect| match effect {
+            Effect::StartNext(next) => Some(NextRun::clone(next)),
             _ => None,
         });
-        let Some((run_id, workflow_type, input, unread_signals, admitted)) = continued else {
+        let Some(NextRun { run_id, mut started, same_input, unread_signals, admitted }) = next
+        else {
             return Ok(None);
         };
-        let signals = self.unread_signals(unread_signals, &transition.events).await?;
+        if same_input {
+            started.input = self.input(&transition.events).await?;
+        }
+        // What holds now, not when the first of them started.
+        started.options.continue_as_new_after = self.shared.config.limits.continue_as_new_after();
         let new = NewRun {
             key: RunKey { hash: self.run.key.hash, run_id },
             namespace: self.run.namespace.clone(),
             workflow_id: self.run.workflow_id.clone(),
-            started: WorkflowExecutionStarted {
-                workflow_type,
-                module_digest: self.state.module_digest,
-                input,
-                engine_version: ENGINE_VERSION,
-                request_id: None,
-                environment: self.state.environment.clone(),
-                arguments: self.state.arguments.clone(),
-                continued_from: Some(self.run.key.run_id),
-                initial_signals: 0,
-                // It is the same child.
-                parent: self.state.parent.clone(),
-            },
-            signals,
-            updates: admitted.clone(),
+            started,
+            start_delay: None,
+            signals: self.unread_signals(&unread_signals, &transition.events).await?,
+            updates: admitted,
         };
-        Ok(Some(Successor::new(&new, self.shared.clock.now())))
+        Ok(Some(Successor::of(new.begin(self.shared.clock.now()))))
     }
 
     /// Answers a start whose workflow id this run has.
@@ -143,9 +133,10 @@ impl Actor {
             Ok(step) => transition.extend(step),
             Err(_closed) => return Ok(JoinAnswer::Closed),
         }
-        let successor = Successor::new(&new, now);
+        let new_run_id = new.key.run_id;
+        let successor = Successor::of(new.begin(now));
         match self.commit_with(transition, None, Some(successor)).await {
-            Ok(()) => Ok(JoinAnswer::Replaced(new.key.run_id)),
+            Ok(()) => Ok(JoinAnswer::Replaced(new_run_id)),
             Err(CommitFailure::Fenced) => Err(Stop::Gone),
             Err(CommitFailure::Conflict | CommitFailure::Unavailable) => {
                 self.reload().await?;

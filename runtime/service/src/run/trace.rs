@@ -2,7 +2,6 @@
 
 use dacapo_engine::replay::Waiting;
 use dacapo_engine::transition::Transition;
-use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::OperationId;
 
 use super::actor::Actor;
@@ -16,7 +15,7 @@ impl Actor {
     pub(super) async fn trace(&mut self) -> Result<WaitingDescription> {
         let run_id = self.run.key.run_id;
         let status = self.state.status;
-        if status != ExecutionStatus::Running {
+        if !self.state.guest_may_run() {
             let blocked = self.execution.blocked.clone();
             let backtrace = blocked.and_then(|blocked| blocked.backtrace);
             return Ok(WaitingDescription { run_id, status, awaited: None, backtrace });

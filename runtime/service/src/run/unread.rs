@@ -1,7 +1,8 @@
 //! Signals that a run did not act on, for the run that it continues as.
 
-use dacapo_model::event::HistoryEvent;
+use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::ids::EventId;
+use dacapo_model::payload::Payload;
 use dacapo_model::signal::Signal;
 use dacapo_store::error::StoreError;
 
@@ -39,6 +40,26 @@ impl Actor {
             .collect();
         // Better to read again than to lose one.
         if unread.next().is_some() { Err(CommitFailure::Unavailable) } else { Ok(signals) }
+    }
+
+    /// What the run was started with. The store is read unless the run has just
+    /// begun.
+    pub(super) async fn input(&mut self, fresh: &[HistoryEvent]) -> Result<Payload, CommitFailure> {
+        let stored = match fresh.first() {
+            Some(first) if first.id == EventId::FIRST => Vec::new(),
+            _ => {
+                let store = &self.shared.store;
+                store.load_history(self.run.key, EventId::FIRST, 1).await.map_err(|error| {
+                    tracing::warn!(run_id = %self.run.key, error = ?error, "history can't be read");
+                    CommitFailure::Unavailable
+                })?
+            }
+        };
+        let first = stored.first().or(fresh.first());
+        match first.map(|event| &event.attributes) {
+            Some(EventAttributes::WorkflowExecutionStarted(started)) => Ok(started.input.clone()),
+            _ => Err(CommitFailure::Unavailable),
+        }
     }
 
     async fn stored_from(&mut self, mut from: EventId) -> Result<Vec<HistoryEvent>, StoreError> {

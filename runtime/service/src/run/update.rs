@@ -4,7 +4,7 @@ use dacapo_engine::decide::{Input, decide};
 use dacapo_engine::guest::Offered;
 use dacapo_engine::state::UpdateStage;
 use dacapo_engine::transition::Transition;
-use dacapo_model::execution::{Blocked, ExecutionStatus};
+use dacapo_model::execution::Blocked;
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::UpdateId;
 
@@ -19,7 +19,7 @@ impl Actor {
         &mut self,
         transition: &mut Transition,
     ) -> Result<(), CommitFailure> {
-        while self.state.status == ExecutionStatus::Running
+        while self.state.guest_may_run()
             && let Some(update) = self.state.updates.first_admitted().cloned()
         {
             if self.guest.is_none() {

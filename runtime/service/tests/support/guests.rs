@@ -363,7 +363,8 @@ impl Program {
                         Answer::Blocked => return Ok(()),
                         Answer::Ready(Ok(_)) => *waiting = None,
                         Answer::Ready(Err(failure)) => {
-                            return cursor.close(Outcome::Failed(failure));
+                            return cursor
+                                .close(Outcome::Failed { failure, unread_signals: Vec::new() });
                         }
                     }
                 } else if *left == 0 {
@@ -401,7 +402,8 @@ impl Program {
                         return cursor.close(Outcome::Completed(result));
                     }
                     Answer::Ready(Delivery::Completed { outcome: Err(failure), .. }) => {
-                        return cursor.close(Outcome::Failed(failure));
+                        return cursor
+                            .close(Outcome::Failed { failure, unread_signals: Vec::new() });
                     }
                     Answer::Ready(_) => {}
                 }
@@ -422,6 +424,7 @@ impl Program {
             Self::Again { left } => cursor.close(Outcome::ContinueAsNew {
                 workflow_type: TypeName::new("again").expect("valid"),
                 input: Payload::from((*left - 1).to_string().into_bytes()),
+                options: Box::default(),
                 unread_signals: Vec::new(),
             }),
             Self::Collect { left, taken } => loop {
@@ -465,6 +468,7 @@ impl Program {
                 cursor.close(Outcome::ContinueAsNew {
                     workflow_type: TypeName::new("relay").expect("valid"),
                     input: Payload::new(words.join(" ")),
+                    options: Box::default(),
                     unread_signals: Vec::new(),
                 })
             }
@@ -550,6 +554,7 @@ impl Counter {
             "again" => cursor.close(Outcome::ContinueAsNew {
                 workflow_type: TypeName::new("counter").expect("valid"),
                 input: Payload::new(self.total.to_string()),
+                options: Box::default(),
                 unread_signals: Vec::new(),
             }),
             "end" => cursor.close(Outcome::Completed(Payload::new(self.total.to_string()))),

@@ -25,7 +25,7 @@ use dacapo_model::signal::Signal;
 use dacapo_service::Runtime;
 use dacapo_service::clock::SystemClock;
 use dacapo_service::config::ServiceConfig;
-use dacapo_service::operations::{RunRef, RunResult, StartRequest};
+use dacapo_service::operations::{RunRef, RunResult, StartOptions, StartRequest};
 use dacapo_store::Store;
 use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use dacapo_store::memory::MemoryStore;
@@ -60,6 +60,7 @@ pub fn request(workflow: &str, workflow_id: &str, input: &str) -> StartRequest {
         conflict_policy: IdConflictPolicy::default(),
         environment: BTreeMap::new(),
         arguments: Vec::new(),
+        options: StartOptions::default(),
         signal: None,
         update: None,
     }

@@ -132,6 +132,7 @@ pub async fn a_summary_that_contradicts_itself_is_refused(store: Arc<dyn Store>)
             blocked: None,
             closed_at,
             module_digest: None,
+            attributes: None,
         }),
         ..transition(run.key)
     };

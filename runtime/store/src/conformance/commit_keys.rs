@@ -100,6 +100,7 @@ pub async fn a_blocked_run_is_open(store: Arc<dyn Store>) {
             blocked: Some(blocked),
             closed_at: None,
             module_digest: None,
+            attributes: None,
         }),
         ..transition(first.key)
     };

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use dacapo_model::attributes::RunAttributes;
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus, Nondeterminism};
 use dacapo_model::module::ModuleDigest;
 
 use super::fixtures::*;
+use super::samples;
 use crate::Store;
 use crate::commit::{ExecutionChange, ExecutionUpdate, RunTransition};
 
@@ -120,6 +122,7 @@ pub async fn a_blocked_report_comes_back(store: Arc<dyn Store>) {
         blocked: Some(report()),
         closed_at: None,
         module_digest: None,
+        attributes: None,
     };
     let block = ExecutionChange::Update(block);
     owned
@@ -141,7 +144,8 @@ pub async fn a_run_is_moved_to_other_code(store: Arc<dyn Store>) {
             Some(_) => ExecutionStatus::Blocked,
             None => ExecutionStatus::Running,
         };
-        let update = ExecutionUpdate { status, blocked, closed_at: None, module_digest };
+        let update =
+            ExecutionUpdate { status, blocked, closed_at: None, module_digest, attributes: None };
         RunTransition { execution: ExecutionChange::Update(update), ..transition(run.key) }
     };
     owned.commit([update(Some(digest), None)]).await.expect("moves");
@@ -173,6 +177,7 @@ pub async fn a_summary_follows_its_updates(store: Arc<dyn Store>) {
             blocked: (status == ExecutionStatus::Blocked).then(report),
             closed_at: (!status.is_open()).then_some(at(7)),
             module_digest: None,
+            attributes: None,
         };
         let expected = Execution {
             status,
@@ -187,6 +192,42 @@ pub async fn a_summary_follows_its_updates(store: Arc<dyn Store>) {
             .expect("updates");
         assert_eq!(owned.stored(&run).await, Some(expected));
     }
+}
+
+/// From the insert, through updates that say nothing or something else, also in
+/// one commit.
+pub async fn what_is_said_about_a_run_stays_until_it_changes(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = Execution { attributes: samples::attributes(), ..execution("order-1", 1) };
+    owned.start(&[&run]).await;
+    assert_eq!(owned.stored(&run).await, Some(run.clone()));
+
+    let mut other = samples::attributes();
+    other.memo.clear();
+    let update = |status, attributes: Option<RunAttributes>| RunTransition {
+        execution: ExecutionChange::Update(ExecutionUpdate {
+            status,
+            blocked: (status == ExecutionStatus::Blocked).then(report),
+            closed_at: None,
+            module_digest: None,
+            attributes,
+        }),
+        ..transition(run.key)
+    };
+    let (running, blocked) = (ExecutionStatus::Running, ExecutionStatus::Blocked);
+    let said = async || owned.stored(&run).await.map(|run| run.attributes);
+    owned.commit([update(blocked, None)]).await.expect("updates");
+    assert_eq!(said().await, Some(run.attributes.clone()));
+    let both = [update(running, Some(other.clone())), update(blocked, None)];
+    owned.commit(both).await.expect("updates");
+    assert_eq!(said().await, Some(other));
+    owned.commit([update(running, Some(RunAttributes::default()))]).await.expect("updates");
+    assert_eq!(said().await, Some(RunAttributes::default()));
+    let new = execution("order-2", 2);
+    let says = RunTransition { key: new.key, ..update(running, Some(samples::attributes())) };
+    owned.commit([start(&new), says]).await.expect("inserts");
+    let stored = owned.stored(&new).await.map(|run| run.attributes);
+    assert_eq!(stored, Some(samples::attributes()));
 }
 
 /// Nothing in an id is taken for SQL, a pattern or an escape.

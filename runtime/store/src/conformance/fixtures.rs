@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dacapo_model::event::{EventAttributes, HistoryEvent, WorkflowExecutionStarted};
+use dacapo_model::attributes::RunAttributes;
+use dacapo_model::event::{
+    Chain, EventAttributes, HistoryEvent, RunOptions, WorkflowExecutionStarted,
+};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{
     EventId, NamespaceName, OperationId, RequestId, RunId, RunKey, TypeName, WorkflowHash,
@@ -85,6 +88,7 @@ pub fn execution_in(namespace_name: &str, workflow: &str, number: u128) -> Execu
         request_id: None,
         status: ExecutionStatus::Running,
         blocked: None,
+        attributes: RunAttributes::default(),
         started_at: START,
         closed_at: None,
     }
@@ -126,6 +130,8 @@ pub fn start(execution: &Execution) -> RunTransition {
         continued_from: None,
         initial_signals: 0,
         parent: None,
+        options: RunOptions::default(),
+        chain: Chain::default(),
     };
     let first = event(1, EventAttributes::WorkflowExecutionStarted(Box::new(started)));
     RunTransition {
@@ -143,6 +149,7 @@ pub fn close(execution: &Execution, id: u64) -> RunTransition {
             blocked: None,
             closed_at: Some(at(1)),
             module_digest: None,
+            attributes: None,
         }),
         ..append(execution.key, [event(id, closing)])
     }

@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dacapo_model::attributes::{AttributeChanges, RunAttributes, SearchAttribute};
 use dacapo_model::event::{
     ActivityOptions, ActivityTaskCancelRequested, ActivityTaskPaused, ActivityTaskReset,
-    ActivityTaskUnpaused, ChildCancellationType, ChildOptions, ChildWorkflowExecutionCanceled,
-    ChildWorkflowExecutionCompleted, ChildWorkflowExecutionFailed, ChildWorkflowExecutionStarted,
-    ChildWorkflowExecutionTerminated, ChildWorkflowExecutionTimedOut, EventAttributes,
-    ExternalWorkflowExecutionCancelRequested, ExternalWorkflowExecutionSignaled, Marker, ModuleRef,
-    OpenAttempt, ParentClosePolicy, ParentExecution, RequestCancelExternalWorkflowExecutionFailed,
-    RequestCancelExternalWorkflowExecutionInitiated, RootExecution,
-    SignalExternalWorkflowExecutionFailed, SignalExternalWorkflowExecutionInitiated,
-    StartChildWorkflowExecutionFailed, StartChildWorkflowExecutionInitiated, TimeoutType,
-    UpdateAccepted, UpdateCompleted, WorkflowExecutionOptionsUpdated, WorkflowExecutionStarted,
+    ActivityTaskUnpaused, Chain, ChildCancellationType, ChildOptions,
+    ChildWorkflowExecutionCanceled, ChildWorkflowExecutionCompleted, ChildWorkflowExecutionFailed,
+    ChildWorkflowExecutionStarted, ChildWorkflowExecutionTerminated,
+    ChildWorkflowExecutionTimedOut, ContinuationOptions, EventAttributes,
+    ExternalWorkflowExecutionCancelRequested, ExternalWorkflowExecutionSignaled, HistorySize,
+    Marker, ModuleRef, OpenAttempt, ParentClosePolicy, ParentExecution,
+    RequestCancelExternalWorkflowExecutionFailed, RequestCancelExternalWorkflowExecutionInitiated,
+    RootExecution, RunOptions, RunTimeoutType, SignalExternalWorkflowExecutionFailed,
+    SignalExternalWorkflowExecutionInitiated, StartChildWorkflowExecutionFailed,
+    StartChildWorkflowExecutionInitiated, TimeoutType, UpdateAccepted, UpdateCompleted,
+    UpsertWorkflowSearchAttributes, WorkflowExecutionOptionsUpdated, WorkflowExecutionReset,
+    WorkflowExecutionStarted, WorkflowExecutionTimedOut, WorkflowPropertiesModified,
 };
 use dacapo_model::execution::IdReusePolicy;
 use dacapo_model::failure::{Failure, FailureKind};
@@ -105,6 +109,21 @@ samples! {
                 parent_close_policy: ParentClosePolicy::Abandon,
                 root: RootExecution { workflow_id: workflow_id("root"), run_id: run_id(4) },
             })),
+            options: RunOptions {
+                run_timeout: Some(Duration::from_secs(60)),
+                execution_timeout: Some(Duration::from_secs(3_600)),
+                delayed_until: Some(START),
+                retry: Some(options().retry),
+                attributes: attributes(),
+                continue_as_new_after: Some(HistorySize { events: 1, bytes: u64::from(u32::MAX) }),
+            },
+            chain: Chain {
+                first_run_id: Some(run_id(98)),
+                attempt: 2,
+                execution_deadline: Some(START),
+                continued_failure: Some(failure()),
+                original_run_id: Some(run_id(97)),
+            },
         })),
     EventAttributes::WorkflowExecutionCancelRequested { .. } =>
         EventAttributes::WorkflowExecutionCancelRequested {
@@ -132,7 +151,11 @@ samples! {
     EventAttributes::WorkflowExecutionCompleted { .. } =>
         EventAttributes::WorkflowExecutionCompleted { result: Payload::from(b"null".to_vec()) },
     EventAttributes::WorkflowExecutionFailed { .. } =>
-        EventAttributes::WorkflowExecutionFailed { failure: failure() },
+        EventAttributes::WorkflowExecutionFailed {
+            failure: failure(),
+            retry_state: Some(RetryState::InProgress),
+            new_run_id: Some(run_id(5)),
+        },
     EventAttributes::WorkflowExecutionCanceled { .. } =>
         EventAttributes::WorkflowExecutionCanceled { details: "cleaned up\0".to_owned() },
     EventAttributes::WorkflowExecutionTerminated { .. } =>
@@ -142,7 +165,43 @@ samples! {
             new_run_id: run_id(u128::MAX),
             workflow_type: type_name("shop.next"),
             input: Payload::from(b"[]".to_vec()),
+            options: Box::new(ContinuationOptions {
+                run_timeout: Some(Duration::from_secs(1)),
+                backoff: Duration::from_secs(2),
+                attributes: AttributeChanges {
+                    memo: BTreeMap::from([("gone".to_owned(), None)]),
+                    ..AttributeChanges::default()
+                },
+            }),
         },
+    EventAttributes::WorkflowExecutionTimedOut(_) =>
+        EventAttributes::WorkflowExecutionTimedOut(WorkflowExecutionTimedOut {
+            timeout_type: RunTimeoutType::Run,
+            retry_state: Some(RetryState::InProgress),
+            new_run_id: Some(run_id(6)),
+        }),
+    EventAttributes::WorkflowExecutionDelayEnded {} =>
+        EventAttributes::WorkflowExecutionDelayEnded {},
+    EventAttributes::WorkflowExecutionReset(_) =>
+        EventAttributes::WorkflowExecutionReset(WorkflowExecutionReset {
+            base_run_id: run_id(7),
+            base_event_id: EventId(8),
+            run_id: run_id(9),
+            reason: "a \0 bug".to_owned(),
+        }),
+    EventAttributes::UpsertWorkflowSearchAttributes(_) =>
+        EventAttributes::UpsertWorkflowSearchAttributes(UpsertWorkflowSearchAttributes {
+            search_attributes: attributes()
+                .search_attributes
+                .into_iter()
+                .map(|(name, value)| (name, Some(value)))
+                .chain([("gone".to_owned(), None)])
+                .collect(),
+        }),
+    EventAttributes::WorkflowPropertiesModified(_) =>
+        EventAttributes::WorkflowPropertiesModified(WorkflowPropertiesModified {
+            memo: BTreeMap::from([("note".to_owned(), Some("a\0b".into())), ("x".to_owned(), None)]),
+        }),
     EventAttributes::WorkflowTaskFailed { .. } =>
         EventAttributes::WorkflowTaskFailed {
             code: "guest_trap".to_owned(),
@@ -359,4 +418,27 @@ samples! {
                 failure: failure(),
             },
         ),
+}
+
+/// A memo and a search attribute of every type.
+pub fn attributes() -> RunAttributes {
+    let searched = [
+        ("Bool", SearchAttribute::Bool(true)),
+        ("Datetime", SearchAttribute::Datetime(START)),
+        ("Double", SearchAttribute::Double(-1.5)),
+        ("Int", SearchAttribute::Int(i64::MIN)),
+        ("Keyword", SearchAttribute::Keyword("gold\0".to_owned())),
+        ("Text", SearchAttribute::Text("two wörds".to_owned())),
+        ("KeywordList", SearchAttribute::KeywordList(vec!["a".to_owned(), String::new()])),
+    ];
+    RunAttributes {
+        memo: BTreeMap::from([
+            (
+                "note".to_owned(),
+                serde_json::json!({"by": ["Ann", null, 17, 0.5, true], "\0": "\u{10}"}),
+            ),
+            ("empty".to_owned(), serde_json::Value::Null),
+        ]),
+        search_attributes: searched.map(|(name, value)| (name.to_owned(), value)).into(),
+    }
 }

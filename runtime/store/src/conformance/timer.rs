@@ -111,6 +111,21 @@ pub async fn timers_of_runs_are_read_together(store: Arc<dyn Store>) {
     assert_eq!(owned.store.run_timers(&[]).await.expect("reads"), []);
 }
 
+/// One replaces the other: they have the same event.
+pub async fn the_rows_of_a_run_itself_are_kept(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let key = execution("order-1", 1).key;
+    for kind in [TimerKind::StartDelay, TimerKind::RunTimeout] {
+        let row = TimerRow { kind, ..timer(key, 1, at(5)) };
+        owned.commit([set(vec![row.clone()])]).await.expect("sets");
+        assert_eq!(
+            owned.store.run_timers(&[key]).await.expect("reads"),
+            std::slice::from_ref(&row)
+        );
+        assert_eq!(owned.store.due_timers(at(6), None, 1).await.expect("reads"), [row]);
+    }
+}
+
 /// With its causes, details and whatever text the guest put there.
 pub async fn a_retry_keeps_its_failure(store: Arc<dyn Store>) {
     let owned = Owned::of(store).await;

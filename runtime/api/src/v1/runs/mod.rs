@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod move_run;
 pub(crate) mod query;
+pub(crate) mod reset;
 pub(crate) mod result;
 pub(crate) mod retry;
 pub(crate) mod signal;

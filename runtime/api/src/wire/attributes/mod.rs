@@ -8,6 +8,8 @@ mod update;
 
 mod activity;
 
+mod chain;
+
 use std::collections::BTreeMap;
 
 use dacapo_model::event;
@@ -19,6 +21,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(crate) use self::activity::{ActivityTaskCancelRequested, ActivityTaskControlled};
+use self::chain::{Chain, ContinuationOptions, RunOptions};
+pub(crate) use self::chain::{
+    UpsertWorkflowSearchAttributes, WorkflowExecutionDelayEnded, WorkflowExecutionReset,
+    WorkflowExecutionTimedOut, WorkflowPropertiesModified, continuation, retry_state,
+};
 pub(crate) use self::marker::MarkerRecorded;
 pub(crate) use self::options::WorkflowExecutionOptionsUpdated;
 use super::failure::Failure;
@@ -48,10 +55,13 @@ mirror! {
         NonRetryableFailure,
         /// All attempts the policy allows were made.
         MaximumAttemptsReached,
-        /// The next attempt would start after the schedule-to-close timeout.
+        /// The next attempt would start after the schedule-to-close timeout of an activity, or after
+        /// the execution timeout of a run.
         Timeout,
         /// The workflow asked the activity to cancel.
         CancelRequested,
+        /// Another run makes the next attempt.
+        InProgress,
     }
 }
 
@@ -92,6 +102,12 @@ pub(crate) struct WorkflowExecutionStarted {
     /// The run that started it as a child.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) parent: Option<child::Parent>,
+    /// What the start asked for besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) options: Option<RunOptions>,
+    /// Its place among the runs that follow each other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) chain: Option<Chain>,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -143,6 +159,13 @@ pub(crate) struct WorkflowExecutionCompleted {
 pub(crate) struct WorkflowExecutionFailed {
     /// The failure.
     pub(super) failure: Failure,
+    /// Whether another run follows, or why not; absent without a retry policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_state: Option<RetryState>,
+    /// The run that follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub(super) new_run_id: Option<RunId>,
 }
 
 /// How a run took a request to cancel.
@@ -174,6 +197,9 @@ pub(crate) struct WorkflowExecutionContinuedAsNew {
     /// The same, if it is not JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) input_base64: Option<String>,
+    /// What else is different in the new run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) options: Option<ContinuationOptions>,
 }
 
 /// Why a run was blocked.
@@ -348,6 +374,8 @@ impl From<event::WorkflowExecutionStarted> for WorkflowExecutionStarted {
             continued_from: started.continued_from,
             initial_signals: started.initial_signals,
             parent: started.parent.map(|parent| (*parent).into()),
+            options: chain::run_options(started.options),
+            chain: chain::chain(started.chain),
         }
     }
 }

@@ -40,6 +40,10 @@ fn detail(event: &Event) -> String {
         "timeout_type",
     ];
     let mut parts: Vec<String> = texts.into_iter().filter_map(text).collect();
+    for key in ["memo", "search_attributes"] {
+        let said = event.attributes.get(key).map(|said| brief(said.get(), DETAIL_LENGTH));
+        parts.extend(said);
+    }
     for (key, value) in [
         ("scheduled_event_id", "activity"),
         ("started_event_id", "timer"),
@@ -70,6 +74,12 @@ fn detail(event: &Event) -> String {
     for key in ["failure", "last_failure"] {
         let failure = event.attribute::<Failure>(key);
         parts.extend(failure.map(|failure| brief(&failure.sentence(), DETAIL_LENGTH)));
+    }
+    if let Some(run_id) = text("base_run_id") {
+        parts.push(format!("of run {run_id}"));
+    }
+    if let Some(run_id) = text("new_run_id") {
+        parts.push(format!("goes on as run {run_id}"));
     }
     for key in ["message", "reason", "details"] {
         parts.extend(text(key).map(|text| brief(&text, DETAIL_LENGTH)));

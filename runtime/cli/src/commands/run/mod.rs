@@ -7,8 +7,10 @@ mod history;
 mod input;
 mod list;
 mod move_run;
+mod options;
 mod query;
 mod report;
+mod reset;
 mod result;
 mod show;
 mod signal;
@@ -26,7 +28,7 @@ use crate::exit::Exit;
 #[derive(Debug, clap::Subcommand)]
 pub enum RunCommand {
     /// Start a run of a workflow.
-    Start(start::StartArgs),
+    Start(Box<start::StartArgs>),
     /// List runs, the newest first.
     List(list::ListArgs),
     /// Show where a run stands and what it waits for.
@@ -54,11 +56,13 @@ pub enum RunCommand {
     Retry(act::RetryArgs),
     /// Move a run to another version of its code, if that fits its history.
     Move(move_run::MoveArgs),
+    /// Start a run over from a point of its history.
+    Reset(reset::ResetArgs),
 }
 
 pub(super) async fn run(command: RunCommand) -> Result<Exit> {
     match command {
-        RunCommand::Start(args) => start::run(args).await,
+        RunCommand::Start(args) => start::run(*args).await,
         RunCommand::List(args) => list::run(args).await,
         RunCommand::Show(args) => show::run(args).await,
         RunCommand::Result(args) => result::run(args).await,
@@ -72,5 +76,6 @@ pub(super) async fn run(command: RunCommand) -> Result<Exit> {
         RunCommand::Terminate(args) => act::terminate(args).await,
         RunCommand::Retry(args) => act::retry(args).await,
         RunCommand::Move(args) => move_run::run(args).await,
+        RunCommand::Reset(args) => reset::run(args).await,
     }
 }

@@ -1,6 +1,7 @@
 //! `dacapo run show`
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::report_fields;
 use crate::args::{ClientFlags, RunFlags};
@@ -45,6 +46,16 @@ fn describe(description: RunDescription) -> String {
     if description.cancel_requested {
         fields.push(("cancel", "requested".to_owned()));
     }
+    if description.attempt > 1 {
+        fields.push(("attempt", description.attempt.to_string()));
+    }
+    fields.extend(description.delayed_until.map(|time| ("delayed until", time)));
+    fields.extend(description.times_out_at.map(|time| ("times out", time)));
+    let said = |(name, value): (String, Value)| format!("{name} {value}");
+    fields.extend(description.memo.into_iter().map(said).map(|text| ("memo", text)));
+    let searched = description.search_attributes.into_iter();
+    let plain = |(name, value): (String, Value)| (name, value["value"].clone());
+    fields.extend(searched.map(plain).map(said).map(|text| ("attribute", text)));
     if !description.versions.is_empty() {
         let versions = description.versions.iter().map(|(id, version)| format!("{id} {version}"));
         fields.push(("versions", versions.collect::<Vec<_>>().join("\n")));

@@ -6,6 +6,7 @@ use anyhow::Result;
 use dacapo_model::ids::{ModuleName, RequestId, SignalName, TypeName, WorkflowId};
 
 use super::input::json_text;
+use super::options::RunOptionFlags;
 use super::wait::{self, Wait, parse_wait};
 use crate::args::ClientFlags;
 use crate::client::wire::Started;
@@ -18,6 +19,7 @@ use crate::output;
 #[command(after_help = "Examples:
   dacapo run start checkout --input '{\"order_id\": \"17\"}' --workflow-id order-17
   dacapo run start checkout --input-file order.json --wait=30
+  dacapo run start checkout --run-timeout 3600 --retry-attempts 3 --memo note=urgent
   generate-order | dacapo run start checkout --input-file - --wait
 
 With --request-id, sending the same start again is safe: the server answers with
@@ -64,6 +66,9 @@ pub struct StartArgs {
     /// use-existing].
     #[arg(long, value_enum, value_name = "POLICY")]
     conflict_policy: Option<ConflictPolicy>,
+
+    #[command(flatten)]
+    options: RunOptionFlags,
 
     /// Wait for the run to close and print its result; with a value, at most
     /// for that many seconds.
@@ -119,6 +124,7 @@ pub(super) async fn run(args: StartArgs) -> Result<Exit> {
             module: args.module.map(String::from),
             id_reuse_policy: args.reuse_policy.map(ReusePolicy::wire_name),
             id_conflict_policy: args.conflict_policy.map(ConflictPolicy::wire_name),
+            more: args.options.into_fields(),
         },
     };
     let client = args.client.client()?;

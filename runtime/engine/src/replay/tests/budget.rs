@@ -42,12 +42,15 @@ fn whatever_is_as_long_as_the_guest_likes_is_counted() {
             c.start_activity(charge(), Payload::default(), many_types.clone()).map(drop)
         }),
         Box::new(move |c| c.close(Outcome::Completed(long()))),
-        Box::new(move |c| c.close(Outcome::Failed(detailed.clone()))),
+        Box::new(move |c| {
+            c.close(Outcome::Failed { failure: detailed.clone(), unread_signals: Vec::new() })
+        }),
         Box::new(move |c| c.close(Outcome::Cancelled("x".repeat(101)))),
         Box::new(move |c| {
             c.close(Outcome::ContinueAsNew {
                 workflow_type: charge(),
                 input: long(),
+                options: Box::default(),
                 unread_signals: Vec::new(),
             })
         }),

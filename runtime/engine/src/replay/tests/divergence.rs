@@ -175,8 +175,12 @@ fn another_end() {
              but the code completed the run with result 2",
         ),
         (
-            EventAttributes::WorkflowExecutionFailed { failure: declined() },
-            Outcome::Failed(Failure::new(FailureKind::Application, "Odd", "why?")),
+            EventAttributes::WorkflowExecutionFailed {
+                failure: declined(),
+                retry_state: None,
+                new_run_id: None,
+            },
+            failed(Failure::new(FailureKind::Application, "Odd", "why?")),
             "WorkflowExecutionFailed: Declined: no money, \
              but the code failed the run: Odd: why?",
         ),
@@ -191,10 +195,12 @@ fn another_end() {
                 new_run_id,
                 workflow_type: order(),
                 input: Payload::new("1"),
+                options: Box::default(),
             },
             Outcome::ContinueAsNew {
                 workflow_type: order(),
                 input: Payload::new("2"),
+                options: Box::default(),
                 unread_signals: Vec::new(),
             },
             "WorkflowExecutionContinuedAsNew as `order` with input 1, \
@@ -215,8 +221,12 @@ fn the_same_end_fits() {
     let ends = [
         (run_completed(), Outcome::Completed(Payload::new("true"))),
         (
-            EventAttributes::WorkflowExecutionFailed { failure: declined() },
-            Outcome::Failed(declined()),
+            EventAttributes::WorkflowExecutionFailed {
+                failure: declined(),
+                retry_state: None,
+                new_run_id: None,
+            },
+            failed(declined()),
         ),
         (
             EventAttributes::WorkflowExecutionCanceled { details: "undone".to_owned() },
@@ -227,8 +237,14 @@ fn the_same_end_fits() {
                 new_run_id,
                 workflow_type: workflow_type.clone(),
                 input: input.clone(),
+                options: Box::default(),
             },
-            Outcome::ContinueAsNew { workflow_type, input, unread_signals: Vec::new() },
+            Outcome::ContinueAsNew {
+                workflow_type,
+                input,
+                options: Box::default(),
+                unread_signals: Vec::new(),
+            },
         ),
     ];
     for (recorded, outcome) in ends {
@@ -237,4 +253,8 @@ fn the_same_end_fits() {
         assert!(cursor.is_closed());
         assert_eq!(cursor.take_commands(), []);
     }
+}
+
+fn failed(failure: Failure) -> Outcome {
+    Outcome::Failed { failure, unread_signals: Vec::new() }
 }

@@ -30,8 +30,12 @@ fn begun_with(
 /// The events of the signals that a run which continues as new would pass on.
 fn unread(cursor: &mut Cursor) -> Vec<u64> {
     let (workflow_type, input) = (charge(), Payload::new("18"));
-    let outcome =
-        Outcome::ContinueAsNew { workflow_type, input, unread_signals: vec![EventId(99)] };
+    let outcome = Outcome::ContinueAsNew {
+        workflow_type,
+        input,
+        options: Box::default(),
+        unread_signals: vec![EventId(99)],
+    };
     cursor.close(outcome).expect("fits");
     match &cursor.take_commands()[..] {
         [Command::Close(Outcome::ContinueAsNew { unread_signals, .. })] => {

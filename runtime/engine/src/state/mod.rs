@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_model::event::{
-    EventAttributes, HistoryEvent, Marker, ParentExecution, WorkflowExecutionStarted,
+    Chain, EventAttributes, HistoryEvent, Marker, ParentExecution, RunOptions,
+    WorkflowExecutionStarted,
 };
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{ChangeId, EventId, OperationId, RequestId, TypeName};
@@ -11,6 +12,7 @@ use dacapo_model::module::ModuleDigest;
 use dacapo_model::time::Timestamp;
 
 mod activity;
+mod chain;
 mod relations;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,8 @@ pub use self::updates::{UpdateStage, Updates};
 
 pub use self::activity::{ActivityCancel, OpenOutside, PendingActivity};
 pub use self::relations::{Children, ExternalRequest, Externals, PendingChild, PendingExternal};
+
+pub use self::chain::RunTimer;
 
 /// An event that can't follow the ones before it. The history is corrupt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +85,16 @@ pub struct RunState {
     pub environment: BTreeMap<String, String>,
     /// Command-line arguments of the workflow; inherited likewise.
     pub arguments: Vec<String>,
+    /// What the start asked for; what is said about the run is kept up to date.
+    pub options: RunOptions,
+    /// Its place among the runs that follow each other.
+    pub chain: Chain,
+    /// Set while its start is delayed.
+    pub delayed_until: Option<Timestamp>,
+    /// From when its run timeout counts.
+    pub begun_at: Timestamp,
+    /// About how many bytes its history has.
+    pub history_bytes: u64,
     /// Set once someone asked it to cancel.
     pub cancel_request: Option<CancelRequest>,
     /// How many signals it has had.
@@ -118,7 +132,7 @@ impl RunState {
         if event.id != EventId::FIRST {
             return Err(illegal(event, "the first event has id 1"));
         }
-        Ok(Self::started(started, event.time))
+        Ok(Self::started(started, event.time, event.attributes.bytes()))
     }
 
     /// The state after a whole history.
@@ -136,7 +150,7 @@ impl RunState {
         Ok(Some(state))
     }
 
-    fn started(started: &WorkflowExecutionStarted, at: Timestamp) -> Self {
+    fn started(started: &WorkflowExecutionStarted, at: Timestamp, bytes: u64) -> Self {
         Self {
             status: ExecutionStatus::Running,
             next_event_id: EventId::FIRST.next(),
@@ -147,6 +161,11 @@ impl RunState {
             request_id: started.request_id.clone(),
             environment: started.environment.clone(),
             arguments: started.arguments.clone(),
+            options: started.options.clone(),
+            chain: started.chain.clone(),
+            delayed_until: started.options.delayed_until,
+            begun_at: started.options.delayed_until.unwrap_or(at),
+            history_bytes: bytes,
             cancel_request: None,
             signals: 0,
             signal_requests: BTreeSet::new(),
@@ -173,9 +192,13 @@ impl RunState {
         if event.time < self.last_event_at {
             return Err(illegal(event, "time does not go back"));
         }
+        if self.delayed_until.is_some() && is_command(&event.attributes) {
+            return Err(illegal(event, "the run has not begun"));
+        }
         self.apply_attributes(event)?;
         self.next_event_id = event.id.next();
         self.last_event_at = event.time;
+        self.history_bytes += event.attributes.bytes();
         Ok(())
     }
 
@@ -222,6 +245,30 @@ impl RunState {
             }
             EventAttributes::WorkflowExecutionContinuedAsNew { .. } => {
                 self.close(ExecutionStatus::ContinuedAsNew);
+            }
+            EventAttributes::WorkflowExecutionTimedOut(_) => self.close(ExecutionStatus::TimedOut),
+            EventAttributes::WorkflowExecutionDelayEnded {} => {
+                if self.delayed_until.take().is_none() {
+                    return Err(illegal(event, "the start of the run is not delayed"));
+                }
+                self.begun_at = event.time;
+            }
+            EventAttributes::WorkflowExecutionReset(_) => {
+                if self.delayed_until.is_some() {
+                    return Err(illegal(event, "the run has not begun"));
+                }
+                // It has all its time again, and may go on where it was blocked.
+                self.begun_at = event.time;
+                let timeout = self.options.execution_timeout;
+                self.chain.execution_deadline = timeout.map(|timeout| event.time.after(timeout));
+                self.activities.values_mut().for_each(|activity| activity.restart(event.time));
+                self.status = ExecutionStatus::Running;
+            }
+            EventAttributes::UpsertWorkflowSearchAttributes(upsert) => {
+                self.options.attributes.apply(&upsert.changes());
+            }
+            EventAttributes::WorkflowPropertiesModified(modified) => {
+                self.options.attributes.apply(&modified.changes());
             }
             EventAttributes::WorkflowTaskFailed { .. } => self.status = ExecutionStatus::Blocked,
             EventAttributes::ActivityTaskScheduled {
@@ -437,6 +484,8 @@ pub(crate) fn is_command(attributes: &EventAttributes) -> bool {
             | EventAttributes::WorkflowExecutionFailed { .. }
             | EventAttributes::WorkflowExecutionCanceled { .. }
             | EventAttributes::WorkflowExecutionContinuedAsNew { .. }
+            | EventAttributes::UpsertWorkflowSearchAttributes(_)
+            | EventAttributes::WorkflowPropertiesModified(_)
     )
 }
 

@@ -1,0 +1,28 @@
+//! What the guest says about its run.
+
+use dacapo_model::attributes::{AttributeChanges, RunAttributes};
+use dacapo_model::command::Command;
+
+use super::{CallError, Cursor};
+
+impl Cursor {
+    /// Changes what is said about the run. The memo and search attributes are
+    /// recorded apart.
+    pub fn upsert_attributes(&mut self, changes: AttributeChanges) -> Result<(), CallError> {
+        let AttributeChanges { memo, search_attributes } = changes;
+        let memo = AttributeChanges { memo, ..AttributeChanges::default() };
+        let searched = AttributeChanges { search_attributes, ..AttributeChanges::default() };
+        for changes in [memo, searched] {
+            if !changes.is_empty() {
+                self.attributes.apply(&changes);
+                self.emit(Command::UpsertAttributes(changes))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is said about the run, as far as the guest has come.
+    pub fn attributes(&self) -> &RunAttributes {
+        &self.attributes
+    }
+}

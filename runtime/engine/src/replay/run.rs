@@ -1,0 +1,58 @@
+//! The run as the guest sees it: when it began, who it is, how long it has become.
+
+use dacapo_model::event::{EventAttributes, HistorySize, WorkflowExecutionStarted};
+use dacapo_model::ids::RunId;
+
+use super::Cursor;
+use super::matching::{Role, role};
+
+impl Cursor {
+    /// As whom the run passes, if not as itself: a run that was reset is the one
+    /// it began with until the copied part of its history is over.
+    pub fn passes_as(&self) -> Option<RunId> {
+        self.passes_as
+    }
+
+    /// How long the history was when the last event was delivered.
+    pub fn history_size(&self) -> HistorySize {
+        HistorySize { events: self.delivered.0, bytes: self.bytes }
+    }
+
+    /// Whether the history has become so long that the run should continue as
+    /// new.
+    pub fn is_continue_as_new_suggested(&self) -> bool {
+        let recorded = self.started.as_deref().and_then(|it| it.options.continue_as_new_after);
+        let suggested = recorded.unwrap_or(HistorySize::SUGGESTED);
+        let size = self.history_size();
+        size.events >= suggested.events || size.bytes >= suggested.bytes
+    }
+
+    /// What happened to a run while its start was delayed stands in history before
+    /// what the guest asked for until it first waited.
+    pub(super) fn overtake_delay(&mut self, started: &WorkflowExecutionStarted) {
+        if started.options.delayed_until.is_none() {
+            return;
+        }
+        let ended = |attributes: &EventAttributes| {
+            matches!(attributes, EventAttributes::WorkflowExecutionDelayEnded {})
+        };
+        let Some(end) = self.history.iter().position(|event| ended(&event.attributes)) else {
+            return;
+        };
+        if let Some(event) = self.history.get(end) {
+            self.now = event.time;
+        }
+        let before = self.history.drain(..=end);
+        self.overtaken.extend(before.filter(|event| role(&event.attributes) == Role::Input));
+    }
+
+    /// Goes past an activation that is missing in history.
+    pub(super) fn pass_fault(&mut self) {
+        self.overtaking = true;
+        if let Some(event) = self.history.pop_front()
+            && let EventAttributes::WorkflowExecutionReset(reset) = event.attributes
+        {
+            self.passes_as = Some(reset.run_id);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Starts a run over from a point of its history.
+
+use std::sync::Arc;
+
+use dacapo_engine::decide::{Reapply, Reset, ResetPoint};
+use dacapo_model::code::ErrorCode;
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::ids::{EventId, RequestId, RunId, RunKey};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::RunRef;
+use super::locate::{Located, check_reason, locate, no_answer};
+use super::start::Claimed;
+use crate::Runtime;
+use crate::error::{Result, ServiceError};
+use crate::registry::Claim;
+use crate::run::{self, BeginAnswer, Message, Origin, ResetAnswer};
+
+/// Events read by one statement.
+const PAGE: u32 = 2_000;
+
+/// How often a reset begins anew because the run in its way has closed.
+const TRIES_MAX: usize = 16;
+
+/// How to start over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResetRequest {
+    /// Where the history is cut.
+    pub point: ResetPoint,
+    /// What of the rest happens to the new run as well.
+    pub reapply: Reapply,
+    /// Why, for people.
+    pub reason: String,
+    /// By which a repeat of this request is recognised.
+    pub request_id: Option<RequestId>,
+}
+
+impl Runtime {
+    /// Starts a new run that begins with a part of the run's history, and
+    /// terminates the open run of the workflow id, if there is one, in the same
+    /// commit. A repeat with the same request id is answered with the run that
+    /// the first one started.
+    pub async fn reset_run(&self, run: &RunRef, request: ResetRequest) -> Result<RunId> {
+        self.shared.admit()?;
+        check_reason(&request.reason)?;
+        let base = match locate(&self.shared, run).await? {
+            Located::Open(open) => open.key,
+            Located::Closed(execution) => execution.key,
+        };
+        let key = RunKey { hash: base.hash, run_id: new_run_id(base, request.request_id) };
+        let reset = Reset {
+            base_run_id: base.run_id,
+            run_id: key.run_id,
+            point: request.point,
+            reapply: request.reapply,
+            reason: request.reason,
+        };
+        let mut history = None;
+        for _ in 0..TRIES_MAX {
+            if !self.shared.store.find_runs(&[key]).await?.is_empty() {
+                return Ok(key.run_id);
+            }
+            if self.try_reset(run, base, key, &reset, &mut history).await? {
+                return Ok(key.run_id);
+            }
+        }
+        Err(no_answer())
+    }
+
+    /// False if the run in the way has closed meanwhile.
+    async fn try_reset(
+        &self,
+        run: &RunRef,
+        base: RunKey,
+        key: RunKey,
+        reset: &Reset,
+        history: &mut Option<Arc<Vec<HistoryEvent>>>,
+    ) -> Result<bool> {
+        let shared = &self.shared;
+        let (namespace, workflow_id) = (&run.namespace, &run.workflow_id);
+        match shared.registry.claim(key, namespace, workflow_id) {
+            Claim::Free(claimed, mailbox) => {
+                let claimed = Claimed::new(&shared.registry, claimed);
+                // It is closed, so this is all of it.
+                let history = self.history_of(base, history).await?;
+                let now = shared.clock.now();
+                let begun = run::copy(namespace, workflow_id, &history, reset.clone(), now)?;
+                let (waiter, committed) = oneshot::channel();
+                let origin = Origin::New { begun: Box::new(begun), waiter };
+                run::spawn(shared, claimed.keep(), mailbox, origin);
+                match committed.await.map_err(|_| no_answer())?? {
+                    BeginAnswer::Started => Ok(true),
+                    BeginAnswer::Conflict(_) => Ok(false),
+                }
+            }
+            Claim::Taken(open) => {
+                let base = match open.key == base {
+                    true => None,
+                    false => Some(self.history_of(base, history).await?),
+                };
+                let (answer, answered) = oneshot::channel();
+                let reset = Box::new(reset.clone());
+                let message = Message::Reset { reset, base, answer };
+                if run::deliver(shared, &open, message).await.is_err() {
+                    return Ok(false);
+                }
+                match answered.await {
+                    Ok(answer) => Ok(matches!(answer?, ResetAnswer::Done)),
+                    Err(_closed) => Ok(false),
+                }
+            }
+        }
+    }
+
+    async fn history_of(
+        &self,
+        key: RunKey,
+        read: &mut Option<Arc<Vec<HistoryEvent>>>,
+    ) -> Result<Arc<Vec<HistoryEvent>>> {
+        if let Some(history) = read {
+            return Ok(history.clone());
+        }
+        let mut events: Vec<HistoryEvent> = Vec::new();
+        let mut from = EventId::FIRST;
+        loop {
+            let page = self.shared.store.load_history(key, from, PAGE).await?;
+            let next = page.last().map(|last| last.id.next());
+            let full = page.len() >= PAGE as usize;
+            events.extend(page);
+            match next {
+                Some(next) if full => from = next,
+                _ => break,
+            }
+        }
+        if events.is_empty() {
+            let message = "the history of the run is empty";
+            return Err(ServiceError::new(ErrorCode::Internal, message));
+        }
+        Ok(read.insert(Arc::new(events)).clone())
+    }
+}
+
+/// Follows from the request, so that a repeat is recognised.
+fn new_run_id(base: RunKey, request_id: Option<RequestId>) -> RunId {
+    match request_id {
+        Some(request_id) => {
+            let name = format!("reset {request_id}");
+            RunId(Uuid::new_v5(&base.run_id.0, name.as_bytes()))
+        }
+        None =>
+        {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a run's id is made here, once, and recorded"
+            )]
+            RunId(Uuid::now_v7())
+        }
+    }
+}
