@@ -60,7 +60,10 @@ async fn a_run_is_asked_and_told_and_says_where_it_waits(database: Database) {
     run.act("updates/check_out", &json!({})).await.ok(200);
     assert_eq!(run.completed().await, json!(["lamp", "desk"]));
     assert_eq!(run.act("queries/count", &json!({})).await.ok(200)["result"], 2);
-    run.act("queries/items", &json!({})).await.error(409, "query_not_served");
+    assert_eq!(items(&run).await, json!(["lamp", "desk"]));
+    for name in ["trap", "spin", "act", "lost"] {
+        run.act(&format!("queries/{name}"), &json!({})).await.error(422, "query_failed");
+    }
     assert_eq!(client.get("runs/cart-1/updates/u-1").await.ok(200)["result"], 1);
     assert_eq!(client.post("runs", &start).await.ok(201)["started"], true, "another run");
 }

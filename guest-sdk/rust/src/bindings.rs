@@ -2,7 +2,7 @@
 
 wit_bindgen::generate!({
     path: "../../wit",
-    world: "module",
+    world: "queryable-module",
     pub_export_macro: true,
     export_macro_name: "export_module",
     default_bindings_module: "::dacapo::__private::bindings",

@@ -128,13 +128,15 @@ pub mod __private {
 
     pub use crate::bindings;
     pub use crate::bindings::dacapo::workflow::types::Failure as WitFailure;
-    pub use crate::bindings::exports::dacapo::workflow::{activity, definitions, workflow};
+    pub use crate::bindings::exports::dacapo::workflow::{
+        activity, after_end, definitions, workflow,
+    };
     pub use crate::executor::run_activity as block_on_activity;
     pub use crate::join::{Join, TryJoin};
     pub use crate::module::{
-        Activity, Fallible, Workflow, activity_input, activity_result, list_definitions,
-        run_activity, run_workflow, unknown_activity, unknown_workflow, workflow_input,
-        workflow_result,
+        Activity, Fallible, Workflow, activity_input, activity_result, answer_after_end,
+        list_definitions, run_activity, run_workflow, unknown_activity, unknown_workflow,
+        workflow_input, workflow_result,
     };
 }
 

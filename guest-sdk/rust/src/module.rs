@@ -13,6 +13,7 @@ use crate::executor::{self, End};
 use crate::failure::{Failure, FailureKind};
 use crate::host::ImportedHost;
 use crate::payload;
+use crate::queries;
 use crate::run;
 
 /// Exports a module: the component's workflows and activities by name.
@@ -71,6 +72,15 @@ macro_rules! __module {
                     })*
                     let _ = input;
                     $crate::__private::unknown_workflow(&workflow_type)
+                }
+            }
+
+            impl $crate::__private::after_end::Guest for Module {
+                fn answer_query(
+                    name: ::std::string::String,
+                    input: ::std::vec::Vec<u8>,
+                ) -> ::std::result::Result<::std::vec::Vec<u8>, $crate::__private::WitFailure> {
+                    $crate::__private::answer_after_end(&name, &input)
                 }
             }
 
@@ -187,6 +197,11 @@ pub fn run_workflow<W: Workflow>(input: &[u8]) -> wit::Outcome {
             search_attributes: Vec::new(),
         }),
     }
+}
+
+/// Answers `answer-query`.
+pub fn answer_after_end(name: &str, input: &[u8]) -> Result<Vec<u8>, wit_types::Failure> {
+    queries::answer_after_end(name, input).map_err(Failure::into_wit)
 }
 
 /// Answers `execute`.

@@ -11,13 +11,14 @@ use crate::failure::Failure;
 use crate::payload;
 use crate::run::with_run;
 
-/// Answers queries of this name, until the run ends or the name is used again.
+/// Answers queries of this name, until the name is used again.
 ///
 /// The handler looks at what the workflow knows, and changes nothing: a query is in
 /// no history, so a change would be gone after a crash. It gets the argument of the
 /// query, `()` if there is none, and can't wait. A handler that starts something
 /// durable fails its query, and nothing else. Queries are answered while the workflow
-/// waits in futures of this crate; for those at other times see [`publish`].
+/// waits in futures of this crate, and after its end, when its history is replayed for
+/// them; for those at other times, and cheaper ones, see [`publish`].
 ///
 /// ```no_run
 /// # use std::cell::RefCell;
@@ -82,17 +83,24 @@ pub(crate) struct Queries {
 /// Answers one query. The handler runs outside of `with_run`: it is the workflow's
 /// code.
 pub(crate) fn answer(id: &str, name: &str, input: &[u8]) {
-    let handler = with_run(|run| run.queries().by_name.get(name).cloned());
-    let answer = match handler {
-        Some(handler) => handler(input),
-        None => {
-            let names = with_run(|run| names(run.queries().by_name.keys()));
-            let message = format!("the workflow answers no query `{name}`; it answers {names}");
-            Err(Failure::application("UnknownQuery", message).non_retryable())
-        }
-    };
+    let answer = ask(name, input);
     let host = with_run(|run| run.host());
     host.respond_query(id, answer);
+}
+
+/// Answers a query of a run that has returned: its handlers are still there.
+pub(crate) fn answer_after_end(name: &str, input: &[u8]) -> Result<Vec<u8>, Failure> {
+    ask(name, input)
+}
+
+fn ask(name: &str, input: &[u8]) -> Result<Vec<u8>, Failure> {
+    let handler = with_run(|run| run.queries().by_name.get(name).cloned());
+    if let Some(handler) = handler {
+        return handler(input);
+    }
+    let names = with_run(|run| names(run.queries().by_name.keys()));
+    let message = format!("the workflow answers no query `{name}`; it answers {names}");
+    Err(Failure::application("UnknownQuery", message).non_retryable())
 }
 
 /// The names in a sentence.

@@ -132,6 +132,14 @@ pub trait GuestHost: Send + Sync {
         history: Vec<HistoryEvent>,
     ) -> Result<Trace, Blocked>;
 
+    /// Replays the whole history of a closed run, and asks its guest. Changes nothing.
+    async fn query_closed(
+        &self,
+        run: Arc<RunContext>,
+        history: Vec<HistoryEvent>,
+        query: Query,
+    ) -> Asked;
+
     /// Runs one attempt of an activity to its end. Dropping the future stops it.
     /// What it returns does not count if it was left open for somebody else.
     async fn run_activity(
@@ -197,11 +205,18 @@ pub enum Asked {
     Answered(Result<Payload, Failure>),
     /// The guest waits for something else, and does not take queries there.
     Elsewhere(Waiting),
-    /// The guest has returned, or the run has no guest that could answer.
+    /// The guest has returned, and does not answer queries after its end.
     Ended,
     /// The guest did not answer as it should. The instance is of no further use; the
     /// run is as it was.
     Broken(Blocked),
+}
+
+impl Asked {
+    /// Whether the instance can go on.
+    pub fn leaves_guest_usable(&self) -> bool {
+        !matches!(self, Self::Broken(_))
+    }
 }
 
 /// What came of offering an update.

@@ -6,6 +6,6 @@
 
 wasmtime::component::bindgen!({
     path: "../../wit",
-    world: "module",
+    world: "queryable-module",
     exports: { default: async },
 });

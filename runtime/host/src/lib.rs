@@ -28,8 +28,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{
-    ActivityTask, AttemptLink, GuestHost, GuestInstance, ModuleRejected, ModuleSource, RunContext,
-    Trace,
+    ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleRejected, ModuleSource,
+    RunContext, Trace,
 };
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::HistoryEvent;
@@ -38,12 +38,14 @@ use dacapo_model::failure::Failure;
 use dacapo_model::limits::Limits;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::activity::ActivityRunner;
 pub use crate::config::{ActivityConfig, HostConfig, HostError};
 use crate::module::store::ModuleStore;
 use crate::pool::Slots;
+use crate::workflow::after_end::query_closed;
 use crate::workflow::instance::Instance;
 
 /// The host of all guests of a node.
@@ -114,6 +116,25 @@ impl GuestHost for Host {
         let mut instance = Instance::traced(module, run, Arc::clone(&self.limits), permit);
         instance.advance(history).await?;
         Ok(instance.trace())
+    }
+
+    async fn query_closed(
+        &self,
+        run: Arc<RunContext>,
+        history: Vec<HistoryEvent>,
+        query: Query,
+    ) -> Asked {
+        let ready = async {
+            let module = self.modules.get(run.module_digest).await?;
+            Ok((module, self.workflow_slot().await?))
+        };
+        match ready.await {
+            Ok((module, permit)) => {
+                let limits = Arc::clone(&self.limits);
+                query_closed(module, run, limits, permit, history, query).await
+            }
+            Err(blocked) => Asked::Broken(blocked),
+        }
     }
 
     fn instances_max(&self) -> usize {

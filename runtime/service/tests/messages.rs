@@ -254,6 +254,17 @@ async fn who_waits_for_an_update_is_told_that_the_run_closed_before() {
 }
 
 #[tokio::test]
+async fn a_run_whose_code_has_returned_is_asked_if_its_module_can_be() {
+    let runtime = counter(memory(), &ScriptedHost::new()).await;
+    let accepted = UpdateWait { wait_for: WaitFor::Accepted, wait: PATIENCE };
+    sent(&runtime, ("end", "end", "0"), accepted).await;
+    runtime.run_result(&run_ref("c"), PATIENCE).await.expect("a run");
+    let (code, message) = refusal(&runtime, "seen").await;
+    assert_eq!(code, ErrorCode::QueryNotServed);
+    assert!(message.contains("no answers after the end"), "{message}");
+}
+
+#[tokio::test]
 async fn updates_that_wait_go_over_to_the_run_that_continues_and_so_does_who_waits() {
     let (store, host) = (memory(), ScriptedHost::new());
     let runtime = counter(store.clone(), &host).await;
@@ -459,9 +470,7 @@ async fn a_closed_run_answers_what_it_has_published_unless_the_query_says_otherw
     assert_eq!(answer(&runtime, "total").await, "5");
     let described = runtime.describe_run(&run_ref("c")).await.expect("a run");
     assert_eq!(described.published, [QueryName::new("total").expect("valid")]);
-    let (code, message) = refusal(&runtime, "seen").await;
-    assert_eq!(code, ErrorCode::QueryNotServed);
-    assert!(message.contains("closed"), "{message}");
+    assert_eq!(answer(&runtime, "seen").await, "1", "its code waits to this day");
     for (reject_if, rejects) in
         [(RejectIf::None, false), (RejectIf::NotOpen, true), (RejectIf::NotCompletedCleanly, true)]
     {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{
-    ActivityTask, AttemptLink, GuestHost, GuestInstance, ModuleLoadError, ModuleRejected,
+    ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleLoadError, ModuleRejected,
     ModuleSource, RunContext, Trace,
 };
 use dacapo_host::Host;
@@ -15,6 +15,7 @@ use dacapo_model::failure::Failure;
 use dacapo_model::ids::TypeName;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
 use dacapo_store::Store;
 use futures::FutureExt as _;
 
@@ -51,6 +52,15 @@ impl GuestHost for TestHost {
         history: Vec<HistoryEvent>,
     ) -> Result<Trace, Blocked> {
         self.real.trace(run, history).await
+    }
+
+    async fn query_closed(
+        &self,
+        run: Arc<RunContext>,
+        history: Vec<HistoryEvent>,
+        query: Query,
+    ) -> Asked {
+        self.real.query_closed(run, history, query).await
     }
 
     async fn run_activity(

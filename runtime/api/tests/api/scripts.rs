@@ -72,6 +72,10 @@ impl GuestHost for ScriptedHost {
         Ok(Trace { waiting: script.cursor.waiting().cloned(), backtrace })
     }
 
+    async fn query_closed(&self, _: Arc<RunContext>, _: Vec<HistoryEvent>, _: Query) -> Asked {
+        Asked::Ended
+    }
+
     async fn run_activity(
         &self,
         task: ActivityTask,

@@ -55,6 +55,8 @@ pub(super) enum Live {
     Undecided { update: Update, origin: Origin },
     /// The guest has rejected an update, and does not wait yet.
     Rejected { failure: Failure, time_before: Timestamp },
+    /// The guest has ended its run, and is asked a query outside of `next`.
+    AfterEnd,
     /// It is over.
     Over(Reply),
 }
@@ -77,6 +79,12 @@ impl Cursor {
             self.live = Live::Offered(offer);
         }
         takes
+    }
+
+    /// The guest has ended its run, and is asked a query in another call. From now on
+    /// it does nothing that a run may do.
+    pub fn ask_after_end(&mut self) {
+        self.live = Live::AfterEnd;
     }
 
     /// What the guest made of the offer, once it waits again or has ended. None if
@@ -178,7 +186,9 @@ impl Cursor {
     ) -> Result<(), CallError> {
         match &self.live {
             Live::None | Live::Offered(_) | Live::Over(_) => Ok(()),
-            Live::Asked { .. } => Err(CallError::DuringQuery { attempted: attempted() }),
+            Live::Asked { .. } | Live::AfterEnd => {
+                Err(CallError::DuringQuery { attempted: attempted() })
+            }
             Live::Undecided { update, origin: Origin::History(event_id) } => {
                 Err(recorded_update(*event_id, update, attempted()))
             }

@@ -36,7 +36,7 @@ pub(super) fn checked_payload(
 }
 
 /// What a guest answers, if it is not too large.
-pub(super) fn checked_outcome(
+pub(crate) fn checked_outcome(
     what: &'static str,
     outcome: Result<Vec<u8>, guest::Failure>,
     limits: &Limits,

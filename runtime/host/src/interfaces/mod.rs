@@ -16,7 +16,7 @@ mod versions;
 use wasmtime::component::LinkerInstance;
 
 pub(crate) use self::attributes::attribute_changes;
-pub(crate) use self::convert::{duration, failure_from_guest};
+pub(crate) use self::convert::{checked_outcome, duration, failure_from_guest};
 use crate::activity::state::ActivityState;
 use crate::workflow::state::WorkflowState;
 

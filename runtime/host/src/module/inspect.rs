@@ -9,13 +9,14 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::{Linked, Module, Unusable, definitions};
-use crate::bindings::exports::dacapo::workflow::{activity, workflow};
+use crate::bindings::exports::dacapo::workflow::{activity, after_end, workflow};
 use crate::linker::{ActivityWorld, WorkflowWorld, link};
 use crate::pool::MEMORIES_PER_COMPONENT_MAX;
 use crate::trap::rejected;
 
 const DEFINITIONS: &str = "dacapo:workflow/definitions@0.1.0";
 const WORKFLOW: &str = "dacapo:workflow/workflow@0.1.0";
+const AFTER_END: &str = "dacapo:workflow/after-end@0.1.0";
 const ACTIVITY: &str = "dacapo:workflow/activity@0.1.0";
 
 /// Checks a component and makes it ready to run.
@@ -28,10 +29,16 @@ pub(super) async fn check(
     check_memories(&component)?;
     let alone = link(&WorkflowWorld::Inspected, Linker::new(engine), &component)?;
     let definitions = definitions::ask(engine, &alone, &exported, limits).await?;
+    let mut after_end = None;
     let workflow = if exported.workflow {
         let pre = link(&WorkflowWorld::Running, Linker::new(engine), &component)?;
         let exports =
             workflow::GuestIndices::new(&pre).map_err(|error| wrong_type(WORKFLOW, &error))?;
+        if exported.after_end {
+            let exports = after_end::GuestIndices::new(&pre)
+                .map_err(|error| wrong_type(AFTER_END, &error))?;
+            after_end = Some(exports);
+        }
         Some(Linked { pre, exports })
     } else {
         None
@@ -44,12 +51,13 @@ pub(super) async fn check(
     } else {
         None
     };
-    Ok(Module { definitions, workflow, activity })
+    Ok(Module { definitions, workflow, after_end, activity })
 }
 
 /// Which interfaces a component exports, by name.
 pub(super) struct Exported {
     workflow: bool,
+    after_end: bool,
     activity: bool,
 }
 
@@ -60,7 +68,11 @@ impl Exported {
         if !exports(DEFINITIONS) {
             return Err(missing(DEFINITIONS));
         }
-        let exported = Self { workflow: exports(WORKFLOW), activity: exports(ACTIVITY) };
+        let exported = Self {
+            workflow: exports(WORKFLOW),
+            after_end: exports(AFTER_END),
+            activity: exports(ACTIVITY),
+        };
         if !exported.workflow && !exported.activity {
             return Err(missing(&format!("{WORKFLOW} or {ACTIVITY}")));
         }
@@ -78,6 +90,11 @@ impl Exported {
             workflow::GuestIndices::new(pre)
                 .and_then(|indices| indices.load(&mut store, instance))
                 .map_err(|error| wrong_type(WORKFLOW, &error))?;
+        }
+        if self.after_end {
+            after_end::GuestIndices::new(pre)
+                .and_then(|indices| indices.load(&mut store, instance))
+                .map_err(|error| wrong_type(AFTER_END, &error))?;
         }
         if self.activity {
             activity::GuestIndices::new(pre)

@@ -13,7 +13,7 @@ use dacapo_model::module::ModuleDefinitions;
 use wasmtime::component::InstancePre;
 
 use crate::activity::state::ActivityState;
-use crate::bindings::exports::dacapo::workflow::{activity, workflow};
+use crate::bindings::exports::dacapo::workflow::{activity, after_end, workflow};
 use crate::trap::blocked;
 use crate::workflow::state::WorkflowState;
 
@@ -23,6 +23,8 @@ pub(crate) struct Module {
     pub(crate) definitions: ModuleDefinitions,
     /// Present if it exports workflows.
     pub(crate) workflow: Option<Linked<WorkflowState, workflow::GuestIndices>>,
+    /// Where its workflows can be asked once they have returned, if they can.
+    pub(crate) after_end: Option<after_end::GuestIndices>,
     /// Present if it exports activities.
     pub(crate) activity: Option<Linked<ActivityState, activity::GuestIndices>>,
 }

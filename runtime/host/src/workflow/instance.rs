@@ -15,7 +15,7 @@ use dacapo_model::query::Query;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::Update;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::Store;
+use wasmtime::{Store, component};
 
 use super::conversation::Conversation;
 use super::outcome::outcome;
@@ -76,7 +76,7 @@ impl Instance {
         let conversation = Arc::new(conversation);
         let state = WorkflowState::new(Arc::clone(&conversation), run, limits);
         // Nothing of it happens before the first history arrives.
-        let guest = Box::pin(run_guest(module, state));
+        let guest = Box::pin(async move { run_guest(&module, state).await.map(drop) });
         Self { conversation, life: Life::Running(guest), _permit: permit }
     }
 
@@ -167,9 +167,18 @@ fn undecided() -> Blocked {
     blocked(ErrorCode::Internal, "the guest went on without an answer")
 }
 
+/// A guest that has returned.
+pub(super) struct Returned {
+    pub(super) store: Store<WorkflowState>,
+    pub(super) instance: component::Instance,
+}
+
 /// The whole life of a guest, from the event that started its run to the
 /// command that closes it.
-async fn run_guest(module: Arc<Module>, mut state: WorkflowState) -> Result<(), Blocked> {
+pub(super) async fn run_guest(
+    module: &Module,
+    mut state: WorkflowState,
+) -> Result<Returned, Blocked> {
     let conversation = Arc::clone(&state.conversation);
     let started = conversation
         .answer(|cursor| {
@@ -192,11 +201,16 @@ async fn run_guest(module: Arc<Module>, mut state: WorkflowState) -> Result<(), 
     let mut store = new_store(engine, state)
         .map_err(|error| blocked(ErrorCode::Internal, format!("{error:#}")))?;
     let input = Vec::from(started.input.clone().into_bytes());
-    let ended = call_run(&mut store, linked, started.workflow_type.as_str(), &input).await;
-    ended.map_err(|error| {
-        let state = store.data();
-        Fault::new(&error, &state.limiter, &state.log).into()
-    })
+    match call_run(&mut store, linked, started.workflow_type.as_str(), &input).await {
+        Ok(instance) => Ok(Returned { store, instance }),
+        Err(error) => Err(fault(&store, &error)),
+    }
+}
+
+/// Why a guest stopped.
+pub(super) fn fault(store: &Store<WorkflowState>, error: &wasmtime::Error) -> Blocked {
+    let state = store.data();
+    Fault::new(error, &state.limiter, &state.log).into()
 }
 
 /// Instantiates, calls `run` and records how it ended.
@@ -205,12 +219,12 @@ async fn call_run(
     linked: &Linked<WorkflowState, GuestIndices>,
     workflow_type: &str,
     input: &Vec<u8>,
-) -> wasmtime::Result<()> {
+) -> wasmtime::Result<component::Instance> {
     let instance = linked.pre.instantiate_async(&mut *store).await?;
     let guest = linked.exports.load(&mut *store, &instance)?;
     let returned = guest.call_run(&mut *store, workflow_type, input).await?;
     let state = store.data();
     let outcome = outcome(returned, &state.limits)?;
     state.conversation.cursor().close(outcome).map_err(Stop::Call)?;
-    Ok(())
+    Ok(instance)
 }

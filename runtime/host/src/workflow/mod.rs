@@ -1,5 +1,6 @@
 //! One instance of a workflow: a guest, its cursor, and the future that runs it.
 
+pub(crate) mod after_end;
 pub(crate) mod conversation;
 pub(crate) mod instance;
 mod outcome;

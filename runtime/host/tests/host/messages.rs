@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use dacapo_engine::decide::Input;
 use dacapo_engine::guest::{Asked, GuestHost as _, Offered, RunContext};
 use dacapo_engine::replay::Waiting;
 use dacapo_engine::transition::Effect;
 use dacapo_host::Host;
 use dacapo_model::command::Command;
+use dacapo_model::ids::QueryName;
+use dacapo_model::query::Query;
 
 use crate::guests::guest;
 use crate::history::Run;
@@ -131,4 +134,58 @@ async fn a_guest_that_waits_elsewhere_is_not_asked_and_tells_where() {
     assert_eq!(trace.waiting, Some(Waiting::Next));
     let backtrace = trace.backtrace.expect("the guest has names");
     assert!(backtrace.contains("run_workflow"), "{backtrace}");
+}
+
+async fn ask_closed(host: &Host, context: &Arc<RunContext>, run: &Run, name: &str) -> Asked {
+    let query = Query { name: QueryName::new(name).expect("valid"), input: json("null") };
+    host.query_closed(Arc::clone(context), run.history.clone(), query).await
+}
+
+#[tokio::test]
+async fn a_run_that_has_returned_answers_from_what_it_has_left_in_memory() {
+    let (host, context) = steps();
+    let mut run = cart(&host, &context).await;
+    assert!(matches!(run.offer("a", "add", "\"lamp\"").await, Offered::Accepted(_)));
+    assert!(matches!(run.offer("c", "check_out", "null").await, Offered::Accepted(_)));
+    assert_eq!(text(run.result()), r#"["lamp"]"#);
+    assert_eq!(answer(ask_closed(&host, &context, &run, "items").await), r#"["lamp"]"#);
+    let Asked::Answered(Err(failure)) = ask_closed(&host, &context, &run, "lost").await else {
+        panic!("it is not known");
+    };
+    assert!(failure.info.message.contains("`items`"), "{}", failure.info.message);
+    for (name, code, words) in [
+        ("trap", "guest_trap", "too hard"),
+        ("spin", "guest_cpu_limit", "too long"),
+        ("act", "guest_trap", "while it answered a query"),
+    ] {
+        let Asked::Broken(blocked) = ask_closed(&host, &context, &run, name).await else {
+            panic!("{name} was answered");
+        };
+        assert_eq!(blocked.code, code, "{name}: {}", blocked.message);
+        assert!(blocked.message.contains(words), "{name}: {}", blocked.message);
+    }
+    // Code that does not fit the history says nothing about it.
+    run.history.remove(2);
+    let asked = ask_closed(&host, &context, &run, "items").await;
+    assert!(matches!(asked, Asked::Broken(_)), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_was_closed_from_outside_is_asked_where_it_waits() {
+    let (host, context) = steps();
+    let mut run = cart(&host, &context).await;
+    assert!(matches!(run.offer("a", "add", "\"lamp\"").await, Offered::Accepted(_)));
+    let terminate = Input::Terminate { reason: String::new() };
+    run.input(terminate).await.expect("it is open");
+    assert_eq!(answer(ask_closed(&host, &context, &run, "items").await), r#"["lamp"]"#);
+}
+
+#[tokio::test]
+async fn a_module_without_answers_after_the_end_says_so() {
+    let guest = guest("std_only");
+    let host = host(config(), &[&guest]);
+    let context = run(guest.digest, 1);
+    let mut run = Run::start(&host, &context, "std_only", "1").await.expect("starts");
+    run.timer_fires().await.expect("goes on");
+    assert_eq!(ask_closed(&host, &context, &run, "items").await, Asked::Ended);
 }

@@ -1,6 +1,8 @@
 //! Asks a run what it knows.
 
-use dacapo_model::execution::ExecutionStatus;
+use std::sync::Arc;
+
+use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::RunId;
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
@@ -8,9 +10,10 @@ use tokio::sync::oneshot;
 
 use super::RunRef;
 use super::locate::{Located, check_payload, locate, no_answer, not_reached};
+use super::replay::REPLAY_TIME_MAX;
 use crate::Runtime;
-use crate::error::Result;
-use crate::run::{Message, deliver, not_served};
+use crate::error::{Result, ServiceError};
+use crate::run::{Message, answer, context_of, deliver, make_room, not_served, took_too_long};
 
 /// When a query is to be refused because of where the run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,14 +79,16 @@ impl Runtime {
                         let outcome = QueryOutcome::Rejected(execution.status);
                         return Ok(QueryResult { run_id, outcome });
                     }
-                    let value = self.shared.store.query_result(execution.key, &query.name).await?;
-                    let value =
-                        value.ok_or_else(|| not_served(&query.name, "the run is closed"))?;
+                    let published = self.shared.store.query_result(execution.key, &query.name);
+                    let value = match published.await? {
+                        Some(value) => value,
+                        None => self.query_closed(&execution, query).await?,
+                    };
                     return Ok(QueryResult { run_id, outcome: QueryOutcome::Answered(value) });
                 }
             };
-            let (answer, answered) = oneshot::channel();
-            let message = Message::Query { query: query.clone(), answer };
+            let (reply, answered) = oneshot::channel();
+            let message = Message::Query { query: query.clone(), answer: reply };
             if deliver(&self.shared, &open, message).await.is_err() {
                 continue;
             }
@@ -98,5 +103,23 @@ impl Runtime {
             }
         }
         Err(not_reached())
+    }
+
+    /// Asks the code of a run that is closed. Its whole history is replayed for it.
+    async fn query_closed(&self, execution: &Execution, query: Query) -> Result<Payload> {
+        let shared = &self.shared;
+        let name = query.name.clone();
+        let ask = async {
+            // Few at a time: it takes the processor from runs that are open.
+            let _turn = shared.replays.acquire().await.map_err(|_| ServiceError::stopping())?;
+            let stored = shared.loader.load(execution.key).await?;
+            let stored = stored.ok_or_else(|| not_served(&name, "the run is gone"))?;
+            let _room = make_room(shared).await;
+            let run = Arc::new(context_of(&stored.execution));
+            let asked = shared.host.query_closed(run, stored.history, query).await;
+            answer(&name, asked, "the run is closed, and its module has no answers after the end")
+        };
+        let asked = tokio::time::timeout(REPLAY_TIME_MAX, ask).await;
+        asked.unwrap_or_else(|_elapsed| Err(took_too_long(&name, REPLAY_TIME_MAX)))
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use self::actor::context_of;
 pub(crate) use self::begin::{BeginAnswer, BeginWaiter, Begun, NewRun};
 pub(crate) use self::load::{Loaded, assemble};
 pub(crate) use self::message::{Envelope, JoinAnswer, Message, MoveAnswer};
-pub(crate) use self::query::not_served;
+pub(crate) use self::query::{answer, not_served, took_too_long};
 pub(crate) use self::reset::{ResetAnswer, copy};
 use crate::registry::{OpenRun, Posted};
 use crate::runtime::Shared;

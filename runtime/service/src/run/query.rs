@@ -1,5 +1,7 @@
 //! Asking the guest. The run is the same afterwards, whatever becomes of it.
 
+use std::time::Duration;
+
 use dacapo_engine::guest::Asked;
 use dacapo_engine::transition::Transition;
 use dacapo_model::code::ErrorCode;
@@ -31,27 +33,11 @@ impl Actor {
             return Err(ServiceError::stopping());
         };
         let asked = tokio::time::timeout(QUERY_TIME_MAX, guest.instance.query(query)).await;
-        match asked {
-            Ok(Asked::Answered(Ok(value))) => Ok(value),
-            Ok(Asked::Answered(Err(failure))) => {
-                let error = failed(&name, &failure.info.message);
-                Err(error.with("type", failure.info.type_name))
-            }
-            Ok(Asked::Elsewhere(waiting)) => {
-                let why = format!("its code waits for {waiting} only, where it can't be asked");
-                Err(not_served(&name, &why))
-            }
-            Ok(Asked::Ended) => Err(not_served(&name, "its code has returned")),
-            Ok(Asked::Broken(blocked)) => {
-                self.drop_guest();
-                Err(failed(&name, &blocked.message).with("type", blocked.code))
-            }
-            Err(_elapsed) => {
-                self.drop_guest();
-                let why = format!("it took more than {} s", QUERY_TIME_MAX.as_secs());
-                Err(failed(&name, &why))
-            }
+        if !matches!(&asked, Ok(asked) if asked.leaves_guest_usable()) {
+            self.drop_guest();
         }
+        let asked = asked.map_err(|_elapsed| took_too_long(&name, QUERY_TIME_MAX))?;
+        answer(&name, asked, "its code has returned")
     }
 
     /// Brings the guest where it waits. The run is at rest: it asks for nothing.
@@ -82,6 +68,29 @@ impl Actor {
             None => Ok(self.shared.store.query_result(self.run.key, name).await?),
         }
     }
+}
+
+/// What came of a query, for its sender. `ended` says why a guest that has returned
+/// can't be asked.
+pub(crate) fn answer(name: &QueryName, asked: Asked, ended: &str) -> Result<Payload> {
+    match asked {
+        Asked::Answered(Ok(value)) => Ok(value),
+        Asked::Answered(Err(failure)) => {
+            let error = failed(name, &failure.info.message);
+            Err(error.with("type", failure.info.type_name))
+        }
+        Asked::Elsewhere(waiting) => {
+            let why = format!("its code waits for {waiting} only, where it can't be asked");
+            Err(not_served(name, &why))
+        }
+        Asked::Ended => Err(not_served(name, ended)),
+        Asked::Broken(blocked) => Err(failed(name, &blocked.message).with("type", blocked.code)),
+    }
+}
+
+/// The error for a query that was stopped.
+pub(crate) fn took_too_long(name: &QueryName, max: Duration) -> ServiceError {
+    failed(name, &format!("it took more than {} s", max.as_secs()))
 }
 
 /// The error for a query that nobody can answer now.

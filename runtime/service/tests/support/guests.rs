@@ -12,7 +12,7 @@ use dacapo_engine::guest::{
 };
 use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery, Offer, Reply};
 use dacapo_model::command::{Command, Outcome};
-use dacapo_model::event::{ActivityOptions, HistoryEvent};
+use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent};
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{OperationId, QueryName, SignalName, TypeName, UpdateId};
@@ -132,6 +132,23 @@ impl GuestHost for ScriptedHost {
         let mut instance = self.launch_instance(run);
         instance.advance(history).await?;
         Ok(Trace { waiting: instance.cursor.waiting().cloned(), backtrace: None })
+    }
+
+    /// Like code that can't be asked after its end.
+    async fn query_closed(
+        &self,
+        run: Arc<RunContext>,
+        mut history: Vec<HistoryEvent>,
+        query: Query,
+    ) -> Asked {
+        let closing = history.pop().expect("a closed run has a history").attributes;
+        assert!(closing.is_closing(), "{closing:?}");
+        if !matches!(closing, EventAttributes::WorkflowExecutionTerminated { .. }) {
+            return Asked::Ended;
+        }
+        let mut instance = self.launch_instance(run);
+        instance.advance(history).await.expect("it fits");
+        instance.query(query).await
     }
 
     async fn run_activity(

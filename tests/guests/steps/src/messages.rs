@@ -37,7 +37,8 @@ pub(crate) async fn cart(input: Cart) -> Result<Vec<String>, Failure> {
     take_updates(&content);
     wait_until(|| content.borrow().closed).await?;
     updates_finished().await?;
-    Ok(content.take().items)
+    let items = content.borrow().items.clone();
+    Ok(items)
 }
 
 fn answer_queries(content: &Rc<RefCell<Content>>) {

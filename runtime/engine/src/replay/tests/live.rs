@@ -82,7 +82,7 @@ fn a_query_is_answered_and_leaves_no_trace() {
 }
 
 #[test]
-fn a_guest_that_has_a_query_may_do_nothing_else() {
+fn a_guest_that_has_a_query_may_do_nothing_else_nor_may_one_that_is_asked_after_its_end() {
     type Deed = fn(&mut Cursor) -> Result<(), CallError>;
     let deeds: [(&str, Deed); 8] = [
         ("started activity", |cursor| start_charge(cursor).map(drop)),
@@ -98,12 +98,18 @@ fn a_guest_that_has_a_query_may_do_nothing_else() {
         }),
         ("waited for whatever", |cursor| cursor.next().map(drop)),
     ];
+    let after_end = || {
+        let mut cursor = waiting();
+        cursor.ask_after_end();
+        cursor
+    };
     for (words, deed) in deeds {
-        let (mut cursor, _) = asked();
-        let error = deed(&mut cursor).expect_err(words);
-        assert!(matches!(error, CallError::DuringQuery { .. }), "{error:?}");
-        assert!(error.to_string().contains(words), "{error}");
-        assert_eq!(cursor.take_reply(), None);
+        for mut cursor in [asked().0, after_end()] {
+            let error = deed(&mut cursor).expect_err(words);
+            assert!(matches!(error, CallError::DuringQuery { .. }), "{error:?}");
+            assert!(error.to_string().contains(words), "{error}");
+            assert_eq!(cursor.take_reply(), None);
+        }
     }
     // Nor after the answer, before it waits.
     let (mut cursor, id) = asked();
