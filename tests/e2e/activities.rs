@@ -103,21 +103,18 @@ async fn an_activity_that_listens_cleans_up_when_it_is_asked_to_cancel(database:
     effects.arrived("listening").await;
     run.act("cancel", &json!({})).await.ok(202);
     effects.arrived("heard").await;
-    let failure = run.failed().await;
-    assert_eq!(
-        (&failure["kind"], &failure["causes"][0]["kind"]),
-        (&json!("activity"), &json!("cancelled"))
-    );
-    assert_eq!(failure["causes"][0]["details"], 17);
+    let result = run.result().await;
+    assert_eq!(result["status"], "canceled", "{result}");
     assert_eq!(names(&effects, &run), ["listening", "heard", "cleaned up"]);
     let history = run.history().await;
+    assert_eq!(history[4]["attributes"]["failure"]["details"], 17);
     assert_eq!(
         event_types(&history)[2..],
         [
             "WorkflowExecutionCancelRequested",
             "ActivityTaskCancelRequested",
             "ActivityTaskCanceled",
-            "WorkflowExecutionFailed"
+            "WorkflowExecutionCanceled"
         ]
     );
 }

@@ -5,14 +5,15 @@
 //! once, so `?` carries it out of the workflow. Clean-up that has to happen
 //! anyway goes into a [`shielded`] block.
 
-use std::future::poll_fn;
-use std::pin::pin;
-
 use crate::attempt;
 use crate::bindings::dacapo::workflow::run_context;
-use crate::run::with_run;
+use crate::condition::wait_until;
+use crate::failure::Failure;
+use crate::run::if_run;
+use crate::scope::{Frame, within};
 
-/// Runs `future` as if nobody had asked the run to cancel.
+/// Runs `future` as if nobody had asked the run to cancel, nor cancelled a
+/// [scope](crate::CancellationScope) around it.
 ///
 /// ```no_run
 /// # use dacapo::{Failure, sleep, shielded};
@@ -27,35 +28,26 @@ use crate::run::with_run;
 /// # }
 /// ```
 pub async fn shielded<F: IntoFuture>(future: F) -> F::Output {
-    let mut future = pin!(future.into_future());
-    poll_fn(|cx| {
-        let _shield = Shield::enter();
-        future.as_mut().poll(cx)
-    })
-    .await
+    within([Frame::Shield], future).await
 }
 
-/// True once somebody asked this run to cancel; in an activity, once the activity
-/// was asked to.
+/// True once somebody asked this run to cancel, also in a [`shielded`] block, or
+/// once the code that asks is cancelled by a [scope](crate::CancellationScope); in
+/// an activity, once the activity was asked to.
 pub fn is_cancel_requested() -> bool {
     if attempt::is_running() {
         return attempt::attempt_signals().cancel_requested;
     }
-    run_context::is_cancel_requested()
+    if_run(|run| run.cancellation().is_some()) == Some(true) || run_context::is_cancel_requested()
 }
 
-/// Held while a shielded future is polled, whatever way the poll ends.
-struct Shield;
-
-impl Shield {
-    fn enter() -> Self {
-        with_run(|run| run.enter_shield());
-        Self
-    }
-}
-
-impl Drop for Shield {
-    fn drop(&mut self) {
-        with_run(|run| run.leave_shield());
+/// Waits until somebody asks this run to cancel, or a
+/// [scope](crate::CancellationScope) around the wait is cancelled, and says why. In
+/// a [`shielded`] block, only a scope inside of it counts.
+pub async fn cancelled() -> Failure {
+    loop {
+        if let Err(failure) = wait_until(|| false).await {
+            return failure;
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::continue_as_new::Continuation;
 use crate::failure::Failure;
 use crate::run::{Delivery, with_run};
 use crate::tasks::{self, ROOT};
@@ -15,8 +16,8 @@ use crate::{queries, updates};
 pub(crate) enum End<T> {
     /// It returned.
     Returned(T),
-    /// It asked to go on as a new run with this input.
-    Continued(Vec<u8>),
+    /// It asked to go on as a new run.
+    Continued(Continuation),
 }
 
 /// Runs a workflow and its tasks. Whenever nothing can go on, waits for the next
@@ -58,8 +59,8 @@ fn go_on<F: Future>(
             {
                 return Some(End::Returned(value));
             }
-            if let Some(input) = with_run(|run| run.take_continuation()) {
-                return Some(End::Continued(input));
+            if let Some(continuation) = with_run(|run| run.take_continuation()) {
+                return Some(End::Continued(continuation));
             }
         }
         if !with_run(|run| run.conditions().look_again()) {

@@ -1,9 +1,12 @@
 //! The real runtime, as the component imports it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::attributes::{AttributeChanges, SearchValue, memo_from_wit, search_from_wit};
 use crate::bindings::dacapo::workflow::{
-    activities, children, external, operations, queries, side_effects, updates, versions,
+    activities, attributes, children, external, operations, queries, side_effects, updates,
+    versions,
 };
 use crate::child::ChildOptions;
 use crate::failure::Failure;
@@ -107,5 +110,21 @@ impl Host for ImportedHost {
 
     fn record_value(&self, name: &str, value: &[u8]) {
         side_effects::record_value(name, value);
+    }
+
+    fn memo(&self) -> BTreeMap<String, String> {
+        memo_from_wit(attributes::memo())
+    }
+
+    fn search_attributes(&self) -> BTreeMap<String, SearchValue> {
+        search_from_wit(attributes::search_attributes())
+    }
+
+    fn upsert_memo(&self, changes: &AttributeChanges) {
+        attributes::upsert_memo(&changes.memo_to_wit());
+    }
+
+    fn upsert_search_attributes(&self, changes: &AttributeChanges) {
+        attributes::upsert_search_attributes(&changes.search_to_wit());
     }
 }

@@ -1,8 +1,9 @@
 //! Facts about the run or the attempt that is executing.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::bindings::dacapo::workflow::{activity_context, run_context};
+use crate::failure::Failure;
 use crate::time::instant;
 
 /// What was fixed when the run started. The same on every replay.
@@ -21,6 +22,21 @@ pub struct WorkflowInfo {
     pub module_digest: String,
     /// When the run started.
     pub started_at: SystemTime,
+    /// Counts the runs since one failed, from 1: more than 1 if this run tries
+    /// again what another failed to do.
+    pub attempt: u32,
+    /// The first of the runs that followed each other up to this one.
+    pub first_run_id: String,
+    /// The run before this one, which continued as this one or failed and is tried
+    /// again.
+    pub continued_from_run_id: Option<String>,
+    /// How long this run may take from its first activation, if that is limited.
+    pub run_timeout: Option<Duration>,
+    /// How long the runs that follow each other may take together, if that is
+    /// limited.
+    pub execution_timeout: Option<Duration>,
+    /// When that time is over.
+    pub execution_deadline: Option<SystemTime>,
 }
 
 /// Describes this run. Workflows only: an activity that calls it traps.
@@ -33,7 +49,37 @@ pub fn workflow_info() -> WorkflowInfo {
         workflow_type: info.workflow_type,
         module_digest: info.module_digest,
         started_at: instant(info.started_at),
+        attempt: info.attempt,
+        first_run_id: info.first_run_id,
+        continued_from_run_id: info.continued_from_run_id,
+        run_timeout: info.run_timeout.map(Duration::from_nanos),
+        execution_timeout: info.execution_timeout.map(Duration::from_nanos),
+        execution_deadline: info.execution_deadline.map(instant),
     }
+}
+
+/// What the attempt before failed with, if this run is another attempt of a run
+/// that failed. Workflows only.
+pub fn continued_failure() -> Option<Failure> {
+    run_context::continued_failure().map(Failure::from_wit)
+}
+
+/// How many events the history of this run had when the workflow last heard of
+/// something. Workflows only.
+pub fn history_length() -> u64 {
+    run_context::history_length()
+}
+
+/// About how many bytes of history this run has made up to here. Workflows only.
+pub fn history_bytes() -> u64 {
+    run_context::history_bytes()
+}
+
+/// True once the history has become so long that the run should
+/// [continue as new](crate::continue_as_new): from 4,096 events or 4 MiB on, unless
+/// the server is set otherwise. Workflows only.
+pub fn continue_as_new_suggested() -> bool {
+    run_context::continue_as_new_suggested()
 }
 
 /// One attempt of one activity.

@@ -50,6 +50,7 @@ extern crate self as dacapo;
 
 mod activity_call;
 mod attempt;
+mod attributes;
 #[doc(hidden)]
 pub mod bindings;
 mod cancellation;
@@ -74,6 +75,7 @@ mod race;
 mod retry;
 mod run;
 mod saga;
+mod scope;
 mod select;
 mod side_effects;
 mod signals;
@@ -92,7 +94,11 @@ pub use attempt::{
     AttemptSignals, attempt_signals, complete_later, heartbeat, heartbeat_details,
     wait_cancel_requested,
 };
-pub use cancellation::{is_cancel_requested, shielded};
+pub use attributes::{
+    SearchValue, memo, remove_memo, remove_search_attributes, search_attributes, upsert_memo,
+    upsert_search_attributes,
+};
+pub use cancellation::{cancelled, is_cancel_requested, shielded};
 pub use child::{
     ChildCall, ChildCancellation, ChildFuture, ChildHandle, ChildResult, ChildStart, IdReusePolicy,
     ParentClosePolicy,
@@ -101,18 +107,22 @@ pub use concurrent::{
     for_each_concurrent, map_concurrent, try_for_each_concurrent, try_map_concurrent,
 };
 pub use condition::{WaitUntil, wait_until};
-pub use continue_as_new::continue_as_new;
+pub use continue_as_new::{ContinueAsNew, continue_as_new};
 pub use dacapo_macros::{activity, workflow};
 pub use err_group::ErrGroup;
 pub use external::{ExternalCall, ExternalWorkflow, external};
 pub use failure::{Failure, FailureInfo, FailureKind};
 pub use group::{join_all, race_all, try_join_all};
-pub use info::{ActivityInfo, WorkflowInfo, activity_info, workflow_info};
+pub use info::{
+    ActivityInfo, WorkflowInfo, activity_info, continue_as_new_suggested, continued_failure,
+    history_bytes, history_length, workflow_info,
+};
 pub use options::{ActivityOptions, CancellationType, RetryPolicy};
 pub use queries::{publish, query};
 pub use race::{Either, race};
 pub use retry::retry;
 pub use saga::{Saga, SagaFailure, saga};
+pub use scope::{CancellationScope, with_timeout};
 pub use side_effects::{mutable_side_effect, side_effect};
 pub use signals::{Recv, Signals, signals};
 pub use task::{Task, spawn};

@@ -10,7 +10,7 @@ use crate::attempt;
 use crate::bindings::dacapo::workflow::types as wit_types;
 use crate::bindings::exports::dacapo::workflow::{definitions, workflow as wit};
 use crate::executor::{self, End};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureInfo, FailureKind};
 use crate::host::ImportedHost;
 use crate::payload;
 use crate::queries;
@@ -184,24 +184,29 @@ pub fn run_workflow<W: Workflow>(input: &[u8]) -> wit::Outcome {
     run::install(Rc::new(ImportedHost));
     match executor::run_workflow(W::start(input)) {
         End::Returned(Ok(result)) => wit::Outcome::Completed(result),
-        End::Returned(Err(failure)) if failure.info.kind == FailureKind::Cancelled => {
-            wit::Outcome::Cancelled(failure.info.message)
-        }
-        End::Returned(Err(failure)) => wit::Outcome::Failed(failure.into_wit()),
-        End::Continued(input) => wit::Outcome::ContinueAsNew(wit::Continuation {
-            workflow_type: W::NAME.to_owned(),
-            input,
-            run_timeout: None,
-            backoff_start_interval: 0,
-            memo: Vec::new(),
-            search_attributes: Vec::new(),
-        }),
+        End::Returned(Err(failure)) => match cancellation(&failure) {
+            Some(message) => wit::Outcome::Cancelled(message),
+            None => wit::Outcome::Failed(failure.into_wit()),
+        },
+        End::Continued(continuation) => wit::Outcome::ContinueAsNew(continuation.into_wit(W::NAME)),
     }
 }
 
 /// Answers `answer-query`.
 pub fn answer_after_end(name: &str, input: &[u8]) -> Result<Vec<u8>, wit_types::Failure> {
     queries::answer_after_end(name, input).map_err(Failure::into_wit)
+}
+
+/// What a run that ends with this failure has to say about its cancellation, if
+/// that is what it ends with: its own, or that of an activity or a child that it
+/// was asked to cancel with.
+fn cancellation(failure: &Failure) -> Option<String> {
+    let is_cancelled = |info: &FailureInfo| info.kind == FailureKind::Cancelled;
+    let is_passed_on = || failure.is_cancelled() && run::with_run(|run| run.is_asked_to_cancel());
+    if !is_cancelled(&failure.info) && !is_passed_on() {
+        return None;
+    }
+    failure.chain().find(|info| is_cancelled(info)).map(|info| info.message.clone())
 }
 
 /// Answers `execute`.

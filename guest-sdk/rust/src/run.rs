@@ -11,11 +11,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::attributes::{AttributeChanges, SearchValue};
 use crate::child::ChildOptions;
 use crate::condition::Conditions;
+use crate::continue_as_new::Continuation;
 use crate::failure::Failure;
 use crate::options::ActivityOptions;
 use crate::queries::Queries;
+use crate::scope::Frames;
 use crate::signals::Inboxes;
 use crate::tasks::Tasks;
 use crate::updates::AllUpdates;
@@ -47,6 +50,11 @@ pub(crate) trait Host {
     fn recorded_value(&self, name: &str) -> Option<Vec<u8>>;
     fn latest_value(&self, name: &str) -> Option<Vec<u8>>;
     fn record_value(&self, name: &str, value: &[u8]);
+    /// JSON by name.
+    fn memo(&self) -> BTreeMap<String, String>;
+    fn search_attributes(&self) -> BTreeMap<String, SearchValue>;
+    fn upsert_memo(&self, changes: &AttributeChanges);
+    fn upsert_search_attributes(&self, changes: &AttributeChanges);
 }
 
 /// Something that happened to this run.
@@ -126,8 +134,8 @@ pub(crate) struct Run {
     queries: Queries,
     updates: AllUpdates,
     cancel_requested: Option<String>,
-    shields: u32,
-    continuation: Option<Vec<u8>>,
+    frames: Frames,
+    continuation: Option<Continuation>,
 }
 
 thread_local! {
@@ -145,7 +153,7 @@ pub(crate) fn install(host: Rc<dyn Host>) {
         queries: Queries::default(),
         updates: AllUpdates::default(),
         cancel_requested: None,
-        shields: 0,
+        frames: Frames::default(),
         continuation: None,
     };
     RUN.set(Some(run));
@@ -356,11 +364,19 @@ impl Run {
     }
 
     /// Why an operation that is awaited here and now must not go on.
-    fn cancellation(&self) -> Option<Failure> {
-        if self.shields > 0 {
-            return None;
+    pub(crate) fn cancellation(&self) -> Option<Failure> {
+        self.frames.cancellation(self.cancel_requested.as_ref())
+    }
+
+    /// Wakes all who wait, since some of them may be cancelled now.
+    pub(crate) fn wake_all(&mut self) {
+        self.conditions.stale = true;
+        self.signals.wake_all();
+        for slot in self.open.values() {
+            if let Slot::Waiting(waker) = slot {
+                waker.wake_by_ref();
+            }
         }
-        self.cancel_requested.as_ref().map(Failure::cancelled)
     }
 
     /// Takes in a delivery and wakes whoever waits for it.
@@ -377,16 +393,15 @@ impl Run {
             Delivery::Signal { name, input } => self.signals.deliver(name, input),
             Delivery::CancelRequested(reason) => {
                 self.cancel_requested = Some(reason);
-                self.signals.wake_all();
-                for slot in self.open.values() {
-                    if let Slot::Waiting(waker) = slot {
-                        waker.wake_by_ref();
-                    }
-                }
+                self.wake_all();
             }
             // The executor sees to them: their handlers reach for the run.
             Delivery::Query { .. } | Delivery::Update { .. } => {}
         }
+    }
+
+    pub(crate) fn is_asked_to_cancel(&self) -> bool {
+        self.cancel_requested.is_some()
     }
 
     pub(crate) fn tasks(&mut self) -> &mut Tasks {
@@ -405,23 +420,15 @@ impl Run {
         &mut self.updates
     }
 
-    pub(crate) fn is_shielded(&self) -> bool {
-        self.shields > 0
+    pub(crate) fn frames(&mut self) -> &mut Frames {
+        &mut self.frames
     }
 
-    pub(crate) fn enter_shield(&mut self) {
-        self.shields += 1;
+    pub(crate) fn continue_with(&mut self, continuation: Continuation) {
+        self.continuation.get_or_insert(continuation);
     }
 
-    pub(crate) fn leave_shield(&mut self) {
-        self.shields -= 1;
-    }
-
-    pub(crate) fn continue_with(&mut self, input: Vec<u8>) {
-        self.continuation.get_or_insert(input);
-    }
-
-    pub(crate) fn take_continuation(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn take_continuation(&mut self) -> Option<Continuation> {
         self.continuation.take()
     }
 }

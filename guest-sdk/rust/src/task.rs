@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::cancellation::shielded;
 use crate::run::with_run;
+use crate::scope::within;
 use crate::tasks;
 
 /// Starts `future` as a task of the run, which goes on whenever the workflow
@@ -16,7 +16,8 @@ use crate::tasks;
 /// The task belongs to its handle: dropping the handle cancels it, as dropping
 /// any future does, and [`detach`](Task::detach) lets it go on without one. All
 /// tasks end with the run. A task that is spawned inside a
-/// [`shielded`] block is shielded as well.
+/// [`shielded`](crate::shielded) block is shielded as well, and one that is
+/// spawned in a [scope](crate::CancellationScope) is cancelled with it.
 ///
 /// ```no_run
 /// # use dacapo::{Failure, sleep, spawn};
@@ -38,9 +39,9 @@ where
     let future = future.into_future();
     let outcome = Rc::new(RefCell::new(Outcome::Open(None)));
     let end = Rc::clone(&outcome);
-    let is_shielded = with_run(|run| run.is_shielded());
+    let frames = with_run(|run| run.frames().inherited());
     let whole = async move {
-        let output = if is_shielded { shielded(future).await } else { future.await };
+        let output = within(frames, future).await;
         if let Outcome::Open(Some(waker)) = end.replace(Outcome::Done(output)) {
             waker.wake();
         }

@@ -40,7 +40,7 @@ impl Drop for Sleep {
 }
 
 /// Gives `future` at most `limit`. What has not ended by then is dropped, and
-/// so cancelled.
+/// so cancelled. [`with_timeout`](crate::with_timeout) asks it to end, and waits.
 ///
 /// The limit also holds while a run is being cancelled, and inside
 /// [`shielded`] blocks.
@@ -56,9 +56,9 @@ pub async fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Result<F::Out
     .await
 }
 
-/// The time limit of [`timeout`] ran out.
+/// The time limit of [`timeout`] or [`with_timeout`](crate::with_timeout) ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Elapsed(Duration);
+pub struct Elapsed(pub(crate) Duration);
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

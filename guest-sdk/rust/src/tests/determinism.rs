@@ -2,19 +2,20 @@
 //! commands in the same order.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::script::{Log, number, play, play_against, returns};
+use crate::attributes::{AttributeChanges, SearchValue};
 use crate::child::ChildOptions;
 use crate::run::{Child, Delivery, Host};
 use crate::sync::{Mutex, Semaphore, WaitGroup, channel, watch};
 use crate::{
-    ActivityOptions, ErrGroup, Failure, RetryPolicy, map_concurrent, retry, saga, select, sleep,
-    spawn, timeout, wait_until,
+    ActivityOptions, CancellationScope, ErrGroup, Failure, RetryPolicy, join, map_concurrent,
+    retry, saga, select, sleep, spawn, timeout, wait_until, with_timeout,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,6 +40,10 @@ enum Step {
     Group,
     Child(Vec<Step>),
     Orphan(Vec<Step>),
+    /// With a limit that asks it to end.
+    Limited(Vec<Step>),
+    /// In a scope that an activity beside it cancels.
+    Scoped(Vec<Step>),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -59,7 +64,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     let step = leaf.prop_recursive(2, 12, 4, |step| {
         let several = prop::collection::vec(step, 0..4);
-        prop_oneof![several.clone().prop_map(Step::Child), several.prop_map(Step::Orphan)]
+        prop_oneof![
+            several.clone().prop_map(Step::Child),
+            several.clone().prop_map(Step::Orphan),
+            several.clone().prop_map(Step::Limited),
+            several.prop_map(Step::Scoped),
+        ]
     });
     prop::collection::vec(step, 0..6)
 }
@@ -178,6 +188,20 @@ impl World {
             Step::Child(steps) => {
                 let child = spawn(Box::pin(self.clone().go(steps)) as BoxedTask);
                 child.await.map(|()| 0)
+            }
+            Step::Limited(steps) => {
+                let whole = Box::pin(self.clone().go(steps)) as BoxedTask;
+                with_timeout(SECOND, whole).await.map(|()| 1)
+            }
+            Step::Scoped(steps) => {
+                let scope = CancellationScope::new();
+                let whole = scope.run(Box::pin(self.clone().go(steps)) as BoxedTask);
+                let stop = async {
+                    let first = number("stop").await;
+                    scope.cancel("stopped");
+                    first
+                };
+                join!(whole, stop).1
             }
             Step::Orphan(steps) => {
                 let (whole, token) = (self.clone().go(steps), self.tasks.add());
@@ -316,6 +340,18 @@ impl Host for Chance {
         self.delivered.borrow_mut().push(recorded);
         recorded.delivery()
     }
+
+    fn memo(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    fn search_attributes(&self) -> BTreeMap<String, SearchValue> {
+        BTreeMap::new()
+    }
+
+    fn upsert_memo(&self, _: &AttributeChanges) {}
+
+    fn upsert_search_attributes(&self, _: &AttributeChanges) {}
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! The executor, the operations and what is built on them, run against a
 //! script instead of the runtime.
 
+mod attributes;
 mod cancelling;
 mod children;
 mod concurrency;
@@ -8,6 +9,7 @@ mod determinism;
 mod helpers;
 mod messages;
 mod recording;
+mod scopes;
 mod script;
 mod signals;
 mod sync;

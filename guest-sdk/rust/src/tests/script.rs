@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::attributes::{AttributeChanges, SearchValue};
 use crate::child::ChildOptions;
 use crate::executor::{End, run_workflow};
 use crate::options::ActivityOptions;
@@ -21,7 +22,7 @@ pub(super) fn play<F: Future>(
 ) -> (F::Output, Log) {
     match play_to_end(deliveries, workflow) {
         (End::Returned(output), log) => (output, log),
-        (End::Continued(input), _) => panic!("continued as new with {input:?}"),
+        (End::Continued(it), _) => panic!("continued as new with {it:?}"),
     }
 }
 
@@ -34,6 +35,7 @@ pub(super) fn play_to_end<F: Future>(
         started: Cell::new(0),
         log: RefCell::default(),
         values: RefCell::default(),
+        attributes: RefCell::default(),
     });
     run::install(Rc::clone(&script) as Rc<dyn Host>);
     let end = run_workflow(workflow);
@@ -46,7 +48,7 @@ pub(super) fn play_against<F: Future>(host: Rc<dyn Host>, workflow: F) -> F::Out
     run::install(host);
     match run_workflow(workflow) {
         End::Returned(output) => output,
-        End::Continued(input) => panic!("continued as new with {input:?}"),
+        End::Continued(it) => panic!("continued as new with {it:?}"),
     }
 }
 
@@ -104,6 +106,7 @@ struct Script {
     log: RefCell<Log>,
     /// What was recorded, by name.
     values: RefCell<BTreeMap<String, Vec<u8>>>,
+    attributes: RefCell<AttributeChanges>,
 }
 
 impl Script {
@@ -196,4 +199,26 @@ impl Host for Script {
         self.log.borrow_mut().push(format!("record {name}={}", String::from_utf8_lossy(value)));
         self.values.borrow_mut().insert(name.to_owned(), value.to_vec());
     }
+
+    fn memo(&self) -> BTreeMap<String, String> {
+        self.attributes.borrow().memo.clone().into_iter().filter_map(some_value).collect()
+    }
+
+    fn search_attributes(&self) -> BTreeMap<String, SearchValue> {
+        self.attributes.borrow().search.clone().into_iter().filter_map(some_value).collect()
+    }
+
+    fn upsert_memo(&self, changes: &AttributeChanges) {
+        self.log.borrow_mut().push(format!("memo {:?}", changes.memo));
+        self.attributes.borrow_mut().memo.extend(changes.memo.clone());
+    }
+
+    fn upsert_search_attributes(&self, changes: &AttributeChanges) {
+        self.log.borrow_mut().push(format!("search attributes {:?}", changes.search));
+        self.attributes.borrow_mut().search.extend(changes.search.clone());
+    }
+}
+
+fn some_value<T>((name, value): (String, Option<T>)) -> Option<(String, T)> {
+    Some((name, value?))
 }

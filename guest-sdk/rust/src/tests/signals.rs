@@ -97,7 +97,7 @@ fn a_run_that_continues_as_new_gives_back_what_nobody_took() {
         let taken = signals::<u32>("a").recv().await?;
         continue_as_new::<()>(&taken).await
     });
-    assert!(matches!(end, End::Continued(input) if input == b"1"));
+    assert!(matches!(end, End::Continued(it) if it.input == b"1"));
     assert_eq!(log[log.len() - 3..], ["return 3", "return 2", "return 4"]);
 }
 

@@ -95,7 +95,7 @@ fn a_task_may_continue_the_run_as_new() {
         .detach();
         sleep(SECOND).await
     });
-    assert!(matches!(end, End::Continued(input) if input == b"2"));
+    assert!(matches!(end, End::Continued(it) if it.input == b"2"));
     assert_eq!(log, ["1: timer 1s", "next", "cancel 1"]);
 }
 

@@ -96,7 +96,7 @@ fn continuing_as_new_ends_the_run_and_gives_up_what_is_open() {
         ended
     });
     match end {
-        End::Continued(input) => assert_eq!(input, b"2"),
+        End::Continued(it) => assert_eq!(it.input, b"2"),
         End::Returned(output) => panic!("returned {output:?}"),
     }
     assert_eq!(log, ["1: round()", "next", "2: timer 1s", "cancel 2"]);

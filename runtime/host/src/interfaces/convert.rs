@@ -128,6 +128,11 @@ pub(crate) fn duration(nanos: u64) -> Duration {
     Duration::from_micros(nanos.div_ceil(1000)).min(TIMER_MAX)
 }
 
+/// A length of time for the guest to read.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// A failure for the guest to read.
 pub(crate) fn failure_to_guest(failure: Failure) -> guest::Failure {
     guest::Failure {
@@ -137,7 +142,6 @@ pub(crate) fn failure_to_guest(failure: Failure) -> guest::Failure {
 }
 
 fn info_to_guest(info: FailureInfo) -> guest::FailureInfo {
-    let delay = |delay: Duration| u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
     guest::FailureInfo {
         kind: match info.kind {
             FailureKind::Application => guest::FailureKind::Application,
@@ -151,7 +155,7 @@ fn info_to_guest(info: FailureInfo) -> guest::FailureInfo {
         type_name: info.type_name,
         message: info.message,
         non_retryable: info.non_retryable,
-        next_retry_delay: info.next_retry_delay.map(delay),
+        next_retry_delay: info.next_retry_delay.map(nanos),
         details: info.details.map(|details| details.into_bytes().into()),
     }
 }

@@ -1,8 +1,9 @@
 //! `dacapo:workflow/run-context`.
 
+use dacapo_model::time::Timestamp;
 use wasmtime::component::LinkerInstance;
 
-use super::convert::failure_to_guest;
+use super::convert::{failure_to_guest, nanos};
 use crate::bindings::dacapo::workflow::run_context::RunInfo;
 use crate::workflow::state::WorkflowState;
 
@@ -46,5 +47,9 @@ fn info(state: &WorkflowState) -> RunInfo {
         attempt: state.chain.attempt,
         // The first of a chain goes by what it passes as.
         first_run_id: state.chain.first_run_id.unwrap_or(run_id).to_string(),
+        continued_from_run_id: state.continued_from.map(|run_id| run_id.to_string()),
+        run_timeout: state.run_timeout.map(nanos),
+        execution_timeout: state.execution_timeout.map(nanos),
+        execution_deadline: state.chain.execution_deadline.map(Timestamp::as_nanos),
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dacapo_engine::guest::RunContext;
 use dacapo_model::event::{Chain, WorkflowExecutionStarted};
+use dacapo_model::ids::RunId;
 use dacapo_model::limits::Limits;
 use wasmtime::component::ResourceTable;
 use wasmtime::{AsContextMut, Engine, Store, StoreContextMut, WasmBacktrace};
@@ -33,6 +35,9 @@ pub(crate) struct WorkflowState {
     pub(crate) workflow_type: String,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) arguments: Vec<String>,
+    pub(crate) continued_from: Option<RunId>,
+    pub(crate) run_timeout: Option<Duration>,
+    pub(crate) execution_timeout: Option<Duration>,
     pub(crate) chain: Chain,
     pub(crate) table: ResourceTable,
     pub(crate) random: Random,
@@ -57,6 +62,9 @@ impl WorkflowState {
             workflow_type: String::new(),
             environment: BTreeMap::new(),
             arguments: Vec::new(),
+            continued_from: None,
+            run_timeout: None,
+            execution_timeout: None,
             chain: Chain::default(),
             table,
             random: Random::new(run.run_id),
@@ -73,6 +81,9 @@ impl WorkflowState {
         self.workflow_type = started.workflow_type.to_string();
         self.environment = started.environment.clone();
         self.arguments = started.arguments.clone();
+        self.continued_from = started.continued_from;
+        self.run_timeout = started.options.run_timeout;
+        self.execution_timeout = started.options.execution_timeout;
         self.chain = started.chain.clone();
         self.pass_as();
     }

@@ -5,6 +5,7 @@
 mod activities;
 mod cache;
 mod calls;
+mod chain;
 mod children;
 mod guests;
 mod heartbeats;
@@ -16,6 +17,7 @@ mod messages;
 mod replay;
 mod requests;
 mod scheduling;
+mod scopes;
 mod signals;
 mod support;
 mod uploads;

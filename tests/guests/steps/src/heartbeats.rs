@@ -45,6 +45,12 @@ pub(crate) struct Listener {
     then: String,
 }
 
+impl Listener {
+    pub(crate) fn new(url: &str, then: &str) -> Self {
+        Self { url: url.to_owned(), then: then.to_owned() }
+    }
+}
+
 /// Does the effect `listening`, and waits to be asked to cancel.
 #[dacapo::activity]
 pub(crate) fn listen(listener: Listener) -> Result<String, Failure> {

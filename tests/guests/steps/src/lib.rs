@@ -3,11 +3,13 @@
 
 mod activities;
 mod cancellation;
+mod chain;
 mod children;
 mod effects;
 mod heartbeats;
 mod kit;
 mod messages;
+mod scopes;
 mod signals;
 mod timing;
 mod workflows;
@@ -28,6 +30,8 @@ dacapo::module! {
         sequential, fan_out, flaky, call, unknown_activity, echo, fails, continue_n, info,
         timers, race, timeout_activity, deadline,
         cancellable, ignores_cancellation,
+        chain::chapters, chain::tries,
+        scopes::booking, scopes::limited, scopes::passes_on, scopes::scoped,
         effects::effects,
         kit::concurrency_kit,
         children::family, children::linger, children::nudge, children::square,
