@@ -424,6 +424,20 @@ async fn a_query_wakes_a_run_that_has_left_memory_and_a_published_value_does_not
 }
 
 #[tokio::test]
+async fn values_that_are_stored_are_not_written_again_by_a_run_that_is_loaded() {
+    let (store, host) = (memory(), ScriptedHost::new());
+    let runtime = counter(store.clone(), &host).await;
+    runtime.signal_run(&run_ref("c"), signal("5")).await.expect("it is open");
+    runtime.shutdown().await;
+    let calls = Calls::default();
+    let runtime = again(scripted(store, &calls, |_| Fault::None), &host).await;
+    assert_eq!(answer(&runtime, "seen").await, "0", "its code is back");
+    assert_eq!(answer(&runtime, "total").await, "5");
+    runtime.shutdown().await;
+    assert_eq!(calls.count(Operation::Commit), 0);
+}
+
+#[tokio::test]
 async fn a_guest_that_misbehaves_in_a_query_fails_it_and_nothing_else() {
     let runtime = counter(memory(), &ScriptedHost::new()).await;
     sent(&runtime, ("a", "add", "5"), TO_THE_END).await;

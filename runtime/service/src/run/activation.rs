@@ -1,11 +1,14 @@
 //! The guest goes on from one wait to the next.
 
+use std::collections::BTreeMap;
+
 use dacapo_engine::decide::{Input, decide};
 use dacapo_engine::transition::Transition;
 use dacapo_model::command::Command;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Blocked, ExecutionStatus};
-use dacapo_model::ids::EventId;
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_store::Store;
 
 use super::actor::{Actor, Resident};
 use super::make_room;
@@ -34,7 +37,12 @@ impl Actor {
             Some(guest) => guest.instance.advance(fresh).await,
             None => {
                 let history = self.history_with(transition).await?;
-                self.launch(history).await
+                match self.launch(history).await {
+                    Ok(commands) if transition.events.is_empty() => {
+                        Ok(news(&*self.shared.store, self.run.key, commands).await)
+                    }
+                    turn => turn,
+                }
             }
         };
         match turn {
@@ -116,4 +124,25 @@ impl Actor {
             }
         }
     }
+}
+
+/// What a guest that was made anew asks for, without the values that are stored as
+/// it publishes them: it can't know that they are, as no event says so.
+async fn news(store: &dyn Store, key: RunKey, mut commands: Vec<Command>) -> Vec<Command> {
+    if !commands.iter().all(|command| matches!(command, Command::Publish { .. })) {
+        return commands;
+    }
+    let mut stored = BTreeMap::new();
+    for command in &commands {
+        if let Command::Publish { name, .. } = command {
+            // What can't be read is written again, which is the same.
+            let value = store.query_result(key, name).await.ok().flatten();
+            stored.insert(name.clone(), value);
+        }
+    }
+    commands.retain(|command| match command {
+        Command::Publish { name, value } => stored.get(name) != Some(&Some(value.clone())),
+        _ => true,
+    });
+    commands
 }
