@@ -8,6 +8,7 @@ on_both_databases! {
     a_parent_gets_what_its_children_return,
     a_child_shows_its_parent_and_a_parent_its_children,
     a_child_that_can_not_start_is_a_failure_with_a_type,
+    children_of_children_are_a_hundred_generations_at_most,
     parents_that_close_leave_their_children_as_the_policy_says,
     a_cancelled_parent_passes_the_request_on,
     other_runs_are_told_things,
@@ -94,6 +95,13 @@ async fn a_child_that_can_not_start_is_a_failure_with_a_type(database: Database)
     assert_eq!(taken, json!(["ChildWorkflowFailure", "WorkflowAlreadyStarted"]));
     let unknown = family(&client, json!({"workflow": "unheard_of"})).await.completed().await;
     assert_eq!(unknown, json!(["ChildWorkflowFailure", "WorkflowTypeNotFound"]));
+}
+
+async fn children_of_children_are_a_hundred_generations_at_most(database: Database) {
+    let (_server, client) = server(&database).await;
+    assert_eq!(client.start("descend", json!(100)).await.completed().await, json!("the last"));
+    let refused = client.start("descend", json!(101)).await.completed().await;
+    assert_eq!(refused, json!(["ChildWorkflowFailure", "RunLimitExceeded"]));
 }
 
 async fn parents_that_close_leave_their_children_as_the_policy_says(database: Database) {

@@ -30,6 +30,10 @@ pub const PAGE_SIZE_MAX: u32 = 1_000;
 /// Longest timer. Longer ones are cut, so that sums of times stay in range.
 pub const TIMER_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
+/// How many generations of children a run may have. Without a bound, code that
+/// starts itself as a child would never end.
+pub const CHILD_GENERATIONS_MAX: u32 = 100;
+
 /// Values that one run may have published at a time.
 pub const PUBLISHED_VALUES_MAX: usize = 100;
 

@@ -374,6 +374,7 @@ mod tests {
             initiated_event_id: EVENT,
             parent_close_policy,
             root: RootExecution { workflow_id, run_id: RUN },
+            generation: 1,
         }));
         start(started, [], [], at(10)).0
     }

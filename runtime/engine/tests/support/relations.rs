@@ -78,6 +78,7 @@ pub(super) fn parent() -> ParentExecution {
         initiated_event_id: EventId(5),
         parent_close_policy: ParentClosePolicy::RequestCancel,
         root: RootExecution { workflow_id, run_id: PARENT },
+        generation: 1,
     }
 }
 

@@ -84,6 +84,18 @@ pub struct ParentExecution {
     pub parent_close_policy: ParentClosePolicy,
     /// The parent that has no parent: the parent's own, or the parent itself.
     pub root: RootExecution,
+    /// How many runs stand between the child and its root, counting the root.
+    #[serde(default = "first_generation", skip_serializing_if = "is_first_generation")]
+    pub generation: u32,
+}
+
+fn first_generation() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_first_generation(generation: &u32) -> bool {
+    *generation == 1
 }
 
 /// The run that a tree of children grows from.

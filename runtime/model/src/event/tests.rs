@@ -47,6 +47,7 @@ fn all() -> Vec<EventAttributes> {
                 initiated_event_id,
                 parent_close_policy: ParentClosePolicy::RequestCancel,
                 root: RootExecution { workflow_id: workflow_id(), run_id },
+                generation: 1,
             })),
             options: RunOptions {
                 run_timeout: Some(Duration::from_micros(7)),

@@ -76,6 +76,8 @@ pub(crate) struct Origin {
     pub(crate) workflow_id: WorkflowId,
     pub(crate) run_id: RunId,
     root: RootExecution,
+    /// As its children count it.
+    generation: u32,
     module_digest: ModuleDigest,
     environment: BTreeMap<String, String>,
     arguments: Vec<String>,
@@ -90,6 +92,7 @@ impl Origin {
             workflow_id: run.workflow_id.clone(),
             run_id: run.key.run_id,
             root: state.parent.as_ref().map_or(itself, |parent| parent.root.clone()),
+            generation: state.parent.as_ref().map_or(0, |parent| parent.generation),
             module_digest: state.module_digest,
             environment: state.environment.clone(),
             arguments: state.arguments.clone(),
@@ -107,6 +110,7 @@ impl Origin {
             initiated_event_id,
             parent_close_policy,
             root: self.root.clone(),
+            generation: self.generation.saturating_add(1),
         }
     }
 }

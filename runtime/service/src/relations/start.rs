@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use dacapo_engine::decide::{FromParent, Input};
+use dacapo_model::code::ErrorCode;
 use dacapo_model::event::{ParentClosePolicy, StartChildWorkflowExecutionInitiated};
 use dacapo_model::execution::IdConflictPolicy;
 use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
+use dacapo_model::limits::CHILD_GENERATIONS_MAX;
 
 use super::{Backoff, Entered, Origin, Recorded, failure_of, post, report, spawn, tell};
 use crate::Runtime;
-use crate::error::Result;
+use crate::error::{Result, ServiceError};
 use crate::operations::{ChildStart, StartOptions, StartRequest};
 use crate::runtime::Shared;
 
@@ -76,13 +78,17 @@ impl ChildToStart {
 
     async fn try_start(&self) -> Result<()> {
         let (shared, parent, child) = (&self.shared, &self.parent, &self.child);
+        let policy = child.options.parent_close_policy;
+        let parent_of_child = parent.parent_of(self.initiated_event_id, policy);
+        if parent_of_child.generation > CHILD_GENERATIONS_MAX {
+            return Err(too_deep());
+        }
         let digest = shared.catalog.resolve_child(
             &parent.namespace,
             &child.workflow_type,
             parent.module_digest,
             child.options.module.as_ref(),
         )?;
-        let policy = child.options.parent_close_policy;
         let start = ChildStart {
             request: StartRequest {
                 namespace: parent.namespace.clone(),
@@ -102,7 +108,7 @@ impl ChildToStart {
             },
             digest,
             run_id: child.run_id,
-            parent: parent.parent_of(self.initiated_event_id, policy),
+            parent: parent_of_child,
         };
         let runtime = Runtime { shared: shared.clone() };
         let Err(error) = runtime.start_child(start).await else {
@@ -121,4 +127,14 @@ impl ChildToStart {
         report::find_end(shared, vec![(of, key)]).await;
         Ok(())
     }
+}
+
+fn too_deep() -> ServiceError {
+    ServiceError::new(
+        ErrorCode::RunLimitExceeded,
+        format!(
+            "children of children may be {CHILD_GENERATIONS_MAX} generations deep: let a run \
+             start more children, or continue as new, instead of passing its work on to a child"
+        ),
+    )
 }

@@ -188,6 +188,7 @@ pub async fn the_parents_of_several_runs_are_found_at_once(store: Arc<dyn Store>
             workflow_id: WorkflowId::new("root").expect("a valid id"),
             run_id: unknown.key.run_id,
         },
+        generation: 1,
     };
     let parents = [
         (child.key.run_id, parent("\"ü\"/\\1", ParentClosePolicy::default())),

@@ -108,6 +108,7 @@ samples! {
                 initiated_event_id: EventId(6),
                 parent_close_policy: ParentClosePolicy::Abandon,
                 root: RootExecution { workflow_id: workflow_id("root"), run_id: run_id(4) },
+                generation: 7,
             })),
             options: RunOptions {
                 run_timeout: Some(Duration::from_secs(60)),

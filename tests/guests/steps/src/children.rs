@@ -25,6 +25,16 @@ pub(crate) async fn linger() -> Result<Value, Failure> {
     signals("go").recv().await
 }
 
+/// `n`: starts itself as a child, n generations deep. Returns what the last one says,
+/// or the types of the failure of the one that could not start.
+#[dacapo::workflow]
+pub(crate) async fn descend(generations: u32) -> Value {
+    match generations {
+        0 => json!("the last"),
+        more => descend(more - 1).await.unwrap_or_else(|failure| told(&failure)),
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Family {
     workflow: String,

@@ -34,7 +34,7 @@ dacapo::module! {
         scopes::booking, scopes::limited, scopes::passes_on, scopes::scoped,
         effects::effects,
         kit::concurrency_kit,
-        children::family, children::linger, children::nudge, children::square,
+        children::descend, children::family, children::linger, children::nudge, children::square,
         children::sum_of_squares, children::tell,
         await_signals, relay_signals, receive_signal,
         messages::cart,
