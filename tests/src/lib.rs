@@ -17,8 +17,10 @@ mod effects;
 mod guests;
 mod history;
 mod processes;
+mod readme;
 mod server;
 mod shop;
+mod shown;
 mod sse;
 mod wait;
 
@@ -29,6 +31,7 @@ pub use self::database::{Database, Kind};
 pub use self::effects::{Effect, Effects};
 pub use self::guests::guest;
 pub use self::history::{comparable, event_types};
+pub use self::readme::Readme;
 pub use self::server::{Server, Settings};
 pub use self::shop::Shop;
 pub use self::sse::EventStream;

@@ -8,7 +8,11 @@ use tokio::process::Command;
 
 /// A program of this package, without settings from the environment of the test.
 pub(crate) fn program(name: &str) -> Command {
-    let mut command = Command::new(path(name));
+    clean(Command::new(program_path(name)))
+}
+
+/// The command without those settings.
+pub(crate) fn clean(mut command: Command) -> Command {
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("DACAPO_") {
             command.env_remove(variable);
@@ -20,7 +24,7 @@ pub(crate) fn program(name: &str) -> Command {
 
 /// Cargo builds the programs before the tests and says where they are. Whoever
 /// runs a test by hand finds them two folders above it.
-fn path(name: &str) -> PathBuf {
+pub(crate) fn program_path(name: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(format!("CARGO_BIN_EXE_{name}")) {
         return path.into();
     }

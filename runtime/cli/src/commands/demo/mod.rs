@@ -5,6 +5,7 @@ mod node;
 mod proof;
 mod shop;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use self::shop::Shop;
 use super::run::event_line::event_line;
 use crate::client::wire::{Module, Started};
 use crate::client::{Client, HistoryStream, RunAddress, StartBody, StartOptions};
+use crate::config::DEFAULT_LISTEN;
 use crate::exit::{Exit, UsageError};
 use crate::{guest_build, output, signals};
 
@@ -55,6 +57,10 @@ pub struct DemoArgs {
     /// next to].
     #[arg(long, value_name = "FOLDER")]
     example: Option<PathBuf>,
+
+    /// Address and port of the server; if it is taken, any port that is free.
+    #[arg(long, env = "DACAPO_LISTEN", value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
+    listen: SocketAddr,
 }
 
 pub(super) async fn run(args: DemoArgs) -> Result<Exit> {
@@ -82,7 +88,7 @@ async fn play(args: &DemoArgs, folder: &Path) -> Result<Exit> {
     )?;
 
     let plan = NodePlan {
-        listen: free_address().await?,
+        listen: free_address(args.listen).await?,
         folder: folder.to_path_buf(),
         shop: shop.address(),
     };
@@ -227,7 +233,7 @@ async fn restart(plan: &NodePlan, node: Node) -> Result<Node> {
 
 fn invite(plan: &NodePlan) -> Result<()> {
     let server = format!("http://{}", plan.listen);
-    let flag = if plan.listen.to_string() == crate::config::DEFAULT_LISTEN {
+    let flag = if plan.listen.to_string() == DEFAULT_LISTEN {
         String::new()
     } else {
         format!(" --server {server}")

@@ -31,10 +31,9 @@ pub(super) struct Node {
     _stdout: BufReader<ChildStdout>,
 }
 
-/// The usual port if it is free, and any free one otherwise.
-pub(super) async fn free_address() -> Result<SocketAddr> {
-    let usual = TcpListener::bind(crate::config::DEFAULT_LISTEN).await;
-    let listener = match usual {
+/// The address that is wanted if it is free, and any free one otherwise.
+pub(super) async fn free_address(wanted: SocketAddr) -> Result<SocketAddr> {
+    let listener = match TcpListener::bind(wanted).await {
         Ok(listener) => listener,
         Err(_) => TcpListener::bind("127.0.0.1:0").await.context("no port is free")?,
     };
