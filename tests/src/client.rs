@@ -148,10 +148,20 @@ impl Run {
         format!("runs/{}{rest}{separator}run_id={}", self.workflow_id, self.run_id)
     }
 
-    /// Waits until it is closed, and returns how it ended.
+    /// Waits until it is closed, and returns how it ended, whatever follows it.
     pub async fn result(&self) -> Value {
+        self.result_of("follow=false").await
+    }
+
+    /// Waits until the last of the runs that follow it is closed, and returns how that
+    /// one ended.
+    pub async fn last_result(&self) -> Value {
+        self.result_of("follow=true").await
+    }
+
+    async fn result_of(&self, which: &str) -> Value {
         loop {
-            let answer = self.client.get(&self.path("/result?wait=30")).await;
+            let answer = self.client.get(&self.path(&format!("/result?wait=30&{which}"))).await;
             match answer.status {
                 200 => return answer.json(),
                 _ => assert_ne!(answer.ok(202)["status"], "blocked", "{:?}", self.describe().await),

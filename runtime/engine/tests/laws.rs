@@ -140,22 +140,40 @@ fn cut_and_go_on(
         base_run_id: RunId(Uuid::from_u128(1)),
         run_id: RunId(Uuid::from_u128(2)),
         point: ResetPoint::Event(history[at.index(history.len())].id),
-        reapply: if signals { Reapply::Signals } else { Reapply::Nothing },
+        reapply: if signals { Reapply::All } else { Reapply::Nothing },
+        module_digest: None,
+        admitted: Vec::new(),
         reason: "a law".to_owned(),
     };
     let now = history.last().map(|event| event.time).unwrap_or_default();
     let mut cut = reset(history, what.clone(), now);
     if let Err(ResetRefused::NoBoundary { before, after, .. }) = cut {
         what.point = before.or(after).map_or(ResetPoint::First, ResetPoint::Event);
-        cut = reset(history, what, now);
+        cut = reset(history, what.clone(), now);
     }
     let (state, transition) = match cut {
         Ok(cut) => cut,
-        Err(ResetRefused::NotBegun | ResetRefused::WaitsForOthers(_)) => return Ok(None),
+        Err(ResetRefused::WaitsForOthers { before, after, .. }) => {
+            let at = before.or(after).map(ResetPoint::Event);
+            support::ensure!(
+                at.is_none_or(|point| reset(history, Reset { point, ..what }, now).is_ok()),
+                "the event that the refusal names is refused as well\n{}",
+                listing(history)
+            );
+            return Ok(None);
+        }
+        Err(ResetRefused::NotBegun) => return Ok(None),
         Err(refused) => return Err(format!("{refused}\n{}", listing(history))),
     };
     let copy = transition.events;
     let made = RunState::from_history(&stored(&copy)).map_err(|illegal| illegal.to_string())?;
+    // Updates that wait are rows.
+    let made = made.map(|mut made| {
+        for admitted in state.updates.admitted() {
+            made.updates.admit(admitted);
+        }
+        made
+    });
     support::ensure!(made == Some(state), "the copy makes another state\n{}", listing(&copy));
     Guest::new(&run.program)
         .advance(stored(&copy))

@@ -302,7 +302,7 @@ async fn a_signal_for_a_certain_run_does_not_reach_the_one_that_it_continues_as(
     let mut certain = run_ref("r");
     certain.run_id = Some(first.run_id);
     runtime.signal_run(&certain, signal("a")).await.expect("recorded");
-    let closed = runtime.run_result(&certain, PATIENCE).await.expect("readable");
+    let closed = runtime.one_result(&certain, PATIENCE).await.expect("readable");
     assert_eq!(closed.status, ExecutionStatus::ContinuedAsNew);
     let refused = runtime.signal_run(&certain, signal("b")).await;
     assert_eq!(refused.expect_err("it is closed").code.as_str(), "run_closed");

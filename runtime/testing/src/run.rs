@@ -106,19 +106,11 @@ impl<'env> TestRun<'env> {
         Ok(self.closing().await?.status)
     }
 
-    /// The last of the runs that continue one another. Followed one by one: where
-    /// time stands still, they have begun at the same time.
+    /// The last of the runs that follow one another.
     pub(crate) async fn latest(&self) -> Result<RunRef, TestError> {
-        let mut run = self.run(self.run_id);
-        loop {
-            let result = self.env.runtime().run_result(&run, Duration::ZERO).await?;
-            match result.closing.map(|closing| closing.attributes) {
-                Some(EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, .. }) => {
-                    run.run_id = Some(new_run_id);
-                }
-                _ => return Ok(run),
-            }
-        }
+        let run = self.run(self.run_id);
+        let result = self.env.runtime().run_result(&run, Duration::ZERO).await?;
+        Ok(self.run(result.run_id))
     }
 
     pub(crate) fn run(&self, run_id: RunId) -> RunRef {

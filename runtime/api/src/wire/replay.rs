@@ -3,12 +3,13 @@
 use dacapo_model::event::ExportedHistory;
 use dacapo_model::ids::{EventId, ModuleName, RunId, TypeName, WorkflowId};
 use dacapo_model::module::ModuleDigest;
-use dacapo_service::operations::{self, ReplayOutcome};
+use dacapo_service::operations::{self, MoveTarget, ReplayOutcome};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::module::ModuleVersion;
 use super::run::{Blocked, RunStatus};
+use crate::error::ApiError;
 use crate::page_token;
 
 /// Which runs to replay. An empty body means all open runs of the module.
@@ -159,6 +160,17 @@ pub(crate) struct MoveRequest {
     /// This version; the newest if absent.
     #[schema(minimum = 1)]
     pub(crate) version: Option<u32>,
+}
+
+impl MoveRequest {
+    pub(crate) fn into_target(self) -> Result<MoveTarget, ApiError> {
+        let Self { digest, module, version } = self;
+        if digest.is_some() && (module.is_some() || version.is_some()) {
+            let problem = "digest names the code already; leave module and version out";
+            return Err(ApiError::invalid_argument(problem));
+        }
+        Ok(MoveTarget { digest, module, version })
+    }
 }
 
 /// A run that goes on with other code.

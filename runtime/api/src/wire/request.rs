@@ -18,6 +18,7 @@ use super::message::StartUpdate;
 use super::mirror::mirror;
 use super::options::{RetryOptions, attributes, duration};
 use super::payload;
+use super::replay::MoveRequest;
 use crate::error::ApiError;
 
 mirror! {
@@ -195,7 +196,8 @@ pub(crate) enum ResetPoint {
 pub(crate) enum NamedResetPoint {
     /// After the start.
     First,
-    /// Before the last thing that the workflow did.
+    /// After what the workflow answered last: it answers that again.
+    #[serde(alias = "last")]
     LastActivation,
 }
 
@@ -203,7 +205,7 @@ pub(crate) enum NamedResetPoint {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reapply {
-    /// All that can: signals.
+    /// All that can: signals, and updates that were accepted.
     #[default]
     All,
     /// Signals.
@@ -216,7 +218,7 @@ pub(crate) enum Reapply {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResetRequest {
-    /// The first event that is undone, or `first`, or `last_activation`.
+    /// The first event that is undone, or `first`, or `last_activation` (or `last`).
     event_id: ResetPoint,
     /// For people.
     #[serde(default)]
@@ -224,6 +226,10 @@ pub(crate) struct ResetRequest {
     /// What of the undone part is sent to the new run again; `all` if absent.
     #[serde(default)]
     reapply: Reapply,
+    /// Go on with this code: `{}` means the newest version of the run's own module. The code of the
+    /// part that is kept if absent.
+    #[serde(default)]
+    module: Option<MoveRequest>,
     /// Send the same one when you repeat the request.
     #[serde(default)]
     request_id: Option<String>,
@@ -240,9 +246,11 @@ impl ResetRequest {
                 }
             },
             reapply: match self.reapply {
-                Reapply::All | Reapply::Signals => operations::Reapply::Signals,
+                Reapply::All => operations::Reapply::All,
+                Reapply::Signals => operations::Reapply::Signals,
                 Reapply::None => operations::Reapply::Nothing,
             },
+            module: self.module.map(MoveRequest::into_target).transpose()?,
             reason: self.reason,
             request_id: self.request_id.map(RequestId::new).transpose()?,
         })

@@ -126,15 +126,17 @@ impl Client {
         self.send(self.http.get(self.run_url(run, &[])?)).await
     }
 
-    /// The result of a run; waited for up to 30 seconds, however long `wait` is.
+    /// The result of a run, or of the last of those that follow it; waited for up to
+    /// 30 seconds, however long `wait` is.
     pub async fn run_result(
         &self,
         run: &RunAddress,
         wait: Duration,
+        follow: bool,
     ) -> Result<Answer, ClientError> {
         let seconds = wait.as_secs_f64().min(POLL_SECONDS_MAX);
         let request = self.http.get(self.run_url(run, &["result"])?);
-        self.send(request.query(&[("wait", seconds)])).await
+        self.send(request.query(&[("wait", seconds)]).query(&[("follow", follow)])).await
     }
 
     /// One page of a history.

@@ -143,6 +143,9 @@ pub struct RunResult {
     /// Why it was canceled or terminated.
     #[serde(default)]
     pub reason: Option<String>,
+    /// The run that follows.
+    #[serde(default)]
+    pub new_run_id: Option<String>,
 }
 
 /// What went wrong.

@@ -129,7 +129,8 @@ impl Updates {
         self.admitted.clear();
     }
 
-    /// At most as many are searched as may be in flight.
+    /// At most as many are searched as may be in flight, but in a run that was
+    /// reset: it begins with all that the other had.
     fn admitted_key(&self, update_id: &UpdateId) -> Option<(Timestamp, UpdateId)> {
         self.admitted.keys().find(|(_, id)| id == update_id).cloned()
     }

@@ -73,7 +73,12 @@ impl Runtime {
         }
     }
 
-    fn target(&self, execution: &Execution, target: &MoveTarget) -> Result<ModuleVersion> {
+    /// The code that is meant.
+    pub(super) fn target(
+        &self,
+        execution: &Execution,
+        target: &MoveTarget,
+    ) -> Result<ModuleVersion> {
         let namespace = &execution.namespace;
         let version = match (target.digest, &target.module) {
             (Some(digest), _) => VersionRef::Digest(digest),
@@ -88,13 +93,13 @@ impl Runtime {
     }
 }
 
-fn undefined(execution: &Execution, module: &ModuleVersion) -> ServiceError {
+pub(super) fn undefined(execution: &Execution, module: &ModuleVersion) -> ServiceError {
     let (workflow_type, name) = (&execution.workflow_type, &module.name);
     ServiceError::new(
         ErrorCode::ReplayDiverged,
         format!(
             "version {} of module `{name}` does not define workflow type `{workflow_type}`; the \
-             run was not moved",
+             run stays as it is",
             module.version
         ),
     )

@@ -6,12 +6,14 @@ use dacapo_engine::decide::{Reapply, Reset, ResetPoint};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::ids::{EventId, RequestId, RunId, RunKey};
+use dacapo_model::module::ModuleDigest;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::RunRef;
 use super::locate::{Located, check_reason, locate, no_answer};
+use super::move_run::undefined;
 use super::start::Claimed;
+use super::{MoveTarget, RunRef};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::registry::Claim;
@@ -30,6 +32,8 @@ pub struct ResetRequest {
     pub point: ResetPoint,
     /// What of the rest happens to the new run as well.
     pub reapply: Reapply,
+    /// Code that the new run goes on with; none means that of the kept part.
+    pub module: Option<MoveTarget>,
     /// Why, for people.
     pub reason: String,
     /// By which a repeat of this request is recognised.
@@ -44,38 +48,60 @@ impl Runtime {
     pub async fn reset_run(&self, run: &RunRef, request: ResetRequest) -> Result<RunId> {
         self.shared.admit()?;
         check_reason(&request.reason)?;
-        let base = match locate(&self.shared, run).await? {
-            Located::Open(open) => open.key,
-            Located::Closed(execution) => execution.key,
-        };
-        let key = RunKey { hash: base.hash, run_id: new_run_id(base, request.request_id) };
-        let reset = Reset {
-            base_run_id: base.run_id,
-            run_id: key.run_id,
-            point: request.point,
-            reapply: request.reapply,
-            reason: request.reason,
-        };
-        let mut history = None;
+        let run_id = new_run_id(run, request.request_id.as_ref());
+        let mut read = None;
         for _ in 0..TRIES_MAX {
+            let base = match locate(&self.shared, run).await? {
+                Located::Open(open) => open.key,
+                Located::Closed(execution) => execution.key,
+            };
+            let key = RunKey { hash: base.hash, run_id };
             if !self.shared.store.find_runs(&[key]).await?.is_empty() {
-                return Ok(key.run_id);
+                return Ok(run_id);
             }
-            if self.try_reset(run, base, key, &reset, &mut history).await? {
-                return Ok(key.run_id);
+            let reset = Reset {
+                base_run_id: base.run_id,
+                run_id,
+                point: request.point,
+                reapply: request.reapply,
+                module_digest: self.other_code(run, base, request.module.as_ref()).await?,
+                admitted: Vec::new(),
+                reason: request.reason.clone(),
+            };
+            if self.try_reset(run, base, key, &reset, &mut read).await? {
+                return Ok(run_id);
             }
         }
         Err(no_answer())
     }
 
-    /// False if the run in the way has closed meanwhile.
+    /// The code that the new run is to go on with, if not with the old.
+    async fn other_code(
+        &self,
+        run: &RunRef,
+        base: RunKey,
+        target: Option<&MoveTarget>,
+    ) -> Result<Option<ModuleDigest>> {
+        let Some(target) = target else {
+            return Ok(None);
+        };
+        let base = RunRef { run_id: Some(base.run_id), ..run.clone() };
+        let execution = self.describe_run(&base).await?.execution;
+        let module = self.target(&execution, target)?;
+        match module.definitions.workflows.contains(&execution.workflow_type) {
+            true => Ok(Some(module.digest)),
+            false => Err(undefined(&execution, &module)),
+        }
+    }
+
+    /// False if the run in the way has closed meanwhile, or is the one that is meant.
     async fn try_reset(
         &self,
         run: &RunRef,
         base: RunKey,
         key: RunKey,
         reset: &Reset,
-        history: &mut Option<Arc<Vec<HistoryEvent>>>,
+        read: &mut Option<(RunKey, Arc<Vec<HistoryEvent>>)>,
     ) -> Result<bool> {
         let shared = &self.shared;
         let (namespace, workflow_id) = (&run.namespace, &run.workflow_id);
@@ -83,7 +109,7 @@ impl Runtime {
             Claim::Free(claimed, mailbox) => {
                 let claimed = Claimed::new(&shared.registry, claimed);
                 // It is closed, so this is all of it.
-                let history = self.history_of(base, history).await?;
+                let history = self.history_of(base, read).await?;
                 let now = shared.clock.now();
                 let begun = run::copy(namespace, workflow_id, &history, reset.clone(), now)?;
                 let (waiter, committed) = oneshot::channel();
@@ -94,10 +120,12 @@ impl Runtime {
                     BeginAnswer::Conflict(_) => Ok(false),
                 }
             }
+            // What was sent to it since must not be lost.
+            Claim::Taken(open) if open.key != base && run.run_id.is_none() => Ok(false),
             Claim::Taken(open) => {
                 let base = match open.key == base {
                     true => None,
-                    false => Some(self.history_of(base, history).await?),
+                    false => Some(self.history_of(base, read).await?),
                 };
                 let (answer, answered) = oneshot::channel();
                 let reset = Box::new(reset.clone());
@@ -116,9 +144,9 @@ impl Runtime {
     async fn history_of(
         &self,
         key: RunKey,
-        read: &mut Option<Arc<Vec<HistoryEvent>>>,
+        read: &mut Option<(RunKey, Arc<Vec<HistoryEvent>>)>,
     ) -> Result<Arc<Vec<HistoryEvent>>> {
-        if let Some(history) = read {
+        if let Some((_, history)) = read.as_ref().filter(|(of, _)| *of == key) {
             return Ok(history.clone());
         }
         let mut events: Vec<HistoryEvent> = Vec::new();
@@ -137,16 +165,20 @@ impl Runtime {
             let message = "the history of the run is empty";
             return Err(ServiceError::new(ErrorCode::Internal, message));
         }
-        Ok(read.insert(Arc::new(events)).clone())
+        let history = Arc::new(events);
+        *read = Some((key, history.clone()));
+        Ok(history)
     }
 }
 
-/// Follows from the request, so that a repeat is recognised.
-fn new_run_id(base: RunKey, request_id: Option<RequestId>) -> RunId {
+/// Follows from the request, so that a repeat is recognised: also one that names no
+/// run, and would mean the new one by now.
+fn new_run_id(run: &RunRef, request_id: Option<&RequestId>) -> RunId {
     match request_id {
         Some(request_id) => {
-            let name = format!("reset {request_id}");
-            RunId(Uuid::new_v5(&base.run_id.0, name.as_bytes()))
+            // Names have no control characters.
+            let name = format!("reset\n{}\n{}\n{request_id}", run.namespace, run.workflow_id);
+            RunId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
         }
         None =>
         {

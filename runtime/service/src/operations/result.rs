@@ -14,6 +14,10 @@ use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::registry::OpenRun;
 
+/// Runs of a chain that one request follows. Each is read from the store if it is
+/// closed. Who asks for more goes on from the one that was answered.
+const FOLLOWED_MAX: usize = 1_000;
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Closing {
@@ -55,25 +59,26 @@ impl Closing {
 impl Runtime {
     /// How a run ended, or that it is still open after `wait`. When it is blocked
     /// meanwhile, that is answered without waiting on. A node that stops answers
-    /// at once. Who names no run follows the chain: the next attempt of a run that
-    /// failed, and what it continues as.
+    /// at once. Follows the chain: the next attempt of a run that failed, and what
+    /// it continues as. So the run that is answered may be a later one.
     pub async fn run_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
         let until = self.shared.clock.now().after(wait);
         let result = self.one_result(run, wait).await?;
-        match run.run_id {
-            Some(_) => Ok(result),
-            None => self.follow_chain(run, result, until).await,
-        }
+        self.follow_chain(run, result, until).await
     }
 
-    /// The result of the last run of the chain that this one belongs to.
+    /// The result of the last run of the chain that this one belongs to, or of one
+    /// that [`FOLLOWED_MAX`] others lie before.
     pub(super) async fn follow_chain(
         &self,
         run: &RunRef,
         mut result: RunResult,
         until: Timestamp,
     ) -> Result<RunResult> {
-        while let Some(next) = result.closing.as_ref().and_then(Closing::next_run) {
+        for _ in 0..FOLLOWED_MAX {
+            let Some(next) = result.closing.as_ref().and_then(Closing::next_run) else {
+                break;
+            };
             let run = RunRef { run_id: Some(next), ..run.clone() };
             let left = until.since(self.shared.clock.now());
             result = self.one_result(&run, left).await?;
@@ -81,7 +86,8 @@ impl Runtime {
         Ok(result)
     }
 
-    async fn one_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
+    /// Like [`Self::run_result`], of exactly that run.
+    pub async fn one_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
         let execution = match locate(&self.shared, run).await? {
             Located::Closed(execution) => *execution,
             Located::Open(open) => return Ok(self.open_result(&open, wait).await),

@@ -44,6 +44,7 @@ impl Actor {
         let moved_to = (self.execution.module_digest != module_digest).then_some(module_digest);
         self.execution.module_digest = module_digest;
         let updates = update_rows(updates);
+        let becomes_long = self.becomes_long(&events);
         if let Some(change) = &status {
             self.execution.status = change.status;
             self.execution.blocked = change.blocked.clone();
@@ -101,6 +102,9 @@ impl Actor {
             transitions.extend(successor.as_ref().map(Successor::transition));
             self.shared.committer.commit(CommitUnit { transitions }).await?;
             self.history = None;
+            if becomes_long && closing.is_none() {
+                self.warn_of_length();
+            }
         }
         if self.run.may_have_admitted() && self.state.updates.none_admitted() {
             self.run.set_admitted(false);

@@ -5,6 +5,7 @@ mod actor;
 mod begin;
 mod commit;
 mod heartbeats;
+mod length;
 mod load;
 mod message;
 mod moving;

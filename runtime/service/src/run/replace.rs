@@ -59,7 +59,9 @@ impl Successor {
             self.execution.workflow_id.clone(),
         );
         run.set_admitted(!self.updates.is_empty());
-        let ids = self.updates.iter().map(|admitted| &admitted.update.id);
+        // Of a copied history: those that the run had taken on before it was cut.
+        let accepted = self.state.updates.accepted();
+        let ids = self.updates.iter().map(|admitted| &admitted.update.id).chain(accepted);
         before.updates.hand_over(ids, &run.updates);
         let loaded = Loaded {
             needs_activation: self.state.guest_may_run(),

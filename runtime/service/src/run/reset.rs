@@ -63,14 +63,15 @@ pub(crate) fn copy(
 fn refused(refused: ResetRefused) -> ServiceError {
     let error = ServiceError::new(ErrorCode::ResetPointInvalid, refused.to_string());
     match refused {
-        ResetRefused::NoBoundary { before, after, .. } => {
+        ResetRefused::NoBoundary { before, after, .. }
+        | ResetRefused::WaitsForOthers { before, after, .. } => {
             let nearest = [("before", before), ("after", after)];
             nearest.into_iter().fold(error, |error, (key, event_id)| match event_id {
                 Some(event_id) => error.with(key, event_id),
                 None => error,
             })
         }
-        ResetRefused::NotBegun | ResetRefused::WaitsForOthers(_) => error,
+        ResetRefused::NotBegun => error,
         ResetRefused::Corrupt(_) => ServiceError { code: ErrorCode::Internal, ..error },
     }
 }
@@ -81,7 +82,7 @@ impl Actor {
     /// between the look at its history and its end.
     pub(super) async fn reset(
         &mut self,
-        reset: Reset,
+        mut reset: Reset,
         base: Option<Arc<Vec<HistoryEvent>>>,
     ) -> Result<Result<ResetAnswer, ServiceError>, Stop> {
         if self.closing.is_some() {
@@ -90,7 +91,10 @@ impl Actor {
         let history = match base {
             Some(history) => history,
             None => match self.stored_history().await {
-                Ok(history) => Arc::new(history),
+                Ok(history) => {
+                    reset.admitted = self.state.updates.admitted().collect();
+                    Arc::new(history)
+                }
                 Err(_) => return Ok(Err(not_read())),
             },
         };

@@ -11,12 +11,15 @@ use dacapo_engine::guest::{
     RunContext, Trace,
 };
 use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery, Offer, Reply};
+use dacapo_model::attributes::{AttributeChanges, SearchAttribute};
 use dacapo_model::command::{Command, Outcome};
-use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent};
+use dacapo_model::event::{
+    ActivityOptions, ContinuationOptions, EventAttributes, HistoryEvent, WorkflowExecutionStarted,
+};
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{OperationId, QueryName, SignalName, TypeName, UpdateId};
-use dacapo_model::limits::Limits;
+use dacapo_model::limits::{Limits, MEMO_BYTES_MAX};
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
@@ -90,7 +93,7 @@ impl ScriptedHost {
     }
 }
 
-const WORKFLOWS: [&str; 15] = [
+const WORKFLOWS: [&str; 17] = [
     "sequential",
     "gated",
     "sleep",
@@ -106,6 +109,8 @@ const WORKFLOWS: [&str; 15] = [
     "messenger",
     "watch",
     "counter",
+    "retried",
+    "teller",
 ];
 
 #[async_trait]
@@ -248,6 +253,11 @@ enum Program {
     Relations(Relations),
     /// Adds what updates say, and shows the total; see [`Counter`].
     Counter(Counter),
+    /// Ends at once.
+    Ends(Option<Outcome>),
+    /// Says about its run what signals say: `memo NAME TEXT`, `int NAME NUMBER`,
+    /// `much`, `again NAME`, `end`.
+    Teller,
 }
 
 /// Begins with the number in its input, and publishes its `total`. The update `add`
@@ -359,6 +369,8 @@ impl Instance {
                     is_faulty: self.faulty,
                     published: false,
                 }),
+                "retried" => Program::Ends(Some(retried(&input, start))),
+                "teller" => Program::Teller,
                 "faulty" if self.faulty => return Err("this guest is faulty".to_owned()),
                 _ => Program::Forever,
             });
@@ -435,6 +447,18 @@ impl Program {
                 }
             },
             Self::Counter(counter) => counter.run(cursor),
+            Self::Ends(outcome) => outcome.take().map_or(Ok(()), |outcome| cursor.close(outcome)),
+            Self::Teller => loop {
+                match cursor.next()? {
+                    Answer::Blocked => return Ok(()),
+                    Answer::Ready(Delivery::Signal { input, .. }) => {
+                        if let Some(outcome) = told(&text(&input), cursor)? {
+                            return cursor.close(outcome);
+                        }
+                    }
+                    Answer::Ready(_) => {}
+                }
+            },
             Self::Again { left: 0 } => {
                 cursor.close(Outcome::Completed(Payload::from(b"last".to_vec())))
             }
@@ -491,6 +515,51 @@ impl Program {
             }
         }
     }
+}
+
+/// `N`: fails before attempt N. `N TYPE`: with a failure of this type. Completes with
+/// the attempt, and what the one before failed with.
+fn retried(input: &str, start: &WorkflowExecutionStarted) -> Outcome {
+    let (attempts, type_name) = input.split_once(' ').unwrap_or((input, "Flaky"));
+    let attempt = start.chain.attempt;
+    if attempt >= attempts.parse().unwrap_or(u32::MAX) {
+        let before = start.chain.continued_failure.as_ref().map(|failure| &*failure.info.message);
+        return Outcome::Completed(Payload::new(format!("{attempt} after {before:?}")));
+    }
+    let message = format!("attempt {attempt}");
+    let mut failure = Failure::new(FailureKind::Application, type_name, message);
+    failure.info.non_retryable = type_name == "Final";
+    Outcome::Failed { failure, unread_signals: Vec::new() }
+}
+
+fn told(words: &str, cursor: &mut Cursor) -> Result<Option<Outcome>, CallError> {
+    let mut changes = AttributeChanges::default();
+    let words: Vec<&str> = words.split(' ').collect();
+    match words[..] {
+        ["memo", name, text] => {
+            changes.memo.insert(name.to_owned(), Some(text.into()));
+        }
+        ["int", name, number] => {
+            let value = SearchAttribute::Int(number.parse().expect("a number"));
+            changes.search_attributes.insert(name.to_owned(), Some(value));
+        }
+        ["much"] => {
+            changes.memo.insert("much".to_owned(), Some("x".repeat(MEMO_BYTES_MAX).into()));
+        }
+        ["again", name] => {
+            changes.memo.insert(name.to_owned(), Some("again".into()));
+            let options = ContinuationOptions { attributes: changes, ..Default::default() };
+            return Ok(Some(Outcome::ContinueAsNew {
+                workflow_type: TypeName::new("teller").expect("valid"),
+                input: Payload::default(),
+                options: Box::new(options),
+                unread_signals: Vec::new(),
+            }));
+        }
+        _ => return Ok(Some(Outcome::Completed(Payload::new("done")))),
+    }
+    cursor.upsert_attributes(changes)?;
+    Ok(None)
 }
 
 impl Counter {

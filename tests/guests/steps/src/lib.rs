@@ -2,6 +2,7 @@
 //! runtime. Inputs and results are JSON; each workflow says which.
 
 mod activities;
+mod attempts;
 mod cancellation;
 mod chain;
 mod children;
@@ -38,6 +39,7 @@ dacapo::module! {
         children::sum_of_squares, children::tell,
         await_signals, relay_signals, receive_signal,
         messages::cart,
+        attempts::tried_again, attempts::long_history,
     ],
     activities: [
         noop, echo_activity, double, fail, post, spin, wait, big_result, env, fetch, flaky_step,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use dacapo_service::Runtime;
-use dacapo_service::operations::MoveTarget;
 
 use super::{RunPath, RunQuery};
 use crate::detach::to_the_end;
@@ -33,13 +32,8 @@ pub(crate) async fn move_run(
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<MoveRequest>,
 ) -> Result<Json<RunMoved>, ApiError> {
-    let MoveRequest { digest, module, version } = request;
-    if digest.is_some() && (module.is_some() || version.is_some()) {
-        let problem = "digest names the code already; leave module and version out";
-        return Err(ApiError::invalid_argument(problem));
-    }
+    let target = request.into_target()?;
     let run = path.run(query.run_id);
-    let target = MoveTarget { digest, module, version };
     let moved = to_the_end(async move { runtime.move_run(&run, &target).await }).await?;
     Ok(Json(RunMoved { run_id: moved.run_id, module: moved.module.into() }))
 }

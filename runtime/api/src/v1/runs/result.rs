@@ -28,11 +28,17 @@ pub(crate) struct ResultQuery {
     #[serde(default)]
     #[param(minimum = 0, maximum = 300)]
     wait: Option<f64>,
+    /// `true` (the default): if another run follows this one, because it is tried again or continues
+    /// as new, wait for that one, and so on, and answer with the last. `false`: exactly this run.
+    #[serde(default)]
+    follow: Option<bool>,
 }
 
 /// Get the result of a run.
 ///
-/// A run that is still open when the wait is over is answered with 202; ask again.
+/// A run that is still open when the wait is over is answered with 202; ask again. `run_id` of the
+/// answer says which run it is about. One request follows at most 1,000 runs: if it answers
+/// with a `new_run_id`, go on from there.
 #[utoipa::path(
     get,
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/result",
@@ -51,7 +57,11 @@ pub(crate) async fn result(
     Query(query): Query<ResultQuery>,
 ) -> Result<(StatusCode, Json<RunResult>), ApiError> {
     let wait = wait_of(query.wait.unwrap_or(0.0))?;
-    let result = runtime.run_result(&path.run(query.run_id), wait).await?;
+    let run = path.run(query.run_id);
+    let result = match query.follow.unwrap_or(true) {
+        true => runtime.run_result(&run, wait).await?,
+        false => runtime.one_result(&run, wait).await?,
+    };
     let status = if result.closing.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(result.into())))
 }

@@ -31,7 +31,8 @@ pub(super) async fn check(
     reconnects: u32,
     books: &Books,
 ) -> Result<Vec<Claim>> {
-    let result: RunResult = client.run_result(run, std::time::Duration::ZERO).await?.read()?;
+    let result: RunResult =
+        client.run_result(run, std::time::Duration::ZERO, true).await?.read()?;
     let recorded = history(client, run).await?;
     Ok(claims(&result, &recorded, followed, reconnects, books))
 }

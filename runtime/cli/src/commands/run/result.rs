@@ -13,7 +13,8 @@ use crate::exit::Exit;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   dacapo run result order-17
-  dacapo run result order-17 --wait=30")]
+  dacapo run result order-17 --wait=30
+  dacapo run result order-17 --run-id RUN_ID --no-follow")]
 pub struct ResultArgs {
     #[command(flatten)]
     run: RunFlags,
@@ -29,6 +30,10 @@ pub struct ResultArgs {
     )]
     wait: Option<Wait>,
 
+    /// Exactly this run, not the one that it is tried again or continues as.
+    #[arg(long)]
+    no_follow: bool,
+
     #[command(flatten)]
     client: ClientFlags,
 }
@@ -36,5 +41,5 @@ pub struct ResultArgs {
 pub(super) async fn run(args: ResultArgs) -> Result<Exit> {
     let client = args.client.client()?;
     let wait = args.wait.unwrap_or(Wait::AtMost(Duration::ZERO));
-    wait::wait(&args.client, &client, &args.run.address(), wait).await
+    wait::wait(&args.client, &client, &args.run.address(), wait, !args.no_follow).await
 }

@@ -82,6 +82,11 @@ pub struct StartArgs {
     )]
     wait: Option<Wait>,
 
+    /// Wait for exactly this run, not for those that it is tried again or continues
+    /// as.
+    #[arg(long, requires = "wait")]
+    no_follow: bool,
+
     #[command(flatten)]
     client: ClientFlags,
 }
@@ -136,7 +141,7 @@ pub(super) async fn run(args: StartArgs) -> Result<Exit> {
         Some(wait) => {
             output::note(&output::printable(&message));
             let run = RunAddress { workflow_id: started.workflow_id, run_id: Some(started.run_id) };
-            wait::wait(&args.client, &client, &run, wait).await
+            wait::wait(&args.client, &client, &run, wait, !args.no_follow).await
         }
         None if args.client.is_json() => {
             output::line(&answer.text)?;

@@ -37,14 +37,15 @@ pub(super) fn parse_wait(text: &str) -> Result<Wait, String> {
         .ok_or_else(|| "a wait is a number of seconds, such as 30 or 0.5".to_owned())
 }
 
-/// Waits, prints the result, and says how it ended with the exit code.
+/// Waits, for the runs that follow as well if asked to, prints the result, and says how it ended with the exit code.
 pub(super) async fn wait(
     flags: &ClientFlags,
     client: &Client,
     run: &RunAddress,
     wait: Wait,
+    follow: bool,
 ) -> Result<Exit> {
-    let (text, result) = poll(client, run, wait).await?;
+    let (text, result) = poll(client, run, wait, follow).await?;
     if flags.is_json() {
         output::line(&text)?;
         return Ok(exit_code(&result.status));
@@ -66,13 +67,15 @@ async fn poll(
     client: &Client,
     run: &RunAddress,
     wait: Wait,
+    follow: bool,
 ) -> Result<(String, RunResult), ClientError> {
     let started = now();
     let mut patience = None::<Patience>;
     let mut was_blocked = false;
+    let mut run = run.clone();
     loop {
         let left = wait.left(now().duration_since(started));
-        let answer = match (client.run_result(run, left).await, &mut patience) {
+        let answer = match (client.run_result(&run, left, follow).await, &mut patience) {
             (Ok(answer), _) => answer,
             (Err(error), Some(patience)) if !left.is_zero() => {
                 patience.bear(error).await?;
@@ -82,6 +85,15 @@ async fn poll(
         };
         patience.get_or_insert_default().restore();
         let result: RunResult = answer.read()?;
+        if follow {
+            // One request follows so many runs only, and the next need not follow
+            // them again.
+            let next = result.new_run_id.as_ref();
+            run.run_id = Some(next.unwrap_or(&result.run_id).clone());
+            if next.is_some() {
+                continue;
+            }
+        }
         // A server that stops answers before the time is up.
         if !answer.is_pending || wait.left(now().duration_since(started)).is_zero() {
             return Ok((answer.text, result));
