@@ -6,6 +6,7 @@ use dacapo_cli::config::Database;
 use crate::workloads::{
     w1_sequential::Sequential, w2_latency::Latency, w3_fan_out::FanOut, w4_sleepers::Sleepers,
     w5_recovery::Recovery, w6_signals::Signals, w7_replay::Replay, w8_floor::Floor,
+    w9_cancel::Cancel,
 };
 
 /// Measures a Dacapo server that it starts itself. People read standard error;
@@ -36,6 +37,8 @@ pub(crate) enum Workload {
     W7(Replay),
     /// The same rows as W1, written by a bare program: what the database allows.
     W8(Floor),
+    /// From a request to cancel to the activity that hears of it.
+    W9(Cancel),
 }
 
 /// What to measure it on.

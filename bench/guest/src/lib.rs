@@ -3,13 +3,16 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dacapo::{Failure, sleep, try_join_all};
+use dacapo::{
+    ActivityOptions, CancellationType, Failure, heartbeat, sleep, try_join_all,
+    wait_cancel_requested,
+};
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 dacapo::module! {
-    workflows: [sequential, fan_out, sleep_until, steps_then_sleep, payload_steps, signals],
-    activities: [noop, echo],
+    workflows: [sequential, fan_out, sleep_until, steps_then_sleep, payload_steps, signals, listen],
+    activities: [noop, echo, hear],
 }
 
 /// Does nothing.
@@ -116,4 +119,21 @@ async fn payload_steps(input: PayloadSteps) -> Result<u32, Failure> {
         payload = echo(payload).await?;
     }
     Ok(input.steps)
+}
+
+/// Says that it listens, waits to be asked to cancel, and returns when it heard of
+/// it, in microseconds since 1970.
+#[dacapo::activity]
+fn hear() -> Result<u64, Failure> {
+    heartbeat(&"listening")?;
+    while !wait_cancel_requested(Duration::from_secs(600)) {}
+    let heard_at = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(u64::try_from(heard_at.as_micros())?)
+}
+
+/// One activity that runs until it is asked to cancel. Returns what it returns.
+#[dacapo::workflow]
+async fn listen() -> Result<u64, Failure> {
+    let options = ActivityOptions::new().cancellation(CancellationType::WaitCancellationCompleted);
+    hear().options(options).await
 }

@@ -8,6 +8,7 @@ pub(crate) mod w5_recovery;
 pub(crate) mod w6_signals;
 pub(crate) mod w7_replay;
 pub(crate) mod w8_floor;
+pub(crate) mod w9_cancel;
 
 use anyhow::Result;
 
@@ -24,5 +25,6 @@ pub(crate) async fn run(workload: Workload) -> Result<()> {
         Workload::W6(args) => w6_signals::run(args).await,
         Workload::W7(args) => w7_replay::run(args).await,
         Workload::W8(args) => w8_floor::run(args).await,
+        Workload::W9(args) => w9_cancel::run(args).await,
     }
 }
