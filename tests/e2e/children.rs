@@ -11,6 +11,10 @@ on_both_databases! {
     children_of_children_are_a_hundred_generations_at_most,
     parents_that_close_leave_their_children_as_the_policy_says,
     a_cancelled_parent_passes_the_request_on,
+    a_child_has_the_options_that_its_parent_gave_it_and_no_others,
+    a_child_that_fails_is_tried_again_and_its_parent_hears_of_the_last_attempt,
+    a_child_that_runs_out_of_its_time_is_a_failure_with_a_type,
+    a_child_with_options_starts_as_asked_when_its_server_was_killed,
     other_runs_are_told_things,
     a_killed_server_goes_on_with_parents_and_children,
     a_crash_before_or_after_any_commit_neither_loses_nor_doubles_a_child,
@@ -235,4 +239,85 @@ async fn a_server_that_dies_when_a_parent_has_ended_leaves_its_child_to_the_next
     let next = Server::start(&database).await;
     parent.on(&next).completed().await;
     until_status(&next.client(), "child", "terminated").await;
+}
+
+async fn a_child_has_the_options_that_its_parent_gave_it_and_no_others(database: Database) {
+    let (_server, client) = server(&database).await;
+    let family = async |input: Value| {
+        let parent = json!({
+            "workflow": "family",
+            "input": input,
+            "options": {"run_timeout_seconds": 3_600, "memo": {"note": "the parent's"}},
+        });
+        client.start_with(&parent).await
+    };
+    let plain = family(json!({"workflow": "tries", "input": 1, "workflow_id": "plain"})).await;
+    let told = plain.completed().await;
+    for name in ["run_timeout", "execution_timeout", "note", "continued_failure"] {
+        assert_eq!(told[name], Value::Null, "{name} is not inherited");
+    }
+    let initiated = plain.history().await[1]["attributes"].clone();
+    assert_eq!(initiated.get("options"), None, "{initiated}");
+
+    let options = json!({
+        "workflow": "tries", "input": 1, "workflow_id": "child",
+        "run_timeout_millis": 60_000, "attempts": 2, "note": "mine",
+    });
+    let parent = family(options).await;
+    let told = parent.completed().await;
+    assert_eq!((&told["run_timeout"], &told["note"]), (&json!(60), &json!("mine")));
+    let child = until_status(&client, "child", "completed").await;
+    assert_eq!(child["memo"], json!({"note": "mine"}));
+    let label = json!({"type": "Keyword", "value": "mine"});
+    assert_eq!(child["search_attributes"], json!({"label": label}));
+    let options = parent.history().await[1]["attributes"]["options"].clone();
+    assert_eq!(options["run_timeout_seconds"], 60.0, "{options}");
+    assert_eq!(options["retry_policy"]["maximum_attempts"], 2);
+    assert_eq!(options["memo"], child["memo"]);
+    assert_eq!(options["search_attributes"], child["search_attributes"]);
+}
+
+async fn a_child_that_fails_is_tried_again_and_its_parent_hears_of_the_last_attempt(
+    database: Database,
+) {
+    let (_server, client) = server(&database).await;
+    let parent = family(&client, json!({"workflow": "tries", "input": 3, "attempts": 3})).await;
+    let told = parent.completed().await;
+    assert_eq!((&told["attempt"], &told["continued_failure"]), (&json!(3), &json!("NotYet")));
+    assert_eq!(runs_of(&client, "tries").await.len(), 3);
+    let history = parent.history().await;
+    assert_eq!(count(&history, "ChildWorkflowExecutionCompleted"), 1);
+    assert_eq!(count(&history, "ChildWorkflowExecutionFailed"), 0);
+
+    let parent = family(&client, json!({"workflow": "tries", "input": 9, "attempts": 2})).await;
+    assert_eq!(parent.completed().await, json!(["ChildWorkflowFailure", "NotYet"]));
+    assert_eq!(runs_of(&client, "tries").await.len(), 5);
+}
+
+async fn a_child_that_runs_out_of_its_time_is_a_failure_with_a_type(database: Database) {
+    let (_server, client) = server(&database).await;
+    let parent = family(&client, json!({"workflow": "linger", "run_timeout_millis": 200})).await;
+    assert_eq!(parent.completed().await, json!(["ChildWorkflowFailure", "WorkflowTimeout"]));
+    assert_eq!(count(&parent.history().await, "ChildWorkflowExecutionTimedOut"), 1);
+}
+
+/// The child has started, and waits before its code runs.
+async fn a_child_with_options_starts_as_asked_when_its_server_was_killed(database: Database) {
+    let (first, client) = server(&database).await;
+    let input = json!({
+        "workflow": "tries", "input": 2, "workflow_id": "child",
+        "attempts": 2, "start_delay_millis": 1_500, "note": "mine",
+    });
+    let parent = family(&client, input).await;
+    eventually("the child has started", async || {
+        let history = parent.history().await;
+        (count(&history, "ChildWorkflowExecutionStarted") == 1).then_some(())
+    })
+    .await;
+    first.kill().await;
+
+    let second = Server::start(&database).await;
+    let told = parent.on(&second).completed().await;
+    assert_eq!((&told["attempt"], &told["note"]), (&json!(2), &json!("mine")));
+    assert_eq!(runs_of(&second.client(), "tries").await.len(), 2, "each attempt once");
 }

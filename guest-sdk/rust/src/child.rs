@@ -6,15 +6,19 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::{AttributeChanges, SearchValue};
 use crate::bindings::dacapo::workflow::children as wit;
 use crate::external::{ExternalCall, ExternalWorkflow, external};
 use crate::failure::Failure;
+use crate::options::RetryPolicy;
 use crate::payload;
 use crate::run::{self, Child};
+use crate::time::nanos;
 
 /// What becomes of a child when its parent closes, in whatever way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +74,11 @@ pub(crate) struct ChildOptions {
     policy: ParentClosePolicy,
     cancellation: ChildCancellation,
     module: Option<(String, Option<u32>)>,
+    run_timeout: Option<Duration>,
+    execution_timeout: Option<Duration>,
+    start_delay: Duration,
+    retry: Option<RetryPolicy>,
+    attributes: AttributeChanges,
 }
 
 impl ChildOptions {
@@ -99,6 +108,12 @@ impl ChildOptions {
                 ChildCancellation::Abandon => wit::ChildCancellationType::Abandon,
             },
             module: self.module.clone().map(|(name, version)| wit::ModuleRef { name, version }),
+            run_timeout: self.run_timeout.map(nanos),
+            execution_timeout: self.execution_timeout.map(nanos),
+            start_delay: nanos(self.start_delay),
+            retry: self.retry.as_ref().map(RetryPolicy::to_wit),
+            memo: self.attributes.memo_to_wit(),
+            search_attributes: self.attributes.search_to_wit(),
         }
     }
 }
@@ -195,9 +210,59 @@ impl<T> ChildCall<T> {
         self
     }
 
+    /// How long each run of the child may take, from its first activation; not
+    /// zero. Without one, as long as it likes: nothing is inherited from this run.
+    pub fn run_timeout(mut self, limit: Duration) -> Self {
+        self.options.run_timeout = Some(limit);
+        self
+    }
+
+    /// How long the runs of the child that follow each other may take together; not
+    /// zero.
+    pub fn execution_timeout(mut self, limit: Duration) -> Self {
+        self.options.execution_timeout = Some(limit);
+        self
+    }
+
+    /// How long the child waits before its code runs.
+    pub fn start_delay(mut self, delay: Duration) -> Self {
+        self.options.start_delay = delay;
+        self
+    }
+
+    /// When and how often the child is tried again if it fails. It goes on being
+    /// that child: only its last end counts.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.options.retry = Some(policy);
+        self
+    }
+
+    /// A value of the child's memo.
+    pub fn memo(mut self, name: impl Into<String>, value: &impl Serialize) -> Self {
+        if let Err(failure) = self.options.attributes.set_memo(name.into(), value) {
+            self.input = Err(failure);
+        }
+        self
+    }
+
+    /// A search attribute of the child.
+    pub fn search_attribute(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<SearchValue>,
+    ) -> Self {
+        self.options.attributes.set_search(name.into(), Some(value.into()));
+        self
+    }
+
     /// Starts the child, and waits until it has started.
     pub fn start(self) -> ChildStart<T> {
         ChildStart { call: self, child: None }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn options_to_wit(&self) -> wit::ChildOptions {
+        self.options.to_wit()
     }
 
     fn begin(&self) -> Result<Child, Failure> {

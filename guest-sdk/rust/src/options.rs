@@ -129,7 +129,7 @@ impl ActivityOptions {
     }
 }
 
-/// When and how often a failed activity is tried again.
+/// When and how often a failed activity, or a failed child, is tried again.
 ///
 /// The default waits 1 s, then 2 s, 4 s and so on up to 100 s, and never gives
 /// up. A failure that is [non-retryable](crate::Failure::non_retryable) ends
@@ -228,7 +228,7 @@ impl RetryPolicy {
         Duration::try_from_secs_f64(seconds).unwrap_or(maximum).min(maximum)
     }
 
-    fn to_wit(&self) -> wit_types::RetryPolicy {
+    pub(crate) fn to_wit(&self) -> wit_types::RetryPolicy {
         wit_types::RetryPolicy {
             // Zero would ask for the default of 1 s; what was meant is no wait,
             // and a microsecond is the least that is kept.

@@ -152,6 +152,25 @@ impl RunAttributes {
         self.memo.is_empty() && self.search_attributes.is_empty()
     }
 
+    /// Bytes of names and values.
+    pub fn bytes(&self) -> usize {
+        let memo = self.memo.iter().map(|(name, value)| name.len() + json_bytes(value));
+        let searched = self.search_attributes.iter();
+        let searched = searched.map(|(name, value)| name.len() + value.bytes());
+        memo.chain(searched).fold(0, usize::saturating_add)
+    }
+
+    /// Whether these are the attributes that a history recorded; see
+    /// [`AttributeChanges::is_same`].
+    pub fn is_same(&self, recorded: &Self) -> bool {
+        same_entries(&self.memo, &recorded.memo, is_same_json)
+            && same_entries(
+                &self.search_attributes,
+                &recorded.search_attributes,
+                SearchAttribute::is_same,
+            )
+    }
+
     /// Sets what the changes set, and removes what they remove.
     pub fn apply(&mut self, changes: &AttributeChanges) {
         apply(&mut self.memo, &changes.memo);
@@ -228,11 +247,11 @@ impl AttributeChanges {
     /// Whether these are the changes that a history recorded. Databases keep
     /// numbers of JSON in a form of their own, so those need not be identical.
     pub fn is_same(&self, recorded: &Self) -> bool {
-        same_entries(&self.memo, &recorded.memo, is_same_json)
+        same_entries(&self.memo, &recorded.memo, same_option(is_same_json))
             && same_entries(
                 &self.search_attributes,
                 &recorded.search_attributes,
-                SearchAttribute::is_same,
+                same_option(SearchAttribute::is_same),
             )
     }
 }
@@ -247,19 +266,23 @@ fn apply<T: Clone>(values: &mut BTreeMap<String, T>, changes: &BTreeMap<String, 
 }
 
 fn same_entries<T>(
-    ours: &BTreeMap<String, Option<T>>,
-    theirs: &BTreeMap<String, Option<T>>,
+    ours: &BTreeMap<String, T>,
+    theirs: &BTreeMap<String, T>,
     same: impl Fn(&T, &T) -> bool,
 ) -> bool {
     ours.len() == theirs.len()
-        && ours.iter().zip(theirs).all(|((name, value), (other_name, other))| {
-            name == other_name
-                && match (value, other) {
-                    (Some(value), Some(other)) => same(value, other),
-                    (None, None) => true,
-                    _ => false,
-                }
-        })
+        && ours
+            .iter()
+            .zip(theirs)
+            .all(|((name, value), (other_name, other))| name == other_name && same(value, other))
+}
+
+fn same_option<T>(same: impl Fn(&T, &T) -> bool) -> impl Fn(&Option<T>, &Option<T>) -> bool {
+    move |ours, theirs| match (ours, theirs) {
+        (Some(ours), Some(theirs)) => same(ours, theirs),
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 fn is_same_json(ours: &Value, theirs: &Value) -> bool {

@@ -193,10 +193,11 @@ async fn a_parent_may_have_two_thousand_children() {
     assert_eq!(calls.count(Operation::FindRuns), 0, "nothing is read");
 }
 
-const SCENARIOS: [(&str, &str, &str); 4] = [
+const SCENARIOS: [(&str, &str, &str); 5] = [
     ("family", "sequential 1 count=3", "done done done"),
     ("family", "again 2", "last"),
     ("family", "sequential 0 id=a reuse=reject", "done"),
+    ("family", "forever - within=20 attempts=2", "ChildWorkflowFailure<WorkflowTimeout"),
     ("messenger", "signal inbox hello\nsignal inbox again", " "),
 ];
 
@@ -226,6 +227,10 @@ async fn check(runtime: &Runtime, (workflow, _, expected): (&str, &str, &str), a
         // Neither waited for the other.
         signals.sort();
         assert_eq!(signals, ["again", "hello"], "{at}");
+    } else if expected.contains("Timeout") {
+        ids.retain(|(_, status)| *status == ExecutionStatus::TimedOut);
+        assert_eq!(ids.len(), 2, "{at}: each attempt once: {ids:?}");
+        assert_eq!(count(runtime, "ChildWorkflowExecutionTimedOut").await, 1, "{at}");
     } else {
         ids.retain(|(id, status)| id != "parent" && *status == ExecutionStatus::Completed);
         let children = expected.split(' ').count();

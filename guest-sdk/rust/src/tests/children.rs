@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::script::{cancel_request, play};
 use crate::run::Delivery;
-use crate::{ChildCall, ChildCancellation, Either, Failure, external, join_all, race, sleep};
+use crate::{
+    ChildCall, ChildCancellation, Either, Failure, RetryPolicy, external, join_all, race, sleep,
+};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn child(name: &'static str) -> ChildCall<u32> {
@@ -90,6 +92,30 @@ fn a_request_to_cancel_ends_an_impatient_wait_at_once() {
         assert!(output.expect_err("cancelled").is_cancelled());
         assert_eq!(log, ["1: child a(7)", "next", "cancel 2"]);
     }
+}
+
+#[test]
+fn what_a_child_is_asked_to_be_is_sent_and_nothing_else() {
+    let options = child("a").options_to_wit();
+    assert_eq!((options.run_timeout, options.execution_timeout), (None, None));
+    assert!(options.retry.is_none() && options.memo.is_empty());
+    assert_eq!((options.start_delay, options.search_attributes.len()), (0, 0));
+
+    let options = child("a")
+        .run_timeout(SECOND)
+        .execution_timeout(2 * SECOND)
+        .start_delay(3 * SECOND)
+        .retry(RetryPolicy::never())
+        .memo("note", &[1])
+        .search_attribute("vip", true)
+        .options_to_wit();
+    assert_eq!(
+        (options.run_timeout, options.execution_timeout, options.start_delay),
+        (Some(1_000_000_000), Some(2_000_000_000), 3_000_000_000)
+    );
+    assert_eq!(options.retry.map(|policy| policy.maximum_attempts), Some(1));
+    assert_eq!(options.memo[0].value.as_deref(), Some("[1]"));
+    assert_eq!(options.search_attributes[0].name, "vip");
 }
 
 #[test]

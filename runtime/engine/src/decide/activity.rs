@@ -229,12 +229,12 @@ fn timeout_failure(timeout_type: TimeoutType, attempt: u32) -> Failure {
 mod tests {
     use std::time::Duration;
 
-    use dacapo_model::event::ActivityOptions;
+    use dacapo_model::event::{ActivityOptions, RunOptions, WorkflowExecutionStarted};
     use dacapo_model::ids::OperationId;
 
     use super::*;
-    use crate::decide::Input;
     use crate::decide::fixtures::*;
+    use crate::decide::{Input, start};
 
     fn timed_out(attempt: u32, timeout_type: TimeoutType) -> Input {
         Input::ActivityTimedOut { scheduled_event_id: EVENT, attempt, timeout_type }
@@ -316,6 +316,45 @@ mod tests {
             assert_eq!((*retry_state, *attempt), (RetryState::NonRetryableFailure, 1));
             assert!(state.activities.is_empty());
         }
+    }
+
+    #[test]
+    fn no_timeout_of_an_activity_is_longer_than_its_run_may_take() {
+        let seconds = Duration::from_secs;
+        let run_of = |run: Option<u64>, execution: Option<u64>| {
+            let (run_timeout, execution_timeout) = (run.map(seconds), execution.map(seconds));
+            let options = RunOptions { run_timeout, execution_timeout, ..RunOptions::default() };
+            let started = WorkflowExecutionStarted { options, ..start_attributes() };
+            let (mut state, first) = start(started, [], [], at(10));
+            let turn = take_turn(&mut state, 10, [schedule(1, options_of_90())]);
+            let EventAttributes::ActivityTaskScheduled { options, .. } = only_event(&turn) else {
+                panic!("an activity was to be scheduled: {turn:?}");
+            };
+            assert_eq!(*options, options_of_90(), "recorded as the guest asked");
+            let history = first.events.iter().chain(&turn.events);
+            assert_eq!(RunState::from_history(history), Ok(Some(state.clone())));
+            state
+        };
+        let timeouts = |state: &RunState| {
+            let options = &state.activities[&EVENT].options;
+            (options.start_to_close_timeout, options.schedule_to_close_timeout)
+        };
+        assert_eq!(timeouts(&run_of(None, None)), (seconds(90), None));
+        assert_eq!(timeouts(&run_of(Some(30), None)), (seconds(30), Some(seconds(30))));
+        assert_eq!(timeouts(&run_of(Some(300), Some(40))), (seconds(40), Some(seconds(40))));
+        assert_eq!(timeouts(&run_of(Some(300), None)), (seconds(90), Some(seconds(300))));
+
+        // No attempt is planned that could not end in time.
+        let mut state = run_of(Some(30), None);
+        let mut failure = declined();
+        failure.info.next_retry_delay = Some(seconds(40));
+        let transition = input(&mut state, 11, returns(1, Err(failure))).expect("runs");
+        assert_eq!(event_types(&transition), ["ActivityTaskTimedOut"]);
+    }
+
+    fn options_of_90() -> ActivityOptions {
+        let start_to_close_timeout = Duration::from_secs(90);
+        ActivityOptions { start_to_close_timeout, ..options() }
     }
 
     #[test]

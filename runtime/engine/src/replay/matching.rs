@@ -272,7 +272,7 @@ fn guest_bytes(command: &Command) -> usize {
         ) => value.len(),
         Command::CompleteUpdate { outcome: Ok(result), .. } => result.len(),
         Command::CompleteUpdate { outcome: Err(failure), .. } => failure.details_len(),
-        Command::StartChild(child) => child.input.len(),
+        Command::StartChild(child) => child.input.len().saturating_add(child.options.guest_bytes()),
         Command::SignalExternal(signal) => signal.input.len(),
         Command::CancelExternal(request) => request.reason.len(),
         // Of what is published, all that there is together is limited.
@@ -317,7 +317,7 @@ fn matches(command: &Command, attributes: &EventAttributes) -> bool {
                 && child.closed_operation_id == recorded.closed_operation_id
                 && child.workflow_type == recorded.workflow_type
                 && child.input == recorded.input
-                && child.options == recorded.options
+                && child.options.is_same(&recorded.options)
         }
         (
             Command::SignalExternal(signal),

@@ -131,6 +131,23 @@ impl PendingActivity {
 }
 
 impl RunState {
+    /// The options of an activity, with no timeout longer than the run may take: all
+    /// attempts together end with it at the latest, and none is planned past that.
+    /// What is recorded stays as the guest asked for it.
+    pub(super) fn capped(&self, mut options: ActivityOptions) -> ActivityOptions {
+        let timeouts = [self.options.run_timeout, self.options.execution_timeout];
+        let Some(run) = timeouts.into_iter().flatten().min() else {
+            return options;
+        };
+        let shorter = |limit: Option<Duration>| limit.map(|limit| limit.min(run));
+        options.start_to_close_timeout = options.start_to_close_timeout.min(run);
+        options.schedule_to_close_timeout =
+            Some(options.schedule_to_close_timeout.unwrap_or(run).min(run));
+        options.schedule_to_start_timeout = shorter(options.schedule_to_start_timeout);
+        options.heartbeat_timeout = shorter(options.heartbeat_timeout);
+        options
+    }
+
     /// Takes a planned attempt into account, when it is planned and when its
     /// timer row is read back. Not an event: failed attempts are not history
     /// until the last one. False if the activity is not pending.

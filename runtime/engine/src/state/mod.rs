@@ -282,7 +282,7 @@ impl RunState {
                     *operation_id,
                     activity_type.clone(),
                     input.clone(),
-                    options.clone(),
+                    self.capped(options.clone()),
                     event.time,
                 );
                 self.activities.insert(event.id, activity);

@@ -243,7 +243,13 @@ impl Guest {
         let cancellation_type = CANCELLATION_TYPES[usize::from(cancellation)];
         let input = Payload::new(format!("\"{:016x}\"", self.place.seen));
         let workflow_type = TypeName::new("child").expect("a valid name");
-        let options = ChildOptions { cancellation_type, ..ChildOptions::default() };
+        let is_odd = cancellation % 2 == 1;
+        let options = ChildOptions {
+            cancellation_type,
+            run_timeout: is_odd.then(|| Duration::from_secs(60)),
+            retry: is_odd.then(RetryPolicy::default),
+            ..ChildOptions::default()
+        };
         let (started, closed) = self.cursor.start_child(workflow_type, input, options)?;
         self.place.open.extend([started, closed]);
         if matches!(

@@ -92,7 +92,9 @@ pub(super) fn activity_options(
     })
 }
 
-fn retry_policy(
+/// Checks a policy and fills in its defaults. `invalid` says of which field what is
+/// wrong.
+pub(super) fn retry_policy(
     policy: guest::RetryPolicy,
     invalid: impl Fn(&str, &str) -> Stop,
 ) -> Result<RetryPolicy, Stop> {

@@ -1,11 +1,13 @@
 //! Compiled guests start children and tell other runs things, through the SDK.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dacapo_engine::decide::{ChildOutcome, Input};
 use dacapo_engine::guest::RunContext;
 use dacapo_engine::transition::Effect;
 use dacapo_host::Host;
+use dacapo_model::event::EventAttributes;
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::EventId;
 
@@ -99,4 +101,37 @@ async fn a_workflow_tells_other_runs_things_and_hears_what_came_of_it() {
     run.input(reached(4, Err(failure))).await.expect("goes on");
     assert_eq!(text(run.result()), r#"[null,["RunNotFound"]]"#);
     assert_eq!(replay(&host, &context, run.history).await, Ok(0));
+}
+
+#[tokio::test]
+async fn what_a_child_is_asked_to_be_is_recorded_and_fits_on_replay() {
+    let (host, context) = steps();
+    let input = r#"{"workflow": "linger", "run_timeout_millis": 50, "start_delay_millis": 7,
+        "attempts": 3, "note": "mine"}"#;
+    let mut run = Run::start(&host, &context, "family", input).await.expect("starts");
+    let EventAttributes::StartChildWorkflowExecutionInitiated(child) = &run.history[1].attributes
+    else {
+        panic!("a child was to be started: {:?}", run.history[1]);
+    };
+    let options = &child.options;
+    assert_eq!(options.run_timeout, Some(Duration::from_millis(50)));
+    assert_eq!(options.start_delay, Duration::from_millis(7));
+    assert_eq!(options.execution_timeout, None);
+    assert_eq!(options.retry.as_ref().map(|policy| policy.maximum_attempts), Some(3));
+    assert_eq!(options.attributes.memo["note"], "mine");
+    assert_eq!(options.attributes.search_attributes.len(), 1);
+    run.input(started(2)).await.expect("goes on");
+    run.input(closed(2, ChildOutcome::TimedOut)).await.expect("goes on");
+    assert_eq!(replay(&host, &context, run.history).await, Ok(0));
+
+    let at_once = r#"{"workflow": "linger", "run_timeout_millis": 0}"#;
+    let Err(blocked) = Run::start(&host, &context, "family", at_once).await else {
+        panic!("no time at all is no timeout");
+    };
+    assert!(blocked.message.contains("`run-timeout` must be more than 0"), "{blocked:?}");
+    let long = format!(r#"{{"workflow": "linger", "note": "{}"}}"#, "x".repeat(40_000));
+    let Err(blocked) = Run::start(&host, &context, "family", &long).await else {
+        panic!("a memo has a limit");
+    };
+    assert!(blocked.message.contains("the memo has"), "{blocked:?}");
 }

@@ -1,11 +1,16 @@
 //! How child workflows are asked for, start and end.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::RunAttributes;
 use crate::execution::IdReusePolicy;
 use crate::failure::Failure;
 use crate::ids::{EventId, ModuleName, OperationId, RunId, TypeName, WorkflowId};
 use crate::payload::Payload;
+use crate::retry::RetryPolicy;
+use crate::time::{duration_micros, optional_duration_micros};
 
 /// What becomes of a child when its parent closes, however that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -46,7 +51,7 @@ pub struct ModuleRef {
 }
 
 /// How a child was asked to be run.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ChildOptions {
     /// The parent's name for it; none means one that follows from the parent.
@@ -64,6 +69,67 @@ pub struct ChildOptions {
     /// The module that defines it; none means the parent's own code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<ModuleRef>,
+    /// How long each of its runs may take.
+    #[serde(
+        rename = "run_timeout_micros",
+        with = "optional_duration_micros",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub run_timeout: Option<Duration>,
+    /// How long its runs may take together.
+    #[serde(
+        rename = "execution_timeout_micros",
+        with = "optional_duration_micros",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub execution_timeout: Option<Duration>,
+    /// How long it waits before its guest runs.
+    #[serde(
+        rename = "start_delay_micros",
+        with = "duration_micros",
+        skip_serializing_if = "Duration::is_zero"
+    )]
+    pub start_delay: Duration,
+    /// Whether another run follows if one of it fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    /// What is said about it.
+    #[serde(skip_serializing_if = "RunAttributes::is_empty")]
+    pub attributes: RunAttributes,
+}
+
+impl ChildOptions {
+    /// How much of it is as long as the guest likes.
+    pub fn guest_bytes(&self) -> usize {
+        let types = self.retry.iter().flat_map(|policy| &policy.non_retryable_types);
+        types.map(String::len).fold(self.attributes.bytes(), usize::saturating_add)
+    }
+
+    /// Whether a history recorded these.
+    pub fn is_same(&self, recorded: &Self) -> bool {
+        let Self {
+            workflow_id,
+            reuse_policy,
+            parent_close_policy,
+            cancellation_type,
+            module,
+            run_timeout,
+            execution_timeout,
+            start_delay,
+            retry,
+            attributes,
+        } = self;
+        *workflow_id == recorded.workflow_id
+            && *reuse_policy == recorded.reuse_policy
+            && *parent_close_policy == recorded.parent_close_policy
+            && *cancellation_type == recorded.cancellation_type
+            && *module == recorded.module
+            && *run_timeout == recorded.run_timeout
+            && *execution_timeout == recorded.execution_timeout
+            && *start_delay == recorded.start_delay
+            && *retry == recorded.retry
+            && attributes.is_same(&recorded.attributes)
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

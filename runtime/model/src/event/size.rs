@@ -23,6 +23,7 @@ impl EventAttributes {
             | Self::ActivityTaskTimedOut { last_failure: Some(failure), .. } => {
                 failure_bytes(failure)
             }
+            Self::StartChildWorkflowExecutionInitiated(child) => child.options.guest_bytes(),
             Self::UpsertWorkflowSearchAttributes(upsert) => upsert.changes().bytes(),
             Self::WorkflowPropertiesModified(modified) => modified.changes().bytes(),
             _ => 0,

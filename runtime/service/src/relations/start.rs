@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dacapo_engine::decide::{FromParent, Input};
 use dacapo_model::code::ErrorCode;
-use dacapo_model::event::{ParentClosePolicy, StartChildWorkflowExecutionInitiated};
+use dacapo_model::event::{ChildOptions, ParentClosePolicy, StartChildWorkflowExecutionInitiated};
 use dacapo_model::execution::IdConflictPolicy;
 use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
 use dacapo_model::limits::CHILD_GENERATIONS_MAX;
@@ -102,7 +102,7 @@ impl ChildToStart {
                 conflict_policy: IdConflictPolicy::Fail,
                 environment: parent.environment.clone(),
                 arguments: parent.arguments.clone(),
-                options: StartOptions::default(),
+                options: start_options(&child.options),
                 signal: None,
                 update: None,
             },
@@ -137,4 +137,15 @@ fn too_deep() -> ServiceError {
              start more children, or continue as new, instead of passing its work on to a child"
         ),
     )
+}
+
+/// What the parent asked for. Nothing of its own options goes over to its children.
+fn start_options(options: &ChildOptions) -> StartOptions {
+    StartOptions {
+        run_timeout: options.run_timeout,
+        execution_timeout: options.execution_timeout,
+        start_delay: Some(options.start_delay).filter(|delay| !delay.is_zero()),
+        retry: options.retry.clone(),
+        attributes: options.attributes.clone(),
+    }
 }

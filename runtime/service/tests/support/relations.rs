@@ -1,6 +1,7 @@
 //! Workflows that have to do with other runs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dacapo_engine::replay::{Answer, CallError, Cursor, Delivery};
 use dacapo_model::command::Outcome;
@@ -9,6 +10,7 @@ use dacapo_model::execution::IdReusePolicy;
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{ModuleName, OperationId, SignalName, TypeName, WorkflowId};
 use dacapo_model::payload::Payload;
+use dacapo_model::retry::RetryPolicy;
 
 use super::guests::text;
 
@@ -26,13 +28,14 @@ pub struct Relations {
 }
 
 enum Ask {
-    Child { workflow_type: TypeName, input: Payload, options: ChildOptions },
+    Child { workflow_type: TypeName, input: Payload, options: Box<ChildOptions> },
     Signal { workflow_id: WorkflowId, text: String },
     Cancel { workflow_id: WorkflowId },
 }
 
 impl Relations {
-    /// `sequential 2 count=3 policy=abandon cancel=try id=a reuse=reject module=m`:
+    /// `sequential 2 count=3 policy=abandon cancel=try id=a reuse=reject module=m
+    /// within=20 attempts=2`:
     /// children of one type and with one input.
     pub fn family(input: &str) -> Self {
         Self::new(children(input), false)
@@ -73,7 +76,7 @@ impl Relations {
                 match ask {
                     Ask::Child { workflow_type, input, options } => {
                         let (started, closed) =
-                            cursor.start_child(workflow_type, input, options)?;
+                            cursor.start_child(workflow_type, input, *options)?;
                         self.waiting.insert(started, true);
                         if !self.leaves {
                             self.waiting.insert(closed, false);
@@ -157,6 +160,17 @@ fn children(input: &str) -> Vec<Ask> {
                     _ => ChildCancellationType::WaitCancellationCompleted,
                 }
             }
+            ("within", millis) => {
+                let millis = millis.parse().expect("a number");
+                options.run_timeout = Some(Duration::from_millis(millis));
+            }
+            ("attempts", number) => {
+                options.retry = Some(RetryPolicy {
+                    initial_interval: Duration::from_millis(1),
+                    maximum_attempts: number.parse().expect("a number"),
+                    ..RetryPolicy::default()
+                });
+            }
             ("module", name) => {
                 let (name, version) = name.split_once(':').unwrap_or((name, ""));
                 options.module = Some(ModuleRef {
@@ -170,7 +184,7 @@ fn children(input: &str) -> Vec<Ask> {
     let ask = |_| Ask::Child {
         workflow_type: workflow_type.clone(),
         input: Payload::new(input.clone()),
-        options: options.clone(),
+        options: Box::new(options.clone()),
     };
     (0..count).map(ask).collect()
 }

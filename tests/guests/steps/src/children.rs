@@ -1,7 +1,10 @@
 //! Workflows that have to do with other runs.
 
+use std::time::Duration;
+
 use dacapo::{
-    ChildCall, ChildCancellation, Failure, ParentClosePolicy, external, join_all, signals,
+    ChildCall, ChildCancellation, Failure, ParentClosePolicy, RetryPolicy, SearchValue, external,
+    join_all, signals,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,20 +52,47 @@ pub(crate) struct Family {
     /// Ends once its child has started.
     #[serde(default)]
     leave: bool,
+    #[serde(default)]
+    run_timeout_millis: Option<u64>,
+    #[serde(default)]
+    start_delay_millis: u64,
+    /// How often it is tried, at once.
+    #[serde(default)]
+    attempts: Option<u32>,
+    /// What the memo says under `note`, and the search attribute `label`.
+    #[serde(default)]
+    note: Option<String>,
+}
+
+impl Family {
+    fn run_options(&self, call: ChildCall<Value>) -> ChildCall<Value> {
+        let mut call = call.start_delay(Duration::from_millis(self.start_delay_millis));
+        if let Some(millis) = self.run_timeout_millis {
+            call = call.run_timeout(Duration::from_millis(millis));
+        }
+        if let Some(attempts) = self.attempts {
+            let at_once = RetryPolicy::new().initial_interval(Duration::from_millis(1));
+            call = call.retry(at_once.maximum_attempts(attempts));
+        }
+        if let Some(note) = &self.note {
+            call = call.memo("note", note).search_attribute("label", SearchValue::keyword(note));
+        }
+        call
+    }
 }
 
 /// One child by its type name. Returns its result, or the types of its failure and
 /// the causes.
 #[dacapo::workflow]
 pub(crate) async fn family(family: Family) -> Result<Value, Failure> {
-    let Family { workflow, input, workflow_id, policy, cancellation, leave } = family;
-    let mut call = ChildCall::<Value>::named(workflow, &input)
-        .parent_close_policy(match &*policy {
+    let Family { workflow, input, workflow_id, policy, cancellation, leave, .. } = &family;
+    let mut call = ChildCall::<Value>::named(workflow.clone(), input)
+        .parent_close_policy(match policy.as_str() {
             "abandon" => ParentClosePolicy::Abandon,
             "request_cancel" => ParentClosePolicy::RequestCancel,
             _ => ParentClosePolicy::Terminate,
         })
-        .cancellation(match &*cancellation {
+        .cancellation(match cancellation.as_str() {
             "requested" => ChildCancellation::WaitRequested,
             "try" => ChildCancellation::Try,
             "abandon" => ChildCancellation::Abandon,
@@ -71,7 +101,8 @@ pub(crate) async fn family(family: Family) -> Result<Value, Failure> {
     if let Some(workflow_id) = workflow_id {
         call = call.workflow_id(workflow_id);
     }
-    if leave {
+    call = family.run_options(call);
+    if *leave {
         let child = call.start().await?;
         return Ok(json!({"workflow_id": child.workflow_id(), "run_id": child.run_id()}));
     }

@@ -1,12 +1,17 @@
 //! What events about children hold.
 
+use std::collections::BTreeMap;
+
 use dacapo_model::event;
 use dacapo_model::ids::{EventId, ModuleName, OperationId, RunId, TypeName, WorkflowId};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::RetryPolicy;
 use crate::wire::failure::Failure;
 use crate::wire::mirror::mirror;
+use crate::wire::options::{SearchAttribute, show_search_attributes};
 use crate::wire::payload::{self, RawJson};
 use crate::wire::request::IdReusePolicy;
 
@@ -115,12 +120,58 @@ pub(crate) struct StartChildWorkflowExecutionInitiated {
     /// The module that defines it; absent if it is this run's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     module: Option<ChildModule>,
+    /// How it is to run, where anything was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<ChildRunOptions>,
+}
+
+/// How a child is to run.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChildRunOptions {
+    /// How long each of its runs may take, from its first activation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_timeout_seconds: Option<f64>,
+    /// How long its runs may take together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execution_timeout_seconds: Option<f64>,
+    /// How long it waits before its workflow runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_delay_seconds: Option<f64>,
+    /// Whether another run follows if one of it fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_policy: Option<RetryPolicy>,
+    /// What is said about it, for people.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    memo: BTreeMap<String, Value>,
+    /// What is said about it, with types.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    search_attributes: BTreeMap<String, SearchAttribute>,
+}
+
+/// None if nothing was asked for.
+fn run_options(options: event::ChildOptions) -> Option<ChildRunOptions> {
+    let shown = ChildRunOptions {
+        run_timeout_seconds: options.run_timeout.map(|it| it.as_secs_f64()),
+        execution_timeout_seconds: options.execution_timeout.map(|it| it.as_secs_f64()),
+        start_delay_seconds: Some(options.start_delay.as_secs_f64()).filter(|it| *it > 0.0),
+        retry_policy: options.retry.map(RetryPolicy::from),
+        memo: options.attributes.memo,
+        search_attributes: show_search_attributes(options.attributes.search_attributes),
+    };
+    let is_asked_for = shown.run_timeout_seconds.is_some()
+        || shown.execution_timeout_seconds.is_some()
+        || shown.start_delay_seconds.is_some()
+        || shown.retry_policy.is_some()
+        || !shown.memo.is_empty()
+        || !shown.search_attributes.is_empty();
+    is_asked_for.then_some(shown)
 }
 
 impl From<event::StartChildWorkflowExecutionInitiated> for StartChildWorkflowExecutionInitiated {
     fn from(child: event::StartChildWorkflowExecutionInitiated) -> Self {
         let (input, input_base64) = payload::embed(&child.input);
-        let module = child.options.module;
+        let mut asked = child.options;
+        let module = asked.module.take();
         Self {
             started_operation_id: child.started_operation_id,
             closed_operation_id: child.closed_operation_id,
@@ -129,10 +180,11 @@ impl From<event::StartChildWorkflowExecutionInitiated> for StartChildWorkflowExe
             run_id: child.run_id,
             input,
             input_base64,
-            id_reuse_policy: child.options.reuse_policy.into(),
-            parent_close_policy: child.options.parent_close_policy.into(),
-            cancellation_type: child.options.cancellation_type.into(),
+            id_reuse_policy: asked.reuse_policy.into(),
+            parent_close_policy: asked.parent_close_policy.into(),
+            cancellation_type: asked.cancellation_type.into(),
             module: module.map(|it| ChildModule { name: it.name, version: it.version }),
+            options: run_options(asked),
         }
     }
 }
