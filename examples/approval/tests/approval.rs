@@ -18,6 +18,7 @@ async fn a_decision_on_the_second_day_is_the_outcome() -> Result<(), TestError> 
     let env = env().await?;
     let run = env.start("approval", &json!({"employee": "ada", "cents": 4200})).await?;
     env.advance(DAY + DAY / 2).await?;
+    env.restart().await?; // nothing of the wait is lost with the server
     run.signal("decision", &json!({"by": "grace", "approved": true})).await?;
 
     assert_eq!(run.result::<Value>().await?, json!({"approved": {"by": "grace"}}));
@@ -29,7 +30,9 @@ async fn a_decision_on_the_second_day_is_the_outcome() -> Result<(), TestError> 
 
 #[tokio::test]
 async fn after_three_days_of_silence_it_expires() -> Result<(), TestError> {
-    let env = env().await?;
+    let env = TestEnv::builder().crate_folder(env!("CARGO_MANIFEST_DIR")).replay_every_step();
+    let env = env.start().await?;
+    env.activity("notify", |_text: String| Ok(()));
     let run = env.start("approval", &json!({"employee": "ada", "cents": 4200})).await?;
 
     assert_eq!(run.result::<Value>().await?, json!("expired"));

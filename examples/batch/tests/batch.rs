@@ -23,6 +23,21 @@ async fn no_more_than_so_many_are_under_way() -> Result<(), TestError> {
 }
 
 #[tokio::test]
+async fn a_server_that_dies_half_way_does_no_item_again_that_is_done() -> Result<(), TestError> {
+    let env = TestEnv::of_crate(env!("CARGO_MANIFEST_DIR")).await?;
+    env.activity_with("process", |attempt, item: u64| async move {
+        if item < 30 { Ok(1) } else { attempt.hang().await }
+    });
+    let run = env.start("batch", &json!({"items": 100, "concurrency": 10})).await?;
+    env.settle().await?;
+    env.activity("process", |_item: u64| Ok(1));
+    env.restart().await?;
+    assert_eq!(run.result::<Value>().await?, json!({"sum": 100, "failed": []}));
+    assert_eq!(env.calls("process").attempts(), 100 + 10, "those that were under way");
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_fails_for_good_is_reported_and_stops_nothing() -> Result<(), TestError> {
     let env = TestEnv::of_crate(env!("CARGO_MANIFEST_DIR")).await?;
     env.activity(

@@ -149,7 +149,7 @@ pub trait GuestHost: Send + Sync {
     ) -> Result<Payload, Failure>;
 
     /// How many instances of workflows may exist at a time; launching more
-    /// waits.
+    /// waits. With 0, none is kept from one activation to the next.
     fn instances_max(&self) -> usize;
 
     /// How many attempts of activities may run at a time; starting more waits,

@@ -4,15 +4,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use dacapo_model::time::Timestamp;
 use futures::future::BoxFuture;
+use tokio::time::Instant;
 
-/// Tells the time, and waits for it: timers, backoffs and the timeouts of attempts
-/// go by it. Heartbeats and graces go by the machine.
+/// Tells the time, and waits for it: all that happens to runs and attempts goes by
+/// it. What a node does for itself goes by the machine: tries again, keeps an idle
+/// run in memory, gives up a client.
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
 
     /// Returns when it is `time`, and at once if it was already.
     fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()>;
+
+    /// The time now, of a clock that only goes forward: for waits that an
+    /// adjustment of the other must not end, never for what is recorded.
+    fn instant(&self) -> Instant;
+
+    /// Returns when it is `instant`, and at once if it was already.
+    fn wait_until(&self, instant: Instant) -> BoxFuture<'_, ()>;
 }
 
 /// The machine's clock.
@@ -33,11 +42,21 @@ impl Clock for SystemClock {
     fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {
         Box::pin(tokio::time::sleep(time.since(self.now())))
     }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the edge")]
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wait_until(&self, instant: Instant) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep_until(instant))
+    }
 }
 
-/// The clock of this process that only goes forward: for waits, never for what is
-/// recorded.
-#[expect(clippy::disallowed_methods, reason = "this is the edge")]
-pub(crate) fn instant() -> tokio::time::Instant {
-    tokio::time::Instant::now()
+/// For ever, if there is no such time.
+pub(crate) async fn wait_until(clock: &dyn Clock, instant: Option<Instant>) {
+    match instant {
+        Some(instant) => clock.wait_until(instant).await,
+        None => std::future::pending().await,
+    }
 }

@@ -32,11 +32,13 @@ impl Idle {
 }
 
 impl Residency {
-    /// With room for this many instances.
+    /// With room for this many instances. Without any, there is one at a time, which
+    /// goes as soon as its run waits.
     pub(crate) fn new(instances_max: usize) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(instances_max.clamp(1, Semaphore::MAX_PERMITS))),
-            waiting: AtomicUsize::new(0),
+            // As if somebody waited for room all the time.
+            waiting: AtomicUsize::new(usize::from(instances_max == 0)),
             idle: Mutex::new(Idle::default()),
         }
     }
@@ -104,6 +106,16 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[tokio::test]
+    async fn without_room_no_run_that_waits_keeps_its_instance() {
+        let residency = Residency::new(0);
+        let only = residency.acquire(|_| unreachable!("there is one")).await;
+        assert!(residency.mark_idle(RunId(Uuid::from_u128(1))));
+        drop(only);
+        assert!(residency.acquire(|_| unreachable!("nobody is idle")).await.is_some());
+        assert!(residency.mark_idle(RunId(Uuid::from_u128(2))), "later, too");
+    }
 
     #[tokio::test]
     async fn the_run_that_was_idle_longest_gives_its_place_up() {

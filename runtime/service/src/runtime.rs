@@ -164,6 +164,18 @@ impl Runtime {
         self.shared.stopping.cancel();
     }
 
+    /// Lets go of everything at once, as a process that dies does, but for commits
+    /// under way: they finish. Attempts stop where they are.
+    pub async fn halt(&self) {
+        self.begin_shutdown();
+        let shared = &self.shared;
+        shared.halted.cancel();
+        shared.actors.close();
+        shared.actors.wait().await;
+        shared.attempts.close();
+        shared.attempts.wait().await;
+    }
+
     /// Stops: waits for attempts under way, as long as the configuration allows,
     /// so that their results are committed; then lets go of everything. What was
     /// not finished is found in history by the next node.

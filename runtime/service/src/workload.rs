@@ -21,7 +21,18 @@ struct Counter {
 /// before that, so that the count never is zero in between.
 pub(crate) struct Work(Arc<Counter>);
 
+/// Something in hand that waits for its turn, until this is dropped: it is not
+/// counted meanwhile.
+pub(crate) struct Parked(Arc<Counter>);
+
 impl Workload {
+    /// One of the things in hand waits for others, or for its time.
+    pub(crate) fn park(&self) -> Parked {
+        self.0.in_hand.fetch_sub(1, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
+        Parked(self.0.clone())
+    }
+
     /// One more thing is in hand.
     pub(crate) fn begin(&self) -> Work {
         self.0.in_hand.fetch_add(1, Ordering::SeqCst);
@@ -53,6 +64,12 @@ impl Drop for Work {
     }
 }
 
+impl Drop for Parked {
+    fn drop(&mut self) {
+        self.0.in_hand.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use futures::FutureExt as _;
@@ -68,6 +85,10 @@ mod tests {
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(first);
         waiting.await;
+        assert_eq!(workload.in_hand(), 1);
+        let parked = workload.park();
+        workload.at_most(0).await;
+        drop(parked);
         assert_eq!(workload.in_hand(), 1);
         drop(second);
         workload.at_most(0).await;

@@ -17,6 +17,7 @@ use dacapo_store::faulty::{Fault, Operation};
 use futures::future::BoxFuture;
 use support::guests::ScriptedHost;
 use support::*;
+use tokio::time::Instant;
 
 #[tokio::test]
 async fn ten_steps_cost_eleven_commits_and_no_read() {
@@ -163,6 +164,14 @@ impl Clock for LaterClock {
 
     fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {
         Box::pin(tokio::time::sleep(time.since(self.now())))
+    }
+
+    fn instant(&self) -> Instant {
+        SystemClock.instant()
+    }
+
+    fn wait_until(&self, instant: Instant) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep_until(instant))
     }
 }
 

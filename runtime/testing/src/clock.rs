@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use dacapo_model::time::Timestamp;
-use dacapo_service::clock::Clock;
+use dacapo_service::clock::{Clock, SystemClock};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 /// A clock that is moved. Never goes back.
 #[derive(Clone)]
@@ -16,15 +17,25 @@ pub(crate) struct VirtualClock(Arc<Mutex<State>>);
 
 struct State {
     now: Timestamp,
-    /// Who waits, by time, until they have gone on. A waker is there while one is
-    /// to be called.
-    sleepers: BTreeMap<(Timestamp, u64), Option<Waker>>,
+    /// Who waits, by time, until they have gone on.
+    sleepers: BTreeMap<(Timestamp, u64), Sleeper>,
     slept: u64,
+    /// When it began, by itself and by the machine: instants of this clock count
+    /// from there.
+    began: (Timestamp, Instant),
+}
+
+struct Sleeper {
+    /// There while one is to be called.
+    waker: Option<Waker>,
+    /// Something happens to an attempt then, whether or not a row says so.
+    is_wait: bool,
 }
 
 impl VirtualClock {
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(State { now, sleepers: BTreeMap::new(), slept: 0 })))
+        let began = (now, SystemClock.instant());
+        Self(Arc::new(Mutex::new(State { now, sleepers: BTreeMap::new(), slept: 0, began })))
     }
 
     /// Moves to `time`, unless it is past.
@@ -33,7 +44,7 @@ impl VirtualClock {
         state.now = state.now.max(time);
         let now = state.now;
         let due = state.sleepers.range_mut(..=(now, u64::MAX));
-        let wakers: Vec<_> = due.filter_map(|(_, waker)| waker.take()).collect();
+        let wakers: Vec<_> = due.filter_map(|(_, sleeper)| sleeper.waker.take()).collect();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -42,6 +53,23 @@ impl VirtualClock {
     pub(crate) fn is_waking(&self) -> bool {
         let state = self.0.lock();
         state.sleepers.keys().next().is_some_and(|(time, _)| *time <= state.now)
+    }
+
+    /// The time at which something happens to an attempt next: it was silent for
+    /// too long, or has waited for too long.
+    pub(crate) fn next_wait(&self) -> Option<Timestamp> {
+        let state = self.0.lock();
+        let mut waits = state.sleepers.iter().filter(|(_, sleeper)| sleeper.is_wait);
+        waits.next().map(|((time, _), _)| *time)
+    }
+
+    fn sleep(&self, time: Timestamp, is_wait: bool) -> Sleep {
+        let mut state = self.0.lock();
+        state.slept += 1;
+        let key = (time, state.slept);
+        // At once, so that nobody overlooks a sleeper that was not polled yet.
+        state.sleepers.insert(key, Sleeper { waker: None, is_wait });
+        Sleep { clock: self.clone(), key }
     }
 
     /// The time that somebody waits for next.
@@ -56,12 +84,20 @@ impl Clock for VirtualClock {
     }
 
     fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {
-        let mut state = self.0.lock();
-        state.slept += 1;
-        let key = (time, state.slept);
-        // At once, so that nobody overlooks a sleeper that was not polled yet.
-        state.sleepers.insert(key, None);
-        Box::pin(Sleep { clock: self.clone(), key })
+        Box::pin(self.sleep(time, false))
+    }
+
+    fn instant(&self) -> Instant {
+        let state = self.0.lock();
+        let (began, instant) = state.began;
+        instant + state.now.since(began)
+    }
+
+    fn wait_until(&self, instant: Instant) -> BoxFuture<'_, ()> {
+        let (began, first) = self.0.lock().began;
+        // The clock goes in whole microseconds: never early.
+        let until = instant.saturating_duration_since(first);
+        Box::pin(self.sleep(began.after(until), true))
     }
 }
 
@@ -78,7 +114,9 @@ impl Future for Sleep {
         if self.key.0 <= state.now {
             return Poll::Ready(());
         }
-        state.sleepers.insert(self.key, Some(cx.waker().clone()));
+        if let Some(sleeper) = state.sleepers.get_mut(&self.key) {
+            sleeper.waker = Some(cx.waker().clone());
+        }
         Poll::Pending
     }
 }
@@ -91,6 +129,8 @@ impl Drop for Sleep {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::FutureExt as _;
 
     use super::*;
@@ -117,6 +157,21 @@ mod tests {
         assert_eq!(clock.next_sleeper(), Some(at(30)));
         drop(late);
         assert_eq!(clock.next_sleeper(), None);
+    }
+
+    #[test]
+    fn instants_go_with_the_time_and_waits_for_them_are_known() {
+        let clock = VirtualClock::new(at(10));
+        let first = clock.instant();
+        assert_eq!(clock.next_wait(), None);
+        let _sleeper = clock.sleep_until(at(12));
+        let mut wait = clock.wait_until(first + Duration::from_nanos(4_500));
+        assert_eq!(clock.next_wait(), Some(at(15)), "never early");
+        clock.move_to(at(14));
+        assert_eq!(clock.instant() - first, Duration::from_micros(4));
+        assert!((&mut wait).now_or_never().is_none());
+        clock.move_to(at(15));
+        assert!((&mut wait).now_or_never().is_some());
     }
 
     #[test]

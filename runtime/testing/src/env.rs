@@ -18,6 +18,7 @@ use dacapo_service::config::ServiceConfig;
 use dacapo_service::error::ServiceError;
 use dacapo_store::Store;
 use dacapo_store::memory::MemoryStore;
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -26,7 +27,7 @@ use crate::activities::{Activities, ActivityFailure, Calls, Stub, decode};
 use crate::attempt::Attempt;
 use crate::clock::VirtualClock;
 use crate::error::TestError;
-use crate::host::{ACTIVITIES_MAX, StoredModules, TestHost};
+use crate::host::{StoredModules, TestHost};
 use crate::module;
 
 /// When all environments begin, unless they are told otherwise: the first of
@@ -37,13 +38,16 @@ const START: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 /// to them, which tests should see now and then.
 const INSTANCES_MAX: usize = 100;
 
+/// Attempts at a time: as many as one run may have pending.
+const ACTIVITIES_MAX: usize = 10_000;
+
 /// How soon a run with a full mailbox is told of its timer again.
 const BUSY_MAX: Duration = Duration::from_millis(100);
 
 /// How often a task lets the others go first before it waits for real.
 const YIELDS: u32 = 100;
 
-/// How often the others go first before what hangs is believed to hang.
+/// How often the others go first before it is believed that they wait.
 const QUIET: u32 = 3;
 
 /// A pause of the machine, for what other threads do meanwhile.
@@ -52,7 +56,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// A server inside a test: real engine, service and host, a store in memory, and
 /// a clock that the test moves. Nothing is shared with other environments.
 pub struct TestEnv {
-    runtime: Arc<Runtime>,
+    /// Another one after each restart.
+    runtime: Mutex<Arc<Runtime>>,
+    service: ServiceConfig,
     pub(crate) clock: VirtualClock,
     pub(crate) activities: Arc<Activities>,
     store: Arc<dyn Store>,
@@ -72,7 +78,9 @@ pub struct Builder {
     modules: Vec<Vec<u8>>,
     start_time: Timestamp,
     activities: ActivityConfig,
+    activities_max: usize,
     limits: Limits,
+    keeps_instances: bool,
 }
 
 impl Builder {
@@ -119,6 +127,29 @@ impl Builder {
         self
     }
 
+    /// How many attempts of activities run at a time; others wait for a slot. So
+    /// many by default that none waits: 10,000.
+    pub fn activities_max(mut self, activities_max: usize) -> Self {
+        self.activities_max = activities_max;
+        self
+    }
+
+    /// Drops the memory of a workflow whenever it waits, and replays its history
+    /// when it goes on: what it does wrong after a restart of the server, it does
+    /// wrong here. A history of *n* events is replayed up to *n* times, so the
+    /// tests take longer.
+    ///
+    /// ```no_run
+    /// # use dacapo_testing::{TestEnv, TestError};
+    /// # async fn env() -> Result<TestEnv, TestError> {
+    /// TestEnv::builder().crate_folder(".").replay_every_step().start().await
+    /// # }
+    /// ```
+    pub fn replay_every_step(mut self) -> Self {
+        self.keeps_instances = false;
+        self
+    }
+
     /// Builds, uploads and starts everything.
     pub async fn start(self) -> Result<TestEnv, TestError> {
         let mut components = self.components;
@@ -145,17 +176,23 @@ impl Builder {
         let activities = Arc::new(Activities::default());
         let clock = VirtualClock::new(self.start_time);
         let (answers, time) = (Arc::clone(&activities), clock.clone());
-        let host = Arc::new(TestHost { real, activities: answers, clock: time });
+        let host = Arc::new(TestHost {
+            real,
+            activities: answers,
+            clock: time,
+            keeps_instances: self.keeps_instances,
+            activities_max: self.activities_max,
+        });
         let service = ServiceConfig {
             limits: self.limits,
-            activities_max: ACTIVITIES_MAX,
+            activities_max: self.activities_max,
             ..ServiceConfig::default()
         };
         let runtime = Runtime::start(
             Arc::clone(&store),
             Arc::clone(&host) as _,
             Arc::new(clock.clone()),
-            service,
+            service.clone(),
         )
         .await?;
         for (number, bytes) in (1..).zip(modules) {
@@ -163,7 +200,8 @@ impl Builder {
             runtime.upload_module(&namespace(), &name, bytes.into()).await?;
         }
         Ok(TestEnv {
-            runtime,
+            runtime: Mutex::new(runtime),
+            service,
             clock,
             activities,
             store,
@@ -204,7 +242,9 @@ impl TestEnv {
             modules: Vec::new(),
             start_time: START,
             activities: ActivityConfig::default(),
+            activities_max: ACTIVITIES_MAX,
             limits: Limits::default(),
+            keeps_instances: true,
         }
     }
 
@@ -311,6 +351,32 @@ impl TestEnv {
         self.settle().await
     }
 
+    /// Lets the server die once nothing is left to do before time goes on, and
+    /// starts another over the same store: what runs have in memory is gone, and
+    /// attempts that hang are made again. No time passes.
+    ///
+    /// ```no_run
+    /// # async fn survives(env: &dacapo_testing::TestEnv) -> Result<(), dacapo_testing::TestError> {
+    /// let run = env.start("subscription", &900).await?;
+    /// env.restart().await?;
+    /// let receipts: Vec<String> = run.result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn restart(&self) -> Result<(), TestError> {
+        self.settle().await?;
+        self.runtime().halt().await;
+        let runtime = Runtime::start(
+            Arc::clone(&self.store),
+            Arc::clone(&self.host) as _,
+            Arc::new(self.clock.clone()),
+            self.service.clone(),
+        )
+        .await?;
+        *self.runtime.lock() = runtime;
+        self.settle().await
+    }
+
     /// Keeps time from skipping ahead until the guard is dropped:
     /// [`TestRun::result`](crate::TestRun::result) fails where it would. [`Self::advance`] still moves it.
     pub fn hold_time(&self) -> TimeHold {
@@ -338,10 +404,11 @@ impl TestEnv {
             let due = self.timers(hang).await?.0 > hang;
             if due || self.is_busy() {
                 quiet = 0;
-            } else if hang == 0 || quiet == QUIET {
+            } else if quiet == QUIET {
                 return Ok(());
             } else {
-                // What hangs may have been told something, and not gone on yet.
+                // What hangs, or waits for its turn, may have been told something, and
+                // not gone on yet.
                 quiet += 1;
                 tokio::task::yield_now().await;
                 continue;
@@ -373,7 +440,7 @@ impl TestEnv {
         let timer = self.timers(hang).await?.1;
         // Attempts that hang end with their timeouts.
         let timeout = self.clock.next_sleeper().filter(|_| hang > 0);
-        Ok(timer.into_iter().chain(timeout).min())
+        Ok(timer.into_iter().chain(timeout).chain(self.clock.next_wait()).min())
     }
 
     /// How many timers are due, and when the next one will be. The row that an
@@ -390,7 +457,7 @@ impl TestEnv {
     }
 
     pub(crate) fn runtime(&self) -> Arc<Runtime> {
-        Arc::clone(&self.runtime)
+        Arc::clone(&self.runtime.lock())
     }
 
     /// True while something is under way that time must not skip.

@@ -1,6 +1,7 @@
 //! What a test is told when something is not as it expects.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use dacapo_guest_build::BuildError;
 use dacapo_model::execution::Blocked;
@@ -54,6 +55,23 @@ pub enum TestError {
     /// The code does not fit the history.
     #[error("the code does not fit the history: {}{}", .0.message, Backtrace(.0))]
     Replay(Box<Blocked>),
+    /// The code does not fit histories that were read from files.
+    #[error("the code does not fit {} of {tried} histories:{}", .misfits.len(), Misfits(.misfits))]
+    ReplayFiles {
+        /// How many there are.
+        tried: usize,
+        /// Those that it does not fit.
+        misfits: Vec<Misfit>,
+    },
+}
+
+/// A history in a file that the code does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// Which one.
+    pub file: PathBuf,
+    /// Where they differ.
+    pub report: Box<Blocked>,
 }
 
 impl TestError {
@@ -103,5 +121,15 @@ struct Backtrace<'a>(&'a Blocked);
 impl fmt::Display for Backtrace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.backtrace.iter().try_for_each(|backtrace| write!(f, "\n{backtrace}"))
+    }
+}
+
+struct Misfits<'a>(&'a [Misfit]);
+
+impl fmt::Display for Misfits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|Misfit { file, report }| {
+            write!(f, "\n{}: {}{}", file.display(), report.message, Backtrace(report))
+        })
     }
 }

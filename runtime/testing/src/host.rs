@@ -23,13 +23,14 @@ use crate::activities::{Activities, ActivityFailure, failure};
 use crate::attempt::{Attempt, RecordedLink};
 use crate::clock::VirtualClock;
 
-/// Attempts at a time: as many as one run may have pending.
-pub(crate) const ACTIVITIES_MAX: usize = 10_000;
-
 pub(crate) struct TestHost {
     pub(crate) real: Host,
     pub(crate) activities: Arc<Activities>,
     pub(crate) clock: VirtualClock,
+    /// False if runs keep nothing in memory while they wait.
+    pub(crate) keeps_instances: bool,
+    /// Attempts at a time.
+    pub(crate) activities_max: usize,
 }
 
 #[async_trait]
@@ -85,13 +86,13 @@ impl GuestHost for TestHost {
     }
 
     fn instances_max(&self) -> usize {
-        self.real.instances_max()
+        if self.keeps_instances { self.real.instances_max() } else { 0 }
     }
 
     /// Closures need no place of the host. Real activities wait for theirs, while
     /// time stands still.
     fn activities_max(&self) -> usize {
-        ACTIVITIES_MAX
+        self.activities_max
     }
 }
 

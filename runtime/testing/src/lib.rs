@@ -52,16 +52,18 @@ mod update;
 mod wait;
 
 pub use dacapo_engine::guest::AttemptSignals;
+pub use dacapo_model::attributes::SearchAttribute;
 pub use dacapo_model::event::{EventAttributes, HistoryEvent};
 pub use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
 pub use dacapo_model::failure::Failure;
+pub use dacapo_model::retry::RetryPolicy;
 pub use dacapo_model::time::Timestamp;
 pub use dacapo_service::operations::RunDescription;
 
 pub use self::activities::{ActivityFailure, Calls, cancelled, failure};
 pub use self::attempt::Attempt;
 pub use self::env::{Builder, TestEnv, TimeHold};
-pub use self::error::TestError;
+pub use self::error::{Misfit, TestError};
 pub use self::history::History;
 pub use self::open_activity::OpenActivity;
 pub use self::run::TestRun;

@@ -44,8 +44,8 @@ impl TestEnv {
 }
 
 impl<'env> TestRun<'env> {
-    /// An activity by the id of its operation: the workflow's name for it, from 0,
-    /// which [`Self::describe`] shows, too.
+    /// An activity by the id of its operation: the workflow's name for it, which
+    /// [`Self::describe`] shows among the pending activities.
     pub fn activity(&self, operation_id: u32) -> OpenActivity<'env> {
         let operation_id = OperationId(operation_id);
         let activity = ActivityRef::Operation { run: self.named(), operation_id };

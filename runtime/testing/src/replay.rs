@@ -1,12 +1,15 @@
-//! Plays a history against the code of today.
+//! Plays histories against the code of today.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dacapo_engine::guest::replay;
+use dacapo_model::code::ErrorCode;
 use dacapo_model::event::EventAttributes;
+use dacapo_model::execution::Blocked;
 
 use crate::env::TestEnv;
-use crate::error::TestError;
+use crate::error::{Misfit, TestError};
 use crate::history::History;
 
 impl TestEnv {
@@ -14,16 +17,78 @@ impl TestEnv {
     /// workflow. Fails where the code no longer does what is recorded: a run with
     /// that history could not go on with it. Records nothing.
     pub async fn replay(&self, history: &History) -> Result<(), TestError> {
+        self.try_replay(history).await.map_err(TestError::Replay)
+    }
+
+    /// Like [`Self::replay`], with a history from a file, which
+    /// `dacapo run history --export` has written.
+    pub async fn replay_file(&self, file: impl AsRef<Path>) -> Result<(), TestError> {
+        self.replay_files(vec![file.as_ref().to_owned()]).await.map(drop)
+    }
+
+    /// Like [`Self::replay_file`], with all files of a folder that are named
+    /// `*.json`. Returns how many they are; a folder without any is a mistake. All
+    /// that do not fit are told.
+    ///
+    /// ```no_run
+    /// # use dacapo_testing::{TestEnv, TestError};
+    /// #[tokio::test]
+    /// async fn the_code_fits_what_open_runs_have_recorded() -> Result<(), TestError> {
+    ///     let env = TestEnv::of_crate(env!("CARGO_MANIFEST_DIR")).await?;
+    ///     env.replay_folder("tests/histories").await.map(drop)
+    /// }
+    /// # fn main() {}
+    /// ```
+    pub async fn replay_folder(&self, folder: impl AsRef<Path>) -> Result<usize, TestError> {
+        let folder = folder.as_ref();
+        let unusable =
+            |problem: String| TestError::Setup(format!("{}: {problem}", folder.display()));
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|error| unusable(error.to_string()))? {
+            let file = entry.map_err(|error| unusable(error.to_string()))?.path();
+            if file.extension().is_some_and(|extension| extension == "json") {
+                files.push(file);
+            }
+        }
+        if files.is_empty() {
+            return Err(unusable(
+                "there is no history in it: no file is named `*.json`".to_owned(),
+            ));
+        }
+        files.sort();
+        self.replay_files(files).await
+    }
+
+    async fn replay_files(&self, files: Vec<PathBuf>) -> Result<usize, TestError> {
+        let tried = files.len();
+        let mut misfits = Vec::new();
+        for file in files {
+            if let Err(report) = self.try_replay(&History::read(&file)?).await {
+                misfits.push(Misfit { file, report });
+            }
+        }
+        if misfits.is_empty() { Ok(tried) } else { Err(TestError::ReplayFiles { tried, misfits }) }
+    }
+
+    async fn try_replay(&self, history: &History) -> Result<(), Box<Blocked>> {
         let Some(EventAttributes::WorkflowExecutionStarted(started)) =
             history.events.first().map(|event| &event.attributes)
         else {
-            return Err(TestError::Setup("the history does not begin with a start".to_owned()));
+            let problem = "the history does not begin with a start".to_owned();
+            return Err(report(ErrorCode::InvalidRequest, problem));
         };
         let mut context = history.context.clone();
-        context.module_digest = self.module_of(started.workflow_type.as_str())?;
+        context.module_digest = self
+            .module_of(started.workflow_type.as_str())
+            .map_err(|error| report(ErrorCode::WorkflowTypeNotFound, error.to_string()))?;
         let replayed = replay(self.host(), Arc::new(context), history.events.clone()).await;
-        replayed.map(|_| ()).map_err(|blocked| TestError::Replay(Box::new(blocked)))
+        replayed.map(drop).map_err(Box::new)
     }
+}
+
+fn report(code: ErrorCode, message: String) -> Box<Blocked> {
+    let code = code.as_str().to_owned();
+    Box::new(Blocked { code, message, backtrace: None, nondeterminism: None })
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::future::IntoFuture;
 use std::pin::pin;
+use std::time::Duration;
 
+use dacapo_model::attributes::SearchAttribute;
 use dacapo_model::execution::{IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::{SignalName, TypeName, WorkflowId};
+use dacapo_model::retry::RetryPolicy;
 use dacapo_model::signal::Signal;
 use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{RunRef, StartOptions, StartRequest, WaitFor};
@@ -147,6 +150,57 @@ impl<'env> Start<'env> {
         })
     }
 
+    /// How long each run may take, from the end of its delay on.
+    pub fn run_timeout(self, timeout: Duration) -> Self {
+        self.options(|options| options.run_timeout = Some(timeout))
+    }
+
+    /// How long the run and those that follow it may take together.
+    pub fn execution_timeout(self, timeout: Duration) -> Self {
+        self.options(|options| options.execution_timeout = Some(timeout))
+    }
+
+    /// How long the workflow waits before it runs.
+    pub fn start_delay(self, delay: Duration) -> Self {
+        self.options(|options| options.start_delay = Some(delay))
+    }
+
+    /// Another run follows if this one fails, as the policy says.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use dacapo_testing::{RetryPolicy, TestEnv, TestError};
+    /// # async fn order(env: &TestEnv) -> Result<(), TestError> {
+    /// let run = env
+    ///     .start_with("order", &17)
+    ///     .retry(RetryPolicy { maximum_attempts: 3, ..RetryPolicy::default() })
+    ///     .execution_timeout(Duration::from_secs(3_600))
+    ///     .await?;
+    /// let receipt: String = run.result().await?; // of the last attempt
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.options(|options| options.retry = Some(policy))
+    }
+
+    /// Adds to what is said about the run.
+    pub fn memo(self, name: &str, value: &impl Serialize) -> Self {
+        self.set(|request| {
+            let value = serde_json::to_value(value)
+                .map_err(|error| TestError::Value(format!("memo `{name}` is no JSON: {error}")))?;
+            request.options.attributes.memo.insert(name.to_owned(), value);
+            Ok(())
+        })
+    }
+
+    /// Adds an attribute by which lists find the run.
+    pub fn search_attribute(self, name: &str, value: SearchAttribute) -> Self {
+        self.options(|options| {
+            options.attributes.search_attributes.insert(name.to_owned(), value);
+        })
+    }
+
     /// The run begins with this signal.
     pub fn signal(mut self, name: &str, input: &impl Serialize) -> Self {
         self.conflict_policy.get_or_insert(IdConflictPolicy::UseExisting);
@@ -194,6 +248,13 @@ impl<'env> Start<'env> {
     fn request(self) -> Result<StartRequest, TestError> {
         let conflict_policy = self.conflict_policy.unwrap_or_default();
         Ok(StartRequest { conflict_policy, ..self.request? })
+    }
+
+    fn options(self, set: impl FnOnce(&mut StartOptions)) -> Self {
+        self.set(|request| {
+            set(&mut request.options);
+            Ok(())
+        })
     }
 
     fn set(mut self, set: impl FnOnce(&mut StartRequest) -> Result<(), TestError>) -> Self {

@@ -20,7 +20,6 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::throttle::Throttle;
-use crate::clock::instant;
 use crate::registry::OpenRun;
 use crate::run::{Message, deliver};
 use crate::runtime::Shared;
@@ -68,8 +67,8 @@ pub(super) enum Next {
     Silent,
     /// What it said is to be stored.
     Save(Payload),
-    /// Nothing before then.
-    WaitUntil(Instant),
+    /// Nothing before then; with none, nothing before something changes.
+    WaitUntil(Option<Instant>),
 }
 
 impl Link {
@@ -83,7 +82,7 @@ impl Link {
             AttemptSignals { cancel_requested: activity.cancel.is_some(), paused: activity.paused };
         let heard = Heard {
             throttle: Throttle::of(activity.options.heartbeat_timeout),
-            alive_at: instant(),
+            alive_at: shared.clock.instant(),
             started_at: Timestamp::default(),
             unsaved: None,
             listens: false,
@@ -105,7 +104,7 @@ impl Link {
     pub(super) fn begin(&self, now: Timestamp) {
         let mut heard = self.heard.lock();
         heard.started_at = now;
-        heard.alive_at = instant();
+        heard.alive_at = self.shared.clock.instant();
     }
 
     /// What the state says that the attempt is to know.
@@ -123,7 +122,7 @@ impl Link {
 
     fn cancel(&self, grace: Duration, is_awaited: bool) {
         let mut heard = self.heard.lock();
-        let stop_at = instant() + grace;
+        let stop_at = self.shared.clock.instant() + grace;
         match &mut heard.cancel {
             // Asked again: it has no more time than before.
             Some(cancel) => {
@@ -153,7 +152,7 @@ impl Link {
 
     /// What is to be done about the attempt.
     pub(super) fn next(&self, heartbeat_timeout: Option<Duration>) -> Next {
-        let now = instant();
+        let now = self.shared.clock.instant();
         let mut heard = self.heard.lock();
         let mut wait_until = None::<Instant>;
         let mut not_before = |at: Instant| {
@@ -185,7 +184,7 @@ impl Link {
                 not_before(at);
             }
         }
-        Next::WaitUntil(wait_until.unwrap_or_else(|| now + Duration::from_secs(3600)))
+        Next::WaitUntil(wait_until)
     }
 
     /// What it said last and nobody has stored.
@@ -239,7 +238,7 @@ impl AttemptLink for Link {
     fn heartbeat(&self, details: Option<Payload>) {
         let mut heard = self.heard.lock();
         heard.listens = true;
-        heard.alive_at = instant();
+        heard.alive_at = self.shared.clock.instant();
         // A guest may do so in a tight loop: only the first is worth a look.
         let is_news = details.is_some() && heard.unsaved.is_none();
         if let Some(details) = details {

@@ -18,12 +18,11 @@ use dacapo_model::time::Timestamp;
 use futures::FutureExt as _;
 use tokio::sync::SemaphorePermit;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 pub(crate) use self::link::Link;
 use self::link::Next;
 pub(crate) use self::throttle::Throttle;
-use crate::clock::instant;
+use crate::clock::wait_until;
 use crate::registry::OpenRun;
 use crate::run::{Message, deliver};
 use crate::runtime::Shared;
@@ -152,19 +151,22 @@ impl Attempt {
         {
             return Ok(slot);
         }
-        let remaining = self.remaining(self.shared.clock.now());
-        let too_late = instant().checked_add(remaining);
+        let clock = &*self.shared.clock;
+        let too_late = clock.instant().checked_add(self.remaining(clock.now()));
+        // Nothing happens to it before somebody else makes room, or its time is over.
+        let _parked = self.shared.workload.park();
         loop {
             tokio::select! {
                 () = self.link.unpaused() => {}
                 () = self.stopped() => return Err(self.stopped_input(not_running())),
-                () = sleep_until(too_late) => {
+                () = wait_until(clock, too_late) => {
                     return Err(self.timed_out(TimeoutType::ScheduleToClose));
                 }
             }
             // What is paused is not in the queue.
             let to_start = self.activity.options.schedule_to_start_timeout;
-            let too_late_to_start = to_start.and_then(|timeout| instant().checked_add(timeout));
+            let too_late_to_start =
+                to_start.and_then(|timeout| clock.instant().checked_add(timeout));
             tokio::select! {
                 biased;
                 slot = self.shared.activity_slots.acquire() => match slot {
@@ -174,10 +176,10 @@ impl Attempt {
                     Err(_closed) => std::future::pending().await,
                 },
                 () = self.stopped() => return Err(self.stopped_input(not_running())),
-                () = sleep_until(too_late) => {
+                () = wait_until(clock, too_late) => {
                     return Err(self.timed_out(TimeoutType::ScheduleToClose));
                 }
-                () = sleep_until(too_late_to_start) => {
+                () = wait_until(clock, too_late_to_start) => {
                     return Err(self.timed_out(TimeoutType::ScheduleToStart));
                 }
             }
@@ -226,7 +228,7 @@ impl Attempt {
                     self.save_rest().await;
                     return Some(self.timed_out(timeout_type));
                 }
-                () = tokio::time::sleep_until(look_at) => {}
+                () = wait_until(&*self.shared.clock, look_at) => {}
                 () = self.link.changed.notified() => {}
             }
         }
@@ -325,14 +327,6 @@ impl Attempt {
             "Internal",
             "the server failed while it ran the activity",
         )))
-    }
-}
-
-/// For ever, if there is no such time.
-async fn sleep_until(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }
 

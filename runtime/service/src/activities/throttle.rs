@@ -38,14 +38,14 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::instant;
+    use crate::clock::{Clock as _, SystemClock};
 
     #[test]
     fn the_interval_is_a_part_of_the_timeout_within_bounds() {
         for (timeout, interval) in [(None, 30_000), (Some(1), 800), (Some(3_600), 60_000)] {
             let mut throttle = Throttle::of(timeout.map(Duration::from_secs));
             assert_eq!(throttle.not_before(), None, "the first is stored at once");
-            let now = instant();
+            let now = SystemClock.instant();
             throttle.saved(now);
             let next = throttle.not_before().expect("it has to wait");
             assert_eq!(next - now, Duration::from_millis(interval));

@@ -1,6 +1,7 @@
 //! The loop of one run: take messages, decide, commit, answer.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,6 @@ use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, QueryName};
 use dacapo_model::payload::Payload;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::Instant;
 
 use super::begin::Begun;
 use super::heartbeats::Heard;
@@ -182,9 +182,10 @@ impl Actor {
             // Without a guest and its attempts there is nothing worth keeping.
             let holds_something =
                 self.guest.is_some() || !self.attempts.is_empty() || !self.heard.is_empty();
-            let heartbeats_due = self.heartbeats_due();
             let patience =
                 if holds_something { self.shared.config.idle_timeout } else { Duration::ZERO };
+            // Held until what follows is in hand.
+            let heartbeats_due = pin!(self.until_heartbeats_due());
             // What has followed from the last messages is counted by now.
             self.work = None;
             let first = tokio::select! {
@@ -192,7 +193,7 @@ impl Actor {
                 // has waited for must not be lost in the mailbox.
                 biased;
                 first = tokio::time::timeout(patience, self.mailbox.recv()) => first,
-                () = sleep_until(heartbeats_due) => {
+                () = heartbeats_due => {
                     self.work = Some(self.shared.workload.begin());
                     self.save_heartbeats().await?;
                     continue;
@@ -222,15 +223,24 @@ impl Actor {
         }
     }
 
+    /// Returns when heartbeats are to be looked after; never if there are none.
+    fn until_heartbeats_due(&self) -> impl Future<Output = ()> + Send + use<> {
+        let due = self.heartbeats_due().map(|due| (self.shared.clone(), due));
+        async move {
+            match due {
+                Some((shared, due)) => shared.clock.wait_until(due).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// Inputs that follow each other share a transition; all else stands alone.
     async fn handle(&mut self, batch: Vec<Message>) -> Result<(), Stop> {
         let mut inputs = Vec::new();
         for message in batch {
             match message {
                 Message::Input { input, answer } => {
-                    if let Input::ActivityReported { activity, .. } = &input {
-                        inputs.extend(self.unsaved_heartbeat(activity).map(|beat| (beat, None)));
-                    }
+                    inputs.extend(self.heartbeat_before(&input).map(|beat| (beat, None)));
                     inputs.push((input, answer));
                 }
                 other => {
@@ -504,14 +514,6 @@ impl Actor {
                 refuse_closed(envelope.message);
             }
         }
-    }
-}
-
-/// For ever, if there is no such time.
-async fn sleep_until(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }
 

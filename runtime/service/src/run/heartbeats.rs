@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::actor::{Actor, Stop};
 use super::message::HeartbeatAnswer;
 use crate::activities::Throttle;
-use crate::clock::instant;
 
 /// What was heard of an attempt that is open outside.
 pub(super) struct Heard {
@@ -60,7 +59,7 @@ impl Actor {
 
     /// Stores those whose time has come, and forgets the others that have none.
     pub(super) async fn save_heartbeats(&mut self) -> Result<(), Stop> {
-        let now = instant();
+        let now = self.shared.clock.instant();
         let mut inputs = Vec::new();
         self.heard.retain(|event_id, heard| {
             if heard.throttle.not_before().is_some_and(|at| now < at) {
@@ -76,10 +75,20 @@ impl Actor {
         self.settle(inputs, false).await
     }
 
-    /// What an attempt that ends has said and nobody has stored: the next one is
-    /// to know it.
-    pub(super) fn unsaved_heartbeat(&mut self, activity: &ActivityTarget) -> Option<Input> {
-        let (event_id, _) = find_activity(&self.state, activity).ok()?;
+    /// What an attempt has said and nobody has stored, if the input may be its end:
+    /// one that is alive has not run into its timeout, and the next attempt is to
+    /// know what this one said.
+    pub(super) fn heartbeat_before(&mut self, input: &Input) -> Option<Input> {
+        if self.heard.is_empty() {
+            return None;
+        }
+        let event_id = match input {
+            Input::ActivityReported { activity, .. } => {
+                find_activity(&self.state, activity).ok()?.0
+            }
+            Input::TimerDue { event_id } => *event_id,
+            _ => return None,
+        };
         self.heard.remove(&event_id)?.take(event_id)
     }
 }

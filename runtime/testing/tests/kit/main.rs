@@ -1,8 +1,12 @@
 //! The testing kit, tried on the guests of the tests.
 
+mod histories;
 mod messages;
 mod outside;
+mod restart;
 mod runs;
+mod start;
+mod time;
 
 use std::path::PathBuf;
 use std::time::Duration;

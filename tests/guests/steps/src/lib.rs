@@ -38,7 +38,7 @@ dacapo::module! {
         children::descend, children::family, children::linger, children::nudge, children::square,
         children::sum_of_squares, children::tell,
         await_signals, relay_signals, receive_signal,
-        messages::cart,
+        messages::careless, messages::cart,
         attempts::tried_again, attempts::long_history,
     ],
     activities: [

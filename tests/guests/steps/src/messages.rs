@@ -1,11 +1,12 @@
 //! A workflow that answers queries and takes updates.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use dacapo::{Failure, publish, query, sleep, updates, updates_finished, wait_until};
+use dacapo::{Failure, publish, query, signals, sleep, updates, updates_finished, wait_until};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::activities::noop;
 
@@ -94,4 +95,23 @@ fn add(cart: &RefCell<Content>, item: String) -> Result<usize, Failure> {
     cart.items.push(item);
     publish("count", &cart.items.len())?;
     Ok(cart.items.len())
+}
+
+/// A mistake that a replay shows: it counts how often it is asked (`ask`), which no
+/// history knows of, and after the signal `go` runs as many activities. Returns how
+/// many.
+#[dacapo::workflow]
+pub(crate) async fn careless() -> Result<u32, Failure> {
+    let asked = Rc::new(Cell::new(0));
+    let count = Rc::clone(&asked);
+    query("ask", move |(): ()| {
+        count.set(count.get() + 1);
+        count.get()
+    });
+    let _: Value = signals("go").recv().await?;
+    let rounds = asked.get();
+    for _ in 0..rounds {
+        noop().await?;
+    }
+    Ok(rounds)
 }
