@@ -115,13 +115,14 @@ async fn a_terminated_run_keeps_the_reason_and_refuses_more() {
 async fn a_run_that_was_continued_names_the_next_and_both_can_be_asked_for() {
     let node = Node::start().await;
     let first = node.start_run("continue", "w").await;
-    let old = format!("{BASE}/runs/w/result?wait=60&run_id={first}");
-    let old = node.get(&old).await.json();
+    let path = format!("{BASE}/runs/w/result?wait=60&run_id={first}");
+    let old = node.get(&format!("{path}&follow=false")).await.json();
     assert_eq!(old["status"], "continued_as_new");
     let new = old["new_run_id"].as_str().expect("a run id");
     assert_ne!(new, first);
     let latest = node.get(&format!("{BASE}/runs/w/result?wait=60")).await.json();
     assert_eq!((&latest["run_id"], &latest["status"]), (&json!(new), &json!("completed")));
+    assert_eq!(node.get(&path).await.json(), latest, "who waits for one follows it");
 }
 
 #[tokio::test]
