@@ -25,6 +25,7 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
     problems.extend(migrations::check(root)?);
     problems.extend(docs::check_links(root, &files)?);
     problems.extend(docs::check_error_index(root)?);
+    problems.extend(docs::check_tests(root, &files)?);
     problems.extend(docs::check_dependencies(root, &[packages, guests].concat())?);
     for problem in &problems {
         process::complain(problem);

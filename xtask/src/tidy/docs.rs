@@ -11,6 +11,7 @@ use super::crates::Package;
 
 const DEPENDENCIES: &str = "docs/dependencies.md";
 const ERRORS: &str = "docs/errors";
+const SEMANTICS: &str = "docs/semantics.md";
 
 /// Relative links in Markdown files lead somewhere.
 pub(crate) fn check_links(root: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
@@ -62,6 +63,34 @@ pub(crate) fn check_dependencies(root: &Path, packages: &[Package]) -> Result<Ve
     Ok(missing.chain(left_over).collect())
 }
 
+/// The tests that are named as showing a promise exist.
+pub(crate) fn check_tests(root: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
+    let mut known = BTreeSet::new();
+    for path in files.iter().filter(|path| path.extension() == Some(OsStr::new("rs"))) {
+        known.extend(path.iter().map(|part| part.to_string_lossy().replace(".rs", "")));
+        known.extend(functions(&read(&root.join(path))?).map(str::to_owned));
+    }
+    let page = read(&root.join(SEMANTICS))?;
+    let missing = tests(&page)
+        .filter(|test| !test.split("::").skip(1).all(|part| known.contains(part)))
+        .map(|test| format!("{SEMANTICS} names {test}, which is no test"));
+    Ok(missing.collect())
+}
+
+/// Names such as `store::commit::a_change_is_written`.
+fn tests(page: &str) -> impl Iterator<Item = &str> {
+    const ROOTS: [&str; 7] = ["e2e", "engine", "host", "model", "sdk", "service", "store"];
+    in_backticks(page)
+        .filter(|name| name.split_once("::").is_some_and(|(root, _)| ROOTS.contains(&root)))
+        // `e2e::...` stands for all of them.
+        .filter(|name| !name.ends_with("..."))
+}
+
+/// The names of all functions of a source file.
+fn functions(source: &str) -> impl Iterator<Item = &str> {
+    source.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next())
+}
+
 /// The first cell of each row of a table.
 fn first_cells(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next())
@@ -95,6 +124,15 @@ mod tests {
             "Uses `not_this`.\n| crate | for |\n|---|---|\n| `a`, `b-c` | what `d` is for |\n";
         let names: Vec<_> = first_cells(text).flat_map(in_backticks).collect();
         assert_eq!(names, ["a", "b-c"]);
+    }
+
+    #[test]
+    fn tests_are_known_by_their_crates_and_functions() {
+        let page =
+            "See `e2e::crash`, `engine::laws::it_holds` and `std::thread`, `e2e::...` and `a::b`.";
+        assert_eq!(tests(page).collect::<Vec<_>>(), ["e2e::crash", "engine::laws::it_holds"]);
+        let source = "async fn it_holds() {}\n    fn of<T>(one: T) {}";
+        assert_eq!(functions(source).collect::<Vec<_>>(), ["it_holds", "of"]);
     }
 
     #[test]
