@@ -40,6 +40,7 @@ fn with_signal(workflow: &str, workflow_id: &str, input: &str, signal: Signal) -
 async fn signal_surely(runtime: &Runtime, workflow_id: &str, signal: Signal) {
     while let Err(error) = runtime.signal_run(&run_ref(workflow_id), signal.clone()).await {
         assert!(error.code.is_retryable(), "{error:?}");
+        tokio::task::yield_now().await;
     }
 }
 
