@@ -5,11 +5,13 @@ use dacapo_tests::{
     Client, Database, Effects, Run, Server, Settings, dacapo, event_types, eventually,
     on_both_databases,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 on_both_databases! {
     an_attempt_goes_on_where_the_one_before_it_was,
     an_attempt_goes_on_where_it_was_when_its_server_was_killed,
+    a_crash_before_or_after_any_commit_loses_no_item_and_doubles_no_outcome,
     a_silent_attempt_is_made_again_and_told_what_the_first_said,
     an_activity_that_listens_cleans_up_when_it_is_asked_to_cancel,
     an_activity_that_was_asked_to_cancel_ends_as_it_says_or_is_stopped,
@@ -87,6 +89,66 @@ async fn an_attempt_goes_on_where_it_was_when_its_server_was_killed(database: Da
     let done = run.on(&server).completed().await;
     let rest: Vec<u64> = (said..5).collect();
     assert_eq!(done, json!(rest), "the next attempt begins with what was stored");
+}
+
+async fn a_crash_before_or_after_any_commit_loses_no_item_and_doubles_no_outcome(
+    database: Database,
+) {
+    // The start, what the first attempt says, its failure, and the end.
+    for number in 1..=5 {
+        for after in [false, true] {
+            let database = database.another().await;
+            let settings = match after {
+                false => Settings::crashing_before_commit(&database, number),
+                true => Settings::crashing_after_commit(&database, number),
+            };
+            let at = format!("commit {number}, after it: {after}");
+            let effects = Effects::open().await;
+            let mut server = settings.start().await;
+            let mut client = server.client();
+            client.upload_guests(&["steps"]).await;
+            let copy = json!({"url": effects.url(), "items": 4, "fail_after": 1});
+            let start = json!({
+                "workflow": "call", "workflow_id": "copying", "request_id": "the-start",
+                "input": {
+                    "activity": "copy_items", "input": copy,
+                    "options": with(soon(), "heartbeat_millis", json!(10_000)),
+                },
+            });
+            // Whether or not it dies on the way.
+            let answer = async |client: &Client| {
+                let run = client.request(Method::POST, "runs").json(&start);
+                client.try_send(run).await.ok()?;
+                let result = client.request(Method::GET, "runs/copying/result?wait=30");
+                client.try_send(result).await.ok().map(|answer| answer.json())
+            };
+            let answered = match answer(&client).await {
+                Some(answer) if answer["status"] == "completed" => answer,
+                _ => {
+                    assert!(!server.ended().await.success(), "{at}");
+                    server = Server::start(&database).await;
+                    client = server.client();
+                    answer(&client).await.unwrap_or_else(|| panic!("{at}: no answer"))
+                }
+            };
+            let last = answered["result"].as_array().and_then(|done| done.last().cloned());
+            assert_eq!(last, Some(json!(3)), "{at}: {answered}");
+            let run_id = answered["run_id"].as_str().expect("a run");
+            let run = client.run("copying", run_id);
+            let mut items = names(&effects, &run);
+            items.sort();
+            items.dedup();
+            assert_eq!(items, ["item 0", "item 1", "item 2", "item 3"], "{at}");
+            let history = run.history().await;
+            let expected = [
+                "WorkflowExecutionStarted",
+                "ActivityTaskScheduled",
+                "ActivityTaskCompleted",
+                "WorkflowExecutionCompleted",
+            ];
+            assert_eq!(event_types(&history), expected, "{at}");
+        }
+    }
 }
 
 async fn a_silent_attempt_is_made_again_and_told_what_the_first_said(database: Database) {
