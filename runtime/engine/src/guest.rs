@@ -196,6 +196,9 @@ pub trait GuestInstance: Send {
     /// Offers an update to a guest that has nothing left to do. `at` is the time that
     /// it is told, and must be that of the event if it accepts.
     async fn offer_update(&mut self, update: Update, at: Timestamp) -> Offered;
+
+    /// About how many bytes it holds. Changes only while one of the others runs.
+    fn bytes(&self) -> usize;
 }
 
 /// What came of a query.

@@ -1,7 +1,13 @@
 //! Memory and tables of one instance.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use dacapo_model::limits::Limits;
 use wasmtime::ResourceLimiter;
+
+/// What an element of a table takes.
+const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
 
 /// Counts what the memories and tables of an instance have together, and
 /// remembers whether it had to refuse.
@@ -9,6 +15,7 @@ use wasmtime::ResourceLimiter;
 pub(crate) struct Limiter {
     memory: Account,
     tables: Account,
+    meter: Arc<AtomicUsize>,
 }
 
 /// One kind of resource.
@@ -27,7 +34,18 @@ impl Limiter {
         Self {
             memory: Account::new(limits.instance_memory_bytes_max),
             tables: Account::new(limits.instance_table_elements_max),
+            meter: Arc::default(),
         }
+    }
+
+    /// Shows how many bytes the instance has, as long as there is one.
+    pub(crate) fn meter(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.meter)
+    }
+
+    fn show(&self) {
+        let tables = self.tables.used.saturating_mul(TABLE_ELEMENT_BYTES);
+        self.meter.store(self.memory.used.saturating_add(tables), Ordering::Relaxed);
     }
 
     /// What was refused since the last call of [`Self::forget_refusals`], for
@@ -79,11 +97,14 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.memory.grow(current, desired, maximum))
+        let grows = self.memory.grow(current, desired, maximum);
+        self.show();
+        Ok(grows)
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
         self.memory.undo();
+        self.show();
         Ok(())
     }
 
@@ -93,11 +114,14 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.tables.grow(current, desired, maximum))
+        let grows = self.tables.grow(current, desired, maximum);
+        self.show();
+        Ok(grows)
     }
 
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
         self.tables.undo();
+        self.show();
         Ok(())
     }
 }
@@ -117,6 +141,10 @@ mod tests {
         assert_eq!(limiter.refusal().as_deref(), Some("more than 300 bytes of memory"));
         limiter.forget_refusals();
         assert_eq!(limiter.refusal(), None);
+        let meter = limiter.meter();
+        assert_eq!(meter.load(Ordering::Relaxed), 300);
+        assert!(limiter.table_growing(0, 10, None).expect("no trap"));
+        assert_eq!(meter.load(Ordering::Relaxed), 300 + 10 * TABLE_ELEMENT_BYTES);
     }
 
     #[test]

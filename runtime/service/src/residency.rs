@@ -1,142 +1,292 @@
-//! How many instances stay in memory: the ones used last. A run without one is
-//! as alive as any other; its next activation replays its history.
+//! Which instances stay in memory: those used last, as many as there is room for. A
+//! run without one is as alive as any other; its next activation replays its history.
+//!
+//! Room is counted in instances and in bytes. How large an instance is becomes known
+//! when it waits: so there may be more than fit for as long as they are busy, but
+//! none is added to them, and none of them stays.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dacapo_model::ids::RunId;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 
-/// Permits for instances, and who could give one up.
+/// What a new instance is taken for until it waits for the first time.
+const NEW_BYTES: usize = 1024 * 1024;
+
+/// Who is in memory, and who could leave it.
 pub(crate) struct Residency {
-    permits: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    idle: Mutex<Idle>,
+    instances_max: usize,
+    bytes_max: usize,
+    /// Those who wait for room enter one after the other.
+    turn: Semaphore,
+    /// Somebody has left.
+    left: Notify,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Idle {
+struct State {
+    instances: usize,
+    bytes: usize,
+    /// Those who wait for room.
+    waiting: usize,
+    /// Those who could leave, by the time they were used.
     by_age: BTreeMap<u64, RunId>,
-    ages: HashMap<RunId, u64>,
+    /// When they were used, and what they hold.
+    idle: HashMap<RunId, (u64, usize)>,
     clock: u64,
 }
 
-impl Idle {
-    fn remove(&mut self, run_id: RunId) {
-        if let Some(age) = self.ages.remove(&run_id) {
+/// A place in memory, for one instance.
+pub(crate) struct Place {
+    residency: Arc<Residency>,
+    bytes: usize,
+}
+
+impl State {
+    fn forget(&mut self, run_id: RunId) {
+        if let Some((age, _)) = self.idle.remove(&run_id) {
             self.by_age.remove(&age);
         }
+    }
+
+    /// The run that was used least recently, and what it holds.
+    fn take_oldest(&mut self) -> Option<(RunId, usize)> {
+        let (_, oldest) = self.by_age.pop_first()?;
+        self.idle.remove(&oldest).map(|(_, bytes)| (oldest, bytes))
     }
 }
 
 impl Residency {
-    /// With room for this many instances. Without any, there is one at a time, which
-    /// goes as soon as its run waits.
-    pub(crate) fn new(instances_max: usize) -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(instances_max.clamp(1, Semaphore::MAX_PERMITS))),
-            // As if somebody waited for room all the time.
-            waiting: AtomicUsize::new(usize::from(instances_max == 0)),
-            idle: Mutex::new(Idle::default()),
-        }
+    /// With room for so many instances, and so many bytes. Without any, there is one at
+    /// a time, which goes as soon as its run waits.
+    pub(crate) fn new(instances_max: usize, bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            instances_max,
+            bytes_max,
+            turn: Semaphore::new(1),
+            left: Notify::new(),
+            state: Mutex::default(),
+        })
     }
 
-    /// A permit for one instance. When there is none left, `evict` is called
-    /// with the run that has been idle longest.
-    pub(crate) async fn acquire(&self, evict: impl Fn(RunId)) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
-            return Some(permit);
+    /// A place for one instance. While there is none, `evict` is called with the run
+    /// that has been idle longest. None once nobody can enter any more.
+    pub(crate) async fn acquire(self: &Arc<Self>, evict: impl Fn(RunId)) -> Option<Place> {
+        if let Ok(_turn) = self.turn.try_acquire()
+            && let Some(place) = self.enter(&mut self.state.lock())
+        {
+            return Some(place);
         }
-        let _waiting = Waiting::begin(&self.waiting);
-        if let Some(oldest) = self.take_oldest() {
+        // From here on nobody who could leave stays, and those who do already are asked
+        // to: one run falls idle before this or after it.
+        let _waiting = Waiting::begin(self);
+        let oldest = self.state.lock().take_oldest();
+        if let Some((oldest, _)) = oldest {
             evict(oldest);
         }
-        self.permits.clone().acquire_owned().await.ok()
+        let _turn = self.turn.acquire().await.ok()?;
+        loop {
+            let mut left = pin!(self.left.notified());
+            left.as_mut().enable();
+            let oldest = {
+                let mut state = self.state.lock();
+                if let Some(place) = self.enter(&mut state) {
+                    return Some(place);
+                }
+                state.take_oldest()
+            };
+            if let Some((oldest, _)) = oldest {
+                evict(oldest);
+            }
+            left.await;
+        }
     }
 
-    /// The run waits, and could give its instance up. True if it should at once.
-    pub(crate) fn mark_idle(&self, run_id: RunId) -> bool {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            return true;
+    fn enter(self: &Arc<Self>, state: &mut State) -> Option<Place> {
+        let has_room = state.instances < self.instances_max && state.bytes < self.bytes_max;
+        // One alone always has: however large it is, it must be able to go on.
+        if !has_room && state.instances > 0 {
+            return None;
         }
-        let mut idle = self.idle.lock();
-        idle.remove(run_id);
-        idle.clock += 1;
-        let age = idle.clock;
-        idle.by_age.insert(age, run_id);
-        idle.ages.insert(run_id, age);
-        false
+        state.instances += 1;
+        state.bytes = state.bytes.saturating_add(NEW_BYTES);
+        Some(Place { residency: self.clone(), bytes: NEW_BYTES })
+    }
+
+    /// The run waits, and its instance, which holds so many bytes, could leave. True if
+    /// it should at once. Calls `evict` with others that should.
+    pub(crate) fn mark_idle(&self, run_id: RunId, bytes: usize, evict: impl Fn(RunId)) -> bool {
+        let mut leave = Vec::new();
+        {
+            let mut state = self.state.lock();
+            state.forget(run_id);
+            if state.waiting > 0 || self.instances_max == 0 {
+                return true;
+            }
+            state.clock += 1;
+            let age = state.clock;
+            state.by_age.insert(age, run_id);
+            state.idle.insert(run_id, (age, bytes));
+            let mut excess = state.bytes.saturating_sub(self.bytes_max);
+            while excess > 0
+                && let Some((oldest, bytes)) = state.take_oldest()
+            {
+                excess = excess.saturating_sub(bytes.max(1));
+                leave.push(oldest);
+            }
+        }
+        let itself = leave.contains(&run_id);
+        leave.into_iter().filter(|other| *other != run_id).for_each(evict);
+        itself
     }
 
     /// The run is busy, or has no instance any more.
     pub(crate) fn mark_busy(&self, run_id: RunId) {
-        self.idle.lock().remove(run_id);
+        self.state.lock().forget(run_id);
     }
+}
 
-    fn take_oldest(&self) -> Option<RunId> {
-        let mut idle = self.idle.lock();
-        let (_, oldest) = idle.by_age.pop_first()?;
-        idle.ages.remove(&oldest);
-        Some(oldest)
+impl Place {
+    /// What the instance holds now.
+    pub(crate) fn set_bytes(&mut self, bytes: usize) {
+        let mut state = self.residency.state.lock();
+        state.bytes = state.bytes.saturating_sub(self.bytes).saturating_add(bytes);
+        drop(state);
+        let shrank = bytes < self.bytes;
+        self.bytes = bytes;
+        if shrank {
+            self.residency.left.notify_one();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.residency.state.lock();
+        state.instances -= 1;
+        state.bytes = state.bytes.saturating_sub(self.bytes);
+        drop(state);
+        self.residency.left.notify_one();
     }
 }
 
 /// Counts itself among those who wait, also if it is dropped half-way.
-struct Waiting<'a>(&'a AtomicUsize);
+struct Waiting<'a>(&'a Residency);
 
 impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
+    fn begin(residency: &'a Residency) -> Self {
+        residency.state.lock().waiting += 1;
+        Self(residency)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.state.lock().waiting -= 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex as StdMutex;
-
+    use futures::FutureExt as _;
     use uuid::Uuid;
 
     use super::*;
 
+    const ANY: usize = usize::MAX;
+
+    fn run(number: u128) -> RunId {
+        RunId(Uuid::from_u128(number))
+    }
+
+    async fn enter(residency: &Arc<Residency>) -> Place {
+        residency.acquire(|_| unreachable!("there is room")).await.expect("there is room")
+    }
+
     #[tokio::test]
     async fn without_room_no_run_that_waits_keeps_its_instance() {
-        let residency = Residency::new(0);
-        let only = residency.acquire(|_| unreachable!("there is one")).await;
-        assert!(residency.mark_idle(RunId(Uuid::from_u128(1))));
+        let residency = Residency::new(0, ANY);
+        let only = enter(&residency).await;
+        assert!(residency.mark_idle(run(1), 0, |_| unreachable!("it is alone")));
         drop(only);
-        assert!(residency.acquire(|_| unreachable!("nobody is idle")).await.is_some());
-        assert!(residency.mark_idle(RunId(Uuid::from_u128(2))), "later, too");
+        let _next = enter(&residency).await;
+        assert!(residency.mark_idle(run(2), 0, |_| unreachable!("it is alone")), "later, too");
     }
 
     #[tokio::test]
     async fn the_run_that_was_idle_longest_gives_its_place_up() {
-        let residency = Residency::new(2);
-        let first = residency.acquire(|_| unreachable!("there is room")).await;
-        let second = residency.acquire(|_| unreachable!("there is room")).await;
-        let (a, b) = (RunId(Uuid::from_u128(1)), RunId(Uuid::from_u128(2)));
-        assert!(!residency.mark_idle(a));
-        assert!(!residency.mark_idle(b));
-        assert!(!residency.mark_idle(a));
+        let residency = Residency::new(2, ANY);
+        let first = enter(&residency).await;
+        let second = enter(&residency).await;
+        for number in [1, 2, 1] {
+            assert!(!residency.mark_idle(run(number), 0, |_| unreachable!("there is room")));
+        }
 
-        let held = StdMutex::new(second);
-        let evicted = StdMutex::new(Vec::new());
+        let (held, evicted) = (Mutex::new(Some(second)), Mutex::new(Vec::new()));
         let third = residency
             .acquire(|run_id| {
-                evicted.lock().expect("not poisoned").push(run_id);
-                held.lock().expect("not poisoned").take();
+                evicted.lock().push(run_id);
+                held.lock().take();
             })
             .await;
         assert!(third.is_some());
-        assert_eq!(*evicted.lock().expect("not poisoned"), [b]);
+        assert_eq!(*evicted.lock(), [run(2)]);
         drop(first);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_falls_idle_while_somebody_waits_leaves_at_once() {
+        let residency = Residency::new(1, ANY);
+        let busy = enter(&residency).await;
+        let mut waiting = pin!(residency.acquire(|_| unreachable!("nobody is idle")));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert!(residency.mark_idle(run(1), 0, |_| unreachable!("nobody is idle")));
+        drop(busy);
+        assert!(waiting.now_or_never().is_some(), "it has the place");
+        assert_eq!(residency.state.lock().waiting, 0);
+    }
+
+    #[tokio::test]
+    async fn instances_that_hold_more_than_there_is_room_for_leave_the_oldest_first() {
+        let residency = Residency::new(100, 10 * NEW_BYTES);
+        let mut places = Vec::new();
+        for number in 1..=3 {
+            let mut place = enter(&residency).await;
+            place.set_bytes(3 * NEW_BYTES);
+            places.push(place);
+            assert!(!residency.mark_idle(run(number), 3 * NEW_BYTES, |_| unreachable!("fits")));
+        }
+        // One more grows to twice that: two of the others have to leave.
+        let mut large = enter(&residency).await;
+        large.set_bytes(6 * NEW_BYTES);
+        let left = Mutex::new(Vec::new());
+        assert!(!residency.mark_idle(run(4), 6 * NEW_BYTES, |other| left.lock().push(other)));
+        assert_eq!(*left.lock(), [run(1), run(2)]);
+        places.drain(..2);
+        assert!(!residency.mark_idle(run(4), 6 * NEW_BYTES, |_| unreachable!("it fits now")));
+        // What is larger than all the room leaves itself, with the rest.
+        large.set_bytes(20 * NEW_BYTES);
+        assert!(residency.mark_idle(run(4), 20 * NEW_BYTES, |other| left.lock().push(other)));
+        assert_eq!(left.lock().last(), Some(&run(3)));
+    }
+
+    #[tokio::test]
+    async fn nobody_enters_while_those_who_are_busy_hold_too_much() {
+        let residency = Residency::new(100, 2 * NEW_BYTES);
+        let mut large = enter(&residency).await;
+        large.set_bytes(50 * NEW_BYTES);
+        let mut waiting = pin!(residency.acquire(|_| unreachable!("nobody is idle")));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        large.set_bytes(NEW_BYTES);
+        assert!(waiting.now_or_never().is_some(), "it has become small");
+        drop(large);
+        // One alone may be as large as it likes.
+        assert_eq!(residency.state.lock().instances, 0);
+        let mut alone = enter(&residency).await;
+        alone.set_bytes(50 * NEW_BYTES);
     }
 }

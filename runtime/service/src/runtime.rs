@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) loader: Loader,
     pub(crate) ownership: Arc<Ownership>,
     pub(crate) timers: Timers,
-    pub(crate) residency: Residency,
+    pub(crate) residency: Arc<Residency>,
     pub(crate) activity_slots: Semaphore,
     /// Requests that replay many runs, at a time.
     pub(crate) replays: Semaphore,
@@ -100,7 +100,7 @@ impl Runtime {
             loader: Loader::start(store.clone()),
             ownership,
             timers: Timers::default(),
-            residency: Residency::new(host.instances_max()),
+            residency: Residency::new(host.instances_max(), config.instances_bytes_max),
             activity_slots: Semaphore::new(attempts_max.clamp(1, Semaphore::MAX_PERMITS)),
             replays: Semaphore::new(REPLAYS_MAX),
             workload,

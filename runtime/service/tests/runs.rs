@@ -139,6 +139,32 @@ async fn many_runs_share_few_instances() {
 }
 
 #[tokio::test]
+async fn instances_that_are_too_large_together_leave_memory() {
+    const GIB: usize = 1 << 30;
+    let host = ScriptedHost::new();
+    host.instance_bytes.store(GIB, Ordering::SeqCst);
+    let config =
+        ServiceConfig { instances_bytes_max: 2 * GIB + GIB / 2, ..ServiceConfig::default() };
+    let runtime = start_with(memory(), &host, config).await;
+    for number in 0..10 {
+        runtime.start_run(request("forever", &format!("f-{number}"), "")).await.expect("started");
+    }
+    let fits = async {
+        while host.live.load(Ordering::SeqCst) > 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, fits).await.expect("the oldest leave");
+    // A run without an instance is as alive as any other.
+    for number in 0..10 {
+        let run = run_ref(&format!("f-{number}"));
+        runtime.request_cancel(&run, "enough".to_owned(), None).await.expect("recorded");
+        let result = result(&runtime, &format!("f-{number}")).await;
+        assert_eq!(result.status, ExecutionStatus::Canceled);
+    }
+}
+
+#[tokio::test]
 async fn an_idle_run_leaves_memory_and_wakes_for_its_timer() {
     let host = ScriptedHost::new();
     let config =

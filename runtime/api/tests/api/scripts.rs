@@ -142,6 +142,10 @@ impl GuestInstance for Script {
             (went_on, _) => Offered::Broken(blocked(&format!("{went_on:?}"))),
         }
     }
+
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 impl Script {

@@ -26,6 +26,7 @@ pub(super) struct FileConfig {
     pub(super) log_format: Option<LogFormat>,
     pub(super) cache_dir: Option<PathBuf>,
     pub(super) instances_max: Option<usize>,
+    pub(super) instances_bytes_max: Option<usize>,
     pub(super) activities_max: Option<usize>,
     #[serde(deserialize_with = "duration")]
     pub(super) idle_timeout: Option<Duration>,

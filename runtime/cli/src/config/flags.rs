@@ -48,6 +48,10 @@ pub struct ServerFlags {
     #[arg(long, value_name = "COUNT", env = "DACAPO_INSTANCES_MAX")]
     pub instances_max: Option<usize>,
 
+    /// Bytes that the instances of idle runs may hold together [default: 2147483648].
+    #[arg(long, value_name = "BYTES", env = "DACAPO_INSTANCES_BYTES_MAX")]
+    pub instances_bytes_max: Option<usize>,
+
     /// Activity attempts running at a time [default: 250].
     #[arg(long, value_name = "COUNT", env = "DACAPO_ACTIVITIES_MAX")]
     pub activities_max: Option<usize>,

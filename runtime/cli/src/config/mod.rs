@@ -131,6 +131,10 @@ impl ServerConfig {
                     .activities_max
                     .or(file.activities_max)
                     .unwrap_or(defaults.activities_max),
+                instances_bytes_max: flags
+                    .instances_bytes_max
+                    .or(file.instances_bytes_max)
+                    .unwrap_or(defaults.instances_bytes_max),
                 idle_timeout: flags
                     .idle_timeout
                     .or(file.idle_timeout)
@@ -171,6 +175,7 @@ impl ServerConfig {
         } = self.service.limits;
         let counts = [
             ("instances_max", self.instances_max),
+            ("instances_bytes_max", self.service.instances_bytes_max),
             ("activities_max", self.service.activities_max),
             ("limits.payload_bytes_max", payload_bytes_max),
             ("limits.module_bytes_max", module_bytes_max),

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{Asked, GuestInstance, Offered, RunContext, Trace};
@@ -24,12 +25,18 @@ use crate::bindings::exports::dacapo::workflow::workflow::GuestIndices;
 use crate::module::{Linked, Module};
 use crate::trap::{Fault, Stop, blocked};
 
+/// What a guest that waits holds besides its memories and tables: the used part of its
+/// stack, and what the host keeps for it.
+const BYTES_BESIDES_MEMORY: usize = 64 * 1024;
+
 type Guest = Pin<Box<dyn Future<Output = Result<(), Blocked>> + Send>>;
 
 /// A workflow's instance. Dropping it drops the guest wherever it waits.
 pub(crate) struct Instance {
     conversation: Arc<Conversation>,
     life: Life,
+    /// Bytes of the guest's memories and tables.
+    meter: Arc<AtomicUsize>,
     /// One of the instances that may live. Dropped after the guest.
     _permit: OwnedSemaphorePermit,
 }
@@ -75,9 +82,10 @@ impl Instance {
     ) -> Self {
         let conversation = Arc::new(conversation);
         let state = WorkflowState::new(Arc::clone(&conversation), run, limits);
+        let meter = state.limiter.meter();
         // Nothing of it happens before the first history arrives.
         let guest = Box::pin(async move { run_guest(&module, state).await.map(drop) });
-        Self { conversation, life: Life::Running(guest), _permit: permit }
+        Self { conversation, life: Life::Running(guest), meter, _permit: permit }
     }
 
     /// Where the guest waits.
@@ -158,6 +166,16 @@ impl GuestInstance for Instance {
             (Ok(()), Some(Reply::Accepted)) => Offered::Accepted(cursor.take_commands()),
             (Ok(()), Some(Reply::Rejected(failure))) => Offered::Rejected(failure),
             (Ok(()), _) => Offered::Broken(undecided()),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self.life {
+            Life::Running(_) => {
+                self.meter.load(Ordering::Relaxed).saturating_add(BYTES_BESIDES_MEMORY)
+            }
+            // The guest's memory was given back.
+            Life::Returned | Life::Faulted(_) => 0,
         }
     }
 }

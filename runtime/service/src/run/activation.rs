@@ -89,11 +89,11 @@ impl Actor {
         history: Vec<HistoryEvent>,
     ) -> Result<Vec<Command>, Blocked> {
         let shared = self.shared.clone();
-        let permit = make_room(&shared).await;
+        let place = make_room(&shared).await;
         let mut instance = shared.host.launch(self.context.clone()).await?;
         let commands = instance.advance(history).await?;
-        if let Some(permit) = permit {
-            self.guest = Some(Resident { instance, _permit: permit });
+        if let Some(place) = place {
+            self.guest = Some(Resident { instance, place });
         }
         Ok(commands)
     }

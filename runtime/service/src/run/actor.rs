@@ -14,12 +14,12 @@ use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, QueryName};
 use dacapo_model::payload::Payload;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::begin::Begun;
 use super::heartbeats::Heard;
 use super::message::{Envelope, InputAnswer, JoinAnswer, Message, MoveAnswer};
-use super::{Origin, ResetAnswer, load};
+use super::{Origin, ResetAnswer, evict, load};
 use crate::activities::Running;
 use crate::committer::CommitFailure;
 use crate::error::ServiceError;
@@ -28,6 +28,7 @@ use crate::operations::{
     RunDescription, TimerDescription, UpdateDescription,
 };
 use crate::registry::OpenRun;
+use crate::residency::Place;
 use crate::runtime::Shared;
 use crate::workload::Work;
 
@@ -46,10 +47,10 @@ pub(super) enum Stop {
     Gone,
 }
 
-/// An instance in memory, and the permit to have it there.
+/// An instance in memory, and its place there.
 pub(super) struct Resident {
     pub(super) instance: Box<dyn GuestInstance>,
-    pub(super) _permit: OwnedSemaphorePermit,
+    pub(super) place: Place,
 }
 
 /// One run that is awake.
@@ -488,7 +489,13 @@ impl Actor {
         if self.mailbox.is_empty() {
             self.history = None;
         }
-        if self.guest.is_some() && self.shared.residency.mark_idle(self.run.key.run_id) {
+        let Some(guest) = &mut self.guest else {
+            return;
+        };
+        let bytes = guest.instance.bytes();
+        guest.place.set_bytes(bytes);
+        let (shared, run_id) = (&self.shared, self.run.key.run_id);
+        if shared.residency.mark_idle(run_id, bytes, |other| evict(shared, other)) {
             self.drop_guest();
         }
     }

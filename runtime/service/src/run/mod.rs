@@ -21,8 +21,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dacapo_engine::decide::Input;
-use dacapo_model::ids::EventId;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use dacapo_model::ids::{EventId, RunId};
+use tokio::sync::mpsc;
 
 pub(crate) use self::actor::context_of;
 pub(crate) use self::begin::{BeginAnswer, BeginWaiter, Begun, NewRun};
@@ -31,6 +31,7 @@ pub(crate) use self::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 pub(crate) use self::query::{answer, not_served, took_too_long};
 pub(crate) use self::reset::{ResetAnswer, copy};
 use crate::registry::{OpenRun, Posted};
+use crate::residency::Place;
 use crate::runtime::Shared;
 
 /// Where an actor gets its run from.
@@ -119,19 +120,16 @@ fn timer_due(run: &OpenRun, event_id: EventId) -> Message {
 
 /// Asks a run to give its instance up. A run that is too busy to hear it is not
 /// idle anyway.
-fn evict(shared: &Arc<Shared>, run: &Arc<OpenRun>) {
-    try_deliver(shared, run, Message::Evict);
+fn evict(shared: &Arc<Shared>, run_id: RunId) {
+    if let Some(run) = shared.registry.by_run(run_id) {
+        try_deliver(shared, &run, Message::Evict);
+    }
 }
 
 /// Waits for room for one more instance in memory. If there is none, the run that
 /// has been idle longest makes it. None while the node stops.
-pub(crate) async fn make_room(shared: &Arc<Shared>) -> Option<OwnedSemaphorePermit> {
-    let acquired = shared.residency.acquire(|run_id| {
-        if let Some(run) = shared.registry.by_run(run_id) {
-            evict(shared, &run);
-        }
-    });
-    acquired.await
+pub(crate) async fn make_room(shared: &Arc<Shared>) -> Option<Place> {
+    shared.residency.acquire(|run_id| evict(shared, run_id)).await
 }
 
 fn try_deliver(shared: &Arc<Shared>, run: &Arc<OpenRun>, message: Message) -> bool {

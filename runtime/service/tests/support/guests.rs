@@ -34,6 +34,8 @@ use super::relations::Relations;
 /// A host whose guests are Rust.
 pub struct ScriptedHost {
     pub instances_max: usize,
+    /// What each instance says that it holds.
+    pub instance_bytes: Arc<AtomicUsize>,
     /// Instances that exist now, and the most that ever did.
     pub live: Arc<AtomicUsize>,
     pub live_max: AtomicUsize,
@@ -61,6 +63,7 @@ impl ScriptedHost {
     pub fn with_room_for(instances_max: usize) -> Arc<Self> {
         Arc::new(Self {
             instances_max,
+            instance_bytes: Arc::default(),
             live: Arc::default(),
             live_max: AtomicUsize::new(0),
             launches: AtomicUsize::new(0),
@@ -85,6 +88,7 @@ impl ScriptedHost {
             faulty: *self.faulty.lock() && code != "mended",
             reordered: code == "reordered",
             live: self.live.clone(),
+            bytes: self.instance_bytes.clone(),
         }
     }
 
@@ -223,6 +227,7 @@ struct Instance {
     faulty: bool,
     reordered: bool,
     live: Arc<AtomicUsize>,
+    bytes: Arc<AtomicUsize>,
 }
 
 impl Drop for Instance {
@@ -308,6 +313,10 @@ impl GuestInstance for Instance {
             (Err(error), Some(Reply::Accepted)) => Offered::Faulted(blocked(error)),
             (Err(error), _) => Offered::Broken(blocked(error)),
         }
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::SeqCst)
     }
 }
 
