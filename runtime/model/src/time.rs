@@ -34,6 +34,13 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)))
     }
 
+    /// The time this much earlier, in whole microseconds. Saturates.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(micros))
+    }
+
     /// How long from `earlier` to this; zero if it is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -128,6 +135,9 @@ mod tests {
         let start = Timestamp::from_micros(10);
         assert_eq!(start.after(Duration::from_nanos(1)), Timestamp::from_micros(11));
         assert_eq!(start.after(Duration::MAX), Timestamp::from_micros(i64::MAX));
+        assert_eq!(start.before(Duration::from_nanos(1_999)), Timestamp::from_micros(9));
+        let first = Timestamp::from_micros(-2);
+        assert_eq!(first.before(Duration::MAX), Timestamp::from_micros(i64::MIN));
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn has_work(loaded: &Loaded) -> bool {
 
 /// The timer row that should have woken the run before now, if there is one.
 fn overdue(loaded: &Loaded, now: Timestamp) -> Option<EventId> {
-    let timers = loaded.state.timers.iter().map(|(event_id, timer)| (*event_id, timer.fire_at));
+    let timers = loaded.state.timers.iter().map(|(event_id, timer)| (*event_id, timer.due_at));
     let retries = loaded.state.activities.iter();
     let retries = retries.filter_map(|(event_id, activity)| Some((*event_id, activity.retry_at?)));
     let own = loaded.state.run_timer().map(|timer| (EventId::FIRST, timer.fire_at()));

@@ -2,6 +2,7 @@
 //! holds those of the near future, so that an idle node reads twice a minute.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +18,12 @@ use crate::runtime::Shared;
 const HORIZON: Duration = Duration::from_secs(60);
 
 /// How often the rows of the next stretch are read. Also the longest time that
-/// a row can be overlooked whose run missed its wake-up.
+/// a row can be overlooked whose run missed its wake-up: by the machine, whatever
+/// the time of day is set to.
 const RESCAN: Duration = Duration::from_secs(30);
+
+/// Wait before rows are read again that could not be read.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Rows read by one statement.
 const PAGE: u32 = 1_000;
@@ -39,8 +44,10 @@ pub(crate) struct Timers {
 #[derive(Default)]
 struct Near {
     due: BTreeSet<(Timestamp, RunKey, EventId)>,
-    /// Rows before this time are all in `due`.
+    /// Rows before this time are all in `due`, and no others.
     until: Timestamp,
+    /// When those of the next stretch are to be read.
+    read_on_at: Timestamp,
 }
 
 impl Timers {
@@ -71,34 +78,58 @@ impl Timers {
         due
     }
 
-    fn next(&self) -> Option<Timestamp> {
-        self.near.lock().due.first().map(|(fire_at, _, _)| *fire_at)
+    /// From now on memory holds the rows of a stretch that begins now. Those beyond
+    /// it are forgotten: there are some if the clock was set back, perhaps by years.
+    fn begin_stretch(&self, now: Timestamp) {
+        let mut near = self.near.lock();
+        near.until = now.after(HORIZON);
+        near.read_on_at = now.after(RESCAN);
+        while near.due.last().is_some_and(|(fire_at, _, _)| *fire_at >= near.until) {
+            near.due.pop_last();
+        }
+    }
+
+    /// Whether the rows of the next stretch are to be read. Soon after the clock was
+    /// set forward they are.
+    fn reads_on(&self, now: Timestamp) -> bool {
+        now >= self.near.lock().read_on_at
+    }
+
+    /// When there is something to do next, by the time of day.
+    fn next(&self) -> Timestamp {
+        let near = self.near.lock();
+        let first = near.due.first().map(|(fire_at, _, _)| *fire_at);
+        first.map_or(near.read_on_at, |first| first.min(near.read_on_at))
     }
 }
 
 /// Runs until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let mut rescan_at = Timestamp::default();
+    let mut rescan_is_due = true;
+    let mut rescan = pin!(tokio::time::sleep(RESCAN));
     loop {
         let work = shared.workload.begin();
         let now = shared.clock.now();
-        if now >= rescan_at {
-            rescan_at = match scan(&shared, now).await {
-                Ok(()) => now.after(RESCAN),
+        if rescan_is_due || shared.timers.reads_on(now) {
+            let pause = match scan(&shared, now).await {
+                Ok(()) => RESCAN,
                 Err(error) => {
                     tracing::warn!(error = ?error, "timer rows could not be read; trying again");
-                    now.after(Duration::from_secs(1))
+                    RETRY
                 }
             };
+            rescan_is_due = false;
+            rescan.set(tokio::time::sleep(pause));
         }
         for (key, event_id) in shared.timers.take_due(shared.clock.now()) {
             wake(&shared, key, event_id);
         }
-        let next = shared.timers.next().map_or(rescan_at, |next| next.min(rescan_at));
+        let next = shared.timers.next();
         drop(work);
         tokio::select! {
             () = shared.stopping.cancelled() => return,
             () = shared.timers.changed.notified() => {}
+            () = &mut rescan => rescan_is_due = true,
             () = shared.clock.sleep_until(next) => {}
         }
     }
@@ -106,12 +137,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 
 /// Reads all rows up to the horizon, also those that are overdue.
 async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()> {
-    let until = now.after(HORIZON);
     // First, so that rows committed while the scan runs are not overlooked.
-    {
-        let mut near = shared.timers.near.lock();
-        near.until = near.until.max(until);
-    }
+    shared.timers.begin_stretch(now);
+    let until = now.after(HORIZON);
     let mut after = None;
     loop {
         let rows = shared.store.due_timers(until, after, PAGE).await?;

@@ -188,10 +188,6 @@ impl Clock for LaterClock {
         SystemClock.now().after(Duration::from_secs(3_600))
     }
 
-    fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {
-        Box::pin(tokio::time::sleep(time.since(self.now())))
-    }
-
     fn instant(&self) -> Instant {
         SystemClock.instant()
     }

@@ -15,15 +15,16 @@ pub(super) fn due(
     now: Timestamp,
 ) -> Result<Transition, Refusal> {
     if let Some(timer) = state.timers.get(&event_id).copied() {
-        if now < timer.fire_at {
-            return Err(Refusal::TooEarly(timer.fire_at));
+        if now < timer.due_at {
+            return Err(Refusal::TooEarly(timer.due_at));
         }
         let mut transition = Transition::default();
         let attributes = EventAttributes::TimerFired {
             started_event_id: event_id,
             operation_id: timer.operation_id,
         };
-        transition.record(state, now, attributes);
+        // The guest must not find that it woke too early.
+        transition.record(state, now.max(timer.fire_at), attributes);
         transition.timers.push(TimerChange::Clear { event_id });
         return Ok(transition);
     }
@@ -92,6 +93,21 @@ mod tests {
     }
 
     #[test]
+    #[test]
+    fn a_timer_takes_as_long_as_it_was_asked_for_after_the_clock_went_back() {
+        let mut state = begun();
+        let request = Input::RequestCancel { reason: "enough".to_owned(), request_id: None };
+        input(&mut state, 600, request).expect("the run is open");
+        // The guest was told that it is 600.
+        let transition = take_turn(&mut state, 20, [start_timer(1, 607)]);
+        let event_id = transition.events[0].id;
+        assert_eq!(transition.timers, [TimerChange::SetTimer { event_id, fire_at: at(27) }]);
+        let due = Input::TimerDue { event_id };
+        assert_eq!(input(&mut state, 26, due.clone()), Err(Refusal::TooEarly(at(27))));
+        let transition = input(&mut state, 27, due).expect("its time has come");
+        assert_eq!(transition.events[0].time, at(607), "not too early for the guest either");
+    }
+
     fn after_a_crash_the_row_begins_the_attempt_again() {
         let mut state = with_activity(options());
         assert!(state.plan_retry(EVENT, 3, at(11), declined(), None));

@@ -154,12 +154,13 @@ fn record(
             transition.effects.push(Effect::RunActivity { scheduled_event_id });
         }
         Command::StartTimer { operation_id, fire_at } => {
-            let event_id = transition.record(
-                state,
-                now,
-                EventAttributes::TimerStarted { operation_id, fire_at },
-            );
-            transition.timers.push(TimerChange::SetTimer { event_id, fire_at });
+            // For the run, time does not go back when the clock does. What it waits for
+            // takes as long as it said all the same.
+            let due_at = fire_at.before(state.last_event_at.since(now));
+            let started = EventAttributes::TimerStarted { operation_id, fire_at };
+            let event_id = transition.record(state, now, started);
+            state.note_timer(event_id, due_at);
+            transition.timers.push(TimerChange::SetTimer { event_id, fire_at: due_at });
         }
         Command::StartChild(command) => child::initiate(transition, state, run_id, *command, now),
         Command::SignalExternal(command) => {

@@ -42,8 +42,11 @@ pub struct IllegalEvent {
 pub struct PendingTimer {
     /// The guest's name for it.
     pub operation_id: OperationId,
-    /// Not before then.
+    /// Not before then, as the guest counts time.
     pub fire_at: Timestamp,
+    /// The same by the clock, which may have been set back since something was recorded:
+    /// what the timer's row says.
+    pub due_at: Timestamp,
 }
 
 /// A recorded request to cancel.
@@ -179,6 +182,13 @@ impl RunState {
             operations: BTreeMap::new(),
             last_operation: OperationId(0),
         }
+    }
+
+    /// Takes into account when a timer is due by the clock, when it is started and when
+    /// its row is read back.
+    pub fn note_timer(&mut self, started_event_id: EventId, due_at: Timestamp) -> bool {
+        let timer = self.timers.get_mut(&started_event_id);
+        timer.map(|timer| timer.due_at = due_at).is_some()
     }
 
     /// Takes one event into account. The only place where state changes.
@@ -333,7 +343,8 @@ impl RunState {
             }
             EventAttributes::TimerStarted { operation_id, fire_at } => {
                 self.open_operation(event, *operation_id)?;
-                let timer = PendingTimer { operation_id: *operation_id, fire_at: *fire_at };
+                let (operation_id, fire_at) = (*operation_id, *fire_at);
+                let timer = PendingTimer { operation_id, fire_at, due_at: fire_at };
                 self.timers.insert(event.id, timer);
             }
             EventAttributes::TimerFired { started_event_id, operation_id }

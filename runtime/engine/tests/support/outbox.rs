@@ -67,9 +67,8 @@ impl Outbox {
     pub(crate) fn restore(&self, state: &mut RunState) -> Checked {
         for (id, row) in &self.rows {
             let known = match row.clone() {
-                TimerChange::SetTimer { .. }
-                | TimerChange::SetRunTimer(_)
-                | TimerChange::Clear { .. } => true,
+                TimerChange::SetTimer { fire_at, .. } => state.note_timer(*id, fire_at),
+                TimerChange::SetRunTimer(_) | TimerChange::Clear { .. } => true,
                 TimerChange::SetRetry { fire_at, attempt, last_failure, details, .. } => {
                     state.plan_retry(*id, attempt, fire_at, last_failure, details)
                 }
@@ -88,7 +87,7 @@ impl Outbox {
     /// There is a row for each pending timer, the run itself, and each activity that
     /// has something to keep, and no other.
     pub(crate) fn check(&self, state: &RunState) -> Checked {
-        let timers = state.timers.iter().map(|(id, timer)| (*id, Some(timer.fire_at)));
+        let timers = state.timers.iter().map(|(id, timer)| (*id, Some(timer.due_at)));
         let activities = state.activities.iter().filter(|(_, activity)| activity.has_row);
         let activities = activities.map(|(id, activity)| {
             let open = activity.open.as_ref().map(|open| open.deadline);

@@ -4,6 +4,7 @@ mod link;
 mod throttle;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,7 +204,8 @@ impl Attempt {
             return Some(self.timed_out(timeout_type));
         }
         self.link.begin(now);
-        let mut elapsed = self.shared.clock.sleep_until(now.after(timeout));
+        let clock = &*self.shared.clock;
+        let mut elapsed = pin!(wait_until(clock, clock.instant().checked_add(timeout)));
         let heartbeat_timeout = self.activity.options.heartbeat_timeout;
         let running = self.shared.host.run_activity(self.task(now, timeout), self.link.clone());
         // A defect of the host must not lose the activity.
@@ -228,7 +230,7 @@ impl Attempt {
                     self.save_rest().await;
                     return Some(self.timed_out(timeout_type));
                 }
-                () = wait_until(&*self.shared.clock, look_at) => {}
+                () = wait_until(clock, look_at) => {}
                 () = self.link.changed.notified() => {}
             }
         }

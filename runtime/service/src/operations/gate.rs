@@ -12,6 +12,7 @@ use dacapo_store::execution::ExecutionFilter;
 use super::move_run::with_report;
 use super::replay::{Code, OpenRuns, ReplayedRun, busy};
 use crate::Runtime;
+use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
 
 /// How long all replays together may take.
@@ -53,13 +54,13 @@ impl Runtime {
             ..ExecutionFilter::default()
         };
         let mut open = OpenRuns::new(shared, namespace, filter, Some(modules), None);
-        let time_is_up = shared.clock.now().after(GATE_TIME_MAX);
+        let deadline = Deadline::after(GATE_TIME_MAX);
         let mut report = GateReport::default();
         let mut diverged = Vec::new();
         while diverged.len() < DIVERGED_MAX
             && let Some(execution) = open.next().await?
         {
-            if shared.clock.now() > time_is_up {
+            if deadline.is_over() {
                 return Err(too_slow(name, report));
             }
             let replayed = code.replay(shared, execution).await?;

@@ -11,6 +11,7 @@ use dacapo_model::time::Timestamp;
 use super::RunRef;
 use super::locate::{Located, locate};
 use crate::Runtime;
+use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
 use crate::registry::OpenRun;
 
@@ -62,9 +63,9 @@ impl Runtime {
     /// at once. Follows the chain: the next attempt of a run that failed, and what
     /// it continues as. So the run that is answered may be a later one.
     pub async fn run_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
-        let until = self.shared.clock.now().after(wait);
+        let deadline = Deadline::after(wait);
         let result = self.one_result(run, wait).await?;
-        self.follow_chain(run, result, until).await
+        self.follow_chain(run, result, deadline).await
     }
 
     /// The result of the last run of the chain that this one belongs to, or of one
@@ -73,15 +74,14 @@ impl Runtime {
         &self,
         run: &RunRef,
         mut result: RunResult,
-        until: Timestamp,
+        deadline: Deadline,
     ) -> Result<RunResult> {
         for _ in 0..FOLLOWED_MAX {
             let Some(next) = result.closing.as_ref().and_then(Closing::next_run) else {
                 break;
             };
             let run = RunRef { run_id: Some(next), ..run.clone() };
-            let left = until.since(self.shared.clock.now());
-            result = self.one_result(&run, left).await?;
+            result = self.one_result(&run, deadline.left()).await?;
         }
         Ok(result)
     }

@@ -26,6 +26,7 @@ use super::locate::{check_payload, no_answer};
 use super::signal::with_request_id;
 use super::{RunRef, RunResult, UpdateResult, UpdateWait};
 use crate::Runtime;
+use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
 use crate::registry::{Claim, OpenRun, Registry};
 use crate::run::{self, BeginAnswer, JoinAnswer, Message, NewRun, Origin};
@@ -168,11 +169,11 @@ impl Runtime {
         let Led { started, run, .. } = self.start_watched(request).await?;
         let result = match run {
             Some(run) => {
-                let until = self.shared.clock.now().after(wait);
+                let deadline = Deadline::after(wait);
                 let result = self.open_result(&run, wait).await;
                 let workflow_id = started.workflow_id.clone();
                 let chain = RunRef { namespace, workflow_id, run_id: None };
-                self.follow_chain(&chain, result, until).await.ok()
+                self.follow_chain(&chain, result, deadline).await.ok()
             }
             None => {
                 let (workflow_id, run_id) = (started.workflow_id.clone(), Some(started.run_id));

@@ -450,7 +450,7 @@ impl Actor {
         let timers = self.state.timers.iter().map(|(event_id, timer)| TimerDescription {
             started_event_id: *event_id,
             operation_id: timer.operation_id,
-            fire_at: timer.fire_at,
+            fire_at: timer.due_at,
         });
         let waiting = self.state.updates.admitted();
         let waiting =

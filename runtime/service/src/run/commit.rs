@@ -211,7 +211,7 @@ impl Actor {
             self.shared.timers.add(key, EventId::FIRST, timer.fire_at());
         }
         for (event_id, timer) in &self.state.timers {
-            self.shared.timers.add(key, *event_id, timer.fire_at);
+            self.shared.timers.add(key, *event_id, timer.due_at);
         }
         for (event_id, activity) in &self.state.activities {
             let open_until = activity.open.as_ref().map(|open| open.deadline);

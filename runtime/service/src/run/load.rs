@@ -52,6 +52,9 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
     for timer in timers {
         let (event_id, fire_at) = (timer.event_id, timer.fire_at);
         match timer.kind {
+            TimerKind::Timer => {
+                state.note_timer(event_id, fire_at);
+            }
             // History says it.
             TimerKind::Timer | TimerKind::StartDelay | TimerKind::RunTimeout => {}
             TimerKind::ActivityRetry { attempt, last_failure, details } => {

@@ -60,7 +60,7 @@ impl Actor {
                 activity_type: activity.activity_type.clone(),
                 attempt: activity.attempt,
             },
-            (None, Some(timer)) => Awaited::Timer { operation_id, fire_at: timer.fire_at },
+            (None, Some(timer)) => Awaited::Timer { operation_id, fire_at: timer.due_at },
             (None, None) => Awaited::Operation { operation_id },
         }
     }

@@ -176,7 +176,7 @@ impl GuestHost for ScriptedHost {
             "flaky" if task.attempt < 3 => {
                 Err(Failure::new(FailureKind::Application, "Flaky", "not yet"))
             }
-            "never" => std::future::pending().await,
+            "never" | "brief" => std::future::pending().await,
             // Says that it has come to 7 and fails; the next attempt returns that.
             "beating" => match task.heartbeat_details {
                 Some(details) => Ok(details),
@@ -686,11 +686,14 @@ fn options(activity: &str) -> ActivityOptions {
     let retry = RetryPolicy {
         initial_interval,
         maximum_interval: initial_interval,
-        maximum_attempts: if activity == "once" { 1 } else { 0 },
+        maximum_attempts: if matches!(activity, "once" | "brief") { 1 } else { 0 },
         ..RetryPolicy::default()
     };
     ActivityOptions {
-        start_to_close_timeout: Duration::from_secs(60),
+        start_to_close_timeout: Duration::from_millis(match activity {
+            "brief" => 200,
+            _ => 60_000,
+        }),
         retry,
         ..ActivityOptions::unnamed()
     }
