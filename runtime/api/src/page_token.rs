@@ -14,9 +14,10 @@ use crate::error::ApiError;
 const STARTED_AT_END: Timestamp = Timestamp::from_micros(253_402_300_800_000_000);
 
 pub(crate) fn encode(cursor: ExecutionCursor) -> String {
-    let mut bytes = [0; 24];
+    let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&cursor.started_at.as_micros().to_be_bytes());
-    bytes[8..].copy_from_slice(cursor.run_id.0.as_bytes());
+    bytes[8..16].copy_from_slice(&cursor.run_number.to_be_bytes());
+    bytes[16..].copy_from_slice(cursor.run_id.0.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -30,11 +31,15 @@ pub(crate) fn decode(token: &str) -> Result<ExecutionCursor, ApiError> {
 
 fn parse(token: &str) -> Option<ExecutionCursor> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-    let (micros, run_id) = bytes.split_first_chunk::<8>()?;
+    let (micros, rest) = bytes.split_first_chunk::<8>()?;
+    let (run_number, run_id) = rest.split_first_chunk::<8>()?;
+    let run_number = u64::from_be_bytes(*run_number);
     let started_at = Timestamp::from_micros(i64::from_be_bytes(*micros));
     let run_id = RunId(Uuid::from_slice(run_id).ok()?);
-    let plausible = Timestamp::default() <= started_at && started_at < STARTED_AT_END;
-    plausible.then_some(ExecutionCursor { started_at, run_id })
+    let plausible = Timestamp::default() <= started_at
+        && started_at < STARTED_AT_END
+        && i64::try_from(run_number).is_ok();
+    plausible.then_some(ExecutionCursor { started_at, run_id, run_number })
 }
 
 #[cfg(test)]
@@ -45,6 +50,7 @@ mod tests {
         ExecutionCursor {
             started_at: Timestamp::from_micros(micros),
             run_id: RunId(Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)),
+            run_number: 17,
         }
     }
 
@@ -63,5 +69,7 @@ mod tests {
         assert_eq!(parse(&format!("{good}AAAA")), None);
         assert_eq!(parse(&encode(cursor(-1))), None);
         assert_eq!(parse(&encode(cursor(i64::MAX))), None);
+        let uncounted = ExecutionCursor { run_number: u64::MAX, ..cursor(1) };
+        assert_eq!(parse(&encode(uncounted)), None);
     }
 }

@@ -37,14 +37,31 @@ updated AS (
 inserted AS (
     INSERT INTO workflow_executions (
         workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
-        request_id, status, blocked, started_at, closed_at, memo, search_attributes
+        request_id, status, blocked, started_at, closed_at, memo, search_attributes, run_number
     )
-    SELECT *
+    SELECT new.workflow_hash, new.run_id, new.namespace, new.workflow_id, new.workflow_type,
+           new.module_digest, new.request_id, new.status, new.blocked, new.started_at,
+           new.closed_at, new.memo, new.search_attributes,
+           COALESCE((
+               SELECT counted.run_number
+               FROM workflow_executions AS counted
+               WHERE counted.workflow_hash = new.workflow_hash
+                 AND counted.namespace = new.namespace
+                 AND counted.workflow_id = new.workflow_id
+               ORDER BY counted.run_number DESC
+               LIMIT 1
+           ), 0) + new.place
     FROM unnest(
         $11::int4[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::bytea[],
         $17::text[], $18::text[], $19::jsonb[], $20::timestamptz[], $21::timestamptz[],
-        $22::jsonb[], $23::jsonb[]
+        $22::jsonb[], $23::jsonb[], $43::int8[]
     )
+        AS new (
+            workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
+            request_id, status, blocked, started_at, closed_at, memo, search_attributes,
+            -- Among the new runs of its workflow id, from 1.
+            place
+        )
     WHERE NOT EXISTS (SELECT FROM fenced)
       -- A run may replace an open one. Counting makes the updates come first,
       -- so that the unique index of open runs lets the new one in.

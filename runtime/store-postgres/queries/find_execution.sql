@@ -2,7 +2,7 @@
 SELECT workflow_hash AS "workflow_hash!", run_id AS "run_id!", namespace AS "namespace!",
        workflow_id AS "workflow_id!", workflow_type AS "workflow_type!",
        module_digest AS "module_digest!", request_id AS "request_id?", status AS "status!",
-       blocked AS "blocked?", memo AS "memo?", search_attributes AS "search_attributes?", started_at AS "started_at!", closed_at AS "closed_at?"
+       blocked AS "blocked?", memo AS "memo?", search_attributes AS "search_attributes?", started_at AS "started_at!", closed_at AS "closed_at?", run_number AS "run_number!"
 FROM (
     (
         SELECT 1 AS choice, execution.*
@@ -15,7 +15,7 @@ FROM (
         SELECT 2 AS choice, execution.*
         FROM workflow_executions AS execution
         WHERE workflow_hash = $1 AND namespace = $2 AND workflow_id = $3
-        ORDER BY started_at DESC, run_id DESC
+        ORDER BY run_number DESC, started_at DESC, run_id DESC
         LIMIT 1
     )
 ) AS found

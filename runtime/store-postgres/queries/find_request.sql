@@ -1,6 +1,6 @@
 SELECT workflow_hash AS "workflow_hash!", run_id AS "run_id!", namespace AS "namespace!",
        workflow_id AS "workflow_id!", workflow_type AS "workflow_type!",
        module_digest AS "module_digest!", request_id AS "request_id?", status AS "status!",
-       blocked AS "blocked?", memo AS "memo?", search_attributes AS "search_attributes?", started_at AS "started_at!", closed_at AS "closed_at?"
+       blocked AS "blocked?", memo AS "memo?", search_attributes AS "search_attributes?", started_at AS "started_at!", closed_at AS "closed_at?", run_number AS "run_number!"
 FROM workflow_executions
 WHERE workflow_hash = $1 AND namespace = $2 AND workflow_id = $3 AND request_id = $4

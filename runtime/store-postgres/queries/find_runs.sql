@@ -2,7 +2,7 @@ SELECT execution.workflow_hash AS "workflow_hash!", execution.run_id AS "run_id!
        namespace AS "namespace!", workflow_id AS "workflow_id!",
        workflow_type AS "workflow_type!", module_digest AS "module_digest!",
        request_id AS "request_id?", status AS "status!", blocked AS "blocked?", memo AS "memo?",
-       search_attributes AS "search_attributes?", started_at AS "started_at!", closed_at AS "closed_at?"
+       search_attributes AS "search_attributes?", started_at AS "started_at!", closed_at AS "closed_at?", run_number AS "run_number!"
 FROM unnest($1::int4[], $2::uuid[]) AS wanted (workflow_hash, run_id)
 JOIN workflow_executions AS execution
     ON execution.workflow_hash = wanted.workflow_hash AND execution.run_id = wanted.run_id

@@ -2,7 +2,7 @@
 SELECT workflow_hash AS "workflow_hash!", run_id AS "run_id!", namespace AS "namespace!",
        workflow_id AS "workflow_id!", workflow_type AS "workflow_type!",
        module_digest AS "module_digest!", request_id AS "request_id?", status AS "status!",
-       blocked AS "blocked?", memo AS "memo?", search_attributes AS "search_attributes?", started_at AS "started_at!", closed_at AS "closed_at?"
+       blocked AS "blocked?", memo AS "memo?", search_attributes AS "search_attributes?", started_at AS "started_at!", closed_at AS "closed_at?", run_number AS "run_number!"
 FROM workflow_executions
 WHERE namespace = $1
   AND (started_at, run_id) < (

@@ -1,13 +1,14 @@
--- The same for the runs of one workflow id, by another index.
+-- The same for the runs of one workflow id, in an order that no clock has made.
 SELECT workflow_hash AS "workflow_hash!", run_id AS "run_id!", namespace AS "namespace!",
        workflow_id AS "workflow_id!", workflow_type AS "workflow_type!",
        module_digest AS "module_digest!", request_id AS "request_id?", status AS "status!",
-       blocked AS "blocked?", memo AS "memo?", search_attributes AS "search_attributes?", started_at AS "started_at!", closed_at AS "closed_at?"
+       blocked AS "blocked?", memo AS "memo?", search_attributes AS "search_attributes?", started_at AS "started_at!", closed_at AS "closed_at?", run_number AS "run_number!"
 FROM workflow_executions
 WHERE namespace = $1
   AND workflow_hash = $9
   AND workflow_id = $10
-  AND (started_at, run_id) < (
+  AND (run_number, started_at, run_id) < (
+      COALESCE($11, 9223372036854775807::int8),
       COALESCE($2, 'infinity'::timestamptz),
       COALESCE($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
   )
@@ -15,5 +16,5 @@ WHERE namespace = $1
   AND started_at < COALESCE($5, 'infinity'::timestamptz)
   AND (cardinality($6::text[]) = 0 OR status = ANY ($6))
   AND ($7::text IS NULL OR workflow_type = $7)
-ORDER BY started_at DESC, run_id DESC
+ORDER BY run_number DESC, started_at DESC, run_id DESC
 LIMIT $8

@@ -178,6 +178,7 @@ async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) ->
         &cleared.run_ids,
         &cleared.event_ids,
         &updated.module_digests as _,
+        &inserted.places,
     )
     .fetch_one(connection)
     .await

@@ -60,11 +60,12 @@ pub(crate) struct InsertedExecutions<'a> {
     pub(crate) closed_at: Vec<Option<DateTime<Utc>>>,
     pub(crate) memos: Vec<Option<Value>>,
     pub(crate) search_attributes: Vec<Option<Value>>,
+    pub(crate) places: Vec<i64>,
 }
 
 impl<'a> InsertedExecutions<'a> {
     pub(crate) fn of(batch: &'a Batch<'_>) -> Self {
-        let mut columns = Self::default();
+        let mut columns = Self { places: batch.insert_places(), ..Self::default() };
         for execution in &batch.inserts {
             columns.hashes.push(execution.key.hash.0);
             columns.run_ids.push(execution.key.run_id.0);

@@ -6,7 +6,7 @@ use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RequestId, RunId, RunKey, WorkflowHash, WorkflowId};
 use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
-use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore};
+use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use dacapo_store::record::RowName;
 use serde_json::Value;
 use uuid::Uuid;
@@ -30,6 +30,7 @@ struct ExecutionRow {
     search_attributes: Option<Value>,
     started_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
+    run_number: i64,
 }
 
 impl ExecutionRow {
@@ -50,6 +51,12 @@ impl ExecutionRow {
             started_at: Timestamp::from(self.started_at),
             closed_at: self.closed_at.map(Timestamp::from),
         })
+    }
+
+    fn into_listed(self) -> Result<ListedExecution> {
+        let row = RowName { table: TABLE, key: &self.run_id };
+        let run_number = row.unsigned("run_number", self.run_number)?;
+        Ok(ListedExecution { run_number, execution: self.into_execution()? })
     }
 }
 
@@ -130,10 +137,12 @@ impl ExecutionStore for PostgresStore {
         filter: &ExecutionFilter,
         after: Option<ExecutionCursor>,
         limit: u32,
-    ) -> Result<Vec<Execution>> {
+    ) -> Result<Vec<ListedExecution>> {
         let statuses: Vec<_> = filter.statuses.iter().map(|status| status.as_str()).collect();
         let after_time = after.map(|after| to_database(after.started_at));
         let after_run = after.map(|after| after.run_id.0);
+        // Numbers were read from the database, so they fit.
+        let after_number = after.map(|after| i64::try_from(after.run_number).unwrap_or(i64::MAX));
         let from = filter.started_from.map(to_database);
         let before = filter.started_before.map(to_database);
         let workflow_type = filter.workflow_type.as_ref().map(|name| name.as_str());
@@ -167,13 +176,14 @@ impl ExecutionStore for PostgresStore {
                     workflow_type,
                     i64::from(limit),
                     WorkflowHash::of(namespace, workflow_id).0,
-                    workflow_id.as_str()
+                    workflow_id.as_str(),
+                    after_number
                 )
                 .fetch_all(self.statement())
                 .await
             }
         };
-        rows.map_err(error::on(TABLE))?.into_iter().map(ExecutionRow::into_execution).collect()
+        rows.map_err(error::on(TABLE))?.into_iter().map(ExecutionRow::into_listed).collect()
     }
 
     async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {

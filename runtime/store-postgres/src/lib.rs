@@ -16,6 +16,7 @@ mod commit_connections;
 mod error;
 mod execution;
 mod history;
+mod migrate;
 mod module;
 mod namespace;
 mod query_result;
@@ -28,20 +29,11 @@ use std::time::Duration;
 
 use dacapo_store::error::Result;
 use dacapo_store::statistics::{Counters, Statistics, StatisticsStore};
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
 use crate::commit_connections::CommitConnections;
 use crate::error::unavailable;
-
-/// Rolling upgrades run old nodes on a newer schema for a while, so a migration
-/// that this binary does not know is no error.
-fn migrations() -> Migrator {
-    let mut migrations = sqlx::migrate!("../../migrations/postgres");
-    migrations.set_ignore_missing(true);
-    migrations
-}
 
 /// A connection that was not used for so long is tested before it is used.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
@@ -125,16 +117,9 @@ impl PostgresStore {
     }
 
     /// Applies the migrations that are missing. Several nodes may call it at
-    /// once; an advisory lock lets one of them do it.
+    /// once; one of them does it.
     pub async fn migrate(&self) -> Result<()> {
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .connect_with(self.unlimited.clone())
-            .await
-            .map_err(unavailable)?;
-        let outcome = migrations().run(&pool).await.map_err(unavailable);
-        pool.close().await;
-        outcome
+        migrate::migrate(&self.unlimited).await
     }
 
     /// Closes all connections, after what is under way on them.

@@ -110,8 +110,8 @@ fn any_commit(rng: &mut ChaCha8Rng) -> Vec<CommitUnit> {
 async fn leave_closed_runs_alone(store: &dyn Store, units: &mut [CommitUnit]) {
     let all = ExecutionFilter::default();
     let runs = store.list_executions(&default_namespace(), &all, None, 100).await.expect("lists");
-    let closed: Vec<_> =
-        runs.iter().filter(|run| !run.status.is_open()).map(|run| run.key).collect();
+    let closed = runs.iter().map(|run| &run.execution).filter(|run| !run.status.is_open());
+    let closed: Vec<_> = closed.map(|run| run.key).collect();
     for transition in units.iter_mut().flat_map(|unit| &mut unit.transitions) {
         if closed.contains(&transition.key)
             && matches!(transition.execution, ExecutionChange::Update(_))

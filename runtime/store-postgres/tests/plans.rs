@@ -58,7 +58,7 @@ fn hot_queries() -> Vec<Expected> {
          '{{NULL}}', ARRAY[now()], '{{NULL}}', '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', '{{t}}', ARRAY[now()], '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', ARRAY[now()], '{{timer}}', '{{NULL}}', '{{NULL}}',
-         '{{NULL}}', '{{7}}', ARRAY[{RUN}], '{{1}}', '{{NULL}}'"
+         '{{NULL}}', '{{7}}', ARRAY[{RUN}], '{{1}}', '{{NULL}}', '{{1}}'"
     );
     let query = |name, sql, arguments: &str, indexes, is_sorted| Expected {
         name,
@@ -72,7 +72,7 @@ fn hot_queries() -> Vec<Expected> {
             "commit",
             include_str!("../queries/commit.sql"),
             &commit_arguments,
-            &["workflow_executions_pkey", "workflow_timers_pkey"],
+            &["workflow_executions_pkey", "workflow_executions_runs", "workflow_timers_pkey"],
             true,
         ),
         query(
@@ -100,7 +100,7 @@ fn hot_queries() -> Vec<Expected> {
             "find_execution",
             include_str!("../queries/find_execution.sql"),
             "7, 'default', 'order-7'",
-            &["workflow_executions_open", "workflow_executions_latest"],
+            &["workflow_executions_open", "workflow_executions_runs"],
             false,
         ),
         query(
@@ -120,8 +120,8 @@ fn hot_queries() -> Vec<Expected> {
         query(
             "list_workflow_executions",
             include_str!("../queries/list_workflow_executions.sql"),
-            "'default', now(), RUN, NULL, NULL, '{}', NULL, 100, 7, 'order-7'",
-            &["workflow_executions_latest"],
+            "'default', now(), RUN, NULL, NULL, '{}', NULL, 100, 7, 'order-7', 7",
+            &["workflow_executions_runs"],
             true,
         ),
         query(
@@ -241,6 +241,7 @@ async fn hot_queries_use_their_indexes_and_scan_no_table() {
                 if expected.is_sorted {
                     assert!(!plan.contains("Sort Key: workflow"), "{name}, {mode}\n{plan}");
                     assert!(!plan.contains("Sort Key: started_at"), "{name}, {mode}\n{plan}");
+                    assert!(!plan.contains("Sort Key: run_number"), "{name}, {mode}\n{plan}");
                     assert!(!plan.contains("Sort Key: fire_at"), "{name}, {mode}\n{plan}");
                 }
             }

@@ -172,7 +172,8 @@ async fn update_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
 }
 
 async fn insert_executions(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
-    let inserted = rows(batch.inserts.iter().map(|execution| {
+    let places = batch.insert_places();
+    let inserted = rows(batch.inserts.iter().zip(places).map(|(execution, place)| {
         let (memo, search_attributes) = attributes_to_text(&execution.attributes);
         (
             execution.key.hash.0,
@@ -188,16 +189,27 @@ async fn insert_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
             execution.closed_at.map(|time| time.as_micros()),
             memo,
             search_attributes,
+            place,
         )
     }));
     sqlx::query!(
         "INSERT INTO workflow_executions (
              workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
-             request_id, status, blocked, started_at, closed_at, memo, search_attributes
+             request_id, status, blocked, started_at, closed_at, memo, search_attributes,
+             run_number
          )
          SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
                 unhex(value ->> 5), value ->> 6, value ->> 7, value ->> 8, value ->> 9,
-                value ->> 10, value ->> 11, value ->> 12
+                value ->> 10, value ->> 11, value ->> 12,
+                COALESCE((
+                    SELECT counted.run_number
+                    FROM workflow_executions AS counted
+                    WHERE counted.workflow_hash = value ->> 0
+                      AND counted.namespace = value ->> 2
+                      AND counted.workflow_id = value ->> 3
+                    ORDER BY counted.run_number DESC
+                    LIMIT 1
+                ), 0) + (value ->> 13)
          FROM json_each(?)",
         inserted
     )

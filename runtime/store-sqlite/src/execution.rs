@@ -5,7 +5,7 @@ use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RequestId, RunId, RunKey, WorkflowHash, WorkflowId};
 use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
-use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore};
+use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use dacapo_store::record::RowName;
 use serde_json::Value;
 use uuid::Uuid;
@@ -28,6 +28,7 @@ struct ExecutionRow {
     search_attributes: Option<Value>,
     started_at: i64,
     closed_at: Option<i64>,
+    run_number: i64,
 }
 
 impl ExecutionRow {
@@ -48,6 +49,12 @@ impl ExecutionRow {
             started_at: Timestamp::from_micros(self.started_at),
             closed_at: self.closed_at.map(Timestamp::from_micros),
         })
+    }
+
+    fn into_listed(self) -> Result<ListedExecution> {
+        let row = RowName { table: TABLE, key: &self.run_id };
+        let run_number = row.unsigned("run_number", self.run_number)?;
+        Ok(ListedExecution { run_number, execution: self.into_execution()? })
     }
 }
 
@@ -73,7 +80,8 @@ impl ExecutionStore for SqliteStore {
                    blocked AS "blocked?: Value",
                    memo AS "memo?: Value",
                    search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64"
+                   closed_at AS "closed_at?: i64",
+                   run_number AS "run_number!: i64"
             FROM workflow_executions
             WHERE workflow_hash = ?1 AND run_id = ?4 AND namespace = ?2 AND workflow_id = ?3"#,
                     hash,
@@ -95,7 +103,8 @@ impl ExecutionStore for SqliteStore {
                    blocked AS "blocked?: Value",
                    memo AS "memo?: Value",
                    search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64"
+                   closed_at AS "closed_at?: i64",
+                   run_number AS "run_number!: i64"
             FROM (
                 SELECT 1 AS choice, *
                 FROM workflow_executions
@@ -107,7 +116,7 @@ impl ExecutionStore for SqliteStore {
                     SELECT 2 AS choice, *
                     FROM workflow_executions
                     WHERE workflow_hash = ?1 AND namespace = ?2 AND workflow_id = ?3
-                    ORDER BY started_at DESC, run_id DESC
+                    ORDER BY run_number DESC, started_at DESC, run_id DESC
                     LIMIT 1
                 )
             )
@@ -143,7 +152,8 @@ impl ExecutionStore for SqliteStore {
                    blocked AS "blocked?: Value",
                    memo AS "memo?: Value",
                    search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64"
+                   closed_at AS "closed_at?: i64",
+                   run_number AS "run_number!: i64"
             FROM workflow_executions
             WHERE workflow_hash = ? AND namespace = ? AND workflow_id = ? AND request_id = ?"#,
             hash,
@@ -172,7 +182,8 @@ impl ExecutionStore for SqliteStore {
                    blocked AS "blocked?: Value",
                    memo AS "memo?: Value",
                    search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64"
+                   closed_at AS "closed_at?: i64",
+                   run_number AS "run_number!: i64"
                 FROM workflow_executions
                 WHERE workflow_hash = ? AND run_id = ?"#,
                 key.hash.0,
@@ -192,7 +203,7 @@ impl ExecutionStore for SqliteStore {
         filter: &ExecutionFilter,
         after: Option<ExecutionCursor>,
         limit: u32,
-    ) -> Result<Vec<Execution>> {
+    ) -> Result<Vec<ListedExecution>> {
         let bounds = Bounds::of(filter, after);
         let workflow_type = filter.workflow_type.as_ref().map(|name| name.as_str());
         let namespace_name = namespace.as_str();
@@ -208,7 +219,8 @@ impl ExecutionStore for SqliteStore {
                    blocked AS "blocked?: Value",
                    memo AS "memo?: Value",
                    search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64"
+                   closed_at AS "closed_at?: i64",
+                   run_number AS "run_number!: i64"
             FROM workflow_executions
             WHERE namespace = ?1
               AND (started_at, run_id) < (?2, ?3)
@@ -230,7 +242,7 @@ impl ExecutionStore for SqliteStore {
                 .fetch_all(self.statement())
                 .await
             }
-            // The same for the runs of one workflow id, by another index.
+            // The same for the runs of one workflow id, in an order that no clock has made.
             Some(workflow_id) => {
                 let hash = WorkflowHash::of(namespace, workflow_id).0;
                 let workflow_id = workflow_id.as_str();
@@ -244,17 +256,18 @@ impl ExecutionStore for SqliteStore {
                    blocked AS "blocked?: Value",
                    memo AS "memo?: Value",
                    search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64"
+                   closed_at AS "closed_at?: i64",
+                   run_number AS "run_number!: i64"
             FROM workflow_executions
             WHERE namespace = ?1
               AND workflow_hash = ?9
               AND workflow_id = ?10
-              AND (started_at, run_id) < (?2, ?3)
+              AND (run_number, started_at, run_id) < (?11, ?2, ?3)
               AND started_at >= ?4
               AND started_at < ?5
               AND (?6 IS NULL OR status IN (SELECT value FROM json_each(?6)))
               AND (?7 IS NULL OR workflow_type = ?7)
-            ORDER BY started_at DESC, run_id DESC
+            ORDER BY run_number DESC, started_at DESC, run_id DESC
             LIMIT ?8"#,
                     namespace_name,
                     bounds.after_time,
@@ -265,13 +278,14 @@ impl ExecutionStore for SqliteStore {
                     workflow_type,
                     limit,
                     hash,
-                    workflow_id
+                    workflow_id,
+                    bounds.after_number
                 )
                 .fetch_all(self.statement())
                 .await
             }
         };
-        rows.map_err(error::on(TABLE))?.into_iter().map(ExecutionRow::into_execution).collect()
+        rows.map_err(error::on(TABLE))?.into_iter().map(ExecutionRow::into_listed).collect()
     }
 
     async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
@@ -288,7 +302,8 @@ impl ExecutionStore for SqliteStore {
                    blocked AS "blocked?: Value",
                    memo AS "memo?: Value",
                    search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64"
+                   closed_at AS "closed_at?: i64",
+                   run_number AS "run_number!: i64"
             FROM workflow_executions
             WHERE status IN ('running', 'blocked')
               AND (workflow_hash, run_id) > (?, ?)
@@ -312,6 +327,7 @@ impl ExecutionStore for SqliteStore {
 struct Bounds {
     after_time: i64,
     after_run: Uuid,
+    after_number: i64,
     from: i64,
     before: i64,
     /// A JSON array; none means any.
@@ -324,6 +340,9 @@ impl Bounds {
         Self {
             after_time: after.map_or(i64::MAX, |after| after.started_at.as_micros()),
             after_run: after.map_or(Uuid::max(), |after| after.run_id.0),
+            // Numbers were read from the database, so they fit.
+            after_number: after
+                .map_or(i64::MAX, |after| i64::try_from(after.run_number).unwrap_or(i64::MAX)),
             from: filter.started_from.map_or(i64::MIN, Timestamp::as_micros),
             before: filter.started_before.map_or(i64::MAX, Timestamp::as_micros),
             statuses: (!filter.statuses.is_empty()).then(statuses),

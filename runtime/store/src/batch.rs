@@ -7,7 +7,7 @@
 //! open one in the same batch: updates, then inserts.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
@@ -68,6 +68,19 @@ impl<'a> Batch<'a> {
             && self.updates.is_empty()
             && self.timers_set.is_empty()
             && self.timers_cleared.is_empty()
+    }
+
+    /// For each new run, which one it is among those of its workflow id in this commit,
+    /// from 1: together with the last number that is stored, its own.
+    pub fn insert_places(&self) -> Vec<i64> {
+        let mut counts = HashMap::new();
+        let place = |execution: &Cow<'_, Execution>| {
+            let workflow = (execution.namespace.clone(), execution.workflow_id.clone());
+            let count = counts.entry(workflow).or_insert(0);
+            *count += 1;
+            *count
+        };
+        self.inserts.iter().map(place).collect()
     }
 
     fn add(&mut self, transition: &'a RunTransition) -> Result<()> {

@@ -24,20 +24,41 @@ pub struct ExecutionFilter {
 }
 
 /// Where a page of a list ended. Lists run from the newest start to the oldest,
-/// and by run id where starts are equal.
+/// and by run id where starts are equal. Those of one workflow id run from its last
+/// run to its first, whatever the clock said when they started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExecutionCursor {
     /// Start of the last run on the page.
     pub started_at: Timestamp,
     /// That run.
     pub run_id: RunId,
+    /// Its number among those of its workflow id.
+    pub run_number: u64,
+}
+
+/// A run of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedExecution {
+    /// The run.
+    pub execution: Execution,
+    /// Counts the runs of a workflow id, in the order in which they were committed; 0 if
+    /// it was not counted.
+    pub run_number: u64,
+}
+
+impl ListedExecution {
+    /// Where a page ended that this was the last run of.
+    pub fn cursor(&self) -> ExecutionCursor {
+        let Execution { key, started_at, .. } = &self.execution;
+        ExecutionCursor { started_at: *started_at, run_id: key.run_id, run_number: self.run_number }
+    }
 }
 
 /// Reading summaries.
 #[async_trait]
 pub trait ExecutionStore: Send + Sync {
     /// The run with this id, or without one the open run of the workflow id, or
-    /// else the one that started last.
+    /// else the one whose start was committed last.
     async fn find_execution(
         &self,
         namespace: &NamespaceName,
@@ -63,7 +84,7 @@ pub trait ExecutionStore: Send + Sync {
         filter: &ExecutionFilter,
         after: Option<ExecutionCursor>,
         limit: u32,
-    ) -> Result<Vec<Execution>>;
+    ) -> Result<Vec<ListedExecution>>;
 
     /// At most `limit` open runs (of all namespaces) with a key after `after`, in the order of
     /// their keys. What a node reads to recover.

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use crate::Store;
 use crate::commit::{CommitStore, CommitUnit};
 use crate::error::{Result, StoreError};
-use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore};
+use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use crate::history::HistoryStore;
 use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
@@ -233,7 +233,7 @@ impl ExecutionStore for FaultyStore {
         filter: &ExecutionFilter,
         after: Option<ExecutionCursor>,
         limit: u32,
-    ) -> Result<Vec<Execution>> {
+    ) -> Result<Vec<ListedExecution>> {
         self.call(Operation::ListExecutions, async |_| {
             self.inner.list_executions(namespace, filter, after, limit).await
         })

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::batch::{Batch, touched_shards};
 use crate::commit::{CommitStore, CommitUnit};
 use crate::error::{Result, StoreError};
-use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore};
+use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use crate::history::HistoryStore;
 use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
@@ -44,6 +44,7 @@ struct State {
     shards: Vec<ShardLease>,
     owner: Option<NodeId>,
     executions: BTreeMap<RunKey, Execution>,
+    run_numbers: HashMap<RunKey, u64>,
     events: BTreeMap<(RunKey, EventId), HistoryEvent>,
     timers: BTreeMap<(RunKey, EventId), TimerRow>,
     due: BTreeSet<TimerCursor>,
@@ -71,6 +72,7 @@ impl MemoryStore {
             shards: shards.collect(),
             owner: None,
             executions: BTreeMap::new(),
+            run_numbers: HashMap::new(),
             events: BTreeMap::new(),
             timers: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -173,6 +175,10 @@ impl State {
             }
         }
         for execution in &batch.inserts {
+            let others = self.runs_at(execution.key.hash);
+            let others = others.filter(|other| same_workflow(other, execution));
+            let last = others.map(|other| self.run_number(other)).max().unwrap_or(0);
+            self.run_numbers.insert(execution.key, last + 1);
             self.executions.insert(execution.key, execution.clone().into_owned());
         }
         for (key, event) in &batch.events {
@@ -205,10 +211,15 @@ impl State {
         let last = RunKey { hash, run_id: RunId(Uuid::max()) };
         self.executions.range(first..=last).map(|(_, run)| run)
     }
-}
 
-fn newest_first(runs: &mut [&Execution]) {
-    runs.sort_by_key(|run| Reverse((run.started_at, run.key.run_id)));
+    fn run_number(&self, run: &Execution) -> u64 {
+        self.run_numbers.get(&run.key).copied().unwrap_or(0)
+    }
+
+    /// What a run of one workflow id is compared by.
+    fn place(&self, run: &Execution) -> (u64, Timestamp, RunId) {
+        (self.run_number(run), run.started_at, run.key.run_id)
+    }
 }
 
 fn same_workflow(one: &Execution, other: &Execution) -> bool {
@@ -258,10 +269,8 @@ impl ExecutionStore for MemoryStore {
                     && run.workflow_id == *workflow_id
                     && run_id.is_none_or(|run_id| run.key.run_id == run_id)
             });
-            let mut runs: Vec<_> = runs.collect();
-            newest_first(&mut runs);
-            let open = runs.iter().find(|run| run.status.is_open());
-            open.or(runs.first()).map(|run| (*run).clone())
+            // The open one, if there is one, or else the last.
+            runs.max_by_key(|run| (run.status.is_open(), state.place(run))).cloned()
         }))
     }
 
@@ -287,7 +296,7 @@ impl ExecutionStore for MemoryStore {
         filter: &ExecutionFilter,
         after: Option<ExecutionCursor>,
         limit: u32,
-    ) -> Result<Vec<Execution>> {
+    ) -> Result<Vec<ListedExecution>> {
         Ok(self.read(|state| {
             let runs = state.executions.values().filter(|run| {
                 run.namespace == *namespace
@@ -296,13 +305,23 @@ impl ExecutionStore for MemoryStore {
                     && filter.workflow_id.as_ref().is_none_or(|it| run.workflow_id == *it)
                     && filter.started_from.is_none_or(|from| run.started_at >= from)
                     && filter.started_before.is_none_or(|before| run.started_at < before)
-                    && after.is_none_or(|after| {
-                        (run.started_at, run.key.run_id) < (after.started_at, after.run_id)
-                    })
             });
-            let mut runs: Vec<_> = runs.collect();
-            newest_first(&mut runs);
-            runs.into_iter().take(at_most(limit)).cloned().collect()
+            let of_one = filter.workflow_id.is_some();
+            let place = |number, started_at, run_id| match of_one {
+                true => (number, started_at, run_id),
+                false => (0, started_at, run_id),
+            };
+            let end = after.map(|after| place(after.run_number, after.started_at, after.run_id));
+            let listed = |run: &Execution| ListedExecution {
+                execution: run.clone(),
+                run_number: state.run_number(run),
+            };
+            let mut runs: Vec<_> = runs
+                .map(|run| (place(state.run_number(run), run.started_at, run.key.run_id), run))
+                .filter(|(place, _)| end.is_none_or(|end| *place < end))
+                .collect();
+            runs.sort_by_key(|(place, _)| Reverse(*place));
+            runs.into_iter().take(at_most(limit)).map(|(_, run)| listed(run)).collect()
         }))
     }
 

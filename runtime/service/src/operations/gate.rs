@@ -58,12 +58,12 @@ impl Runtime {
         let mut report = GateReport::default();
         let mut diverged = Vec::new();
         while diverged.len() < DIVERGED_MAX
-            && let Some(execution) = open.next().await?
+            && let Some(listed) = open.next().await?
         {
             if deadline.is_over() {
                 return Err(too_slow(name, report));
             }
-            let replayed = code.replay(shared, execution).await?;
+            let replayed = code.replay(shared, listed.execution).await?;
             let was_blocked = replayed.execution.status == ExecutionStatus::Blocked;
             match replayed.outcome.problem() {
                 None => report.fitting += 1,

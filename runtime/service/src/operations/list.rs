@@ -6,12 +6,12 @@ use dacapo_model::event::ParentExecution;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{NamespaceName, RunId};
 use dacapo_model::limits::PAGE_SIZE_MAX;
-use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
+use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ListedExecution};
 
 use crate::Runtime;
 use crate::error::Result;
 
-/// One page of a list, the newest start first.
+/// One page of a list, the newest start first; of one workflow id, its last run first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunList {
     /// The runs.
@@ -35,14 +35,12 @@ impl Runtime {
         self.shared.catalog.check_namespace(namespace)?;
         let limit = limit.clamp(1, PAGE_SIZE_MAX);
         // One more than asked for, to know whether there is a next page.
-        let mut executions =
+        let mut listed =
             self.shared.store.list_executions(namespace, filter, after, limit + 1).await?;
-        let more = executions.len() > limit as usize;
-        executions.truncate(limit as usize);
-        let next = executions
-            .last()
-            .filter(|_| more)
-            .map(|last| ExecutionCursor { started_at: last.started_at, run_id: last.key.run_id });
+        let more = listed.len() > limit as usize;
+        listed.truncate(limit as usize);
+        let next = listed.last().filter(|_| more).map(ListedExecution::cursor);
+        let executions: Vec<_> = listed.into_iter().map(|listed| listed.execution).collect();
         let keys: Vec<_> = executions.iter().map(|execution| execution.key).collect();
         let parents = self.shared.store.find_parents(&keys).await?.into_iter().collect();
         Ok(RunList { executions, parents, next })

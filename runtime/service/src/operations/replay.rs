@@ -10,9 +10,10 @@ use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::{ModuleName, NamespaceName, RunId, TypeName, WorkflowId};
 use dacapo_model::limits::PAGE_SIZE_MAX;
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
-use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
+use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ListedExecution};
 
 use crate::Runtime;
+use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
 use crate::run::{context_of, make_room};
 use crate::runtime::Shared;
@@ -129,14 +130,15 @@ impl Runtime {
         };
         let mut open = OpenRuns::new(shared, &request.namespace, filter, modules, request.after);
         let limit = request.limit.clamp(1, PAGE_SIZE_MAX) as usize;
-        let time_is_up = shared.clock.now().after(PAGE_TIME_MAX);
+        let deadline = Deadline::after(PAGE_TIME_MAX);
         let mut runs: Vec<ReplayedRun> = Vec::new();
-        while let Some(execution) = open.next().await? {
-            if runs.len() == limit || (!runs.is_empty() && shared.clock.now() > time_is_up) {
-                let next = runs.last().map(|last| cursor_after(&last.execution));
-                return Ok(ReplayPage { module_digest: version.digest, runs, next });
+        let mut last = None;
+        while let Some(listed) = open.next().await? {
+            if runs.len() == limit || (!runs.is_empty() && deadline.is_over()) {
+                return Ok(ReplayPage { module_digest: version.digest, runs, next: last });
             }
-            runs.push(code.replay(shared, execution).await?);
+            last = Some(listed.cursor());
+            runs.push(code.replay(shared, listed.execution).await?);
         }
         Ok(ReplayPage { module_digest: version.digest, runs, next: None })
     }
@@ -226,7 +228,7 @@ pub(super) struct OpenRuns<'a> {
     /// Only those that are pinned to one of these.
     modules: Option<BTreeSet<ModuleDigest>>,
     after: Option<ExecutionCursor>,
-    chunk: std::vec::IntoIter<Execution>,
+    chunk: std::vec::IntoIter<ListedExecution>,
     ended: bool,
 }
 
@@ -242,11 +244,12 @@ impl<'a> OpenRuns<'a> {
         Self { shared, namespace, filter, modules, after, chunk, ended: false }
     }
 
-    pub(super) async fn next(&mut self) -> Result<Option<Execution>> {
+    pub(super) async fn next(&mut self) -> Result<Option<ListedExecution>> {
         loop {
-            for execution in self.chunk.by_ref() {
-                if self.modules.as_ref().is_none_or(|it| it.contains(&execution.module_digest)) {
-                    return Ok(Some(execution));
+            for listed in self.chunk.by_ref() {
+                let digest = &listed.execution.module_digest;
+                if self.modules.as_ref().is_none_or(|modules| modules.contains(digest)) {
+                    return Ok(Some(listed));
                 }
             }
             if self.ended {
@@ -256,14 +259,10 @@ impl<'a> OpenRuns<'a> {
             let chunk =
                 store.list_executions(self.namespace, &self.filter, self.after, CHUNK).await?;
             self.ended = chunk.len() < CHUNK as usize;
-            self.after = chunk.last().map(cursor_after).or(self.after);
+            self.after = chunk.last().map(ListedExecution::cursor).or(self.after);
             self.chunk = chunk.into_iter();
         }
     }
-}
-
-fn cursor_after(last: &Execution) -> ExecutionCursor {
-    ExecutionCursor { started_at: last.started_at, run_id: last.key.run_id }
 }
 
 /// The report of a replay that was stopped.

@@ -14,6 +14,16 @@ pub(crate) async fn on_a_fresh_database<F>(test: impl FnOnce(Arc<PostgresStore>,
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    on_a_database(true, test).await;
+}
+
+/// The same on one that is empty unless it is to be `migrated`.
+pub(crate) async fn on_a_database<F>(
+    migrated: bool,
+    test: impl FnOnce(Arc<PostgresStore>, String) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let server = std::env::var("DATABASE_URL")
         .expect("DATABASE_URL names no PostgreSQL server; run the tests with `cargo xtask test`");
     #[expect(clippy::disallowed_methods, reason = "test processes share the server")]
@@ -27,7 +37,9 @@ where
         .await
         .expect("creates a database");
     let store = PostgresStore::connect(&url, PostgresOptions::default()).await.expect("connects");
-    store.migrate().await.expect("migrates");
+    if migrated {
+        store.migrate().await.expect("migrates");
+    }
 
     let outcome = tokio::spawn(test(Arc::new(store), url)).await;
     sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)")))

@@ -48,7 +48,8 @@ pub async fn the_open_run_is_found_before_the_latest(store: Arc<dyn Store>) {
     assert_eq!(found.expect("finds"), Some(open));
 }
 
-/// And nothing at all for an id that never ran.
+/// That is the one whose start was committed last, whatever the clock said; and none at
+/// all for an id that never ran.
 pub async fn the_latest_run_is_found_if_none_is_open(store: Arc<dyn Store>) {
     let owned = Owned::of(store).await;
     let find = async || {
@@ -60,7 +61,14 @@ pub async fn the_latest_run_is_found_if_none_is_open(store: Arc<dyn Store>) {
         let run = Execution { started_at, ..execution("order-1", number) };
         owned.commit([start(&run), close(&run, 2)]).await.expect("commits");
     }
-    assert_eq!(find().await.map(|run| run.key.run_id), Some(run_id(2)));
+    assert_eq!(find().await.map(|run| run.key.run_id), Some(run_id(3)));
+    // Two of one instant, in one commit.
+    let (one, other) = (execution("order-1", 9), execution("order-1", 8));
+    owned
+        .commit([start(&one), close(&one, 2), start(&other), close(&other, 2)])
+        .await
+        .expect("commits");
+    assert_eq!(find().await.map(|run| run.key.run_id), Some(run_id(8)));
 }
 
 /// The answer to a repeated start.

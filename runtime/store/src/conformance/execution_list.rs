@@ -7,14 +7,18 @@ use dacapo_model::time::Timestamp;
 
 use super::fixtures::*;
 use crate::Store;
-use crate::execution::{ExecutionCursor, ExecutionFilter};
+use crate::execution::{ExecutionCursor, ExecutionFilter, ListedExecution};
 
 /// For the check that every case is listed.
 pub const SOURCE: &str = include_str!("execution_list.rs");
 
 async fn list(owned: &Owned, filter: &ExecutionFilter) -> Vec<u128> {
     let runs = owned.store.list_executions(&default_namespace(), filter, None, 100).await;
-    runs.expect("lists").iter().map(|run| run.key.run_id.0.as_u128()).collect()
+    runs.expect("lists").iter().map(number).collect()
+}
+
+fn number(listed: &ListedExecution) -> u128 {
+    listed.execution.key.run_id.0.as_u128()
 }
 
 /// All pages of two runs each, one after the other.
@@ -28,8 +32,8 @@ async fn list_in_pages(owned: &Owned, filter: &ExecutionFilter) -> Vec<u128> {
         let Some(last) = page.last() else {
             return numbers;
         };
-        after = Some(ExecutionCursor { started_at: last.started_at, run_id: last.key.run_id });
-        numbers.extend(page.iter().map(|run| run.key.run_id.0.as_u128()));
+        after = Some(last.cursor());
+        numbers.extend(page.iter().map(number));
     }
 }
 
@@ -44,10 +48,8 @@ pub async fn runs_are_listed_newest_first(store: Arc<dyn Store>) {
     assert_eq!(list(&owned, &ExecutionFilter::default()).await, [2, 1, 3]);
     let all = ExecutionFilter::default();
     let first = owned.store.list_executions(&default_namespace(), &all, None, 1).await;
-    assert_eq!(
-        first.expect("lists"),
-        [Execution { started_at: at(30), ..execution("order-2", 2) }]
-    );
+    let newest = Execution { started_at: at(30), ..execution("order-2", 2) };
+    assert_eq!(first.expect("lists"), [ListedExecution { execution: newest, run_number: 1 }]);
 }
 
 /// Runs 1 to 6, started one microsecond apart: two types, three workflow ids,
@@ -126,7 +128,7 @@ pub async fn pages_neither_repeat_nor_miss_runs_of_one_instant(store: Arc<dyn St
     assert_eq!(list_in_pages(&owned, &ExecutionFilter::default()).await, expected);
 }
 
-/// The same, for the runs of one id.
+/// The same, for the runs of one id. What counts is which was committed last.
 pub async fn a_page_of_a_workflow_id_follows_the_page_before(store: Arc<dyn Store>) {
     let owned = Owned::of(store).await;
     for number in [4, 1, 5, 3, 2] {
@@ -135,7 +137,42 @@ pub async fn a_page_of_a_workflow_id_follows_the_page_before(store: Arc<dyn Stor
     }
     owned.start(&[&execution("order-2", 6)]).await;
     let one = ExecutionFilter { workflow_id: Some(workflow_id("order-1")), ..Default::default() };
-    assert_eq!(list_in_pages(&owned, &one).await, [5, 4, 3, 2, 1]);
+    assert_eq!(list_in_pages(&owned, &one).await, [2, 3, 5, 1, 4]);
+}
+
+/// The clock goes back between them, and by years; runs of other ids are counted by
+/// themselves, also in one commit; and a run may replace an open one.
+pub async fn runs_of_a_workflow_id_are_counted_whatever_the_clock_says(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = |workflow: &str, number, started_at| Execution {
+        started_at,
+        ..execution(workflow, number)
+    };
+    let years = 10 * 365 * 24 * 3_600_000_000;
+    let first = run("order-1", 7, at(years));
+    let elsewhere = run("order-2", 2, at(1));
+    let second = run("order-1", 3, at(0));
+    let commit = [start(&first), start(&elsewhere), close(&first, 2), start(&second)];
+    owned.commit(commit).await.expect("commits");
+    let third = run("order-1", 5, at(0));
+    let replacing = unit([close(&second, 2), start(&third)]);
+    owned.store.commit(&owned.ownership, &[replacing]).await.expect("replaces");
+    owned.commit([close(&third, 2)]).await.expect("closes");
+    let fourth = run("order-1", 4, at(-years));
+    owned.start(&[&fourth]).await;
+
+    let one = ExecutionFilter { workflow_id: Some(workflow_id("order-1")), ..Default::default() };
+    assert_eq!(list(&owned, &one).await, [4, 5, 3, 7]);
+    assert_eq!(list_in_pages(&owned, &one).await, [4, 5, 3, 7]);
+    let counted = async |filter: &ExecutionFilter| {
+        let runs = owned.store.list_executions(&default_namespace(), filter, None, 100).await;
+        runs.expect("lists").iter().map(|run| run.run_number).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(&one).await, [4, 3, 2, 1]);
+    // Of several ids, the newest start comes first.
+    let all = ExecutionFilter::default();
+    assert_eq!(list(&owned, &all).await, [7, 2, 5, 3, 4]);
+    assert_eq!(list_in_pages(&owned, &all).await, [7, 2, 5, 3, 4]);
 }
 
 /// Filters and cursors come from clients.
@@ -155,7 +192,7 @@ pub async fn times_no_calendar_reaches_are_no_error(store: Arc<dyn Store>) {
     };
     assert_eq!(list(&owned, &none).await, []);
     for (started_at, expected) in [(last, 6), (first, 0)] {
-        let after = Some(ExecutionCursor { started_at, run_id: run_id(0) });
+        let after = Some(ExecutionCursor { started_at, run_id: run_id(0), run_number: 0 });
         let page = owned.store.list_executions(&default_namespace(), &all, after, 100).await;
         assert_eq!(page.expect("lists").len(), expected);
     }

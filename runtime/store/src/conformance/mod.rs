@@ -76,6 +76,7 @@ macro_rules! conformance_tests {
                 filters_work_together_with_a_workflow_id,
                 pages_neither_repeat_nor_miss_runs_of_one_instant,
                 a_page_of_a_workflow_id_follows_the_page_before,
+                runs_of_a_workflow_id_are_counted_whatever_the_clock_says,
                 times_no_calendar_reaches_are_no_error,
             }
             history {
