@@ -15,6 +15,7 @@ use dacapo_service::operations::{
     ActivityControl, ActivityDescription, ActivityRef, Report, RunResult,
 };
 use dacapo_store::faulty::{Call, Fault, Operation};
+use dacapo_store::timer::NEVER;
 use support::guests::ScriptedHost;
 use support::*;
 
@@ -328,6 +329,33 @@ async fn a_paused_activity_waits_also_on_another_node_and_goes_on_at_once() {
     control(&second, ActivityControl::Unpause).await;
     assert_eq!(result(&second, "w").await.status, ExecutionStatus::Completed);
     assert_eq!(host.attempts_of("yielding", ""), 2);
+}
+
+/// Else its run would be woken by every scan, for as long as the pause takes.
+#[tokio::test]
+async fn no_scan_finds_the_row_of_a_paused_activity() {
+    let (host, store) = (ScriptedHost::new(), memory());
+    let runtime = start(store.clone(), &host).await;
+    watch(&runtime, "yielding").await;
+    host.gate.acquire().await.expect("it runs").forget();
+    control(&runtime, ActivityControl::Pause).await;
+    let key = runtime.describe_run(&run_ref("w")).await.expect("described").execution.key;
+    let held = async {
+        loop {
+            let rows = store.run_timers(&[key]).await.expect("readable");
+            if rows.first().is_some_and(|row| row.fire_at == NEVER) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, held).await.expect("its time does not come");
+    assert_eq!(pending(&runtime).await.next_attempt_at, None);
+    runtime.shutdown().await;
+
+    let second = start(store, &host).await;
+    control(&second, ActivityControl::Unpause).await;
+    assert_eq!(result(&second, "w").await.status, ExecutionStatus::Completed);
 }
 
 #[tokio::test]

@@ -151,7 +151,13 @@ mod tests {
         fail_once(&mut state);
         let transition = input(&mut state, 10, control(ActivityControl::Pause)).expect("pending");
         assert_eq!(event_types(&transition), ["ActivityTaskPaused"]);
-        assert_eq!(input(&mut state, 11, row_is_due()), Err(Refusal::Stale));
+        let transition = input(&mut state, 11, row_is_due()).expect("its time has come");
+        assert_eq!((&transition.events[..], &transition.effects[..]), (&[][..], &[][..]));
+        let [TimerChange::SetRetry { fire_at, attempt: 2, .. }] = transition.timers[..] else {
+            panic!("its time is not to come again: {transition:?}");
+        };
+        assert!(fire_at > at(1_000_000), "{fire_at}");
+        assert_eq!(input(&mut state, 11, row_is_due()), Err(Refusal::TooEarly(fire_at)));
         let again = input(&mut state, 12, control(ActivityControl::Pause));
         assert_eq!(again, Err(Refusal::Stale), "it is paused already");
 
@@ -159,6 +165,10 @@ mod tests {
             input(&mut state, 50, control(ActivityControl::Unpause)).expect("it is paused");
         assert_eq!(event_types(&transition), ["ActivityTaskUnpaused"]);
         assert_eq!(transition.effects, [run_activity()]);
+        let [TimerChange::SetRetry { fire_at, .. }] = transition.timers[..] else {
+            panic!("after a crash it begins, too: {transition:?}");
+        };
+        assert_eq!(fire_at, at(50));
         input(&mut state, 50, done(2)).expect("attempt 2 runs");
     }
 

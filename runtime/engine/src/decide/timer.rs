@@ -33,11 +33,11 @@ pub(super) fn due(
         return activity_open::overdue(state, event_id, now);
     }
     let retry_at = activity.retry_at.ok_or(Refusal::Stale)?;
-    if activity.paused {
-        return Err(Refusal::Stale);
-    }
     if now < retry_at {
         return Err(Refusal::TooEarly(retry_at));
+    }
+    if activity.paused {
+        return Ok(hold(state, event_id));
     }
     // The row stays until the activity closes: it is what says, after a crash,
     // which attempt this is. So there is nothing to commit.
@@ -46,6 +46,28 @@ pub(super) fn due(
         effects: vec![Effect::RunActivity { scheduled_event_id: event_id }],
         ..Transition::default()
     })
+}
+
+/// The time of what waits for a person.
+const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
+
+/// An attempt whose time has come while its activity is paused. Its row would be found
+/// to be due over and over again, for as long as the pause takes.
+fn hold(state: &mut RunState, event_id: EventId) -> Transition {
+    let mut transition = Transition::default();
+    if let Some(activity) = state.activities.get_mut(&event_id)
+        && let Some(last_failure) = activity.last_failure.clone()
+    {
+        activity.retry_at = Some(NEVER);
+        transition.timers.push(TimerChange::SetRetry {
+            event_id,
+            fire_at: NEVER,
+            attempt: activity.attempt,
+            last_failure,
+            details: activity.heartbeat_details.clone(),
+        });
+    }
+    transition
 }
 
 #[cfg(test)]
@@ -72,6 +94,21 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_takes_as_long_as_it_was_asked_for_after_the_clock_went_back() {
+        let mut state = begun();
+        let request = Input::RequestCancel { reason: "enough".to_owned(), request_id: None };
+        input(&mut state, 600, request).expect("the run is open");
+        // The guest was told that it is 600.
+        let transition = take_turn(&mut state, 20, [start_timer(1, 607)]);
+        let event_id = transition.events[0].id;
+        assert_eq!(transition.timers, [TimerChange::SetTimer { event_id, fire_at: at(27) }]);
+        let due = Input::TimerDue { event_id };
+        assert_eq!(input(&mut state, 26, due.clone()), Err(Refusal::TooEarly(at(27))));
+        let transition = input(&mut state, 27, due).expect("its time has come");
+        assert_eq!(transition.events[0].time, at(607), "not too early for the guest either");
+    }
+
+    #[test]
     fn an_event_is_not_recorded_before_the_one_ahead_of_it() {
         let mut state = with_timer();
         let request = Input::RequestCancel { reason: "enough".to_owned(), request_id: None };
@@ -93,21 +130,6 @@ mod tests {
     }
 
     #[test]
-    #[test]
-    fn a_timer_takes_as_long_as_it_was_asked_for_after_the_clock_went_back() {
-        let mut state = begun();
-        let request = Input::RequestCancel { reason: "enough".to_owned(), request_id: None };
-        input(&mut state, 600, request).expect("the run is open");
-        // The guest was told that it is 600.
-        let transition = take_turn(&mut state, 20, [start_timer(1, 607)]);
-        let event_id = transition.events[0].id;
-        assert_eq!(transition.timers, [TimerChange::SetTimer { event_id, fire_at: at(27) }]);
-        let due = Input::TimerDue { event_id };
-        assert_eq!(input(&mut state, 26, due.clone()), Err(Refusal::TooEarly(at(27))));
-        let transition = input(&mut state, 27, due).expect("its time has come");
-        assert_eq!(transition.events[0].time, at(607), "not too early for the guest either");
-    }
-
     fn after_a_crash_the_row_begins_the_attempt_again() {
         let mut state = with_activity(options());
         assert!(state.plan_retry(EVENT, 3, at(11), declined(), None));

@@ -49,12 +49,13 @@ impl Outbox {
     }
 
     /// The row that a scan by time finds first. Retries that have begun keep
-    /// their row, and are no more waited for.
+    /// their row, and are no more waited for; nor is what waits for a person.
     pub(crate) fn earliest(&self, state: &RunState) -> Option<(EventId, Timestamp)> {
         self.rows
             .iter()
             .filter(|(id, _)| state.activities.get(id).is_none_or(|a| !a.runs_here()))
             .filter_map(|(id, row)| Some((*id, fire_at(row)?)))
+            .filter(|(_, fire_at)| *fire_at < Timestamp::from_micros(i64::MAX))
             .min_by_key(|(id, fire_at)| (*fire_at, *id))
     }
 

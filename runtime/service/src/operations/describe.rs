@@ -85,7 +85,8 @@ pub struct ActivityDescription {
     pub scheduled_at: Timestamp,
     /// The attempt that runs or comes next.
     pub attempt: u32,
-    /// When the next attempt is due; none while one runs or is about to.
+    /// When the next attempt is due; none while one runs or is about to, and while the
+    /// activity is paused.
     pub next_attempt_at: Option<Timestamp>,
     /// What the attempt before failed with.
     pub last_failure: Option<Failure>,

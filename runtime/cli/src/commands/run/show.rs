@@ -73,7 +73,10 @@ fn describe(description: RunDescription) -> String {
                 activity.activity_type,
                 state,
                 activity.attempt.to_string(),
-                activity.next_attempt_at.unwrap_or_else(|| "now".to_owned()),
+                activity.next_attempt_at.unwrap_or_else(|| {
+                    let when = if activity.paused { "when unpaused" } else { "now" };
+                    when.to_owned()
+                }),
                 activity.last_failure.as_ref().map(Failure::sentence).unwrap_or_default(),
             ]
         });
