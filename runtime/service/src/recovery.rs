@@ -35,12 +35,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
         after = Some(last.key);
         found += page.len();
         for stored in loader::load_all(&*shared.store, page).await? {
-            let execution = &stored.execution;
-            let run = shared.registry.insert_asleep(
-                execution.key,
-                execution.namespace.clone(),
-                execution.workflow_id.clone(),
-            );
+            let run = shared.registry.insert_asleep(&stored.execution);
             run.set_admitted(!stored.updates.is_empty());
             let assembled = run::assemble(stored);
             if let Ok(loaded) = &assembled {

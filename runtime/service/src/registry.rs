@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RunId, RunKey, WorkflowId};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::error::TrySendError;
@@ -35,11 +36,12 @@ pub(crate) struct OpenRun {
     workload: Workload,
 }
 
-/// How far a run has come, for those who watch it. A hint: the store has the
-/// truth.
+/// How far a run has come, for those who watch it: what is committed, and all that
+/// anybody was told of.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress {
-    /// The last committed event; 0 while nothing was committed here.
+    /// The last committed event; 0 while it was not read here, and nothing of it
+    /// committed.
     pub(crate) last_event: u64,
     /// It has been blocked: it won't close by itself.
     pub(crate) blocked: bool,
@@ -172,16 +174,24 @@ impl OpenRun {
         self.updates.close();
     }
 
+    /// How far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.borrow().clone()
+    }
+
     /// Watches the run from its present state on.
     pub(crate) fn watch(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
 
-    /// Tells those who watch that there are events up to this one.
+    /// Tells those who watch that there are events up to this one, and whether the
+    /// run can go on.
     pub(crate) fn publish_progress(&self, last_event: u64, blocked: bool) {
-        self.progress.send_modify(|progress| {
+        self.progress.send_if_modified(|progress| {
+            let changed = (progress.last_event, progress.blocked) != (last_event, blocked);
             progress.last_event = last_event;
             progress.blocked = blocked;
+            changed
         });
     }
 
@@ -247,20 +257,18 @@ impl Registry {
 
     /// Adds a run that is stored and open, asleep. Replaces a closed run of the
     /// same workflow id, which it follows.
-    pub(crate) fn insert_asleep(
-        &self,
-        key: RunKey,
-        namespace: NamespaceName,
-        workflow_id: WorkflowId,
-    ) -> Arc<OpenRun> {
-        let workflow = (namespace.clone(), workflow_id.clone());
-        let run = Arc::new(OpenRun::new(
+    pub(crate) fn insert_asleep(&self, execution: &Execution) -> Arc<OpenRun> {
+        let key = execution.key;
+        let workflow = (execution.namespace.clone(), execution.workflow_id.clone());
+        let run = OpenRun::new(
             key,
-            namespace,
-            workflow_id,
+            workflow.0.clone(),
+            workflow.1.clone(),
             Mailbox::Asleep,
             self.workload.clone(),
-        ));
+        );
+        run.publish_progress(0, execution.status == ExecutionStatus::Blocked);
+        let run = Arc::new(run);
         let mut inner = self.inner.lock();
         if let Some(before) = inner.by_workflow.insert(workflow, run.clone()) {
             inner.by_run.remove(&before.key.run_id);

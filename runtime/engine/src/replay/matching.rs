@@ -87,6 +87,20 @@ pub fn is_note(attributes: &EventAttributes) -> bool {
     role(attributes) == Role::Note && !is_delivered(attributes)
 }
 
+/// Whether the guest of this history has run at all. One whose run was closed while
+/// its start was delayed has not, and can't be replayed.
+pub fn has_begun(history: &[HistoryEvent]) -> bool {
+    let Some(EventAttributes::WorkflowExecutionStarted(started)) =
+        history.first().map(|event| &event.attributes)
+    else {
+        return false;
+    };
+    let ended = |event: &HistoryEvent| {
+        matches!(event.attributes, EventAttributes::WorkflowExecutionDelayEnded {})
+    };
+    started.options.delayed_until.is_none() || history.iter().any(ended)
+}
+
 impl Cursor {
     /// Matches a command with history, or adds it past the end of history.
     pub(super) fn emit(&mut self, command: Command) -> Result<(), CallError> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dacapo_engine::replay::has_begun;
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::RunId;
 use dacapo_model::payload::Payload;
@@ -114,6 +115,9 @@ impl Runtime {
             let _turn = shared.replays.acquire().await.map_err(|_| ServiceError::stopping())?;
             let stored = shared.loader.load(execution.key).await?;
             let stored = stored.ok_or_else(|| not_served(&name, "the run is gone"))?;
+            if !has_begun(&stored.history) {
+                return Err(not_served(&name, "the run was closed before its code began"));
+            }
             let _room = make_room(shared).await;
             let run = Arc::new(context_of(&stored.execution));
             let asked = shared.host.query_closed(run, stored.history, query).await;

@@ -13,7 +13,7 @@ use super::locate::{Located, locate};
 use crate::Runtime;
 use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
-use crate::registry::OpenRun;
+use crate::registry::{OpenRun, Progress};
 
 /// Runs of a chain that one request follows. Each is read from the store if it is
 /// closed. Who asks for more goes on from the one that was answered.
@@ -110,34 +110,19 @@ impl Runtime {
     /// Waits for a run that was open a moment ago.
     pub(super) async fn open_result(&self, open: &OpenRun, wait: Duration) -> RunResult {
         let mut progress = open.watch();
-        let closed = progress.wait_for(|progress| progress.closing.is_some() || progress.blocked);
-        let closing = tokio::select! {
-            closed = tokio::time::timeout(wait, closed) => match closed {
-                Ok(Ok(progress)) => progress.closing.clone(),
-                Ok(Err(_)) | Err(_) => None,
-            },
-            () = self.shared.stopping.cancelled() => None,
-        };
-        let status = match &closing {
-            Some(closing) => closing.status,
-            None => self.open_status(open).await,
-        };
+        let news = progress.wait_for(|progress| progress.closing.is_some() || progress.blocked);
+        tokio::select! {
+            _news_or_none = tokio::time::timeout(wait, news) => {}
+            () = self.shared.stopping.cancelled() => {}
+        }
+        // One value, read once: a run that is closed in it has its outcome there, too.
+        let Progress { closing, blocked, .. } = open.progress();
+        let open_status = if blocked { ExecutionStatus::Blocked } else { ExecutionStatus::Running };
         RunResult {
             workflow_id: open.workflow_id.clone(),
             run_id: open.key.run_id,
-            status,
+            status: closing.as_ref().map_or(open_status, |closing| closing.status),
             closing: closing.map(|closing| Closing::clone(&closing)),
-        }
-    }
-
-    /// Running or blocked.
-    async fn open_status(&self, open: &OpenRun) -> ExecutionStatus {
-        let store = &self.shared.store;
-        let found =
-            store.find_execution(&open.namespace, &open.workflow_id, Some(open.key.run_id)).await;
-        match found {
-            Ok(Some(execution)) => execution.status,
-            Ok(None) | Err(_) => ExecutionStatus::Running,
         }
     }
 }

@@ -235,7 +235,8 @@ impl Actor {
         }
     }
 
-    /// Inputs that follow each other share a transition; all else stands alone.
+    /// Inputs that follow each other share a transition; all else stands alone, and
+    /// finds the run as those before it left it.
     async fn handle(&mut self, batch: Vec<Message>) -> Result<(), Stop> {
         let mut inputs = Vec::new();
         for message in batch {
@@ -246,6 +247,11 @@ impl Actor {
                 }
                 other => {
                     self.settle(std::mem::take(&mut inputs), false).await?;
+                    // What came before it in the batch may have closed the run.
+                    if self.closing.is_some() {
+                        refuse_closed(other);
+                        continue;
+                    }
                     match other {
                         Message::Input { .. } => {}
                         Message::Join { request_id, policy, replacement, answer } => {
@@ -513,10 +519,7 @@ impl Actor {
         if stop == Stop::Closed {
             self.report_to_parent();
         }
-        if let (Stop::Closed, Some(closing)) = (stop, self.closing.take()) {
-            self.shared.registry.remove(&self.run);
-            self.run.close();
-            self.run.publish_closing(closing);
+        if stop == Stop::Closed {
             while let Ok(envelope) = self.mailbox.try_recv() {
                 refuse_closed(envelope.message);
             }

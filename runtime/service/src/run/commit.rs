@@ -119,14 +119,23 @@ impl Actor {
             successor.spawn(&self.shared, &self.run);
         }
         self.act(effects);
-        if changed {
-            let blocked = self.state.status == ExecutionStatus::Blocked;
-            self.run.publish_progress(self.state.next_event_id.0 - 1, blocked);
-        }
         if closing.is_some() {
             self.closing = closing;
         }
+        self.publish();
         Ok(())
+    }
+
+    /// Tells those who watch the run how far it has come. To be called before anybody
+    /// is answered: who was told that it is closed must not find it open any more.
+    pub(super) fn publish(&self) {
+        let blocked = self.state.status == ExecutionStatus::Blocked;
+        self.run.publish_progress(self.state.next_event_id.0 - 1, blocked);
+        if let Some(closing) = &self.closing {
+            self.shared.registry.remove(&self.run);
+            self.run.close();
+            self.run.publish_closing(closing.clone());
+        }
     }
 
     fn act(&mut self, effects: Vec<Effect>) {

@@ -56,7 +56,7 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
                 state.note_timer(event_id, fire_at);
             }
             // History says it.
-            TimerKind::Timer | TimerKind::StartDelay | TimerKind::RunTimeout => {}
+            TimerKind::StartDelay | TimerKind::RunTimeout => {}
             TimerKind::ActivityRetry { attempt, last_failure, details } => {
                 state.plan_retry(event_id, attempt, fire_at, last_failure, details);
             }
@@ -151,8 +151,7 @@ async fn adopt_follower(
         && latest.status.is_open()
         && shared.registry.by_run(latest.key.run_id).is_none()
     {
-        let follower =
-            shared.registry.insert_asleep(latest.key, latest.namespace, latest.workflow_id);
+        let follower = shared.registry.insert_asleep(&latest);
         // What this run had not decided about went over to it.
         follower.set_admitted(true);
         let mut watched = run.updates.watched();
@@ -189,5 +188,6 @@ impl Actor {
         self.resume_relations(&loaded.history);
         self.history = Some(loaded.history);
         self.tell_all();
+        self.publish();
     }
 }

@@ -53,11 +53,7 @@ impl Successor {
 
     /// Takes the workflow id over and lets its guest run.
     pub(super) fn spawn(self, shared: &Arc<Shared>, before: &OpenRun) {
-        let run = shared.registry.insert_asleep(
-            self.execution.key,
-            self.execution.namespace.clone(),
-            self.execution.workflow_id.clone(),
-        );
+        let run = shared.registry.insert_asleep(&self.execution);
         run.set_admitted(!self.updates.is_empty());
         // Of a copied history: those that the run had taken on before it was cut.
         let accepted = self.state.updates.accepted();
