@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use dacapo_model::execution::Execution;
 use dacapo_model::ids::EventId;
 use dacapo_store::conformance::fixtures::{
-    Owned, any_event, append, assert_fenced, event, execution, start,
+    Owned, any_event, append, assert_fenced, at, close, closed, event, execution, start,
 };
 use dacapo_store::conformance::samples::every_event;
 use dacapo_store::error::StoreError;
@@ -77,6 +78,12 @@ async fn a_file_of_the_first_schema_keeps_its_runs_and_timers() {
     let timers = owned.store.run_timers(&[run.key]).await.expect("reads");
     assert_eq!(timers.len(), 1);
     assert_eq!((timers[0].event_id, timers[0].fire_at.as_micros()), (EventId(2), 17));
+
+    // A run that was not counted is older than one that is, whatever the clock says.
+    let later = Execution { started_at: at(-1_000_000), ..execution("order-1", 0) };
+    owned.commit([close(&run, 1), start(&later), close(&later, 2)]).await.expect("commits");
+    let latest = owned.store.find_execution(&run.namespace, &run.workflow_id, None).await;
+    assert_eq!(latest.expect("finds"), Some(closed(&later)));
 }
 
 #[tokio::test]

@@ -39,6 +39,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// What its instance says that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.instance.bytes()
+    }
+
     /// Starts a run and plays it until it waits.
     pub(crate) async fn start(
         host: &impl GuestHost,

@@ -91,6 +91,18 @@ async fn an_instance_that_waits_can_be_dropped_and_its_place_is_free_again() {
     }
 }
 
+/// Its linear memory, and more: room in memory is counted by it.
+#[tokio::test]
+async fn an_instance_that_waits_says_how_much_it_holds() {
+    let guest = guest("steps");
+    let host = host(config(), &[&guest]);
+    let context = run(guest.digest, 1);
+    let waiting = Run::start(&host, &context, "cancellable", "null").await.expect("starts");
+    let bytes = waiting.bytes();
+    let most = 2 * config().limits.instance_memory_bytes_max;
+    assert!((128 * 1024..most).contains(&bytes), "{bytes}");
+}
+
 #[tokio::test]
 async fn no_more_instances_live_than_allowed_and_activities_have_their_own_share() {
     let guest = guest("steps");
