@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 
 use crate::attempt;
 use crate::bindings::dacapo::workflow::types as wit_types;
-use crate::bindings::exports::dacapo::workflow::{definitions, workflow as wit};
+use crate::bindings::exports::dacapo::workflow::{
+    activity, after_end, definitions, workflow as wit,
+};
 use crate::executor::{self, End};
 use crate::failure::{Failure, FailureInfo, FailureKind};
 use crate::host::ImportedHost;
@@ -51,6 +53,7 @@ macro_rules! module {
 macro_rules! __module {
     ([$($workflow:ty,)*] [$($activity:ty,)*]) => {
         const _: () = {
+            #[derive(Clone, Copy)]
             struct Module;
 
             impl $crate::__private::definitions::Guest for Module {
@@ -97,11 +100,23 @@ macro_rules! __module {
                 }
             }
 
+            // Exported names hold a colon, which native linkers refuse in a shared library.
+            #[cfg(target_family = "wasm")]
             $crate::__private::bindings::export_module!(
                 Module with_types_in $crate::__private::bindings
             );
+            #[cfg(not(target_family = "wasm"))]
+            $crate::__private::exported_in_components_only(Module);
         };
     };
+}
+
+/// Stands for the exports where there are none: a module that is compiled for this
+/// machine, by a plain `cargo build` or for its tests, is checked like a component.
+pub const fn exported_in_components_only<M>(_module: M)
+where
+    M: definitions::Guest + wit::Guest + activity::Guest + after_end::Guest + Copy,
+{
 }
 
 /// A workflow; `#[dacapo::workflow]` implements it.
