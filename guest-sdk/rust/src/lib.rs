@@ -145,8 +145,8 @@ pub mod __private {
     pub use crate::join::{Join, TryJoin};
     pub use crate::module::{
         Activity, Fallible, Workflow, activity_input, activity_result, answer_after_end,
-        list_definitions, run_activity, run_workflow, unknown_activity, unknown_workflow,
-        workflow_input, workflow_result,
+        exported_in_components_only, list_definitions, run_activity, run_workflow,
+        unknown_activity, unknown_workflow, workflow_input, workflow_result,
     };
 }
 
@@ -154,6 +154,11 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the workflow of the quickstart.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/quickstart.md")]
+struct Quickstart;
 
 #[cfg(test)]
 mod tests;

@@ -82,7 +82,7 @@ pub(crate) fn decode_heartbeat<T: DeserializeOwned>(details: &[u8]) -> Result<T,
 
 fn encode<T: Serialize>(value: &T, code: &str, what: impl Display) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(value).map_err(|error| {
-        let expected = type_name::<T>();
+        let expected = without_paths(type_name::<T>());
         let message = format!("{what}, a `{expected}`, can't be written as JSON: {error}");
         Failure::application(code, message).non_retryable()
     })
@@ -92,10 +92,24 @@ fn decode<T: DeserializeOwned>(bytes: &[u8], code: &str, what: impl Display) -> 
     // No bytes at all is how a caller without an argument says `null`.
     let json = if bytes.is_empty() { b"null" } else { bytes };
     serde_json::from_slice(json).map_err(|error| {
-        let expected = type_name::<T>();
+        let expected = without_paths(type_name::<T>());
         let message = format!("{what} is not a valid `{expected}`: {error}");
         Failure::application(code, message).non_retryable()
     })
+}
+
+/// `Option<Vec<Order>>` of `core::option::Option<alloc::vec::Vec<shop::Order>>`: whoever
+/// reads it need not know where Rust keeps its types.
+fn without_paths(name: &str) -> String {
+    let mut short = String::with_capacity(name.len());
+    for letter in name.chars() {
+        short.push(letter);
+        if short.ends_with("::") {
+            let path = |letter: char| letter.is_alphanumeric() || "_:".contains(letter);
+            short.truncate(short.trim_end_matches(path).len());
+        }
+    }
+    short
 }
 
 #[cfg(test)]
@@ -118,8 +132,23 @@ mod tests {
         assert!(failure.info.non_retryable);
         let message = failure.info.message;
         assert!(message.contains("workflow `checkout`"), "{message}");
-        assert!(message.contains("Order"), "{message}");
+        assert!(message.contains("a valid `Order`: "), "{message}");
         assert!(message.contains("line 1 column 16"), "{message}");
+    }
+
+    #[test]
+    fn a_type_is_named_without_where_it_lives() {
+        let names = [
+            (type_name::<Option<Vec<Order>>>(), "Option<Vec<Order>>"),
+            (
+                type_name::<std::collections::BTreeMap<String, (u8, Box<str>)>>(),
+                "BTreeMap<String, (u8, Box<str>)>",
+            ),
+            (type_name::<&[u8; 3]>(), "&[u8; 3]"),
+        ];
+        for (name, short) in names {
+            assert_eq!(without_paths(name), short);
+        }
     }
 
     #[test]

@@ -66,8 +66,8 @@ pub fn request(method: impl Into<String>, url: impl Into<String>) -> Request {
 
 impl Request {
     /// Adds a header.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.headers.push((name.into(), value.into()));
+    pub fn header(mut self, name: impl Into<String>, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.into(), value.as_ref().to_vec()));
         self
     }
 
@@ -84,8 +84,8 @@ impl Request {
     }
 
     /// Sends these bytes as they are.
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into();
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
         self
     }
 
@@ -114,6 +114,22 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_and_bytes_may_be_given_or_lent() {
+        let (name, text, bytes) = ("a".to_owned(), "b".to_owned(), vec![b'b']);
+        let made = [
+            get("http://h/").header(&name, &text).body(&text),
+            get("http://h/").header("a", "b").body("b"),
+            get("http://h/").header("a", &bytes).body(&bytes),
+            get("http://h/").header(name, text).body(bytes),
+            get("http://h/").header("a", b"b").body([b'b']),
+        ];
+        for request in made {
+            assert_eq!(request.headers, [("a".to_owned(), vec![b'b'])]);
+            assert_eq!(request.body, [b'b']);
+        }
+    }
 
     #[test]
     fn a_body_that_json_cannot_hold_is_reported_when_sending() {
