@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use dacapo_engine::guest::RunContext;
+use dacapo_engine::guest::{ActivityTask, RunContext};
+use dacapo_model::ids::{OperationId, TypeName};
 
 /// Bytes of one line. Longer ones are broken, so that a guest that never ends a
 /// line can't make the host keep it.
@@ -28,10 +29,20 @@ impl Stream {
     }
 }
 
+/// Which attempt of which activity writes.
+#[derive(Debug)]
+struct Attempt {
+    activity_type: TypeName,
+    operation_id: OperationId,
+    number: u32,
+}
+
 /// The log of one instance, in lines, bounded.
 #[derive(Debug)]
 pub(crate) struct GuestLog {
     run: Arc<RunContext>,
+    /// None if the workflow itself writes.
+    attempt: Option<Attempt>,
     /// What a line that is not complete has so far.
     stdout: Vec<u8>,
     stderr: Vec<u8>,
@@ -41,9 +52,23 @@ pub(crate) struct GuestLog {
 }
 
 impl GuestLog {
-    pub(crate) fn new(run: Arc<RunContext>, bytes_max: usize) -> Self {
+    pub(crate) fn of_workflow(run: Arc<RunContext>, bytes_max: usize) -> Self {
+        Self::new(run, None, bytes_max)
+    }
+
+    pub(crate) fn of_activity(task: &ActivityTask, bytes_max: usize) -> Self {
+        let attempt = Attempt {
+            activity_type: task.activity_type.clone(),
+            operation_id: task.operation_id,
+            number: task.attempt,
+        };
+        Self::new(Arc::clone(&task.run), Some(attempt), bytes_max)
+    }
+
+    fn new(run: Arc<RunContext>, attempt: Option<Attempt>, bytes_max: usize) -> Self {
         Self {
             run,
+            attempt,
             stdout: Vec::new(),
             stderr: Vec::new(),
             stderr_tail: VecDeque::new(),
@@ -79,10 +104,14 @@ impl GuestLog {
             }
         }
         if self.bytes_left == 0 {
+            let attempt = self.attempt.as_ref();
             tracing::warn!(
                 target: "dacapo::guest",
+                workflow_id = self.run.workflow_id.as_str(),
                 run_id = %self.run.run_id,
-                workflow_id = %self.run.workflow_id,
+                activity = attempt.map(|attempt| attempt.activity_type.as_str()),
+                operation_id = attempt.map(|attempt| attempt.operation_id.0),
+                attempt = attempt.map(|attempt| attempt.number),
                 "the guest wrote more than {} bytes at once: the rest is dropped \
                  (`limits.log_bytes_max`)",
                 self.bytes_max
@@ -109,15 +138,19 @@ impl GuestLog {
         }
     }
 
+    /// What the guest wrote comes last and in quotes, so that nobody takes it for anything else.
     fn emit(&self, stream: Stream, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
+        let attempt = self.attempt.as_ref();
         tracing::info!(
             target: "dacapo::guest",
+            workflow_id = self.run.workflow_id.as_str(),
             run_id = %self.run.run_id,
-            workflow_id = %self.run.workflow_id,
+            activity = attempt.map(|attempt| attempt.activity_type.as_str()),
+            operation_id = attempt.map(|attempt| attempt.operation_id.0),
+            attempt = attempt.map(|attempt| attempt.number),
             stream = stream.name(),
-            "{}",
-            line.trim_end_matches(['\r', '\n'])
+            line = line.trim_end_matches(['\r', '\n']),
         );
     }
 }

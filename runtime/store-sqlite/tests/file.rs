@@ -42,6 +42,23 @@ async fn everything_is_there_after_opening_again() {
 }
 
 #[tokio::test]
+async fn nobody_else_may_read_a_new_file_and_those_next_to_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = directory();
+    let owned = Owned::of(open(&directory).await).await;
+    owned.start(&[&execution("order-1", 1)]).await;
+    let mut files = Vec::new();
+    for entry in directory.path().read_dir().expect("can be read") {
+        let entry = entry.expect("can be read");
+        let mode = entry.metadata().expect("is there").permissions().mode() & 0o777;
+        files.push((entry.file_name().into_string().expect("text"), format!("{mode:o}")));
+    }
+    files.sort();
+    let expected = ["dacapo.db", "dacapo.db-shm", "dacapo.db-wal"];
+    assert_eq!(files, expected.map(|name| (name.to_owned(), "600".to_owned())));
+}
+
+#[tokio::test]
 async fn a_file_of_the_first_schema_keeps_its_runs_and_timers() {
     let directory = directory();
     let mut connection = SqliteConnectOptions::new()

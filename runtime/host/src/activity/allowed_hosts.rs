@@ -2,7 +2,8 @@
 
 use crate::config::HostError;
 
-const SETTING: &str = "activities.allowed_hosts";
+/// The key of the configuration file.
+pub(super) const SETTING: &str = "activities.allow_hosts";
 
 /// The operator's list.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use http::uri::Scheme;
 use http_body_util::BodyExt;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
-use super::allowed_hosts::AllowedHosts;
+use super::allowed_hosts::{AllowedHosts, SETTING};
 use super::secrets::Secrets;
 
 /// What one request may have the host keep of its body.
@@ -43,9 +43,9 @@ impl Gate {
             tracing::warn!(
                 target: "dacapo::guest",
                 run_id = %self.run.run_id,
-                workflow_id = %self.run.workflow_id,
+                workflow_id = self.run.workflow_id.as_str(),
                 host = authority.as_str(),
-                "an activity's request was refused: its host is not in `activities.allowed_hosts`"
+                "an activity's request was refused: its host is not in `{SETTING}`"
             );
         }
         allowed

@@ -42,7 +42,7 @@ impl ActivityState {
         link: Arc<dyn AttemptLink>,
         limits: &Limits,
     ) -> Self {
-        let log = GuestLog::new(Arc::clone(&task.run), limits.log_bytes_max);
+        let log = GuestLog::of_activity(&task, limits.log_bytes_max);
         let log = Arc::new(Mutex::new(log));
         let wasi = WasiCtx::builder()
             .envs(&world.environment)

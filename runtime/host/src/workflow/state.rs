@@ -70,7 +70,7 @@ impl WorkflowState {
             random: Random::new(run.run_id),
             random_before: None,
             limiter: Limiter::new(&limits),
-            log: GuestLog::new(Arc::clone(&run), limits.log_bytes_max),
+            log: GuestLog::of_workflow(Arc::clone(&run), limits.log_bytes_max),
             run,
             limits,
         }

@@ -57,7 +57,7 @@ async fn a_workflow_writes_each_line_once_and_is_silent_on_replay() {
     let mut run = Run::start(&host, &context, "std_only", "1000").await.expect("starts");
     let lines = log.take_lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("before the pause"), "{lines:?}");
+    assert!(lines[0].ends_with("line=\"before the pause\""), "in quotes, after the ids: {lines:?}");
     assert!(lines[0].contains(&context.run_id.to_string()), "{lines:?}");
     assert!(lines[0].contains("stream=\"stdout\""), "{lines:?}");
 
@@ -93,4 +93,6 @@ async fn what_one_activity_writes_is_bounded() {
     let bytes: usize = lines.iter().map(String::len).sum();
     assert!(bytes < 20_000, "{bytes} bytes");
     assert!(lines.iter().any(|line| line.contains("log_bytes_max")), "{lines:?}");
+    let origin = ["activity=\"flood_stdout\"", "operation_id=", "attempt=1"];
+    assert!(lines.iter().all(|line| origin.iter().all(|word| line.contains(word))), "{lines:?}");
 }

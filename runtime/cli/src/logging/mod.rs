@@ -1,10 +1,13 @@
 //! Logs, on standard error. Lines of guests have the target `dacapo::guest`.
 
+mod text;
+
 use std::io::{self, IsTerminal as _};
 
 use anyhow::{Context as _, Result};
 use tracing_subscriber::EnvFilter;
 
+use self::text::TextFields;
 use crate::config::LogFormat;
 
 /// Writes logs from now on.
@@ -18,7 +21,7 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Result<()> {
         .with_writer(io::stderr)
         .with_ansi(colored);
     let started = match format {
-        LogFormat::Text => logs.try_init(),
+        LogFormat::Text => logs.fmt_fields(TextFields).try_init(),
         LogFormat::Json => logs.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logs can't be started: {error}"))
