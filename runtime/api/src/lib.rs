@@ -21,6 +21,7 @@ mod extract;
 mod health;
 mod openapi;
 mod page_token;
+mod request_id;
 mod routes;
 mod state;
 mod v1;

@@ -23,6 +23,7 @@ mod committer;
 pub mod config;
 pub mod error;
 mod loader;
+mod log;
 pub mod operations;
 mod ownership;
 mod recovery;

@@ -140,7 +140,9 @@ impl Answer {
         assert_eq!(body["retryable"], status >= 500, "{body}");
         assert!(!body["message"].as_str().expect("a message").is_empty());
         assert!(body["details"].is_object(), "{body}");
-        assert_eq!(body.as_object().expect("an object").len(), 4, "{body}");
+        let id = self.headers["x-request-id"].to_str().expect("a text");
+        assert_eq!(body["request_id"], id, "{body}");
+        assert_eq!(body.as_object().expect("an object").len(), 5, "{body}");
         body
     }
 }

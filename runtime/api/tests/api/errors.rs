@@ -15,6 +15,34 @@ async fn an_unknown_route_is_refused_in_the_one_shape() {
 }
 
 #[tokio::test]
+async fn every_answer_names_its_request_and_errors_repeat_it() {
+    let node = Node::start().await;
+    let with_id = async |path: &str, id: &str| {
+        let mut request = request(Method::GET, path, Body::empty());
+        request.headers_mut().insert("x-request-id", id.parse().expect("a header"));
+        let answer = node.send(request).await;
+        let answered = answer.headers["x-request-id"].to_str().expect("text").to_owned();
+        (answered, answer)
+    };
+    let (theirs, answer) = with_id(&format!("{BASE}/runs"), "trace-17/b.2").await;
+    assert_eq!((theirs.as_str(), answer.status.as_u16()), ("trace-17/b.2", 200));
+    let (theirs, answer) = with_id("/nowhere", "trace-18").await;
+    assert_eq!(
+        (theirs.as_str(), answer.json()["request_id"].as_str()),
+        ("trace-18", Some("trace-18"))
+    );
+
+    let long = "x".repeat(65);
+    for unfit in ["", "a b", "a\"b", long.as_str()] {
+        let (ours, answer) = with_id("/nowhere", unfit).await;
+        assert_eq!(ours.len(), 32, "{unfit:?} became {ours:?}");
+        assert_eq!(answer.json()["request_id"], ours);
+    }
+    let first = node.get("/health/live").await.headers["x-request-id"].clone();
+    assert_ne!(node.get("/health/live").await.headers["x-request-id"], first);
+}
+
+#[tokio::test]
 async fn a_wrong_method_is_refused_with_the_right_ones() {
     let node = Node::start().await;
     let answer = node.send(request(Method::DELETE, &format!("{BASE}/runs"), Body::empty())).await;

@@ -13,8 +13,9 @@ use crate::store::{self, FileLock};
 use crate::{logging, output};
 
 /// What is logged unless it is set. The driver repeats what the database notices
-/// about migrations that are there already.
-const DEFAULT_LOG: &str = "info,sqlx=warn";
+/// about migrations that are there already; attempts of activities are thousands a
+/// second on a busy node.
+const DEFAULT_LOG: &str = "info,sqlx=warn,dacapo::attempt=warn";
 
 /// Serves workflows from a database. Stops in order on SIGINT and SIGTERM, and
 /// at once on a second one.

@@ -24,6 +24,7 @@ pub(crate) use self::link::Link;
 use self::link::Next;
 pub(crate) use self::throttle::Throttle;
 use crate::clock::wait_until;
+use crate::log;
 use crate::registry::OpenRun;
 use crate::run::{Message, deliver};
 use crate::runtime::Shared;
@@ -132,7 +133,14 @@ struct Attempt {
 impl Attempt {
     async fn run(self) {
         let input = match self.slot().await {
-            Ok(_slot) => self.execute().await,
+            Ok(_slot) => {
+                let told = log::Attempt::begin(&self.run, &self.activity, &*self.shared.clock);
+                let input = self.execute().await;
+                if let Some(told) = told {
+                    told.end(input.as_ref());
+                }
+                input
+            }
             Err(input) => Some(input),
         };
         let message = match input {

@@ -15,10 +15,12 @@ use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::AdmittedUpdate;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::actor::{Actor, Stop};
 use crate::committer::CommitFailure;
 use crate::error::ServiceError;
+use crate::log;
 
 /// A run that is to start.
 #[derive(Debug)]
@@ -87,6 +89,7 @@ impl Actor {
         &mut self,
         mut transition: Transition,
         waiter: BeginWaiter,
+        cause: Span,
     ) -> Result<(), Stop> {
         let execution = self.execution.clone();
         self.published = Some(BTreeMap::new());
@@ -119,6 +122,9 @@ impl Actor {
                 }
             }
         };
+        if matches!(answer, Ok(BeginAnswer::Started)) {
+            log::run_started(&self.execution, &cause);
+        }
         // A client that went away can ask again.
         let _ = waiter.send(answer);
         stop

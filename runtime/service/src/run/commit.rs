@@ -15,6 +15,7 @@ use super::actor::Actor;
 use super::replace::Successor;
 use crate::activities;
 use crate::committer::CommitFailure;
+use crate::log;
 use crate::operations::Closing;
 use crate::update_watch::UpdateProgress;
 
@@ -134,7 +135,9 @@ impl Actor {
         if let Some(closing) = &self.closing {
             self.shared.registry.remove(&self.run);
             self.run.close();
-            self.run.publish_closing(closing.clone());
+            if self.run.publish_closing(closing.clone()) {
+                log::run_closed(&self.execution, closing, self.state.next_event_id.0 - 1);
+            }
         }
     }
 

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use dacapo_engine::decide::Input;
 use dacapo_model::ids::{EventId, RunId};
 use tokio::sync::mpsc;
+use tracing::Span;
 
 pub(crate) use self::actor::context_of;
 pub(crate) use self::begin::{BeginAnswer, BeginWaiter, Begun, NewRun};
@@ -42,6 +43,8 @@ pub(crate) enum Origin {
         begun: Box<Begun>,
         /// Who waits for it.
         waiter: BeginWaiter,
+        /// What asked for it, for the log.
+        cause: Span,
     },
     /// It is in the store.
     Stored,

@@ -12,12 +12,14 @@ use dacapo_model::ids::{RequestId, RunKey};
 use dacapo_model::update::AdmittedUpdate;
 use dacapo_store::commit::{ExecutionChange, RunTransition};
 use dacapo_store::timer::TimerRow;
+use tracing::Span;
 
 use super::actor::{Actor, Stop};
 use super::begin::Begun;
 use super::commit::{timer_rows, update_rows, wake_loaded};
 use super::{JoinAnswer, Loaded, NewRun};
 use crate::committer::CommitFailure;
+use crate::log;
 use crate::registry::OpenRun;
 use crate::runtime::Shared;
 
@@ -59,6 +61,7 @@ impl Successor {
         let accepted = self.state.updates.accepted();
         let ids = self.updates.iter().map(|admitted| &admitted.update.id).chain(accepted);
         before.updates.hand_over(ids, &run.updates);
+        log::run_started(&self.execution, &Span::none());
         let loaded = Loaded {
             needs_activation: self.state.guest_may_run(),
             execution: self.execution,
