@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use dacapo_cli::guest_build;
+use dacapo_cli::guest_build::{self, Messages};
 
 /// The root of the repository, as it was when this was compiled.
 pub(crate) fn root() -> &'static Path {
@@ -23,7 +23,8 @@ pub(crate) fn work_folder() -> Result<PathBuf> {
 /// Builds the module, which is quick if nothing has changed, and reads it.
 pub async fn component() -> Result<Bytes> {
     let target = root().join("target/guests");
-    let built = guest_build::build(&root().join("bench/guest"), Some(&target)).await?;
+    let folder = root().join("bench/guest");
+    let built = guest_build::build(&folder, Some(&target), Messages::Kept).await?;
     let built = built.into_iter().next().context("bench/guest makes no component")?;
     let bytes = std::fs::read(&built.component)
         .with_context(|| format!("can't read {}", built.component.display()))?;

@@ -55,10 +55,22 @@ pub fn report(error: &anyhow::Error) -> Exit {
         // Whoever read our output has seen enough, as in `dacapo run list | head`.
         return Exit::Success;
     }
-    let text = crate::output::printable(&format!("{error:#}"));
+    let text = crate::output::printable(&in_words(error));
     // Nothing is left to tell if standard error is gone as well.
     let _ = writeln!(io::stderr(), "error: {text}");
     code_of(error)
+}
+
+/// The error and its causes. One that the error before it has told already is left out.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if told.last().is_none_or(|last| !last.ends_with(&text)) {
+            told.push(text);
+        }
+    }
+    told.join(": ")
 }
 
 fn code_of(error: &anyhow::Error) -> Exit {
@@ -94,6 +106,16 @@ mod tests {
     fn a_wrapped_usage_error_is_still_one() {
         let error = Err::<(), _>(UsageError("no".to_owned())).context("reading").expect_err("is");
         assert_eq!(code_of(&error), Exit::Usage);
+    }
+
+    #[test]
+    fn what_an_error_repeats_of_its_cause_is_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("no connection: {0}")]
+        struct Repeats(#[source] io::Error);
+        let refused = Repeats(io::Error::other("refused"));
+        let error = anyhow::Error::from(refused).context("can't open it");
+        assert_eq!(in_words(&error), "can't open it: no connection: refused");
     }
 
     #[test]

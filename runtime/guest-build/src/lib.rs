@@ -1,11 +1,15 @@
 //! Builds a Rust crate into components, with the cargo of the user.
 
+mod example;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde::Deserialize;
 use tokio::process::Command;
+
+pub use self::example::example_input;
 
 /// What components are compiled for.
 const TARGET: &str = "wasm32-wasip2";
@@ -44,9 +48,9 @@ pub enum BuildError {
         advice: String,
     },
     /// The code does not compile.
-    #[error("the build failed:\n{messages}")]
+    #[error("the build failed{}", after_colon(.messages))]
     Failed {
-        /// What cargo said.
+        /// What cargo said; nothing if it was shown already.
         messages: String,
     },
     /// The crate compiles, but not into a component.
@@ -60,10 +64,23 @@ pub enum BuildError {
     },
 }
 
+/// What becomes of what the compiler says while it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Messages {
+    /// It goes to standard error as it comes: a person waits for the build.
+    Shown,
+    /// It is kept, and told if the build fails.
+    Kept,
+}
+
 /// Builds the crate in `folder`, and gets the compiler's target first if it is
 /// missing. `target_dir` is where cargo puts its files, instead of the crate's
 /// own place for them. One component for each package that makes one.
-pub async fn build(folder: &Path, target_dir: Option<&Path>) -> Result<Vec<Built>, BuildError> {
+pub async fn build(
+    folder: &Path,
+    target_dir: Option<&Path>,
+    messages: Messages,
+) -> Result<Vec<Built>, BuildError> {
     if !folder.join("Cargo.toml").is_file() {
         return Err(BuildError::NoCrate { folder: folder.to_path_buf() });
     }
@@ -74,6 +91,9 @@ pub async fn build(folder: &Path, target_dir: Option<&Path>) -> Result<Vec<Built
     cargo.args(["build", "--release", "--target", TARGET, format]);
     if let Some(target_dir) = target_dir {
         cargo.env("CARGO_TARGET_DIR", target_dir);
+    }
+    if messages == Messages::Shown {
+        cargo.stderr(Stdio::inherit());
     }
     let output = output(cargo).await?;
     if !output.status.success() {
@@ -146,14 +166,22 @@ fn cargo(folder: &Path) -> Command {
     cargo
 }
 
+fn after_colon(messages: &str) -> String {
+    if messages.is_empty() { String::new() } else { format!(":\n{messages}") }
+}
+
 fn named_or(variable: &str, program: &str) -> OsString {
     std::env::var_os(variable).filter(|name| !name.is_empty()).unwrap_or_else(|| program.into())
 }
 
 async fn output(mut command: Command) -> Result<Output, BuildError> {
-    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let program = command.as_std().get_program().to_string_lossy().into_owned();
-    command.output().await.map_err(|source| BuildError::Program { program, source })
+    // Unlike `output`, this leaves standard error where it was put.
+    let child = command
+        .spawn()
+        .map_err(|source| BuildError::Program { program: program.clone(), source })?;
+    child.wait_with_output().await.map_err(|source| BuildError::Program { program, source })
 }
 
 /// Finds the components in cargo's messages, one JSON object per line.
@@ -214,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn a_folder_without_a_crate_is_refused() {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let error = build(folder.path(), None).await.expect_err("refused");
+        let error = build(folder.path(), None, Messages::Kept).await.expect_err("refused");
         assert!(matches!(error, BuildError::NoCrate { .. }), "{error}");
     }
 }

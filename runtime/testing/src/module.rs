@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dacapo_guest_build::{BuildError, Built};
+use dacapo_guest_build::{BuildError, Built, Messages};
 use tokio::sync::Mutex;
 
 use crate::error::TestError;
@@ -18,7 +18,7 @@ pub(crate) async fn build(folder: &Path) -> Result<PathBuf, TestError> {
     let built = match known.get(folder) {
         Some(built) => Arc::clone(built),
         None => {
-            let built = Arc::new(dacapo_guest_build::build(folder, None).await?);
+            let built = Arc::new(dacapo_guest_build::build(folder, None, Messages::Kept).await?);
             known.insert(folder.to_path_buf(), Arc::clone(&built));
             built
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dacapo_guest_build::Messages;
 use dacapo_host::{ActivityConfig, Host, HostConfig};
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{IdConflictPolicy, IdReusePolicy};
@@ -96,7 +97,8 @@ async fn in_real_time(component: &PathBuf, workflow: &str, input: &str) -> Vec<H
 #[tokio::test]
 async fn a_workflow_has_the_same_history_with_skipping_as_in_real_time() {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let built = dacapo_guest_build::build(&root.join("tests/guests/steps"), None).await;
+    let built =
+        dacapo_guest_build::build(&root.join("tests/guests/steps"), None, Messages::Kept).await;
     let component = built.expect("it compiles").remove(0).component;
     for (workflow, input) in WORKFLOWS {
         let env = TestEnv::builder().component(&component).start().await.expect("an environment");

@@ -5,6 +5,7 @@ mod node;
 mod proof;
 mod shop;
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +20,8 @@ use crate::client::wire::{Module, Started};
 use crate::client::{Client, HistoryStream, RunAddress, StartBody, StartOptions};
 use crate::config::DEFAULT_LISTEN;
 use crate::exit::{Exit, UsageError};
-use crate::{guest_build, output, signals};
+use crate::guest_build::{self, Messages};
+use crate::{output, signals};
 
 /// The checkout this program was built from.
 const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -143,7 +145,9 @@ async fn build(example: Option<&Path>) -> Result<PathBuf> {
         1,
         &format!("Building {} to WebAssembly; the first time takes a minute", shown.display()),
     )?;
-    let built = guest_build::build(&folder, target_dir.as_deref()).await?;
+    // Who looks on sees what takes the time.
+    let messages = if std::io::stderr().is_terminal() { Messages::Shown } else { Messages::Kept };
+    let built = guest_build::build(&folder, target_dir.as_deref(), messages).await?;
     match built.into_iter().next() {
         Some(built) => Ok(built.component),
         None => bail!(guest_build::BuildError::NoComponent { folder }),

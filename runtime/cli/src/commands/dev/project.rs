@@ -8,7 +8,8 @@ use dacapo_model::module::ModuleDigest;
 use super::watch::Watch;
 use crate::client::Client;
 use crate::client::wire::Module;
-use crate::guest_build::{self, Built};
+use crate::config::DEFAULT_LISTEN;
+use crate::guest_build::{self, Built, Messages};
 use crate::output::{brief, note, printable};
 
 /// A crate, and what of it the server has.
@@ -54,13 +55,12 @@ impl Project {
 
     async fn update(&mut self) {
         note(&format!("building {}", self.folder.display()));
-        let outcome = match guest_build::build(&self.folder, None).await {
+        let outcome = match guest_build::build(&self.folder, None, Messages::Shown).await {
             Ok(built) => self.upload_all(built).await,
             Err(error) => Err(error.into()),
         };
         if let Err(error) = outcome {
-            // What the compiler says is meant for a terminal.
-            note(&format!("{error:#}\nwaiting for a change"));
+            note(&printable(&format!("{error:#}; waiting for a change")));
         }
     }
 
@@ -81,13 +81,13 @@ impl Project {
                 .await
                 .with_context(|| format!("{package} can't be uploaded"))?;
             self.sent.push((package, digest));
-            self.introduce(&answer.read()?);
+            self.introduce(&answer.read()?).await;
         }
         Ok(())
     }
 
     /// Says what a module has and how to try it.
-    fn introduce(&self, module: &Module) {
+    async fn introduce(&self, module: &Module) {
         let list = |names: &[String]| match names {
             [] => "none".to_owned(),
             names => printable(&names.join(", ")),
@@ -101,15 +101,60 @@ impl Project {
             list(&module.activities)
         ));
         if let Some(workflow) = module.workflows.first() {
-            let server = self.client.server().as_str().trim_end_matches('/');
-            let is_default = server == "http://127.0.0.1:7233";
-            let flag = if is_default { String::new() } else { format!(" --server {server}") };
-            let workflow = printable(workflow);
-            let input = format!(r#"{{"workflow": "{workflow}", "input": {{}}}}"#);
-            note(&format!(
-                "try it:\n  dacapo run start {workflow} --input '{{}}' --wait{flag}\n  \
-                 curl '{server}/api/v1/namespaces/default/runs?wait=10' --json '{input}'"
-            ));
+            let (folder, name) = (self.folder.clone(), workflow.clone());
+            let example = move || guest_build::example_input(&folder, &name);
+            let input = tokio::task::spawn_blocking(example).await.ok().flatten();
+            note(&suggestion(self.client.server().as_str(), workflow, input.as_deref()));
         }
+    }
+}
+
+/// How to start a workflow. If nobody knows what it takes, it says where that goes.
+fn suggestion(server: &str, workflow: &str, input: Option<&str>) -> String {
+    let server = server.trim_end_matches('/');
+    let is_default = server == format!("http://{DEFAULT_LISTEN}");
+    let flag = if is_default { String::new() } else { format!(" --server {server}") };
+    let workflow = printable(workflow);
+    let (argument, field) = match input {
+        Some("null") => (String::new(), String::new()),
+        Some(input) => (format!(" --input {}", quoted(input)), format!(r#", "input": {input}"#)),
+        None => (" --input JSON".to_owned(), r#", "input": JSON"#.to_owned()),
+    };
+    let body = quoted(&format!(r#"{{"workflow": "{workflow}"{field}}}"#));
+    format!(
+        "try it:\n  dacapo run start {}{argument} --wait{flag}\n  \
+         curl '{server}/api/v1/namespaces/default/runs?wait=10' --json {body}",
+        quoted(&workflow)
+    )
+}
+
+/// As a shell reads it back.
+fn quoted(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_suggested_can_be_pasted_into_a_shell() {
+        let lines = |input| suggestion("http://127.0.0.1:7233/", "greet", input);
+        let curl = "curl 'http://127.0.0.1:7233/api/v1/namespaces/default/runs?wait=10' --json";
+        assert_eq!(
+            lines(Some("\"it's\"")),
+            format!(
+                "try it:\n  dacapo run start greet --input '\"it'\\''s\"' --wait\n  {curl} \
+                 '{{\"workflow\": \"greet\", \"input\": \"it'\\''s\"}}'"
+            )
+        );
+        assert!(lines(Some("null")).starts_with("try it:\n  dacapo run start greet --wait\n"));
+        assert!(lines(None).contains("--input JSON --wait"));
+        let other = suggestion("http://127.0.0.1:1234/", "say hello", None);
+        assert!(other.contains("run start 'say hello' --input JSON --wait --server http://127"));
     }
 }

@@ -8,7 +8,8 @@ use dacapo_model::ids::ModuleName;
 use crate::args::ClientFlags;
 use crate::client::wire::Module;
 use crate::exit::{Exit, UsageError};
-use crate::{guest_build, output};
+use crate::guest_build::{self, Messages};
+use crate::output;
 
 /// Uploads a component as the next version of a module. The same bytes again
 /// change nothing. Runs that are open keep the version they started with.
@@ -69,7 +70,7 @@ pub(crate) async fn component(source: PathBuf) -> Result<PathBuf> {
         return Ok(source);
     }
     output::note(&format!("building {}", source.display()));
-    let mut built = guest_build::build(&source, None).await?;
+    let mut built = guest_build::build(&source, None, Messages::Shown).await?;
     match (built.pop(), built.is_empty()) {
         (Some(module), true) => Ok(module.component),
         (Some(_), false) => bail!(UsageError(format!(

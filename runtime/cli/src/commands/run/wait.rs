@@ -4,14 +4,22 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::awaited::awaited;
 use crate::args::ClientFlags;
 use crate::client::wire::RunResult;
 use crate::client::{Client, ClientError, Patience, RunAddress, now};
 use crate::exit::Exit;
 use crate::output;
+use crate::times::wall_clock;
 
 /// Between two polls, so that a server that answers early is not flooded.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
+
+/// After so long people are told what they wait for.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
+
+/// Most of those who read what is told would not read it more often.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// How long to wait.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,7 +53,8 @@ pub(super) async fn wait(
     wait: Wait,
     follow: bool,
 ) -> Result<Exit> {
-    let (text, result) = poll(client, run, wait, follow).await?;
+    let mut teller = (!flags.is_json()).then(Teller::default);
+    let (text, result) = poll(client, run, wait, follow, teller.as_mut()).await?;
     if flags.is_json() {
         output::line(&text)?;
         return Ok(exit_code(&result.status));
@@ -68,14 +77,15 @@ async fn poll(
     run: &RunAddress,
     wait: Wait,
     follow: bool,
+    mut teller: Option<&mut Teller>,
 ) -> Result<(String, RunResult), ClientError> {
     let started = now();
     let mut patience = None::<Patience>;
-    let mut was_blocked = false;
     let mut run = run.clone();
     loop {
         let left = wait.left(now().duration_since(started));
-        let answer = match (client.run_result(&run, left, follow).await, &mut patience) {
+        let silence = teller.as_ref().map_or(left, |teller| left.min(teller.silence()));
+        let answer = match (client.run_result(&run, silence, follow).await, &mut patience) {
             (Ok(answer), _) => answer,
             (Err(error), Some(patience)) if !left.is_zero() => {
                 patience.bear(error).await?;
@@ -98,11 +108,44 @@ async fn poll(
         if !answer.is_pending || wait.left(now().duration_since(started)).is_zero() {
             return Ok((answer.text, result));
         }
-        if result.status == "blocked" && !std::mem::replace(&mut was_blocked, true) {
-            output::note("the run is blocked: its code can't go on; `dacapo run show` says why");
+        if let Some(teller) = &mut teller {
+            teller.tell(client, &run).await;
         }
         tokio::time::sleep(POLL_PAUSE).await;
     }
+}
+
+/// Tells a person on what they wait, when that changes.
+#[derive(Default)]
+struct Teller {
+    was_asked: bool,
+    told: String,
+}
+
+impl Teller {
+    /// How long the next request may take before there is something to tell.
+    fn silence(&self) -> Duration {
+        if self.was_asked { TOLD_AGAIN_AFTER } else { SILENCE_MAX }
+    }
+
+    async fn tell(&mut self, client: &Client, run: &RunAddress) {
+        self.was_asked = true;
+        // It is a help only: whether the server answers is seen by the wait itself.
+        let Ok(answer) = client.show_run(run).await else { return };
+        let Ok(description) = answer.read() else { return };
+        let what = output::printable(&awaited(&description, wall_clock()));
+        // Times and attempts that go on are no news.
+        let same = without_numbers(&what) == without_numbers(&self.told);
+        self.told = what;
+        if !same {
+            let id = output::printable(&run.workflow_id);
+            output::note(&format!("waiting for {id}: {}", self.told));
+        }
+    }
+}
+
+fn without_numbers(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_ascii_digit()).collect()
 }
 
 impl Wait {

@@ -1,0 +1,92 @@
+//! What somebody who waits for a run waits for, in one line.
+
+use std::time::SystemTime;
+
+use crate::client::wire::{Failure, PendingActivity, RunDescription};
+use crate::output::brief;
+use crate::times::soon;
+
+/// Things that are told one by one.
+const NAMED_MAX: usize = 3;
+
+/// Characters of what went wrong in the last attempt.
+const FAILURE_LENGTH: usize = 80;
+
+pub(super) fn awaited(run: &RunDescription, now: SystemTime) -> String {
+    if let Some(blocked) = &run.run.blocked {
+        let code = &blocked.code;
+        return format!("it is blocked ({code}): its code can't go on; `dacapo run show` says why");
+    }
+    if let Some(time) = &run.delayed_until {
+        return format!("its start, {}", soon(time, now));
+    }
+    let activities = run.pending_activities.iter().map(|it| activity(it, now));
+    let timers = run.pending_timers.iter().map(|it| format!("a timer, {}", soon(&it.fire_at, now)));
+    let children =
+        run.pending_children.iter().map(|it| format!("{} {}", it.workflow_type, it.workflow_id));
+    let externals =
+        run.pending_externals.iter().map(|it| format!("an answer of {}", it.workflow_id));
+    let mut things: Vec<_> = activities.chain(timers).chain(children).chain(externals).collect();
+    let more = things.len().saturating_sub(NAMED_MAX);
+    things.truncate(NAMED_MAX);
+    if more > 0 {
+        things.push(format!("{more} more"));
+    }
+    if things.is_empty() {
+        return "nothing of its own: its code, a signal or an update".to_owned();
+    }
+    things.join("; ")
+}
+
+fn activity(activity: &PendingActivity, now: SystemTime) -> String {
+    let name = &activity.activity_type;
+    let attempt = activity.attempt;
+    let state = match &activity.next_attempt_at {
+        _ if activity.paused => "is paused".to_owned(),
+        _ if activity.asynchronous => "is open outside".to_owned(),
+        Some(time) => format!("tries again {}", soon(time, now)),
+        None => "runs".to_owned(),
+    };
+    let failure = activity.last_failure.as_ref().map(Failure::sentence);
+    let failure = failure.map(|it| format!(" after {}", brief(&it, FAILURE_LENGTH)));
+    format!("activity {name}, attempt {attempt}, {state}{}", failure.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(more: &str) -> String {
+        let text = format!(
+            r#"{{"workflow_id": "w", "run_id": "r", "workflow_type": "t", "status": "running",
+                "started_at": "2026-11-28T12:00:00Z", "module_digest": "", "history_length": 3,
+                "cancel_requested": false, {more}}}"#
+        );
+        let now = humantime::parse_rfc3339("2026-11-28T12:00:00Z").expect("a time");
+        awaited(&serde_json::from_str(&text).expect("valid"), now)
+    }
+
+    #[test]
+    fn it_is_told_what_the_run_has_under_way() {
+        let activity = r#"{"scheduled_event_id": 2, "operation_id": 1, "activity_type": "charge",
+            "attempt": 2, "paused": false, "cancel_requested": false, "asynchronous": false,
+            "next_attempt_at": "2026-11-28T12:00:07Z",
+            "last_failure": {"type": "Declined", "message": "no funds"}}"#;
+        let timer = r#"{"started_event_id": 5, "fire_at": "2026-11-29T12:00:00Z"}"#;
+        let one =
+            told(&format!(r#""pending_activities": [{activity}], "pending_timers": [{timer}]"#));
+        let charge = "activity charge, attempt 2, tries again in 7s after Declined: no funds";
+        assert_eq!(one, format!("{charge}; a timer, in 24h"));
+        let many = told(&format!(
+            r#""pending_activities": [{}], "pending_timers": []"#,
+            [activity; 50].join(",")
+        ));
+        assert!(many.ends_with(&format!("{charge}; 47 more")), "{many}");
+    }
+
+    #[test]
+    fn a_run_without_anything_under_way_waits_for_others() {
+        let text = told(r#""pending_activities": [], "pending_timers": []"#);
+        assert!(text.contains("a signal or an update"), "{text}");
+    }
+}
