@@ -13,6 +13,8 @@ use serde::Serialize;
 use utoipa::openapi::{Content, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
+use crate::request_id;
+
 /// Why a request was refused.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
@@ -26,6 +28,10 @@ pub(crate) struct ErrorBody {
     retryable: bool,
     /// Facts for programs, by name.
     details: BTreeMap<String, String>,
+    /// The id of this HTTP request, as in the header `x-request-id`: the log has it, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "67e5504410b1426f9247bb680e5fe0c8")]
+    request_id: Option<String>,
 }
 
 /// A refusal on its way out.
@@ -67,6 +73,8 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::WorkflowTypeAmbiguous
         | ErrorCode::WorkflowAlreadyStarted
         | ErrorCode::RunClosed
+        | ErrorCode::RunNeeded
+        | ErrorCode::ModuleNeeded
         | ErrorCode::ActivityNotOpen
         | ErrorCode::ReplayDiverged
         | ErrorCode::TooManySignals
@@ -104,6 +112,7 @@ impl IntoResponse for ApiError {
             message: error.message,
             retryable: code.is_retryable(),
             details: error.details,
+            request_id: request_id::current(),
         };
         let mut response = (status_of(code), Json(body)).into_response();
         if code == ErrorCode::Unavailable {

@@ -16,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::error::{self, ApiError};
+use crate::request_id::{self, RequestId};
 use crate::state::ApiState;
 use crate::v1::{activities, modules, runs};
 use crate::{health, openapi};
@@ -25,11 +26,11 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
         // /api/v1/namespaces/{namespace}/modules[/{name}]
         .routes(routes!(modules::list::list))
-        .routes(routes!(modules::upload::upload, modules::show::show))
+        .routes(routes!(modules::upload::upload, modules::show::show, modules::delete::delete))
         .routes(routes!(modules::replay::replay))
         // /api/v1/namespaces/{namespace}/runs[/{workflow_id}[/...]]
         .routes(routes!(runs::start::start, runs::list::list))
-        .routes(routes!(runs::describe::describe))
+        .routes(routes!(runs::describe::describe, runs::delete::delete))
         .routes(routes!(runs::result::result))
         .routes(routes!(runs::history::history))
         .routes(routes!(runs::waiting::waiting))
@@ -81,6 +82,7 @@ fn surround(router: Router) -> Router {
                 .on_response(log_response)
                 .on_failure(()),
         )
+        .layer(axum::middleware::from_fn(request_id::identify))
 }
 
 async fn route_not_found(OriginalUri(uri): OriginalUri) -> ApiError {
@@ -100,7 +102,8 @@ async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> Ap
 fn span(request: &Request) -> Span {
     // The route, not the path: ids are for the operation to log.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-    tracing::info_span!("request", method = %request.method(), route)
+    let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
+    tracing::info_span!("request", method = %request.method(), route, request_id = id)
 }
 
 fn log_response(response: &Response, latency: Duration, _: &Span) {
@@ -131,9 +134,11 @@ mod tests {
         let request = Request::get("/").body(Body::empty()).expect("a request");
         let response = router.oneshot(request).await.expect("an answer");
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let id = response.headers()[request_id::HEADER].to_str().expect("text").to_owned();
         let body = response.into_body().collect().await.expect("a body").to_bytes();
         let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!(body["code"], "internal");
+        assert_eq!(body["request_id"], id);
         assert_eq!(body["retryable"], true);
         assert!(!body.to_string().contains("secret"), "{body}");
     }

@@ -52,6 +52,10 @@ codes! {
     RunNotFound = "run_not_found", retryable: false;
     /// The run is closed already.
     RunClosed = "run_closed", retryable: false;
+    /// The run is open, or a child of one that is, and can't be deleted yet.
+    RunNeeded = "run_needed", retryable: false;
+    /// An open run, or the next that starts, needs this version of a module.
+    ModuleNeeded = "module_needed", retryable: false;
     /// The activity has its outcome, its attempt is over, or it never was.
     ActivityNotFound = "activity_not_found", retryable: false;
     /// The activity's attempt is not to be completed from outside.

@@ -2,6 +2,7 @@
 //! a start reads no table.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::ModuleRef;
@@ -9,8 +10,12 @@ use dacapo_model::ids::{ModuleName, NamespaceName, TypeName};
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_store::Store;
 use parking_lot::RwLock;
+use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Result, ServiceError};
+
+/// How long a deletion waits for runs that are just starting, and keeps others waiting.
+const CHOICES_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Versions of one module, the oldest first.
 type Versions = Vec<ModuleVersion>;
@@ -18,6 +23,8 @@ type Versions = Vec<ModuleVersion>;
 /// The modules of every namespace.
 #[derive(Debug)]
 pub(crate) struct Catalog {
+    /// Held by whoever has chosen code for a run, until that is committed.
+    choices: tokio::sync::RwLock<()>,
     namespaces: RwLock<BTreeMap<NamespaceName, BTreeMap<ModuleName, Versions>>>,
 }
 
@@ -32,7 +39,42 @@ impl Catalog {
             let modules = namespaces.entry(module.namespace.clone()).or_default();
             modules.entry(module.name.clone()).or_default().push(module);
         }
-        Ok(Self { namespaces: RwLock::new(namespaces) })
+        Ok(Self { choices: tokio::sync::RwLock::default(), namespaces: RwLock::new(namespaces) })
+    }
+
+    /// Keeps the modules that are there from being deleted: to be held from the choice of
+    /// code for a run until the run that is pinned to it is committed.
+    pub(crate) async fn choose(&self) -> RwLockReadGuard<'_, ()> {
+        self.choices.read().await
+    }
+
+    /// Waits until all that was chosen is committed, and lets nobody choose meanwhile.
+    pub(crate) async fn hold_choices(&self) -> Result<RwLockWriteGuard<'_, ()>> {
+        let held = tokio::time::timeout(CHOICES_TIME_MAX, self.choices.write()).await;
+        held.map_err(|_| {
+            ServiceError::new(
+                ErrorCode::Unavailable,
+                "runs that are just starting take too long; nothing was deleted. Send the request \
+                 again",
+            )
+        })
+    }
+
+    /// Forgets one version of a module, or without one the module.
+    pub(crate) fn remove(
+        &self,
+        namespace: &NamespaceName,
+        name: &ModuleName,
+        version: Option<u32>,
+    ) {
+        let mut namespaces = self.namespaces.write();
+        let Some(modules) = namespaces.get_mut(namespace) else { return };
+        if let Some(versions) = modules.get_mut(name) {
+            versions.retain(|known| version.is_some_and(|version| known.version != version));
+            if versions.is_empty() {
+                modules.remove(name);
+            }
+        }
     }
 
     /// Takes a stored version into account.

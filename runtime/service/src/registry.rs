@@ -195,10 +195,15 @@ impl OpenRun {
         });
     }
 
-    /// Tells those who watch how it ended. After this, the registry and the
-    /// store both say that the workflow id is free.
-    pub(crate) fn publish_closing(&self, closing: Closing) {
-        self.progress.send_modify(|progress| progress.closing = Some(Arc::new(closing)));
+    /// Tells those who watch how it ended; true if nobody was told before. After this,
+    /// the registry and the store both say that the workflow id is free.
+    pub(crate) fn publish_closing(&self, closing: Closing) -> bool {
+        let mut is_news = false;
+        self.progress.send_modify(|progress| {
+            is_news = progress.closing.is_none();
+            progress.closing = Some(Arc::new(closing));
+        });
+        is_news
     }
 }
 

@@ -13,6 +13,7 @@
 mod commit;
 mod commit_columns;
 mod commit_connections;
+mod deletion;
 mod error;
 mod execution;
 mod history;
@@ -20,6 +21,7 @@ mod migrate;
 mod module;
 mod namespace;
 mod query_result;
+mod reach;
 mod shard;
 mod time;
 mod timer;
@@ -102,6 +104,7 @@ impl PostgresStore {
         let planned = limited.clone().options([("plan_cache_mode", "force_generic_plan")]);
         let commits =
             pool(&options).max_connections(COMMITS_AT_ONCE as u32).connect_lazy_with(planned);
+        reach::reach(&limited, options.acquire_timeout).await.map_err(unavailable)?;
         let pool = pool(&options)
             .max_connections(options.max_connections)
             .connect_with(limited)

@@ -11,11 +11,13 @@
 //! [commit]: dacapo_store::commit::CommitStore::commit
 
 mod commit;
+mod deletion;
 mod error;
 mod execution;
 mod history;
 mod module;
 mod namespace;
+mod private;
 mod query_result;
 mod shard;
 mod timer;
@@ -65,6 +67,8 @@ impl SqliteStore {
     /// Opens a file, creates it if there is none, and applies the migrations
     /// that are missing. Several processes may do so at once.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        private::make(path).map_err(|error| unavailable(sqlx::Error::Io(error)))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

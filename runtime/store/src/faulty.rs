@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use dacapo_model::event::{HistoryEvent, ParentExecution};
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::{EventId, NamespaceName, QueryName, RequestId, RunId, RunKey, WorkflowId};
+use dacapo_model::ids::{
+    EventId, ModuleName, NamespaceName, QueryName, RequestId, RunId, RunKey, WorkflowId,
+};
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
@@ -17,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::Store;
 use crate::commit::{CommitStore, CommitUnit};
+use crate::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
 use crate::error::{Result, StoreError};
 use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use crate::history::HistoryStore;
@@ -33,6 +36,10 @@ use crate::update::UpdateStore;
 pub enum Operation {
     /// Of [`CommitStore`].
     Commit,
+    /// Of [`DeletionStore`].
+    DeleteRun,
+    /// Of [`DeletionStore`].
+    DeleteModules,
     /// Of [`ExecutionStore`].
     FindExecution,
     /// Of [`ExecutionStore`].
@@ -196,6 +203,25 @@ impl CommitStore for FaultyStore {
             self.inner.commit(ownership, units).await?;
             (self.after_commit)(number);
             Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl DeletionStore for FaultyStore {
+    async fn delete_run(&self, key: RunKey) -> Result<RunDeletion> {
+        self.call(Operation::DeleteRun, async |_| self.inner.delete_run(key).await).await
+    }
+
+    async fn delete_modules(
+        &self,
+        namespace: &NamespaceName,
+        name: &ModuleName,
+        version: Option<u32>,
+    ) -> Result<ModuleDeletion> {
+        self.call(Operation::DeleteModules, async |_| {
+            self.inner.delete_modules(namespace, name, version).await
         })
         .await
     }

@@ -24,6 +24,7 @@
 
 pub mod batch;
 pub mod commit;
+pub mod deletion;
 pub mod error;
 pub mod execution;
 #[cfg(feature = "testing")]
@@ -47,6 +48,7 @@ pub mod conformance;
 /// Everything the runtime keeps.
 pub trait Store:
     commit::CommitStore
+    + deletion::DeletionStore
     + execution::ExecutionStore
     + history::HistoryStore
     + module::ModuleStore
@@ -61,6 +63,7 @@ pub trait Store:
 
 impl<T> Store for T where
     T: commit::CommitStore
+        + deletion::DeletionStore
         + execution::ExecutionStore
         + history::HistoryStore
         + module::ModuleStore

@@ -47,6 +47,27 @@ async fn the_list_has_the_newest_versions_and_a_module_all_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_module_is_deleted_version_by_version_or_as_a_whole() {
+    let node = Node::empty(Limits::default()).await;
+    let path = format!("{BASE}/modules/a");
+    for content in [&b"echo"[..], b"wait", b"fail"] {
+        node.put(&path, content).await;
+    }
+    let delete = async |query: &str| {
+        node.send(request(Method::DELETE, &format!("{path}{query}"), Body::empty())).await
+    };
+    let newest = delete("?version=3").await;
+    assert_eq!(newest.refused(409, "module_needed")["details"]["version"], "3");
+    for deleted in [json!([1]), json!([])] {
+        assert_eq!(delete("?version=1").await.json(), json!({"deleted": deleted}));
+    }
+    delete("?version=first").await.refused(400, "invalid_argument");
+    assert_eq!(delete("").await.json(), json!({"deleted": [2, 3]}));
+    node.get(&path).await.refused(404, "module_not_found");
+    assert_eq!(delete("").await.json(), json!({"deleted": []}));
+}
+
+#[tokio::test]
 async fn a_module_that_can_t_be_used_is_refused_with_what_is_wrong_with_it() {
     let node = Node::empty(Limits::default()).await;
     let path = format!("{BASE}/modules/bad");

@@ -1,8 +1,28 @@
 //! Describing runs, waiting for them, and ending them.
 
+use axum::body::Body;
+use axum::http::Method;
 use serde_json::json;
 
-use crate::client::{BASE, Node};
+use crate::client::{BASE, Node, request};
+
+#[tokio::test]
+async fn a_run_is_deleted_by_its_id_once_it_has_closed() {
+    let node = Node::start().await;
+    let open = node.start_run("wait", "open").await;
+    let delete = async |path: &str| {
+        node.send(request(Method::DELETE, &format!("{BASE}/runs/{path}"), Body::empty())).await
+    };
+    let refused = delete(&format!("open?run_id={open}")).await;
+    assert_eq!(refused.refused(409, "run_needed")["details"]["run_id"], open);
+    let closed = node.run_to_end("echo", "w").await;
+    delete("w").await.refused(400, "invalid_argument");
+    for deleted in [true, false] {
+        let answer = delete(&format!("w?run_id={closed}")).await;
+        assert_eq!(answer.json(), json!({"run_id": closed, "deleted": deleted}));
+    }
+    node.get(&format!("{BASE}/runs/w")).await.refused(404, "run_not_found");
+}
 
 #[tokio::test]
 async fn a_description_says_what_a_run_waits_for() {

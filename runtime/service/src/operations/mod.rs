@@ -3,6 +3,8 @@
 mod cancel;
 mod complete_activity;
 mod control_activity;
+mod delete_module;
+mod delete_run;
 mod describe;
 mod gate;
 mod history;

@@ -8,6 +8,7 @@ use dacapo_model::event::HistoryEvent;
 use dacapo_model::ids::{EventId, RequestId, RunId, RunKey};
 use dacapo_model::module::ModuleDigest;
 use tokio::sync::oneshot;
+use tracing::Span;
 use uuid::Uuid;
 
 use super::locate::{Located, check_reason, locate, no_answer};
@@ -49,11 +50,19 @@ impl Runtime {
         self.shared.admit()?;
         check_reason(&request.reason)?;
         let run_id = new_run_id(run, request.request_id.as_ref());
+        let _chosen = self.shared.catalog.choose().await;
         let mut read = None;
         for _ in 0..TRIES_MAX {
             let base = match locate(&self.shared, run).await? {
                 Located::Open(open) => open.key,
-                Located::Closed(execution) => execution.key,
+                Located::Closed(execution) => {
+                    if request.module.is_none() {
+                        // It may have been deleted since the run closed.
+                        let digest = execution.module_digest;
+                        self.shared.catalog.by_digest(&run.namespace, digest)?;
+                    }
+                    execution.key
+                }
             };
             let key = RunKey { hash: base.hash, run_id };
             if !self.shared.store.find_runs(&[key]).await?.is_empty() {
@@ -113,7 +122,7 @@ impl Runtime {
                 let now = shared.clock.now();
                 let begun = run::copy(namespace, workflow_id, &history, reset.clone(), now)?;
                 let (waiter, committed) = oneshot::channel();
-                let origin = Origin::New { begun: Box::new(begun), waiter };
+                let origin = Origin::New { begun: Box::new(begun), waiter, cause: Span::current() };
                 run::spawn(shared, claimed.keep(), mailbox, origin);
                 match committed.await.map_err(|_| no_answer())?? {
                     BeginAnswer::Started => Ok(true),
@@ -161,9 +170,10 @@ impl Runtime {
                 _ => break,
             }
         }
-        if events.is_empty() {
-            let message = "the history of the run is empty";
-            return Err(ServiceError::new(ErrorCode::Internal, message));
+        // It is of a run that has closed; what has no end was deleted meanwhile.
+        if !events.last().is_some_and(|last| last.attributes.is_closing()) {
+            let message = "the history of the run is not there any more";
+            return Err(ServiceError::new(ErrorCode::RunNotFound, message));
         }
         let history = Arc::new(events);
         *read = Some((key, history.clone()));

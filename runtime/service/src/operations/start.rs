@@ -20,6 +20,7 @@ use dacapo_model::signal::Signal;
 use dacapo_model::time::{Timestamp, whole_micros};
 use dacapo_model::update::{AdmittedUpdate, Update};
 use tokio::sync::{oneshot, watch};
+use tracing::Span;
 use uuid::Uuid;
 
 use super::locate::{check_payload, no_answer};
@@ -221,6 +222,7 @@ impl Runtime {
             self.check_update(update)?;
         }
         shared.catalog.check_namespace(&request.namespace)?;
+        let _chosen = shared.catalog.choose().await;
         let digest = shared.catalog.resolve(
             &request.namespace,
             &request.workflow_type,
@@ -250,6 +252,8 @@ impl Runtime {
         let shared = &self.shared;
         shared.admit()?;
         let ChildStart { request, digest, run_id, parent } = child;
+        let _chosen = shared.catalog.choose().await;
+        shared.catalog.by_digest(&request.namespace, digest)?;
         check_sizes(&request, shared.config.limits.payload_bytes_max)?;
         let Some(workflow_id) = request.workflow_id.clone() else {
             return Err(no_answer());
@@ -296,7 +300,11 @@ impl Runtime {
                     shared,
                     run.clone(),
                     mailbox,
-                    Origin::New { begun: Box::new(new.begin(shared.clock.now())), waiter },
+                    Origin::New {
+                        begun: Box::new(new.begin(shared.clock.now())),
+                        waiter,
+                        cause: Span::current(),
+                    },
                 );
                 match begun.await.map_err(|_| no_answer())?? {
                     BeginAnswer::Started => {

@@ -13,6 +13,7 @@
 
 pub mod commit;
 pub mod commit_keys;
+pub mod deletion;
 pub mod execution;
 pub mod execution_list;
 pub mod fixtures;
@@ -56,6 +57,14 @@ macro_rules! conformance_tests {
                 only_one_run_of_a_workflow_id_has_a_request_id,
                 runs_without_request_id_do_not_collide,
                 a_run_is_inserted_once,
+            }
+            deletion {
+                a_closed_run_is_deleted_with_all_that_is_kept_of_it,
+                an_open_run_is_not_deleted,
+                a_deleted_run_frees_its_request_id,
+                a_version_is_deleted_with_its_content,
+                all_versions_of_a_module_are_deleted_together,
+                a_content_that_an_open_run_needs_is_kept,
             }
             execution {
                 a_run_is_found_by_its_id,

@@ -1,5 +1,6 @@
 //! Modules.
 
+pub(crate) mod delete;
 pub(crate) mod list;
 pub(crate) mod replay;
 pub(crate) mod show;

@@ -1,5 +1,6 @@
 //! `dacapo module ...`
 
+mod delete;
 mod list;
 mod push;
 mod show;
@@ -20,6 +21,8 @@ pub enum ModuleCommand {
     List(list::ListArgs),
     /// List all versions of a module.
     Show(show::ShowArgs),
+    /// Delete a module, or an old version of it.
+    Delete(delete::DeleteArgs),
 }
 
 pub(super) async fn run(command: ModuleCommand) -> Result<Exit> {
@@ -27,6 +30,7 @@ pub(super) async fn run(command: ModuleCommand) -> Result<Exit> {
         ModuleCommand::Push(args) => push::run(args).await,
         ModuleCommand::List(args) => list::run(args).await,
         ModuleCommand::Show(args) => show::run(args).await,
+        ModuleCommand::Delete(args) => delete::run(args).await,
     }
 }
 

@@ -1,0 +1,56 @@
+//! Forgets versions of a module.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use dacapo_service::Runtime;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ModulePath;
+use crate::detach::to_the_end;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{Path, Query};
+
+/// Which versions.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeleteQuery {
+    /// One that is not the newest; without it, all of them.
+    #[serde(default)]
+    version: Option<u32>,
+}
+
+/// What is gone.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ModuleDeleted {
+    /// The versions that this request has deleted; none if they were not there.
+    deleted: Vec<u32>,
+}
+
+/// Delete a module.
+///
+/// All its versions, or one that is not the newest. Refused while an open run is pinned to one of
+/// them. Closed runs stay, but can't answer queries with code that is gone. Repeating the request is
+/// safe.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/namespaces/{namespace}/modules/{name}",
+    operation_id = "delete_module",
+    tag = "modules",
+    params(ModulePath, DeleteQuery),
+    responses((status = 200, description = "They are not there any more.", body = ModuleDeleted), ErrorBody)
+)]
+pub(crate) async fn delete(
+    State(runtime): State<Arc<Runtime>>,
+    Path(path): Path<ModulePath>,
+    Query(query): Query<DeleteQuery>,
+) -> Result<Json<ModuleDeleted>, ApiError> {
+    let deleted = to_the_end(async move {
+        runtime.delete_module(&path.namespace, &path.name, query.version).await
+    })
+    .await?;
+    Ok(Json(ModuleDeleted { deleted }))
+}

@@ -1,0 +1,59 @@
+//! Forgets a run.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use dacapo_model::ids::RunId;
+use dacapo_service::Runtime;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::RunPath;
+use crate::detach::to_the_end;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{Path, Query};
+
+/// Which run.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeleteQuery {
+    /// The run. "The latest" would be another one when the request is repeated.
+    #[param(value_type = String, format = "uuid")]
+    run_id: RunId,
+}
+
+/// What became of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunDeleted {
+    /// The run.
+    #[schema(value_type = String, format = "uuid")]
+    run_id: RunId,
+    /// False if there was no such run, such as when it was deleted before.
+    deleted: bool,
+}
+
+/// Delete a run.
+///
+/// Its history and everything else that is kept of it is gone for good, and so is the memory that
+/// its start request was made. Only a run that has closed can be deleted, and a child only when its
+/// parent has closed as well. Repeating the request is safe.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}",
+    operation_id = "delete_run",
+    tag = "runs",
+    params(RunPath, DeleteQuery),
+    responses((status = 200, description = "It is not there any more.", body = RunDeleted), ErrorBody)
+)]
+pub(crate) async fn delete(
+    State(runtime): State<Arc<Runtime>>,
+    Path(path): Path<RunPath>,
+    Query(query): Query<DeleteQuery>,
+) -> Result<Json<RunDeleted>, ApiError> {
+    let run_id = query.run_id;
+    let run = path.run(Some(run_id));
+    let deleted = to_the_end(async move { runtime.delete_run(&run, run_id).await }).await?;
+    Ok(Json(RunDeleted { run_id, deleted }))
+}

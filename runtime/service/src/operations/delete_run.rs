@@ -1,0 +1,61 @@
+//! Forgets a run.
+
+use dacapo_model::code::ErrorCode;
+use dacapo_model::ids::{RunId, RunKey, WorkflowHash, WorkflowId};
+use dacapo_store::deletion::RunDeletion;
+
+use super::RunRef;
+use crate::Runtime;
+use crate::error::{Result, ServiceError};
+
+impl Runtime {
+    /// Deletes a certain run that has closed, with its history and whatever else is kept of
+    /// it. False if it was not there: a repeat finds that it is gone.
+    ///
+    /// A child stays as long as its parent is open, which may not have heard yet how it
+    /// ended, and would start it again.
+    pub async fn delete_run(&self, run: &RunRef, run_id: RunId) -> Result<bool> {
+        let shared = &self.shared;
+        shared.admit()?;
+        shared.catalog.check_namespace(&run.namespace)?;
+        let key = RunKey { hash: WorkflowHash::of(&run.namespace, &run.workflow_id), run_id };
+        if shared.registry.by_run(run_id).is_some() {
+            return Err(is_open(&run.workflow_id, run_id));
+        }
+        for (_, parent) in shared.store.find_parents(&[key]).await? {
+            let hash = WorkflowHash::of(&run.namespace, &parent.workflow_id);
+            let parent_key = RunKey { hash, run_id: parent.run_id };
+            let found = shared.store.find_runs(&[parent_key]).await?;
+            if found.iter().any(|parent| parent.status.is_open()) {
+                return Err(has_open_parent(&run.workflow_id, &parent.workflow_id, parent.run_id));
+            }
+        }
+        match shared.store.delete_run(key).await? {
+            RunDeletion::Deleted => Ok(true),
+            RunDeletion::Unknown => Ok(false),
+            RunDeletion::Open => Err(is_open(&run.workflow_id, run_id)),
+        }
+    }
+}
+
+fn is_open(workflow_id: &WorkflowId, run_id: RunId) -> ServiceError {
+    ServiceError::new(
+        ErrorCode::RunNeeded,
+        format!(
+            "run {run_id} of workflow id `{workflow_id}` is open; only closed runs can be deleted. \
+             Cancel or terminate it first"
+        ),
+    )
+    .with("run_id", run_id)
+}
+
+fn has_open_parent(workflow_id: &WorkflowId, parent: &WorkflowId, run_id: RunId) -> ServiceError {
+    ServiceError::new(
+        ErrorCode::RunNeeded,
+        format!(
+            "the run of workflow id `{workflow_id}` is a child of `{parent}` (run {run_id}), which \
+             is open and may still ask for it; delete it when that has closed"
+        ),
+    )
+    .with("run_id", run_id)
+}

@@ -1,0 +1,143 @@
+//! Runs and modules are forgotten when nobody needs them any more, and not before.
+
+mod support;
+
+use bytes::Bytes;
+use dacapo_model::execution::ExecutionStatus;
+use dacapo_model::ids::{ModuleName, RunId};
+use dacapo_service::Runtime;
+use dacapo_service::operations::ExecutionFilter;
+use dacapo_store::faulty::{Fault, Operation};
+use support::guests::ScriptedHost;
+use support::*;
+
+fn scripted_name() -> ModuleName {
+    "scripted".parse().expect("valid")
+}
+
+async fn upload(runtime: &Runtime, bytes: &'static [u8]) -> u32 {
+    let bytes = Bytes::from_static(bytes);
+    let uploaded = runtime.upload_module(&namespace(), &scripted_name(), bytes).await;
+    uploaded.expect("accepted").0.version
+}
+
+async fn delete_version(runtime: &Runtime, version: Option<u32>) -> Result<Vec<u32>, String> {
+    let deleted = runtime.delete_module(&namespace(), &scripted_name(), version).await;
+    deleted.map_err(|error| error.code.as_str().to_owned())
+}
+
+async fn delete(runtime: &Runtime, workflow_id: &str, run_id: RunId) -> Result<bool, String> {
+    let deleted = runtime.delete_run(&run_ref(workflow_id), run_id).await;
+    deleted.map_err(|error| error.code.as_str().to_owned())
+}
+
+#[tokio::test]
+async fn a_run_is_deleted_once_it_has_closed_and_its_id_is_forgotten() {
+    let host = ScriptedHost::new();
+    let runtime = start(memory(), &host).await;
+    let first = runtime.start_run(request("forever", "w", "")).await.expect("started").run_id;
+    assert_eq!(delete(&runtime, "w", first).await, Err("run_needed".to_owned()));
+    runtime.terminate_run(&run_ref("w"), String::new()).await.expect("terminated");
+    let second = runtime.start_run(request("forever", "w", "")).await.expect("started").run_id;
+
+    assert_eq!(delete(&runtime, "w", first).await, Ok(true));
+    assert_eq!(delete(&runtime, "w", first).await, Ok(false), "a repeat finds it gone");
+    let open = runtime.describe_run(&run_ref("w")).await.expect("the other is there");
+    assert_eq!(open.execution.key.run_id, second);
+
+    runtime.terminate_run(&run_ref("w"), String::new()).await.expect("terminated");
+    assert_eq!(delete(&runtime, "w", second).await, Ok(true));
+    let gone = runtime.describe_run(&run_ref("w")).await.expect_err("nothing is left");
+    assert_eq!(gone.code.as_str(), "run_not_found");
+}
+
+#[tokio::test]
+async fn a_child_stays_while_its_parent_is_open() {
+    let host = ScriptedHost::new();
+    let runtime = start(memory(), &host).await;
+    let parent = request("family", "parent", "gated 1 count=2");
+    runtime.start_run(parent).await.expect("started");
+    host.gate.add_permits(1);
+    until_event(&runtime, "parent", "ChildWorkflowExecutionCompleted").await;
+    let statuses = vec![ExecutionStatus::Completed];
+    let filter = ExecutionFilter { statuses, ..ExecutionFilter::default() };
+    let closed = runtime.list_runs(&namespace(), &filter, None, 10).await.expect("listed");
+    let child = closed.executions.first().expect("one has closed");
+    let (id, run_id) = (child.workflow_id.as_str().to_owned(), child.key.run_id);
+    assert_eq!(delete(&runtime, &id, run_id).await, Err("run_needed".to_owned()));
+    host.gate.add_permits(1);
+    result(&runtime, "parent").await;
+    assert_eq!(delete(&runtime, &id, run_id).await, Ok(true));
+}
+
+#[tokio::test]
+async fn a_deletion_that_seemed_to_fail_can_be_repeated() {
+    let host = ScriptedHost::new();
+    let calls = Calls::default();
+    let store = scripted(memory(), &calls, |call| match call.operation {
+        Operation::DeleteRun | Operation::DeleteModules if call.number == 1 => {
+            Fault::DoneButUnavailable
+        }
+        _ => Fault::None,
+    });
+    let runtime = start(store, &host).await;
+    let run_id = runtime.start_run(request("forever", "w", "")).await.expect("started").run_id;
+    runtime.terminate_run(&run_ref("w"), String::new()).await.expect("terminated");
+    assert_eq!(delete(&runtime, "w", run_id).await, Err("unavailable".to_owned()));
+    assert_eq!(delete(&runtime, "w", run_id).await, Ok(false));
+
+    upload(&runtime, b"another").await;
+    assert_eq!(delete_version(&runtime, Some(1)).await, Err("unavailable".to_owned()));
+    assert_eq!(delete_version(&runtime, Some(1)).await, Ok(vec![]));
+    let left = runtime.module_versions(&namespace(), &scripted_name()).expect("there is one");
+    assert_eq!(left.iter().map(|it| it.version).collect::<Vec<_>>(), [2], "memory follows");
+}
+
+#[tokio::test]
+async fn a_version_stays_while_an_open_run_is_pinned_to_it() {
+    let host = ScriptedHost::new();
+    let store = memory();
+    let runtime = start(store.clone(), &host).await;
+    runtime.start_run(request("forever", "w", "")).await.expect("started");
+    assert_eq!(delete_version(&runtime, Some(1)).await, Err("module_needed".to_owned()), "newest");
+    upload(&runtime, b"another").await;
+    assert_eq!(delete_version(&runtime, Some(1)).await, Err("module_needed".to_owned()), "in use");
+    assert_eq!(delete_version(&runtime, None).await, Err("module_needed".to_owned()));
+
+    runtime.terminate_run(&run_ref("w"), String::new()).await.expect("terminated");
+    assert_eq!(delete_version(&runtime, Some(1)).await, Ok(vec![1]));
+    assert_eq!(delete_version(&runtime, Some(1)).await, Ok(vec![]));
+    assert_eq!(upload(&runtime, b"a third").await, 3, "numbers are not given twice");
+
+    assert_eq!(delete_version(&runtime, None).await, Ok(vec![2, 3]));
+    let unknown = runtime.start_run(request("forever", "x", "")).await.expect_err("no module");
+    assert_eq!(unknown.code.as_str(), "workflow_type_not_found");
+    assert_eq!(store.all_modules().await.expect("lists"), []);
+}
+
+#[tokio::test]
+async fn no_run_is_left_without_its_code_when_starts_and_a_deletion_race() {
+    let host = ScriptedHost::new();
+    let store = memory();
+    let runtime = start(store.clone(), &host).await;
+    let starts = (0..50).map(|number| {
+        let runtime = runtime.clone();
+        tokio::spawn(async move {
+            let request = request("forever", &format!("w-{number}"), "");
+            runtime.start_run(request).await.map_err(|error| error.code.as_str().to_owned())
+        })
+    });
+    let starts: Vec<_> = starts.collect();
+    let deleted = delete_version(&runtime, None).await;
+    let mut started = 0;
+    for start in starts {
+        match start.await.expect("no panic") {
+            Ok(_) => started += 1,
+            Err(code) => assert_eq!(code, "workflow_type_not_found"),
+        }
+    }
+    match deleted {
+        Ok(versions) => assert_eq!((versions, started), (vec![1], 0), "whoever came later failed"),
+        Err(code) => assert_eq!(code, "module_needed"),
+    }
+}

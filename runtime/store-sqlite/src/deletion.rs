@@ -1,0 +1,143 @@
+//! Forgetting runs and modules.
+
+use async_trait::async_trait;
+use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey};
+use dacapo_store::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
+use dacapo_store::error::Result;
+use dacapo_store::record::RowName;
+use uuid::Uuid;
+
+use crate::{SqliteStore, error};
+
+#[async_trait]
+impl DeletionStore for SqliteStore {
+    async fn delete_run(&self, key: RunKey) -> Result<RunDeletion> {
+        const TABLE: &str = "workflow_executions";
+        let (hash, run_id) = (key.hash.0, key.run_id.0);
+        self.counters.add_statements(6);
+        let mut transaction = self.begin().await?;
+        let known = sqlx::query_scalar!(
+            r#"SELECT status IN ('running', 'blocked') AS "is_open!: bool"
+               FROM workflow_executions
+               WHERE workflow_hash = ? AND run_id = ?"#,
+            hash,
+            run_id
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(error::on(TABLE))?;
+        match known {
+            None => return Ok(RunDeletion::Unknown),
+            Some(true) => return Ok(RunDeletion::Open),
+            Some(false) => {}
+        }
+        sqlx::query!(
+            "DELETE FROM workflow_executions WHERE workflow_hash = ? AND run_id = ?",
+            hash,
+            run_id
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(error::on(TABLE))?;
+        sqlx::query!(
+            "DELETE FROM history_events WHERE workflow_hash = ? AND run_id = ?",
+            hash,
+            run_id
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(error::on("history_events"))?;
+        sqlx::query!(
+            "DELETE FROM workflow_timers WHERE workflow_hash = ? AND run_id = ?",
+            hash,
+            run_id
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(error::on("workflow_timers"))?;
+        sqlx::query!(
+            "DELETE FROM workflow_updates WHERE workflow_hash = ? AND run_id = ?",
+            hash,
+            run_id
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(error::on("workflow_updates"))?;
+        sqlx::query!(
+            "DELETE FROM workflow_query_results WHERE workflow_hash = ? AND run_id = ?",
+            hash,
+            run_id
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(error::on("workflow_query_results"))?;
+        transaction.commit().await.map_err(error::unavailable)?;
+        Ok(RunDeletion::Deleted)
+    }
+
+    async fn delete_modules(
+        &self,
+        namespace: &NamespaceName,
+        name: &ModuleName,
+        version: Option<u32>,
+    ) -> Result<ModuleDeletion> {
+        const TABLE: &str = "modules";
+        let (namespace, name) = (namespace.as_str(), name.as_str());
+        self.counters.add_statements(3);
+        // Holds the write lock: no run starts and no version comes meanwhile.
+        let mut transaction = self.begin().await?;
+        let needed = sqlx::query!(
+            r#"SELECT workflow_id, run_id AS "run_id: Uuid"
+               FROM workflow_executions AS execution
+               WHERE status IN ('running', 'blocked') AND namespace = ?1
+                 AND EXISTS (
+                     SELECT 1 FROM modules
+                     WHERE namespace = ?1 AND digest = execution.module_digest
+                       AND name = ?2 AND (?3 IS NULL OR version = ?3)
+                 )
+                 AND NOT EXISTS (
+                     SELECT 1 FROM modules
+                     WHERE namespace = ?1 AND digest = execution.module_digest
+                       AND NOT (name = ?2 AND (?3 IS NULL OR version = ?3))
+                 )
+               LIMIT 1"#,
+            namespace,
+            name,
+            version
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(error::on("workflow_executions"))?;
+        if let Some(run) = needed {
+            let row = RowName { table: "workflow_executions", key: &run.run_id };
+            let workflow_id = row.parse("workflow_id", &run.workflow_id)?;
+            return Ok(ModuleDeletion::Needed { workflow_id, run_id: RunId(run.run_id) });
+        }
+        let deleted = sqlx::query_scalar!(
+            r#"DELETE FROM modules
+               WHERE namespace = ?1 AND name = ?2 AND (?3 IS NULL OR version = ?3)
+               RETURNING version AS "version!: u32""#,
+            namespace,
+            name,
+            version
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(error::on(TABLE))?;
+        sqlx::query!(
+            "DELETE FROM module_contents AS content
+             WHERE NOT EXISTS (SELECT 1 FROM modules WHERE digest = content.digest)
+               AND NOT EXISTS (
+                   SELECT 1 FROM workflow_executions
+                   WHERE status IN ('running', 'blocked') AND module_digest = content.digest
+               )"
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(error::on("module_contents"))?;
+        transaction.commit().await.map_err(error::unavailable)?;
+        let mut deleted = deleted;
+        deleted.sort_unstable();
+        Ok(ModuleDeletion::Deleted(deleted))
+    }
+}

@@ -1,0 +1,134 @@
+//! Forgetting runs and modules.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dacapo_model::execution::ExecutionStatus;
+use dacapo_model::ids::ModuleName;
+use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
+
+use super::fixtures::*;
+use crate::Store;
+use crate::deletion::{ModuleDeletion, RunDeletion};
+use crate::module::NewModule;
+
+/// For the check that every case is listed.
+pub const SOURCE: &str = include_str!("deletion.rs");
+
+fn module_name(text: &str) -> ModuleName {
+    ModuleName::new(text).expect("a valid name")
+}
+
+async fn put(store: &Arc<dyn Store>, name: &str, content: &[u8]) {
+    let module = NewModule {
+        namespace: default_namespace(),
+        name: module_name(name),
+        digest: ModuleDigest::of(content),
+        bytes: Bytes::copy_from_slice(content),
+        definitions: ModuleDefinitions { workflows: Vec::new(), activities: Vec::new() },
+        created_at: START,
+    };
+    store.put_module(module).await.expect("keeps the module");
+}
+
+async fn delete(store: &Arc<dyn Store>, name: &str, version: Option<u32>) -> ModuleDeletion {
+    let namespace = default_namespace();
+    store.delete_modules(&namespace, &module_name(name), version).await.expect("decides")
+}
+
+async fn is_kept(store: &Arc<dyn Store>, content: &[u8]) -> bool {
+    store.module_bytes(ModuleDigest::of(content)).await.expect("reads").is_some()
+}
+
+/// And nothing of any other, also of the same workflow id. A repeat finds nothing.
+pub async fn a_closed_run_is_deleted_with_all_that_is_kept_of_it(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let (gone, stays) = (execution("order-1", 1), execution("order-1", 2));
+    owned.start(&[&gone]).await;
+    owned.commit([close(&gone, 2)]).await.expect("closes");
+    owned.start(&[&stays]).await;
+    assert_eq!(owned.store.delete_run(gone.key).await.expect("decides"), RunDeletion::Deleted);
+    assert_eq!(owned.stored(&gone).await, None);
+    assert_eq!(owned.history(gone.key).await, []);
+    assert_eq!(owned.stored(&stays).await, Some(stays.clone()));
+    assert_eq!(owned.history(stays.key).await, start(&stays).events);
+    assert_eq!(owned.store.delete_run(gone.key).await.expect("decides"), RunDeletion::Unknown);
+}
+
+/// Whatever it waits for.
+pub async fn an_open_run_is_not_deleted(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = execution("order-1", 1);
+    owned.start(&[&run]).await;
+    assert_eq!(owned.store.delete_run(run.key).await.expect("decides"), RunDeletion::Open);
+    assert_eq!(owned.stored(&run).await, Some(run.clone()));
+    assert_eq!(owned.history(run.key).await, start(&run).events);
+}
+
+/// What is forgotten takes no key any more.
+pub async fn a_deleted_run_frees_its_request_id(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let mut run = execution("order-1", 1);
+    run.request_id = Some(request_id("r"));
+    owned.start(&[&run]).await;
+    owned.commit([close(&run, 2)]).await.expect("closes");
+    owned.store.delete_run(run.key).await.expect("deletes");
+    let mut again = execution("order-1", 2);
+    again.request_id = Some(request_id("r"));
+    owned.start(&[&again]).await;
+    let (namespace, id) = (&again.namespace, &again.workflow_id);
+    let found = owned.store.find_execution_by_request(namespace, id, &request_id("r")).await;
+    assert_eq!(found.expect("reads").map(|run| run.key), Some(again.key));
+}
+
+/// The others stay, and so does a content that they have as well.
+pub async fn a_version_is_deleted_with_its_content(store: Arc<dyn Store>) {
+    for (name, content) in [("shop", b"one"), ("shop", b"two"), ("other", b"two")] {
+        put(&store, name, content).await;
+    }
+    assert_eq!(delete(&store, "shop", Some(1)).await, ModuleDeletion::Deleted(vec![1]));
+    assert!(!is_kept(&store, b"one").await);
+    assert_eq!(delete(&store, "shop", Some(2)).await, ModuleDeletion::Deleted(vec![2]));
+    assert!(is_kept(&store, b"two").await);
+    let left = store.all_modules().await.expect("lists");
+    let left: Vec<_> = left.iter().map(|it| (it.name.as_str(), it.version)).collect();
+    assert_eq!(left, [("other", 1)]);
+    assert_eq!(delete(&store, "shop", Some(2)).await, ModuleDeletion::Deleted(vec![]));
+}
+
+/// A name that was given up may be used again.
+pub async fn all_versions_of_a_module_are_deleted_together(store: Arc<dyn Store>) {
+    put(&store, "shop", b"one").await;
+    put(&store, "shop", b"two").await;
+    assert_eq!(delete(&store, "shop", None).await, ModuleDeletion::Deleted(vec![1, 2]));
+    assert_eq!(store.all_modules().await.expect("lists"), []);
+    assert!(!is_kept(&store, b"one").await && !is_kept(&store, b"two").await);
+    assert_eq!(delete(&store, "shop", None).await, ModuleDeletion::Deleted(vec![]));
+    put(&store, "shop", b"three").await;
+    assert_eq!(store.all_modules().await.expect("lists")[0].version, 1);
+}
+
+/// Until it closes; a blocked run is open. Another version with the content will do.
+pub async fn a_content_that_an_open_run_needs_is_kept(store: Arc<dyn Store>) {
+    put(&store, "shop", b"module").await;
+    put(&store, "shop", b"two").await;
+    let owned = Owned::of(store.clone()).await;
+    let run = execution("order-1", 1);
+    assert_eq!(run.module_digest, ModuleDigest::of(b"module"));
+    owned.start(&[&run]).await;
+    let needed =
+        ModuleDeletion::Needed { workflow_id: run.workflow_id.clone(), run_id: run.key.run_id };
+    assert_eq!(delete(&store, "shop", Some(1)).await, needed);
+    assert_eq!(delete(&store, "shop", None).await, needed);
+    assert_eq!(store.all_modules().await.expect("lists").len(), 2, "neither is gone");
+    assert_eq!(delete(&store, "shop", Some(2)).await, ModuleDeletion::Deleted(vec![2]));
+
+    put(&store, "copy", b"module").await;
+    assert_eq!(delete(&store, "copy", None).await, ModuleDeletion::Deleted(vec![1]));
+    assert!(is_kept(&store, b"module").await);
+    owned.commit([close(&run, 2)]).await.expect("closes");
+    assert_eq!(owned.stored(&run).await.map(|run| run.status), Some(ExecutionStatus::Completed));
+    assert_eq!(delete(&store, "shop", Some(1)).await, ModuleDeletion::Deleted(vec![1]));
+    assert!(!is_kept(&store, b"module").await);
+    assert_eq!(owned.history(run.key).await.len(), 2, "its history is still there");
+}

@@ -1,0 +1,51 @@
+//! Forgetting runs and modules that nobody needs any more.
+//!
+//! Each of these is one transaction: all rows are gone, or none. Neither is fenced: a run
+//! that has closed changes no more, whoever owns its shard.
+
+use async_trait::async_trait;
+use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey, WorkflowId};
+
+use crate::error::Result;
+
+/// What became of the deletion of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunDeletion {
+    /// It is gone, with everything that was kept of it.
+    Deleted,
+    /// It was not there.
+    Unknown,
+    /// It is open, and still there.
+    Open,
+}
+
+/// What became of the deletion of versions of a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModuleDeletion {
+    /// These versions are gone, in their order. A content that neither a version nor an
+    /// open run refers to is gone as well.
+    Deleted(Vec<u32>),
+    /// An open run is pinned to the content of one of them, which no other version of the
+    /// namespace has. All are still there.
+    Needed {
+        /// Its name.
+        workflow_id: WorkflowId,
+        /// Such a run.
+        run_id: RunId,
+    },
+}
+
+/// Deleting.
+#[async_trait]
+pub trait DeletionStore: Send + Sync {
+    /// Deletes a run that has closed: its summary, history and whatever else is kept of it.
+    async fn delete_run(&self, key: RunKey) -> Result<RunDeletion>;
+
+    /// Deletes one version of a module, or without one all of them.
+    async fn delete_modules(
+        &self,
+        namespace: &NamespaceName,
+        name: &ModuleName,
+        version: Option<u32>,
+    ) -> Result<ModuleDeletion>;
+}
