@@ -12,6 +12,8 @@ on_both_databases! {
     a_run_is_started_and_its_end_is_the_exit_code,
     runs_are_shown_listed_followed_and_stopped,
     runs_are_signalled,
+    who_waits_is_told_on_what,
+    runs_and_modules_are_deleted_once_nobody_needs_them,
     following_a_history_goes_on_across_a_crash_of_the_server,
     what_is_wrong_is_said_on_standard_error_with_an_exit_code,
 }
@@ -118,6 +120,60 @@ async fn runs_are_shown_listed_followed_and_stopped(database: Database) {
     assert!(closed.stderr.contains("run_closed"), "{closed:?}");
     let by_run = ["run", "show", "sleeper", "--run-id", &sleeper.run_id];
     assert!(dacapo(&server, &by_run).await.exit(0).contains("canceled"));
+}
+
+async fn who_waits_is_told_on_what(database: Database) {
+    let server = server(&database).await;
+    let waiting = ["run", "start", "cancellable", "--workflow-id", "sleeper", "--wait=4"];
+    let waited = dacapo(&server, &waiting).await;
+    assert_eq!(waited.exit(5), "");
+    let told = waited.stderr.lines().filter(|line| line.starts_with("waiting for sleeper: "));
+    assert_eq!(told.count(), 1, "once, as nothing changes: {waited:?}");
+    let quiet = dacapo(&server, &["run", "result", "sleeper", "--wait=4", "-o", "json"]).await;
+    assert!(
+        quiet.exit(5).contains("running") && quiet.stderr.is_empty(),
+        "for programs: {quiet:?}"
+    );
+}
+
+async fn runs_and_modules_are_deleted_once_nobody_needs_them(database: Database) {
+    let server = server(&database).await;
+    let steps = component("std_only");
+    dacapo(&server, &["module", "push", "steps", path(&steps)]).await.exit(0);
+    let client = server.client();
+    let open = json!({
+        "workflow": "std_only", "workflow_id": "w", "input": 86_400_000,
+        "options": {"environment": {"GREETING": "hello"}, "arguments": ["one", "two"]},
+    });
+    let run_id = client.start_with(&open).await.run_id;
+
+    let status = dacapo(&server, &["status"]).await;
+    assert!(status.exit(0).contains("running    1"), "{status:?}");
+    let status = dacapo(&server, &["status", "-o", "json"]).await.json();
+    assert_eq!((&status[0]["modules"], &status[0]["blocked"]), (&json!(1), &json!(0)));
+
+    let refused = dacapo(&server, &["run", "delete", "w"]).await;
+    refused.exit(1);
+    assert!(refused.stderr.contains("run_needed"), "{refused:?}");
+    let refused = dacapo(&server, &["module", "delete", "steps"]).await;
+    refused.exit(1);
+    assert!(refused.stderr.contains("module_needed"), "{refused:?}");
+    let deleted = dacapo(&server, &["module", "delete", "steps", "--version", "1"]).await;
+    assert!(deleted.exit(0).is_empty() && deleted.stderr.contains("version 1"), "{deleted:?}");
+
+    dacapo(&server, &["run", "terminate", "w"]).await.exit(0);
+    let deleted = dacapo(&server, &["run", "delete", "w", "-o", "json"]).await;
+    assert_eq!(deleted.json(), [json!({"run_id": run_id, "deleted": true})]);
+    let again = dacapo(&server, &["run", "delete", "w", "--run-id", &run_id]).await;
+    assert!(again.exit(0).is_empty() && again.stderr.contains("was not there"), "{again:?}");
+    dacapo(&server, &["run", "show", "w"]).await.exit(1);
+    dacapo(&server, &["module", "delete", "steps"]).await.exit(0);
+
+    // Gone from the database, too.
+    server.kill().await;
+    let server = Server::start(&database).await;
+    assert_eq!(server.client().get("modules").await.ok(200), json!({"modules": []}));
+    dacapo(&server, &["run", "history", "w"]).await.exit(1);
 }
 
 async fn runs_are_signalled(database: Database) {

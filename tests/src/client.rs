@@ -56,7 +56,8 @@ impl Answer {
         assert_eq!(body["code"], code, "{body}");
         assert!(body["message"].as_str().is_some_and(|message| message.len() > 10), "{body}");
         assert!(body["retryable"].is_boolean() && body["details"].is_object(), "{body}");
-        assert_eq!(body.as_object().map(|fields| fields.len()), Some(4), "{body}");
+        assert_eq!(body["request_id"], self.headers["x-request-id"].to_str().unwrap_or("none"));
+        assert_eq!(body.as_object().map(|fields| fields.len()), Some(5), "{body}");
         assert_eq!(self.headers["content-type"], "application/json");
         body
     }

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::client::{Client, ClientError, RunAddress};
-use crate::commands::{demo, dev, migrate, module, replay, run, serve};
+use crate::commands::{completions, demo, dev, migrate, module, replay, run, serve, status};
 use crate::output::OutputFormat;
 
 const EXAMPLES: &str = "\
@@ -47,6 +47,10 @@ pub enum Command {
     Run(run::RunCommand),
     /// Try whether code fits the histories of runs.
     Replay(replay::ReplayArgs),
+    /// Say whether a server serves, and what it has to do.
+    Status(status::StatusArgs),
+    /// Print the completions of a shell.
+    Completions(completions::CompletionsArgs),
 }
 
 /// Which server to speak to, and how to show what it answers.

@@ -19,6 +19,7 @@ pub mod output;
 pub mod server;
 mod signals;
 pub mod store;
+mod times;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -56,6 +56,52 @@ pub fn table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -> Strin
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// What catches the eye.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// Nothing.
+    Plain,
+    /// Something went wrong.
+    Red,
+    /// It went well.
+    Green,
+    /// Somebody ended it.
+    Yellow,
+    /// It goes on.
+    Blue,
+}
+
+/// Colors the last column of a table, row by row, for a terminal that has colors.
+/// Columns after it would move.
+pub fn color_last_words(
+    table: &str,
+    colors: impl Iterator<Item = Color>,
+    is_terminal: bool,
+) -> String {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    if !is_terminal || is_dumb || std::env::var_os("NO_COLOR").is_some() {
+        return table.to_owned();
+    }
+    let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
+    for (line, color) in lines.iter_mut().skip(1).zip(colors) {
+        *line = color_last_word(line, color);
+    }
+    lines.join("\n")
+}
+
+fn color_last_word(line: &str, color: Color) -> String {
+    let code = match color {
+        Color::Plain => return line.to_owned(),
+        Color::Red => 31,
+        Color::Green => 32,
+        Color::Yellow => 33,
+        Color::Blue => 34,
+    };
+    let start = line.rfind("  ").map_or(0, |spaces| spaces + 2);
+    let (before, word) = line.split_at(start);
+    format!("{before}\u{1b}[{code}m{word}\u{1b}[0m")
+}
+
 /// Names and values, one below the other. Values of several lines are indented.
 pub fn fields(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
@@ -97,6 +143,13 @@ mod tests {
     fn columns_line_up_and_lines_do_not_end_in_spaces() {
         let rows = vec![["a".to_owned(), "1".to_owned()], ["longer".to_owned(), "2".to_owned()]];
         assert_eq!(table(["NAME", "N"], rows), "NAME    N\na       1\nlonger  2");
+    }
+
+    #[test]
+    fn a_color_goes_around_the_last_column_only() {
+        let colored = color_last_word("order-17  1m  blocked (guest_trap)", Color::Red);
+        assert_eq!(colored, "order-17  1m  \u{1b}[31mblocked (guest_trap)\u{1b}[0m");
+        assert_eq!(color_last_word("a  b", Color::Plain), "a  b");
     }
 
     #[test]

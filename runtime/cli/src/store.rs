@@ -1,11 +1,13 @@
 //! From a database's address to an open store.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use dacapo_store::Store;
+use dacapo_store::error::StoreError;
 use dacapo_store_postgres::{PostgresOptions, PostgresStore};
 use dacapo_store_sqlite::SqliteStore;
 
@@ -20,18 +22,42 @@ pub async fn open(
     match database {
         Database::Postgres(url) => {
             let store = PostgresStore::connect(url.expose(), PostgresOptions::default()).await;
-            let store = store.with_context(|| format!("can't open {database}"))?;
+            let store = store.map_err(reason).with_context(|| format!("can't open {database}"))?;
             if migrate {
-                store.migrate().await.with_context(|| format!("can't migrate {database}"))?;
+                let migrated = store.migrate().await.map_err(reason);
+                migrated.with_context(|| format!("can't migrate {database}"))?;
             }
             Ok((Arc::new(store), None))
         }
         Database::Sqlite(path) => {
             let lock = FileLock::take(path)?;
             let store = SqliteStore::open(path).await;
-            let store = store.with_context(|| format!("can't open {database}"))?;
+            let store = store.map_err(reason).with_context(|| format!("can't open {database}"))?;
+            warn_of_readers(path);
             Ok((Arc::new(store), Some(lock)))
         }
+    }
+}
+
+/// What the driver said, where that is all there is to say: a server that refuses has
+/// answered.
+fn reason(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Unavailable { source } => anyhow::Error::from_boxed(source),
+        other => other.into(),
+    }
+}
+
+/// A file that was made by somebody else, or by an older version, keeps its mode.
+fn warn_of_readers(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let others_may = |mode: u32| mode & 0o077 != 0;
+    if std::fs::metadata(path).is_ok_and(|it| others_may(it.permissions().mode())) {
+        tracing::warn!(
+            path = %path.display(),
+            "other users may read what runs are given: `chmod 600` the database and the files \
+             next to it"
+        );
     }
 }
 
@@ -54,6 +80,7 @@ impl FileLock {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(&path)
             .with_context(|| format!("can't open {}", path.display()))?;
         match file.try_lock() {

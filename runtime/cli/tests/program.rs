@@ -123,6 +123,26 @@ fn a_client_needs_no_certificates_for_http() {
 }
 
 #[test]
+fn a_shell_gets_its_completions() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(&mut dacapo(&["completions", shell]));
+        assert_eq!(output.status.code(), Some(0));
+        let script = String::from_utf8(output.stdout).expect("text");
+        assert!(script.contains("conflict-policy"), "{shell}");
+    }
+    assert_eq!(failure(&mut dacapo(&["completions", "dos"])).0, Some(2));
+}
+
+#[test]
+fn a_database_that_refuses_is_said_to_refuse_and_once() {
+    let unreachable = "postgres://me:s3cr3t@127.0.0.1:1/d";
+    let (code, message) = failure(&mut dacapo(&["migrate", "--database", unreachable]));
+    assert_eq!(code, Some(1));
+    assert_eq!(message.matches("refused").count(), 1, "{message}");
+    assert!(!message.contains("timed out") && !message.contains("s3cr3t"), "{message}");
+}
+
+#[test]
 fn a_server_answers_its_clients_and_stops_in_order() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let mut server = Server::start(folder.path());

@@ -111,6 +111,26 @@ impl Client {
         self.send(self.http.get(self.url(&["modules", name])?)).await
     }
 
+    /// Deletes a version of a module, or all of them.
+    pub async fn delete_module(
+        &self,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Answer, ClientError> {
+        let request = self.http.delete(self.url(&["modules", name])?);
+        self.send(request.query(&[("version", version)])).await
+    }
+
+    /// Deletes a run, which the address has to name.
+    pub async fn delete_run(&self, run: &RunAddress) -> Result<Answer, ClientError> {
+        self.send(self.http.delete(self.run_url(run, &[])?)).await
+    }
+
+    /// Whether the server serves; the error says why not.
+    pub async fn check_ready(&self) -> Result<(), ClientError> {
+        self.send(self.http.get(self.root_url(&["health", "ready"])?)).await.map(drop)
+    }
+
     /// Starts a run.
     pub async fn start_run(&self, body: &StartBody) -> Result<Answer, ClientError> {
         self.send(self.http.post(self.url(&["runs"])?).json(body)).await
@@ -246,11 +266,14 @@ impl Client {
         if let Some(dots) = path.iter().find(|part| matches!(**part, "." | "..")) {
             return Err(ClientError::Address((*dots).to_owned()));
         }
+        self.root_url(&[&["api", "v1", "namespaces", &self.namespace], path].concat())
+    }
+
+    fn root_url(&self, path: &[&str]) -> Result<Url, ClientError> {
         let mut url = self.server.clone();
         url.path_segments_mut()
             .map_err(|()| ClientError::Address(self.server.to_string()))?
             .pop_if_empty()
-            .extend(["api", "v1", "namespaces", &self.namespace])
             .extend(path);
         Ok(url)
     }

@@ -117,6 +117,20 @@ pub struct Awaited {
     pub reason: Option<String>,
 }
 
+/// What became of a run that was to be deleted.
+#[derive(Debug, Deserialize)]
+pub struct RunDeleted {
+    /// False if it was not there.
+    pub deleted: bool,
+}
+
+/// What became of versions that were to be deleted.
+#[derive(Debug, Deserialize)]
+pub struct ModuleDeleted {
+    /// Those that were there.
+    pub deleted: Vec<u32>,
+}
+
 /// The run that something was done to.
 #[derive(Debug, Deserialize)]
 pub struct Acted {
@@ -162,13 +176,21 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The failure and its causes in one sentence.
+    /// The failure and its causes in one sentence. What a failure repeats of its cause
+    /// is left to the cause.
     pub fn sentence(&self) -> String {
-        let mut text = format!("{}: {}", self.type_name, self.message);
-        for cause in &self.causes {
-            text.push_str(&format!(", because of {}: {}", cause.type_name, cause.message));
-        }
-        text
+        let chain: Vec<&Self> = std::iter::once(self).chain(&self.causes).collect();
+        let links = chain.iter().enumerate().map(|(at, failure)| {
+            let cause = chain.get(at + 1);
+            let own = cause.and_then(|cause| failure.message.strip_suffix(&cause.message));
+            let own = own.map(|own| own.trim_end_matches([' ', ':']));
+            match own {
+                None => format!("{}: {}", failure.type_name, failure.message),
+                Some("") => failure.type_name.clone(),
+                Some(own) => format!("{}: {own}", failure.type_name),
+            }
+        });
+        links.collect::<Vec<_>>().join(", because of ")
     }
 }
 
@@ -489,5 +511,16 @@ mod tests {
         let text = r#"{"type":"A","message":"a","causes":[{"type":"B","message":"b"}]}"#;
         let failure: Failure = serde_json::from_str(text).expect("valid");
         assert_eq!(failure.sentence(), "A: a, because of B: b");
+    }
+
+    #[test]
+    fn what_a_failure_repeats_of_its_cause_is_told_once() {
+        let text = r#"{"type":"ActivityFailure","message":"the activity failed: no funds",
+            "causes":[{"type":"Wrapped","message":"no funds"},{"type":"Declined","message":"no funds"}]}"#;
+        let failure: Failure = serde_json::from_str(text).expect("valid");
+        assert_eq!(
+            failure.sentence(),
+            "ActivityFailure: the activity failed, because of Wrapped, because of Declined: no funds"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The commands: one file each.
 
+pub mod completions;
 pub mod demo;
 pub mod dev;
 pub mod migrate;
@@ -7,6 +8,7 @@ pub mod module;
 pub mod replay;
 pub mod run;
 pub mod serve;
+pub mod status;
 
 use anyhow::Result;
 
@@ -23,5 +25,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Module(command) => module::run(command).await,
         Command::Run(command) => run::run(command).await,
         Command::Replay(args) => replay::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Completions(args) => completions::run(&args),
     }
 }

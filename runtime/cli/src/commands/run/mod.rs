@@ -2,6 +2,8 @@
 
 mod act;
 mod activity;
+mod awaited;
+mod delete;
 pub(crate) mod event_line;
 mod history;
 mod input;
@@ -58,6 +60,8 @@ pub enum RunCommand {
     Move(move_run::MoveArgs),
     /// Start a run over from a point of its history.
     Reset(reset::ResetArgs),
+    /// Delete a run that has closed, with its history.
+    Delete(delete::DeleteArgs),
 }
 
 pub(super) async fn run(command: RunCommand) -> Result<Exit> {
@@ -77,5 +81,6 @@ pub(super) async fn run(command: RunCommand) -> Result<Exit> {
         RunCommand::Retry(args) => act::retry(args).await,
         RunCommand::Move(args) => move_run::run(args).await,
         RunCommand::Reset(args) => reset::run(args).await,
+        RunCommand::Delete(args) => delete::run(args).await,
     }
 }
