@@ -1,7 +1,7 @@
 //! Servers come and go in order: stops, takeovers, and refusals to start.
 
 use dacapo_tests::{
-    Database, Effects, Kind, Server, Settings, eventually, on_both_databases, within,
+    Client, Database, Effects, Kind, Server, Settings, eventually, on_both_databases, within,
 };
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ async fn a_server_whose_runs_were_taken_over_says_so_and_ends() {
         let sleeping = first.client().start("cancellable", Value::Null).await;
         sleeping.follow(None).await.until("TimerStarted").await;
 
-        let second = Server::start(&database).await;
+        let second = Settings::new(&database).argument("--take-over").start().await;
         // The first one finds out when it writes, and that is not written.
         let request = json!({"workflow": "echo", "workflow_id": "late", "input": 1});
         let post = first.client().request(reqwest::Method::POST, "runs").json(&request);
@@ -103,6 +103,65 @@ async fn a_server_whose_runs_were_taken_over_says_so_and_ends() {
         let sleeping = sleeping.on(&second);
         sleeping.act("cancel", &json!({})).await.ok(202);
         assert_eq!(sleeping.result().await["status"], "canceled");
+    })
+    .await;
+}
+
+/// As a supervisor starts them.
+#[tokio::test]
+async fn a_second_server_stands_by_until_the_first_is_gone() {
+    within("the test", async {
+        let database = Database::fresh(Kind::Postgres).await;
+        let first = Server::start(&database).await;
+        first.client().upload_guests(&["steps"]).await;
+        let sleeping = first.client().start("cancellable", Value::Null).await;
+        sleeping.follow(None).await.until("TimerStarted").await;
+
+        let mut second = Settings::new(&database).spawn();
+        let waiting = Client::new(second.standby_address().await);
+        waiting.get("/health/live").await.ok(200);
+        let answer = waiting.get("/health/ready").await;
+        let error = answer.error(503, "unavailable");
+        assert!(error.to_string().contains("stands by"), "{error}");
+        waiting.post("runs", &json!({"workflow": "echo"})).await.error(503, "unavailable");
+        first.client().get("/health/ready").await.ok(200);
+        sleeping.describe().await;
+        assert!(!second.serves());
+
+        // It sees at once that the process is gone: no lease is waited for.
+        first.kill().await;
+        second.ready().await;
+        let sleeping = sleeping.on(&second);
+        assert_eq!(sleeping.describe().await["status"], "running");
+
+        let mut third = Settings::new(&database).spawn();
+        third.standby_address().await;
+        second.stop().await;
+        third.ready().await;
+        let sleeping = sleeping.on(&third);
+        sleeping.act("cancel", &json!({})).await.ok(202);
+        assert_eq!(sleeping.result().await["status"], "canceled");
+    })
+    .await;
+}
+
+/// Its session stays: only the lease tells.
+#[tokio::test]
+async fn a_server_that_hangs_is_followed_when_its_lease_is_over_and_then_ends() {
+    within("the test", async {
+        let database = Database::fresh(Kind::Postgres).await;
+        let mut first = Server::start(&database).await;
+        first.client().upload_guests(&["steps"]).await;
+        let mut second = Settings::new(&database).spawn();
+        second.standby_address().await;
+        first.freeze();
+        second.ready().await;
+        let run = second.client().start_with(&json!({"workflow": "echo", "input": 1})).await;
+        run.completed().await;
+        first.thaw();
+        assert_eq!(first.ended().await.code(), Some(1));
+        assert!(first.log().contains("another dacapo server has taken over"), "{}", first.log());
+        second.client().get("/health/ready").await.ok(200);
     })
     .await;
 }

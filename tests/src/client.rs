@@ -64,7 +64,8 @@ impl Answer {
 }
 
 impl Client {
-    pub(crate) fn new(server: SocketAddr) -> Self {
+    /// Of the server at this address.
+    pub fn new(server: SocketAddr) -> Self {
         // Every test program needs one provider; an error means there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");

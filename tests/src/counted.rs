@@ -17,7 +17,8 @@ use crate::database::Database;
 use crate::guests::root;
 
 /// What a server does by the clock, whatever its runs do. One statement each.
-const BY_THE_CLOCK: [Operation; 2] = [Operation::DueTimers, Operation::ShardOwners];
+const BY_THE_CLOCK: [Operation; 3] =
+    [Operation::DueTimers, Operation::ShardOwners, Operation::RenewLease];
 
 type Calls = Arc<Mutex<HashMap<Operation, u64>>>;
 

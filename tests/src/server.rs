@@ -17,6 +17,9 @@ use crate::wait::eventually;
 /// What a server announces when it serves.
 const READY: &str = "dacapo is ready at http://";
 
+/// What it logs before it serves, if another server has the runs.
+const STANDS_BY: &str = "answers health checks while it stands by address=";
+
 /// How to start a server.
 #[derive(Debug)]
 pub struct Settings {
@@ -119,7 +122,8 @@ impl Server {
         Settings::new(database).start().await
     }
 
-    async fn ready(&mut self) {
+    /// Waits until it serves.
+    pub async fn ready(&mut self) {
         eventually("the server is ready", async || {
             if let Ok(Some(status)) = self.process.try_wait() {
                 panic!("the server ended before it was ready: {status}");
@@ -143,6 +147,21 @@ impl Server {
     /// Its base URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address())
+    }
+
+    /// Where it answers health checks while it stands by for another.
+    pub async fn standby_address(&self) -> SocketAddr {
+        eventually("the server stands by", async || {
+            let log = self.log();
+            let (_, address) = log.split_once(STANDS_BY)?;
+            Some(address.split_whitespace().next()?.parse().expect("it logs an address"))
+        })
+        .await
+    }
+
+    /// Whether it serves, as far as it has said.
+    pub fn serves(&self) -> bool {
+        self.announced().is_some()
     }
 
     /// A client of it.
@@ -175,8 +194,22 @@ impl Server {
 
     /// SIGTERM, without waiting for the end.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// SIGSTOP: it does nothing more, but is still there.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT, after [`Self::freeze`].
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = self.process.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        kill_process(pid.expect("the server runs"), Signal::TERM).expect("it can be signalled");
+        kill_process(pid.expect("the server runs"), signal).expect("it can be signalled");
     }
 
     /// Waits for the process to end by itself.

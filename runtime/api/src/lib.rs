@@ -23,9 +23,11 @@ mod openapi;
 mod page_token;
 mod request_id;
 mod routes;
+mod standby;
 mod state;
 mod v1;
 mod wire;
 
 pub use self::openapi::openapi;
 pub use self::routes::router;
+pub use self::standby::standby;

@@ -71,9 +71,12 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
 /// What holds for all routes: answers in the one shape, whatever happens, and a
 /// line in the log for each request.
 fn surround(router: Router) -> Router {
+    layered(router.fallback(route_not_found).method_not_allowed_fallback(method_not_allowed))
+}
+
+/// The layers around all handlers.
+pub(crate) fn layered(router: Router) -> Router {
     router
-        .fallback(route_not_found)
-        .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(
             TraceLayer::new_for_http()

@@ -12,9 +12,11 @@ use dacapo_model::module::ModuleDigest;
 use dacapo_service::Runtime;
 use dacapo_service::clock::SystemClock;
 use dacapo_service::config::ServiceConfig;
+use dacapo_service::ownership::Phase;
 use dacapo_store::Store;
 use dacapo_store::error::StoreError;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,9 +31,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the runs of the store over, brings them up to date, and serves
-    /// them on `listener`. Bind that first: a server that could not listen
-    /// would only disturb the one that has the runs now.
+    /// Takes the runs of the store, brings them up to date, and serves them on
+    /// `listener`. Bind that first: a server that could not listen would only
+    /// disturb the one that has the runs now. While it stands by for that one, it
+    /// says so on the same listener.
     pub async fn start(
         store: Arc<dyn Store>,
         host: HostConfig,
@@ -42,9 +45,17 @@ impl Server {
         let grace = service.shutdown_grace;
         let modules = Arc::new(StoredModules(Arc::clone(&store)));
         let host = Arc::new(Host::new(host, modules)?);
-        let runtime = Runtime::start(store, host, Arc::new(SystemClock), service)
+        let listener = Arc::new(listener);
+        let (phase, watched) = watch::channel(Phase::Starting);
+        let starts = CancellationToken::new();
+        // Ended also if this future is dropped.
+        let waits = starts.clone().drop_guard();
+        tokio::spawn(serve_standby(Arc::clone(&listener), watched, starts));
+        let clock = Arc::new(SystemClock);
+        let runtime = Runtime::start_in_phases(store, host, clock, service, phase)
             .await
             .context("the runtime can't start")?;
+        drop(waits);
         let router = dacapo_api::router(Arc::clone(&runtime));
         let stop = CancellationToken::new();
         let http = tokio::spawn(http_server::serve(listener, router, stop.clone(), grace));
@@ -85,6 +96,28 @@ impl Server {
         if let Err(error) = self.http.await {
             tracing::error!(%error, "the HTTP server ended early");
         }
+    }
+}
+
+/// Time that requests to a server which stands by have to finish when it begins to
+/// serve. Each is answered at once.
+const STANDBY_GRACE: Duration = Duration::from_secs(1);
+
+/// Answers for a server that stands by, until it `starts`. One that need not wait
+/// answers nothing before it serves.
+async fn serve_standby(
+    listener: Arc<TcpListener>,
+    mut phase: watch::Receiver<Phase>,
+    starts: CancellationToken,
+) {
+    let stands_by = |phase: &Phase| matches!(phase, Phase::StandingBy { .. });
+    let waited = starts.run_until_cancelled(phase.wait_for(stands_by)).await;
+    if waited.is_some_and(|waited| waited.is_ok()) {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "answers health checks while it stands by");
+        }
+        let router = dacapo_api::standby(phase);
+        http_server::serve(listener, router, starts, STANDBY_GRACE).await;
     }
 }
 

@@ -2,6 +2,7 @@
 //! a start reads no table.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_model::code::ErrorCode;
@@ -13,6 +14,11 @@ use parking_lot::RwLock;
 use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Result, ServiceError};
+use crate::runtime::Shared;
+
+/// First wait before the modules are read again; doubled up to [`BACKOFF_MAX`].
+const BACKOFF: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// How long a deletion waits for runs that are just starting, and keeps others waiting.
 const CHOICES_TIME_MAX: Duration = Duration::from_secs(5);
@@ -211,6 +217,32 @@ impl Catalog {
         let defining = defining.map(|module| module.digest);
         defining.ok_or_else(|| unknown_type(namespace, workflow_type, &candidates))
     }
+}
+
+/// Reads the modules again, until the store answers: one was uploaded, and it is not
+/// known whether the store has it.
+pub(crate) fn refresh(shared: &Arc<Shared>) {
+    let by_task = shared.clone();
+    let halted = shared.halted.clone();
+    shared.actors.spawn(async move {
+        let refreshed = async {
+            let mut pause = BACKOFF;
+            loop {
+                match by_task.store.all_modules().await {
+                    Ok(modules) => {
+                        modules.into_iter().for_each(|module| by_task.catalog.add(module));
+                        return;
+                    }
+                    Err(error) => {
+                        tracing::debug!(error = ?error, "the modules can't be read yet");
+                    }
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(BACKOFF_MAX);
+            }
+        };
+        halted.run_until_cancelled(refreshed).await;
+    });
 }
 
 fn unknown_version(namespace: &NamespaceName, name: &ModuleName, version: u32) -> ServiceError {

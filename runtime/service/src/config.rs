@@ -4,11 +4,27 @@ use std::time::Duration;
 
 use dacapo_model::limits::Limits;
 
+/// How a node comes by the shards, and keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tenure {
+    /// Takes them from whoever has them, and keeps no lease: for a store that no
+    /// other process can have open, and for tests.
+    #[default]
+    Alone,
+    /// Holds them under a lease. While that of another node goes on, it stands by.
+    Leased {
+        /// Takes them at once, whoever has them.
+        take_over: bool,
+    },
+}
+
 /// Settings of one node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceConfig {
     /// Limits on what guests and clients may ask for.
     pub limits: Limits,
+    /// How the node comes by the shards.
+    pub tenure: Tenure,
     /// Attempts of activities that run at a time on this node.
     pub activities_max: usize,
     /// Bytes that the instances of idle runs may hold together. Those that run may hold
@@ -24,6 +40,7 @@ impl Default for ServiceConfig {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            tenure: Tenure::default(),
             activities_max: 250,
             instances_bytes_max: 2 * 1024 * 1024 * 1024,
             idle_timeout: Duration::from_secs(10),

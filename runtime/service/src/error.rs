@@ -41,6 +41,16 @@ impl ServiceError {
     }
 }
 
+impl ServiceError {
+    /// Another node has the shards.
+    pub(crate) fn displaced() -> Self {
+        Self::new(
+            ErrorCode::Unavailable,
+            "this node has lost its shards to another; send the request again",
+        )
+    }
+}
+
 impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         // The caller's view is the same for all: the service logs the cause
@@ -50,10 +60,7 @@ impl From<StoreError> for ServiceError {
                 tracing::error!(error = %error, "stored data is corrupt");
                 Self::new(ErrorCode::Internal, error.to_string())
             }
-            StoreError::Fenced { .. } => Self::new(
-                ErrorCode::Unavailable,
-                "this node has lost its shards to another; send the request again",
-            ),
+            StoreError::Fenced { .. } => Self::displaced(),
             StoreError::Conflict { .. } | StoreError::Unavailable { .. } => {
                 tracing::warn!(error = ?error, "the store did not do as asked");
                 Self::new(

@@ -25,7 +25,7 @@ pub mod error;
 mod loader;
 mod log;
 pub mod operations;
-mod ownership;
+pub mod ownership;
 mod recovery;
 mod registry;
 mod relations;

@@ -6,7 +6,7 @@ use dacapo_engine::guest::GuestHost;
 use dacapo_model::limits::Limits;
 use dacapo_store::Store;
 use dacapo_store::shard::{NodeId, Ownership};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use crate::committer::Committer;
 use crate::config::ServiceConfig;
 use crate::error::{Result, ServiceError};
 use crate::loader::Loader;
+use crate::ownership::{Confirm, Phase};
 use crate::registry::Registry;
 use crate::relations::UnderWay;
 use crate::residency::Residency;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) committer: Committer,
     pub(crate) loader: Loader,
     pub(crate) ownership: Arc<Ownership>,
+    pub(crate) confirm: Confirm,
     pub(crate) timers: Timers,
     pub(crate) residency: Arc<Residency>,
     pub(crate) activity_slots: Semaphore,
@@ -61,8 +63,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Refuses new work while the node stops.
+    /// Refuses new work while the node stops, and once another has its place.
     pub(crate) fn admit(&self) -> Result<()> {
+        if self.fenced.is_cancelled() {
+            return Err(ServiceError::displaced());
+        }
         if self.stopping.is_cancelled() {
             return Err(ServiceError::stopping());
         }
@@ -77,17 +82,32 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Takes the shards over, recovers all open runs and starts to work. The
-    /// store must have been migrated.
+    /// Takes the shards, recovers all open runs and starts to work. The store must
+    /// have been migrated.
     pub async fn start(
         store: Arc<dyn Store>,
         host: Arc<dyn GuestHost>,
         clock: Arc<dyn Clock>,
         config: ServiceConfig,
     ) -> Result<Arc<Self>> {
+        let (phase, _) = watch::channel(Phase::Starting);
+        Self::start_in_phases(store, host, clock, config, phase).await
+    }
+
+    /// The same, and says how it comes along: a node that stands by starts when the
+    /// one that has the shards is gone.
+    pub async fn start_in_phases(
+        store: Arc<dyn Store>,
+        host: Arc<dyn GuestHost>,
+        clock: Arc<dyn Clock>,
+        config: ServiceConfig,
+        phase: watch::Sender<Phase>,
+    ) -> Result<Arc<Self>> {
         #[expect(clippy::disallowed_methods, reason = "a node's id is made once, at the edge")]
         let node = NodeId(Uuid::new_v4());
-        let ownership = Arc::new(store.acquire_all_shards(node).await?);
+        let ownership = ownership::take(&*store, node, config.tenure, &phase).await?;
+        let ownership = Arc::new(ownership);
+        phase.send_replace(Phase::Recovering);
         // Attempts wait here, where their timeouts do not run yet.
         let attempts_max = config.activities_max.min(host.activities_max());
         let catalog = Catalog::load(&*store).await?;
@@ -98,6 +118,7 @@ impl Runtime {
             registry: Registry::new(workload.clone()),
             committer: Committer::start(store.clone(), ownership.clone(), fenced.clone()),
             loader: Loader::start(store.clone()),
+            confirm: Confirm::start(store.clone(), ownership.clone(), fenced.clone()),
             ownership,
             timers: Timers::default(),
             residency: Residency::new(host.instances_max(), config.instances_bytes_max),
@@ -116,9 +137,10 @@ impl Runtime {
             clock,
             config,
         });
+        // Recovery may take longer than a lease.
+        shared.actors.spawn(ownership::keep(shared.clone()));
         recovery::recover(&shared).await?;
         shared.actors.spawn(timers::run(shared.clone()));
-        shared.actors.spawn(ownership::watch(shared.clone()));
         Ok(Arc::new(Self { shared }))
     }
 
@@ -147,10 +169,10 @@ impl Runtime {
         self.shared.workload.at_most(max).await;
     }
 
-    /// Asks the store whether it answers.
+    /// Asks the store whether it answers, and whether the shards are still this
+    /// node's.
     pub async fn check_store(&self) -> Result<()> {
-        self.shared.store.namespaces().await?;
-        Ok(())
+        Ok(self.shared.confirm.all().await?)
     }
 
     /// Returns once another node has taken this one's shards. The process can do
@@ -197,5 +219,6 @@ impl Runtime {
         if tokio::time::timeout(shared.config.shutdown_grace, shared.actors.wait()).await.is_err() {
             tracing::warn!("some runs did not come to rest; their last commit decides");
         }
+        ownership::release(shared).await;
     }
 }

@@ -187,11 +187,11 @@ async fn a_gate_refuses_code_that_open_runs_could_not_be_moved_to() {
     assert_eq!(refused.code, ErrorCode::ReplayDiverged);
     assert_eq!(refused.details["runs"], "2");
     assert!(refused.message.contains("`a` (") && refused.message.contains("`b` ("));
-    assert_eq!(runtime.module_versions(&namespace(), &name()).expect("versions").len(), 1);
+    assert_eq!(runtime.module_versions(&namespace(), &name()).await.expect("versions").len(), 1);
 
     let fits = through_gate(&runtime, "the same again").await.expect("it fits");
     assert_eq!(fits, GateReport { fitting: 2, blocked: 1 });
-    assert_eq!(runtime.module_versions(&namespace(), &name()).expect("versions").len(), 2);
+    assert_eq!(runtime.module_versions(&namespace(), &name()).await.expect("versions").len(), 2);
 
     // What nobody runs any more is in nobody's way.
     host.gate.add_permits(2);

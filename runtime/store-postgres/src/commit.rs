@@ -184,15 +184,16 @@ async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) ->
     .await
     .map_err(error::on("workflow_executions"))
 }
+
 /// Leases as the arrays of a statement.
-struct Held {
-    shard_ids: Vec<i32>,
-    epochs: Vec<i64>,
+pub(crate) struct Held {
+    pub(crate) shard_ids: Vec<i32>,
+    pub(crate) epochs: Vec<i64>,
 }
 
 /// Epochs were read from the database, so they fit; one that does not was not
 /// read from there.
-fn held(shards: impl IntoIterator<Item = (u16, u64)>) -> Result<Held> {
+pub(crate) fn held(shards: impl IntoIterator<Item = (u16, u64)>) -> Result<Held> {
     let mut held = Held { shard_ids: Vec::new(), epochs: Vec::new() };
     for (shard_id, epoch) in shards {
         let Ok(signed) = i64::try_from(epoch) else {

@@ -17,6 +17,7 @@ mod deletion;
 mod error;
 mod execution;
 mod history;
+mod lease_session;
 mod migrate;
 mod module;
 mod namespace;
@@ -36,6 +37,7 @@ use sqlx::{Connection, PgPool};
 
 use crate::commit_connections::CommitConnections;
 use crate::error::unavailable;
+use crate::lease_session::LeaseSession;
 
 /// A connection that was not used for so long is tested before it is used.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
@@ -46,7 +48,7 @@ const COMMITS_AT_ONCE: usize = 2;
 /// How to use the server.
 #[derive(Debug, Clone)]
 pub struct PostgresOptions {
-    /// Connections at most, besides those for commits.
+    /// Connections at most, besides those for commits and the lease.
     pub max_connections: u32,
     /// How long to wait for a connection.
     pub acquire_timeout: Duration,
@@ -73,6 +75,7 @@ impl Default for PostgresOptions {
 pub struct PostgresStore {
     pool: PgPool,
     commits: CommitConnections,
+    lease_session: LeaseSession,
     /// Without the limits of a statement, for migrations.
     unlimited: PgConnectOptions,
     takeover_timeout: Duration,
@@ -105,6 +108,7 @@ impl PostgresStore {
         let commits =
             pool(&options).max_connections(COMMITS_AT_ONCE as u32).connect_lazy_with(planned);
         reach::reach(&limited, options.acquire_timeout).await.map_err(unavailable)?;
+        let lease_session = LeaseSession::new(limited.clone());
         let pool = pool(&options)
             .max_connections(options.max_connections)
             .connect_with(limited)
@@ -113,6 +117,7 @@ impl PostgresStore {
         Ok(Self {
             pool,
             commits: CommitConnections::new(commits, COMMITS_AT_ONCE),
+            lease_session,
             unlimited,
             takeover_timeout: options.takeover_timeout,
             counters: Counters::default(),
@@ -128,6 +133,7 @@ impl PostgresStore {
     /// Closes all connections, after what is under way on them.
     pub async fn close(&self) {
         self.commits.close().await;
+        self.lease_session.close().await;
         self.pool.close().await;
     }
 

@@ -1,5 +1,7 @@
 //! Keeping modules.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -8,7 +10,9 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::module::{ModuleStore, NewModule};
 use dacapo_store::record::{RowName, to_json, to_signed};
+use dacapo_store::shard::Ownership;
 use serde_json::Value;
+use sqlx::PgConnection;
 
 use crate::time::to_database;
 use crate::{PostgresStore, error};
@@ -41,9 +45,29 @@ impl ModuleRow {
     }
 }
 
+/// The epochs of all shards, which stay until the transaction ends. In one order, as
+/// they are taken.
+async fn lock_epochs(connection: &mut PgConnection) -> Result<BTreeMap<u16, u64>> {
+    sqlx::query!("SELECT shard_id, epoch FROM history_shards ORDER BY shard_id FOR SHARE")
+        .fetch_all(connection)
+        .await
+        .map_err(error::on("history_shards"))?
+        .into_iter()
+        .map(|shard| {
+            let row = RowName { table: "history_shards", key: &shard.shard_id };
+            let shard_id = row.unsigned("shard_id", i64::from(shard.shard_id))?;
+            Ok((shard_id, row.unsigned("epoch", shard.epoch)?))
+        })
+        .collect()
+}
+
 #[async_trait]
 impl ModuleStore for PostgresStore {
-    async fn put_module(&self, module: NewModule) -> Result<(ModuleVersion, bool)> {
+    async fn put_module(
+        &self,
+        ownership: &Ownership,
+        module: NewModule,
+    ) -> Result<(ModuleVersion, bool)> {
         let on_modules = || error::on(TABLE);
         let row = RowName { table: TABLE, key: &module.name };
         let namespace = module.namespace.as_str();
@@ -52,7 +76,9 @@ impl ModuleStore for PostgresStore {
         let size = to_signed(&row, "size", module.bytes.len() as u64)?;
 
         let mut transaction = self.pool.begin().await.map_err(on_modules())?;
-        self.counters.add_statements(6);
+        self.counters.add_statements(7);
+        // Whoever takes over waits for this transaction, or this one for it.
+        ownership.check_all(&lock_epochs(&mut transaction).await?)?;
         // One upload per namespace at a time: it makes versions follow each
         // other, and the look at the newest one hold until the end.
         let is_locked = sqlx::query_scalar!(

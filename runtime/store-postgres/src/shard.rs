@@ -21,9 +21,9 @@ use async_trait::async_trait;
 use dacapo_model::ids::WorkflowHash;
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::record::RowName;
-use dacapo_store::shard::{NodeId, Ownership, ShardLease, ShardStore};
+use dacapo_store::shard::{NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore};
 
-use crate::commit::fenced;
+use crate::commit::{fenced, held};
 use crate::error::unavailable;
 use crate::{PostgresStore, error};
 
@@ -51,18 +51,81 @@ impl ShardStore for PostgresStore {
         .fetch_all(self.statement())
         .await
         .map_err(error::on(TABLE))?;
-        let mut leases = Vec::with_capacity(rows.len());
-        for shard in rows {
-            let row = RowName { table: TABLE, key: &shard.shard_id };
-            leases.push(ShardLease {
-                shard_id: row.unsigned("shard_id", i64::from(shard.shard_id))?,
-                hash_from: WorkflowHash(shard.hash_from),
-                hash_to: WorkflowHash(shard.hash_to),
-                epoch: row.unsigned("epoch", shard.epoch)?,
-            });
-        }
+        let taken = rows.iter().map(|row| (row.shard_id, row.hash_from, row.hash_to, row.epoch));
+        let leases = leases(taken)?;
         self.wait_for_earlier_commits().await?;
         Ok(Ownership::new(node, leases))
+    }
+
+    async fn acquire_shards_after(
+        &self,
+        node: NodeId,
+        lease: Duration,
+        before: Option<NodeId>,
+    ) -> Result<Option<Ownership>> {
+        self.counters.add_statements(6);
+        let Some(leases) = self.lease_session.take_shards(node, lease, before).await? else {
+            return Ok(None);
+        };
+        self.wait_for_earlier_commits().await?;
+        Ok(Some(Ownership::new(node, leases)))
+    }
+
+    async fn owner(&self) -> Result<Option<Owner>> {
+        let row = sqlx::query_file!("queries/owner.sql")
+            .fetch_optional(self.statement())
+            .await
+            .map_err(error::on(TABLE))?;
+        Ok(row.map(|row| {
+            let left = row.seconds_left.and_then(|left| Duration::try_from_secs_f64(left).ok());
+            let life = match left.filter(|left| !left.is_zero()) {
+                None => OwnerLife::Ended,
+                Some(left) if row.may_be_connected => OwnerLife::Leased(left),
+                Some(left) => OwnerLife::Disconnected(left),
+            };
+            Owner { node: NodeId(row.node_id), life }
+        }))
+    }
+
+    async fn renew_lease(&self, ownership: &Ownership, lease: Duration) -> Result<()> {
+        self.counters.add_statements(1);
+        match self.lease_session.renew(ownership.node, lease).await? {
+            Some((shard_id, epoch)) => Err(fenced(shard_id, epoch)),
+            None => Ok(()),
+        }
+    }
+
+    async fn release_lease(&self, node: NodeId) -> Result<()> {
+        sqlx::query!("DELETE FROM nodes WHERE node_id = $1", node.0)
+            .execute(self.statement())
+            .await
+            .map_err(error::on("nodes"))?;
+        Ok(())
+    }
+
+    async fn check_held(&self, ownership: &Ownership, hashes: &[WorkflowHash]) -> Result<()> {
+        let shards = match ownership.epochs_of(hashes.iter().copied()) {
+            Ok(shards) => shards,
+            Err(hash) => return Err(self.not_held(hash).await),
+        };
+        let held = held(shards)?;
+        let lost = sqlx::query!(
+            r#"SELECT held.shard_id AS "shard_id!", COALESCE(shard.epoch, 0) AS "epoch!"
+               FROM unnest($1::int4[], $2::int8[]) AS held (shard_id, epoch)
+               LEFT JOIN history_shards AS shard ON shard.shard_id = held.shard_id
+               WHERE shard.epoch IS DISTINCT FROM held.epoch
+               ORDER BY held.shard_id
+               LIMIT 1"#,
+            &held.shard_ids,
+            &held.epochs
+        )
+        .fetch_optional(self.statement())
+        .await
+        .map_err(error::on(TABLE))?;
+        match lost {
+            Some(lost) => Err(fenced(lost.shard_id, lost.epoch)),
+            None => Ok(()),
+        }
     }
 
     async fn shard_owners(&self) -> Result<Vec<(u16, u64, Option<NodeId>)>> {
@@ -78,6 +141,22 @@ impl ShardStore for PostgresStore {
         };
         rows.into_iter().map(|row| owner(row.shard_id, row.epoch, row.owner)).collect()
     }
+}
+
+/// Leases of rows: shard, first and last hash, epoch.
+pub(crate) fn leases(
+    rows: impl IntoIterator<Item = (i32, i32, i32, i64)>,
+) -> Result<Vec<ShardLease>> {
+    let lease = |(shard_id, hash_from, hash_to, epoch)| {
+        let row = RowName { table: TABLE, key: &shard_id };
+        Ok(ShardLease {
+            shard_id: row.unsigned("shard_id", i64::from(shard_id))?,
+            hash_from: WorkflowHash(hash_from),
+            hash_to: WorkflowHash(hash_to),
+            epoch: row.unsigned("epoch", epoch)?,
+        })
+    };
+    rows.into_iter().map(lease).collect()
 }
 
 impl PostgresStore {

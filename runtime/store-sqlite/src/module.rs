@@ -7,9 +7,10 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::module::{ModuleStore, NewModule};
 use dacapo_store::record::{RowName, to_json, to_signed};
+use dacapo_store::shard::Ownership;
 use serde_json::Value;
 
-use crate::{SqliteStore, error};
+use crate::{SqliteStore, error, shard};
 
 const TABLE: &str = "modules";
 
@@ -41,16 +42,21 @@ impl ModuleRow {
 
 #[async_trait]
 impl ModuleStore for SqliteStore {
-    async fn put_module(&self, module: NewModule) -> Result<(ModuleVersion, bool)> {
+    async fn put_module(
+        &self,
+        ownership: &Ownership,
+        module: NewModule,
+    ) -> Result<(ModuleVersion, bool)> {
         let row = RowName { table: TABLE, key: &module.name };
         let namespace = module.namespace.as_str();
         let name = module.name.as_str();
         let digest = module.digest.0.as_slice();
         let size = to_signed(&row, "size", module.bytes.len() as u64)?;
 
-        self.counters.add_statements(4);
+        self.counters.add_statements(5);
         // Holds the write lock: what it reads stays true until it ends.
         let mut transaction = self.begin().await?;
+        ownership.check_all(&shard::epochs(&mut *transaction).await?)?;
         let known = sqlx::query_scalar!("SELECT name FROM namespaces WHERE name = ?", namespace)
             .fetch_optional(&mut *transaction)
             .await

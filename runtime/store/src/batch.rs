@@ -165,15 +165,8 @@ pub fn touched_shards(
     ownership: &Ownership,
     units: &[CommitUnit],
 ) -> std::result::Result<BTreeMap<u16, u64>, WorkflowHash> {
-    units
-        .iter()
-        .flat_map(|unit| &unit.transitions)
-        .map(|transition| {
-            let hash = transition.key.hash;
-            let lease = ownership.lease_of(hash).ok_or(hash)?;
-            Ok((lease.shard_id, lease.epoch))
-        })
-        .collect()
+    let transitions = units.iter().flat_map(|unit| &unit.transitions);
+    ownership.epochs_of(transitions.map(|transition| transition.key.hash))
 }
 
 /// The databases check the same; here it is said in words.

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use dacapo_model::event::{HistoryEvent, ParentExecution};
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{
-    EventId, ModuleName, NamespaceName, QueryName, RequestId, RunId, RunKey, WorkflowId,
+    EventId, ModuleName, NamespaceName, QueryName, RequestId, RunId, RunKey, WorkflowHash,
+    WorkflowId,
 };
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_model::payload::Payload;
@@ -26,7 +28,7 @@ use crate::history::HistoryStore;
 use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
 use crate::query_result::QueryResultStore;
-use crate::shard::{NodeId, Ownership, ShardStore};
+use crate::shard::{NodeId, Owner, Ownership, ShardStore};
 use crate::statistics::{Statistics, StatisticsStore};
 use crate::timer::{TimerCursor, TimerRow, TimerStore};
 use crate::update::UpdateStore;
@@ -74,6 +76,16 @@ pub enum Operation {
     QueryResultNames,
     /// Of [`ShardStore`].
     AcquireAllShards,
+    /// Of [`ShardStore`].
+    AcquireShardsAfter,
+    /// Of [`ShardStore`].
+    Owner,
+    /// Of [`ShardStore`].
+    RenewLease,
+    /// Of [`ShardStore`].
+    ReleaseLease,
+    /// Of [`ShardStore`].
+    CheckHeld,
     /// Of [`ShardStore`].
     ShardOwners,
     /// Of [`TimerStore`].
@@ -310,8 +322,13 @@ impl HistoryStore for FaultyStore {
 
 #[async_trait]
 impl ModuleStore for FaultyStore {
-    async fn put_module(&self, module: NewModule) -> Result<(ModuleVersion, bool)> {
-        self.call(Operation::PutModule, async |_| self.inner.put_module(module).await).await
+    async fn put_module(
+        &self,
+        ownership: &Ownership,
+        module: NewModule,
+    ) -> Result<(ModuleVersion, bool)> {
+        self.call(Operation::PutModule, async |_| self.inner.put_module(ownership, module).await)
+            .await
     }
 
     async fn all_modules(&self) -> Result<Vec<ModuleVersion>> {
@@ -346,6 +363,36 @@ impl QueryResultStore for FaultyStore {
 impl ShardStore for FaultyStore {
     async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership> {
         self.call(Operation::AcquireAllShards, async |_| self.inner.acquire_all_shards(node).await)
+            .await
+    }
+
+    async fn acquire_shards_after(
+        &self,
+        node: NodeId,
+        lease: Duration,
+        before: Option<NodeId>,
+    ) -> Result<Option<Ownership>> {
+        self.call(Operation::AcquireShardsAfter, async |_| {
+            self.inner.acquire_shards_after(node, lease, before).await
+        })
+        .await
+    }
+
+    async fn owner(&self) -> Result<Option<Owner>> {
+        self.call(Operation::Owner, async |_| self.inner.owner().await).await
+    }
+
+    async fn renew_lease(&self, ownership: &Ownership, lease: Duration) -> Result<()> {
+        self.call(Operation::RenewLease, async |_| self.inner.renew_lease(ownership, lease).await)
+            .await
+    }
+
+    async fn release_lease(&self, node: NodeId) -> Result<()> {
+        self.call(Operation::ReleaseLease, async |_| self.inner.release_lease(node).await).await
+    }
+
+    async fn check_held(&self, ownership: &Ownership, hashes: &[WorkflowHash]) -> Result<()> {
+        self.call(Operation::CheckHeld, async |_| self.inner.check_held(ownership, hashes).await)
             .await
     }
 

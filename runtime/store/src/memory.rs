@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,7 +29,9 @@ use crate::history::HistoryStore;
 use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
 use crate::query_result::QueryResultStore;
-use crate::shard::{INITIAL_SHARDS, NodeId, Ownership, ShardLease, ShardStore};
+use crate::shard::{
+    INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore,
+};
 use crate::statistics::{Counters, Statistics, StatisticsStore};
 use crate::timer::{TimerCursor, TimerRow, TimerStore};
 use crate::update::UpdateStore;
@@ -45,6 +48,8 @@ struct State {
     contents: HashMap<ModuleDigest, Bytes>,
     shards: Vec<ShardLease>,
     owner: Option<NodeId>,
+    /// Until when the owner's lease goes on.
+    leased_until: Option<Instant>,
     executions: BTreeMap<RunKey, Execution>,
     run_numbers: HashMap<RunKey, u64>,
     events: BTreeMap<(RunKey, EventId), HistoryEvent>,
@@ -73,6 +78,7 @@ impl MemoryStore {
             contents: HashMap::new(),
             shards: shards.collect(),
             owner: None,
+            leased_until: None,
             executions: BTreeMap::new(),
             run_numbers: HashMap::new(),
             events: BTreeMap::new(),
@@ -98,15 +104,31 @@ impl Default for MemoryStore {
 
 impl State {
     fn check_fence(&self, ownership: &Ownership, units: &[CommitUnit]) -> Result<()> {
+        self.check_epochs(touched_shards(ownership, units))
+    }
+
+    fn check_held(&self, ownership: &Ownership, hashes: &[WorkflowHash]) -> Result<()> {
+        self.check_epochs(ownership.epochs_of(hashes.iter().copied()))
+    }
+
+    fn check_all_held(&self, ownership: &Ownership) -> Result<()> {
+        let hashes: Vec<_> = ownership.shards().iter().map(|lease| lease.hash_from).collect();
+        self.check_held(ownership, &hashes)
+    }
+
+    fn check_epochs(
+        &self,
+        held: std::result::Result<BTreeMap<u16, u64>, WorkflowHash>,
+    ) -> Result<()> {
         let fenced = |shard: &ShardLease| StoreError::Fenced {
             shard_id: shard.shard_id,
             epoch: shard.epoch,
         };
-        let touched = touched_shards(ownership, units).map_err(|hash| {
+        let held = held.map_err(|hash| {
             let after = self.shards.partition_point(|shard| shard.hash_from <= hash);
             fenced(&self.shards[after - 1])
         })?;
-        for (shard_id, epoch) in touched {
+        for (shard_id, epoch) in held {
             let shard = &self.shards[usize::from(shard_id)];
             if shard.epoch != epoch {
                 return Err(fenced(shard));
@@ -208,6 +230,13 @@ impl State {
         }
     }
 
+    fn take_shards(&mut self, node: NodeId, leased_until: Option<Instant>) -> Ownership {
+        self.owner = Some(node);
+        self.leased_until = leased_until;
+        self.shards.iter_mut().for_each(|shard| shard.epoch += 1);
+        Ownership::new(node, self.shards.clone())
+    }
+
     fn runs_at(&self, hash: WorkflowHash) -> impl Iterator<Item = &Execution> {
         let first = RunKey { hash, run_id: RunId(Uuid::nil()) };
         let last = RunKey { hash, run_id: RunId(Uuid::max()) };
@@ -222,6 +251,11 @@ impl State {
     fn place(&self, run: &Execution) -> (u64, Timestamp, RunId) {
         (self.run_number(run), run.started_at, run.key.run_id)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock that a database would have")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn same_workflow(one: &Execution, other: &Execution) -> bool {
@@ -457,9 +491,14 @@ impl HistoryStore for MemoryStore {
 
 #[async_trait]
 impl ModuleStore for MemoryStore {
-    async fn put_module(&self, module: NewModule) -> Result<(ModuleVersion, bool)> {
+    async fn put_module(
+        &self,
+        ownership: &Ownership,
+        module: NewModule,
+    ) -> Result<(ModuleVersion, bool)> {
         self.counters.add_statements(1);
         let mut state = self.state.lock();
+        state.check_all_held(ownership)?;
         if !state.namespaces.contains(&module.namespace) {
             return Err(StoreError::Corrupt {
                 table: "modules",
@@ -526,10 +565,49 @@ impl QueryResultStore for MemoryStore {
 impl ShardStore for MemoryStore {
     async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership> {
         self.counters.add_statements(1);
+        Ok(self.state.lock().take_shards(node, None))
+    }
+
+    async fn acquire_shards_after(
+        &self,
+        node: NodeId,
+        lease: Duration,
+        before: Option<NodeId>,
+    ) -> Result<Option<Ownership>> {
+        self.counters.add_statements(1);
         let mut state = self.state.lock();
-        state.owner = Some(node);
-        state.shards.iter_mut().for_each(|shard| shard.epoch += 1);
-        Ok(Ownership::new(node, state.shards.clone()))
+        let is_still_so = state.owner == before;
+        Ok(is_still_so.then(|| state.take_shards(node, Some(now() + lease))))
+    }
+
+    async fn owner(&self) -> Result<Option<Owner>> {
+        Ok(self.read(|state| {
+            let left = state.leased_until.and_then(|until| until.checked_duration_since(now()));
+            let life = left.filter(|left| !left.is_zero());
+            let life = life.map_or(OwnerLife::Ended, OwnerLife::Leased);
+            state.owner.map(|node| Owner { node, life })
+        }))
+    }
+
+    async fn renew_lease(&self, ownership: &Ownership, lease: Duration) -> Result<()> {
+        self.counters.add_statements(1);
+        let mut state = self.state.lock();
+        state.check_all_held(ownership)?;
+        state.leased_until = Some(now() + lease);
+        Ok(())
+    }
+
+    async fn release_lease(&self, node: NodeId) -> Result<()> {
+        self.counters.add_statements(1);
+        let mut state = self.state.lock();
+        if state.owner == Some(node) {
+            state.leased_until = None;
+        }
+        Ok(())
+    }
+
+    async fn check_held(&self, ownership: &Ownership, hashes: &[WorkflowHash]) -> Result<()> {
+        self.read(|state| state.check_held(ownership, hashes))
     }
 
     async fn shard_owners(&self) -> Result<Vec<(u16, u64, Option<NodeId>)>> {

@@ -7,6 +7,7 @@ use dacapo_model::module::{ModuleDefinitions, ModuleDigest, ModuleVersion};
 use dacapo_model::time::Timestamp;
 
 use crate::error::Result;
+use crate::shard::Ownership;
 
 /// A module to keep.
 #[derive(Debug, Clone)]
@@ -30,7 +31,15 @@ pub struct NewModule {
 pub trait ModuleStore: Send + Sync {
     /// Adds the next version under the name, and says `true`; or, if the newest
     /// version has the same digest, changes nothing and says `false`.
-    async fn put_module(&self, module: NewModule) -> Result<(ModuleVersion, bool)>;
+    ///
+    /// [`Fenced`](crate::error::StoreError::Fenced), and nothing was written, if a
+    /// shard is not held under its epoch any more: the next owner has read the
+    /// modules, and would not know of this one.
+    async fn put_module(
+        &self,
+        ownership: &Ownership,
+        module: NewModule,
+    ) -> Result<(ModuleVersion, bool)>;
 
     /// All versions of all modules of all namespaces, ordered by namespace,
     /// name and version. What a node reads when it starts.

@@ -1,11 +1,14 @@
 //! Who may write (`history_shards`): ranges of the hash space, each owned by one
 //! node through an epoch that only grows.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use dacapo_model::ids::WorkflowHash;
 use uuid::Uuid;
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 
 /// How many ranges the first migration makes. Rows carry the hash, never the
 /// shard, so ranges can be split or merged later.
@@ -54,15 +57,86 @@ impl Ownership {
     pub fn shards(&self) -> &[ShardLease] {
         &self.shards
     }
+
+    /// The epochs that the shards of these hashes are held under, by shard. The
+    /// first hash that this node has no lease for, if there is one.
+    pub fn epochs_of(
+        &self,
+        hashes: impl IntoIterator<Item = WorkflowHash>,
+    ) -> std::result::Result<BTreeMap<u16, u64>, WorkflowHash> {
+        let epoch = |hash| self.lease_of(hash).map(|it| (it.shard_id, it.epoch)).ok_or(hash);
+        hashes.into_iter().map(epoch).collect()
+    }
 }
 
-/// Owning shards.
+impl Ownership {
+    /// [`StoreError::Fenced`] unless all shards have the epochs that they are held
+    /// under; `stored` are the epochs of all of them, by shard.
+    pub fn check_all(&self, stored: &BTreeMap<u16, u64>) -> Result<()> {
+        for lease in &self.shards {
+            let epoch = stored.get(&lease.shard_id).copied().unwrap_or_default();
+            if epoch != lease.epoch {
+                return Err(StoreError::Fenced { shard_id: lease.shard_id, epoch });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A node that owns shards, as others see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// Which one.
+    pub node: NodeId,
+    /// What is known of its life.
+    pub life: OwnerLife,
+}
+
+/// Whether the process that owns shards is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerLife {
+    /// It holds a lease for so long, by the clock of the database.
+    Leased(Duration),
+    /// Its lease would go on for so long, but the session on which it renews it
+    /// has ended: so has the process, unless it is about to connect again.
+    Disconnected(Duration),
+    /// Its lease is over, was given back, or never was.
+    Ended,
+}
+
+/// Owning shards. The epochs are what correctness rests on; leases only say when
+/// a node that waits for the shards may take them.
 #[async_trait]
 pub trait ShardStore: Send + Sync {
     /// Takes every shard for `node`, whoever owned it before, and raises its
     /// epoch. When it returns, no commit of an earlier owner can succeed any
-    /// more, nor one that was under way when the epochs were raised.
+    /// more, nor one that was under way when the epochs were raised. The node has
+    /// no lease: to others it is [`OwnerLife::Ended`].
     async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership>;
+
+    /// The same, but only if all shards still belong to `before` (none: to
+    /// nobody), and with a lease. None if they don't; then nothing was done.
+    async fn acquire_shards_after(
+        &self,
+        node: NodeId,
+        lease: Duration,
+        before: Option<NodeId>,
+    ) -> Result<Option<Ownership>>;
+
+    /// Who owns the shards; none if they have never been owned.
+    async fn owner(&self) -> Result<Option<Owner>>;
+
+    /// Makes the lease of a node last so long from now on.
+    /// [`Fenced`](crate::error::StoreError::Fenced) if it has lost a shard.
+    async fn renew_lease(&self, ownership: &Ownership, lease: Duration) -> Result<()>;
+
+    /// Gives the lease of a node back, so that nobody waits for it.
+    async fn release_lease(&self, node: NodeId) -> Result<()>;
+
+    /// [`Fenced`](crate::error::StoreError::Fenced) if a shard of these hashes is
+    /// not held under its epoch any more. Sees every takeover that has returned
+    /// before.
+    async fn check_held(&self, ownership: &Ownership, hashes: &[WorkflowHash]) -> Result<()>;
 
     /// The epochs as they are now, as (shard id, epoch, owner), by shard id.
     async fn shard_owners(&self) -> Result<Vec<(u16, u64, Option<NodeId>)>>;

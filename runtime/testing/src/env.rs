@@ -471,7 +471,7 @@ impl TestEnv {
 
     /// The module that defines a workflow.
     pub(crate) fn module_of(&self, workflow: &str) -> Result<ModuleDigest, TestError> {
-        let modules = self.runtime().list_modules(&namespace())?;
+        let modules = self.runtime().modules_in_memory(&namespace())?;
         let found = modules
             .iter()
             .find(|module| module.definitions.workflows.iter().any(|it| it.as_str() == workflow));
@@ -481,7 +481,7 @@ impl TestEnv {
     }
 
     fn defined_activities(&self) -> Vec<String> {
-        let modules = self.runtime().list_modules(&namespace()).unwrap_or_default();
+        let modules = self.runtime().modules_in_memory(&namespace()).unwrap_or_default();
         let activities = modules.into_iter().flat_map(|module| module.definitions.activities);
         activities.map(|name| name.to_string()).collect()
     }

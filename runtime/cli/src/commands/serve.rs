@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+use dacapo_service::config::{ServiceConfig, Tenure};
 use tokio::net::TcpListener;
 
 use crate::config::{Database, ServerConfig, ServerFlags, default_cache_dir};
@@ -25,12 +26,19 @@ const DEFAULT_LOG: &str = "info,sqlx=warn,dacapo::attempt=warn";
   dacapo serve --database postgres://dacapo@db.internal/dacapo --listen 0.0.0.0:7233
   DACAPO_SECRET_PAYMENTS_TOKEN=... dacapo serve --config dacapo.toml --allow-host api.example.com
 
-Every flag is also a key of the configuration file; docs/configuration.md lists
+Every setting is also a key of the configuration file; docs/configuration.md lists
 them. Secrets for activities are set there or as DACAPO_SECRET_NAME, never by a
 flag, since every user of the machine can read those.")]
 pub struct ServeArgs {
     #[command(flatten)]
     flags: ServerFlags,
+
+    /// Take the runs of the database at once, also from a server that has them and
+    /// is alive, which then ends. Without it, this one stands by until that one is
+    /// gone. Not for a supervisor: two servers that it restarts would take the runs
+    /// from each other without end.
+    #[arg(long)]
+    take_over: bool,
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
@@ -45,7 +53,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
     };
     let mut stop = signals::stop_requested()?;
     let (server, lock) = tokio::select! {
-        started = start(&config, database, default_cache_dir) => started?,
+        started = start(&config, database, args.take_over, default_cache_dir) => started?,
         // Nothing was promised to anybody yet.
         () = &mut stop => return Ok(Exit::Success),
     };
@@ -55,11 +63,13 @@ pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Starts a server as the configuration says. The database is nobody else's
-/// while the lock is kept.
+/// Starts a server as the configuration says, once no other has the runs of the
+/// database, or at once if it is to `take_over`. The database is nobody else's while
+/// the lock is kept.
 pub(super) async fn start(
     config: &ServerConfig,
     database: &Database,
+    take_over: bool,
     cache_dir: impl FnOnce() -> Result<PathBuf>,
 ) -> Result<(Server, Option<FileLock>)> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
@@ -76,8 +86,12 @@ pub(super) async fn start(
         None => cache_dir()?,
     };
     let (store, lock) = store::open(database, config.migrate).await?;
-    let server =
-        Server::start(store, config.host(cache_dir), config.service.clone(), listener).await?;
+    let tenure = match &lock {
+        Some(_) => Tenure::Alone,
+        None => Tenure::Leased { take_over },
+    };
+    let service = ServiceConfig { tenure, ..config.service.clone() };
+    let server = Server::start(store, config.host(cache_dir), service, listener).await?;
     Ok((server, lock))
 }
 
@@ -92,7 +106,8 @@ pub(super) async fn until_stopped(server: Server, stop: StopRequested) -> Exit {
         () = server.ownership_lost() => {
             output::note(
                 "error: another dacapo server has taken over the runs of this database, so this \
-                 one ends. One server at a time works on a database",
+                 one ends. One server at a time works on a database; a second one stands by unless \
+                 it is started with --take-over",
             );
             server.abandon().await;
             Exit::Failed

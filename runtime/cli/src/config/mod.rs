@@ -127,6 +127,7 @@ impl ServerConfig {
             secrets,
             service: ServiceConfig {
                 limits: file.limits,
+                tenure: defaults.tenure,
                 activities_max: flags
                     .activities_max
                     .or(file.activities_max)

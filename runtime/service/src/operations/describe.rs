@@ -186,6 +186,10 @@ impl ExternalDescription {
 impl Runtime {
     /// Everything that is known of a run without its history.
     pub async fn describe_run(&self, run: &RunRef) -> Result<RunDescription> {
+        self.confirmed(run, self.describe_located(run)).await
+    }
+
+    async fn describe_located(&self, run: &RunRef) -> Result<RunDescription> {
         loop {
             match locate(&self.shared, run).await? {
                 Located::Open(open) => {

@@ -46,7 +46,7 @@ impl Runtime {
         from: EventId,
         limit: u32,
     ) -> Result<HistoryPage> {
-        let key = match locate(&self.shared, run).await? {
+        let key = match self.confirmed(run, locate(&self.shared, run)).await? {
             Located::Open(open) => open.key,
             Located::Closed(execution) => execution.key,
         };
@@ -73,7 +73,7 @@ impl Runtime {
 
     /// Events from `from` on, those that are recorded and those to come.
     pub async fn follow_history(&self, run: &RunRef, from: EventId) -> Result<HistoryFollower> {
-        let (key, progress) = match locate(&self.shared, run).await? {
+        let (key, progress) = match self.confirmed(run, locate(&self.shared, run)).await? {
             Located::Open(open) => (open.key, Some(open.watch())),
             Located::Closed(execution) => (execution.key, None),
         };

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use dacapo_engine::decide::{Input, Refusal};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::RunId;
+use dacapo_model::ids::{RunId, WorkflowHash};
 use dacapo_model::limits::FAILURE_MESSAGE_BYTES_MAX;
 use dacapo_model::payload::Payload;
 use tokio::sync::oneshot;
 
 use super::RunRef;
+use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::registry::OpenRun;
 use crate::run::{Message, deliver};
@@ -79,9 +80,28 @@ pub(crate) async fn send(
             // It may go on as another run by now, which is the one that is meant.
             continue;
         }
+        if verdict.is_err() {
+            // Nothing was committed for it, which would have shown whose the run is.
+            shared.confirm.held(open.key.hash).await?;
+        }
         return Ok((open.key.run_id, verdict));
     }
     Err(not_reached())
+}
+
+impl Runtime {
+    /// Lets an answer from memory out only if the run was still this node's after the
+    /// request had come. Both are found out at the same time.
+    pub(super) async fn confirmed<T>(
+        &self,
+        run: &RunRef,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let hash = WorkflowHash::of(&run.namespace, &run.workflow_id);
+        let (held, answer) = futures::join!(self.shared.confirm.held(hash), answer);
+        held?;
+        answer
+    }
 }
 
 /// Refuses a payload that is too large.

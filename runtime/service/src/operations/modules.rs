@@ -1,13 +1,14 @@
 //! Uploads and lists modules.
 
 use bytes::Bytes;
-use dacapo_model::ids::{ModuleName, NamespaceName};
+use dacapo_model::ids::{ModuleName, NamespaceName, WorkflowHash};
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest, ModuleVersion};
+use dacapo_store::error::StoreError;
 use dacapo_store::module::NewModule;
 
 use super::GateReport;
-use crate::Runtime;
 use crate::error::Result;
+use crate::{Runtime, catalog};
 
 impl Runtime {
     /// Checks a component, compiles it and keeps it. The same bytes under the
@@ -64,22 +65,48 @@ impl Runtime {
             definitions,
             created_at: self.shared.clock.now(),
         };
-        let (version, created) = self.shared.store.put_module(module).await?;
-        self.shared.catalog.add(version.clone());
-        Ok((version, created))
+        let shared = &self.shared;
+        match shared.store.put_module(&shared.ownership, module).await {
+            Ok((version, created)) => {
+                shared.catalog.add(version.clone());
+                Ok((version, created))
+            }
+            Err(error) => {
+                match &error {
+                    StoreError::Fenced { .. } => shared.confirm.lose(&error),
+                    // It may be there.
+                    StoreError::Unavailable { .. } => catalog::refresh(shared),
+                    StoreError::Conflict { .. } | StoreError::Corrupt { .. } => {}
+                }
+                Err(error.into())
+            }
+        }
     }
 
     /// The newest version of each module, by name.
-    pub fn list_modules(&self, namespace: &NamespaceName) -> Result<Vec<ModuleVersion>> {
+    pub async fn list_modules(&self, namespace: &NamespaceName) -> Result<Vec<ModuleVersion>> {
+        self.confirm_catalog().await?;
         self.shared.catalog.newest(namespace)
     }
 
     /// All versions of a module, the oldest first.
-    pub fn module_versions(
+    pub async fn module_versions(
         &self,
         namespace: &NamespaceName,
         name: &ModuleName,
     ) -> Result<Vec<ModuleVersion>> {
+        self.confirm_catalog().await?;
         self.shared.catalog.versions(namespace, name)
+    }
+
+    /// The newest version of each module, as this node has them in memory: another
+    /// may have more by now. For a process that is alone with its store.
+    pub fn modules_in_memory(&self, namespace: &NamespaceName) -> Result<Vec<ModuleVersion>> {
+        self.shared.catalog.newest(namespace)
+    }
+
+    /// Uploads are refused as soon as any shard is another node's, so any will do.
+    async fn confirm_catalog(&self) -> Result<()> {
+        self.shared.confirm.held(WorkflowHash(0)).await
     }
 }

@@ -71,6 +71,15 @@ impl Runtime {
         self.shared.admit()?;
         let bytes_max = self.shared.config.limits.payload_bytes_max;
         check_payload("the query's input", &query.input, bytes_max)?;
+        self.confirmed(run, self.query_located(run, query, reject_if)).await
+    }
+
+    async fn query_located(
+        &self,
+        run: &RunRef,
+        query: Query,
+        reject_if: RejectIf,
+    ) -> Result<QueryResult> {
         for _ in 0..LOOKS_MAX {
             let open = match locate(&self.shared, run).await? {
                 Located::Open(open) => open,

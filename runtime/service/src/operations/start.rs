@@ -393,7 +393,12 @@ impl Runtime {
         if run::deliver(&self.shared, &run, message).await.is_err() {
             return Ok(None);
         }
-        match answered.await {
+        let answer = answered.await;
+        if let Ok(Ok(JoinAnswer::Existing(_) | JoinAnswer::Refused(_))) = answer {
+            // Nothing was committed, which would have shown whose the run is.
+            self.shared.confirm.held(run.key.hash).await?;
+        }
+        match answer {
             Ok(Ok(JoinAnswer::Existing(run_id))) => {
                 Ok(Some(Started { workflow_id, run_id, started: false }))
             }

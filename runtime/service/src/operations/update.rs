@@ -108,7 +108,10 @@ impl Runtime {
             Located::Open(open) => {
                 let watched = open.updates.watch(open.key.run_id, &update_id);
                 match self.stage(&open, &update_id).await {
-                    Some(None) => return Err(not_found(run, open.key.run_id, &update_id)),
+                    Some(None) => {
+                        self.shared.confirm.held(open.key.hash).await?;
+                        return Err(not_found(run, open.key.run_id, &update_id));
+                    }
                     Some(Some(_)) => {
                         return self.follow(run, &open, watched, update_id, wait).await;
                     }
@@ -236,6 +239,11 @@ impl Runtime {
         if !known {
             let key = RunKey { hash: open.key.hash, run_id: now.run_id };
             return self.closed_update(run, key, update_id).await;
+        }
+        if !matches!(now.progress, UpdateProgress::Completed(_)) {
+            // What was rejected has left nothing in the store, and what is not done
+            // yet may have been done elsewhere.
+            self.shared.confirm.held(open.key.hash).await?;
         }
         Ok(UpdateResult { run_id: now.run_id, update_id, progress: now.progress })
     }

@@ -68,6 +68,10 @@ impl Runtime {
     /// Where an open run waits, by a replay of its history. The run is not disturbed.
     pub async fn describe_waiting(&self, run: &RunRef) -> Result<WaitingDescription> {
         self.shared.admit()?;
+        self.confirmed(run, self.describe_located_waiting(run)).await
+    }
+
+    async fn describe_located_waiting(&self, run: &RunRef) -> Result<WaitingDescription> {
         loop {
             let open = match locate(&self.shared, run).await? {
                 Located::Open(open) => open,

@@ -143,7 +143,7 @@ pub async fn start_with(
     let runtime = Runtime::start(store, host.clone(), Arc::new(SystemClock), config)
         .await
         .expect("the runtime starts");
-    if runtime.list_modules(&namespace()).expect("there is the namespace").is_empty() {
+    if runtime.list_modules(&namespace()).await.expect("there is the namespace").is_empty() {
         let name = "scripted".parse().expect("valid");
         runtime
             .upload_module(&namespace(), &name, Bytes::from_static(b"scripted"))

@@ -181,6 +181,7 @@ pub fn node(number: u128) -> NodeId {
 }
 
 /// A store together with the right to write to it.
+#[derive(Clone)]
 pub struct Owned {
     /// The store.
     pub store: Arc<dyn Store>,

@@ -18,6 +18,7 @@ pub mod execution;
 pub mod execution_list;
 pub mod fixtures;
 pub mod history;
+pub mod lease;
 pub mod module;
 pub mod namespace;
 pub mod query_result;
@@ -101,6 +102,15 @@ macro_rules! conformance_tests {
                 the_parents_of_several_runs_are_found_at_once,
                 an_unknown_run_has_no_events,
             }
+            lease {
+                a_store_that_was_never_owned_has_no_owner,
+                a_lease_lasts_until_it_is_over_or_given_back,
+                a_node_that_took_the_shards_without_a_lease_has_none,
+                shards_are_taken_after_an_owner_only_while_they_are_its,
+                of_several_nodes_that_wait_one_takes_the_shards,
+                a_former_owner_can_not_renew_its_lease,
+                what_is_held_is_held_until_another_node_takes_it,
+            }
             module {
                 versions_are_counted_under_a_name,
                 the_newest_content_again_is_no_new_version,
@@ -111,6 +121,7 @@ macro_rules! conformance_tests {
                 concurrent_uploads_get_versions_of_their_own,
                 concurrent_uploads_of_one_content_make_one_version,
                 a_module_needs_a_namespace,
+                a_module_of_a_former_owner_is_not_kept,
             }
             namespace {
                 there_is_a_default_namespace,

@@ -29,12 +29,13 @@ fn module(name: &str, content: &[u8]) -> NewModule {
     }
 }
 
-async fn put(store: &Arc<dyn Store>, name: &str, content: &[u8]) -> (ModuleVersion, bool) {
-    store.put_module(module(name, content)).await.expect("keeps the module")
+async fn put(owned: &Owned, name: &str, content: &[u8]) -> (ModuleVersion, bool) {
+    owned.store.put_module(&owned.ownership, module(name, content)).await.expect("keeps the module")
 }
 
 /// From 1, each name for itself.
 pub async fn versions_are_counted_under_a_name(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
     let new = module("shop", b"one");
     let expected = ModuleVersion {
         namespace: new.namespace.clone(),
@@ -45,57 +46,68 @@ pub async fn versions_are_counted_under_a_name(store: Arc<dyn Store>) {
         definitions: new.definitions.clone(),
         created_at: new.created_at,
     };
-    assert_eq!(store.put_module(new).await.expect("keeps"), (expected.clone(), true));
-    assert_eq!(put(&store, "shop", b"two").await.0.version, 2);
-    assert_eq!(put(&store, "other", b"three").await.0.version, 1);
-    assert_eq!(store.all_modules().await.expect("lists")[1], expected);
+    assert_eq!(
+        owned.store.put_module(&owned.ownership, new).await.expect("keeps"),
+        (expected.clone(), true)
+    );
+    assert_eq!(put(&owned, "shop", b"two").await.0.version, 2);
+    assert_eq!(put(&owned, "other", b"three").await.0.version, 1);
+    assert_eq!(owned.store.all_modules().await.expect("lists")[1], expected);
 }
 
 /// A repeated upload answers with the version that is there.
 pub async fn the_newest_content_again_is_no_new_version(store: Arc<dyn Store>) {
-    let (first, is_new) = put(&store, "shop", b"one").await;
+    let owned = Owned::of(store).await;
+    let (first, is_new) = put(&owned, "shop", b"one").await;
     assert!(is_new);
     let again = NewModule { created_at: at(5), ..module("shop", b"one") };
-    assert_eq!(store.put_module(again).await.expect("keeps"), (first.clone(), false));
-    assert_eq!(store.all_modules().await.expect("lists"), [first]);
+    assert_eq!(
+        owned.store.put_module(&owned.ownership, again).await.expect("keeps"),
+        (first.clone(), false)
+    );
+    assert_eq!(owned.store.all_modules().await.expect("lists"), [first]);
 }
 
 /// Going back is a version, too.
 pub async fn an_older_content_is_a_new_version(store: Arc<dyn Store>) {
-    put(&store, "shop", b"one").await;
-    put(&store, "shop", b"two").await;
-    let (back, is_new) = put(&store, "shop", b"one").await;
+    let owned = Owned::of(store).await;
+    put(&owned, "shop", b"one").await;
+    put(&owned, "shop", b"two").await;
+    let (back, is_new) = put(&owned, "shop", b"one").await;
     assert!(is_new);
     assert_eq!((back.version, back.digest), (3, ModuleDigest::of(b"one")));
 }
 
 /// Large and binary.
 pub async fn content_is_kept_byte_for_byte(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
     let content: Vec<u8> =
         (0..5_000_000_u32).map(|n| n.wrapping_mul(31).to_be_bytes()[3]).collect();
-    let (version, _) = put(&store, "shop", &content).await;
+    let (version, _) = put(&owned, "shop", &content).await;
     assert_eq!(version.size_bytes, 5_000_000);
-    let read = store.module_bytes(version.digest).await.expect("reads");
+    let read = owned.store.module_bytes(version.digest).await.expect("reads");
     assert!(read.is_some_and(|read| read == content));
-    let unknown = store.module_bytes(ModuleDigest::of(b"unknown")).await.expect("reads");
+    let unknown = owned.store.module_bytes(ModuleDigest::of(b"unknown")).await.expect("reads");
     assert_eq!(unknown, None);
 }
 
 /// Runs are pinned to a content, names only point to it.
 pub async fn one_content_may_have_several_names(store: Arc<dyn Store>) {
-    assert!(put(&store, "shop", b"one").await.1);
-    assert!(put(&store, "shop-copy", b"one").await.1);
-    let read = store.module_bytes(ModuleDigest::of(b"one")).await.expect("reads");
+    let owned = Owned::of(store).await;
+    assert!(put(&owned, "shop", b"one").await.1);
+    assert!(put(&owned, "shop-copy", b"one").await.1);
+    let read = owned.store.module_bytes(ModuleDigest::of(b"one")).await.expect("reads");
     assert_eq!(read.as_deref(), Some(b"one".as_slice()));
 }
 
 /// By bytes, whatever the database thinks of languages.
 pub async fn modules_are_listed_in_order(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
     for name in ["b", "A", "a", "B", "a-1", "a1", "_"] {
-        put(&store, name, name.as_bytes()).await;
-        put(&store, name, b"second").await;
+        put(&owned, name, name.as_bytes()).await;
+        put(&owned, name, b"second").await;
     }
-    let modules = store.all_modules().await.expect("lists");
+    let modules = owned.store.all_modules().await.expect("lists");
     let listed: Vec<_> = modules.iter().map(|it| (it.name.as_str(), it.version)).collect();
     let mut expected = listed.clone();
     expected.sort_unstable();
@@ -105,10 +117,11 @@ pub async fn modules_are_listed_in_order(store: Arc<dyn Store>) {
 
 /// No version is given twice, none is left out.
 pub async fn concurrent_uploads_get_versions_of_their_own(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
     let uploads: Vec<_> = (0..8_u8)
         .map(|n| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move { put(&store, "shop", &[n]).await.0.version })
+            let owned = owned.clone();
+            tokio::spawn(async move { put(&owned, "shop", &[n]).await.0.version })
         })
         .collect();
     let mut versions = BTreeSet::new();
@@ -120,10 +133,11 @@ pub async fn concurrent_uploads_get_versions_of_their_own(store: Arc<dyn Store>)
 
 /// One of them is first, the others find it there.
 pub async fn concurrent_uploads_of_one_content_make_one_version(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
     let uploads: Vec<_> = (0..8)
         .map(|_| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move { put(&store, "shop", b"one").await })
+            let owned = owned.clone();
+            tokio::spawn(async move { put(&owned, "shop", b"one").await })
         })
         .collect();
     let mut new = 0;
@@ -137,8 +151,22 @@ pub async fn concurrent_uploads_of_one_content_make_one_version(store: Arc<dyn S
 
 /// Nothing is kept where nobody could find it.
 pub async fn a_module_needs_a_namespace(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
     let stray = NewModule { namespace: namespace("nowhere"), ..module("shop", b"one") };
-    let refused = store.put_module(stray).await;
+    let refused = owned.store.put_module(&owned.ownership, stray).await;
     assert!(matches!(refused, Err(StoreError::Corrupt { column: "namespace", .. })), "{refused:?}");
-    assert_eq!(store.all_modules().await.expect("lists"), []);
+    assert_eq!(owned.store.all_modules().await.expect("lists"), []);
+}
+
+/// The next owner has read the modules before it could have come.
+pub async fn a_module_of_a_former_owner_is_not_kept(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    put(&owned, "shop", b"one").await;
+    owned.store.acquire_all_shards(node(2)).await.expect("takes");
+    // Not even one that is there already is acknowledged.
+    for content in [b"one", b"two"] {
+        let refused = owned.store.put_module(&owned.ownership, module("shop", content)).await;
+        assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
+    }
+    assert_eq!(owned.store.all_modules().await.expect("lists").len(), 1);
 }

@@ -26,6 +26,6 @@ pub(crate) async fn list(
     State(runtime): State<Arc<Runtime>>,
     Path(path): Path<NamespacePath>,
 ) -> Result<Json<ModuleList>, ApiError> {
-    let modules = runtime.list_modules(&path.namespace)?;
+    let modules = runtime.list_modules(&path.namespace).await?;
     Ok(Json(ModuleList { modules: modules.into_iter().map(ModuleVersion::from).collect() }))
 }

@@ -26,6 +26,6 @@ pub(crate) async fn show(
     State(runtime): State<Arc<Runtime>>,
     Path(path): Path<ModulePath>,
 ) -> Result<Json<ModuleVersions>, ApiError> {
-    let versions = runtime.module_versions(&path.namespace, &path.name)?;
+    let versions = runtime.module_versions(&path.namespace, &path.name).await?;
     Ok(Json(ModuleVersions { versions: versions.into_iter().map(ModuleVersion::from).collect() }))
 }

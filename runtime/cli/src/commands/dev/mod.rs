@@ -64,7 +64,7 @@ pub(super) async fn run(args: DevArgs) -> Result<Exit> {
 
     let mut stop = signals::stop_requested()?;
     let (server, lock) = tokio::select! {
-        started = serve::start(&config, &database, || Ok(state.join("cache"))) => started?,
+        started = serve::start(&config, &database, false, || Ok(state.join("cache"))) => started?,
         () = &mut stop => return Ok(Exit::Success),
     };
     let address = format!("http://{}", server.address());

@@ -1,0 +1,177 @@
+//! What is answered from memory is true only while the shards are this node's.
+//!
+//! Another node may have taken over a moment ago, and have told its callers things
+//! that this one does not know. So every answer from memory waits for the store to
+//! say that the shard is still held; a check that began after the request came is
+//! enough. Requests that come while a check is under way share the next one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use dacapo_model::code::ErrorCode;
+use dacapo_model::ids::WorkflowHash;
+use dacapo_store::Store;
+use dacapo_store::error::{Result, StoreError};
+use dacapo_store::shard::Ownership;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{self, ServiceError};
+
+/// Requests that wait for a check; more wait to be heard.
+const QUEUE: usize = 1_024;
+
+type Answer = std::result::Result<(), ServiceError>;
+
+struct Job {
+    hash: WorkflowHash,
+    done: oneshot::Sender<Answer>,
+}
+
+/// Asks the store whose the shards are. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Confirm {
+    worker: Arc<Worker>,
+    jobs: mpsc::Sender<Job>,
+}
+
+struct Worker {
+    store: Arc<dyn Store>,
+    ownership: Arc<Ownership>,
+    lost: CancellationToken,
+}
+
+impl Confirm {
+    /// Starts the task. It ends when the last handle is dropped; `lost` is cancelled
+    /// when the store says that another node has taken over.
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        ownership: Arc<Ownership>,
+        lost: CancellationToken,
+    ) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let worker = Arc::new(Worker { store, ownership, lost });
+        tokio::spawn(work(worker.clone(), queue));
+        Self { worker, jobs }
+    }
+
+    /// Refuses if the shard of a hash is another node's by now.
+    pub(crate) async fn held(&self, hash: WorkflowHash) -> error::Result<()> {
+        let (done, answer) = oneshot::channel();
+        if self.worker.lost.is_cancelled() || self.jobs.send(Job { hash, done }).await.is_err() {
+            return Err(ServiceError::displaced());
+        }
+        answer.await.unwrap_or_else(|_| Err(ServiceError::stopping()))
+    }
+
+    /// Refuses if any shard is another node's by now.
+    pub(crate) async fn all(&self) -> Result<()> {
+        let shards = self.worker.ownership.shards();
+        let hashes: Vec<_> = shards.iter().map(|lease| lease.hash_from).collect();
+        self.worker.check(&hashes).await
+    }
+
+    /// The store has said that a shard is another node's.
+    pub(crate) fn lose(&self, error: &StoreError) {
+        self.worker.lose(error);
+    }
+
+    /// Returns once the store has said so.
+    pub(crate) async fn lost(&self) {
+        self.worker.lost.cancelled().await;
+    }
+}
+
+impl Worker {
+    async fn check(&self, hashes: &[WorkflowHash]) -> Result<()> {
+        let held = self.store.check_held(&self.ownership, hashes).await;
+        if let Err(error @ StoreError::Fenced { .. }) = &held {
+            self.lose(error);
+        }
+        held
+    }
+
+    fn lose(&self, error: &StoreError) {
+        if !self.lost.is_cancelled() {
+            tracing::error!(%error, "this node has lost its shards");
+        }
+        self.lost.cancel();
+    }
+}
+
+async fn work(worker: Arc<Worker>, mut queue: mpsc::Receiver<Job>) {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, QUEUE).await > 0 {
+        let hashes: BTreeSet<_> = batch.iter().map(|job| job.hash).collect();
+        let hashes: Vec<_> = hashes.into_iter().collect();
+        let checking = worker.clone();
+        // A task of its own, so that a panic ends the check and not all checks.
+        let checked = tokio::spawn(async move { checking.check(&hashes).await }).await;
+        let answer = match checked {
+            Ok(held) => held.map_err(ServiceError::from),
+            Err(panic) => Err(ServiceError::new(ErrorCode::Internal, panic.to_string())),
+        };
+        for job in batch.drain(..) {
+            // Who went away has no use for it.
+            let _ = job.done.send(answer.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use dacapo_store::faulty::{Fault, FaultyStore, Operation};
+    use dacapo_store::memory::MemoryStore;
+    use dacapo_store::shard::NodeId;
+    use tokio::sync::Semaphore;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// A check that is under way has read the epochs already, perhaps.
+    #[tokio::test]
+    async fn who_comes_while_a_check_is_under_way_waits_for_the_next_and_shares_it() {
+        let inner: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let gate = Arc::new(Semaphore::new(0));
+        let asked = Arc::new(AtomicU64::new(0));
+        let (script_gate, script_asked) = (gate.clone(), asked.clone());
+        let store = FaultyStore::new(inner.clone(), move |call| {
+            if call.operation != Operation::CheckHeld {
+                return Fault::None;
+            }
+            script_asked.fetch_add(1, Ordering::SeqCst);
+            Fault::Delayed(script_gate.clone())
+        });
+        let ownership = inner.acquire_all_shards(NodeId(Uuid::nil())).await.expect("takes");
+        let lost = CancellationToken::new();
+        let confirm = Confirm::start(Arc::new(store), Arc::new(ownership), lost.clone());
+        let ask = |number| {
+            let confirm = confirm.clone();
+            tokio::spawn(async move { confirm.held(WorkflowHash(number)).await })
+        };
+        let first = ask(0);
+        while asked.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let others: Vec<_> = (1..=50).map(ask).collect();
+        while confirm.jobs.capacity() > QUEUE - others.len() {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(1);
+        first.await.expect("no panic").expect("held");
+        // It is another's before the second check.
+        inner.acquire_all_shards(NodeId(Uuid::max())).await.expect("takes");
+        gate.add_permits(1);
+        for other in others {
+            let refused = other.await.expect("no panic").expect_err("lost");
+            assert_eq!(refused.code, ErrorCode::Unavailable);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        assert!(lost.is_cancelled());
+        let refused = confirm.held(WorkflowHash(0)).await.expect_err("lost");
+        assert_eq!(refused.code, ErrorCode::Unavailable);
+        assert_eq!(asked.load(Ordering::SeqCst), 2, "it is known");
+    }
+}

@@ -1,0 +1,78 @@
+//! Keeping the shards, and noticing that they are lost also while there is nothing
+//! to commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_store::error::{Result, StoreError};
+
+use super::{LEASE, RENEWAL};
+use crate::config::Tenure;
+use crate::runtime::Shared;
+
+/// How often a node without a lease looks whether it still has its shards.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Wait before a renewal that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Time to give a lease back. One that is not is over soon.
+const RELEASE_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Runs until the node has let go of everything, or has lost a shard. A node that is
+/// stopping keeps its lease: attempts that it waits for are still its own.
+pub(crate) async fn keep(shared: Arc<Shared>) {
+    let every = match shared.config.tenure {
+        Tenure::Alone => LOOK,
+        Tenure::Leased { .. } => RENEWAL,
+    };
+    let (mut pause, mut answers) = (every, true);
+    loop {
+        tokio::select! {
+            () = shared.halted.cancelled() => return,
+            () = shared.confirm.lost() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = match once(&shared).await {
+            Ok(()) => {
+                answers = true;
+                every
+            }
+            Err(error) => {
+                // Whoever needs the store next says so, too.
+                if std::mem::take(&mut answers) {
+                    tracing::warn!(error = ?error, "the database does not answer for the lease");
+                }
+                AGAIN.min(every)
+            }
+        };
+    }
+}
+
+async fn once(shared: &Shared) -> Result<()> {
+    let kept = match shared.config.tenure {
+        Tenure::Alone => {
+            let owners = shared.store.shard_owners().await?;
+            let epochs = owners.into_iter().map(|(shard_id, epoch, _)| (shard_id, epoch));
+            shared.ownership.check_all(&epochs.collect())
+        }
+        Tenure::Leased { .. } => shared.store.renew_lease(&shared.ownership, LEASE).await,
+    };
+    if let Err(error @ StoreError::Fenced { .. }) = &kept {
+        shared.confirm.lose(error);
+    }
+    kept
+}
+
+/// Gives the lease back: this node does nothing more.
+pub(crate) async fn release(shared: &Shared) {
+    if shared.config.tenure == Tenure::Alone {
+        return;
+    }
+    let released = shared.store.release_lease(shared.ownership.node);
+    match tokio::time::timeout(RELEASE_TIME_MAX, released).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(error = ?error, "the lease was not given back"),
+        Err(_) => tracing::debug!("the database did not take the lease back in time"),
+    }
+}
