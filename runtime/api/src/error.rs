@@ -77,6 +77,8 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::ModuleNeeded
         | ErrorCode::ActivityNotOpen
         | ErrorCode::ReplayDiverged
+        | ErrorCode::HistoryDamaged
+        | ErrorCode::EngineTooOld
         | ErrorCode::TooManySignals
         | ErrorCode::TooManyUpdates
         | ErrorCode::QueryNotServed => StatusCode::CONFLICT,

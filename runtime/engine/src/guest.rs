@@ -18,6 +18,7 @@ use dacapo_model::query::Query;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::Update;
 
+use crate::compat::{has_gap, made_by_newer};
 use crate::replay::Waiting;
 
 /// The facts about a run that its guest may see.
@@ -171,6 +172,9 @@ pub async fn replay(
     run: Arc<RunContext>,
     history: Vec<HistoryEvent>,
 ) -> Result<Replayed, Blocked> {
+    if let Some(report) = has_gap(&history).or_else(|| made_by_newer(&history)) {
+        return Err(report);
+    }
     let pinned = history.iter().rev().find_map(|event| event.attributes.pinned_module());
     let replayed = run.module_digest;
     let turn = async { host.launch(run).await?.advance(history).await };

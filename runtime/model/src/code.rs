@@ -74,6 +74,10 @@ codes! {
     ReplayDiverged = "replay_diverged", retryable: false;
     /// The history of the run can't be cut there.
     ResetPointInvalid = "reset_point_invalid", retryable: false;
+    /// An event of the run is missing, or can't be read. Also why a run is blocked.
+    HistoryDamaged = "history_damaged", retryable: false;
+    /// The history was made by a newer version of the engine. Also why a run is blocked.
+    EngineTooOld = "engine_too_old", retryable: false;
     /// A run of this workflow id exists, and the policies forbid another.
     WorkflowAlreadyStarted = "workflow_already_started", retryable: false;
     /// The uploaded bytes are not a WebAssembly component.

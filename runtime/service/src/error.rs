@@ -56,6 +56,9 @@ impl From<StoreError> for ServiceError {
         // The caller's view is the same for all: the service logs the cause
         // where it handles it.
         match error {
+            StoreError::Corrupt { table: "history_events", .. } => {
+                Self::new(ErrorCode::HistoryDamaged, error.to_string())
+            }
             StoreError::Corrupt { .. } => {
                 tracing::error!(error = %error, "stored data is corrupt");
                 Self::new(ErrorCode::Internal, error.to_string())

@@ -32,6 +32,7 @@ mod relations;
 mod residency;
 mod run;
 mod runtime;
+mod salvage;
 mod timers;
 mod update_watch;
 mod workload;

@@ -14,6 +14,8 @@ use dacapo_store::error::{Result, StoreError};
 use dacapo_store::timer::TimerRow;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::salvage::{Fault, examine, is_unreadable, salvage};
+
 /// Runs that wait for the loader. Each actor waits for one at most.
 const QUEUE: usize = 4_096;
 
@@ -37,6 +39,8 @@ pub(crate) struct StoredRun {
     pub(crate) timers: Vec<TimerRow>,
     /// Not read together with the rest: few runs have any.
     pub(crate) updates: Vec<AdmittedUpdate>,
+    /// Why nothing can go on with it. Then the history is what comes before that.
+    pub(crate) fault: Option<Fault>,
 }
 
 struct Job {
@@ -61,6 +65,15 @@ impl Loader {
 
     /// Reads a run, if it exists, together with whatever else is to be read.
     pub(crate) async fn load(&self, key: RunKey) -> Result<Option<StoredRun>> {
+        let mut run = match self.read(key).await {
+            Err(error) if is_unreadable(&error) => salvage(&*self.store, key).await?,
+            read => read?,
+        };
+        run.iter_mut().for_each(examine);
+        Ok(run)
+    }
+
+    async fn read(&self, key: RunKey) -> Result<Option<StoredRun>> {
         let (done, read) = oneshot::channel();
         self.jobs.send(Job { key, done }).await.map_err(|_| stopped())?;
         let Some(mut run) = read.await.map_err(|_| stopped())?? else {
@@ -118,7 +131,7 @@ async fn beginnings(store: &dyn Store, executions: Vec<Execution>) -> Result<Vec
     }
     let stored = |(execution, history): (Execution, _)| {
         let timers = timers.remove(&execution.key.run_id).unwrap_or_default();
-        StoredRun { execution, history, timers, updates: Vec::new() }
+        StoredRun { execution, history, timers, updates: Vec::new(), fault: None }
     };
     Ok(executions.into_iter().zip(histories).map(stored).collect())
 }
@@ -153,6 +166,23 @@ pub(crate) async fn load_all(
     store: &dyn Store,
     executions: Vec<Execution>,
 ) -> Result<Vec<StoredRun>> {
+    let keys: Vec<RunKey> = executions.iter().map(|execution| execution.key).collect();
+    let mut runs = match load_together(store, executions).await {
+        // One of them is; the others must not suffer for it.
+        Err(error) if is_unreadable(&error) => {
+            let mut runs = Vec::new();
+            for key in keys {
+                runs.extend(salvage(store, key).await?);
+            }
+            runs
+        }
+        read => read?,
+    };
+    runs.iter_mut().for_each(examine);
+    Ok(runs)
+}
+
+async fn load_together(store: &dyn Store, executions: Vec<Execution>) -> Result<Vec<StoredRun>> {
     let mut runs = beginnings(store, executions).await?;
     let keys: Vec<RunKey> = runs.iter().map(|run| run.execution.key).collect();
     let mut updates: HashMap<RunId, Vec<AdmittedUpdate>> = HashMap::new();

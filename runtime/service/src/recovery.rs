@@ -37,30 +37,22 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
         for stored in loader::load_all(&*shared.store, page).await? {
             let run = shared.registry.insert_asleep(&stored.execution);
             run.set_admitted(!stored.updates.is_empty());
-            let assembled = run::assemble(stored);
-            if let Ok(loaded) = &assembled {
+            let loaded = run::assemble(stored);
+            // What is known of a damaged run may be long past.
+            if loaded.fault.is_none() {
                 relations.add(&run, &loaded.state);
             }
-            match assembled {
-                Ok(loaded) if has_work(&loaded) => {
-                    resumed += 1;
-                    if let Some(mailbox) = run.wake() {
-                        run::spawn(shared, run, mailbox, Origin::Loaded(Box::new(loaded)));
-                    }
+            if has_work(&loaded) {
+                resumed += 1;
+                if let Some(mailbox) = run.wake() {
+                    run::spawn(shared, run, mailbox, Origin::Loaded(Box::new(loaded)));
                 }
-                Ok(loaded) => {
-                    if let Some(event_id) = overdue(&loaded, shared.clock.now())
-                        && overdue_events + loaded.history.len() <= OVERDUE_EVENTS_MAX
-                    {
-                        resumed += 1;
-                        overdue_events += loaded.history.len();
-                        run::wake_overdue(shared, &run, event_id, loaded);
-                    }
-                }
-                // One bad run must not keep the others from running.
-                Err(error) => {
-                    tracing::error!(run_id = %run.key, error = ?error, "run can't be recovered");
-                }
+            } else if let Some(event_id) = overdue(&loaded, shared.clock.now())
+                && overdue_events + loaded.history.len() <= OVERDUE_EVENTS_MAX
+            {
+                resumed += 1;
+                overdue_events += loaded.history.len();
+                run::wake_overdue(shared, &run, event_id, loaded);
             }
         }
     }
@@ -77,6 +69,7 @@ fn has_work(loaded: &Loaded) -> bool {
         activity.runs_here() || (activity.cancel.is_some() && activity.open.is_none())
     };
     loaded.needs_activation
+        || loaded.shows_fault()
         || loaded.state.activities.values().any(is_work)
         || loaded.state.children.values().any(|child| !child.started)
         || !loaded.state.externals.is_empty()

@@ -33,6 +33,8 @@ pub(crate) struct OpenRun {
     /// Whether the store may have updates that its guest has not decided about.
     /// Those of a run without are not looked for.
     admitted: AtomicBool,
+    /// Nothing can go on with its history: its timers need not wake it.
+    faulted: AtomicBool,
     workload: Workload,
 }
 
@@ -86,6 +88,7 @@ impl OpenRun {
             progress: watch::Sender::new(Progress::default()),
             updates: UpdateWatch::default(),
             admitted: AtomicBool::new(false),
+            faulted: AtomicBool::new(false),
             workload,
         }
     }
@@ -98,6 +101,16 @@ impl OpenRun {
     /// Takes note of that. To be told *before* such an update is stored.
     pub(crate) fn set_admitted(&self, admitted: bool) {
         self.admitted.store(admitted, Ordering::SeqCst);
+    }
+
+    /// Whether nothing can go on with its history, as far as is known.
+    pub(crate) fn is_faulted(&self) -> bool {
+        self.faulted.load(Ordering::SeqCst)
+    }
+
+    /// Takes note of that.
+    pub(crate) fn set_faulted(&self, faulted: bool) {
+        self.faulted.store(faulted, Ordering::SeqCst);
     }
 
     /// A message counts as work in hand until a run has dealt with it.

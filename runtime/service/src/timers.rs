@@ -161,6 +161,7 @@ async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()
 fn wake(shared: &Arc<Shared>, key: RunKey, event_id: EventId) {
     // A run that is not open has no use for its rows; its closing removes them.
     if let Some(run) = shared.registry.by_run(key.run_id)
+        && !run.is_faulted()
         && !crate::run::try_wake(shared, &run, event_id)
     {
         shared.timers.add(key, event_id, shared.clock.now().after(BUSY));

@@ -29,9 +29,7 @@ use crate::history::HistoryStore;
 use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
 use crate::query_result::QueryResultStore;
-use crate::shard::{
-    INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore,
-};
+use crate::shard::{INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore};
 use crate::statistics::{Counters, Statistics, StatisticsStore};
 use crate::timer::{TimerCursor, TimerRow, TimerStore};
 use crate::update::UpdateStore;
@@ -53,6 +51,8 @@ struct State {
     executions: BTreeMap<RunKey, Execution>,
     run_numbers: HashMap<RunKey, u64>,
     events: BTreeMap<(RunKey, EventId), HistoryEvent>,
+    /// Events that can't be read.
+    spoilt: BTreeSet<(RunKey, EventId)>,
     timers: BTreeMap<(RunKey, EventId), TimerRow>,
     due: BTreeSet<TimerCursor>,
     updates: BTreeMap<(RunKey, UpdateId), AdmittedUpdate>,
@@ -82,12 +82,30 @@ impl MemoryStore {
             executions: BTreeMap::new(),
             run_numbers: HashMap::new(),
             events: BTreeMap::new(),
+            spoilt: BTreeSet::new(),
             timers: BTreeMap::new(),
             due: BTreeSet::new(),
             updates: BTreeMap::new(),
             query_results: BTreeMap::new(),
         };
         Self { state: Mutex::new(state), counters: Counters::default() }
+    }
+
+    /// Loses an event, as a bad disk does. Gives it back, for [`Self::mend_event`].
+    pub fn lose_event(&self, key: RunKey, event_id: EventId) -> Option<HistoryEvent> {
+        self.state.lock().events.remove(&(key, event_id))
+    }
+
+    /// Makes an event unreadable.
+    pub fn spoil_event(&self, key: RunKey, event_id: EventId) {
+        self.state.lock().spoilt.insert((key, event_id));
+    }
+
+    /// Puts an event where it was, readable.
+    pub fn mend_event(&self, key: RunKey, event: HistoryEvent) {
+        let mut state = self.state.lock();
+        state.spoilt.remove(&(key, event.id));
+        state.events.insert((key, event.id), event);
     }
 
     fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
@@ -228,6 +246,22 @@ impl State {
         for ((key, name), value) in &batch.query_results {
             self.query_results.insert((*key, (*name).clone()), (*value).clone());
         }
+    }
+
+    /// An event, if it can be read.
+    fn readable(
+        &self,
+        (place, event): (&(RunKey, EventId), &HistoryEvent),
+    ) -> Result<HistoryEvent> {
+        if !self.spoilt.contains(place) {
+            return Ok(event.clone());
+        }
+        Err(StoreError::Corrupt {
+            table: "history_events",
+            column: "attributes",
+            row: format!("{}/{}", place.0, place.1),
+            reason: "it was spoilt".to_owned(),
+        })
     }
 
     fn take_shards(&mut self, node: NodeId, leased_until: Option<Instant>) -> Ownership {
@@ -442,37 +476,37 @@ impl HistoryStore for MemoryStore {
         from: EventId,
         limit: u32,
     ) -> Result<Vec<HistoryEvent>> {
-        Ok(self.read(|state| {
+        self.read(|state| {
             let events = state.events.range((key, from)..=(key, EventId(u64::MAX)));
-            events.take(at_most(limit)).map(|(_, event)| event.clone()).collect()
-        }))
+            events.take(at_most(limit)).map(|it| state.readable(it)).collect()
+        })
     }
 
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
-        Ok(self.read(|state| {
+        self.read(|state| {
             let mut events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
-            events.next_back().map(|(_, event)| event.clone())
-        }))
+            events.next_back().map(|it| state.readable(it)).transpose()
+        })
     }
 
     async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
-        Ok(self.read(|state| {
-            let history = |&key: &RunKey| {
+        self.read(|state| {
+            let history = |&key: &RunKey| -> Result<Vec<HistoryEvent>> {
                 let events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
-                events.take(at_most(limit)).map(|(_, event)| event.clone()).collect()
+                events.take(at_most(limit)).map(|it| state.readable(it)).collect()
             };
             keys.iter().map(history).collect()
-        }))
+        })
     }
 
     async fn last_events(&self, keys: &[RunKey]) -> Result<Vec<Option<HistoryEvent>>> {
-        Ok(self.read(|state| {
-            let last = |&key: &RunKey| {
+        self.read(|state| {
+            let last = |&key: &RunKey| -> Result<Option<HistoryEvent>> {
                 let mut events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
-                events.next_back().map(|(_, event)| event.clone())
+                events.next_back().map(|it| state.readable(it)).transpose()
             };
             keys.iter().map(last).collect()
-        }))
+        })
     }
 
     async fn find_parents(&self, keys: &[RunKey]) -> Result<Vec<(RunId, ParentExecution)>> {

@@ -41,10 +41,29 @@ pub(crate) struct HistoryPage {
     run_id: RunId,
     /// In order.
     events: Vec<HistoryEvent>,
+    /// What can't be shown, in place of its events; absent if all can.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damaged: Vec<DamagedEvent>,
     /// The `from` of the next page; absent after the last event so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
     next: Option<EventId>,
+}
+
+/// Something in place of an event that is missing, or can't be read.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DamagedEvent {
+    /// The event, or the first of several that are missing.
+    #[schema(value_type = u64)]
+    event_id: EventId,
+    /// What is wrong.
+    message: String,
+}
+
+impl From<operations::DamagedEvent> for DamagedEvent {
+    fn from(damaged: operations::DamagedEvent) -> Self {
+        Self { event_id: damaged.event_id, message: damaged.message }
+    }
 }
 
 /// One recorded fact about a run.
@@ -164,6 +183,7 @@ impl From<operations::HistoryPage> for HistoryPage {
         Self {
             run_id: page.run_id,
             events: page.events.into_iter().map(HistoryEvent::from).collect(),
+            damaged: page.damaged.into_iter().map(DamagedEvent::from).collect(),
             next: page.next,
         }
     }

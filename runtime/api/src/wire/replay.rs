@@ -7,6 +7,7 @@ use dacapo_service::operations::{self, MoveTarget, ReplayOutcome};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::event::DamagedEvent;
 use super::module::ModuleVersion;
 use super::run::{Blocked, RunStatus};
 use crate::error::ApiError;
@@ -190,6 +191,9 @@ pub(crate) struct ExportedPage {
     #[serde(flatten)]
     #[schema(value_type = Object)]
     pub(crate) history: ExportedHistory,
+    /// What can't be read, in place of its events; absent if all can.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) damaged: Vec<DamagedEvent>,
     /// The `from` of the next page; absent after the last event so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]

@@ -379,12 +379,24 @@ pub struct Moved {
     pub module: Module,
 }
 
+/// Something in place of an event that is missing, or can't be read.
+#[derive(Debug, Deserialize)]
+pub struct DamagedEvent {
+    /// The event, or the first of several.
+    pub event_id: u64,
+    /// What is wrong.
+    pub message: String,
+}
+
 /// A part of a history with all that it holds.
 #[derive(Debug, Deserialize)]
 pub struct ExportedPage {
     /// The part.
     #[serde(flatten)]
     pub history: dacapo_model::event::ExportedHistory,
+    /// What the server can't show of it.
+    #[serde(default)]
+    pub damaged: Vec<DamagedEvent>,
     /// Where the next page begins; none after the last event so far.
     #[serde(default)]
     pub next: Option<u64>,
@@ -475,6 +487,9 @@ pub struct HistoryPage {
     pub run_id: String,
     /// In order.
     pub events: Vec<Box<RawValue>>,
+    /// What the server can't show of it.
+    #[serde(default)]
+    pub damaged: Vec<DamagedEvent>,
     /// Where the next page begins; none after the last event so far.
     #[serde(default)]
     pub next: Option<u64>,

@@ -22,6 +22,7 @@ use crate::args::ClientFlags;
 use crate::client::wire::RunPage;
 use crate::client::{Client, RunAddress};
 use crate::commands::module::component;
+use crate::commands::run::history;
 use crate::config::default_cache_dir;
 use crate::exit::{Exit, UsageError};
 use crate::output;
@@ -129,15 +130,16 @@ async fn replay_open_runs(args: &ReplayArgs, code: &Code, tally: &mut Tally) -> 
 
 /// Reads a whole history from a server.
 pub(super) async fn export(client: &Client, run: &RunAddress) -> Result<ExportedHistory> {
-    let mut page = client.export_history(run, 1).await?;
-    let mut whole = page.history;
+    let page = client.export_history(run, 1).await?;
+    history::warn_of(&page.damaged);
+    let (mut whole, mut from, mut next) = (page.history, 1, page.next);
     // A page that leads nowhere would be asked for without end.
-    while let Some(from) = page.next.filter(|next| *next > whole.events.len() as u64) {
-        page = client.export_history(run, from).await?;
-        if page.history.events.is_empty() {
-            break;
-        }
-        whole.events.append(&mut page.history.events);
+    while let Some(further) = next.filter(|next| *next > from) {
+        from = further;
+        let page = client.export_history(run, from).await?;
+        history::warn_of(&page.damaged);
+        whole.events.extend(page.history.events);
+        next = page.next;
     }
     Ok(whole)
 }

@@ -19,6 +19,7 @@ use super::locate::{Located, locate, no_answer};
 use crate::Runtime;
 use crate::error::Result;
 use crate::run::{Message, deliver};
+use crate::salvage::or_nothing;
 
 /// Everything that is known of a run without its history.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +49,20 @@ pub struct RunDescription {
     pub pending_updates: Vec<UpdateDescription>,
     /// The names of the values that it has published.
     pub published: Vec<QueryName>,
+}
+
+impl RunDescription {
+    /// The same of a run of which nobody knows what it waits for.
+    pub(crate) fn without_pending(self) -> Self {
+        Self {
+            pending_activities: Vec::new(),
+            pending_timers: Vec::new(),
+            pending_children: Vec::new(),
+            pending_externals: Vec::new(),
+            pending_updates: Vec::new(),
+            ..self
+        }
+    }
 }
 
 /// An update without an outcome.
@@ -209,9 +224,11 @@ impl Runtime {
                 }
                 Located::Closed(execution) => {
                     let store = &self.shared.store;
-                    let first = store.load_history(execution.key, EventId::FIRST, 1).await?;
-                    let last = store.last_event(execution.key).await?;
-                    let parents = store.find_parents(&[execution.key]).await?;
+                    // Of a damaged history, what can be read.
+                    let first = store.load_history(execution.key, EventId::FIRST, 1).await;
+                    let first = or_nothing(first)?;
+                    let last = or_nothing(store.last_event(execution.key).await)?;
+                    let parents = or_nothing(store.find_parents(&[execution.key]).await)?;
                     let published = store.query_result_names(execution.key).await?;
                     return Ok(RunDescription {
                         cancel_requested: execution.status == ExecutionStatus::Canceled,

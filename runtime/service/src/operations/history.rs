@@ -14,6 +14,7 @@ use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::registry::Progress;
 use crate::runtime::Shared;
+use crate::salvage::{DamagedEvent, Part, read_around};
 
 /// Events read by one statement. Small, since each may hold a payload of the
 /// largest size.
@@ -34,6 +35,8 @@ pub struct HistoryPage {
     pub run_id: RunId,
     /// In order.
     pub events: Vec<HistoryEvent>,
+    /// What of this part of the history can't be shown.
+    pub damaged: Vec<DamagedEvent>,
     /// Where the next page begins; none after the last event so far.
     pub next: Option<EventId>,
 }
@@ -52,23 +55,26 @@ impl Runtime {
         };
         let limit = limit.clamp(1, PAGE_SIZE_MAX) as usize;
         let mut events: Vec<HistoryEvent> = Vec::new();
+        let mut damaged = Vec::new();
         let (mut next, mut bytes) = (Some(from), 0);
         while let Some(from) = next
             && events.len() <= limit
             && bytes < PAGE_BYTES_MAX
         {
-            let chunk = self.shared.store.load_history(key, from, CHUNK).await?;
-            let full = chunk.len() >= CHUNK as usize;
+            let part = read_part(&self.shared, key, from).await?;
+            let chunk = part.events;
+            damaged.extend(part.damaged);
             let payloads = chunk.iter().filter_map(|event| event.attributes.payload());
             bytes += payloads.map(|(_, payload)| payload.len()).sum::<usize>();
-            next = chunk.last().filter(|_| full).map(|last| last.id.next());
+            next = part.next;
             events.extend(chunk);
         }
         if let Some(beyond) = events.get(limit) {
             next = Some(beyond.id);
+            damaged.retain(|damaged| damaged.event_id < beyond.id);
             events.truncate(limit);
         }
-        Ok(HistoryPage { run_id: key.run_id, events, next })
+        Ok(HistoryPage { run_id: key.run_id, events, damaged, next })
     }
 
     /// Events from `from` on, those that are recorded and those to come.
@@ -86,6 +92,11 @@ impl Runtime {
             ended: false,
         })
     }
+}
+
+async fn read_part(shared: &Shared, key: RunKey, from: EventId) -> Result<Part> {
+    let read = async |from, limit| shared.store.load_history(key, from, limit).await;
+    Ok(read_around(read, from, CHUNK).await?)
 }
 
 /// Reads a history as it grows. Holds no events: a slow reader costs nothing.
@@ -108,11 +119,16 @@ impl HistoryFollower {
             if let Some(progress) = &mut self.progress {
                 progress.mark_unchanged();
             }
-            let events = self.shared.store.load_history(self.key, self.next, CHUNK).await?;
-            if let Some(last) = events.last() {
-                self.next = last.id.next();
+            // Who follows sees by the ids what can't be shown.
+            let part = read_part(&self.shared, self.key, self.next).await?;
+            if let Some(last) = part.events.last() {
+                self.next = part.next.unwrap_or(last.id.next());
                 self.ended = last.attributes.is_closing();
-                return Ok(Some(events));
+                return Ok(Some(part.events));
+            }
+            if let Some(next) = part.next {
+                self.next = next;
+                continue;
             }
             match &mut self.progress {
                 None => self.ended = true,

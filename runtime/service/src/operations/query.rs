@@ -129,7 +129,7 @@ impl Runtime {
             }
             let _room = make_room(shared).await;
             let run = Arc::new(context_of(&stored.execution));
-            let asked = shared.host.query_closed(run, stored.history, query).await;
+            let asked = shared.host.query_closed(run, stored.whole()?, query).await;
             answer(&name, asked, "the run is closed, and its module has no answers after the end")
         };
         let asked = tokio::time::timeout(REPLAY_TIME_MAX, ask).await;

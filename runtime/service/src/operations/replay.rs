@@ -203,6 +203,10 @@ impl<'a> Code<'a> {
             return Err(ServiceError::new(ErrorCode::RunNotFound, problem));
         };
         let events = stored.history.len();
+        if let Some(fault) = &stored.fault {
+            let outcome = ReplayOutcome::Fails(Box::new(fault.report()));
+            return Ok(ReplayedRun { execution: stored.execution, events, outcome });
+        }
         let context = RunContext { module_digest: self.digest, ..context_of(&stored.execution) };
         let replay = async {
             let _permit = make_room(shared).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dacapo_engine::decide::{Reapply, Reset, ResetPoint};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::HistoryEvent;
-use dacapo_model::ids::{EventId, RequestId, RunId, RunKey};
+use dacapo_model::ids::{RequestId, RunId, RunKey};
 use dacapo_model::module::ModuleDigest;
 use tokio::sync::oneshot;
 use tracing::Span;
@@ -19,9 +19,6 @@ use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::registry::Claim;
 use crate::run::{self, BeginAnswer, Message, Origin, ResetAnswer};
-
-/// Events read by one statement.
-const PAGE: u32 = 2_000;
 
 /// How often a reset begins anew because the run in its way has closed.
 const TRIES_MAX: usize = 16;
@@ -158,27 +155,22 @@ impl Runtime {
         if let Some((_, history)) = read.as_ref().filter(|(of, _)| *of == key) {
             return Ok(history.clone());
         }
-        let mut events: Vec<HistoryEvent> = Vec::new();
-        let mut from = EventId::FIRST;
-        loop {
-            let page = self.shared.store.load_history(key, from, PAGE).await?;
-            let next = page.last().map(|last| last.id.next());
-            let full = page.len() >= PAGE as usize;
-            events.extend(page);
-            match next {
-                Some(next) if full => from = next,
-                _ => break,
-            }
-        }
+        let stored = self.shared.loader.load(key).await?.ok_or_else(history_gone)?;
+        let is_whole = stored.fault.is_none();
+        let events = stored.until_damaged()?;
         // It is of a run that has closed; what has no end was deleted meanwhile.
-        if !events.last().is_some_and(|last| last.attributes.is_closing()) {
-            let message = "the history of the run is not there any more";
-            return Err(ServiceError::new(ErrorCode::RunNotFound, message));
+        let has_end = events.last().is_some_and(|last| last.attributes.is_closing());
+        if events.is_empty() || (is_whole && !has_end) {
+            return Err(history_gone());
         }
         let history = Arc::new(events);
         *read = Some((key, history.clone()));
         Ok(history)
     }
+}
+
+fn history_gone() -> ServiceError {
+    ServiceError::new(ErrorCode::RunNotFound, "the history of the run is not there any more")
 }
 
 /// Follows from the request, so that a repeat is recognised: also one that names no

@@ -13,6 +13,7 @@ use futures::{FutureExt as _, StreamExt as _};
 
 use super::{AT_ONCE, Backoff, post, spawn};
 use crate::runtime::Shared;
+use crate::salvage::{is_unreadable, or_nothing};
 
 /// A child by its parent's run and its `StartChildWorkflowExecutionInitiated`.
 pub(super) type ChildOf = (RunId, EventId);
@@ -140,7 +141,17 @@ async fn try_last_events(
     let found = shared.store.find_runs(&keys).await?;
     let closed: Vec<RunKey> =
         found.iter().filter(|run| !run.status.is_open()).map(|run| run.key).collect();
-    let last = shared.store.last_events(&closed).await?;
+    let last = match shared.store.last_events(&closed).await {
+        // One of them can't be; the others must not suffer for it.
+        Err(error) if is_unreadable(&error) => {
+            let mut last = Vec::new();
+            for key in &closed {
+                last.push(or_nothing(shared.store.last_event(*key).await)?);
+            }
+            last
+        }
+        read => read?,
+    };
     let with_child = |(key, last): (RunKey, Option<HistoryEvent>)| {
         Some((*children.get(&key.run_id)?, key, last?))
     };

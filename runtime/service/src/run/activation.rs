@@ -116,8 +116,9 @@ impl Actor {
 
     pub(super) async fn stored_history(&mut self) -> Result<Vec<HistoryEvent>, CommitFailure> {
         match self.shared.loader.load(self.run.key).await {
-            Ok(Some(stored)) => Ok(stored.history),
-            Ok(None) => Err(CommitFailure::Unavailable),
+            Ok(Some(stored)) if stored.fault.is_none() => Ok(stored.history),
+            // Who reads it again sees what is wrong.
+            Ok(Some(_) | None) => Err(CommitFailure::Unavailable),
             Err(error) => {
                 tracing::warn!(run_id = %self.run.key, error = ?error, "history can't be read");
                 Err(CommitFailure::Unavailable)

@@ -30,6 +30,7 @@ use crate::operations::{
 use crate::registry::OpenRun;
 use crate::residency::Place;
 use crate::runtime::Shared;
+use crate::salvage::Fault;
 use crate::workload::Work;
 
 /// Messages decided together, in one commit. More would make the first of them
@@ -72,6 +73,10 @@ pub(super) struct Actor {
     /// The guest has not answered the last event of history.
     pub(super) needs_activation: bool,
     pub(super) closing: Option<Closing>,
+    /// Why nothing can go on with its history.
+    pub(super) fault: Option<Fault>,
+    /// All its timer rows, if there is a fault: they go with it.
+    pub(super) timer_rows: Vec<EventId>,
     /// What the guest has published, if all of it is known here.
     pub(super) published: Option<BTreeMap<QueryName, Payload>>,
     /// While it is not waiting for messages.
@@ -137,6 +142,8 @@ impl Actor {
             heard: HashMap::new(),
             needs_activation: false,
             closing: None,
+            fault: None,
+            timer_rows: Vec::new(),
             published: None,
             work: None,
         }
@@ -155,6 +162,9 @@ impl Actor {
     }
 
     async fn serve(&mut self) -> Stop {
+        if let Err(stop) = self.show_fault().await {
+            return stop;
+        }
         loop {
             if self.closing.is_some() {
                 return Stop::Closed;
@@ -240,6 +250,9 @@ impl Actor {
     async fn handle(&mut self, batch: Vec<Message>) -> Result<(), Stop> {
         let mut inputs = Vec::new();
         for message in batch {
+            let Some(message) = self.unless_faulted(message).await? else {
+                continue;
+            };
             match message {
                 Message::Input { input, answer } => {
                     inputs.extend(self.heartbeat_before(&input).map(|beat| (beat, None)));
@@ -313,7 +326,7 @@ impl Actor {
     /// decided anew: the store knows what has happened.
     pub(super) async fn settle(
         &mut self,
-        inputs: Vec<(Input, Option<oneshot::Sender<InputAnswer>>)>,
+        mut inputs: Vec<(Input, Option<oneshot::Sender<InputAnswer>>)>,
         activate: bool,
     ) -> Result<(), Stop> {
         let mut repeated = false;
@@ -335,6 +348,7 @@ impl Actor {
                 Err(CommitFailure::Fenced) => return Err(Stop::Gone),
                 Err(CommitFailure::Conflict | CommitFailure::Unavailable) => {
                     self.reload().await?;
+                    inputs = self.unless_all_faulted(inputs);
                     repeated = true;
                     activate = std::mem::take(&mut self.needs_activation);
                 }
@@ -464,7 +478,7 @@ impl Actor {
         let accepted = self.state.updates.accepted();
         let accepted = accepted
             .map(|update_id| UpdateDescription { update_id: update_id.clone(), accepted: true });
-        RunDescription {
+        let described = RunDescription {
             execution: self.execution.clone(),
             history_length: self.state.next_event_id.0 - 1,
             cancel_requested: self.state.cancel_request.is_some(),
@@ -486,6 +500,11 @@ impl Actor {
             pending_updates: accepted.chain(waiting).collect(),
             // Read where they are stored, by who asks.
             published: Vec::new(),
+        };
+        match self.fault {
+            None => described,
+            // What it waited for before the damage may have come since.
+            Some(_) => described.without_pending(),
         }
     }
 

@@ -40,7 +40,13 @@ impl Actor {
     ) -> Result<(), CommitFailure> {
         let Transition { events, timers, updates, published, status, attributes, effects } =
             transition;
-        let rows = timer_rows(self.run.key, timers);
+        let mut rows = timer_rows(self.run.key, timers);
+        if events.last().is_some_and(|last| last.attributes.is_closing()) {
+            // The state of a damaged run does not know of all of them.
+            for event_id in std::mem::take(&mut self.timer_rows) {
+                rows.entry(event_id).or_insert(None);
+            }
+        }
         let module_digest = self.state.module_digest;
         let moved_to = (self.execution.module_digest != module_digest).then_some(module_digest);
         self.execution.module_digest = module_digest;

@@ -7,14 +7,17 @@ use dacapo_engine::replay::{is_delivered, is_note};
 use dacapo_engine::state::RunState;
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::ids::EventId;
 use dacapo_store::error::StoreError;
 use dacapo_store::timer::TimerKind;
 
 use super::actor::{Actor, Stop, context_of};
+use super::fault::state_of;
 use crate::loader::StoredRun;
 use crate::operations::Closing;
 use crate::registry::OpenRun;
 use crate::runtime::Shared;
+use crate::salvage::{Fault, is_fault, is_unreadable, salvage};
 
 /// First wait before the store is asked again; doubled up to [`BACKOFF_MAX`].
 const BACKOFF: Duration = Duration::from_millis(50);
@@ -32,23 +35,34 @@ pub(crate) struct Loaded {
     /// True if the last thing recorded is something that the guest has not
     /// answered: it must run now.
     pub(crate) needs_activation: bool,
+    /// Why nothing can go on with its history. Then that is what comes before, and
+    /// the state is blocked.
+    pub(crate) fault: Option<Fault>,
+    /// All its timer rows, by their events, if there is a fault.
+    pub(crate) timer_rows: Vec<EventId>,
 }
 
-/// Why a run can't be loaded.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
-    #[error("the store can't be read")]
-    Store(#[from] StoreError),
-    #[error("its history is corrupt: {0}")]
-    Corrupt(String),
+impl Loaded {
+    /// Whether something is to be said about its history, or is said that is not so
+    /// any more.
+    pub(crate) fn shows_fault(&self) -> bool {
+        self.fault.is_some() || self.execution.blocked.iter().any(|it| is_fault(&it.code))
+    }
 }
 
 /// Puts a run together from its rows.
-pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
-    let StoredRun { execution, history, timers, updates } = stored;
-    let state = RunState::from_history(&history);
-    let state = state.map_err(|error| LoadError::Corrupt(error.to_string()))?;
-    let mut state = state.ok_or_else(|| LoadError::Corrupt("it has no events".to_owned()))?;
+pub(crate) fn assemble(stored: StoredRun) -> Loaded {
+    let StoredRun { execution, mut history, timers, updates, fault } = stored;
+    let (mut state, fault) = state_of(&execution, &mut history, fault);
+    if let Some(fault) = fault {
+        let timer_rows = timers.iter().map(|row| row.event_id).collect();
+        for admitted in updates {
+            state.updates.admit(admitted);
+        }
+        let (closing, needs_activation) = (None, false);
+        let fault = Some(fault);
+        return Loaded { execution, state, history, closing, needs_activation, fault, timer_rows };
+    }
     for timer in timers {
         let (event_id, fire_at) = (timer.event_id, timer.fire_at);
         match timer.kind {
@@ -83,7 +97,8 @@ pub(crate) fn assemble(stored: StoredRun) -> Result<Loaded, LoadError> {
         attributes: event.attributes.clone(),
         closed_at: event.time,
     });
-    Ok(Loaded { execution, state, history, closing, needs_activation })
+    let timer_rows = Vec::new();
+    Loaded { execution, state, history, closing, needs_activation, fault, timer_rows }
 }
 
 /// A transition holds an input and what the guest did about it. If an input is
@@ -105,9 +120,13 @@ pub(super) async fn load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Loaded, 
     let mut backoff = BACKOFF;
     loop {
         match try_load(shared, run).await {
+            // It has closed, and nobody can say how.
+            Ok(Some(loaded)) if loaded.fault.is_some() && !loaded.execution.status.is_open() => {
+                return Err(Stop::Gone);
+            }
             Ok(Some(loaded)) => return Ok(loaded),
             Ok(None) => return Err(Stop::Gone),
-            Err(LoadError::Store(error @ StoreError::Unavailable { .. })) => {
+            Err(error @ StoreError::Unavailable { .. }) => {
                 tracing::warn!(run_id = %run.key, error = ?error, "run can't be read; trying again");
             }
             Err(error) => {
@@ -123,16 +142,26 @@ pub(super) async fn load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Loaded, 
     }
 }
 
-async fn try_load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>, LoadError> {
+async fn try_load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>, StoreError> {
     let Some(mut stored) = shared.loader.load(run.key).await? else {
         return Ok(None);
     };
     if run.may_have_admitted() {
-        let updates = shared.store.run_updates(&[run.key]).await?;
-        stored.updates = updates.into_iter().map(|(_, admitted)| admitted).collect();
-        run.set_admitted(!stored.updates.is_empty());
+        match shared.store.run_updates(&[run.key]).await {
+            Ok(updates) => {
+                stored.updates = updates.into_iter().map(|(_, admitted)| admitted).collect();
+                run.set_admitted(!stored.updates.is_empty());
+            }
+            Err(error) if is_unreadable(&error) => {
+                let Some(salvaged) = salvage(&*shared.store, run.key).await? else {
+                    return Ok(None);
+                };
+                stored = salvaged;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let loaded = assemble(stored)?;
+    let loaded = assemble(stored);
     if loaded.closing.is_some() {
         adopt_follower(shared, run, &loaded.state).await?;
     }
@@ -170,7 +199,7 @@ impl Actor {
         self.drop_guest();
         let loaded = load(&self.shared, &self.run).await?;
         self.adopt(loaded);
-        Ok(())
+        self.show_fault().await
     }
 
     /// Goes on from what was loaded: starts again what may have been lost.
@@ -183,6 +212,17 @@ impl Actor {
         self.closing = loaded.closing;
         self.published = None;
         self.needs_activation = loaded.needs_activation;
+        self.fault = loaded.fault;
+        self.timer_rows = loaded.timer_rows;
+        self.run.set_faulted(self.fault.is_some());
+        if self.fault.is_some() {
+            // What it waits for may have come: that is not known.
+            for (_, attempt) in self.attempts.drain() {
+                attempt.handle.abort();
+            }
+            self.history = Some(loaded.history);
+            return;
+        }
         self.resume_activities();
         self.resume_timers();
         self.resume_relations(&loaded.history);

@@ -4,6 +4,7 @@ mod activation;
 mod actor;
 mod begin;
 mod commit;
+mod fault;
 mod heartbeats;
 mod length;
 mod load;

@@ -68,6 +68,8 @@ impl Successor {
             state: self.state,
             history: self.events,
             closing: None,
+            fault: None,
+            timer_rows: Vec::new(),
         };
         wake_loaded(shared, &run, loaded);
     }

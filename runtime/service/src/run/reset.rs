@@ -90,12 +90,15 @@ impl Actor {
         }
         let history = match base {
             Some(history) => history,
-            None => match self.stored_history().await {
-                Ok(history) => {
+            None => match self.shared.loader.load(self.run.key).await {
+                Ok(Some(stored)) => {
                     reset.admitted = self.state.updates.admitted().collect();
-                    Arc::new(history)
+                    match stored.until_damaged() {
+                        Ok(history) => Arc::new(history),
+                        Err(refused) => return Ok(Err(refused)),
+                    }
                 }
-                Err(_) => return Ok(Err(not_read())),
+                Ok(None) | Err(_) => return Ok(Err(not_read())),
             },
         };
         let now = self.shared.clock.now();

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{RunPath, follow, page_size_of};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
-use crate::wire::event::HistoryPage;
+use crate::wire::event::{DamagedEvent, HistoryPage};
 use crate::wire::replay::ExportedPage;
 
 /// The largest number that every JSON reader takes for itself. No history gets
@@ -103,7 +103,8 @@ pub(crate) async fn history(
             run_id: page.run_id,
             events,
         };
-        return Ok(Json(ExportedPage { history, next: page.next }).into_response());
+        let damaged = page.damaged.into_iter().map(DamagedEvent::from).collect();
+        return Ok(Json(ExportedPage { history, damaged, next: page.next }).into_response());
     }
     if query.follow.unwrap_or_else(|| accepts_events(&headers)) {
         return follow::follow(&runtime, run, from, last_event_id(&headers)?).await;

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::event_line;
 use crate::args::{ClientFlags, RunFlags};
-use crate::client::wire::{Event, HistoryPage, RunDescription};
+use crate::client::wire::{DamagedEvent, Event, HistoryPage, RunDescription};
 use crate::client::{Client, ClientError, RunAddress};
 use crate::commands::replay;
 use crate::exit::Exit;
@@ -61,10 +61,19 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit> {
                 .map_err(|error| ClientError::Answer { problem: error.to_string() })?;
             print(is_json, text.get(), &event)?;
         }
+        warn_of(&page.damaged);
         // A page that leads nowhere would be asked for without end.
         from = page.next.filter(|next| *next > first);
     }
     Ok(Exit::Success)
+}
+
+/// Says which events are not shown. The status says so too: the run is blocked.
+pub(crate) fn warn_of(damaged: &[DamagedEvent]) {
+    for DamagedEvent { event_id, message } in damaged {
+        let message = output::printable(message);
+        output::note(&format!("warning: event {event_id} can't be shown: {message}"));
+    }
 }
 
 async fn pinned(client: &Client, run: RunAddress) -> Result<RunAddress, ClientError> {

@@ -5,7 +5,7 @@ mod activity;
 mod awaited;
 mod delete;
 pub(crate) mod event_line;
-mod history;
+pub(super) mod history;
 mod input;
 mod list;
 mod move_run;

@@ -1,0 +1,205 @@
+//! A run whose history nothing can go on with: kept as blocked, and open to those
+//! who look at it or end it.
+
+use std::collections::BTreeMap;
+
+use dacapo_engine::compat::ENGINE_VERSION;
+use dacapo_engine::decide::Input;
+use dacapo_engine::state::RunState;
+use dacapo_model::event::{
+    Chain, EventAttributes, HistoryEvent, RunOptions, WorkflowExecutionStarted,
+};
+use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
+use dacapo_model::ids::EventId;
+use dacapo_model::payload::Payload;
+use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
+use tokio::sync::oneshot;
+
+use super::actor::{Actor, Stop};
+use super::message::{InputAnswer, Message};
+use crate::committer::CommitFailure;
+use crate::salvage::{Fault, is_fault};
+
+type Inputs = Vec<(Input, Option<oneshot::Sender<InputAnswer>>)>;
+
+/// The state after a history, and what is wrong with the history, if anything is:
+/// `fault`, or an event that can't be where it is. Then it is the state before that,
+/// and the events from there on are left out.
+pub(super) fn state_of(
+    execution: &Execution,
+    history: &mut Vec<HistoryEvent>,
+    mut fault: Option<Fault>,
+) -> (RunState, Option<Fault>) {
+    let mut state: Option<RunState> = None;
+    let mut illegal = None;
+    for (position, event) in history.iter().enumerate() {
+        let applied = match state.as_mut() {
+            Some(state) => state.apply(event),
+            None => RunState::from_start(event).map(|first| state = Some(first)),
+        };
+        if let Err(error) = applied {
+            illegal = Some((position, error));
+            break;
+        }
+    }
+    if let Some((position, error)) = illegal {
+        let next_event_id = history.last().map_or(EventId::FIRST, |last| last.id.next());
+        history.truncate(position);
+        if fault.is_none() {
+            fault = Some(Fault::damaged(error.id, &error.to_string(), next_event_id));
+        }
+    }
+    let mut state = state.unwrap_or_else(|| unknown(execution));
+    if let Some(fault) = &fault {
+        state.status = ExecutionStatus::Blocked;
+        state.next_event_id = fault.next_event_id;
+    }
+    (state, fault)
+}
+
+/// Of a run whose first event is gone: what its row says.
+fn unknown(execution: &Execution) -> RunState {
+    let started = WorkflowExecutionStarted {
+        workflow_type: execution.workflow_type.clone(),
+        module_digest: execution.module_digest,
+        input: Payload::default(),
+        engine_version: ENGINE_VERSION,
+        request_id: execution.request_id.clone(),
+        environment: BTreeMap::new(),
+        arguments: Vec::new(),
+        continued_from: None,
+        initial_signals: 0,
+        parent: None,
+        options: RunOptions { attributes: execution.attributes.clone(), ..RunOptions::default() },
+        chain: Chain::default(),
+    };
+    let first = HistoryEvent {
+        id: EventId::FIRST,
+        time: execution.started_at,
+        attributes: EventAttributes::WorkflowExecutionStarted(Box::new(started)),
+    };
+    RunState::from_start(&first).expect("it is a start with the first id")
+}
+
+impl Actor {
+    /// Lets the row of the run say whether anything can go on with its history: that
+    /// is how it is listed. To be told once after the run was read; if it can't be
+    /// written now, the next time that the run is read will do.
+    pub(super) async fn show_fault(&mut self) -> Result<(), Stop> {
+        let shown = self.execution.blocked.as_ref();
+        let (status, blocked) = match (&self.fault, shown) {
+            (Some(fault), _) => (ExecutionStatus::Blocked, Some(fault.report())),
+            (None, Some(shown)) if is_fault(&shown.code) => self.without_fault(),
+            (None, _) => return Ok(()),
+        };
+        if blocked.as_ref() != shown {
+            if let Some(fault) = &self.fault {
+                let (run_id, workflow_id) = (&self.run.key, &self.run.workflow_id);
+                let event_id = fault.event_id.0;
+                tracing::error!(%run_id, %workflow_id, event_id, "{}", fault.message);
+            }
+            let update = ExecutionUpdate {
+                status,
+                blocked: blocked.clone(),
+                closed_at: None,
+                module_digest: None,
+                attributes: None,
+            };
+            let execution = ExecutionChange::Update(update);
+            let transition = RunTransition { execution, ..RunTransition::new(self.run.key) };
+            let unit = CommitUnit { transitions: vec![transition] };
+            match self.shared.committer.commit(unit).await {
+                Ok(()) => {
+                    self.execution.status = status;
+                    self.execution.blocked = blocked;
+                }
+                Err(CommitFailure::Fenced) => return Err(Stop::Gone),
+                Err(failure) => {
+                    tracing::debug!(run_id = %self.run.key, ?failure, "its row is not true");
+                }
+            }
+        }
+        let is_blocked = status == ExecutionStatus::Blocked;
+        self.run.publish_progress(self.state.next_event_id.0 - 1, is_blocked);
+        Ok(())
+    }
+
+    /// Where a run stands whose history was mended: as it says, running, or blocked
+    /// for the reason that was given before.
+    fn without_fault(&self) -> (ExecutionStatus, Option<Blocked>) {
+        if self.state.status != ExecutionStatus::Blocked {
+            return (self.state.status, None);
+        }
+        let history = self.history.iter().flatten().rev();
+        let reason = history.filter_map(|event| match &event.attributes {
+            EventAttributes::WorkflowTaskFailed { code, message } => Some(Blocked {
+                code: code.clone(),
+                message: message.clone(),
+                backtrace: None,
+                nondeterminism: None,
+            }),
+            _ => None,
+        });
+        (ExecutionStatus::Blocked, reason.into_iter().next())
+    }
+
+    /// Gives back those inputs that a run can take whatever is wrong with it.
+    pub(super) fn unless_all_faulted(&self, inputs: Inputs) -> Inputs {
+        let Some(fault) = &self.fault else {
+            return inputs;
+        };
+        let mut left = Vec::new();
+        for (input, answer) in inputs {
+            if matches!(input, Input::Terminate { .. }) {
+                left.push((input, answer));
+            } else if let Some(answer) = answer {
+                let _ = answer.send(Err(fault.error()));
+            }
+        }
+        left
+    }
+
+    /// Gives back what a run can take whatever is wrong with it: who looks at it, or
+    /// ends it. All else is refused if there is a fault; a retry looks whether there
+    /// still is.
+    pub(super) async fn unless_faulted(
+        &mut self,
+        message: Message,
+    ) -> Result<Option<Message>, Stop> {
+        if self.fault.is_none() {
+            return Ok(Some(message));
+        }
+        if matches!(&message, Message::Input { input: Input::Retry, .. }) {
+            self.reload().await?;
+            if self.fault.is_none() {
+                if let Message::Input { answer: Some(answer), .. } = message {
+                    let _ = answer.send(Ok(Ok(())));
+                }
+                return Ok(None);
+            }
+        }
+        let Some(error) = self.fault.as_ref().map(Fault::error) else {
+            return Ok(Some(message));
+        };
+        match message {
+            Message::Input { input: Input::Terminate { .. }, .. }
+            | Message::Join { .. }
+            | Message::Reset { .. }
+            | Message::Describe { .. }
+            | Message::Query { .. }
+            | Message::UpdateStage { .. }
+            | Message::AttemptLeft { .. }
+            | Message::Evict => return Ok(Some(message)),
+            // Who waits may have gone away.
+            Message::Input { answer, .. } => {
+                if let Some(answer) = answer {
+                    let _ = answer.send(Err(error));
+                }
+            }
+            Message::Heartbeat { answer, .. } => drop(answer.send(Err(error))),
+            Message::Trace { answer } => drop(answer.send(Err(error))),
+            Message::Move { answer, .. } => drop(answer.send(Err(error))),
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,355 @@
+//! A history with an event that is missing or can't be read, or that a newer engine
+//! has made: the run is kept and can be ended; all others go on.
+
+mod support;
+
+use std::sync::Arc;
+
+use dacapo_engine::decide::Reapply;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy};
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::query::Query;
+use dacapo_service::Runtime;
+use dacapo_service::error::ServiceError;
+use dacapo_service::operations::{
+    ExecutionFilter, RejectIf, ReplayOutcome, ReplayRequest, ResetPoint, ResetRequest, VersionRef,
+};
+use dacapo_store::Store;
+use dacapo_store::history::HistoryStore as _;
+use dacapo_store::memory::MemoryStore;
+use support::guests::ScriptedHost;
+use support::*;
+
+/// How a history is damaged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Damage {
+    Missing(u64),
+    Unreadable(u64),
+    /// Its start says that a later engine made it.
+    Newer,
+}
+
+const DAMAGES: [Damage; 7] = [
+    Damage::Missing(3),
+    Damage::Unreadable(3),
+    Damage::Missing(1),
+    Damage::Unreadable(1),
+    // The last one.
+    Damage::Unreadable(5),
+    Damage::Unreadable(2),
+    Damage::Newer,
+];
+
+impl Damage {
+    /// Does it to a history, and gives back the event as it was.
+    fn apply(self, store: &MemoryStore, key: RunKey, history: &[HistoryEvent]) -> HistoryEvent {
+        match self {
+            Self::Missing(id) => store.lose_event(key, EventId(id)).expect("it is there"),
+            Self::Unreadable(id) => {
+                store.spoil_event(key, EventId(id));
+                history[id as usize - 1].clone()
+            }
+            Self::Newer => {
+                let mut newer = history[0].clone();
+                if let EventAttributes::WorkflowExecutionStarted(started) = &mut newer.attributes {
+                    started.engine_version = u32::MAX;
+                }
+                store.mend_event(key, newer);
+                history[0].clone()
+            }
+        }
+    }
+
+    fn code(self) -> ErrorCode {
+        match self {
+            Self::Missing(_) | Self::Unreadable(_) => ErrorCode::HistoryDamaged,
+            Self::Newer => ErrorCode::EngineTooOld,
+        }
+    }
+
+    fn event_id(self) -> u64 {
+        match self {
+            Self::Missing(id) | Self::Unreadable(id) => id,
+            Self::Newer => 1,
+        }
+    }
+}
+
+/// A store with an open run `g` that has had 4 signals of 9, damaged, and another.
+struct Damaged {
+    store: Arc<MemoryStore>,
+    host: Arc<ScriptedHost>,
+    key: RunKey,
+    whole: HistoryEvent,
+}
+
+impl Damaged {
+    async fn by(damage: Damage) -> Self {
+        let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
+        let first = start(store.clone(), &host).await;
+        for (workflow_id, count) in [("g", "9"), ("ok", "1")] {
+            first.start_run(request("collect", workflow_id, count)).await.expect("started");
+        }
+        for word in ["a", "b", "c", "d"] {
+            first.signal_run(&run_ref("g"), signal(word)).await.expect("recorded");
+        }
+        let key = first.describe_run(&run_ref("g")).await.expect("there").execution.key;
+        let recorded = history(&first, "g").await;
+        assert_eq!(recorded.len(), 5, "{recorded:?}");
+        first.halt().await;
+        let whole = damage.apply(&store, key, &recorded);
+        Self { store, host, key, whole }
+    }
+
+    async fn start(&self) -> Arc<Runtime> {
+        let runtime = start(self.store.clone() as Arc<dyn Store>, &self.host).await;
+        // Told once the run was read.
+        until_status(&runtime, "g", ExecutionStatus::Blocked).await;
+        runtime
+    }
+}
+
+fn reset_to(point: ResetPoint) -> ResetRequest {
+    ResetRequest {
+        point,
+        reapply: Reapply::All,
+        module: None,
+        reason: "damaged".to_owned(),
+        request_id: None,
+    }
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(damage: Damage, what: &str, answer: Result<T, ServiceError>) {
+    let error = answer.expect_err(what);
+    assert_eq!(error.code, damage.code(), "{damage:?}: {what}: {error}");
+    assert!(!error.code.is_retryable());
+    assert_eq!(error.details["event_id"], damage.event_id().to_string(), "{damage:?}: {what}");
+}
+
+#[tokio::test]
+async fn a_damaged_run_is_listed_with_the_reason_and_the_others_go_on() {
+    for damage in DAMAGES {
+        let damaged = Damaged::by(damage).await;
+        let runtime = damaged.start().await;
+        runtime.signal_run(&run_ref("ok"), signal("x")).await.expect("recorded");
+        result(&runtime, "ok").await;
+
+        let description = runtime.describe_run(&run_ref("g")).await.expect("described");
+        let report = description.execution.blocked.expect("it says why");
+        assert_eq!(report.code, damage.code().as_str(), "{damage:?}");
+        if damage != Damage::Newer {
+            let event = format!("event {}", damage.event_id());
+            assert!(report.message.contains(&event), "{damage:?}: {report:?}");
+        }
+        assert_eq!(description.history_length, 5, "{damage:?}");
+        let blocked = ExecutionFilter {
+            statuses: vec![ExecutionStatus::Blocked],
+            ..ExecutionFilter::default()
+        };
+        let page = runtime.list_runs(&namespace(), &blocked, None, 10).await.expect("listed");
+        assert_eq!(page.executions.len(), 1, "{damage:?}");
+        assert_eq!(page.executions[0].key, damaged.key);
+        // Who waits for it need not wait.
+        let result = runtime.run_result(&run_ref("g"), PATIENCE).await.expect("there is a run");
+        assert_eq!(result.status, ExecutionStatus::Blocked);
+    }
+}
+
+#[tokio::test]
+async fn what_would_need_the_history_is_refused_and_records_nothing() {
+    for damage in DAMAGES {
+        let damaged = Damaged::by(damage).await;
+        let runtime = damaged.start().await;
+        let run = run_ref("g");
+        refused(damage, "signal", runtime.signal_run(&run, signal("e")).await);
+        refused(damage, "cancel", runtime.request_cancel(&run, String::new(), None).await);
+        refused(damage, "retry", runtime.retry_run(&run).await);
+        refused(damage, "waiting", runtime.describe_waiting(&run).await);
+        let query = Query {
+            name: "anything".parse().expect("valid"),
+            input: dacapo_model::payload::Payload::default(),
+        };
+        let unserved = runtime.query_run(&run, query, RejectIf::None).await.expect_err("blocked");
+        assert_eq!(unserved.code, ErrorCode::QueryNotServed);
+        let description = runtime.describe_run(&run).await.expect("described");
+        assert_eq!(description.history_length, 5, "{damage:?}: nothing was recorded");
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_read_is_shown_with_what_can_not() {
+    for damage in DAMAGES {
+        let damaged = Damaged::by(damage).await;
+        let runtime = damaged.start().await;
+        let page = runtime.run_history(&run_ref("g"), EventId::FIRST, 100).await.expect("shown");
+        let shown: Vec<u64> = page.events.iter().map(|event| event.id.0).collect();
+        let lost: Vec<u64> = page.damaged.iter().map(|damaged| damaged.event_id.0).collect();
+        let expected: Vec<u64> = match damage {
+            Damage::Newer => Vec::new(),
+            Damage::Missing(id) | Damage::Unreadable(id) => vec![id],
+        };
+        assert_eq!(lost, expected, "{damage:?}");
+        let rest: Vec<u64> = (1..=5).filter(|id| !expected.contains(id)).collect();
+        assert_eq!(shown, rest, "{damage:?}");
+        assert_eq!(page.next, None);
+        // Page by page, it is the same.
+        let (mut from, mut paged) = (Some(EventId::FIRST), Vec::new());
+        while let Some(next) = from {
+            let page = runtime.run_history(&run_ref("g"), next, 2).await.expect("shown");
+            paged.extend(page.events.iter().map(|event| event.id.0));
+            from = page.next;
+        }
+        assert_eq!(paged, rest, "{damage:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_run_can_be_terminated_and_its_workflow_id_is_free() {
+    for damage in DAMAGES {
+        let damaged = Damaged::by(damage).await;
+        let runtime = damaged.start().await;
+        runtime.terminate_run(&run_ref("g"), "damaged".to_owned()).await.expect("terminated");
+        let closed = runtime.run_result(&run_ref("g"), PATIENCE).await.expect("there is a run");
+        assert_eq!(closed.status, ExecutionStatus::Terminated, "{damage:?}");
+        let last = damaged.store.last_event(damaged.key).await.expect("readable").expect("there");
+        assert_eq!(last.id, EventId(6), "{damage:?}: after all that is stored");
+        let description = runtime.describe_run(&run_ref("g")).await.expect("described");
+        assert_eq!(description.execution.blocked, None);
+        runtime.start_run(request("sequential", "g", "1")).await.expect("the id is free");
+        assert_eq!(result(&runtime, "g").await.status, ExecutionStatus::Completed);
+        // Nor is the next server bothered.
+        runtime.halt().await;
+        let next = start(damaged.store.clone(), &damaged.host).await;
+        next.describe_run(&run_ref("g")).await.expect("described");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_run_can_be_replaced_by_a_start() {
+    for damage in DAMAGES {
+        let damaged = Damaged::by(damage).await;
+        let runtime = damaged.start().await;
+        let mut replacing = request("sequential", "g", "1");
+        replacing.conflict_policy = IdConflictPolicy::TerminateExisting;
+        assert!(runtime.start_run(replacing).await.expect("replaced").started, "{damage:?}");
+        assert_eq!(result(&runtime, "g").await.status, ExecutionStatus::Completed);
+    }
+}
+
+/// The signals after the damage do not happen to the new run.
+#[tokio::test]
+async fn a_damaged_run_is_reset_to_before_the_damage() {
+    for damage in [Damage::Missing(4), Damage::Unreadable(4)] {
+        for open in [true, false] {
+            let damaged = Damaged::by(damage).await;
+            let runtime = damaged.start().await;
+            if !open {
+                runtime.terminate_run(&run_ref("g"), String::new()).await.expect("terminated");
+            }
+            let beyond = ResetPoint::Event(EventId(5));
+            let refused = runtime.reset_run(&run_ref("g"), reset_to(beyond)).await;
+            assert_eq!(refused.expect_err("damaged").code, ErrorCode::ResetPointInvalid);
+            let point = ResetPoint::Event(EventId(3));
+            runtime.reset_run(&run_ref("g"), reset_to(point)).await.expect("reset");
+            for word in ["x", "y", "z"] {
+                runtime.signal_run(&run_ref("g"), signal(word)).await.expect("recorded");
+            }
+            let recorded = signals_of(&history(&runtime, "g").await);
+            assert_eq!(recorded, ["a", "b", "x", "y", "z"], "{damage:?} {open}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_history_of_a_newer_engine_is_not_reset_by_an_older_one() {
+    let damaged = Damaged::by(Damage::Newer).await;
+    let runtime = damaged.start().await;
+    let reset = runtime.reset_run(&run_ref("g"), reset_to(ResetPoint::First)).await;
+    refused(Damage::Newer, "reset", reset);
+}
+
+#[tokio::test]
+async fn a_run_whose_history_is_mended_goes_on_by_a_retry_or_at_the_next_start() {
+    for damage in DAMAGES {
+        for by_retry in [true, false] {
+            let damaged = Damaged::by(damage).await;
+            let runtime = damaged.start().await;
+            damaged.store.mend_event(damaged.key, damaged.whole.clone());
+            let runtime = if by_retry {
+                runtime.retry_run(&run_ref("g")).await.expect("mended");
+                runtime
+            } else {
+                runtime.halt().await;
+                start(damaged.store.clone(), &damaged.host).await
+            };
+            until_status(&runtime, "g", ExecutionStatus::Running).await;
+            for word in ["e", "f", "g", "h", "i"] {
+                runtime.signal_run(&run_ref("g"), signal(word)).await.expect("recorded");
+            }
+            assert_eq!(result(&runtime, "g").await.status, ExecutionStatus::Completed);
+            let recorded = signals_of(&history(&runtime, "g").await);
+            assert_eq!(recorded.concat(), "abcdefghi", "{damage:?}");
+        }
+    }
+}
+
+/// It is seen when the run is read, and not before.
+#[tokio::test]
+async fn a_history_that_is_damaged_while_its_run_sleeps_blocks_it_when_it_wakes() {
+    let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
+    let config = dacapo_service::config::ServiceConfig {
+        idle_timeout: std::time::Duration::ZERO,
+        ..Default::default()
+    };
+    let runtime = start_with(store.clone(), &host, config).await;
+    runtime.start_run(request("collect", "g", "9")).await.expect("started");
+    for word in ["a", "b", "c", "d"] {
+        runtime.signal_run(&run_ref("g"), signal(word)).await.expect("recorded");
+    }
+    let key = runtime.describe_run(&run_ref("g")).await.expect("there").execution.key;
+    tokio::time::timeout(PATIENCE, runtime.in_hand_at_most(0)).await.expect("it falls asleep");
+    store.spoil_event(key, EventId(3));
+    let woken = async {
+        loop {
+            match runtime.signal_run(&run_ref("g"), signal("e")).await {
+                Err(error) if error.code == ErrorCode::HistoryDamaged => return,
+                // It had not left memory yet.
+                Ok(_) => tokio::task::yield_now().await,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, woken).await.expect("it is read again");
+    until_status(&runtime, "g", ExecutionStatus::Blocked).await;
+}
+
+#[tokio::test]
+async fn a_replay_says_what_is_wrong_and_goes_on_with_the_others() {
+    for damage in DAMAGES {
+        let damaged = Damaged::by(damage).await;
+        let runtime = damaged.start().await;
+        let request = ReplayRequest {
+            namespace: namespace(),
+            module: VersionRef::Numbered("scripted".parse().expect("valid"), None),
+            workflow_type: None,
+            workflow_id: None,
+            run_id: None,
+            after: None,
+            limit: 10,
+        };
+        let page = runtime.replay_runs(&request).await.expect("replayed");
+        assert_eq!(page.runs.len(), 2, "{damage:?}");
+        for run in page.runs {
+            match run.outcome {
+                ReplayOutcome::Fails(report) if run.execution.key == damaged.key => {
+                    assert_eq!(report.code, damage.code().as_str());
+                }
+                ReplayOutcome::Fits { .. } if run.execution.key != damaged.key => {}
+                other => panic!("{damage:?}: {other:?}"),
+            }
+        }
+    }
+}
