@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,6 +13,7 @@ use crate::failure::Failure;
 use crate::options::ActivityOptions;
 use crate::payload;
 use crate::run::{self, Command, OnCancel, Progress};
+use crate::wait::Place;
 
 /// An activity that is to be run, made by calling a function marked
 /// `#[dacapo::activity]` in a workflow. Nothing happens before it is awaited.
@@ -21,6 +23,7 @@ pub struct ActivityCall<T> {
     activity_type: Cow<'static, str>,
     input: Result<Vec<u8>, Failure>,
     options: ActivityOptions,
+    place: Place,
     output: PhantomData<fn() -> T>,
 }
 
@@ -28,21 +31,27 @@ impl<T: DeserializeOwned> ActivityCall<T> {
     /// Calls an activity by its type name only, such as one that a remote
     /// worker defines. Activities of this module are better called through
     /// the functions that `#[dacapo::activity]` makes.
+    #[track_caller]
     pub fn named(activity_type: impl Into<Cow<'static, str>>, input: &impl Serialize) -> Self {
         let activity_type = activity_type.into();
         let input = payload::encode_input(input, format_args!("activity `{activity_type}`"));
-        Self { activity_type, input, options: ActivityOptions::new(), output: PhantomData }
+        Self::new(activity_type, input, Location::caller())
     }
 
     /// A call without an argument; the macro writes it.
     #[doc(hidden)]
+    #[track_caller]
     pub fn without_input(activity_type: &'static str) -> Self {
-        Self {
-            activity_type: Cow::Borrowed(activity_type),
-            input: Ok(Vec::new()),
-            options: ActivityOptions::new(),
-            output: PhantomData,
-        }
+        Self::new(Cow::Borrowed(activity_type), Ok(Vec::new()), Location::caller())
+    }
+
+    fn new(
+        activity_type: Cow<'static, str>,
+        input: Result<Vec<u8>, Failure>,
+        place: Place,
+    ) -> Self {
+        let options = ActivityOptions::new();
+        Self { activity_type, input, options, place, output: PhantomData }
     }
 
     /// Sets timeouts, retries and the task queue.
@@ -57,7 +66,7 @@ impl<T: DeserializeOwned> IntoFuture for ActivityCall<T> {
     type IntoFuture = ActivityFuture<T>;
 
     fn into_future(self) -> ActivityFuture<T> {
-        let Self { activity_type, input, options, .. } = self;
+        let Self { activity_type, input, options, place, .. } = self;
         let on_cancel = options.on_cancel();
         let state = match input {
             Ok(input) => State::Running(Progress::Planned(Box::new(Command::Activity {
@@ -67,7 +76,7 @@ impl<T: DeserializeOwned> IntoFuture for ActivityCall<T> {
             }))),
             Err(failure) => State::Refused(Some(failure)),
         };
-        ActivityFuture { activity_type, state, on_cancel, output: PhantomData }
+        ActivityFuture { activity_type, state, on_cancel, place, output: PhantomData }
     }
 }
 
@@ -79,6 +88,7 @@ pub struct ActivityFuture<T> {
     activity_type: Cow<'static, str>,
     state: State,
     on_cancel: OnCancel,
+    place: Place,
     output: PhantomData<fn() -> T>,
 }
 
@@ -92,14 +102,14 @@ impl<T: DeserializeOwned> Future for ActivityFuture<T> {
     type Output = Result<T, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { activity_type, state, on_cancel, .. } = &mut *self;
+        let Self { activity_type, state, on_cancel, place, .. } = &mut *self;
         match state {
             State::Refused(failure) => {
                 let failure = failure.take();
                 Poll::Ready(Err(failure.expect("an activity was awaited again after its end")))
             }
             State::Running(progress) => {
-                run::with_run(|run| run.poll(progress, on_cancel, cx)).map(|outcome| {
+                run::with_run(|run| run.poll(progress, on_cancel, place, cx)).map(|outcome| {
                     payload::decode_result(&outcome?, format_args!("activity `{activity_type}`"))
                 })
             }

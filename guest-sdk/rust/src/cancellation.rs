@@ -5,9 +5,11 @@
 //! once, so `?` carries it out of the workflow. Clean-up that has to happen
 //! anyway goes into a [`shielded`] block.
 
+use std::panic::Location;
+
 use crate::attempt;
 use crate::bindings::dacapo::workflow::run_context;
-use crate::condition::wait_until;
+use crate::condition::wait_for;
 use crate::failure::Failure;
 use crate::run::if_run;
 use crate::scope::{Frame, within};
@@ -44,10 +46,14 @@ pub fn is_cancel_requested() -> bool {
 /// Waits until somebody asks this run to cancel, or a
 /// [scope](crate::CancellationScope) around the wait is cancelled, and says why. In
 /// a [`shielded`] block, only a scope inside of it counts.
-pub async fn cancelled() -> Failure {
-    loop {
-        if let Err(failure) = wait_until(|| false).await {
-            return failure;
+#[track_caller]
+pub fn cancelled() -> impl Future<Output = Failure> {
+    let place = Location::caller();
+    async move {
+        loop {
+            if let Err(failure) = wait_for("cancellation", place, || false).await {
+                return failure;
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::options::RetryPolicy;
 use crate::payload;
 use crate::run::{self, Child};
 use crate::time::nanos;
+use crate::wait::Place;
 
 /// What becomes of a child when its parent closes, in whatever way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -140,6 +142,7 @@ pub struct ChildCall<T> {
     workflow_type: Cow<'static, str>,
     input: Result<Vec<u8>, Failure>,
     options: ChildOptions,
+    place: Place,
     output: PhantomData<fn() -> T>,
 }
 
@@ -156,21 +159,27 @@ impl<T> fmt::Debug for ChildCall<T> {
 impl<T> ChildCall<T> {
     /// Calls a workflow by its type name only, such as one of another module.
     /// Workflows of this module are better called through their functions.
+    #[track_caller]
     pub fn named(workflow_type: impl Into<Cow<'static, str>>, input: &impl Serialize) -> Self {
         let workflow_type = workflow_type.into();
         let input = payload::encode_input(input, format_args!("workflow `{workflow_type}`"));
-        Self { workflow_type, input, options: ChildOptions::default(), output: PhantomData }
+        Self::new(workflow_type, input, Location::caller())
     }
 
     /// A call without an argument; the macro writes it.
     #[doc(hidden)]
+    #[track_caller]
     pub fn without_input(workflow_type: &'static str) -> Self {
-        Self {
-            workflow_type: Cow::Borrowed(workflow_type),
-            input: Ok(Vec::new()),
-            options: ChildOptions::default(),
-            output: PhantomData,
-        }
+        Self::new(Cow::Borrowed(workflow_type), Ok(Vec::new()), Location::caller())
+    }
+
+    fn new(
+        workflow_type: Cow<'static, str>,
+        input: Result<Vec<u8>, Failure>,
+        place: Place,
+    ) -> Self {
+        let options = ChildOptions::default();
+        Self { workflow_type, input, options, place, output: PhantomData }
     }
 
     /// The child's workflow id. Without one, it follows from the parent's run.
@@ -306,8 +315,9 @@ impl<T: DeserializeOwned> Future for ChildFuture<T> {
                 }
             },
         };
-        let patient = this.call.options.cancellation.is_patient();
-        let end = run::with_run(|run| run.poll_child(child.closed, patient, &mut this.asked, cx));
+        let (place, patient) = (this.call.place, this.call.options.cancellation.is_patient());
+        let asked = &mut this.asked;
+        let end = run::with_run(|run| run.poll_child(child.closed, patient, asked, place, cx));
         end.map(|outcome| {
             this.over = true;
             decode(&this.call.workflow_type, outcome)
@@ -343,7 +353,9 @@ impl<T: DeserializeOwned> Future for ChildStart<T> {
                 Err(failure) => return Poll::Ready(Err(failure)),
             },
         };
-        let started = run::with_run(|run| run.poll_child(child.started, false, &mut false, cx));
+        let place = this.call.place;
+        let started =
+            run::with_run(|run| run.poll_child(child.started, false, &mut false, place, cx));
         let started = match started {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(started) => started,
@@ -421,11 +433,13 @@ impl<T: DeserializeOwned> ChildHandle<T> {
 
     /// Waits for the end of the child. Dropping the future does not give the child
     /// up: it can be waited for again.
+    #[track_caller]
     pub fn result(&self) -> ChildResult<'_, T> {
-        ChildResult(self)
+        ChildResult { handle: self, place: Location::caller() }
     }
 
     /// Sends the child a signal.
+    #[track_caller]
     pub fn signal(&self, name: impl Into<String>, value: &impl Serialize) -> ExternalCall {
         self.as_external().signal(name, value)
     }
@@ -452,20 +466,23 @@ impl<T> Drop for ChildHandle<T> {
 
 /// Waits for the end of a child by its handle.
 #[must_use = "it does nothing until it is awaited"]
-pub struct ChildResult<'a, T>(&'a ChildHandle<T>);
+pub struct ChildResult<'a, T> {
+    handle: &'a ChildHandle<T>,
+    place: Place,
+}
 
 impl<T: DeserializeOwned> Future for ChildResult<'_, T> {
     type Output = Result<T, Failure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let handle = self.0;
+        let Self { handle, place } = *self;
         assert!(!handle.over.get(), "a child was awaited again after its end");
         if handle.given_up.get() && !handle.patient {
             return Poll::Ready(Err(Failure::cancelled("the child was given up")));
         }
         let mut asked = handle.given_up.get();
-        let end =
-            run::with_run(|run| run.poll_child(handle.closed, handle.patient, &mut asked, cx));
+        let (closed, patient) = (handle.closed, handle.patient);
+        let end = run::with_run(|run| run.poll_child(closed, patient, &mut asked, place, cx));
         handle.given_up.set(asked);
         end.map(|outcome| {
             handle.over.set(true);

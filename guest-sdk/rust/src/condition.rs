@@ -1,11 +1,12 @@
 //! Waiting for the workflow's own state.
 
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::failure::Failure;
 use crate::run::{if_run, with_run};
-use crate::waiters::Waiters;
+use crate::wait::{Place, WaitList};
 
 /// Waits until `condition` holds. It is looked at now, and again whenever the
 /// run has taken in what happened and nothing else can go on; so it costs a call
@@ -31,8 +32,18 @@ use crate::waiters::Waiters;
 /// # Ok(())
 /// # }
 /// ```
+#[track_caller]
 pub fn wait_until<F: FnMut() -> bool + Unpin>(condition: F) -> WaitUntil<F> {
-    WaitUntil { condition, ticket: None }
+    wait_for("condition", Location::caller(), condition)
+}
+
+/// Waits for a condition that has a name of its own.
+pub(crate) fn wait_for<F: FnMut() -> bool + Unpin>(
+    what: &'static str,
+    place: Place,
+    condition: F,
+) -> WaitUntil<F> {
+    WaitUntil { condition, what, place, ticket: None }
 }
 
 /// Waits for a condition; made by [`wait_until`].
@@ -40,6 +51,8 @@ pub fn wait_until<F: FnMut() -> bool + Unpin>(condition: F) -> WaitUntil<F> {
 #[derive(Debug)]
 pub struct WaitUntil<F> {
     condition: F,
+    what: &'static str,
+    place: Place,
     ticket: Option<u64>,
 }
 
@@ -47,31 +60,31 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntil<F> {
     type Output = Result<(), Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { condition, ticket } = &mut *self;
+        let Self { condition, what, place, ticket } = &mut *self;
         // Outside of `with_run`: it is the workflow's code.
         let holds = condition();
-        with_run(|run| run.poll_condition(holds, ticket, cx))
+        with_run(|run| run.poll_condition(holds, ticket, (what, place), cx))
     }
 }
 
 impl<F> Drop for WaitUntil<F> {
     fn drop(&mut self) {
-        if self.ticket.is_some() {
-            if_run(|run| run.conditions().waiting.stop_waiting(&mut self.ticket));
+        if let Some(ticket) = self.ticket.take() {
+            if_run(|run| run.conditions().waiting.stop_waiting(ticket));
         }
     }
 }
 
 /// The conditions of a run that did not hold when they were looked at.
 pub(crate) struct Conditions {
-    pub(crate) waiting: Waiters,
+    pub(crate) waiting: WaitList,
     /// Something has gone on since all of them were looked at.
     pub(crate) stale: bool,
 }
 
 impl Default for Conditions {
     fn default() -> Self {
-        Self { waiting: Waiters::default(), stale: true }
+        Self { waiting: WaitList::default(), stale: true }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Telling other runs something from a workflow.
 
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -7,7 +8,8 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::payload;
-use crate::run::{self, Command, OnCancel, Progress};
+use crate::run::{self, Command, OnCancel, Progress, Run};
+use crate::wait::Place;
 
 /// Another run of the namespace, by its workflow id: the open one, unless
 /// [`run`](ExternalWorkflow::run) names one.
@@ -33,30 +35,37 @@ impl ExternalWorkflow {
     /// Sends it a signal. Done once it has recorded it; fails as `RunNotFound`,
     /// `RunClosed` or `TooManySignals`. Signals arrive in order if each is awaited
     /// before the next is sent.
+    #[track_caller]
     pub fn signal(&self, name: impl Into<String>, value: &impl Serialize) -> ExternalCall {
         let name = name.into();
         let input = payload::encode_input(value, format_args!("signal `{name}`"));
         let Self { workflow_id, run_id } = self.clone();
-        ExternalCall::new(input.map(|input| Command::Signal { workflow_id, run_id, name, input }))
+        let command = input.map(|input| Command::Signal { workflow_id, run_id, name, input });
+        ExternalCall::new(command, Location::caller())
     }
 
     /// Asks it to cancel. Done once it has recorded the request; fails as
     /// `RunNotFound` or `RunClosed`.
+    #[track_caller]
     pub fn cancel(&self, reason: impl Into<String>) -> ExternalCall {
         let Self { workflow_id, run_id } = self.clone();
-        ExternalCall::new(Ok(Command::Cancel { workflow_id, run_id, reason: reason.into() }))
+        let command = Command::Cancel { workflow_id, run_id, reason: reason.into() };
+        ExternalCall::new(Ok(command), Location::caller())
     }
 }
 
 /// Waits until another run has recorded what it was told. The first poll sends
 /// it; dropping the future does not take it back.
 #[must_use = "nothing is sent until it is awaited"]
-pub struct ExternalCall(Result<Progress, Option<Failure>>);
+pub struct ExternalCall {
+    progress: Result<Progress, Option<Failure>>,
+    place: Place,
+}
 
 impl ExternalCall {
-    fn new(command: Result<Command, Failure>) -> Self {
+    fn new(command: Result<Command, Failure>, place: Place) -> Self {
         let planned = |command| Progress::Planned(Box::new(command));
-        Self(command.map(planned).map_err(Some))
+        Self { progress: command.map(planned).map_err(Some), place }
     }
 }
 
@@ -64,9 +73,11 @@ impl Future for ExternalCall {
     type Output = Result<(), Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
+        let Self { progress, place } = &mut *self;
+        match progress {
             Ok(progress) => {
-                run::with_run(|run| run.poll(progress, &mut OnCancel::Leave, cx)).map_ok(drop)
+                let polled = |run: &mut Run| run.poll(progress, &mut OnCancel::Leave, place, cx);
+                run::with_run(polled).map_ok(drop)
             }
             Err(failure) => {
                 let failure = failure.take();
@@ -78,7 +89,7 @@ impl Future for ExternalCall {
 
 impl Drop for ExternalCall {
     fn drop(&mut self) {
-        if let Ok(progress) = &self.0 {
+        if let Ok(progress) = &self.progress {
             run::abandon(progress, OnCancel::Leave);
         }
     }

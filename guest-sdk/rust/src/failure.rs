@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::bindings::dacapo::workflow::types as wit;
 use crate::http::HttpError;
 use crate::payload;
+use crate::signals::InvalidSignal;
 use crate::time::nanos;
 
 /// What went wrong, in the broadest terms.
@@ -173,7 +174,9 @@ impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let mut failure = Self::application(short_type_name::<E>(), error.to_string());
         let http_error = (&error as &dyn Any).downcast_ref::<HttpError>();
-        failure.info.non_retryable = http_error.is_some_and(HttpError::is_permanent);
+        // Neither comes to anything else by being tried again.
+        failure.info.non_retryable = http_error.is_some_and(HttpError::is_permanent)
+            || (&error as &dyn Any).is::<InvalidSignal>();
         let mut source = error.source();
         while let Some(cause) = source {
             failure.causes.push(Self::application("Error", cause.to_string()).info);

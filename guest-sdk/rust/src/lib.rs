@@ -86,7 +86,9 @@ mod time;
 mod timers;
 mod updates;
 mod versions;
+mod wait;
 mod waiters;
+mod waits;
 mod woken;
 
 pub use activity_call::{ActivityCall, ActivityFuture};
@@ -124,7 +126,7 @@ pub use retry::retry;
 pub use saga::{Saga, SagaFailure, saga};
 pub use scope::{CancellationScope, with_timeout};
 pub use side_effects::{mutable_side_effect, side_effect};
-pub use signals::{Recv, Signals, signals};
+pub use signals::{InvalidSignal, RawSignal, Recv, RecvRaw, Signals, signals};
 pub use task::{Task, spawn};
 pub use timers::{Elapsed, Sleep, sleep, timeout};
 pub use updates::{Updates, updates, updates_finished};

@@ -40,12 +40,12 @@ pub(crate) fn decode_result<T: DeserializeOwned>(
     decode(result, "InvalidResult", format_args!("the result of {sender}"))
 }
 
-/// Decodes what a signal says.
+/// Decodes what a signal says, or tells what is wrong with it.
 pub(crate) fn decode_signal<T: DeserializeOwned>(
     input: &[u8],
     signal: impl Display,
-) -> Result<T, Failure> {
-    decode(input, "InvalidSignal", format_args!("the input of {signal}"))
+) -> Result<T, String> {
+    read(input, format_args!("the input of {signal}"))
 }
 
 /// Encodes a value that a workflow records for itself.
@@ -81,7 +81,8 @@ pub(crate) fn decode_heartbeat<T: DeserializeOwned>(details: &[u8]) -> Result<T,
 }
 
 fn encode<T: Serialize>(value: &T, code: &str, what: impl Display) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(value).map_err(|error| {
+    let json = serde_json::to_vec(value).map_err(|error| error.to_string());
+    json.map_err(|error| {
         let expected = without_paths(type_name::<T>());
         let message = format!("{what}, a `{expected}`, can't be written as JSON: {error}");
         Failure::application(code, message).non_retryable()
@@ -89,12 +90,15 @@ fn encode<T: Serialize>(value: &T, code: &str, what: impl Display) -> Result<Vec
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8], code: &str, what: impl Display) -> Result<T, Failure> {
+    read(bytes, what).map_err(|message| Failure::application(code, message).non_retryable())
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8], what: impl Display) -> Result<T, String> {
     // No bytes at all is how a caller without an argument says `null`.
     let json = if bytes.is_empty() { b"null" } else { bytes };
     serde_json::from_slice(json).map_err(|error| {
         let expected = without_paths(type_name::<T>());
-        let message = format!("{what} is not a valid `{expected}`: {error}");
-        Failure::application(code, message).non_retryable()
+        format!("{what} is not a valid `{expected}`: {error}")
     })
 }
 

@@ -1,8 +1,10 @@
 //! Trying a part of a workflow again.
 
+use std::panic::Location;
+
 use crate::failure::Failure;
 use crate::options::RetryPolicy;
-use crate::timers::sleep;
+use crate::timers::sleep_at;
 
 /// Tries `work` until it succeeds or `policy` gives up, and returns the last
 /// failure then. In between it waits for a durable timer.
@@ -27,20 +29,24 @@ use crate::timers::sleep;
 /// .await
 /// # }
 /// ```
-pub async fn retry<T, E: Into<Failure>>(
+#[track_caller]
+pub fn retry<T, E: Into<Failure>>(
     policy: RetryPolicy,
     mut work: impl AsyncFnMut() -> Result<T, E>,
-) -> Result<T, Failure> {
-    let mut attempt = 1;
-    loop {
-        let failure = match work().await {
-            Ok(value) => return Ok(value),
-            Err(error) => error.into(),
-        };
-        match policy.delay_after(attempt, &failure) {
-            Some(delay) => sleep(delay).await?,
-            None => return Err(failure),
+) -> impl Future<Output = Result<T, Failure>> {
+    let place = Location::caller();
+    async move {
+        let mut attempt = 1;
+        loop {
+            let failure = match work().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error.into(),
+            };
+            match policy.delay_after(attempt, &failure) {
+                Some(delay) => sleep_at(delay, place).await?,
+                None => return Err(failure),
+            }
+            attempt = attempt.saturating_add(1);
         }
-        attempt = attempt.saturating_add(1);
     }
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::attributes::{AttributeChanges, SearchValue};
@@ -22,6 +22,8 @@ use crate::scope::Frames;
 use crate::signals::Inboxes;
 use crate::tasks::Tasks;
 use crate::updates::AllUpdates;
+use crate::wait::{Place, Wait};
+use crate::waits::Report;
 
 /// The runtime as a workflow sees it. Real runs talk to the imported
 /// interface; the tests of this crate talk to a script.
@@ -121,8 +123,18 @@ pub(crate) enum OnCancel {
 }
 
 enum Slot {
-    Waiting(Waker),
+    /// It goes on; who waits for it, if somebody does.
+    Waiting(Option<Rc<Wait>>),
     Done(Result<Vec<u8>, Failure>),
+}
+
+impl Slot {
+    fn wait(&self) -> Option<&Rc<Wait>> {
+        match self {
+            Self::Waiting(wait) => wait.as_ref(),
+            Self::Done(_) => None,
+        }
+    }
 }
 
 pub(crate) struct Run {
@@ -185,6 +197,7 @@ impl Run {
         &mut self,
         progress: &mut Progress,
         on_cancel: &mut OnCancel,
+        place: Place,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Vec<u8>, Failure>> {
         let operation = match progress {
@@ -200,14 +213,15 @@ impl Run {
             Progress::Open(operation) => *operation,
             Progress::Closed => panic!("an operation was awaited again after it had ended"),
         };
-        if let Some(Slot::Done(outcome)) =
-            self.open.insert(operation, Slot::Waiting(cx.waker().clone()))
-        {
-            self.open.remove(&operation);
-            *progress = Progress::Closed;
-            return Poll::Ready(outcome);
-        }
+        let wait = match self.outcome(operation, place, cx) {
+            Ok(outcome) => {
+                *progress = Progress::Closed;
+                return Poll::Ready(outcome);
+            }
+            Err(wait) => wait,
+        };
         let Some(failure) = self.cancellation() else {
+            self.frames.enclose(&wait);
             return Poll::Pending;
         };
         match *on_cancel {
@@ -224,18 +238,37 @@ impl Run {
         Poll::Ready(Err(failure))
     }
 
+    /// The outcome of an operation; or who waits for it, from now on.
+    fn outcome(
+        &mut self,
+        operation: u32,
+        place: Place,
+        cx: &Context<'_>,
+    ) -> Result<Result<Vec<u8>, Failure>, Rc<Wait>> {
+        let before = match self.open.remove(&operation) {
+            Some(Slot::Done(outcome)) => return Ok(outcome),
+            Some(Slot::Waiting(wait)) => wait,
+            None => None,
+        };
+        let wait = Wait::again(before, "operation", place, cx.waker());
+        self.open.insert(operation, Slot::Waiting(Some(Rc::clone(&wait))));
+        Err(wait)
+    }
+
     /// Takes a signal for the future that owns `ticket`.
     pub(crate) fn poll_signal(
         &mut self,
         name: &str,
         ticket: &mut Option<u64>,
+        place: Place,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Vec<u8>, Failure>> {
         let answer = match (self.signals.take(name), self.cancellation()) {
             (Some(message), _) => Ok(message),
             (None, Some(failure)) => Err(failure),
             (None, None) => {
-                self.signals.wait(name, ticket, cx.waker());
+                let wait = self.signals.wait(name, ticket, place, cx.waker());
+                self.frames.enclose(&wait);
                 return Poll::Pending;
             }
         };
@@ -251,17 +284,21 @@ impl Run {
         &mut self,
         holds: bool,
         ticket: &mut Option<u64>,
+        (what, place): (&'static str, Place),
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Failure>> {
         let answer = match (holds, self.cancellation()) {
             (true, _) => Ok(()),
             (false, Some(failure)) => Err(failure),
             (false, None) => {
-                self.conditions.waiting.wait(ticket, cx.waker());
+                let wait = self.conditions.waiting.wait(ticket, what, place, cx.waker());
+                self.frames.enclose(&wait);
                 return Poll::Pending;
             }
         };
-        self.conditions.waiting.stop_waiting(ticket);
+        if let Some(ticket) = ticket.take() {
+            self.conditions.waiting.stop_waiting(ticket);
+        }
         self.conditions.stale = true;
         Poll::Ready(answer)
     }
@@ -299,7 +336,7 @@ impl Run {
         let child = self.host.start_child(workflow_type, input, options);
         // It may end before anybody waits for that.
         for operation in [child.started, child.closed] {
-            self.open.insert(operation, Slot::Waiting(Waker::noop().clone()));
+            self.open.insert(operation, Slot::Waiting(None));
         }
         Ok(child)
     }
@@ -311,16 +348,18 @@ impl Run {
         operation: u32,
         patient: bool,
         asked: &mut bool,
+        place: Place,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Vec<u8>, Failure>> {
-        if let Some(Slot::Done(outcome)) =
-            self.open.insert(operation, Slot::Waiting(cx.waker().clone()))
-        {
-            self.open.remove(&operation);
-            return Poll::Ready(outcome);
-        }
+        let wait = match self.outcome(operation, place, cx) {
+            Ok(outcome) => return Poll::Ready(outcome),
+            Err(wait) => wait,
+        };
         match self.cancellation() {
-            None => Poll::Pending,
+            None => {
+                self.frames.enclose(&wait);
+                Poll::Pending
+            }
             Some(failure) if !patient => {
                 self.give_up(operation);
                 Poll::Ready(Err(failure))
@@ -368,15 +407,26 @@ impl Run {
         self.frames.cancellation(self.cancel_requested.as_ref())
     }
 
-    /// Wakes all who wait, since some of them may be cancelled now.
-    pub(crate) fn wake_all(&mut self) {
+    /// Wakes all who wait, since the run is to cancel.
+    fn wake_all(&mut self) {
         self.conditions.stale = true;
         self.signals.wake_all();
-        for slot in self.open.values() {
-            if let Slot::Waiting(waker) = slot {
-                waker.wake_by_ref();
+        self.open.values().filter_map(Slot::wait).for_each(|wait| wait.wake());
+    }
+
+    /// What is waited for now, and what nobody has taken.
+    pub(crate) fn report(&self) -> Report {
+        let mut report = Report::default();
+        for (operation, slot) in &self.open {
+            if let Some(wait) = slot.wait() {
+                report.waits(wait.what(), Some(*operation), None, wait.place());
             }
         }
+        self.signals.report(&mut report);
+        for wait in self.conditions.waiting.iter() {
+            report.waits(wait.what(), None, None, wait.place());
+        }
+        report
     }
 
     /// Takes in a delivery and wakes whoever waits for it.
@@ -385,9 +435,9 @@ impl Run {
         match delivery {
             Delivery::Completed { operation, outcome } => {
                 if let Some(slot) = self.open.get_mut(&operation)
-                    && let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Done(outcome))
+                    && let Slot::Waiting(Some(wait)) = std::mem::replace(slot, Slot::Done(outcome))
                 {
-                    waker.wake();
+                    wait.wake();
                 }
             }
             Delivery::Signal { name, input } => self.signals.deliver(name, input),
@@ -406,6 +456,10 @@ impl Run {
 
     pub(crate) fn tasks(&mut self) -> &mut Tasks {
         &mut self.tasks
+    }
+
+    pub(crate) fn signals(&mut self) -> &mut Inboxes {
+        &mut self.signals
     }
 
     pub(crate) fn conditions(&mut self) -> &mut Conditions {

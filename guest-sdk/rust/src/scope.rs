@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
+use std::panic::Location;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -11,7 +12,8 @@ use std::time::Duration;
 use crate::cancellation::shielded;
 use crate::failure::Failure;
 use crate::run::with_run;
-use crate::timers::{Elapsed, sleep};
+use crate::timers::{Elapsed, Sleep, sleep_at};
+use crate::wait::{Wait, Waits};
 
 /// A part of a workflow that can be cancelled as the whole run can: what is awaited
 /// in it fails as [cancelled](Failure::is_cancelled), each operation in its own way,
@@ -45,7 +47,12 @@ use crate::timers::{Elapsed, sleep};
 /// # }
 /// ```
 #[derive(Clone, Default)]
-pub struct CancellationScope(Rc<RefCell<Option<String>>>);
+pub struct CancellationScope {
+    reason: Rc<RefCell<Option<String>>>,
+    /// What it would end. To be told one by one: others are none of its business,
+    /// and there may be very many.
+    waits: Rc<Waits>,
+}
 
 impl CancellationScope {
     /// A scope that nothing runs in yet.
@@ -61,23 +68,25 @@ impl CancellationScope {
 
     /// Cancels what runs in this scope, now and later. The first reason counts.
     pub fn cancel(&self, reason: impl Into<String>) {
-        let first = self.0.borrow().is_none();
+        let first = self.reason.borrow().is_none();
         if first {
-            self.0.replace(Some(reason.into()));
-            with_run(|run| run.wake_all());
+            self.reason.replace(Some(reason.into()));
+            self.waits.wake_all();
+            // Some may ask whether it is cancelled.
+            with_run(|run| run.conditions().stale = true);
         }
     }
 
     /// True once [`cancel`](Self::cancel) was called. What is around it may be
     /// cancelled nevertheless: see [`is_cancel_requested`](crate::is_cancel_requested).
     pub fn is_cancelled(&self) -> bool {
-        self.0.borrow().is_some()
+        self.reason.borrow().is_some()
     }
 }
 
 impl fmt::Debug for CancellationScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CancellationScope").field("cancelled", &self.0.borrow()).finish()
+        f.debug_struct("CancellationScope").field("cancelled", &self.reason.borrow()).finish()
     }
 }
 
@@ -103,14 +112,23 @@ impl fmt::Debug for CancellationScope {
 /// # }
 /// # fn main() {}
 /// ```
-pub async fn with_timeout<F, T, E>(limit: Duration, future: F) -> Result<T, Failure>
+#[track_caller]
+pub fn with_timeout<F, T, E>(limit: Duration, future: F) -> impl Future<Output = Result<T, Failure>>
+where
+    F: IntoFuture<Output = Result<T, E>>,
+    E: Into<Failure>,
+{
+    within_time(limit, sleep_at(limit, Location::caller()), future)
+}
+
+async fn within_time<F, T, E>(limit: Duration, timer: Sleep, future: F) -> Result<T, Failure>
 where
     F: IntoFuture<Output = Result<T, E>>,
     E: Into<Failure>,
 {
     let scope = CancellationScope::new();
     let mut future = pin!(scope.run(future));
-    let mut timer = pin!(shielded(sleep(limit)));
+    let mut timer = pin!(shielded(timer));
     let outcome = poll_fn(|cx| {
         let first = future.as_mut().poll(cx);
         if first.is_ready() || scope.is_cancelled() || timer.as_mut().poll(cx).is_pending() {
@@ -150,13 +168,22 @@ impl Frames {
             match frame {
                 Frame::Shield => return None,
                 Frame::Scope(scope) => {
-                    if let Some(reason) = &*scope.0.borrow() {
+                    if let Some(reason) = &*scope.reason.borrow() {
                         return Some(Failure::cancelled(reason));
                     }
                 }
             }
         }
         run.map(Failure::cancelled)
+    }
+
+    /// Lets the scopes around the code that goes on now end this wait.
+    pub(crate) fn enclose(&self, wait: &Rc<Wait>) {
+        let scopes = self.0.iter().rev().map_while(|frame| match frame {
+            Frame::Shield => None,
+            Frame::Scope(scope) => Some(&scope.waits),
+        });
+        wait.within(scopes);
     }
 
     /// What is around a task that is spawned here.

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::condition::wait_until;
+use crate::condition::wait_for;
 use crate::failure::Failure;
 use crate::payload;
 use crate::queries::names;
@@ -96,8 +97,10 @@ impl<In: DeserializeOwned + 'static> Updates<In> {
 
 /// Waits until all updates that were accepted have been answered. A workflow that
 /// does so before it returns, or continues as new, leaves no caller without an answer.
-pub async fn updates_finished() -> Result<(), Failure> {
-    wait_until(|| with_run(|run| run.updates().open == 0)).await
+#[track_caller]
+pub fn updates_finished() -> impl Future<Output = Result<(), Failure>> {
+    let finished = || with_run(|run| run.updates().open == 0);
+    wait_for("updates", Location::caller(), finished)
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Vec<u8>, Failure>>>>;

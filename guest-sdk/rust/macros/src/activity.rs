@@ -49,6 +49,7 @@ pub(crate) fn expand(attribute: &Attribute, mut function: ItemFn) -> Result<Toke
     let stub = quote! {
         #(#documentation)*
         #[allow(dead_code, reason = "workflows of other modules may be the only callers")]
+        #[track_caller]
         #stub
     };
 

@@ -48,6 +48,7 @@ pub(crate) fn expand(attribute: &Attribute, mut function: ItemFn) -> Result<Toke
             unused_lifetimes,
             reason = "it may never be the child of another workflow; for the bound, see the macro"
         )]
+        #[track_caller]
         #stub
     };
     let type_documentation = format!("The workflow type of [`{ident}()`].");

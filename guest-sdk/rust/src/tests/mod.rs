@@ -15,3 +15,4 @@ mod signals;
 mod sync;
 mod tasks;
 mod waiting;
+mod waits;

@@ -1,5 +1,10 @@
 //! Parts of a workflow that its own code cancels.
 
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::script::{cancel_request, fails, fires, number, play, returns, signal};
@@ -45,6 +50,55 @@ fn a_scope_cancels_what_runs_in_it_and_nothing_beside_it() {
     assert_eq!((b, stopped), (Ok(3), Ok(())));
     let expected = ["1: a()", "2: timer 1s", "3: b()", "next", "cancel 1", "cancel 2", "next"];
     assert_eq!(log, expected);
+}
+
+#[test]
+fn cancelling_many_scopes_disturbs_only_what_is_in_them() {
+    const SCOPES: usize = 200;
+    let polls = Rc::new(Cell::new(0));
+    let script: Vec<_> = (0..SCOPES).map(|_| signal("stop", "1")).collect();
+    let ((), log) = play(script, async {
+        let scopes: Vec<_> = (0..SCOPES).map(|_| CancellationScope::new()).collect();
+        let outer = CancellationScope::new();
+        let work = |scope: &CancellationScope| {
+            let polls = Rc::clone(&polls);
+            let mut call = Box::pin(number("work").into_future());
+            let counted = poll_fn(move |cx| {
+                polls.set(polls.get() + 1);
+                call.as_mut().poll(cx)
+            });
+            spawn(outer.run(scope.run(counted)))
+        };
+        let tasks: Vec<_> = scopes.iter().map(work).collect();
+        for scope in &scopes {
+            signals::<u8>("stop").recv().await.expect("it comes");
+            scope.cancel("one of many");
+        }
+        for outcome in join_all(tasks).await {
+            assert!(outcome.expect_err("cancelled").is_cancelled());
+        }
+    });
+    assert_eq!(log.iter().filter(|line| line.starts_with("cancel")).count(), SCOPES);
+    // To start it, and to end it.
+    assert_eq!(polls.get(), 2 * SCOPES);
+}
+
+#[test]
+fn a_future_that_is_polled_in_another_scope_than_before_is_ended_by_that_one() {
+    let (output, log) = play([signal("stop", "1")], async {
+        let (before, after) = (CancellationScope::new(), CancellationScope::new());
+        let mut work = pin!(number("work").into_future());
+        let first = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx).is_pending()));
+        assert!(before.run(first).await);
+        let stop = async {
+            signals::<u8>("stop").recv().await.expect("it comes");
+            before.cancel("too late");
+            after.cancel("in time");
+        };
+        join!(after.run(work), stop).0
+    });
+    assert_eq!(output.expect_err("cancelled").info.message, "in time");
+    assert_eq!(log, ["1: work()", "next", "cancel 1"]);
 }
 
 #[test]

@@ -53,6 +53,7 @@ pub(super) fn play_against<F: Future>(host: Rc<dyn Host>, workflow: F) -> F::Out
 }
 
 /// An activity that returns a number.
+#[track_caller]
 pub(super) fn number(name: &'static str) -> ActivityCall<u32> {
     ActivityCall::without_input(name)
 }

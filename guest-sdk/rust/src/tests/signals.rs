@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::script::{cancel_request, fires, number, play, play_to_end, returns, signal};
+use super::script::{asks, cancel_request, fires, number, play, play_to_end, returns, signal};
 use crate::executor::End;
+use crate::waits::QUERY;
 use crate::{Either, Failure, continue_as_new, join_all, race, shielded, signals, sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -55,15 +56,44 @@ fn each_signal_is_taken_once_by_whoever_waits() {
 }
 
 #[test]
-fn a_signal_of_another_type_is_a_failure_and_the_next_is_taken() {
+fn a_signal_of_another_type_is_set_aside_and_the_next_is_taken() {
+    let script = [signal("a", "\"text\""), signal("a", ""), asks(QUERY, ""), signal("a", "2")];
+    let (output, log) = play(script, async { signals::<u32>("a").recv().await });
+    assert_eq!(output, Ok(2));
+    let report = log.iter().find(|line| line.starts_with("answer")).expect("it was asked");
+    assert!(report.contains(r#""invalid_signals":[{"name":"a","count":2,"problem":""#), "{report}");
+    assert!(report.contains("the input of signal `a` is not a valid `u32`"), "{report}");
+    assert!(report.contains(r#""untaken_signals":[]"#), "{report}");
+}
+
+#[test]
+fn a_workflow_may_look_at_what_it_can_not_decode_and_skip_it() {
     let (output, _) = play([signal("a", "\"text\""), signal("a", "2")], async {
         let a = signals::<u32>("a");
-        (a.recv().await, a.recv().await)
+        let (first, second) = (a.recv_raw().await?, a.recv_raw().await?);
+        assert_eq!(second.bytes(), b"2");
+        Ok::<_, Failure>((first.decode(), second.decode()))
     });
-    let failure = output.0.expect_err("not a number");
+    let (first, second) = output.expect("nobody cancels");
+    let invalid = first.expect_err("not a number");
+    assert_eq!((invalid.name(), invalid.bytes()), ("a", &b"\"text\""[..]));
+    assert_eq!(second, Ok(2));
+    let failure = Failure::from(invalid);
     assert_eq!(failure.info.type_name, "InvalidSignal");
+    assert!(failure.info.non_retryable);
     assert!(failure.info.message.contains("signal `a`"), "{}", failure.info.message);
-    assert_eq!(output.1, Ok(2));
+}
+
+#[test]
+fn what_was_set_aside_does_not_follow_the_run_into_the_next() {
+    let script = [signal("a", "\"text\""), signal("a", "2"), signal("b", "3"), returns(1, 0)];
+    let (end, log) = play_to_end(script, async {
+        let taken = signals::<u32>("a").recv().await?;
+        number("step").await?;
+        continue_as_new::<()>(&taken).await
+    });
+    assert!(matches!(end, End::Continued(it) if it.input == b"2"));
+    assert_eq!(log.last().map(String::as_str), Some("return 3"));
 }
 
 #[test]
