@@ -62,6 +62,7 @@ mod err_group;
 mod executor;
 mod external;
 mod failure;
+mod finite;
 mod group;
 mod host;
 pub mod http;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
+use crate::finite::not_finite;
 
 /// Encodes what is sent to a workflow or an activity.
 pub(crate) fn encode_input<T: Serialize>(
@@ -82,7 +83,8 @@ pub(crate) fn decode_heartbeat<T: DeserializeOwned>(details: &[u8]) -> Result<T,
 
 fn encode<T: Serialize>(value: &T, code: &str, what: impl Display) -> Result<Vec<u8>, Failure> {
     let json = serde_json::to_vec(value).map_err(|error| error.to_string());
-    json.map_err(|error| {
+    let whole = json.and_then(|json| not_finite(value, &json).map_or(Ok(json), Err));
+    whole.map_err(|error| {
         let expected = without_paths(type_name::<T>());
         let message = format!("{what}, a `{expected}`, can't be written as JSON: {error}");
         Failure::application(code, message).non_retryable()
@@ -168,5 +170,28 @@ mod tests {
         let failure = encode_result(&keys, "activity `a`").expect_err("a tuple is no JSON key");
         assert_eq!(failure.info.type_name, "InvalidResult");
         assert!(failure.info.non_retryable);
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_refused_where_it_stands_and_no_null() {
+        #[derive(serde::Serialize)]
+        struct Quote {
+            note: Option<u8>,
+            price: Vec<(u8, f64)>,
+        }
+        let encode = |price| {
+            let quote = Some(Quote { note: None, price: vec![(1, 1.0), (2, price)] });
+            encode_result(&quote, "activity `a`")
+        };
+        assert_eq!(encode(0.5).as_deref(), Ok(&br#"{"note":null,"price":[[1,1.0],[2,0.5]]}"#[..]));
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let failure = encode(number).expect_err("no JSON number");
+            let message = &failure.info.message;
+            assert!(message.contains(&format!("{number} at `price`")), "{message}");
+            assert!(failure.info.non_retryable);
+        }
+        assert!(encode_value(&f32::NAN, "it").is_err());
+        let by_name = std::collections::BTreeMap::from([("a", Some(f64::NAN))]);
+        assert!(encode_value(&by_name, "it").is_err());
     }
 }
