@@ -44,6 +44,11 @@ async fn a_run_is_asked_and_told_and_says_where_it_waits(database: Database) {
     );
     let waiting = client.get("runs/cart-1/waiting").await.ok(200);
     assert_eq!(waiting["waiting_for"], json!({"kind": "next"}));
+    assert_eq!(waiting["waits"].as_array().map(Vec::len), Some(1), "{waiting}");
+    let wait = &waiting["waits"][0];
+    assert_eq!((&wait["kind"], &wait["what"]), (&json!("other"), &json!("condition")));
+    let location = wait["location"].as_str().expect("the code tells where");
+    assert!(location.starts_with("src/messages.rs:"), "{location}");
     assert!(
         waiting["backtrace"].as_str().is_some_and(|it| it.contains("run_workflow")),
         "{waiting}"

@@ -11,7 +11,7 @@ use dacapo_model::command::Command;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{NamespaceName, OperationId, RunId, TypeName, WorkflowId};
+use dacapo_model::ids::{NamespaceName, OperationId, RunId, SignalName, TypeName, WorkflowId};
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
@@ -20,6 +20,7 @@ use dacapo_model::update::Update;
 
 use crate::compat::{has_gap, made_by_newer};
 use crate::replay::Waiting;
+use crate::waits::WaitsReport;
 
 /// The facts about a run that its guest may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -244,10 +245,14 @@ pub enum Offered {
 }
 
 /// Where a guest waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
     /// For what; none if the guest has returned.
     pub waiting: Option<Waiting>,
     /// Where in its code, if it has names: one frame per line, the innermost first.
     pub backtrace: Option<String>,
+    /// Signals that it has not taken, by name.
+    pub untaken_signals: BTreeMap<SignalName, u64>,
+    /// What its own code says it waits for, if it can be asked.
+    pub report: Option<WaitsReport>,
 }

@@ -23,3 +23,4 @@ pub mod guest;
 pub mod replay;
 pub mod state;
 pub mod transition;
+pub mod waits;

@@ -115,7 +115,7 @@ impl GuestHost for Host {
         let permit = self.workflow_slot().await?;
         let mut instance = Instance::traced(module, run, Arc::clone(&self.limits), permit);
         instance.advance(history).await?;
-        Ok(instance.trace())
+        Ok(instance.trace().await)
     }
 
     async fn query_closed(

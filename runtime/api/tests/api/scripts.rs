@@ -69,7 +69,8 @@ impl GuestHost for ScriptedHost {
         let mut script = Script { cursor, operation: None };
         script.advance(history).await?;
         let backtrace = Some("checkout::run".to_owned());
-        Ok(Trace { waiting: script.cursor.waiting().cloned(), backtrace })
+        let waiting = script.cursor.waiting().cloned();
+        Ok(Trace { waiting, backtrace, ..Trace::default() })
     }
 
     async fn query_closed(&self, _: Arc<RunContext>, _: Vec<HistoryEvent>, _: Query) -> Asked {

@@ -87,6 +87,15 @@ pub struct RunWaiting {
     /// What its code waits for.
     #[serde(default)]
     pub waiting_for: Option<Awaited>,
+    /// The same in full.
+    #[serde(default)]
+    pub waits: Vec<Awaited>,
+    /// How many more there are.
+    #[serde(default)]
+    pub more_waits: u64,
+    /// Signals that nobody has taken, and those that were set aside.
+    #[serde(flatten)]
+    pub signals: SignalsReport,
     /// Where in the code.
     #[serde(default)]
     pub backtrace: Option<String>,
@@ -112,6 +121,21 @@ pub struct Awaited {
     /// Which signal.
     #[serde(default)]
     pub signal_name: Option<String>,
+    /// What a child runs.
+    #[serde(default)]
+    pub workflow_type: Option<String>,
+    /// The name of a child, or of another run.
+    #[serde(default)]
+    pub workflow_id: Option<String>,
+    /// Whether a child has started.
+    #[serde(default)]
+    pub started: bool,
+    /// What it is to the code that decides about it.
+    #[serde(default)]
+    pub what: Option<String>,
+    /// Where in the code.
+    #[serde(default)]
+    pub location: Option<String>,
     /// Why it is not known.
     #[serde(default)]
     pub reason: Option<String>,
@@ -129,6 +153,29 @@ pub struct RunDeleted {
 pub struct ModuleDeleted {
     /// Those that were there.
     pub deleted: Vec<u32>,
+}
+
+/// What a run has not done with its signals.
+#[derive(Debug, Default, Deserialize)]
+pub struct SignalsReport {
+    /// Those that nobody has taken.
+    #[serde(default)]
+    pub untaken_signals: Vec<SignalsLeft>,
+    /// Those that say something else than the workflow expects.
+    #[serde(default)]
+    pub invalid_signals: Vec<SignalsLeft>,
+}
+
+/// Signals of one name.
+#[derive(Debug, Deserialize)]
+pub struct SignalsLeft {
+    /// The name.
+    pub name: String,
+    /// How many.
+    pub count: u64,
+    /// What is wrong with the last of them.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// The run that something was done to.
@@ -260,7 +307,7 @@ pub struct RunDescription {
     pub times_out_at: Option<String>,
     /// What is said about it, for people.
     #[serde(default)]
-    pub memo: BTreeMap<String, Value>,
+    pub memo: BTreeMap<String, Box<RawValue>>,
     /// What is said about it, with types.
     #[serde(default)]
     pub search_attributes: BTreeMap<String, Value>,

@@ -92,6 +92,15 @@ impl Cursor {
         Ok(())
     }
 
+    /// How many signals of each name were delivered, and not taken by the guest.
+    pub fn untaken_signals(&self) -> BTreeMap<SignalName, u64> {
+        let mut untaken = BTreeMap::new();
+        for (name, _) in self.signals.all.iter().filter_map(|signal| signal.message.as_deref()) {
+            *untaken.entry(name.clone()).or_default() += 1;
+        }
+        untaken
+    }
+
     /// The recorded signals that the guest has not acted on, in order.
     pub(super) fn unread_signals(&self) -> Vec<EventId> {
         let arrived = self.signals.all.iter();

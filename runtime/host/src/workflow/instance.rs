@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{Asked, GuestInstance, Offered, RunContext, Trace};
-use dacapo_engine::replay::{Answer, Offer, Reply};
+use dacapo_engine::replay::{Answer, Offer, Reply, Waiting};
+use dacapo_engine::waits::{self, WaitsReport};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::command::Command;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Blocked;
-use dacapo_model::limits::Limits;
+use dacapo_model::ids::QueryName;
+use dacapo_model::limits::{Limits, QUERY_TIME_MAX};
+use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::Update;
@@ -88,11 +91,28 @@ impl Instance {
         Self { conversation, life: Life::Running(guest), meter, _permit: permit }
     }
 
-    /// Where the guest waits.
-    pub(crate) fn trace(&self) -> Trace {
-        let waiting = self.conversation.cursor().waiting().cloned();
+    /// Where the guest waits. It is asked itself, if it can be: this is the last that it
+    /// does.
+    pub(crate) async fn trace(mut self) -> Trace {
+        let (waiting, untaken_signals) = {
+            let cursor = self.conversation.cursor();
+            (cursor.waiting().cloned(), cursor.untaken_signals())
+        };
         let backtrace = waiting.as_ref().and_then(|_| self.conversation.trace());
-        Trace { waiting, backtrace }
+        let report = match waiting {
+            Some(Waiting::Next) => self.report().await,
+            _ => None,
+        };
+        Trace { waiting, backtrace, untaken_signals, report }
+    }
+
+    async fn report(&mut self) -> Option<WaitsReport> {
+        let name = QueryName::new(waits::QUERY).ok()?;
+        let query = Query { name, input: Payload::new("null") };
+        match tokio::time::timeout(QUERY_TIME_MAX, self.query(query)).await {
+            Ok(Asked::Answered(Ok(answer))) => WaitsReport::read(&answer),
+            _ => None,
+        }
     }
 
     /// Lets the guest go on until it waits again or ends.

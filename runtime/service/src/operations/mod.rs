@@ -42,7 +42,7 @@ pub use self::result::{Closing, RunResult};
 pub(crate) use self::start::ChildStart;
 pub use self::start::{StartOptions, StartRequest, Started};
 pub use self::update::{UpdateResult, UpdateWait, WaitFor, made_up_update_id};
-pub use self::waiting::{Awaited, WaitingDescription};
+pub use self::waiting::{Awaited, SignalsLeft, Wait, WaitingDescription};
 pub use crate::salvage::DamagedEvent;
 pub use crate::update_watch::UpdateProgress;
 pub use dacapo_engine::decide::{ActivityControl, Reapply, Report, ResetPoint};

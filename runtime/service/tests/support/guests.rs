@@ -140,7 +140,11 @@ impl GuestHost for ScriptedHost {
     ) -> Result<Trace, Blocked> {
         let mut instance = self.launch_instance(run);
         instance.advance(history).await?;
-        Ok(Trace { waiting: instance.cursor.waiting().cloned(), backtrace: None })
+        Ok(Trace {
+            waiting: instance.cursor.waiting().cloned(),
+            untaken_signals: instance.cursor.untaken_signals(),
+            ..Trace::default()
+        })
     }
 
     /// Like code that can't be asked after its end.

@@ -16,6 +16,7 @@ mod reset;
 mod result;
 mod show;
 mod signal;
+mod signals_left;
 mod start;
 mod update;
 mod wait;
@@ -33,7 +34,7 @@ pub enum RunCommand {
     Start(Box<start::StartArgs>),
     /// List runs, the newest first.
     List(list::ListArgs),
-    /// Show where a run stands and what it waits for.
+    /// Show where a run stands, what it waits for and how it ended.
     Show(show::ShowArgs),
     /// Print the result of a run.
     Result(result::ResultArgs),

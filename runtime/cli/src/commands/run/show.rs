@@ -1,15 +1,23 @@
 //! `dacapo run show`
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::Value;
 
 use super::report_fields;
+use super::signals_left::{signal_fields, signals_left};
 use crate::args::{ClientFlags, RunFlags};
-use crate::client::wire::{Failure, PendingActivity, RunDescription};
+use crate::client::wire::{Failure, PendingActivity, RunDescription, RunResult, SignalsReport};
+use crate::client::{Client, RunAddress};
 use crate::exit::Exit;
 use crate::output;
 
-/// Shows where a run stands, what it waits for and, if it is blocked, why.
+/// Bytes of a result that are shown.
+const RESULT_BYTES_MAX: usize = 1_000;
+
+/// Shows where a run stands, what it waits for, how it ended and, if it is blocked, why.
+/// Also the signals that nobody has taken.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  dacapo run show order-17")]
 pub struct ShowArgs {
@@ -21,16 +29,64 @@ pub struct ShowArgs {
 }
 
 pub(super) async fn run(args: ShowArgs) -> Result<Exit> {
-    let answer = args.client.client()?.show_run(&args.run.address()).await?;
+    let client = args.client.client()?;
+    let answer = client.show_run(&args.run.address()).await?;
     if args.client.is_json() {
         output::line(&answer.text)?;
     } else {
-        output::line(&describe(answer.read()?))?;
+        let description: RunDescription = answer.read()?;
+        let more = look_closer(&client, &description).await;
+        output::line(&describe(description, more))?;
     }
     Ok(Exit::Success)
 }
 
-fn describe(description: RunDescription) -> String {
+/// What is told of a run besides its description, as far as it can be had.
+#[derive(Default)]
+struct More {
+    ending: Option<RunResult>,
+    signals: SignalsReport,
+}
+
+async fn look_closer(client: &Client, description: &RunDescription) -> More {
+    let run = &description.run;
+    let (workflow_id, run_id) = (run.workflow_id.clone(), Some(run.run_id.clone()));
+    let address = RunAddress { workflow_id, run_id };
+    let signals = match run.status.as_str() {
+        "blocked" => None,
+        _ => signals_left(client, &address).await,
+    };
+    let ending = match run.closed_at {
+        Some(_) => client.run_result(&address, Duration::ZERO, false).await.ok(),
+        None => None,
+    };
+    let ending = ending.and_then(|answer| answer.read().ok());
+    More { ending, signals: signals.unwrap_or_default() }
+}
+
+/// What ended a run.
+fn ending_fields(ending: RunResult) -> Vec<(&'static str, String)> {
+    let result = ending.result.map(|result| ("result", shortened(result.get())));
+    let encoded = ending.result_base64.map(|text| ("result", shortened(&text) + " (base64)"));
+    let failure = ending.failure.map(|failure| ("failure", failure.sentence()));
+    let reason = ending.reason.filter(|reason| !reason.is_empty());
+    let reason = reason.map(|reason| ("reason", reason));
+    let next = ending.new_run_id.map(|run_id| ("goes on as", run_id));
+    [result, encoded, failure, reason, next].into_iter().flatten().collect()
+}
+
+/// Enough of a result to know it by.
+fn shortened(text: &str) -> String {
+    match text.len() {
+        0..=RESULT_BYTES_MAX => text.to_owned(),
+        bytes => {
+            let shown = &text[..text.floor_char_boundary(RESULT_BYTES_MAX)];
+            format!("{shown} ... ({bytes} bytes; `dacapo run result` prints all of it)")
+        }
+    }
+}
+
+fn describe(description: RunDescription, more: More) -> String {
     let run = description.run;
     let mut fields = vec![
         ("workflow id", run.workflow_id),
@@ -41,6 +97,7 @@ fn describe(description: RunDescription) -> String {
         ("started", run.started_at),
     ];
     fields.extend(run.closed_at.map(|time| ("closed", time)));
+    fields.extend(more.ending.into_iter().flat_map(ending_fields));
     fields.extend(run.parent.map(|it| ("parent", format!("{} ({})", it.workflow_id, it.run_id))));
     fields.push(("events", description.history_length.to_string()));
     if description.cancel_requested {
@@ -51,8 +108,9 @@ fn describe(description: RunDescription) -> String {
     }
     fields.extend(description.delayed_until.map(|time| ("delayed until", time)));
     fields.extend(description.times_out_at.map(|time| ("times out", time)));
+    let memo = description.memo.into_iter().map(|(name, value)| format!("{name} {value}"));
+    fields.extend(memo.map(|text| ("memo", text)));
     let said = |(name, value): (String, Value)| format!("{name} {value}");
-    fields.extend(description.memo.into_iter().map(said).map(|text| ("memo", text)));
     let searched = description.search_attributes.into_iter();
     let plain = |(name, value): (String, Value)| (name, value["value"].clone());
     fields.extend(searched.map(plain).map(said).map(|text| ("attribute", text)));
@@ -60,6 +118,7 @@ fn describe(description: RunDescription) -> String {
         let versions = description.versions.iter().map(|(id, version)| format!("{id} {version}"));
         fields.push(("versions", versions.collect::<Vec<_>>().join("\n")));
     }
+    fields.extend(signal_fields(&more.signals));
     fields.extend(run.blocked.iter().flat_map(report_fields));
     let mut text = output::fields(&fields);
 
