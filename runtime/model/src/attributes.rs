@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::json::Json;
 use crate::limits::{
     ID_BYTES_MAX, MEMO_BYTES_MAX, MEMO_DEPTH_MAX, SEARCH_ATTRIBUTE_BYTES_MAX,
     SEARCH_ATTRIBUTES_BYTES_MAX, SEARCH_ATTRIBUTES_MAX,
@@ -13,7 +14,7 @@ use crate::limits::{
 use crate::time::Timestamp;
 
 /// JSON by name, which nothing looks into.
-pub type Memo = BTreeMap<String, Value>;
+pub type Memo = BTreeMap<String, Json>;
 
 /// Typed values by name.
 pub type SearchAttributes = BTreeMap<String, SearchAttribute>;
@@ -48,6 +49,15 @@ pub enum InvalidAttributes {
     )]
     Name {
         /// The name.
+        name: String,
+    },
+    /// A time that has no form in RFC 3339.
+    #[error(
+        "search attribute `{name}` is not in the years 0 to 9999: other times have no form in \
+         RFC 3339"
+    )]
+    OutOfCalendar {
+        /// Its name.
         name: String,
     },
     /// A number that JSON can't hold.
@@ -104,6 +114,8 @@ impl SearchAttribute {
     pub fn inferred(value: &Value) -> Option<Self> {
         match value {
             Value::Bool(value) => Some(Self::Bool(*value)),
+            // A whole number that is too large for one is not another number instead.
+            Value::Number(number) if number.is_u64() => number.as_i64().map(Self::Int),
             Value::Number(number) => {
                 number.as_i64().map(Self::Int).or_else(|| number.as_f64().map(Self::Double))
             }
@@ -183,7 +195,7 @@ impl RunAttributes {
             check_name(name)?;
         }
         for (name, value) in &self.memo {
-            if !is_within_depth(value, MEMO_DEPTH_MAX) {
+            if !value.is_within_depth(MEMO_DEPTH_MAX) {
                 return Err(InvalidAttributes::MemoTooDeep { name: name.clone() });
             }
         }
@@ -203,6 +215,9 @@ impl RunAttributes {
         for (name, value) in &self.search_attributes {
             let bytes = value.bytes();
             all += name.len() + bytes;
+            if matches!(value, SearchAttribute::Datetime(time) if !time.is_rfc_3339()) {
+                return Err(InvalidAttributes::OutOfCalendar { name: name.clone() });
+            }
             if matches!(value, SearchAttribute::Double(number) if !number.is_finite()) {
                 return Err(InvalidAttributes::NotFinite { name: name.clone() });
             }
@@ -222,7 +237,7 @@ impl RunAttributes {
 pub struct AttributeChanges {
     /// Of the memo.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub memo: BTreeMap<String, Option<Value>>,
+    pub memo: BTreeMap<String, Option<Json>>,
     /// Of the search attributes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub search_attributes: BTreeMap<String, Option<SearchAttribute>>,
@@ -285,27 +300,8 @@ fn same_option<T>(same: impl Fn(&T, &T) -> bool) -> impl Fn(&Option<T>, &Option<
     }
 }
 
-fn is_same_json(ours: &Value, theirs: &Value) -> bool {
-    match (ours, theirs) {
-        (Value::Number(ours), Value::Number(theirs)) => {
-            ours == theirs
-                || matches!(
-                    (ours.as_f64(), theirs.as_f64()),
-                    (Some(ours), Some(theirs)) if is_same_number(ours, theirs)
-                )
-        }
-        (Value::Array(ours), Value::Array(theirs)) => {
-            ours.len() == theirs.len()
-                && ours.iter().zip(theirs).all(|(ours, theirs)| is_same_json(ours, theirs))
-        }
-        (Value::Object(ours), Value::Object(theirs)) => {
-            ours.len() == theirs.len()
-                && ours.iter().all(|(name, value)| {
-                    theirs.get(name).is_some_and(|other| is_same_json(value, other))
-                })
-        }
-        (ours, theirs) => ours == theirs,
-    }
+fn is_same_json(ours: &Json, theirs: &Json) -> bool {
+    ours.is_same(theirs, is_same_number)
 }
 
 /// A few units in the last place apart at most.
@@ -321,22 +317,8 @@ fn check_name(name: &str) -> Result<(), InvalidAttributes> {
     Ok(())
 }
 
-fn is_within_depth(value: &Value, levels: usize) -> bool {
-    let deeper = levels.checked_sub(1);
-    match (value, deeper) {
-        (Value::Array(items), Some(levels)) => {
-            items.iter().all(|item| is_within_depth(item, levels))
-        }
-        (Value::Object(fields), Some(levels)) => {
-            fields.values().all(|field| is_within_depth(field, levels))
-        }
-        (Value::Array(_) | Value::Object(_), None) => false,
-        _ => true,
-    }
-}
-
-fn json_bytes(value: &Value) -> usize {
-    value.to_string().len()
+fn json_bytes(value: &Json) -> usize {
+    value.as_str().len()
 }
 
 #[cfg(test)]
@@ -351,7 +333,8 @@ mod tests {
     }
 
     fn remembered(name: &str, value: Value) -> RunAttributes {
-        RunAttributes { memo: [(name.to_owned(), value)].into(), ..RunAttributes::default() }
+        let memo = [(name.to_owned(), value.into())].into();
+        RunAttributes { memo, ..RunAttributes::default() }
     }
 
     #[test]
@@ -365,6 +348,7 @@ mod tests {
                 json!(["a", "b"]),
                 Some(SearchAttribute::KeywordList(vec!["a".to_owned(), "b".to_owned()])),
             ),
+            (json!(u64::MAX), None),
             (json!([1]), None),
             (json!(null), None),
             (json!({"a": 1}), None),
@@ -385,7 +369,7 @@ mod tests {
     fn changes_set_and_remove() {
         let mut attributes = remembered("note", json!("x"));
         let changes = AttributeChanges {
-            memo: [("note".to_owned(), None), ("other".to_owned(), Some(json!(1)))].into(),
+            memo: [("note".to_owned(), None), ("other".to_owned(), Some(1.into()))].into(),
             search_attributes: [("vip".to_owned(), Some(SearchAttribute::Bool(true)))].into(),
         };
         attributes.apply(&changes);
@@ -424,12 +408,22 @@ mod tests {
         assert!(searched("", SearchAttribute::Bool(true)).check().is_err());
         assert!(searched("a\0", SearchAttribute::Bool(true)).check().is_err());
         assert!(searched("a", SearchAttribute::Double(f64::NAN)).check().is_err());
+        let at = |micros| SearchAttribute::Datetime(Timestamp::from_micros(micros));
+        // The last microseconds of the years 9999 and -1, and those that follow.
+        let (last, first) = (253_402_300_799_999_999, -62_167_219_200_000_000);
+        for micros in [first, 0, last] {
+            assert_eq!(searched("a", at(micros)).check(), Ok(()));
+        }
+        for micros in [i64::MIN, first - 1, last + 1, i64::MAX] {
+            let refused = searched("a", at(micros)).check();
+            assert!(matches!(refused, Err(InvalidAttributes::OutOfCalendar { .. })), "{micros}");
+        }
     }
 
     #[test]
     fn numbers_are_the_same_also_in_the_form_of_a_database() {
         let change = |value: Value| AttributeChanges {
-            memo: [("n".to_owned(), Some(value))].into(),
+            memo: [("n".to_owned(), Some(value.into()))].into(),
             ..AttributeChanges::default()
         };
         assert!(change(json!(1e16)).is_same(&change(json!(10_000_000_000_000_000_u64))));

@@ -13,6 +13,7 @@ pub mod event;
 pub mod execution;
 pub mod failure;
 pub mod ids;
+pub mod json;
 pub mod limits;
 pub mod module;
 pub mod payload;

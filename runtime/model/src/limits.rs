@@ -70,6 +70,13 @@ pub const SEARCH_ATTRIBUTE_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of all search attributes of a run, with their names.
 pub const SEARCH_ATTRIBUTES_BYTES_MAX: usize = 40 * 1024;
 
+/// Requests of signals, and updates, of the runs before it that a run knows: as many of
+/// each at most.
+pub const TAKEN_MAX: usize = 500;
+
+/// Bytes of the ids of each.
+pub const TAKEN_BYTES_MAX: usize = 32 * 1024;
+
 /// Events of a history from which continuing as new is suggested.
 pub const CONTINUE_AS_NEW_EVENTS: u64 = 4_096;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Microseconds since 1970-01-01T00:00:00Z. Serialised as RFC 3339.
@@ -44,6 +44,11 @@ impl Timestamp {
     /// How long from `earlier` to this; zero if it is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Whether RFC 3339 has a form for it: its year has four digits.
+    pub fn is_rfc_3339(self) -> bool {
+        (0..=9_999).contains(&self.to_datetime().year())
     }
 
     /// As a calendar time, where the calendar reaches that far.

@@ -89,8 +89,15 @@ impl UpdateWatch {
         senders.iter().flat_map(|senders| senders.keys()).cloned().collect()
     }
 
-    /// Those who wait for these updates wait for them in another run from now on.
-    pub(crate) fn hand_over<'a>(&self, updates: impl Iterator<Item = &'a UpdateId>, other: &Self) {
+    /// Those who wait for these updates wait for them in another run from now on, and
+    /// are told which that is. There nobody has decided about them yet, or those who
+    /// wait are told soon.
+    pub(crate) fn hand_over<'a>(
+        &self,
+        updates: impl Iterator<Item = &'a UpdateId>,
+        other: &Self,
+        run_id: RunId,
+    ) {
         let mut senders = self.0.lock();
         let Some(senders) = senders.as_mut() else {
             return;
@@ -99,6 +106,7 @@ impl UpdateWatch {
         let others = others.get_or_insert_default();
         for update_id in updates {
             if let Some(sender) = senders.remove(update_id) {
+                sender.send_replace(Watched { run_id, progress: UpdateProgress::Admitted });
                 others.insert(update_id.clone(), sender);
             }
         }

@@ -11,7 +11,7 @@ use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::RequestId;
 use dacapo_service::Runtime;
-use dacapo_service::operations::{ExecutionFilter, RunResult};
+use dacapo_service::operations::{ExecutionFilter, Reapply, ResetPoint, ResetRequest, RunResult};
 use dacapo_store::faulty::{Call, Fault, Operation};
 use support::guests::ScriptedHost;
 use support::*;
@@ -119,6 +119,37 @@ async fn a_child_that_continues_as_new_is_the_same_child() {
     assert_eq!(run_family(&runtime, "family", "again 5").await, "last");
     assert_eq!(count(&runtime, "ChildWorkflowExecutionCompleted").await, 1);
     assert_eq!(runs(&runtime).await.len(), 7);
+}
+
+#[tokio::test]
+async fn a_child_that_is_reset_goes_on_being_that_child_also_after_a_restart() {
+    for restarts in [false, true] {
+        let (store, host) = (memory(), ScriptedHost::new());
+        let mut runtime = start(store.clone(), &host).await;
+        let family = request("family", "parent", "collect 2 id=child");
+        runtime.start_run(family).await.expect("started");
+        until_event(&runtime, "parent", "ChildWorkflowExecutionStarted").await;
+        runtime.signal_run(&run_ref("child"), signal("undone")).await.expect("it is open");
+        let reset = ResetRequest {
+            point: ResetPoint::First,
+            reapply: Reapply::Nothing,
+            module: None,
+            reason: "a mistake".to_owned(),
+            request_id: None,
+        };
+        let new = runtime.reset_run(&run_ref("child"), reset).await.expect("it is reset");
+        if restarts {
+            runtime = start(store, &host).await;
+        }
+        let child = runtime.describe_run(&run_ref("child")).await.expect("described");
+        assert_eq!(child.execution.key.run_id, new);
+        for text in ["a", "b"] {
+            runtime.signal_run(&run_ref("child"), signal(text)).await.expect("it is open");
+        }
+        assert_eq!(ended_with(&result(&runtime, "parent").await), "a b");
+        assert_eq!(count(&runtime, "ChildWorkflowExecutionTerminated").await, 0);
+        assert_eq!(count(&runtime, "ChildWorkflowExecutionCompleted").await, 1);
+    }
 }
 
 #[tokio::test]

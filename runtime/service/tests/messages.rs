@@ -287,6 +287,33 @@ async fn updates_that_wait_go_over_to_the_run_that_continues_and_so_does_who_wai
 }
 
 #[tokio::test]
+async fn a_repeat_is_answered_by_the_run_that_has_it_whatever_has_followed_that() {
+    let (store, host) = (memory(), ScriptedHost::new());
+    let runtime = counter(store.clone(), &host).await;
+    let first = send(&runtime, ("u", "add", "5"), TO_THE_END).await.expect("it is taken");
+    let is_known = async |runtime: &Runtime| {
+        let told = send(runtime, ("u", "add", "5"), TO_THE_END).await.expect("it is known");
+        assert_eq!(told, first);
+        let id = UpdateId::new("u").expect("valid");
+        let told = runtime.describe_update(&run_ref("c"), id, NOT).await.expect("it is known");
+        assert_eq!(told, first);
+        // It was accepted, and its run has ended since.
+        let error = send(runtime, ("x", "again", "0"), TO_THE_END).await.expect_err("no answer");
+        assert_eq!(error.code, ErrorCode::RunClosed, "{}", error.message);
+    };
+    for id in ["x", "y"] {
+        let ended = send(&runtime, (id, "again", "0"), TO_THE_END).await;
+        assert_eq!(ended.expect_err("it continues as new").code, ErrorCode::RunClosed);
+        is_known(&runtime).await;
+    }
+    let runtime = again(store, &host).await;
+    is_known(&runtime).await;
+    assert_eq!(answer(&runtime, "total").await, "5", "it was added once");
+    send(&runtime, ("z", "end", "0"), TO_THE_END).await.expect_err("it ends");
+    is_known(&runtime).await;
+}
+
+#[tokio::test]
 async fn no_update_is_lost_or_done_twice_while_runs_continue_as_new_under_fire() {
     let runtime = counter(memory(), &ScriptedHost::new()).await;
     let mut sending = tokio::task::JoinSet::new();

@@ -344,7 +344,7 @@ async fn key_of(runtime: &Runtime) -> dacapo_model::ids::RunKey {
 async fn updates_that_wait_go_over_and_so_do_their_callers() {
     let (host, store) = (ScriptedHost::new(), memory());
     let runtime = start(store.clone(), &host).await;
-    runtime.start_run(request("counter", "w", "0")).await.expect("starts");
+    let old = runtime.start_run(request("counter", "w", "0")).await.expect("starts").run_id;
     // One is under way, and while it is, the run decides about no other.
     assert_eq!(
         send(&runtime, ("p", "pause", "1"), NOT).await.expect("taken").progress,
@@ -365,13 +365,21 @@ async fn updates_that_wait_go_over_and_so_do_their_callers() {
     };
     let accepted = history(&runtime, "w").await;
     let at = accepted.iter().find(|it| it.attributes.type_name() == ACCEPTED).expect("one").id;
+    let mut new = old;
     for how in [to(ResetPoint::LastActivation), before(at.0), to(ResetPoint::First)] {
-        runtime.reset_run(&run_ref("w"), how).await.expect("it is reset");
+        new = runtime.reset_run(&run_ref("w"), how).await.expect("it is reset");
+        // Also who asks the run that had them is told of the one that has.
+        for (run, id) in [(run_ref("w"), "q"), (exactly(old), "q"), (exactly(new), "p")] {
+            let id = UpdateId::new(id).expect("valid");
+            let known = runtime.describe_update(&run, id, NOT).await.expect("it is known");
+            assert_eq!(known.run_id, new);
+        }
     }
     host.gate.add_permits(10);
     let (paused, added) = waiting.await.expect("they wait");
-    assert_eq!(paused.expect("it is done").progress, done("1"));
-    assert_eq!(added.expect("it is done").progress, done("3"));
+    let (paused, added) = (paused.expect("it is done"), added.expect("it is done"));
+    assert_eq!((paused.run_id, paused.progress), (new, done("1")));
+    assert_eq!((added.run_id, added.progress), (new, done("3")));
     assert_eq!(store.run_updates(&[key_of(&runtime).await]).await.expect("reads"), []);
 }
 

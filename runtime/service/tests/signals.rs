@@ -297,6 +297,28 @@ async fn a_run_that_continues_as_new_under_constant_fire_loses_and_doubles_no_si
 }
 
 #[tokio::test]
+async fn a_repeat_is_recognised_by_the_runs_that_follow_after_a_restart_and_after_the_end() {
+    let (store, host) = (memory(), ScriptedHost::new());
+    let runtime = start(store.clone(), &host).await;
+    runtime.start_run(request("relay", "r", "3")).await.expect("started");
+    for (text, before) in [("a", ""), ("b", "a")] {
+        for text in [before, text, text].into_iter().filter(|text| !text.is_empty()) {
+            runtime.signal_run(&run_ref("r"), requested(text)).await.expect("recorded");
+        }
+    }
+    let runtime = start(store, &host).await;
+    for text in ["b", "a", "c", "c"] {
+        runtime.signal_run(&run_ref("r"), requested(text)).await.expect("recorded");
+    }
+    assert_eq!(last_result(&runtime, "r").await, "a b c");
+    for text in ["a", "b", "c"] {
+        runtime.signal_run(&run_ref("r"), requested(text)).await.expect("it was recorded");
+    }
+    let refused = runtime.signal_run(&run_ref("r"), requested("d")).await;
+    assert_eq!(refused.expect_err("it is closed").code.as_str(), "run_closed");
+}
+
+#[tokio::test]
 async fn a_signal_for_a_certain_run_does_not_reach_the_one_that_it_continues_as() {
     let runtime = start(memory(), &ScriptedHost::new()).await;
     let first = runtime.start_run(request("relay", "r", "2")).await.expect("started");

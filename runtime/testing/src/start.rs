@@ -8,6 +8,7 @@ use std::time::Duration;
 use dacapo_model::attributes::SearchAttribute;
 use dacapo_model::execution::{IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::{SignalName, TypeName, WorkflowId};
+use dacapo_model::json::Json;
 use dacapo_model::retry::RetryPolicy;
 use dacapo_model::signal::Signal;
 use dacapo_service::error::ServiceError;
@@ -187,7 +188,8 @@ impl<'env> Start<'env> {
     /// Adds to what is said about the run.
     pub fn memo(self, name: &str, value: &impl Serialize) -> Self {
         self.set(|request| {
-            let value = serde_json::to_value(value)
+            let value = serde_json::to_string(value).and_then(|json| Json::parse(&json));
+            let value = value
                 .map_err(|error| TestError::Value(format!("memo `{name}` is no JSON: {error}")))?;
             request.options.attributes.memo.insert(name.to_owned(), value);
             Ok(())

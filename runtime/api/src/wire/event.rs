@@ -252,8 +252,9 @@ impl From<Model> for EventAttributes {
             Model::WorkflowExecutionCanceled { details } => {
                 Self::WorkflowExecutionCanceled(WorkflowExecutionCanceled { details })
             }
-            Model::WorkflowExecutionTerminated { reason } => {
-                Self::WorkflowExecutionTerminated(WorkflowExecutionTerminated { reason })
+            Model::WorkflowExecutionTerminated { reason, new_run_id } => {
+                let terminated = WorkflowExecutionTerminated { reason, new_run_id };
+                Self::WorkflowExecutionTerminated(terminated)
             }
             Model::WorkflowExecutionContinuedAsNew {
                 new_run_id,

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dacapo_model::attributes::{self as model, RunAttributes};
+use dacapo_model::json::Json;
 use dacapo_model::limits::TIMER_MAX;
 use dacapo_model::retry;
 use dacapo_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::payload::RawJson;
 use crate::error::ApiError;
 
 /// A typed value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", content = "value")]
+#[serde(tag = "type", content = "value", deny_unknown_fields)]
 pub(crate) enum SearchAttribute {
     /// True or false.
     Bool(bool),
@@ -83,6 +86,11 @@ impl From<SearchAttribute> for model::SearchAttribute {
     }
 }
 
+/// As it is shown: byte for byte as it was said.
+pub(crate) fn show_memo(memo: model::Memo) -> BTreeMap<String, RawJson> {
+    memo.into_iter().map(|(name, value)| (name, value.into())).collect()
+}
+
 /// As they are shown.
 pub(crate) fn show_search_attributes(
     attributes: model::SearchAttributes,
@@ -93,10 +101,11 @@ pub(crate) fn show_search_attributes(
 /// A memo and search attributes, each of which is `{"type": ..., "value": ...}` or
 /// plain JSON that says its type by itself.
 pub(crate) fn attributes(
-    memo: BTreeMap<String, Value>,
-    search_attributes: BTreeMap<String, Value>,
+    memo: BTreeMap<String, Box<RawValue>>,
+    search_attributes: BTreeMap<String, Box<RawValue>>,
 ) -> Result<RunAttributes, ApiError> {
-    let read = |(name, value): (String, Value)| match search_attribute(&value) {
+    let memo = memo.into_iter().map(|(name, value)| (name, Json::of_raw(&value))).collect();
+    let read = |(name, value): (String, Box<RawValue>)| match search_attribute(value.get()) {
         Ok(value) => Ok((name, value)),
         Err(problem) => Err(ApiError::invalid_argument(format!(
             "search attribute `{name}` {problem}: it is true, false, a number, a text, a list of \
@@ -109,13 +118,20 @@ pub(crate) fn attributes(
     Ok(RunAttributes { memo, search_attributes })
 }
 
-fn search_attribute(value: &Value) -> Result<model::SearchAttribute, String> {
-    if value.is_object() {
-        return SearchAttribute::deserialize(value)
-            .map(Into::into)
-            .map_err(|error| format!("can't be read ({error})"));
+fn search_attribute(json: &str) -> Result<model::SearchAttribute, String> {
+    let unreadable = |error: serde_json::Error| format!("can't be read ({error})");
+    if json.starts_with('{') {
+        return serde_json::from_str::<SearchAttribute>(json).map(Into::into).map_err(unreadable);
     }
-    model::SearchAttribute::inferred(value).ok_or_else(|| "has no type".to_owned())
+    // As JSON it may be any number, and as a tree it would have become another one.
+    let is_whole = json.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
+    if is_whole && json.parse::<i64>().is_err() {
+        return Err("has more digits than an Int (64 bits): it may be a Keyword, or a Double if \
+                    its last digits do not matter"
+            .to_owned());
+    }
+    let value: Value = serde_json::from_str(json).map_err(unreadable)?;
+    model::SearchAttribute::inferred(&value).ok_or_else(|| "has no type".to_owned())
 }
 
 /// A length of time that was asked for in seconds.
@@ -167,16 +183,27 @@ mod tests {
                 model::SearchAttribute::Datetime(Timestamp::from_micros(1_000_000)),
             ),
         ] {
-            assert_eq!(search_attribute(&value), Ok(expected), "{value}");
+            assert_eq!(search_attribute(&value.to_string()), Ok(expected), "{value}");
         }
         for refused in [
-            json!(null),
-            json!({"type": "Int", "value": "17"}),
-            json!({"type": "Bytes", "value": "17"}),
-            json!({"a": 1}),
+            "null",
+            r#"{"type": "Int", "value": "17"}"#,
+            r#"{"type": "Int", "value": 9223372036854775808}"#,
+            r#"{"type": "Bytes", "value": "17"}"#,
+            r#"{"type": "Text", "value": "a", "valeu": 1}"#,
+            r#"{"type": "Double", "value": 1e999}"#,
+            r#"{"a": 1}"#,
+            "9223372036854775808",
+            "12345678901234567890123",
+            "1e999",
         ] {
-            assert!(search_attribute(&refused).is_err(), "{refused}");
+            assert!(search_attribute(refused).is_err(), "{refused}");
         }
+        assert_eq!(
+            search_attribute("-9223372036854775808"),
+            Ok(model::SearchAttribute::Int(i64::MIN))
+        );
+        assert_eq!(search_attribute("1e22"), Ok(model::SearchAttribute::Double(1e22)));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use dacapo_model::json::Json;
 use dacapo_model::payload::Payload;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -29,6 +30,18 @@ impl PartialSchema for RawJson {
 }
 
 impl ToSchema for RawJson {}
+
+impl From<&Json> for RawJson {
+    fn from(json: &Json) -> Self {
+        Self(json.to_raw())
+    }
+}
+
+impl From<Json> for RawJson {
+    fn from(json: Json) -> Self {
+        Self::from(&json)
+    }
+}
 
 /// The two fields of a payload: as JSON, or else as base64.
 pub(crate) fn embed(payload: &Payload) -> (Option<RawJson>, Option<String>) {

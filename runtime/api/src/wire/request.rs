@@ -10,7 +10,6 @@ use dacapo_model::signal::Signal;
 use dacapo_model::update::Update;
 use dacapo_service::operations;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -152,11 +151,13 @@ pub(crate) struct StartOptions {
     retry_policy: Option<RetryOptions>,
     /// What is said about the run for people: any JSON by name, 32 KiB in all.
     #[serde(default)]
-    memo: BTreeMap<String, Value>,
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    memo: BTreeMap<String, Box<RawValue>>,
     /// What is said about the run with types: `{"type": "Keyword", "value": "gold"}`, or plain JSON
     /// that says its type by itself.
     #[serde(default)]
-    search_attributes: BTreeMap<String, Value>,
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    search_attributes: BTreeMap<String, Box<RawValue>>,
 }
 
 /// Why a run should cancel.

@@ -123,9 +123,12 @@ impl From<Closing> for Ending {
                 ending.failure = Some(timed_out.failure().into());
                 ending.new_run_id = timed_out.new_run_id;
             }
-            EventAttributes::WorkflowExecutionCanceled { details: reason }
-            | EventAttributes::WorkflowExecutionTerminated { reason } => {
+            EventAttributes::WorkflowExecutionCanceled { details } => {
+                ending.reason = Some(details);
+            }
+            EventAttributes::WorkflowExecutionTerminated { reason, new_run_id } => {
                 ending.reason = Some(reason);
+                ending.new_run_id = new_run_id;
             }
             EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, .. } => {
                 ending.new_run_id = Some(new_run_id);

@@ -10,14 +10,13 @@ use dacapo_model::module::ModuleDigest;
 use dacapo_model::time::Timestamp;
 use dacapo_service::operations;
 use serde::Serialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use super::attributes::child::{Parent, ParentClosePolicy};
 use super::failure::Failure;
 use super::mirror::mirror;
-use super::options::{SearchAttribute, show_search_attributes};
+use super::options::{SearchAttribute, show_memo, show_search_attributes};
 use super::payload::{self, RawJson};
 
 mirror! {
@@ -103,7 +102,7 @@ pub(crate) struct RunSummary {
     request_id: Option<RequestId>,
     /// What is said about it, for people.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    memo: BTreeMap<String, Value>,
+    memo: BTreeMap<String, RawJson>,
     /// What is said about it, with types.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     search_attributes: BTreeMap<String, SearchAttribute>,
@@ -324,7 +323,7 @@ impl From<Execution> for RunSummary {
             status: run.status.into(),
             blocked: run.blocked.map(Blocked::from),
             request_id: run.request_id,
-            memo: run.attributes.memo,
+            memo: show_memo(run.attributes.memo),
             search_attributes: show_search_attributes(run.attributes.search_attributes),
             started_at: run.started_at,
             closed_at: run.closed_at,

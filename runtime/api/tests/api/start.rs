@@ -182,3 +182,31 @@ async fn a_workflow_id_may_be_any_text() {
     node.post(&runs(), control.to_string()).await.refused(400, "invalid_argument");
     node.get(&format!("{}/a%0Ab", runs())).await.refused(400, "invalid_argument");
 }
+
+#[tokio::test]
+async fn a_memo_is_given_back_byte_for_byte_and_a_search_attribute_is_what_was_meant() {
+    let node = Node::empty(Limits::default()).await;
+    node.put(&format!("{BASE}/modules/scripts"), scripts::ALL).await;
+    let start = |id: &str, options: &str| {
+        format!(r#"{{"workflow": "serve", "workflow_id": "{id}", "options": {options}}}"#)
+    };
+    let memo = r#"{"a":{ "z": 1.10, "b": [12345678901234567890123, 1E400] }}"#;
+    let body = start("m", &format!(r#"{{"memo": {memo}}}"#));
+    node.post(&format!("{BASE}/runs"), body).await;
+    for path in ["runs/m", "runs", "runs/m/history"] {
+        let shown = node.get(&format!("{BASE}/{path}")).await;
+        let text = String::from_utf8_lossy(&shown.body).into_owned();
+        assert!(text.contains(&format!(r#""memo":{memo}"#)), "{path}: {text}");
+    }
+    let deep = format!(r#"{{"memo": {{"a": {}1{}}}}}"#, "[".repeat(200), "]".repeat(200));
+    for options in [
+        deep.as_str(),
+        r#"{"search_attributes": {"a": 9223372036854775808}}"#,
+        r#"{"search_attributes": {"a": {"type": "Text", "value": "a", "valeu": 1}}}"#,
+        r#"{"search_attributes": {"a": {"type": "Datetime", "value": "-0001-01-01T00:00:00Z"}}}"#,
+        r#"{"search_attributes": {"a": {"type": "Datetime", "value": "9999-12-31T23:59:60Z"}}}"#,
+    ] {
+        let refused = node.post(&format!("{BASE}/runs"), start("n", options)).await;
+        refused.refused(400, "invalid_argument");
+    }
+}

@@ -1,8 +1,9 @@
 //! What is sent.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 /// Names a run: the latest of a workflow id, or a certain one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,5 +90,5 @@ pub struct StartOptions {
     pub id_conflict_policy: Option<&'static str>,
     /// All else, by its name.
     #[serde(flatten)]
-    pub more: Map<String, Value>,
+    pub more: BTreeMap<String, Box<RawValue>>,
 }

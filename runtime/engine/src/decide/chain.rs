@@ -33,7 +33,8 @@ pub(super) fn next_attempt(
         Ok(delay) => delay,
         Err(reason) => return (Some(reason), None),
     };
-    let mut started = follow(state, run_id, state.workflow_type.clone(), delay, now);
+    let workflow_type = state.workflow_type.clone();
+    let mut started = follow(state, run_id, workflow_type, delay, &unread_signals, now);
     started.chain.attempt = attempt.saturating_add(1);
     started.chain.continued_failure = Some(failure.clone());
     let next = NextRun {
@@ -56,7 +57,7 @@ pub(super) fn continuation(
     unread_signals: Vec<EventId>,
     now: Timestamp,
 ) -> NextRun {
-    let mut started = follow(state, run_id, workflow_type, options.backoff, now);
+    let mut started = follow(state, run_id, workflow_type, options.backoff, &unread_signals, now);
     started.input = input;
     started.options.run_timeout = options.run_timeout.or(started.options.run_timeout);
     started.options.attributes.apply(&options.attributes);
@@ -79,6 +80,7 @@ fn follow(
     run_id: RunId,
     workflow_type: TypeName,
     delay: Duration,
+    unread_signals: &[EventId],
     now: Timestamp,
 ) -> WorkflowExecutionStarted {
     WorkflowExecutionStarted {
@@ -100,6 +102,7 @@ fn follow(
         chain: Chain {
             first_run_id: Some(state.chain.first_run_id.unwrap_or(run_id)),
             execution_deadline: state.chain.execution_deadline,
+            taken: state.taken(run_id, unread_signals),
             ..Chain::default()
         },
     }

@@ -11,6 +11,8 @@ mod fault;
 #[cfg(test)]
 mod fixtures;
 mod options;
+#[cfg(test)]
+mod repeats;
 mod reset;
 mod run_timer;
 mod signal;
@@ -65,6 +67,11 @@ pub enum Input {
     Terminate {
         /// Why, for people.
         reason: String,
+    },
+    /// Someone makes another run go on in its place, from a part of a history.
+    Reset {
+        /// The other run.
+        new_run_id: RunId,
     },
     /// An attempt of an activity returned.
     ActivityReturned {
@@ -310,6 +317,7 @@ pub fn decide(
         Input::Update(update) => update::receive(state, update, now, limits),
         Input::UpdateRejected { update_id, failure } => update::rejected(state, update_id, failure),
         Input::Terminate { reason } => Ok(terminate::terminate(state, reason, now)),
+        Input::Reset { new_run_id } => Ok(terminate::reset(state, new_run_id, now)),
         Input::ActivityReturned { scheduled_event_id, attempt, outcome } => {
             activity::returned(state, scheduled_event_id, attempt, outcome, now)
         }

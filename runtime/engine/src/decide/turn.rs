@@ -556,7 +556,7 @@ mod tests {
         let transition = take_turn(&mut state, 11, [Command::UpsertAttributes(note("a"))]);
         assert_eq!(event_types(&transition), ["WorkflowPropertiesModified"]);
         assert_eq!(transition.attributes, Some(state.options.attributes.clone()));
-        assert_eq!(state.options.attributes.memo["note"], "a");
+        assert_eq!(state.options.attributes.memo["note"], "a".into());
 
         let long = note(&"x".repeat(dacapo_model::limits::MEMO_BYTES_MAX));
         let over = take_turn(&mut state, 11, [Command::UpsertAttributes(long)]);

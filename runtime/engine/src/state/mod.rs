@@ -1,6 +1,6 @@
 //! What a history amounts to, as far as deciding needs it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use dacapo_model::event::{
     Chain, EventAttributes, HistoryEvent, Marker, ParentExecution, RunOptions,
@@ -14,6 +14,7 @@ use dacapo_model::time::Timestamp;
 mod activity;
 mod chain;
 mod relations;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod updates;
@@ -22,6 +23,7 @@ pub use self::updates::{UpdateStage, Updates};
 
 pub use self::activity::{ActivityCancel, OpenOutside, PendingActivity};
 pub use self::relations::{Children, ExternalRequest, Externals, PendingChild, PendingExternal};
+use self::taken::SignalRequests;
 
 pub use self::chain::RunTimer;
 
@@ -102,9 +104,10 @@ pub struct RunState {
     pub cancel_request: Option<CancelRequest>,
     /// How many signals it has had.
     pub signals: u64,
-    /// By which repeats of signals are recognised, also once the run is closed.
-    /// As many as there are signals at most, so what limits these limits it.
-    signal_requests: BTreeSet<RequestId>,
+    /// By which repeats of signals are recognised, also once the run is closed, in
+    /// addition to what its chain has taken. As many as there are signals at most, so
+    /// what limits these limits it.
+    signal_requests: SignalRequests,
     /// What callers asked it to do, and wait for.
     pub updates: Updates,
     /// The last version of each change that it follows.
@@ -171,8 +174,8 @@ impl RunState {
             history_bytes: bytes,
             cancel_request: None,
             signals: 0,
-            signal_requests: BTreeSet::new(),
-            updates: Updates::default(),
+            signal_requests: SignalRequests::default(),
+            updates: Updates::after(&started.chain.taken),
             versions: BTreeMap::new(),
             activities: BTreeMap::new(),
             timers: BTreeMap::new(),
@@ -226,7 +229,7 @@ impl RunState {
             }
             EventAttributes::WorkflowExecutionSignaled { request_id, .. } => {
                 if let Some(request_id) = request_id
-                    && !self.signal_requests.insert(request_id.clone())
+                    && !self.signal_requests.insert(request_id.clone(), event.id)
                 {
                     return Err(illegal(event, "a repeat of a signal is not recorded"));
                 }
@@ -465,9 +468,9 @@ impl RunState {
         self.operations.get(&operation).copied()
     }
 
-    /// Whether a signal with this request id has been recorded.
+    /// Whether a signal with this request id has been recorded, here or in a run before.
     pub fn has_signal_request(&self, request_id: &RequestId) -> bool {
-        self.signal_requests.contains(request_id)
+        self.signal_requests.contains(request_id) || self.chain.taken.has_signal(request_id)
     }
 
     /// How many operations are open.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use dacapo_model::ids::{EventId, UpdateId};
+use dacapo_model::event::{Taken, TakenUpdate};
+use dacapo_model::ids::{EventId, RunId, UpdateId};
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::{AdmittedUpdate, Update};
 
@@ -15,9 +16,11 @@ pub enum UpdateStage {
     Accepted,
     /// This event has its outcome.
     Completed(EventId),
+    /// A run before this one accepted it.
+    Before(RunId),
 }
 
-/// All updates of a run but those that were rejected, which are forgotten. As
+/// All updates of a run, and of those before it, but those that were rejected, which are forgotten. As
 /// many as the limits allow at most.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Updates {
@@ -28,12 +31,35 @@ pub struct Updates {
     accepted: BTreeMap<UpdateId, EventId>,
     /// By the events that have their outcomes.
     completed: BTreeMap<UpdateId, EventId>,
+    /// By the runs that have them, those of the chain before.
+    before: BTreeMap<UpdateId, RunId>,
 }
 
 impl Updates {
+    /// Those of a run that follows others.
+    pub(super) fn after(taken: &Taken) -> Self {
+        let before = taken.updates.iter().map(|it| (it.update_id.clone(), it.run_id)).collect();
+        Self { before, ..Self::default() }
+    }
+
+    /// Those that this run has accepted, the newest first.
+    pub(super) fn taken(&self, run_id: RunId) -> impl Iterator<Item = TakenUpdate> {
+        let mut taken: Vec<_> = self.accepted.iter().chain(&self.completed).collect();
+        taken.sort_unstable_by_key(|(_, event_id)| std::cmp::Reverse(**event_id));
+        taken
+            .into_iter()
+            .map(move |(update_id, _)| TakenUpdate { update_id: update_id.clone(), run_id })
+    }
+
     /// How far an update has come; none if there is no such update, or if it was
     /// rejected.
     pub fn stage(&self, update_id: &UpdateId) -> Option<UpdateStage> {
+        let before = || self.before.get(update_id).map(|run_id| UpdateStage::Before(*run_id));
+        self.own_stage(update_id).or_else(before)
+    }
+
+    /// How far an update of this run has come.
+    fn own_stage(&self, update_id: &UpdateId) -> Option<UpdateStage> {
         if let Some(event_id) = self.completed.get(update_id) {
             return Some(UpdateStage::Completed(*event_id));
         }
@@ -102,7 +128,7 @@ impl Updates {
     /// False if it was accepted before.
     pub(super) fn accept(&mut self, update_id: &UpdateId, event_id: EventId) -> bool {
         self.remove_admitted(update_id);
-        let is_new = self.stage(update_id).is_none();
+        let is_new = self.own_stage(update_id).is_none();
         if is_new {
             self.accepted.insert(update_id.clone(), event_id);
         }

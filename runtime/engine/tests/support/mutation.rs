@@ -87,7 +87,7 @@ fn alter(attributes: &mut EventAttributes) {
     match attributes {
         EventAttributes::WorkflowExecutionStarted(started) => started.input = Payload::new("0"),
         EventAttributes::WorkflowExecutionCancelRequested { reason, .. }
-        | EventAttributes::WorkflowExecutionTerminated { reason } => reason.push('!'),
+        | EventAttributes::WorkflowExecutionTerminated { reason, .. } => reason.push('!'),
         EventAttributes::WorkflowExecutionSignaled { input, .. } => *input = Payload::new("0"),
         EventAttributes::WorkflowExecutionUpdateAccepted(accepted) => {
             accepted.input = Payload::new("1");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dacapo_model::attributes::{AttributeChanges, RunAttributes, SearchAttribute};
+use dacapo_model::json::Json;
 use dacapo_model::time::Timestamp;
 use serde_json::Value;
 use wasmtime::StoreContextMut;
@@ -39,9 +40,9 @@ pub(super) fn define(
         "memo" => instance.func_wrap(function, |store: Store<'_>, (): ()| {
             let cursor = store.data().conversation.cursor();
             let memo = cursor.attributes().memo.iter();
-            let entry = |(name, value): (&String, &Value)| guest::MemoEntry {
+            let entry = |(name, value): (&String, &Json)| guest::MemoEntry {
                 name: name.clone(),
-                value: Some(value.to_string()),
+                value: Some(value.as_str().to_owned()),
             };
             Ok((memo.map(entry).collect::<Vec<_>>(),))
         })?,
@@ -64,7 +65,7 @@ pub(crate) fn attribute_changes(
 ) -> Result<AttributeChanges, Stop> {
     let mut changes = AttributeChanges::default();
     for guest::MemoEntry { name, value } in memo {
-        let value = value.map(|text| serde_json::from_str::<Value>(&text)).transpose();
+        let value = value.map(|text| Json::parse(&text)).transpose();
         let value = value.map_err(|error| Stop::Misuse(format!("memo `{name}`: {error}")))?;
         changes.memo.insert(name, value);
     }
@@ -73,7 +74,7 @@ pub(crate) fn attribute_changes(
     }
     // Names of what is removed are recorded as well.
     let names = changes.memo.keys().chain(changes.search_attributes.keys());
-    let named: BTreeMap<_, _> = names.map(|name| (name.clone(), Value::Null)).collect();
+    let named: BTreeMap<_, _> = names.map(|name| (name.clone(), Json::from(Value::Null))).collect();
     let mut each = RunAttributes { memo: named, ..RunAttributes::default() };
     each.apply(&changes);
     each.check().map_err(|error| Stop::Misuse(error.to_string()))?;

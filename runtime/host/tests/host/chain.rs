@@ -34,7 +34,7 @@ async fn a_run_continues_as_it_says_and_knows_where_it_stands() {
     let mut first = started(&context, "chapters", r#"{"remaining": 1}"#);
     first.options =
         RunOptions { execution_timeout: Some(Duration::from_secs(7_200)), ..RunOptions::default() };
-    first.options.attributes.memo.insert("draft".to_owned(), json!(true));
+    first.options.attributes.memo.insert("draft".to_owned(), true.into());
     let mut run = Run::start_with(&host, &context, first).await.expect("starts");
     let upserted = [
         "WorkflowPropertiesModified",
@@ -49,7 +49,7 @@ async fn a_run_continues_as_it_says_and_knows_where_it_stands() {
     };
     let options = &next.started.options;
     assert_eq!(options.run_timeout, Some(Duration::from_secs(3_600)));
-    let memo = [("chapter".to_owned(), json!(1)), ("note".to_owned(), json!("continued"))];
+    let memo = [("chapter".to_owned(), 1.into()), ("note".to_owned(), "continued".into())];
     assert_eq!(options.attributes.memo, memo.into());
     let searched: Vec<_> = options.attributes.search_attributes.iter().collect();
     assert_eq!(searched.len(), 2, "{searched:?}");

@@ -118,7 +118,7 @@ async fn what_a_child_is_asked_to_be_is_recorded_and_fits_on_replay() {
     assert_eq!(options.start_delay, Duration::from_millis(7));
     assert_eq!(options.execution_timeout, None);
     assert_eq!(options.retry.as_ref().map(|policy| policy.maximum_attempts), Some(3));
-    assert_eq!(options.attributes.memo["note"], "mine");
+    assert_eq!(options.attributes.memo["note"], "mine".into());
     assert_eq!(options.attributes.search_attributes.len(), 1);
     run.input(started(2)).await.expect("goes on");
     run.input(closed(2, ChildOutcome::TimedOut)).await.expect("goes on");

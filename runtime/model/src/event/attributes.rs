@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::attributes::{AttributeChanges, SearchAttribute};
+use crate::json::Json;
 
 /// Search attributes that changed; those without a value were removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct UpsertWorkflowSearchAttributes {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkflowPropertiesModified {
     /// By name.
-    pub memo: BTreeMap<String, Option<Value>>,
+    pub memo: BTreeMap<String, Option<Json>>,
 }
 
 impl UpsertWorkflowSearchAttributes {

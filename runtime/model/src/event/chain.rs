@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Taken;
 use crate::attributes::{AttributeChanges, RunAttributes};
 use crate::failure::{Failure, FailureKind};
 use crate::ids::{EventId, RunId};
@@ -90,6 +91,9 @@ pub struct Chain {
     /// passes until `WorkflowExecutionReset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_run_id: Option<RunId>,
+    /// What the runs before this one have taken.
+    #[serde(default, skip_serializing_if = "Taken::is_empty")]
+    pub taken: Taken,
 }
 
 impl Default for Chain {
@@ -100,6 +104,7 @@ impl Default for Chain {
             execution_deadline: None,
             continued_failure: None,
             original_run_id: None,
+            taken: Taken::default(),
         }
     }
 }

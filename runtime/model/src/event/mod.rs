@@ -16,6 +16,7 @@ mod marker;
 mod options;
 mod size;
 mod started;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -48,6 +49,7 @@ pub use self::marker::Marker;
 pub use self::options::WorkflowExecutionOptionsUpdated;
 pub use self::size::EVENT_BYTES;
 pub use self::started::WorkflowExecutionStarted;
+pub use self::taken::{Taken, TakenUpdate};
 pub use self::update::{UpdateAccepted, UpdateCompleted};
 use crate::failure::Failure;
 use crate::ids::{EventId, OperationId, RequestId, RunId, SignalName, TypeName};
@@ -123,6 +125,10 @@ pub enum EventAttributes {
     WorkflowExecutionTerminated {
         /// Why, for people.
         reason: String,
+        /// The run that goes on instead, as the same child if it is one: the run was
+        /// reset. Started in the same transition.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new_run_id: Option<RunId>,
     },
     /// Closing: goes on as a new run, started in the same transition.
     WorkflowExecutionContinuedAsNew {
@@ -305,6 +311,18 @@ pub enum EventAttributes {
 }
 
 impl EventAttributes {
+    /// The run that starts in the transition of this closing event: it follows, or
+    /// goes on in its place.
+    pub fn next_run(&self) -> Option<RunId> {
+        match self {
+            Self::WorkflowExecutionContinuedAsNew { new_run_id, .. } => Some(*new_run_id),
+            Self::WorkflowExecutionFailed { new_run_id, .. }
+            | Self::WorkflowExecutionTerminated { new_run_id, .. } => *new_run_id,
+            Self::WorkflowExecutionTimedOut(timed_out) => timed_out.new_run_id,
+            _ => None,
+        }
+    }
+
     /// The name of the type, as stored and shown.
     pub fn type_name(&self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ impl EventAttributes {
         let payload = self.payload().map_or(0, |(_, payload)| payload.len());
         let texts = match self {
             Self::WorkflowExecutionCancelRequested { reason, .. }
-            | Self::WorkflowExecutionTerminated { reason } => reason.len(),
+            | Self::WorkflowExecutionTerminated { reason, .. } => reason.len(),
             Self::WorkflowExecutionCanceled { details } => details.len(),
             Self::WorkflowTaskFailed { message, .. } => message.len(),
             Self::WorkflowExecutionFailed { failure, .. }

@@ -63,6 +63,13 @@ fn all() -> Vec<EventAttributes> {
                 execution_deadline: Some(Timestamp::from_micros(11)),
                 continued_failure: Some(failure()),
                 original_run_id: Some(RunId(uuid::Uuid::from_u128(9))),
+                taken: Taken {
+                    signals: vec![RequestId::new("s").expect("a valid id")],
+                    updates: vec![TakenUpdate {
+                        update_id: UpdateId::new("u").expect("a valid id"),
+                        run_id,
+                    }],
+                },
             },
         })),
         EventAttributes::WorkflowExecutionCancelRequested {
@@ -96,7 +103,10 @@ fn all() -> Vec<EventAttributes> {
             new_run_id: Some(RunId(uuid::Uuid::from_u128(6))),
         },
         EventAttributes::WorkflowExecutionCanceled { details: "undone".to_owned() },
-        EventAttributes::WorkflowExecutionTerminated { reason: "wrong".to_owned() },
+        EventAttributes::WorkflowExecutionTerminated {
+            reason: "wrong".to_owned(),
+            new_run_id: Some(RunId(uuid::Uuid::from_u128(6))),
+        },
         EventAttributes::WorkflowExecutionContinuedAsNew {
             new_run_id: RunId(uuid::Uuid::from_u128(6)),
             workflow_type: name(),
@@ -327,7 +337,7 @@ fn attributes() -> RunAttributes {
 
 fn changes() -> AttributeChanges {
     AttributeChanges {
-        memo: [("note".to_owned(), Some(serde_json::json!({"a": [1, null]})))].into(),
+        memo: [("note".to_owned(), Some(serde_json::json!({"a": [1, null]}).into()))].into(),
         search_attributes: [
             ("vip".to_owned(), Some(SearchAttribute::Bool(true))),
             ("since".to_owned(), Some(SearchAttribute::Datetime(Timestamp::from_micros(3)))),

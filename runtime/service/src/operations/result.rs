@@ -47,12 +47,9 @@ impl Closing {
     /// The run that follows, started in the commit that closed this one.
     pub fn next_run(&self) -> Option<RunId> {
         match &self.attributes {
-            EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, .. } => {
-                Some(*new_run_id)
-            }
-            EventAttributes::WorkflowExecutionFailed { new_run_id, .. } => *new_run_id,
-            EventAttributes::WorkflowExecutionTimedOut(timed_out) => timed_out.new_run_id,
-            _ => None,
+            // It has ended for those who wait: somebody went back to another point.
+            EventAttributes::WorkflowExecutionTerminated { .. } => None,
+            other => other.next_run(),
         }
     }
 }

@@ -62,7 +62,7 @@ impl Runtime {
         }
     }
 
-    /// Whether a closed run has had the signal. Reads its history: only for those
+    /// Whether a closed run, or one that it follows, has had the signal. Reads its history: only for those
     /// who repeat a request after its run has closed.
     async fn was_signaled(
         &self,
@@ -75,12 +75,14 @@ impl Runtime {
         let mut from = EventId::FIRST;
         loop {
             let page = self.shared.store.load_history(key, from, PAGE).await?;
-            let found = page.iter().any(|event| {
-                matches!(
-                    &event.attributes,
-                    EventAttributes::WorkflowExecutionSignaled { request_id: Some(id), .. }
-                        if id == request_id
-                )
+            let found = page.iter().any(|event| match &event.attributes {
+                EventAttributes::WorkflowExecutionSignaled { request_id: Some(id), .. } => {
+                    id == request_id
+                }
+                EventAttributes::WorkflowExecutionStarted(started) => {
+                    started.chain.taken.has_signal(request_id)
+                }
+                _ => false,
             });
             match page.last() {
                 Some(last) if !found && page.len() >= PAGE as usize => from = last.id.next(),

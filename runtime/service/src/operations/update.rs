@@ -6,7 +6,7 @@ use std::time::Duration;
 use dacapo_engine::decide::{Input, Refusal};
 use dacapo_engine::state::UpdateStage;
 use dacapo_model::code::ErrorCode;
-use dacapo_model::event::EventAttributes;
+use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::ids::{EventId, RunId, RunKey, UpdateId, WorkflowHash};
 use dacapo_model::update::Update;
 use tokio::sync::{oneshot, watch};
@@ -25,6 +25,9 @@ const PAGE: u32 = 2_000;
 
 /// How often an update looks again for a run that closed between two looks.
 const LOOKS_MAX: usize = 32;
+
+/// Runs that follow each other in which one request looks for an update.
+const FOLLOWED_MAX: usize = 8;
 
 /// What the caller of an update waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,7 +99,8 @@ impl Runtime {
         Err(not_reached())
     }
 
-    /// How far an update has come, waiting as long as asked.
+    /// How far an update has come, waiting as long as asked. An update that went over
+    /// to the run which follows is found there.
     pub async fn describe_update(
         &self,
         run: &RunRef,
@@ -104,29 +108,43 @@ impl Runtime {
         wait: UpdateWait,
     ) -> Result<UpdateResult> {
         self.shared.admit()?;
-        let (key, result) = match locate(&self.shared, run).await? {
-            Located::Open(open) => {
-                let watched = open.updates.watch(open.key.run_id, &update_id);
-                match self.stage(&open, &update_id).await {
-                    Some(None) => {
-                        self.shared.confirm.held(open.key.hash).await?;
-                        return Err(not_found(run, open.key.run_id, &update_id));
+        let mut at = run.clone();
+        // What the run says that was asked about.
+        let mut unknown = None;
+        for _ in 0..FOLLOWED_MAX {
+            let key = match locate(&self.shared, &at).await? {
+                Located::Open(open) => {
+                    let watched = open.updates.watch(open.key.run_id, &update_id);
+                    match self.stage(&open, &update_id).await {
+                        Some(None) => {
+                            self.shared.confirm.held(open.key.hash).await?;
+                            let not_found = || not_found(run, open.key.run_id, &update_id);
+                            return Err(unknown.unwrap_or_else(not_found));
+                        }
+                        Some(Some(_)) => {
+                            return self.follow(&at, &open, watched, update_id, wait).await;
+                        }
+                        None => open.key,
                     }
-                    Some(Some(_)) => {
-                        return self.follow(run, &open, watched, update_id, wait).await;
-                    }
-                    None => (open.key, self.recorded_update(open.key, &update_id).await?),
                 }
-            }
-            Located::Closed(execution) => {
-                (execution.key, self.recorded_update(execution.key, &update_id).await?)
-            }
-        };
-        match result {
-            Some(UpdateProgress::Accepted) => Err(unfinished(run, key.run_id, &update_id)),
-            Some(progress) => Ok(UpdateResult { run_id: key.run_id, update_id, progress }),
-            None => Err(not_found(run, key.run_id, &update_id)),
+                Located::Closed(execution) => execution.key,
+            };
+            let Recorded { found, next } = self.recorded_update(key, &update_id).await?;
+            let problem = match found {
+                Some((run_id, UpdateProgress::Accepted)) => unfinished(run, run_id, &update_id),
+                Some((run_id, progress)) => {
+                    return Ok(UpdateResult { run_id, update_id, progress });
+                }
+                None => not_found(run, key.run_id, &update_id),
+            };
+            let problem = unknown.unwrap_or(problem);
+            let Some(next) = next else {
+                return Err(problem);
+            };
+            unknown = Some(problem);
+            at.run_id = Some(next);
         }
+        Err(unknown.unwrap_or_else(not_reached))
     }
 
     pub(super) fn check_update(&self, update: &Update) -> Result<()> {
@@ -162,7 +180,7 @@ impl Runtime {
     pub(super) async fn update_found(&self, run: &RunRef, update: &Update) -> Result<Option<()>> {
         let Located::Open(open) = locate(&self.shared, run).await? else {
             let key = self.key_of(run)?;
-            return Ok(self.recorded_update(key, &update.id).await?.map(drop));
+            return Ok(self.recorded_update(key, &update.id).await?.found.map(drop));
         };
         match self.send_update(run, &open, update.clone()).await? {
             Sent::Taken => Ok(Some(())),
@@ -218,6 +236,10 @@ impl Runtime {
                     return Ok(UpdateResult { run_id, update_id, progress });
                 }
                 Some(Some(UpdateStage::Accepted)) => now.progress = UpdateProgress::Accepted,
+                Some(Some(UpdateStage::Before(run_id))) => {
+                    let key = RunKey { hash: open.key.hash, run_id };
+                    return self.closed_update(run, key, update_id).await;
+                }
                 Some(Some(UpdateStage::Admitted) | None) | None => {}
             }
         }
@@ -275,38 +297,68 @@ impl Runtime {
         key: RunKey,
         update_id: UpdateId,
     ) -> Result<UpdateResult> {
-        match self.recorded_update(key, &update_id).await? {
-            Some(UpdateProgress::Accepted) => Err(unfinished(run, key.run_id, &update_id)),
-            Some(progress) => Ok(UpdateResult { run_id: key.run_id, update_id, progress }),
+        match self.recorded_update(key, &update_id).await?.found {
+            Some((run_id, UpdateProgress::Accepted)) => Err(unfinished(run, run_id, &update_id)),
+            Some((run_id, progress)) => Ok(UpdateResult { run_id, update_id, progress }),
             None => Err(closed(run, key.run_id)),
         }
     }
 
-    /// What a history says about an update. Reads it: only for those who ask after
-    /// the end of a run.
-    async fn recorded_update(
-        &self,
-        key: RunKey,
-        update_id: &UpdateId,
-    ) -> Result<Option<UpdateProgress>> {
+    /// What a run, or one that it follows, has recorded about an update. Reads
+    /// histories: only for those who ask after the end of a run.
+    async fn recorded_update(&self, key: RunKey, update_id: &UpdateId) -> Result<Recorded> {
+        let read = self.read_update(key, update_id).await?;
+        let next = read.next;
+        if let (None, Some(run_id)) = (&read.progress, read.before) {
+            let before = self.read_update(RunKey { run_id, ..key }, update_id).await?;
+            return Ok(Recorded { found: before.progress.map(|it| (run_id, it)), next });
+        }
+        Ok(Recorded { found: read.progress.map(|it| (key.run_id, it)), next })
+    }
+
+    async fn read_update(&self, key: RunKey, update_id: &UpdateId) -> Result<Read> {
         let mut from = EventId::FIRST;
-        let mut found = None;
+        let mut read = Read::default();
         loop {
             let page = self.shared.store.load_history(key, from, PAGE).await?;
-            let about_it =
-                page.iter().filter(|event| update_of(&event.attributes) == Some(update_id));
-            for event in about_it {
-                found = UpdateProgress::of_event(&event.attributes);
+            for HistoryEvent { attributes, .. } in &page {
+                if let EventAttributes::WorkflowExecutionStarted(started) = attributes {
+                    read.before = started.chain.taken.run_of(update_id);
+                }
+                if update_of(attributes) == Some(update_id) {
+                    read.progress = UpdateProgress::of_event(attributes);
+                }
             }
-            if found.as_ref().is_some_and(UpdateProgress::is_final) {
-                return Ok(found);
+            if read.progress.as_ref().is_some_and(UpdateProgress::is_final) {
+                return Ok(read);
             }
             match page.last() {
                 Some(last) if page.len() >= PAGE as usize => from = last.id.next(),
-                _ => return Ok(found),
+                last => {
+                    read.next = last.and_then(|last| last.attributes.next_run());
+                    return Ok(read);
+                }
             }
         }
     }
+}
+
+/// What histories say about an update.
+struct Recorded {
+    /// How far it has come, and the run that has it.
+    found: Option<(RunId, UpdateProgress)>,
+    /// The run that follows the one that was asked about.
+    next: Option<RunId>,
+}
+
+/// What one history says about an update.
+#[derive(Default)]
+struct Read {
+    progress: Option<UpdateProgress>,
+    /// A run before it that has the update.
+    before: Option<RunId>,
+    /// The run that follows.
+    next: Option<RunId>,
 }
 
 /// An id for an update whose caller has none.

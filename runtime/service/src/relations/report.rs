@@ -67,15 +67,16 @@ fn end_of(last: &EventAttributes) -> End {
         EventAttributes::WorkflowExecutionCanceled { details } => {
             End::Of(ChildOutcome::Canceled(details.clone()))
         }
-        EventAttributes::WorkflowExecutionTerminated { reason } => {
+        EventAttributes::WorkflowExecutionTerminated { reason, new_run_id: None } => {
             End::Of(ChildOutcome::Terminated(reason.clone()))
         }
         EventAttributes::WorkflowExecutionTimedOut(WorkflowExecutionTimedOut {
             new_run_id: None,
             ..
         }) => End::Of(ChildOutcome::TimedOut),
-        // Also of one that is tried again.
+        // Also of one that is tried again, or was reset.
         EventAttributes::WorkflowExecutionContinuedAsNew { new_run_id, .. }
+        | EventAttributes::WorkflowExecutionTerminated { new_run_id: Some(new_run_id), .. }
         | EventAttributes::WorkflowExecutionFailed { new_run_id: Some(new_run_id), .. }
         | EventAttributes::WorkflowExecutionTimedOut(WorkflowExecutionTimedOut {
             new_run_id: Some(new_run_id),

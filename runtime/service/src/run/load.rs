@@ -185,7 +185,7 @@ async fn adopt_follower(
         follower.set_admitted(true);
         let mut watched = run.updates.watched();
         watched.retain(|update_id| state.updates.stage(update_id).is_none());
-        run.updates.hand_over(watched.iter(), &follower.updates);
+        run.updates.hand_over(watched.iter(), &follower.updates, follower.key.run_id);
         if let Some(mailbox) = follower.wake() {
             super::spawn(shared, follower, mailbox, super::Origin::Stored);
         }

@@ -60,7 +60,7 @@ impl Successor {
         // Of a copied history: those that the run had taken on before it was cut.
         let accepted = self.state.updates.accepted();
         let ids = self.updates.iter().map(|admitted| &admitted.update.id).chain(accepted);
-        before.updates.hand_over(ids, &run.updates);
+        before.updates.hand_over(ids, &run.updates, self.execution.key.run_id);
         log::run_started(&self.execution, &Span::none());
         let loaded = Loaded {
             needs_activation: self.state.guest_may_run(),

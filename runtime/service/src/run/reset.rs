@@ -108,13 +108,8 @@ impl Actor {
             Err(refused) => return Ok(Err(refused)),
         };
         let mut transition = Transition::default();
-        let reason = format!("reset: run {new_run_id} goes on");
-        match decide::decide(
-            &mut self.state,
-            Input::Terminate { reason },
-            now,
-            &self.shared.config.limits,
-        ) {
+        let goes_on = Input::Reset { new_run_id };
+        match decide::decide(&mut self.state, goes_on, now, &self.shared.config.limits) {
             Ok(step) => transition.extend(step),
             Err(_closed) => return Ok(Ok(ResetAnswer::Closed)),
         }

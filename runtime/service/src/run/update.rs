@@ -61,7 +61,7 @@ impl Actor {
                         None => continue,
                     }
                 }
-                Some(UpdateStage::Admitted) | None => continue,
+                Some(UpdateStage::Admitted | UpdateStage::Before(_)) | None => continue,
             };
             run.updates.publish(run.key.run_id, &update_id, progress);
         }

@@ -79,8 +79,10 @@ pub async fn texts_come_back_whatever_they_hold(store: Arc<dyn Store>) {
         "\u{feff}\u{fffe}\u{ffff}\u{10ffff}",
         "🦀 ünïcödé ﷽",
     ];
-    let events =
-        texts.map(|text| EventAttributes::WorkflowExecutionTerminated { reason: text.to_owned() });
+    let events = texts.map(|text| EventAttributes::WorkflowExecutionTerminated {
+        reason: text.to_owned(),
+        new_run_id: None,
+    });
     assert_comes_back(store, events.into()).await;
 }
 

@@ -15,9 +15,10 @@ use dacapo_model::event::{
     RequestCancelExternalWorkflowExecutionFailed, RequestCancelExternalWorkflowExecutionInitiated,
     RootExecution, RunOptions, RunTimeoutType, SignalExternalWorkflowExecutionFailed,
     SignalExternalWorkflowExecutionInitiated, StartChildWorkflowExecutionFailed,
-    StartChildWorkflowExecutionInitiated, TimeoutType, UpdateAccepted, UpdateCompleted,
-    UpsertWorkflowSearchAttributes, WorkflowExecutionOptionsUpdated, WorkflowExecutionReset,
-    WorkflowExecutionStarted, WorkflowExecutionTimedOut, WorkflowPropertiesModified,
+    StartChildWorkflowExecutionInitiated, Taken, TakenUpdate, TimeoutType, UpdateAccepted,
+    UpdateCompleted, UpsertWorkflowSearchAttributes, WorkflowExecutionOptionsUpdated,
+    WorkflowExecutionReset, WorkflowExecutionStarted, WorkflowExecutionTimedOut,
+    WorkflowPropertiesModified,
 };
 use dacapo_model::execution::IdReusePolicy;
 use dacapo_model::failure::{Failure, FailureKind};
@@ -25,6 +26,7 @@ use dacapo_model::ids::{
     ChangeId, EventId, ModuleName, OperationId, SignalName, UpdateId, UpdateName, ValueName,
     WorkflowId,
 };
+use dacapo_model::json::Json;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::{RetryPolicy, RetryState};
@@ -124,6 +126,13 @@ samples! {
                 execution_deadline: Some(START),
                 continued_failure: Some(failure()),
                 original_run_id: Some(run_id(97)),
+                taken: Taken {
+                    signals: vec![request_id("request-4"), request_id("ü")],
+                    updates: vec![TakenUpdate {
+                        update_id: UpdateId::new("update-2").expect("valid"),
+                        run_id: run_id(96),
+                    }],
+                },
             },
         })),
     EventAttributes::WorkflowExecutionCancelRequested { .. } =>
@@ -160,7 +169,10 @@ samples! {
     EventAttributes::WorkflowExecutionCanceled { .. } =>
         EventAttributes::WorkflowExecutionCanceled { details: "cleaned up\0".to_owned() },
     EventAttributes::WorkflowExecutionTerminated { .. } =>
-        EventAttributes::WorkflowExecutionTerminated { reason: String::new() },
+        EventAttributes::WorkflowExecutionTerminated {
+            reason: String::new(),
+            new_run_id: Some(run_id(8)),
+        },
     EventAttributes::WorkflowExecutionContinuedAsNew { .. } =>
         EventAttributes::WorkflowExecutionContinuedAsNew {
             new_run_id: run_id(u128::MAX),
@@ -426,6 +438,10 @@ samples! {
         ),
 }
 
+/// What a database would write in another form: digits, order, names that occur twice,
+/// white space, and characters that it does not have.
+const EXACT_JSON: &str = r#"{"b": 1.10, "a": [12345678901234567890123, 1E5, -0], "a": "\u0000"}"#;
+
 /// A memo and a search attribute of every type.
 pub fn attributes() -> RunAttributes {
     let searched = [
@@ -441,9 +457,10 @@ pub fn attributes() -> RunAttributes {
         memo: BTreeMap::from([
             (
                 "note".to_owned(),
-                serde_json::json!({"by": ["Ann", null, 17, 0.5, true], "\0": "\u{10}"}),
+                serde_json::json!({"by": ["Ann", null, 17, 0.5, true], "\0": "\u{10}"}).into(),
             ),
-            ("empty".to_owned(), serde_json::Value::Null),
+            ("empty".to_owned(), serde_json::Value::Null.into()),
+            ("exact".to_owned(), Json::parse(EXACT_JSON).expect("it is JSON")),
         ]),
         search_attributes: searched.map(|(name, value)| (name.to_owned(), value)).into(),
     }

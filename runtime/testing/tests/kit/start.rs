@@ -77,7 +77,7 @@ async fn what_is_said_about_a_run_is_shown() {
         .await
         .expect("started");
     let described = run.describe().await.expect("described");
-    assert_eq!(described.execution.attributes.memo["order"]["id"], 17);
+    assert_eq!(described.execution.attributes.memo["order"].as_str(), r#"{"id":17}"#);
     let customer = &described.execution.attributes.search_attributes["Customer"];
     assert_eq!(*customer, SearchAttribute::Keyword("ada".to_owned()));
     assert_eq!(run.result::<Vec<String>>().await.expect("completed"), ["now"]);

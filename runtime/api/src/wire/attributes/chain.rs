@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use dacapo_model::event;
-use dacapo_model::ids::{EventId, RunId};
+use dacapo_model::ids::{EventId, RequestId, RunId, UpdateId};
+use dacapo_model::json::Json;
 use dacapo_model::retry;
 use dacapo_model::time::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{RetryPolicy, RetryState};
 use crate::wire::failure::Failure;
 use crate::wire::mirror::mirror;
-use crate::wire::options::{SearchAttribute, show_search_attributes};
+use crate::wire::options::{SearchAttribute, show_memo, show_search_attributes};
+use crate::wire::payload::RawJson;
 
 mirror! {
     /// Which timeout of a run elapsed.
@@ -43,7 +44,7 @@ pub(crate) struct RunOptions {
     pub(super) retry_policy: Option<RetryPolicy>,
     /// What is said about it, for people.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) memo: BTreeMap<String, Value>,
+    pub(super) memo: BTreeMap<String, RawJson>,
     /// What is said about it, with types.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) search_attributes: BTreeMap<String, SearchAttribute>,
@@ -69,6 +70,26 @@ pub(crate) struct Chain {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid")]
     pub(super) original_run_id: Option<RunId>,
+    /// The requests by which repeats of signals are recognised that runs before this one have
+    /// taken; the newest first, and not all of very many.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub(super) taken_signals: Vec<RequestId>,
+    /// The updates that runs before this one have accepted; the newest first, and not all of very
+    /// many.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) taken_updates: Vec<TakenUpdate>,
+}
+
+/// An update that a run before this one has accepted.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TakenUpdate {
+    /// Which one.
+    #[schema(value_type = String)]
+    update_id: UpdateId,
+    /// The run that has it.
+    #[schema(value_type = String, format = "uuid")]
+    run_id: RunId,
 }
 
 /// What a run that continues as new changes.
@@ -82,7 +103,8 @@ pub(crate) struct ContinuationOptions {
     pub(super) backoff_start_interval_seconds: Option<f64>,
     /// Values of the memo; null removes one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) memo: BTreeMap<String, Option<Value>>,
+    #[schema(value_type = BTreeMap<String, Option<serde_json::Value>>)]
+    pub(super) memo: BTreeMap<String, Option<RawJson>>,
     /// Search attributes; null removes one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = BTreeMap<String, SearchAttribute>)]
@@ -135,7 +157,8 @@ pub(crate) struct UpsertWorkflowSearchAttributes {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WorkflowPropertiesModified {
     /// By name; null where one was removed.
-    memo: BTreeMap<String, Option<Value>>,
+    #[schema(value_type = BTreeMap<String, Option<serde_json::Value>>)]
+    memo: BTreeMap<String, Option<RawJson>>,
 }
 
 fn seconds(duration: std::time::Duration) -> f64 {
@@ -149,7 +172,7 @@ pub(super) fn run_options(options: event::RunOptions) -> Option<RunOptions> {
         execution_timeout_seconds: options.execution_timeout.map(seconds),
         delayed_until: options.delayed_until,
         retry_policy: options.retry.map(RetryPolicy::from),
-        memo: options.attributes.memo,
+        memo: show_memo(options.attributes.memo),
         search_attributes: show_search_attributes(options.attributes.search_attributes),
     })
 }
@@ -162,7 +185,15 @@ pub(super) fn chain(chain: event::Chain) -> Option<Chain> {
         execution_deadline: chain.execution_deadline,
         continued_failure: chain.continued_failure.map(Failure::from),
         original_run_id: chain.original_run_id,
+        taken_signals: chain.taken.signals,
+        taken_updates: chain.taken.updates.into_iter().map(TakenUpdate::from).collect(),
     })
+}
+
+impl From<event::TakenUpdate> for TakenUpdate {
+    fn from(update: event::TakenUpdate) -> Self {
+        Self { update_id: update.update_id, run_id: update.run_id }
+    }
 }
 
 /// None if nothing changes.
@@ -170,9 +201,13 @@ pub(crate) fn continuation(options: event::ContinuationOptions) -> Option<Contin
     (options != event::ContinuationOptions::default()).then(|| ContinuationOptions {
         run_timeout_seconds: options.run_timeout.map(seconds),
         backoff_start_interval_seconds: Some(seconds(options.backoff)).filter(|it| *it > 0.0),
-        memo: options.attributes.memo,
+        memo: memo_changes(options.attributes.memo),
         search_attributes: changes(options.attributes.search_attributes),
     })
+}
+
+fn memo_changes(changes: BTreeMap<String, Option<Json>>) -> BTreeMap<String, Option<RawJson>> {
+    changes.into_iter().map(|(name, value)| (name, value.map(RawJson::from))).collect()
 }
 
 fn changes(
@@ -214,6 +249,6 @@ impl From<event::UpsertWorkflowSearchAttributes> for UpsertWorkflowSearchAttribu
 
 impl From<event::WorkflowPropertiesModified> for WorkflowPropertiesModified {
     fn from(event: event::WorkflowPropertiesModified) -> Self {
-        Self { memo: event.memo }
+        Self { memo: memo_changes(event.memo) }
     }
 }

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use dacapo_model::event;
 use dacapo_model::ids::{EventId, ModuleName, OperationId, RunId, TypeName, WorkflowId};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::RetryPolicy;
 use crate::wire::failure::Failure;
 use crate::wire::mirror::mirror;
-use crate::wire::options::{SearchAttribute, show_search_attributes};
+use crate::wire::options::{SearchAttribute, show_memo, show_search_attributes};
 use crate::wire::payload::{self, RawJson};
 use crate::wire::request::IdReusePolicy;
 
@@ -142,7 +141,7 @@ pub(crate) struct ChildRunOptions {
     retry_policy: Option<RetryPolicy>,
     /// What is said about it, for people.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    memo: BTreeMap<String, Value>,
+    memo: BTreeMap<String, RawJson>,
     /// What is said about it, with types.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     search_attributes: BTreeMap<String, SearchAttribute>,
@@ -155,7 +154,7 @@ fn run_options(options: event::ChildOptions) -> Option<ChildRunOptions> {
         execution_timeout_seconds: options.execution_timeout.map(|it| it.as_secs_f64()),
         start_delay_seconds: Some(options.start_delay.as_secs_f64()).filter(|it| *it > 0.0),
         retry_policy: options.retry.map(RetryPolicy::from),
-        memo: options.attributes.memo,
+        memo: show_memo(options.attributes.memo),
         search_attributes: show_search_attributes(options.attributes.search_attributes),
     };
     let is_asked_for = shown.run_timeout_seconds.is_some()

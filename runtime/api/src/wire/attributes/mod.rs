@@ -180,6 +180,11 @@ pub(crate) struct WorkflowExecutionCanceled {
 pub(crate) struct WorkflowExecutionTerminated {
     /// Why, for people.
     pub(super) reason: String,
+    /// The run that goes on instead, if the run was reset. It is the same child, if the run was
+    /// one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub(super) new_run_id: Option<RunId>,
 }
 
 /// The run that follows.

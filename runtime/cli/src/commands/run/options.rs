@@ -1,6 +1,12 @@
 //! Flags that say how a run is to run.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+/// JSON by name, as it was written.
+pub(super) type Fields = BTreeMap<String, Box<RawValue>>;
 
 /// Times, retries, and what is said about a run.
 #[derive(Debug, clap::Args)]
@@ -39,50 +45,54 @@ pub(super) struct RunOptionFlags {
 
     /// Say something about the run, for people. May be repeated.
     #[arg(long, value_name = "NAME=JSON", help_heading = "How it runs", value_parser = parse_entry)]
-    memo: Vec<(String, Value)>,
+    memo: Vec<(String, Box<RawValue>)>,
 
     /// Say something about the run, with a type: JSON that has one by itself, or
     /// an object of `type` and `value`. May be repeated.
     #[arg(long, value_name = "NAME=JSON", help_heading = "How it runs", value_parser = parse_entry)]
-    search_attribute: Vec<(String, Value)>,
+    search_attribute: Vec<(String, Box<RawValue>)>,
 }
 
 impl RunOptionFlags {
     /// The options of a start that were given.
-    pub(super) fn into_fields(self) -> Map<String, Value> {
+    pub(super) fn into_fields(self) -> Fields {
+        let types = self.retry_not_after;
         let retry = given([
-            ("maximum_attempts", self.retry_attempts.map(Value::from)),
-            ("initial_interval_seconds", self.retry_interval.map(Value::from)),
-            ("backoff_coefficient", self.retry_backoff.map(Value::from)),
-            ("maximum_interval_seconds", self.retry_maximum_interval.map(Value::from)),
-            (
-                "non_retryable_types",
-                (!self.retry_not_after.is_empty()).then(|| json!(self.retry_not_after)),
-            ),
+            ("maximum_attempts", json(self.retry_attempts)),
+            ("initial_interval_seconds", json(self.retry_interval)),
+            ("backoff_coefficient", json(self.retry_backoff)),
+            ("maximum_interval_seconds", json(self.retry_maximum_interval)),
+            ("non_retryable_types", json((!types.is_empty()).then_some(types))),
         ]);
         given([
-            ("run_timeout_seconds", self.run_timeout.map(Value::from)),
-            ("execution_timeout_seconds", self.execution_timeout.map(Value::from)),
-            ("start_delay_seconds", self.start_delay.map(Value::from)),
-            ("retry_policy", (!retry.is_empty()).then_some(Value::Object(retry))),
+            ("run_timeout_seconds", json(self.run_timeout)),
+            ("execution_timeout_seconds", json(self.execution_timeout)),
+            ("start_delay_seconds", json(self.start_delay)),
+            ("retry_policy", json((!retry.is_empty()).then_some(retry))),
             ("memo", entries(self.memo)),
             ("search_attributes", entries(self.search_attribute)),
         ])
     }
 }
 
-fn given<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
+fn given<const N: usize>(fields: [(&str, Option<Box<RawValue>>); N]) -> Fields {
     fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-fn entries(entries: Vec<(String, Value)>) -> Option<Value> {
-    (!entries.is_empty()).then(|| Value::Object(entries.into_iter().collect()))
+fn entries(entries: Vec<(String, Box<RawValue>)>) -> Option<Box<RawValue>> {
+    let entries: Fields = entries.into_iter().collect();
+    json((!entries.is_empty()).then_some(entries))
+}
+
+fn json(value: Option<impl Serialize>) -> Option<Box<RawValue>> {
+    value.map(|value| to_raw_value(&value).expect("numbers, texts and lists have a JSON form"))
 }
 
 /// What is not JSON is a text: nobody wants to quote quotes for a shell.
-fn parse_entry(text: &str) -> Result<(String, Value), String> {
+fn parse_entry(text: &str) -> Result<(String, Box<RawValue>), String> {
     let (name, value) = text.split_once('=').ok_or("it is NAME=JSON")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    let text = || to_raw_value(value).map_err(|error| error.to_string());
+    let value = serde_json::from_str(value).or_else(|_| text())?;
     Ok((name.to_owned(), value))
 }
 
@@ -92,11 +102,11 @@ mod tests {
 
     #[test]
     fn an_entry_is_json_or_else_a_text() {
-        let value = |text| parse_entry(text).expect("an entry").1;
-        assert_eq!(value("a=17"), json!(17));
-        assert_eq!(value("a=gold"), json!("gold"));
-        assert_eq!(value("a={\"b\": [1]}"), json!({"b": [1]}));
-        assert_eq!(value("a=b=c"), json!("b=c"));
+        let value = |text| parse_entry(text).expect("an entry").1.get().to_owned();
+        assert_eq!(value("a=1.10"), "1.10");
+        assert_eq!(value("a=gold"), "\"gold\"");
+        assert_eq!(value("a={\"b\": [1]}"), "{\"b\": [1]}");
+        assert_eq!(value("a=b=c"), "\"b=c\"");
         assert!(parse_entry("a").is_err());
     }
 }
