@@ -14,6 +14,7 @@ on_both_databases! {
     runs_are_signalled,
     who_waits_is_told_on_what,
     runs_and_modules_are_deleted_once_nobody_needs_them,
+    what_a_run_waits_for_what_it_left_and_how_it_ended_is_told,
     following_a_history_goes_on_across_a_crash_of_the_server,
     what_is_wrong_is_said_on_standard_error_with_an_exit_code,
 }
@@ -202,6 +203,27 @@ async fn runs_are_signalled(database: Database) {
     assert!(closed.stderr.contains("run_closed"), "{closed:?}");
     let no_json = dacapo(&server, &["run", "signal", "w", "word", "--input", "two"]).await;
     assert!(no_json.stderr.contains("needs quotes"), "{no_json:?}");
+}
+
+async fn what_a_run_waits_for_what_it_left_and_how_it_ended_is_told(database: Database) {
+    let server = server(&database).await;
+    let start = ["run", "start", "await_signals", "--workflow-id", "w"];
+    let start = [&start[..], &["--input", r#"{"count": 1}"#, "--memo", "price=1.10"]].concat();
+    dacapo(&server, &start).await.exit(0);
+    // Nobody waits for a misspelt name.
+    dacapo(&server, &["run", "signal", "w", "wrod", "--input", "1"]).await.exit(0);
+    let waiting = dacapo(&server, &["run", "waiting", "w"]).await;
+    let told = waiting.exit(0);
+    assert!(told.contains("waits for  signal word, src/signals.rs:"), "{waiting:?}");
+    assert!(told.contains("wrod: 1 signal that nobody has taken"), "{waiting:?}");
+    let shown = dacapo(&server, &["run", "show", "w"]).await;
+    assert!(shown.exit(0).contains("wrod: 1 signal that nobody has taken"), "{shown:?}");
+    assert!(shown.exit(0).contains("price 1.10"), "{shown:?}");
+    dacapo(&server, &["run", "signal", "w", "word", "--input", "17"]).await.exit(0);
+    dacapo(&server, &["run", "result", "w", "--wait"]).await.exit(0);
+    let shown = dacapo(&server, &["run", "show", "w"]).await;
+    assert!(shown.exit(0).contains("result       [17]"), "{shown:?}");
+    assert!(shown.exit(0).contains("wrod: 1 signal that nobody has taken"), "{shown:?}");
 }
 
 async fn following_a_history_goes_on_across_a_crash_of_the_server(database: Database) {
