@@ -59,6 +59,30 @@ impl HistoryStore for PostgresStore {
         .collect()
     }
 
+    async fn load_history_part(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+        bytes_max: u64,
+    ) -> Result<Vec<HistoryEvent>> {
+        sqlx::query_file_as!(
+            EventRow,
+            "queries/load_history_part.sql",
+            key.hash.0,
+            key.run_id.0,
+            i64::try_from(from.0).unwrap_or(i64::MAX),
+            i64::from(limit),
+            i64::try_from(bytes_max).unwrap_or(i64::MAX)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .into_iter()
+        .map(|row| row.into_event(key))
+        .collect()
+    }
+
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
         sqlx::query_file_as!(EventRow, "queries/last_event.sql", key.hash.0, key.run_id.0)
             .fetch_optional(self.statement())

@@ -139,6 +139,13 @@ fn hot_queries() -> Vec<Expected> {
             true,
         ),
         query(
+            "load_history_part",
+            include_str!("../queries/load_history_part.sql"),
+            "7, RUN, 1, 100, 1000000",
+            &["history_events_pkey"],
+            false,
+        ),
+        query(
             "last_event",
             include_str!("../queries/last_event.sql"),
             "7, RUN",

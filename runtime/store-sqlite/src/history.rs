@@ -12,6 +12,9 @@ use crate::{SqliteStore, error};
 
 const TABLE: &str = "history_events";
 
+/// Events of a part of a history that are read by one statement.
+const PART_STEP: u32 = 4;
+
 struct EventRow {
     event_id: i64,
     event_type: String,
@@ -60,6 +63,36 @@ impl HistoryStore for SqliteStore {
         .into_iter()
         .map(|row| row.into_event(key))
         .collect()
+    }
+
+    /// A few events at a time: there is no round trip to save, and a window over
+    /// their sizes would read all of them.
+    async fn load_history_part(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+        bytes_max: u64,
+    ) -> Result<Vec<HistoryEvent>> {
+        let mut part: Vec<HistoryEvent> = Vec::new();
+        let (mut next, mut bytes, mut left) = (from, 0, limit);
+        while bytes < bytes_max && left > 0 {
+            let few = self.load_history(key, next, left.min(PART_STEP)).await?;
+            let Some(last) = few.last() else { break };
+            next = last.id.next();
+            left -= PART_STEP.min(left);
+            let is_all = few.len() < PART_STEP as usize;
+            for event in few {
+                if bytes < bytes_max {
+                    bytes += event.attributes.bytes();
+                    part.push(event);
+                }
+            }
+            if is_all {
+                break;
+            }
+        }
+        Ok(part)
     }
 
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {

@@ -302,6 +302,19 @@ impl HistoryStore for FaultyStore {
             .await
     }
 
+    async fn load_history_part(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+        bytes_max: u64,
+    ) -> Result<Vec<HistoryEvent>> {
+        self.call(Operation::LoadHistory, async |_| {
+            self.inner.load_history_part(key, from, limit, bytes_max).await
+        })
+        .await
+    }
+
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
         self.call(Operation::LastEvent, async |_| self.inner.last_event(key).await).await
     }

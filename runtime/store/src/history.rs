@@ -17,6 +17,17 @@ pub trait HistoryStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<HistoryEvent>>;
 
+    /// Like [`Self::load_history`], but ends with the event that makes the part about
+    /// `bytes_max` bytes or more. So there is at least one event, if one is there and
+    /// `bytes_max` is not 0.
+    async fn load_history_part(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+        bytes_max: u64,
+    ) -> Result<Vec<HistoryEvent>>;
+
     /// The last event of a run; none for an unknown run. Its id is the length of
     /// the history, and of a closed run it holds the result.
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>>;

@@ -482,6 +482,25 @@ impl HistoryStore for MemoryStore {
         })
     }
 
+    async fn load_history_part(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+        bytes_max: u64,
+    ) -> Result<Vec<HistoryEvent>> {
+        Ok(self.read(|state| {
+            let events = state.events.range((key, from)..=(key, EventId(u64::MAX)));
+            let mut bytes = 0;
+            let part = events.take(at_most(limit)).map(|(_, event)| event).take_while(|event| {
+                let has_room = bytes < bytes_max;
+                bytes += event.attributes.bytes();
+                has_room
+            });
+            part.cloned().collect()
+        }))
+    }
+
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
         self.read(|state| {
             let mut events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));

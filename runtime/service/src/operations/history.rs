@@ -14,15 +14,14 @@ use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::registry::Progress;
 use crate::runtime::Shared;
-use crate::salvage::{DamagedEvent, Part, read_around};
+use crate::salvage::{DamagedEvent, Part, is_unreadable, read_around};
 
-/// Events read by one statement. Small, since each may hold a payload of the
-/// largest size.
+/// Events that a follower gets at a time.
 const CHUNK: u32 = 32;
 
-/// A page ends with the event that makes its payloads larger than this together,
-/// so that a request can't make the server hold a whole history.
-const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A page ends with the event that makes it larger than this, so that a request
+/// can't make the server hold a whole history.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// How often a follower looks without being told: a backstop, should the run
 /// have moved to another node.
@@ -53,28 +52,18 @@ impl Runtime {
             Located::Open(open) => open.key,
             Located::Closed(execution) => execution.key,
         };
-        let limit = limit.clamp(1, PAGE_SIZE_MAX) as usize;
-        let mut events: Vec<HistoryEvent> = Vec::new();
-        let mut damaged = Vec::new();
-        let (mut next, mut bytes) = (Some(from), 0);
-        while let Some(from) = next
-            && events.len() <= limit
-            && bytes < PAGE_BYTES_MAX
-        {
-            let part = read_part(&self.shared, key, from).await?;
-            let chunk = part.events;
-            damaged.extend(part.damaged);
-            let payloads = chunk.iter().filter_map(|event| event.attributes.payload());
-            bytes += payloads.map(|(_, payload)| payload.len()).sum::<usize>();
-            next = part.next;
-            events.extend(chunk);
-        }
-        if let Some(beyond) = events.get(limit) {
-            next = Some(beyond.id);
-            damaged.retain(|damaged| damaged.event_id < beyond.id);
-            events.truncate(limit);
-        }
-        Ok(HistoryPage { run_id: key.run_id, events, damaged, next })
+        let limit = limit.clamp(1, PAGE_SIZE_MAX);
+        let part = read_part(&self.shared, key, from, limit, PAGE_BYTES_MAX as u64).await?;
+        let has_ended = part.events.last().is_some_and(|last| last.attributes.is_closing());
+        // What ended the part is not told, so this looks whether there is more.
+        let next = match part.next.filter(|_| !has_ended) {
+            Some(next) => {
+                let beyond = read_part(&self.shared, key, next, 1, 1).await?;
+                Some(next).filter(|_| !beyond.events.is_empty() || !beyond.damaged.is_empty())
+            }
+            None => None,
+        };
+        Ok(HistoryPage { run_id: key.run_id, events: part.events, damaged: part.damaged, next })
     }
 
     /// Events from `from` on, those that are recorded and those to come.
@@ -94,9 +83,27 @@ impl Runtime {
     }
 }
 
-async fn read_part(shared: &Shared, key: RunKey, from: EventId) -> Result<Part> {
-    let read = async |from, limit| shared.store.load_history(key, from, limit).await;
-    Ok(read_around(read, from, CHUNK).await?)
+/// Events from `from` on: at most `limit`, and not many more bytes than `bytes_max`. What
+/// is in the way of a damaged history is told instead of read.
+async fn read_part(
+    shared: &Shared,
+    key: RunKey,
+    from: EventId,
+    limit: u32,
+    bytes_max: u64,
+) -> Result<Part> {
+    let store = &shared.store;
+    match store.load_history_part(key, from, limit, bytes_max).await {
+        Ok(events) if events.iter().zip(from.0.max(1)..).all(|(event, id)| event.id.0 == id) => {
+            let next = events.last().map(|last| last.id.next());
+            return Ok(Part { events, damaged: Vec::new(), next });
+        }
+        Err(error) if !is_unreadable(&error) => return Err(error.into()),
+        // An event is missing, or can't be read.
+        Ok(_) | Err(_) => {}
+    }
+    let read = async |from, limit| store.load_history(key, from, limit).await;
+    Ok(read_around(read, from, limit.min(CHUNK)).await?)
 }
 
 /// Reads a history as it grows. Holds no events: a slow reader costs nothing.
@@ -114,36 +121,58 @@ impl HistoryFollower {
     /// The next events; none after the closing one. Waits for as long as nothing
     /// happens. Fails when the node stops: go on elsewhere, after the last event.
     pub async fn next(&mut self) -> Result<Option<Vec<HistoryEvent>>> {
-        while !self.ended {
-            // Before reading, so that what is recorded meanwhile is not missed.
-            if let Some(progress) = &mut self.progress {
-                progress.mark_unchanged();
+        loop {
+            let events = self.read().await?;
+            if !events.is_empty() {
+                return Ok(Some(events));
             }
-            // Who follows sees by the ids what can't be shown.
-            let part = read_part(&self.shared, self.key, self.next).await?;
+            if !self.wait().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next of those events that are recorded by now, if there are any.
+    pub async fn read(&mut self) -> Result<Vec<HistoryEvent>> {
+        if self.ended {
+            return Ok(Vec::new());
+        }
+        // Before reading, so that what is recorded meanwhile is not missed.
+        if let Some(progress) = &mut self.progress {
+            progress.mark_unchanged();
+        }
+        loop {
+            let bytes_max = PAGE_BYTES_MAX as u64;
+            let part = read_part(&self.shared, self.key, self.next, CHUNK, bytes_max).await?;
             if let Some(last) = part.events.last() {
                 self.next = part.next.unwrap_or(last.id.next());
                 self.ended = last.attributes.is_closing();
-                return Ok(Some(part.events));
+                return Ok(part.events);
             }
-            if let Some(next) = part.next {
-                self.next = next;
-                continue;
-            }
-            match &mut self.progress {
-                None => self.ended = true,
-                Some(progress) => tokio::select! {
-                    changed = progress.changed() => {
-                        if changed.is_err() {
-                            // The run is gone from memory; what is stored is all.
-                            self.progress = None;
-                        }
-                    }
-                    () = tokio::time::sleep(FOLLOW_POLL) => {}
-                    () = self.shared.stopping.cancelled() => return Err(ServiceError::stopping()),
-                },
+            // Who follows sees by the ids what can't be shown.
+            match part.next {
+                Some(next) => self.next = next,
+                None => return Ok(part.events),
             }
         }
-        Ok(None)
+    }
+
+    /// Waits until there may be more to read than was there; false if there never
+    /// will be.
+    pub async fn wait(&mut self) -> Result<bool> {
+        let Some(progress) = self.progress.as_mut().filter(|_| !self.ended) else {
+            return Ok(false);
+        };
+        tokio::select! {
+            changed = progress.changed() => {
+                if changed.is_err() {
+                    // The run is gone from memory; what is stored is all.
+                    self.progress = None;
+                }
+            }
+            () = tokio::time::sleep(FOLLOW_POLL) => {}
+            () = self.shared.stopping.cancelled() => return Err(ServiceError::stopping()),
+        }
+        Ok(true)
     }
 }

@@ -31,7 +31,7 @@ pub use self::describe::{
     TimerDescription, UpdateDescription,
 };
 pub use self::gate::GateReport;
-pub use self::history::{HistoryFollower, HistoryPage};
+pub use self::history::{HistoryFollower, HistoryPage, PAGE_BYTES_MAX};
 pub use self::list::RunList;
 pub use self::move_run::{MoveTarget, MovedRun};
 pub use self::query::{QueryOutcome, QueryResult, RejectIf};

@@ -138,6 +138,31 @@ pub async fn the_last_event_is_read_alone(store: Arc<dyn Store>) {
     assert_eq!(last(other.key).await, None);
 }
 
+/// Whether payloads or texts make it so; the event that passes the limit is in it.
+pub async fn a_part_of_a_history_ends_once_it_has_many_bytes(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = execution("order-1", 1);
+    owned.start(&[&run]).await;
+    let event = |id, attributes| HistoryEvent { id: EventId(id), time: at(2), attributes };
+    let large = |id| {
+        let reason = "x".repeat(100_000);
+        event(id, EventAttributes::WorkflowExecutionCancelRequested { reason, request_id: None })
+    };
+    let events = (2..=9).map(any_event).chain((10..=13).map(large)).chain((14..=20).map(any_event));
+    owned.commit([append(run.key, events)]).await.expect("commits");
+    let part = async |from, limit, bytes_max| {
+        let part = owned.store.load_history_part(run.key, EventId(from), limit, bytes_max).await;
+        let ids: Vec<_> = part.expect("reads").iter().map(|event| event.id.0).collect();
+        ids
+    };
+    assert_eq!(part(1, 5, 1_000_000).await, [1, 2, 3, 4, 5]);
+    assert_eq!(part(8, 100, 150_000).await, [8, 9, 10, 11]);
+    assert_eq!(part(10, 100, 1).await, [10]);
+    assert_eq!(part(19, 100, 1_000_000).await, [19, 20]);
+    assert_eq!(part(12, 100, 1_000_000).await, (12..=20).collect::<Vec<_>>());
+    assert_eq!(part(21, 100, 1_000_000).await, [0; 0]);
+}
+
 /// In the order asked for, with a place for unknown runs.
 pub async fn several_histories_are_read_at_once(store: Arc<dyn Store>) {
     let owned = Owned::of(store).await;

@@ -97,6 +97,7 @@ macro_rules! conformance_tests {
                 numbers_come_back_exactly,
                 a_history_is_read_in_pages,
                 the_last_event_is_read_alone,
+                a_part_of_a_history_ends_once_it_has_many_bytes,
                 several_histories_are_read_at_once,
                 the_last_events_of_several_runs_are_read_at_once,
                 the_parents_of_several_runs_are_found_at_once,
