@@ -271,7 +271,7 @@ async fn an_open_attempt_is_completed_failed_and_refused_by_name_and_by_token(da
         .await
         .error(400, "invalid_argument");
     client.post("activities/complete", &json!({"token": "x"})).await.error(400, "invalid_argument");
-    client.post("activities/complete", &json!({})).await.error(400, "invalid_request");
+    client.post("activities/complete", &json!({})).await.error(400, "invalid_argument");
     run.act("activities/7/complete", &json!({})).await.error(404, "activity_not_found");
     run.act("activities/1/complete", &json!({"result": [1]})).await.ok(200);
     assert_eq!(run.completed().await, json!([1]));

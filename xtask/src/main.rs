@@ -8,6 +8,7 @@
 #[cfg(not(unix))]
 compile_error!("these commands need Unix: on Windows, work inside WSL");
 
+mod api;
 mod guests;
 mod postgres;
 mod process;
@@ -25,6 +26,8 @@ cargo xtask test [-- ARGUMENTS]       build the guests, start PostgreSQL, run al
                                       ARGUMENTS go to `cargo test` (with -p: only those crates)
 cargo xtask guests                    build the guests that the tests run
 cargo xtask postgres -- COMMAND ...   run COMMAND with DATABASE_URL set to a throw-away server
+cargo xtask api                       hold a server against the description of its API, with
+                                      requests that schemathesis makes up (needs python3)
 cargo xtask tidy                      check the rules that no compiler checks
 ";
 
@@ -51,6 +54,7 @@ fn run(mut arguments: Vec<OsString>) -> Result<ExitCode> {
         Some("test") => test::run(&root, &arguments),
         Some("guests") => guests::build(&root).map(|()| ExitCode::SUCCESS),
         Some("postgres") => postgres::run(&root, &arguments),
+        Some("api") => api::run(&root),
         Some("tidy") => tidy::run(&root),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");

@@ -39,6 +39,15 @@ pub enum InvalidId {
         /// What is allowed, as a sentence.
         allowed: &'static str,
     },
+    /// `.` or `..`.
+    #[error(
+        "{what} must not be `.` or `..`: clients take them for steps in a path and could not \
+         address it"
+    )]
+    Dots {
+        /// Which id.
+        what: &'static str,
+    },
 }
 
 macro_rules! text_id {
@@ -63,6 +72,15 @@ macro_rules! text_id {
                     return Err(InvalidId::Character { what: $what, character, at, allowed: $allowed });
                 }
                 Ok(Self(text.into()))
+            }
+
+            /// Checks and wraps a text that is to become part of a path. Histories may
+            /// hold older ids that are not, so only the door is this strict.
+            pub fn addressable(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+                match text.as_ref() {
+                    "." | ".." => Err(InvalidId::Dots { what: $what }),
+                    text => Self::new(text),
+                }
             }
 
             /// The text.
@@ -289,6 +307,18 @@ mod tests {
             Err(InvalidId::Character { character: '/', at: 1, .. })
         ));
         assert!(WorkflowId::new("order/17 ü").is_ok());
+    }
+
+    #[test]
+    fn only_the_door_refuses_ids_that_paths_can_t_hold() {
+        for id in [".", ".."] {
+            assert_eq!(
+                WorkflowId::addressable(id),
+                Err(InvalidId::Dots { what: "the workflow id" })
+            );
+            assert!(WorkflowId::new(id).is_ok(), "histories may hold it");
+        }
+        assert!(WorkflowId::addressable("...").is_ok());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::failure::FailureKind;
+use super::object;
 use super::payload::extract;
 use super::request::present;
 use crate::error::ApiError;
@@ -39,6 +40,7 @@ pub(crate) struct FailActivityRequest {
     #[serde(default)]
     pub(crate) token: Option<String>,
     /// Why.
+    #[serde(deserialize_with = "object::field")]
     pub(crate) failure: FailureRequest,
 }
 
@@ -126,7 +128,7 @@ pub(crate) struct FailureRequest {
     #[schema(value_type = serde_json::Value, required = false)]
     details: Option<Box<RawValue>>,
     /// Its causes, the nearest first; at most 16 are kept. Their own causes are not looked at.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::list")]
     #[schema(no_recursion)]
     causes: Vec<FailureRequest>,
 }

@@ -148,7 +148,7 @@ impl UpdateRequest {
     ) -> Result<(Update, operations::WaitFor), ApiError> {
         let update = Update {
             id: match self.update_id {
-                Some(id) => UpdateId::new(id)?,
+                Some(id) => UpdateId::addressable(id)?,
                 None => operations::made_up_update_id(),
             },
             name,
@@ -162,7 +162,7 @@ impl StartUpdate {
     pub(crate) fn into_update(self) -> Result<(Update, operations::WaitFor), ApiError> {
         let Self { name, input, input_base64, update_id, wait_for } = self;
         let request = UpdateRequest { input, input_base64, update_id, wait_for };
-        request.into_update(UpdateName::new(name)?)
+        request.into_update(UpdateName::addressable(name)?)
     }
 }
 

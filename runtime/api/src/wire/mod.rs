@@ -4,6 +4,7 @@
 pub(crate) mod activity;
 mod attributes;
 mod mirror;
+pub(crate) mod object;
 pub(crate) mod options;
 
 pub(crate) mod event;

@@ -61,9 +61,9 @@ pub(crate) fn extract(
         (None, Some(base64)) => STANDARD
             .decode(base64)
             .map(Payload::from)
-            .map_err(|error| ApiError::invalid_request(format!("input_base64: {error}"))),
+            .map_err(|error| ApiError::invalid_argument(format!("input_base64: {error}"))),
         (None, None) => Ok(Payload::new("null")),
-        (Some(_), Some(_)) => Err(ApiError::invalid_request(
+        (Some(_), Some(_)) => Err(ApiError::invalid_argument(
             "input and input_base64 are both there; send one of them",
         )),
     }

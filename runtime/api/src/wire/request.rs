@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::message::StartUpdate;
 use super::mirror::mirror;
+use super::object;
 use super::options::{RetryOptions, attributes, duration};
 use super::payload;
 use super::replay::MoveRequest;
@@ -69,14 +70,14 @@ pub(crate) struct StartRequest {
     input_base64: Option<String>,
     /// A signal for the run that this leads to: a new run begins with it, in the same step; an open
     /// one gets it, unless `id_conflict_policy` says otherwise.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::optional")]
     signal: Option<StartSignal>,
     /// An update for the run that this leads to: a new run begins with it, in the same step; an open
     /// one gets it, unless `id_conflict_policy` says otherwise. The answer tells what came of it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::optional")]
     update: Option<StartUpdate>,
     /// What is seldom needed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::field")]
     options: StartOptions,
 }
 
@@ -147,7 +148,7 @@ pub(crate) struct StartOptions {
     start_delay_seconds: Option<f64>,
     /// Start another run with the same input if this one fails or runs out of its time. Not if
     /// absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::optional")]
     retry_policy: Option<RetryOptions>,
     /// What is said about the run for people: any JSON by name, 32 KiB in all.
     #[serde(default)]
@@ -229,7 +230,7 @@ pub(crate) struct ResetRequest {
     reapply: Reapply,
     /// Go on with this code: `{}` means the newest version of the run's own module. The code of the
     /// part that is kept if absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::optional")]
     module: Option<MoveRequest>,
     /// Send the same one when you repeat the request.
     #[serde(default)]
@@ -276,7 +277,8 @@ impl SignalRequest {
 impl StartSignal {
     fn into_signal(self) -> Result<Signal, ApiError> {
         let Self { name, input, input_base64, request_id } = self;
-        SignalRequest { input, input_base64, request_id }.into_signal(SignalName::new(name)?)
+        SignalRequest { input, input_base64, request_id }
+            .into_signal(SignalName::addressable(name)?)
     }
 }
 
@@ -314,7 +316,7 @@ impl StartRequest {
         Ok(operations::StartRequest {
             namespace,
             workflow_type: TypeName::new(self.workflow)?,
-            workflow_id: self.workflow_id.map(WorkflowId::new).transpose()?,
+            workflow_id: self.workflow_id.map(WorkflowId::addressable).transpose()?,
             request_id: self.request_id.map(RequestId::new).transpose()?,
             input: payload::extract(self.input, self.input_base64)?,
             module: options.module.map(ModuleName::new).transpose()?,

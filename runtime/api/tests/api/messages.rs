@@ -110,6 +110,16 @@ async fn a_start_with_an_update_starts_a_run_or_asks_the_one_that_is_there() {
 }
 
 #[tokio::test]
+async fn a_repeated_start_whose_run_has_closed_says_so_to_the_update() {
+    let node = Node::start().await;
+    let start =
+        r#"{"workflow": "echo", "workflow_id": "w", "request_id": "r", "update": {"name": "u"}}"#;
+    for _ in 0..2 {
+        node.post(&format!("{BASE}/runs"), start).await.refused(409, "run_closed");
+    }
+}
+
+#[tokio::test]
 async fn where_a_run_waits_is_told() {
     let node = Node::start().await;
     node.start_run("serve", "w").await;

@@ -81,7 +81,7 @@ async fn what_is_no_signal_is_refused() {
     node.post(&format!("{path}/{long}"), "").await.refused(400, "invalid_argument");
     node.post(&format!("{path}/a"), r#"{"inputs": 1}"#).await.refused(400, "invalid_request");
     let both = r#"{"input": 1, "input_base64": "/w=="}"#;
-    node.post(&format!("{path}/a"), both).await.refused(400, "invalid_request");
+    node.post(&format!("{path}/a"), both).await.refused(400, "invalid_argument");
     let large = json!({"input": long}).to_string();
     node.post(&format!("{path}/a"), large).await.refused(413, "payload_too_large");
     node.post(&format!("{BASE}/runs/none/signals/a"), "").await.refused(404, "run_not_found");

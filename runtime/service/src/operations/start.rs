@@ -23,7 +23,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::Span;
 use uuid::Uuid;
 
-use super::locate::{check_payload, no_answer};
+use super::locate::{check_payload, closed, no_answer};
 use super::signal::with_request_id;
 use super::{RunRef, RunResult, UpdateResult, UpdateWait};
 use crate::Runtime;
@@ -288,7 +288,7 @@ impl Runtime {
                 // its run, and from here on it can't.
                 if let Some(started) = self.started_before(request, workflow_id).await? {
                     drop(claimed);
-                    return self.tell_found(request, started).await;
+                    return self.tell_again(request, started).await;
                 }
                 self.check_reuse(request, workflow_id).await?;
                 let run = claimed.keep();
@@ -317,7 +317,7 @@ impl Runtime {
             }
             Claim::Taken(run) => {
                 if let Some(started) = self.started_before(request, workflow_id).await? {
-                    return self.tell_found(request, started).await;
+                    return self.tell_again(request, started).await;
                 }
                 // A run that replaces this one takes those who watch along.
                 let update = request.update.as_ref();
@@ -333,6 +333,21 @@ impl Runtime {
                     None => Ok(None),
                 }
             }
+        }
+    }
+
+    /// Like [`Self::tell_found`], of the run that the same request has started before:
+    /// there is no other that it could lead to.
+    async fn tell_again(&self, request: &StartRequest, found: Started) -> Result<Option<Led>> {
+        let run = RunRef {
+            namespace: request.namespace.clone(),
+            workflow_id: found.workflow_id.clone(),
+            run_id: Some(found.run_id),
+        };
+        let run_id = found.run_id;
+        match self.tell_found(request, found).await? {
+            Some(led) => Ok(Some(led)),
+            None => Err(closed(&run, run_id)),
         }
     }
 

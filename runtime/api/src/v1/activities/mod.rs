@@ -54,7 +54,9 @@ impl ActivityPath {
 
 fn by_token(path: ActivitiesPath, token: Option<&str>) -> Result<ActivityRef, ApiError> {
     let token = token
-        .ok_or_else(|| ApiError::invalid_request("the body has no token, which names the attempt"))?
+        .ok_or_else(|| {
+            ApiError::invalid_argument("the body has no token, which names the attempt")
+        })?
         .parse()
         .map_err(|error| ApiError::invalid_argument(format!("token: {error}")))?;
     Ok(ActivityRef::Token { namespace: path.namespace, token })
@@ -64,7 +66,7 @@ fn by_token(path: ActivitiesPath, token: Option<&str>) -> Result<ActivityRef, Ap
 fn no_token(token: Option<&str>) -> Result<(), ApiError> {
     match token {
         None => Ok(()),
-        Some(_) => Err(ApiError::invalid_request(
+        Some(_) => Err(ApiError::invalid_argument(
             "the path names the activity, and the body has a token as well: send it without one, \
              or to .../activities/...",
         )),
