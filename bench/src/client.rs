@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -70,10 +70,12 @@ impl Connection {
     /// Sends a request; the path is below the namespace.
     pub(crate) async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer> {
         self.sender.ready().await?;
+        let content = if method == Method::PUT { "application/wasm" } else { "application/json" };
         let request = Request::builder()
             .method(method)
             .uri(format!("{NAMESPACE}{path}"))
             .header(HOST, self.host.clone())
+            .header(CONTENT_TYPE, content)
             .body(Full::new(body))?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();

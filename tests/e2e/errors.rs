@@ -29,9 +29,8 @@ fn message_has(error: &Value, words: &[&str]) {
 
 async fn a_body_that_can_not_be_read_is_refused_with_its_line_and_column(database: Database) {
     let (_server, client) = start(&database).await;
-    let post = async |body: &'static str| -> Answer {
-        client.send(client.request(Method::POST, "runs").body(body)).await
-    };
+    let post =
+        async |body: &'static str| -> Answer { client.send(client.post_text("runs", body)).await };
     let invalid = async |body, words: &[&str]| {
         let error = post(body).await.error(400, "invalid_request");
         message_has(&error, words);
@@ -56,7 +55,10 @@ async fn a_body_that_can_not_be_read_is_refused_with_its_line_and_column(databas
     let request = client.request(Method::POST, "runs").header("content-type", "text/plain");
     let error = client.send(request.body("workflow=echo")).await.error(400, "invalid_request");
     message_has(&error, &["text/plain", "application/json"]);
-    let request = client.request(Method::POST, "runs/x/cancel").body("{\"raeson\": 1}");
+    let request = client.request(Method::POST, "runs").body(r#"{"workflow": "echo"}"#);
+    let error = client.send(request).await.error(400, "invalid_request");
+    message_has(&error, &["no content type", "application/json"]);
+    let request = client.post_text("runs/x/cancel", "{\"raeson\": 1}");
     message_has(&client.send(request).await.error(400, "invalid_request"), &["`raeson`"]);
 }
 
@@ -106,6 +108,7 @@ async fn arguments_that_break_a_rule_are_named_with_the_rule(database: Database)
         (json!({"workflow": "echo", "workflow_id": ""}), ["workflow id", "empty"]),
         (json!({"workflow": "echo", "workflow_id": long}), ["256 bytes", "255"]),
         (json!({"workflow": "echo", "workflow_id": "a\u{7}"}), ["workflow id", "control"]),
+        (json!({"workflow": "echo", "workflow_id": ".."}), ["workflow id", "path"]),
         (json!({"workflow": "", "workflow_id": "a"}), ["type name", "empty"]),
         (json!({"workflow": "echo", "request_id": "r"}), ["request_id", "workflow_id"]),
         (json!({"workflow": "echo", "input_base64": "?"}), ["input_base64", "base64"]),
@@ -119,7 +122,7 @@ async fn arguments_that_break_a_rule_are_named_with_the_rule(database: Database)
         message_has(&error.error(400, code.as_str().expect("a code")), &words);
     }
     let both = json!({"workflow": "echo", "input": 1, "input_base64": "AA=="});
-    let both = client.post("runs", &both).await.error(400, "invalid_request");
+    let both = client.post("runs", &both).await.error(400, "invalid_argument");
     message_has(&both, &["input", "input_base64"]);
 
     let run = client.start("echo", json!(1)).await.workflow_id;

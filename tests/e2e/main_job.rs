@@ -40,7 +40,7 @@ async fn an_uploaded_workflow_runs_and_its_result_comes_back_byte_for_byte(datab
     // Numbers that no JSON library keeps, and blanks that none writes.
     let input = r#"{"z":  1.10, "a": 123456789012345678901234567890, "\u00e4": [ ]}"#;
     let body = format!(r#"{{"workflow": "echo", "workflow_id": "e-1", "input": {input}}}"#);
-    let request = client.request(reqwest::Method::POST, "runs").body(body);
+    let request = client.post_text("runs", body);
     client.send(request).await.ok(201);
     let answer = client.get("runs/e-1/result?wait=30").await;
     answer.ok(200);

@@ -55,7 +55,7 @@ async fn a_body_that_is_too_large_is_refused_without_being_kept_in_memory(databa
     // One that says so is refused before it is sent.
     let mut socket = TcpStream::connect(server.address()).await.expect("it listens");
     let head = format!(
-        "PUT /api/v1/namespaces/default/modules/big HTTP/1.1\r\nHost: dacapo\r\n\
+        "PUT /api/v1/namespaces/default/modules/big HTTP/1.1\r\nHost: localhost\r\n\
          Content-Length: {}\r\n\r\n",
         200 * MIB
     );

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Body, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::guests::guest;
@@ -91,6 +91,11 @@ impl Client {
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
+    }
+
+    /// A POST of this text, which is said to be JSON.
+    pub fn post_text(&self, path: &str, text: impl Into<Body>) -> RequestBuilder {
+        self.request(Method::POST, path).header("content-type", "application/json").body(text)
     }
 
     /// POST of JSON.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dacapo_cli::config::{ServerConfig, ServerFlags};
-use dacapo_cli::server::Server;
+use dacapo_cli::server::{Edge, Server};
 use dacapo_cli::store::{self, FileLock};
 use dacapo_store::Store;
 use dacapo_store::faulty::{Fault, FaultyStore, Operation};
@@ -69,7 +69,8 @@ impl CountedServer {
             });
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
             let (host, service) = (config.host(cache_dir), config.service);
-            let server = Server::start(Arc::new(counting), host, service, listener).await;
+            let server =
+                Server::start(Arc::new(counting), host, service, Edge::default(), listener).await;
             (server.expect("the server starts").address(), store, lock)
         });
         let (address, store, lock) = starting.await.expect("the server starts");

@@ -1,89 +1,134 @@
-//! Reads bodies, with a limit on their size and on the time they take.
+//! Reads bodies, with a limit on their size, on the time they take and on what
+//! all of them hold together.
 
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::TryStreamExt as _;
+
+use crate::error::ApiError;
+use crate::memory;
 
 /// What the first allocation for a body is at most: a client that announces a
 /// large one has to send it before memory is spent on it.
 const FIRST_ALLOCATION_MAX: usize = 64 * 1024;
 
-/// Bytes of a refused body that are still taken from the client.
-const DISCARDED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes for which a body of unknown length is charged at a time.
+const STEP: usize = 256 * 1024;
 
-/// How long they are taken.
-const DISCARDING_TIME_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked at whether a body gets on.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Bytes that have to arrive between two looks while others wait for room. Who is
+/// slower holds what they need.
+const PROGRESS_MIN: usize = 64 * 1024;
+
+/// What a body may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    /// Bytes of it.
+    pub(crate) bytes_max: usize,
+    /// How long it may take to arrive.
+    pub(crate) time_max: Duration,
+    /// What the request costs for each byte until it is answered.
+    pub(crate) factor: usize,
+}
 
 /// Why a body was not read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum BodyError {
     /// It has more bytes than are allowed. Nothing of it is kept.
     TooLarge,
     /// It did not arrive in time.
     Slow,
+    /// It arrived slowly while others had no room.
+    Crowded,
+    /// There is no room for it.
+    NoRoom(ApiError),
     /// The connection or the encoding broke.
     Broken(String),
 }
 
-/// The whole body, if it has at most `max` bytes and arrives in time.
+/// The whole body, if it keeps the limits. The request is charged for it.
 pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
-    max: usize,
-    time: Duration,
+    limits: BodyLimits,
 ) -> Result<Bytes, BodyError> {
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| usize::try_from(length).map_or(true, |it| it > max)) {
-        discard(body.into_data_stream());
+    let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced.is_some_and(|length| length > limits.bytes_max) {
         return Err(BodyError::TooLarge);
     }
-    let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    tokio::time::timeout(time, collect(body, max, expected)).await.unwrap_or(Err(BodyError::Slow))
+    // Before the first byte is read: who finds no room has sent little for nothing.
+    if let Some(length) = announced.filter(|length| *length > 0) {
+        charge(length, limits).await?;
+    }
+    let read = collect(body, limits, announced);
+    tokio::time::timeout(limits.time_max, read).await.unwrap_or(Err(BodyError::Slow))
 }
 
-async fn collect(body: Body, max: usize, expected: usize) -> Result<Bytes, BodyError> {
+async fn charge(bytes: usize, limits: BodyLimits) -> Result<(), BodyError> {
+    memory::reserve(bytes.saturating_mul(limits.factor)).await.map_err(BodyError::NoRoom)
+}
+
+async fn collect(
+    body: Body,
+    limits: BodyLimits,
+    announced: Option<usize>,
+) -> Result<Bytes, BodyError> {
+    let budget = memory::budget();
     let mut chunks = body.into_data_stream();
-    let mut bytes = BytesMut::with_capacity(expected.min(FIRST_ALLOCATION_MAX));
-    while let Some(chunk) =
-        chunks.try_next().await.map_err(|error| BodyError::Broken(error.to_string()))?
-    {
-        if chunk.len() > max - bytes.len() {
-            discard(chunks);
+    let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(FIRST_ALLOCATION_MAX));
+    let mut charged = announced.unwrap_or(0);
+    let (mut looks, mut seen) = (tokio::time::interval(LOOK), 0);
+    // The first one is at once.
+    looks.tick().await;
+    loop {
+        let chunk = tokio::select! {
+            chunk = chunks.try_next() => {
+                chunk.map_err(|error| BodyError::Broken(error.to_string()))?
+            }
+            _ = looks.tick() => {
+                let held = charged.saturating_mul(limits.factor);
+                let is_short = budget.as_ref().is_some_and(|budget| budget.is_short_of(held));
+                if is_short && bytes.len() - seen < PROGRESS_MIN {
+                    return Err(BodyError::Crowded);
+                }
+                seen = bytes.len();
+                continue;
+            }
+        };
+        let Some(chunk) = chunk else { return Ok(bytes.freeze()) };
+        if chunk.len() > limits.bytes_max - bytes.len() {
             return Err(BodyError::TooLarge);
+        }
+        while announced.is_none() && charged < bytes.len() + chunk.len() {
+            // The first step is small, as most bodies are.
+            let step = if charged == 0 { STEP / limits.factor } else { STEP };
+            charge(step, limits).await?;
+            charged += step;
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes.freeze())
-}
-
-/// Takes the rest of a refused body off the client's hands while the refusal is
-/// on its way. Most clients send all of a body before they look for an answer,
-/// and would see only a broken connection if it was closed at once.
-fn discard<E>(mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin + Send + 'static) {
-    let discarding = async move {
-        let mut left = DISCARDED_BYTES_MAX;
-        while let Some(Ok(chunk)) = chunks.next().await
-            && chunk.len() <= left
-        {
-            left -= chunk.len();
-        }
-    };
-    tokio::spawn(tokio::time::timeout(DISCARDING_TIME_MAX, discarding));
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use axum::http::HeaderValue;
     use futures::stream;
 
     use super::*;
+    use crate::memory::{MemoryBudget, with_budget};
 
-    const TIME: Duration = Duration::from_secs(60);
+    const LIMITS: BodyLimits =
+        BodyLimits { bytes_max: 30, time_max: Duration::from_secs(60), factor: 1 };
 
     fn announcing(length: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from_static(length))])
@@ -94,39 +139,68 @@ mod tests {
         Body::from_stream(stream::iter((0..count).map(move |_| chunk())))
     }
 
+    fn never() -> Body {
+        Body::from_stream(stream::pending::<std::io::Result<Bytes>>())
+    }
+
     #[tokio::test]
     async fn a_body_of_exactly_the_limit_is_read() {
-        let bytes = read(&HeaderMap::new(), chunks(3), 30, TIME).await;
-        assert_eq!(bytes.as_deref(), Ok(b"012345678901234567890123456789".as_slice()));
+        let bytes = read(&HeaderMap::new(), chunks(3), LIMITS).await.expect("it is read");
+        assert_eq!(&bytes[..], b"012345678901234567890123456789");
     }
 
     #[tokio::test]
     async fn an_announced_length_over_the_limit_is_refused_before_reading() {
-        let never = Body::from_stream(stream::pending::<std::io::Result<Bytes>>());
-        assert_eq!(read(&announcing("31"), never, 30, TIME).await, Err(BodyError::TooLarge));
-        let never = Body::from_stream(stream::pending::<std::io::Result<Bytes>>());
-        let huge = announcing("18446744073709551615");
-        assert_eq!(read(&huge, never, 30, TIME).await, Err(BodyError::TooLarge));
+        let read = read(&announcing("31"), never(), LIMITS).await;
+        assert!(matches!(read, Err(BodyError::TooLarge)), "{read:?}");
+        let read = super::read(&announcing("18446744073709551615"), never(), LIMITS).await;
+        assert!(matches!(read, Err(BodyError::TooLarge)), "{read:?}");
     }
 
     #[tokio::test]
     async fn an_endless_body_is_refused_once_it_passes_the_limit() {
         let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(&[0; 64 * 1024]));
         let body = Body::from_stream(stream::repeat_with(chunk));
-        assert_eq!(read(&HeaderMap::new(), body, 1_000_000, TIME).await, Err(BodyError::TooLarge));
+        let limits = BodyLimits { bytes_max: 1_000_000, ..LIMITS };
+        let read = read(&HeaderMap::new(), body, limits).await;
+        assert!(matches!(read, Err(BodyError::TooLarge)), "{read:?}");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_arrive_is_given_up() {
-        let never = Body::from_stream(stream::pending::<std::io::Result<Bytes>>());
-        let time = Duration::from_millis(1);
-        assert_eq!(read(&HeaderMap::new(), never, 30, time).await, Err(BodyError::Slow));
+        let read = read(&HeaderMap::new(), never(), LIMITS).await;
+        assert!(matches!(read, Err(BodyError::Slow)), "{read:?}");
     }
 
     #[tokio::test]
     async fn a_broken_connection_is_told_apart() {
         let broken = stream::iter([Err::<Bytes, _>(std::io::Error::other("reset"))]);
-        let read = read(&HeaderMap::new(), Body::from_stream(broken), 30, TIME).await;
+        let read = read(&HeaderMap::new(), Body::from_stream(broken), LIMITS).await;
         assert!(matches!(read, Err(BodyError::Broken(_))), "{read:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_room_and_does_not_send_gives_way_to_others() {
+        const MIB: usize = 1024 * 1024;
+        let limits = BodyLimits { bytes_max: 3 * MIB, ..LIMITS };
+        let budget = Arc::new(MemoryBudget::new(4 * MIB));
+        let headers = announcing("3145728");
+        let slow = with_budget(&budget, read(&headers, never(), limits));
+        let body = Body::from(vec![0; 3 * MIB]);
+        let quick = with_budget(&budget, read(&headers, body, limits));
+        let (slow, quick) = tokio::join!(slow, quick);
+        assert!(matches!(slow, Err(BodyError::Crowded)), "{slow:?}");
+        assert_eq!(quick.expect("it got the room").len(), 3 * MIB);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_announces_nothing_is_charged_for_as_it_comes() {
+        const MIB: usize = 1024 * 1024;
+        let limits = BodyLimits { bytes_max: 100 * MIB, ..LIMITS };
+        let budget = Arc::new(MemoryBudget::new(4 * MIB));
+        let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(&[0; 64 * 1024]));
+        let body = Body::from_stream(stream::repeat_with(chunk));
+        let read = with_budget(&budget, read(&HeaderMap::new(), body, limits)).await;
+        assert!(matches!(read, Err(BodyError::NoRoom(_))), "{read:?}");
     }
 }

@@ -2,14 +2,17 @@
 
 use tracing::{Instrument as _, Span};
 
+use crate::memory;
+
 /// Runs an operation to its end, even if the client goes away meanwhile: a
-/// handler is dropped wherever it waits, and half an operation is none.
+/// handler is dropped wherever it waits, and half an operation is none. What the
+/// request was charged for stays charged until then.
 pub(crate) async fn to_the_end<T, F>(operation: F) -> T
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    match tokio::spawn(operation.instrument(Span::current())).await {
+    match tokio::spawn(memory::with_account(operation).instrument(Span::current())).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -51,6 +51,11 @@ impl ApiError {
         Self::new(ErrorCode::InvalidArgument, message)
     }
 
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
     pub(crate) fn with(self, key: &str, value: impl ToString) -> Self {
         Self(self.0.with(key, value))
     }
@@ -70,6 +75,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::ActivityNotFound
         | ErrorCode::UpdateNotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::CrossSiteRequest | ErrorCode::HostNotAllowed => StatusCode::FORBIDDEN,
         ErrorCode::WorkflowTypeAmbiguous
         | ErrorCode::WorkflowAlreadyStarted
         | ErrorCode::RunClosed
@@ -87,7 +93,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::ModuleInvalid | ErrorCode::ModuleWrongWorld | ErrorCode::ModuleImportUnknown => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
-        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Unavailable | ErrorCode::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         // These are reports about runs. As an answer they can only mean that a
         // guest misbehaved while its module was looked at.
@@ -116,8 +122,9 @@ impl IntoResponse for ApiError {
             details: error.details,
             request_id: request_id::current(),
         };
-        let mut response = (status_of(code), Json(body)).into_response();
-        if code == ErrorCode::Unavailable {
+        let status = status_of(code);
+        let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -184,11 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn only_an_unavailable_server_says_when_to_come_back() {
+    fn a_server_that_can_t_serve_now_says_when_to_come_back() {
         let retry_after = |code| {
             ApiError::new(code, "no").into_response().headers().get(header::RETRY_AFTER).cloned()
         };
-        assert_eq!(retry_after(ErrorCode::Unavailable), Some(HeaderValue::from_static("1")));
+        for code in [ErrorCode::Unavailable, ErrorCode::Overloaded] {
+            assert_eq!(retry_after(code), Some(HeaderValue::from_static("1")));
+        }
         assert_eq!(retry_after(ErrorCode::RunNotFound), None);
     }
 

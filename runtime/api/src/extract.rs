@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::HttpBody as _;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -12,8 +13,10 @@ use dacapo_model::limits::Limits;
 use dacapo_service::Runtime;
 use serde::de::DeserializeOwned;
 
-use crate::body::{self, BodyError};
+use crate::body::{self, BodyError, BodyLimits};
 use crate::error::ApiError;
+use crate::memory;
+use crate::wire::object::Object;
 
 /// Room for everything in a body but the payload.
 const ENVELOPE_BYTES_MAX: usize = 64 * 1024;
@@ -113,14 +116,18 @@ where
     Arc<Runtime>: FromRef<S>,
 {
     let (parts, body) = request.into_parts();
+    if body.is_end_stream() {
+        return Ok(bytes::Bytes::new());
+    }
     check_content_type(&parts.headers)?;
-    let max = json_bytes_max(Arc::<Runtime>::from_ref(state).limits());
-    body::read(&parts.headers, body, max, JSON_TIME_MAX).await.map_err(|error| match error {
+    let bytes_max = json_bytes_max(Arc::<Runtime>::from_ref(state).limits());
+    let limits = BodyLimits { bytes_max, time_max: JSON_TIME_MAX, factor: memory::BODY_FACTOR };
+    body::read(&parts.headers, body, limits).await.map_err(|error| match error {
         BodyError::TooLarge => ApiError::new(
             ErrorCode::PayloadTooLarge,
-            format!("the body has more than {max} bytes; keep large data elsewhere and pass a reference to it"),
+            format!("the body has more than {bytes_max} bytes; keep large data elsewhere and pass a reference to it"),
         )
-        .with("bytes_max", max),
+        .with("bytes_max", bytes_max),
         other => unread(other, JSON_TIME_MAX),
     })
 }
@@ -133,18 +140,34 @@ fn json_bytes_max(limits: &Limits) -> usize {
 
 /// The refusal of a body that did not arrive.
 pub(crate) fn unread(error: BodyError, time: Duration) -> ApiError {
-    ApiError::invalid_request(match error {
-        BodyError::TooLarge => "the body is too large".to_owned(),
-        BodyError::Slow => format!("the body did not arrive within {} s", time.as_secs()),
-        BodyError::Broken(reason) => format!("the body broke off: {reason}"),
-    })
+    match error {
+        BodyError::TooLarge => ApiError::invalid_request("the body is too large"),
+        BodyError::Slow => ApiError::invalid_request(format!(
+            "the body did not arrive within {} s",
+            time.as_secs()
+        )),
+        BodyError::Broken(reason) => {
+            ApiError::invalid_request(format!("the body broke off: {reason}"))
+        }
+        BodyError::Crowded => ApiError::new(
+            ErrorCode::Overloaded,
+            "the body arrived too slowly while other requests had no room; nothing was done, so \
+             send it again in a moment",
+        ),
+        BodyError::NoRoom(refusal) => refusal,
+    }
 }
 
-/// A body without a type is taken for JSON, which is all that is read here.
+/// A body has to say that it is JSON: web pages of other sites can't, without
+/// asking this server first, and it says no.
 fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let text = String::from_utf8_lossy(value.as_bytes());
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(text) = content_type(headers) else {
+        return Err(ApiError::invalid_request(
+            "the body has no content type; this route reads application/json, and curl says so \
+             with --json",
+        ));
+    };
+    let essence = essence(&text);
     let is_json = essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"));
     if is_json {
@@ -155,8 +178,19 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     )))
 }
 
+/// What a body says it is.
+pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// A content type without its parameters.
+pub(crate) fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    serde_json::from_slice(bytes).map(|Object(value)| value).map_err(|error| {
         // The message ends with the line and the column.
         let what =
             if error.is_data() { "the body has the wrong shape" } else { "the body is not JSON" };
@@ -178,7 +212,7 @@ mod tests {
             let value = HeaderValue::from_static(text);
             check_content_type(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)])).is_ok()
         };
-        assert!(check_content_type(&HeaderMap::new()).is_ok());
+        assert!(check_content_type(&HeaderMap::new()).is_err());
         assert!(check("application/json"));
         assert!(check("Application/JSON; charset=utf-8"));
         assert!(check("application/cloudevents+json"));

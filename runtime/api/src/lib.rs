@@ -11,23 +11,33 @@
 //!   can change without the other.
 //! * The OpenAPI document is generated from both, and kept in `openapi.json`.
 //!
+//! * What every request passes first: `site` keeps web pages of others out,
+//!   `unread` sees to it that refusals arrive, `memory` bounds what all take.
+//!
 //! Invariant: a payload leaves as exactly the bytes that came in. Nothing here
 //! parses one further than to see whether it is JSON.
 
 mod body;
+mod config;
 mod detach;
 mod error;
 mod extract;
 mod health;
+mod memory;
 mod openapi;
 mod page_token;
 mod request_id;
 mod routes;
+mod site;
 mod standby;
 mod state;
+mod unread;
 mod v1;
 mod wire;
 
+pub use self::config::ApiConfig;
+pub use self::memory::MemoryBudget;
 pub use self::openapi::openapi;
 pub use self::routes::router;
+pub use self::site::ServerNames;
 pub use self::standby::standby;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{MatchedPath, OriginalUri, Request};
 use axum::http::Method;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use dacapo_model::code::ErrorCode;
 use dacapo_service::Runtime;
@@ -15,11 +16,12 @@ use tracing::Span;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::config::ApiConfig;
 use crate::error::{self, ApiError};
 use crate::request_id::{self, RequestId};
 use crate::state::ApiState;
 use crate::v1::{activities, modules, runs};
-use crate::{health, openapi};
+use crate::{health, memory, openapi, site, unread};
 
 /// The routes. Each handler names its own path; this is the list of handlers.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
@@ -63,18 +65,25 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
 }
 
 /// The whole API over a runtime.
-pub fn router(runtime: Arc<Runtime>) -> Router {
+pub fn router(runtime: Arc<Runtime>, config: ApiConfig) -> Router {
     let (router, _) = routes().split_for_parts();
-    surround(router.with_state(ApiState::new(runtime)))
+    surround(router.with_state(ApiState::new(runtime)), config)
 }
 
-/// What holds for all routes: answers in the one shape, whatever happens, and a
-/// line in the log for each request.
-fn surround(router: Router) -> Router {
-    layered(router.fallback(route_not_found).method_not_allowed_fallback(method_not_allowed))
+/// What holds for all routes: no foreign pages, bounded memory, answers in the one
+/// shape, whatever happens, and a line in the log for each request. The last layer
+/// is the first that a request comes to.
+fn surround(router: Router, config: ApiConfig) -> Router {
+    let router = router
+        .fallback(route_not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(config.memory, memory::keep_account))
+        .layer(from_fn(unread::take_off))
+        .layer(from_fn_with_state(Arc::new(config.names), site::guard));
+    layered(router)
 }
 
-/// The layers around all handlers.
+/// The layers around all handlers, also of a server that stands by.
 pub(crate) fn layered(router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(error::panicked))
@@ -133,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_answered_as_an_internal_error_that_gives_nothing_away() {
-        let router = surround(Router::new().route("/", get(panics)));
+        let router = surround(Router::new().route("/", get(panics)), ApiConfig::default());
         let request = Request::get("/").body(Body::empty()).expect("a request");
         let response = router.oneshot(request).await.expect("an answer");
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

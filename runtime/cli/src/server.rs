@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
+use dacapo_api::{ApiConfig, MemoryBudget, ServerNames};
 use dacapo_engine::guest::{ModuleLoadError, ModuleSource};
 use dacapo_host::{Host, HostConfig};
 use dacapo_model::module::ModuleDigest;
@@ -20,7 +21,28 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::http_server;
+use crate::http_server::{ConnectionLimits, HttpServer};
+
+/// How a server meets its clients.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    /// Names by which clients call it besides its address.
+    pub names: Vec<String>,
+    /// Memory of all requests together.
+    pub request_bytes: usize,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            request_bytes: 512 * 1024 * 1024,
+            connections: ConnectionLimits::default(),
+        }
+    }
+}
 
 /// A server that answers requests.
 pub struct Server {
@@ -39,6 +61,7 @@ impl Server {
         store: Arc<dyn Store>,
         host: HostConfig,
         service: ServiceConfig,
+        edge: Edge,
         listener: TcpListener,
     ) -> Result<Self> {
         let address = listener.local_addr().context("the listening socket has no address")?;
@@ -50,15 +73,24 @@ impl Server {
         let starts = CancellationToken::new();
         // Ended also if this future is dropped.
         let waits = starts.clone().drop_guard();
-        tokio::spawn(serve_standby(Arc::clone(&listener), watched, starts));
+        let memory = Arc::new(MemoryBudget::new(edge.request_bytes));
+        let standby = HttpServer {
+            router: dacapo_api::standby(watched.clone()),
+            limits: edge.connections,
+            memory: Arc::clone(&memory),
+        };
+        tokio::spawn(serve_standby(standby, Arc::clone(&listener), watched, starts));
         let clock = Arc::new(SystemClock);
         let runtime = Runtime::start_in_phases(store, host, clock, service, phase)
             .await
             .context("the runtime can't start")?;
         drop(waits);
-        let router = dacapo_api::router(Arc::clone(&runtime));
+        let names = ServerNames { loopback: address.ip().is_loopback(), listed: edge.names };
+        let api = ApiConfig { names, memory: Arc::clone(&memory) };
+        let router = dacapo_api::router(Arc::clone(&runtime), api);
         let stop = CancellationToken::new();
-        let http = tokio::spawn(http_server::serve(listener, router, stop.clone(), grace));
+        let http = HttpServer { router, limits: edge.connections, memory };
+        let http = tokio::spawn(http.serve(listener, stop.clone(), grace));
         Ok(Self { address, runtime, stop, http })
     }
 
@@ -106,6 +138,7 @@ const STANDBY_GRACE: Duration = Duration::from_secs(1);
 /// Answers for a server that stands by, until it `starts`. One that need not wait
 /// answers nothing before it serves.
 async fn serve_standby(
+    http: HttpServer,
     listener: Arc<TcpListener>,
     mut phase: watch::Receiver<Phase>,
     starts: CancellationToken,
@@ -116,8 +149,7 @@ async fn serve_standby(
         if let Ok(address) = listener.local_addr() {
             tracing::info!(%address, "answers health checks while it stands by");
         }
-        let router = dacapo_api::standby(phase);
-        http_server::serve(listener, router, starts, STANDBY_GRACE).await;
+        http.serve(listener, starts, STANDBY_GRACE).await;
     }
 }
 

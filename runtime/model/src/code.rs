@@ -92,6 +92,12 @@ codes! {
     PayloadTooLarge = "payload_too_large", retryable: false;
     /// The store does not answer, or the node is starting or stopping.
     Unavailable = "unavailable", retryable: true;
+    /// The server has no memory left for this request now. Nothing was done.
+    Overloaded = "overloaded", retryable: true;
+    /// The request came from a web page that is not this server's own.
+    CrossSiteRequest = "cross_site_request", retryable: false;
+    /// The request calls the server by a name that is none of its own.
+    HostNotAllowed = "host_not_allowed", retryable: false;
     /// A defect of the server.
     Internal = "internal", retryable: true;
     /// Blocked: the code does not fit the recorded history.

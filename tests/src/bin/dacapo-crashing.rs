@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use dacapo_cli::config::{ServerConfig, ServerFlags, environment};
-use dacapo_cli::server::Server;
+use dacapo_cli::server::{Edge, Server};
 use dacapo_cli::{output, store};
 use dacapo_store::faulty::FaultyStore;
 use rustix::process::{Signal, getpid, kill_process};
@@ -48,8 +48,14 @@ async fn main() -> Result<()> {
     let store = FaultyStore::transparent(store)
         .before_commit(move |number| die_at(arguments.crash_before_commit, number))
         .after_commit(move |number| die_at(arguments.crash_after_commit, number));
-    let server =
-        Server::start(Arc::new(store), config.host(cache_dir), config.service, listener).await?;
+    let server = Server::start(
+        Arc::new(store),
+        config.host(cache_dir),
+        config.service,
+        Edge::default(),
+        listener,
+    )
+    .await?;
     output::line(&format!("dacapo is ready at http://{}", server.address()))?;
     // Whoever started it kills it, if it does not do so itself.
     server.ownership_lost().await;

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::{Body, BodyDataStream};
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use bytes::Bytes;
+use dacapo_api::{ApiConfig, MemoryBudget, ServerNames};
 use dacapo_model::limits::Limits;
 use dacapo_service::Runtime;
 use dacapo_service::clock::SystemClock;
@@ -48,6 +49,11 @@ impl Node {
 
     /// A node without modules.
     pub(crate) async fn empty(limits: Limits) -> Self {
+        Self::small(limits, 256 * 1024 * 1024).await
+    }
+
+    /// A node without modules, and with so much memory for requests.
+    pub(crate) async fn small(limits: Limits, request_bytes: usize) -> Self {
         let store_is_down = Arc::new(AtomicBool::new(false));
         let down = store_is_down.clone();
         let store = FaultyStore::new(Arc::new(MemoryStore::new()), move |_| {
@@ -58,7 +64,10 @@ impl Node {
             Runtime::start(Arc::new(store), Arc::new(ScriptedHost), Arc::new(SystemClock), config)
                 .await
                 .expect("a node");
-        Self { router: dacapo_api::router(runtime.clone()), runtime, store_is_down }
+        let names = ServerNames { loopback: true, listed: Vec::new() };
+        let memory = Arc::new(MemoryBudget::new(request_bytes));
+        let router = dacapo_api::router(runtime.clone(), ApiConfig { names, memory });
+        Self { router, runtime, store_is_down }
     }
 
     /// From now on the store answers nothing.
@@ -82,9 +91,12 @@ impl Node {
         self.send(request(Method::PUT, path, Body::from(body))).await
     }
 
-    /// Sends JSON text, without saying that it is JSON.
+    /// Sends JSON text.
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
-        self.send(request(Method::POST, path, body.into())).await
+        let mut request = request(Method::POST, path, body.into());
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json);
+        self.send(request).await
     }
 
     /// Starts a run of a script and returns its run id.

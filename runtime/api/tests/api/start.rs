@@ -54,7 +54,7 @@ async fn bytes_that_are_not_json_go_in_and_come_out_as_base64() {
     assert_eq!(answer["result_base64"], "/wAB");
     assert_eq!(answer.get("result"), None);
     let both = r#"{"workflow": "echo", "input": 1, "input_base64": "/wAB"}"#;
-    node.post(&runs(), both).await.refused(400, "invalid_request");
+    node.post(&runs(), both).await.refused(400, "invalid_argument");
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_body_that_can_t_be_read_is_refused_with_the_place() {
 }
 
 #[tokio::test]
-async fn another_content_type_is_refused_and_a_missing_one_is_json() {
+async fn a_body_that_is_not_said_to_be_json_is_refused() {
     let node = Node::start().await;
     let typed = |content_type: &'static str| {
         let mut request = request(Method::POST, &runs(), Body::from(r#"{"workflow": "echo"}"#));
@@ -138,7 +138,54 @@ async fn another_content_type_is_refused_and_a_missing_one_is_json() {
     };
     typed("application/x-www-form-urlencoded").await.refused(400, "invalid_request");
     assert_eq!(typed("application/json; charset=utf-8").await.status, 201);
-    assert_eq!(node.post(&runs(), r#"{"workflow": "echo"}"#).await.status, 201);
+    assert_eq!(typed("application/cloudevents+json").await.status, 201);
+    let untyped = request(Method::POST, &runs(), Body::from(r#"{"workflow": "echo"}"#));
+    let refused = node.send(untyped).await;
+    let refused = refused.refused(400, "invalid_request");
+    assert!(refused["message"].as_str().expect("a message").contains("--json"), "{refused}");
+}
+
+#[tokio::test]
+async fn arrays_are_not_taken_for_objects() {
+    let node = Node::start().await;
+    for body in [
+        r#"["echo", "arr-1", "r", {}]"#,
+        r#"{"workflow": "echo", "options": ["m"]}"#,
+        r#"{"workflow": "echo", "signal": ["approved"]}"#,
+        r#"{"workflow": "echo", "update": ["add"]}"#,
+        r#"{"workflow": "echo", "options": {"retry_policy": [1.0]}}"#,
+    ] {
+        let refused = node.post(&runs(), body).await;
+        let refused = refused.refused(400, "invalid_request");
+        assert!(refused["message"].as_str().expect("a message").contains("an object"), "{refused}");
+    }
+    node.start_run("wait", "w").await;
+    for (path, body) in [
+        ("w/cancel", r#"["reason"]"#),
+        ("w/signals/s", "[1]"),
+        ("w/reset", r#"{"event_id": "first", "module": ["digest"]}"#),
+        ("w/activities/1/fail", r#"{"failure": ["application", "E"]}"#),
+        ("w/activities/1/fail", r#"{"failure": {"type": "E", "causes": [["application", "E"]]}}"#),
+    ] {
+        node.post(&format!("{}/{path}", runs()), body).await.refused(400, "invalid_request");
+    }
+}
+
+#[tokio::test]
+async fn ids_that_paths_can_t_hold_are_refused() {
+    let node = Node::start().await;
+    for id in [".", ".."] {
+        let body = json!({"workflow": "echo", "workflow_id": id}).to_string();
+        node.post(&runs(), body).await.refused(400, "invalid_argument");
+        let signal = json!({"workflow": "echo", "signal": {"name": id}}).to_string();
+        node.post(&runs(), signal).await.refused(400, "invalid_argument");
+        let update = json!({"workflow": "echo", "update": {"name": "u", "update_id": id}});
+        node.post(&runs(), update.to_string()).await.refused(400, "invalid_argument");
+        node.put(&format!("{BASE}/modules/{id}"), scripts::ALL)
+            .await
+            .refused(400, "invalid_argument");
+    }
+    assert_eq!(node.start_run("echo", "...").await.len(), 36);
 }
 
 #[tokio::test]

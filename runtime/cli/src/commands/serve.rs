@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use dacapo_service::config::{ServiceConfig, Tenure};
-use tokio::net::TcpListener;
 
 use crate::config::{Database, ServerConfig, ServerFlags, default_cache_dir};
 use crate::exit::{Exit, UsageError};
 use crate::server::Server;
 use crate::signals::{self, StopRequested};
 use crate::store::{self, FileLock};
-use crate::{logging, output};
+use crate::{http_server, logging, open_files, output};
 
 /// What is logged unless it is set. The driver repeats what the database notices
 /// about migrations that are there already; attempts of activities are thousands a
@@ -72,9 +71,8 @@ pub(super) async fn start(
     take_over: bool,
     cache_dir: impl FnOnce() -> Result<PathBuf>,
 ) -> Result<(Server, Option<FileLock>)> {
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("can't listen on {}; --listen chooses another address", config.listen)
-    })?;
+    let edge = config.edge(open_files::raise_limit());
+    let listener = http_server::listen(config.listen)?;
     if !config.listen.ip().is_loopback() {
         tracing::warn!(
             address = %config.listen,
@@ -91,7 +89,7 @@ pub(super) async fn start(
         None => Tenure::Leased { take_over },
     };
     let service = ServiceConfig { tenure, ..config.service.clone() };
-    let server = Server::start(store, config.host(cache_dir), service, listener).await?;
+    let server = Server::start(store, config.host(cache_dir), service, edge, listener).await?;
     Ok((server, lock))
 }
 

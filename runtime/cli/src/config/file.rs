@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::database::Database;
 use super::secrets::Secrets;
-use super::{LogFormat, parse_duration, read_text};
+use super::{ByteSize, LogFormat, parse_duration, read_text};
 use crate::exit::UsageError;
 
 /// What a file may say. A key that is not here is an error, so that a typing
@@ -24,6 +24,10 @@ pub(super) struct FileConfig {
     pub(super) listen: Option<SocketAddr>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<LogFormat>,
+    pub(super) server_names: Option<Vec<String>>,
+    pub(super) memory_limit: Option<ByteSize>,
+    pub(super) connections_max: Option<usize>,
+    pub(super) connections_per_address_max: Option<usize>,
     pub(super) cache_dir: Option<PathBuf>,
     pub(super) instances_max: Option<usize>,
     pub(super) instances_bytes_max: Option<usize>,

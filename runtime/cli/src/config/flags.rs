@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Database, LogFormat, parse_duration};
+use super::{ByteSize, Database, LogFormat, parse_duration};
 
 /// Settings of a server. Each is also an environment variable and a key of the
 /// configuration file; a flag wins over the variable, the variable over the file.
@@ -38,6 +38,24 @@ pub struct ServerFlags {
     /// Address and port of the HTTP API [default: 127.0.0.1:7233].
     #[arg(long, value_name = "ADDRESS", env = "DACAPO_LISTEN")]
     pub listen: Option<SocketAddr>,
+
+    /// Name by which clients call the server besides its address, such as that of a
+    /// proxy in front of it. Repeat it, or separate several with commas.
+    #[arg(long, value_name = "NAME", env = "DACAPO_SERVER_NAME", value_delimiter = ',')]
+    pub server_name: Option<Vec<String>>,
+
+    /// Memory the server may take, such as 4GiB; its parts follow from it
+    /// [default: three quarters of what there is, at most 4GiB].
+    #[arg(long, value_name = "SIZE", env = "DACAPO_MEMORY_LIMIT")]
+    pub memory_limit: Option<ByteSize>,
+
+    /// Connections at a time [default: as many as there is memory for, at most 8192].
+    #[arg(long, value_name = "COUNT", env = "DACAPO_CONNECTIONS_MAX")]
+    pub connections_max: Option<usize>,
+
+    /// Connections of one address at a time [default: half of all].
+    #[arg(long, value_name = "COUNT", env = "DACAPO_CONNECTIONS_PER_ADDRESS_MAX")]
+    pub connections_per_address_max: Option<usize>,
 
     /// Folder for compiled modules; nobody else may write to it
     /// [default: ~/.cache/dacapo].

@@ -5,6 +5,7 @@
 mod database;
 mod file;
 mod flags;
+mod memory;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -21,8 +22,11 @@ use serde::Deserialize;
 pub use self::database::{Database, DatabaseUrl, InvalidDatabase};
 use self::file::FileConfig;
 pub use self::flags::{NameValue, ServerFlags};
+pub use self::memory::{ByteSize, MemoryPlan};
 use self::secrets::Secrets;
 use crate::exit::UsageError;
+use crate::http_server::ConnectionLimits;
+use crate::server::Edge;
 
 /// Where a server listens unless it is told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7233";
@@ -56,6 +60,12 @@ pub struct ServerConfig {
     pub migrate: bool,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Names by which clients call the server besides its address.
+    pub server_names: Vec<String>,
+    /// What of the memory is for what.
+    pub memory: MemoryPlan,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
     /// Which logs to write.
     pub log: Option<String>,
     /// How to write them.
@@ -106,6 +116,16 @@ impl ServerConfig {
             activity_environment.insert(pair.name, pair.value);
         }
 
+        let memory_limit = flags.memory_limit.or(file.memory_limit);
+        let memory = MemoryPlan::of(memory_limit.unwrap_or_else(memory::default_limit));
+        let memory = memory.map_err(|error| UsageError(format!("`memory_limit`: {error}")))?;
+        let connections_max =
+            flags.connections_max.or(file.connections_max).unwrap_or(memory.connections_max);
+        let per_address_max = flags
+            .connections_per_address_max
+            .or(file.connections_per_address_max)
+            .unwrap_or(connections_max.div_ceil(2));
+
         let defaults = ServiceConfig::default();
         let migrate = if flags.no_migrate { Some(false) } else { flags.migrate };
         let config = Self {
@@ -115,6 +135,9 @@ impl ServerConfig {
                 Some(listen) => listen,
                 None => DEFAULT_LISTEN.parse()?,
             },
+            server_names: flags.server_name.or(file.server_names).unwrap_or_default(),
+            memory,
+            connections: ConnectionLimits { connections_max, per_address_max },
             log: flags.log.or(file.log),
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             cache_dir: flags.cache_dir.or(file.cache_dir),
@@ -164,6 +187,27 @@ impl ServerConfig {
         }
     }
 
+    /// What the HTTP server needs, if the system has room for so many connections.
+    pub fn edge(&self, room: usize) -> Edge {
+        let ConnectionLimits { connections_max, per_address_max } = self.connections;
+        if connections_max > room {
+            tracing::warn!(
+                wanted = connections_max,
+                connections_max = room,
+                "the system lets this process have few files open, and so few connections; raise \
+                 the limit (`ulimit -Hn`, LimitNOFILE)"
+            );
+        }
+        Edge {
+            names: self.server_names.clone(),
+            request_bytes: self.memory.request_bytes,
+            connections: ConnectionLimits {
+                connections_max: connections_max.min(room),
+                per_address_max: per_address_max.min(room),
+            },
+        }
+    }
+
     /// Limits that would let nothing through are mistakes.
     fn check(&self) -> Result<()> {
         let Limits {
@@ -178,6 +222,8 @@ impl ServerConfig {
             ("instances_max", self.instances_max),
             ("instances_bytes_max", self.service.instances_bytes_max),
             ("activities_max", self.service.activities_max),
+            ("connections_max", self.connections.connections_max),
+            ("connections_per_address_max", self.connections.per_address_max),
             ("limits.payload_bytes_max", payload_bytes_max),
             ("limits.module_bytes_max", module_bytes_max),
             ("limits.pending_operations_max", pending_operations_max),

@@ -121,6 +121,26 @@ fn a_name_is_a_secret_or_a_variable_but_not_both() {
 }
 
 #[test]
+fn the_parts_of_the_memory_follow_from_its_limit_unless_they_are_set() {
+    let flags =
+        |memory: &str| ServerFlags { memory_limit: memory.parse().ok(), ..ServerFlags::default() };
+    let config = ServerConfig::merge(flags("1GiB"), [], parsed("memory_limit = \"2GiB\""));
+    let config = config.expect("valid");
+    assert_eq!(config.memory.request_bytes, 128 * 1024 * 1024);
+    assert_eq!(config.connections.connections_max, 910);
+    assert_eq!(config.connections.per_address_max, 455);
+
+    let file = "connections_max = 100\nconnections_per_address_max = 10";
+    let config = ServerConfig::merge(flags("1GiB"), [], parsed(file)).expect("valid");
+    let edge = config.edge(50);
+    assert_eq!(edge.connections, ConnectionLimits { connections_max: 50, per_address_max: 10 });
+
+    let refused = ServerConfig::merge(flags("1MiB"), [], FileConfig::default());
+    assert!(refused.expect_err("too little").to_string().contains("memory_limit"));
+    assert!(ServerConfig::merge(flags("1GiB"), [], parsed("connections_max = 0")).is_err());
+}
+
+#[test]
 fn the_sample_file_is_valid_and_holds_the_defaults() {
     let sample = include_str!("../../../../examples/dacapo.toml");
     let config = ServerConfig::merge(ServerFlags::default(), [], parsed(sample)).expect("valid");

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{FromRef as _, Request, State};
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use dacapo_model::code::ErrorCode;
+use dacapo_model::ids::ModuleName;
 use dacapo_service::Runtime;
 use dacapo_service::error::ServiceError;
 
@@ -15,15 +16,18 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ModulePath;
-use crate::body::{self, BodyError};
+use crate::body::{self, BodyError, BodyLimits};
 use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{self, Path, Query};
-use crate::state::ApiState;
 use crate::wire::replay::UploadedModule;
 
 /// Time a module may take to arrive.
 const UPLOAD_TIME_MAX: Duration = Duration::from_secs(300);
+
+/// What an upload costs for each byte of the module: the body, and its row on the
+/// way to the database. What compiling it takes is bounded by the host.
+const UPLOAD_FACTOR: usize = 3;
 
 /// How to upload.
 #[derive(Deserialize, IntoParams)]
@@ -63,20 +67,16 @@ pub(crate) enum Gate {
     )
 )]
 pub(crate) async fn upload(
-    State(state): State<ApiState>,
+    State(runtime): State<Arc<Runtime>>,
     Path(path): Path<ModulePath>,
     Query(query): Query<UploadQuery>,
     request: Request,
 ) -> Result<(StatusCode, Json<UploadedModule>), ApiError> {
-    let permit = Arc::clone(&state.uploads).try_acquire_owned().map_err(|_| {
-        ApiError::new(ErrorCode::Unavailable, "too many modules are being uploaded; try again")
-    })?;
-    let runtime = Arc::<Runtime>::from_ref(&state);
+    // Clients that normalise paths could not ask for it.
+    let name = ModuleName::addressable(path.name.as_str())?;
     let bytes = read_module(request, runtime.limits().module_bytes_max).await?;
     let (version, created, gate) = to_the_end(async move {
-        // Held until the module is stored: its bytes are in memory for so long.
-        let _permit = permit;
-        let (namespace, name) = (&path.namespace, &path.name);
+        let (namespace, name) = (&path.namespace, &name);
         match query.gate {
             None => {
                 let (version, created) = runtime.upload_module(namespace, name, bytes).await?;
@@ -96,7 +96,9 @@ pub(crate) async fn upload(
 
 async fn read_module(request: Request, max: usize) -> Result<Bytes, ApiError> {
     let (parts, body) = request.into_parts();
-    let read = body::read(&parts.headers, body, max, UPLOAD_TIME_MAX).await;
+    check_content_type(&parts.headers)?;
+    let limits = BodyLimits { bytes_max: max, time_max: UPLOAD_TIME_MAX, factor: UPLOAD_FACTOR };
+    let read = body::read(&parts.headers, body, limits).await;
     read.map_err(|error| match error {
         BodyError::TooLarge => ApiError::new(
             ErrorCode::ModuleTooLarge,
@@ -105,4 +107,18 @@ async fn read_module(request: Request, max: usize) -> Result<Bytes, ApiError> {
         .with("bytes_max", max),
         other => extract::unread(other, UPLOAD_TIME_MAX),
     })
+}
+
+/// Bytes without a type are a component: no web page can send a PUT to another
+/// site unless that agrees. Nor is what `curl --data-binary` says by itself meant.
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(text) = extract::content_type(headers) else { return Ok(()) };
+    match extract::essence(&text).as_str() {
+        "application/wasm" | "application/octet-stream" | "application/x-www-form-urlencoded" => {
+            Ok(())
+        }
+        _ => Err(ApiError::invalid_request(format!(
+            "the content type is {text}, but this route reads application/wasm"
+        ))),
+    }
 }

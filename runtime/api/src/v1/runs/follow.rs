@@ -1,6 +1,7 @@
 //! A live history as server-sent events.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::vec;
 
 use axum::http::StatusCode;
@@ -13,6 +14,7 @@ use dacapo_service::operations::{HistoryFollower, RunRef};
 use futures::stream::{self, Stream};
 
 use crate::error::ApiError;
+use crate::memory::{self, Charge, MemoryBudget, page_cost, page_cost_max};
 use crate::wire::event::HistoryEvent as WireEvent;
 
 /// The history from `from` on, or from the event after `last`, the last one the
@@ -32,7 +34,8 @@ pub(super) async fn follow(
     }
     let from = last.map_or(from, EventId::next);
     let follower = runtime.follow_history(&run, from).await?;
-    Ok(Sse::new(events(follower)).keep_alive(KeepAlive::default()).into_response())
+    let events = events(follower, page_cost_max(runtime.limits()));
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
 async fn has_ended_with(runtime: &Runtime, run: &RunRef, last: EventId) -> Result<bool, ApiError> {
@@ -41,31 +44,65 @@ async fn has_ended_with(runtime: &Runtime, run: &RunRef, last: EventId) -> Resul
 }
 
 /// What is left to send. The connection pulls: events are read when it has room
-/// for them, so a slow client holds one batch of them and no more.
+/// for them, so a slow client holds one page of them and no more, and is charged for
+/// that until the page is gone.
 struct Unsent {
     follower: HistoryFollower,
-    batch: vec::IntoIter<HistoryEvent>,
+    page: vec::IntoIter<HistoryEvent>,
+    charge: Option<Charge>,
+    budget: Option<Arc<MemoryBudget>>,
+    /// What a page may cost before it is known what it does.
+    page_cost_max: usize,
 }
 
-fn events(follower: HistoryFollower) -> impl Stream<Item = Result<Event, Infallible>> {
-    let unsent = Unsent { follower, batch: Vec::new().into_iter() };
+fn events(
+    follower: HistoryFollower,
+    page_cost_max: usize,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let (page, budget) = (Vec::new().into_iter(), memory::budget());
+    let unsent = Unsent { follower, page, charge: None, budget, page_cost_max };
     stream::unfold(unsent, |mut unsent| async move {
         loop {
-            if let Some(event) = unsent.batch.next() {
+            if let Some(event) = unsent.page.next() {
                 return Some((Ok(message(event)), unsent));
             }
-            match unsent.follower.next().await {
-                Ok(Some(batch)) => unsent.batch = batch.into_iter(),
-                Ok(None) => return None,
+            match unsent.read_page().await {
+                Ok(true) => {}
+                Ok(false) => return None,
                 Err(error) => {
                     // The client resumes a stream that ends early, and then
                     // gets this as a proper answer if it is still so.
-                    tracing::debug!(run_id = %unsent.follower.run_id, %error, "live history ends early");
+                    tracing::debug!(run_id = %unsent.follower.run_id, ?error, "live history ends early");
                     return None;
                 }
             }
         }
     })
+}
+
+impl Unsent {
+    /// Reads the next page; false after the last one. While nothing happens, nothing
+    /// is charged for.
+    async fn read_page(&mut self) -> Result<bool, ApiError> {
+        loop {
+            self.charge = None;
+            if let Some(budget) = &self.budget {
+                self.charge = Some(budget.acquire(self.page_cost_max).await?);
+            }
+            let page = self.follower.read().await?;
+            if !page.is_empty() {
+                if let Some(charge) = &mut self.charge {
+                    charge.shrink(page_cost(&page));
+                }
+                self.page = page.into_iter();
+                return Ok(true);
+            }
+            self.charge = None;
+            if !self.follower.wait().await? {
+                return Ok(false);
+            }
+        }
+    }
 }
 
 /// On one line, which is what the simplest clients can read. A line break in

@@ -15,12 +15,16 @@ use utoipa::{IntoParams, ToSchema};
 use super::{RunPath, follow, page_size_of};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
+use crate::memory::{self, page_cost_max};
 use crate::wire::event::{DamagedEvent, HistoryPage};
 use crate::wire::replay::ExportedPage;
 
 /// The largest number that every JSON reader takes for itself. No history gets
 /// there.
 const EVENT_ID_MAX: u64 = (1 << 53) - 1;
+
+/// The content type of an exported history.
+const EXPORT_TYPE: &str = "application/vnd.dacapo.history+json";
 
 /// Which part of which history.
 #[derive(Deserialize, IntoParams)]
@@ -93,8 +97,11 @@ pub(crate) async fn history(
 ) -> Result<Response, ApiError> {
     let run = path.run(query.run_id);
     let from = from_of(query.from)?;
+    let last = last_event_id(&headers)?;
+    let limit = page_size_of(query.limit)?;
     if query.format == Some(HistoryFormat::Export) {
-        let page = runtime.run_history(&run, from, page_size_of(query.limit)?).await?;
+        memory::reserve(page_cost_max(runtime.limits())).await?;
+        let page = runtime.run_history(&run, from, limit).await?;
         let events = page.events.into_iter().map(|event| ExportedEvent { event }).collect();
         let history = ExportedHistory {
             format: ExportFormat::V1,
@@ -104,12 +111,14 @@ pub(crate) async fn history(
             events,
         };
         let damaged = page.damaged.into_iter().map(DamagedEvent::from).collect();
-        return Ok(Json(ExportedPage { history, damaged, next: page.next }).into_response());
+        let page = Json(ExportedPage { history, damaged, next: page.next });
+        return Ok(([(header::CONTENT_TYPE, EXPORT_TYPE)], page).into_response());
     }
     if query.follow.unwrap_or_else(|| accepts_events(&headers)) {
-        return follow::follow(&runtime, run, from, last_event_id(&headers)?).await;
+        return follow::follow(&runtime, run, from, last).await;
     }
-    let page = runtime.run_history(&run, from, page_size_of(query.limit)?).await?;
+    memory::reserve(page_cost_max(runtime.limits())).await?;
+    let page = runtime.run_history(&run, from, limit).await?;
     Ok(Json(HistoryPage::from(page)).into_response())
 }
 

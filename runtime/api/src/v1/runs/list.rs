@@ -7,6 +7,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{TypeName, WorkflowId};
+use dacapo_model::limits::{MEMO_BYTES_MAX, SEARCH_ATTRIBUTES_BYTES_MAX};
 use dacapo_model::time::Timestamp;
 use dacapo_service::Runtime;
 use dacapo_service::operations::ExecutionFilter;
@@ -17,9 +18,13 @@ use utoipa::IntoParams;
 use super::page_size_of;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
+use crate::memory;
 use crate::page_token;
 use crate::v1::NamespacePath;
 use crate::wire::run::{RunList, RunStatus, RunSummary};
+
+/// What a run in a list may cost: what is said about it, and its JSON.
+const LISTED_BYTES_MAX: usize = 2 * (MEMO_BYTES_MAX + SEARCH_ATTRIBUTES_BYTES_MAX);
 
 /// Which runs to list. All conditions must hold.
 #[derive(Deserialize, IntoParams)]
@@ -71,6 +76,7 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<RunList>, ApiError> {
     let limit = page_size_of(query.limit)?;
+    memory::reserve(limit as usize * LISTED_BYTES_MAX).await?;
     let after = query.page_token.as_deref().map(page_token::decode).transpose()?;
     let filter = ExecutionFilter {
         statuses: query.status.into_iter().map(Into::into).collect(),

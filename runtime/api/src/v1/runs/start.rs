@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_service::Runtime;
-use dacapo_service::operations::UpdateWait;
+use dacapo_service::operations::{RunRef, Started, UpdateWait};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -14,6 +14,7 @@ use super::wait_of;
 use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, Path, Query};
+use crate::memory;
 use crate::v1::NamespacePath;
 use crate::wire::request::StartRequest;
 use crate::wire::result::StartAnswer;
@@ -64,8 +65,21 @@ pub(crate) async fn start(
         let (started, update) =
             to_the_end(async move { runtime.start_run_with_update(request, update, wait).await })
                 .await?;
-        let status = if started.started { StatusCode::CREATED } else { StatusCode::OK };
-        return Ok((status, axum::Json(StartAnswer::with_update(started, update))));
+        return Ok((status_of(&started), axum::Json(StartAnswer::with_update(started, update))));
+    }
+    if let Some(wait) = wait
+        && memory::holds_much()
+    {
+        // The wait is long, and the input needs no memory once the start is committed.
+        let namespace = request.namespace.clone();
+        let started = {
+            let runtime = runtime.clone();
+            to_the_end(async move { runtime.start_run(request).await }).await?
+        };
+        memory::give_back();
+        let (workflow_id, run_id) = (started.workflow_id.clone(), Some(started.run_id));
+        let waited = runtime.run_result(&RunRef { namespace, workflow_id, run_id }, wait).await;
+        return Ok((status_of(&started), axum::Json(StartAnswer::new(started, waited.ok()))));
     }
     // Without its client, a wait goes on for nobody until its time is up.
     let (started, waited) = to_the_end(async move {
@@ -75,6 +89,9 @@ pub(crate) async fn start(
         }
     })
     .await?;
-    let status = if started.started { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, axum::Json(StartAnswer::new(started, waited))))
+    Ok((status_of(&started), axum::Json(StartAnswer::new(started, waited))))
+}
+
+fn status_of(started: &Started) -> StatusCode {
+    if started.started { StatusCode::CREATED } else { StatusCode::OK }
 }

@@ -1,0 +1,25 @@
+//! What an operator decides about the edge.
+
+use std::sync::Arc;
+
+use crate::memory::MemoryBudget;
+use crate::site::ServerNames;
+
+/// Bytes for requests unless an operator says otherwise.
+const REQUEST_BYTES_DEFAULT: usize = 512 * 1024 * 1024;
+
+/// Settings of the API.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// The names by which clients may call the server.
+    pub names: ServerNames,
+    /// Memory of all requests together.
+    pub memory: Arc<MemoryBudget>,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        let memory = Arc::new(MemoryBudget::new(REQUEST_BYTES_DEFAULT));
+        Self { names: ServerNames::default(), memory }
+    }
+}

@@ -1,0 +1,141 @@
+//! Accepts connections and serves the API on them, until it is told to stop.
+//!
+//! Clients are hostile: the number of connections is bounded, in all and of one
+//! address, and so is the time a client may take to send a request's head or to
+//! take an answer. HTTP/1.1 only, since HTTP/2 without TLS is hardly used and would
+//! need limits of its own.
+
+mod connections;
+mod socket;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use dacapo_api::MemoryBudget;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use self::connections::{Busy, Connection, Connections};
+use self::socket::Socket;
+
+/// How long a client may take to send the head of a request, and how long an
+/// idle connection is kept.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes that a connection holds of what was read and not taken, or is to be
+/// written. So the head of a request may have as many.
+pub(crate) const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// Wait after `accept` failed for lack of file descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that the system keeps while they wait to be accepted. It may have a
+/// limit of its own (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
+
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// At a time.
+    pub connections_max: usize,
+    /// Of one address.
+    pub per_address_max: usize,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self { connections_max: 8192, per_address_max: 4096 }
+    }
+}
+
+/// Listens on an address.
+pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Else a server that was just stopped would be in the way of the next.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bind().with_context(|| format!("can't listen on {address}; --listen chooses another address"))
+}
+
+/// What is needed to serve.
+pub(crate) struct HttpServer {
+    pub(crate) router: Router,
+    pub(crate) limits: ConnectionLimits,
+    pub(crate) memory: Arc<MemoryBudget>,
+}
+
+impl HttpServer {
+    /// Serves until `stop` is cancelled; then takes no new connection and gives the
+    /// requests under way `grace` to finish.
+    pub(crate) async fn serve(
+        self,
+        listener: Arc<TcpListener>,
+        stop: CancellationToken,
+        grace: Duration,
+    ) {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(BUFFER_BYTES_MAX);
+        let connections = Connections::new(self.limits);
+        let graceful = GracefulShutdown::new();
+
+        while let Some((socket, connection)) = tokio::select! {
+            accepted = accept(&listener, &connections) => Some(accepted),
+            () = stop.cancelled() => None,
+        } {
+            let service = Busy::new(self.router.clone(), &connection);
+            let socket = TokioIo::new(Socket::new(socket, self.memory.clone()));
+            let served = graceful.watch(http.serve_connection(socket, service));
+            tokio::spawn(async move {
+                tokio::select! {
+                    ended = served => if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended early");
+                    },
+                    () = connection.evicted() => {
+                        tracing::debug!("an idle connection gave way to a new one");
+                    }
+                }
+            });
+        }
+
+        drop(listener);
+        if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+            tracing::warn!(?grace, "requests were still under way; their connections are closed");
+        }
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> (TcpStream, Connection) {
+    loop {
+        connections.room().await;
+        match listener.accept().await {
+            Ok((socket, client)) => {
+                // Answers are small; waiting to fill a packet only delays them.
+                if let Err(error) = socket.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection ended before it was served");
+                    continue;
+                }
+                match connections.open(client.ip()) {
+                    Some(connection) => return (socket, connection),
+                    // Its address has as many as it may, all of them at work.
+                    None => tracing::debug!(%client, "a connection too many of its address"),
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "can't accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
