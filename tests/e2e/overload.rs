@@ -28,7 +28,9 @@ async fn memory_stays_under_its_limit_while_large_bodies_and_unread_histories_pi
     database: Database,
 ) {
     let settings = Settings::new(&database).environment("DACAPO_MEMORY_LIMIT", "400MiB");
-    let server = settings.start().await;
+    // All clients of a test have one address.
+    let settings = settings.environment("DACAPO_CONNECTIONS_MAX", "1000");
+    let server = settings.environment("DACAPO_CONNECTIONS_PER_ADDRESS_MAX", "1000").start().await;
     let client = server.client();
     client.upload_guests(&["steps"]).await;
 

@@ -65,6 +65,8 @@ pub struct MemoryPlan {
     pub request_bytes: usize,
     /// Connections, by what each may hold by itself.
     pub connections_max: usize,
+    /// Instances of workflows.
+    pub instance_bytes: usize,
 }
 
 impl MemoryPlan {
@@ -83,6 +85,7 @@ impl MemoryPlan {
             limit,
             request_bytes: usize::try_from(limit / 8).unwrap_or(usize::MAX),
             connections_max: usize::try_from(connections).unwrap_or(usize::MAX),
+            instance_bytes: usize::try_from(limit / 2).unwrap_or(usize::MAX),
         })
     }
 }
@@ -141,6 +144,7 @@ mod tests {
         let small = plan("512MiB").expect("enough");
         assert_eq!(small.request_bytes as u64, 64 * MIB);
         assert_eq!(small.connections_max, 455);
+        assert_eq!(small.instance_bytes as u64, 256 * MIB);
         assert_eq!(plan("64GiB").expect("enough").connections_max, 8192);
         assert!(plan("255MiB").expect_err("too little").contains("at least 256"));
     }

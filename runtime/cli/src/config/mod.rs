@@ -158,7 +158,7 @@ impl ServerConfig {
                 instances_bytes_max: flags
                     .instances_bytes_max
                     .or(file.instances_bytes_max)
-                    .unwrap_or(defaults.instances_bytes_max),
+                    .unwrap_or(memory.instance_bytes),
                 idle_timeout: flags
                     .idle_timeout
                     .or(file.idle_timeout)

@@ -52,7 +52,9 @@ fn without_any_layer_the_defaults_hold() {
     let config = config.expect("valid");
     assert_eq!(config.listen.to_string(), DEFAULT_LISTEN);
     assert_eq!(config.database, None);
-    assert_eq!(config.service, ServiceConfig::default());
+    let instances_bytes_max = config.memory.instance_bytes;
+    let defaults = ServiceConfig { instances_bytes_max, ..ServiceConfig::default() };
+    assert_eq!(config.service, defaults);
     assert!(config.migrate);
     assert!(config.allowed_hosts.is_empty());
 }
