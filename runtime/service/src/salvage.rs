@@ -237,14 +237,15 @@ pub struct DamagedEvent {
 /// Reads a part of a history from an event on, whatever is wrong with it: at most
 /// `limit` events, and what is in their way.
 pub(crate) async fn read_around(
-    read: impl AsyncFn(EventId, u32) -> Result<Vec<HistoryEvent>>,
+    store: &dyn Store,
+    key: RunKey,
     from: EventId,
     limit: u32,
 ) -> Result<Part> {
     let mut part = Part::default();
     let (mut from, mut left, mut step) = (from, limit, limit);
     while left > 0 {
-        match read(from, step.min(left)).await {
+        match store.load_history(key, from, step.min(left)).await {
             Ok(events) => {
                 let is_last = events.len() < step.min(left) as usize;
                 for event in events {

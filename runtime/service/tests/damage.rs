@@ -305,7 +305,7 @@ async fn a_history_that_is_damaged_while_its_run_sleeps_blocks_it_when_it_wakes(
         ..Default::default()
     };
     let runtime = start_with(store.clone(), &host, config).await;
-    runtime.start_run(request("collect", "g", "9")).await.expect("started");
+    runtime.start_run(request("collect", "g", "1000")).await.expect("started");
     for word in ["a", "b", "c", "d"] {
         runtime.signal_run(&run_ref("g"), signal(word)).await.expect("recorded");
     }
@@ -316,8 +316,8 @@ async fn a_history_that_is_damaged_while_its_run_sleeps_blocks_it_when_it_wakes(
         loop {
             match runtime.signal_run(&run_ref("g"), signal("e")).await {
                 Err(error) if error.code == ErrorCode::HistoryDamaged => return,
-                // It had not left memory yet.
-                Ok(_) => tokio::task::yield_now().await,
+                // It had not left memory yet, and does so once it has nothing to do.
+                Ok(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
                 Err(other) => panic!("{other:?}"),
             }
         }

@@ -102,8 +102,7 @@ async fn read_part(
         // An event is missing, or can't be read.
         Ok(_) | Err(_) => {}
     }
-    let read = async |from, limit| store.load_history(key, from, limit).await;
-    Ok(read_around(read, from, limit.min(CHUNK)).await?)
+    Ok(read_around(&**store, key, from, limit.min(CHUNK)).await?)
 }
 
 /// Reads a history as it grows. Holds no events: a slow reader costs nothing.
