@@ -214,7 +214,7 @@ async fn what_a_run_waits_for_what_it_left_and_how_it_ended_is_told(database: Da
     dacapo(&server, &["run", "signal", "w", "wrod", "--input", "1"]).await.exit(0);
     let waiting = dacapo(&server, &["run", "waiting", "w"]).await;
     let told = waiting.exit(0);
-    assert!(told.contains("waits for  signal word, src/signals.rs:"), "{waiting:?}");
+    assert!(told.contains("waits for  signal word, steps/src/signals.rs:"), "{waiting:?}");
     assert!(told.contains("wrod: 1 signal that nobody has taken"), "{waiting:?}");
     let shown = dacapo(&server, &["run", "show", "w"]).await;
     assert!(shown.exit(0).contains("wrod: 1 signal that nobody has taken"), "{shown:?}");

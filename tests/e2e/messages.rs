@@ -48,7 +48,7 @@ async fn a_run_is_asked_and_told_and_says_where_it_waits(database: Database) {
     let wait = &waiting["waits"][0];
     assert_eq!((&wait["kind"], &wait["what"]), (&json!("other"), &json!("condition")));
     let location = wait["location"].as_str().expect("the code tells where");
-    assert!(location.starts_with("src/messages.rs:"), "{location}");
+    assert!(location.starts_with("steps/src/messages.rs:"), "{location}");
     assert!(
         waiting["backtrace"].as_str().is_some_and(|it| it.contains("run_workflow")),
         "{waiting}"
