@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_model::time::Timestamp;
-use dacapo_store::timer::TimerCursor;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -143,11 +142,7 @@ async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()
     let mut after = None;
     loop {
         let rows = shared.store.due_timers(until, after, PAGE).await?;
-        after = rows.last().map(|row| TimerCursor {
-            fire_at: row.fire_at,
-            key: row.key,
-            event_id: row.event_id,
-        });
+        after = rows.last().copied();
         let full = rows.len() >= PAGE as usize;
         let mut near = shared.timers.near.lock();
         near.due.extend(rows.into_iter().map(|row| (row.fire_at, row.key, row.event_id)));

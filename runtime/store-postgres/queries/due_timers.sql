@@ -1,6 +1,5 @@
 SELECT workflow_hash AS "workflow_hash!", run_id AS "run_id!", event_id AS "event_id!",
-       fire_at AS "fire_at!", kind AS "kind!", attempt AS "attempt?",
-       last_failure AS "last_failure?", details AS "details?"
+       fire_at AS "fire_at!"
 FROM workflow_timers
 WHERE fire_at < $1
   AND (fire_at, workflow_hash, run_id, event_id) > (

@@ -27,6 +27,25 @@ struct StoredTimer {
     details: Option<Vec<u8>>,
 }
 
+struct DueTimer {
+    workflow_hash: i32,
+    run_id: Uuid,
+    event_id: i64,
+    fire_at: DateTime<Utc>,
+}
+
+impl DueTimer {
+    fn into_cursor(self) -> Result<TimerCursor> {
+        let place = format!("{}/{}", self.run_id, self.event_id);
+        let row = RowName { table: TABLE, key: &place };
+        Ok(TimerCursor {
+            key: RunKey { hash: WorkflowHash(self.workflow_hash), run_id: RunId(self.run_id) },
+            event_id: EventId(row.unsigned("event_id", self.event_id)?),
+            fire_at: Timestamp::from(self.fire_at),
+        })
+    }
+}
+
 impl StoredTimer {
     fn into_timer(self) -> Result<TimerRow> {
         let place = format!("{}/{}", self.run_id, self.event_id);
@@ -53,12 +72,12 @@ impl TimerStore for PostgresStore {
         until: Timestamp,
         after: Option<TimerCursor>,
         limit: u32,
-    ) -> Result<Vec<TimerRow>> {
+    ) -> Result<Vec<TimerCursor>> {
         let fire_at = after.map(|after| to_database(after.fire_at));
         let key = after.map(|after| after.key);
         let event_id = after.map_or(0, |after| after.event_id.0);
         sqlx::query_file_as!(
-            StoredTimer,
+            DueTimer,
             "queries/due_timers.sql",
             to_database(until),
             fire_at,
@@ -71,7 +90,7 @@ impl TimerStore for PostgresStore {
         .await
         .map_err(error::on(TABLE))?
         .into_iter()
-        .map(StoredTimer::into_timer)
+        .map(DueTimer::into_cursor)
         .collect()
     }
 

@@ -25,6 +25,25 @@ struct StoredTimer {
     details: Option<Vec<u8>>,
 }
 
+struct DueTimer {
+    workflow_hash: i32,
+    run_id: Uuid,
+    event_id: i64,
+    fire_at: i64,
+}
+
+impl DueTimer {
+    fn into_cursor(self) -> Result<TimerCursor> {
+        let place = format!("{}/{}", self.run_id, self.event_id);
+        let row = RowName { table: TABLE, key: &place };
+        Ok(TimerCursor {
+            key: RunKey { hash: WorkflowHash(self.workflow_hash), run_id: RunId(self.run_id) },
+            event_id: EventId(row.unsigned("event_id", self.event_id)?),
+            fire_at: Timestamp::from_micros(self.fire_at),
+        })
+    }
+}
+
 impl StoredTimer {
     fn into_timer(self) -> Result<TimerRow> {
         let place = format!("{}/{}", self.run_id, self.event_id);
@@ -51,7 +70,7 @@ impl TimerStore for SqliteStore {
         until: Timestamp,
         after: Option<TimerCursor>,
         limit: u32,
-    ) -> Result<Vec<TimerRow>> {
+    ) -> Result<Vec<TimerCursor>> {
         let until = until.as_micros();
         let fire_at = after.map_or(i64::MIN, |after| after.fire_at.as_micros());
         let hash = after.map_or(i32::MIN, |after| after.key.hash.0);
@@ -59,10 +78,9 @@ impl TimerStore for SqliteStore {
         let event_id = after.map_or(0, |after| after.event_id.0);
         let event_id = i64::try_from(event_id).unwrap_or(i64::MAX);
         sqlx::query_as!(
-            StoredTimer,
+            DueTimer,
             r#"SELECT workflow_hash AS "workflow_hash: i32", run_id AS "run_id: Uuid", event_id,
-                      fire_at, kind, attempt, last_failure AS "last_failure: Value",
-                      details
+                      fire_at
                FROM workflow_timers
                WHERE fire_at < ?
                  AND (fire_at, workflow_hash, run_id, event_id) > (?, ?, ?, ?)
@@ -79,7 +97,7 @@ impl TimerStore for SqliteStore {
         .await
         .map_err(error::on(TABLE))?
         .into_iter()
-        .map(StoredTimer::into_timer)
+        .map(DueTimer::into_cursor)
         .collect()
     }
 

@@ -427,7 +427,7 @@ impl TimerStore for FaultyStore {
         until: Timestamp,
         after: Option<TimerCursor>,
         limit: u32,
-    ) -> Result<Vec<TimerRow>> {
+    ) -> Result<Vec<TimerCursor>> {
         self.call(Operation::DueTimers, async |_| self.inner.due_timers(until, after, limit).await)
             .await
     }

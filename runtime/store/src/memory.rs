@@ -683,14 +683,11 @@ impl TimerStore for MemoryStore {
         until: Timestamp,
         after: Option<TimerCursor>,
         limit: u32,
-    ) -> Result<Vec<TimerRow>> {
+    ) -> Result<Vec<TimerCursor>> {
         Ok(self.read(|state| {
             let start = after.map_or(Bound::Unbounded, Bound::Excluded);
             let due = state.due.range((start, Bound::Unbounded));
-            due.take_while(|at| at.fire_at < until)
-                .take(at_most(limit))
-                .map(|at| state.timers[&(at.key, at.event_id)].clone())
-                .collect()
+            due.take_while(|at| at.fire_at < until).take(at_most(limit)).copied().collect()
         }))
     }
 

@@ -65,14 +65,14 @@ pub enum TimerKind {
 /// The time of what is not to happen. No scan finds it.
 pub const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
 
-/// Where a scan of due timers stands.
+/// A timer in the order in which timers are due, and where a scan of them stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimerCursor {
-    /// Of the last row read.
+    /// Not before then.
     pub fire_at: Timestamp,
-    /// Its run.
+    /// The run.
     pub key: RunKey,
-    /// Its event.
+    /// The event it belongs to.
     pub event_id: EventId,
 }
 
@@ -80,13 +80,14 @@ pub struct TimerCursor {
 #[async_trait]
 pub trait TimerStore: Send + Sync {
     /// At most `limit` timers that fire before `until`, after `after`, in the
-    /// order (time, run, event).
+    /// order (time, run, event). Reads nothing else of their rows, which may hold
+    /// what a guest made as large as it likes.
     async fn due_timers(
         &self,
         until: Timestamp,
         after: Option<TimerCursor>,
         limit: u32,
-    ) -> Result<Vec<TimerRow>>;
+    ) -> Result<Vec<TimerCursor>>;
 
     /// All timers of several runs, in the order (run, event).
     async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>>;
