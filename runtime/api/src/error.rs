@@ -88,7 +88,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::TooManySignals
         | ErrorCode::TooManyUpdates
         | ErrorCode::QueryNotServed => StatusCode::CONFLICT,
-        ErrorCode::QueryFailed => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::QueryFailed | ErrorCode::NotStorable => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::ModuleTooLarge | ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::ModuleInvalid | ErrorCode::ModuleWrongWorld | ErrorCode::ModuleImportUnknown => {
             StatusCode::UNPROCESSABLE_ENTITY

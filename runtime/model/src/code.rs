@@ -90,6 +90,8 @@ codes! {
     ModuleTooLarge = "module_too_large", retryable: false;
     /// An input, result or detail is larger than the server allows.
     PayloadTooLarge = "payload_too_large", retryable: false;
+    /// The database refuses to store what a request, or a run's code, would record.
+    NotStorable = "not_storable", retryable: false;
     /// The store does not answer, or the node is starting or stopping.
     Unavailable = "unavailable", retryable: true;
     /// The server has no memory left for this request now. Nothing was done.

@@ -1,47 +1,46 @@
 //! Group commit: transitions that arrive while a database transaction is under
 //! way share the next one.
 
+mod batch;
+
+use std::ops::Range;
 use std::sync::Arc;
 
-use dacapo_model::payload::Payload;
 use dacapo_store::Store;
-use dacapo_store::commit::{CommitUnit, RunTransition};
+use dacapo_store::commit::CommitUnit;
 use dacapo_store::error::StoreError;
 use dacapo_store::shard::Ownership;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::batch::{Batch, Job};
+use crate::panics::caught;
+
 /// Units that wait for the committer. Each run has at most one, so this bounds
 /// how many runs hold a decided transition; more wait in their actors.
 const QUEUE: usize = 4_096;
-
-/// Units written in one transaction. More add latency for the first of them
-/// without saving a round trip that matters.
-const BATCH_UNITS_MAX: usize = 512;
 
 /// Units for which a further commit is started beside the one under way. Fewer
 /// share the next one: each commit costs the database as much as a dozen units.
 const COMPANY_MIN: usize = 16;
 
-/// Payload bytes written in one transaction.
-const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
-
 /// What became of a unit that was not committed for sure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CommitFailure {
     /// Another writer was first, or this unit was committed before: read again.
     Conflict,
-    /// No verdict: it may have been committed. Wait, then read again.
+    /// The store does not take this unit, for this reason, whoever else is in the
+    /// batch. It would end the same again: read again, and record something else.
+    Rejected(Arc<str>),
+    /// No verdict: it may have been committed, or may yet be. Wait, then read again.
     Unavailable,
     /// This node does not own the run any more: stop.
     Fenced,
 }
 
-struct Job {
-    unit: CommitUnit,
-    done: oneshot::Sender<Result<(), CommitFailure>>,
-}
+/// What becomes of a unit.
+type Verdict = Result<(), CommitFailure>;
 
 /// Hands units to the committing task. Cheap to clone.
 #[derive(Clone)]
@@ -58,18 +57,78 @@ impl Committer {
         fenced: CancellationToken,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(collect(Arc::new(Worker { store, ownership, fenced }), queue));
+        let mut collector = Collector {
+            worker: Arc::new(Worker { store, ownership, fenced }),
+            queue,
+            batch: Batch::default(),
+            under_way: JoinSet::new(),
+        };
+        tokio::spawn(async move {
+            // Without it the node would take requests and keep none.
+            while let Err(panic) = caught(collector.run()).await {
+                tracing::error!(%panic, "the committer begins anew");
+                // Those who wait hear that there is no verdict.
+                collector.batch = Batch::default();
+            }
+        });
         Self { jobs }
     }
 
     /// Commits a unit together with whatever else is waiting. Returns once it is
     /// durable, or once it is known or feared that it is not.
-    pub(crate) async fn commit(&self, unit: CommitUnit) -> Result<(), CommitFailure> {
+    pub(crate) async fn commit(&self, unit: CommitUnit) -> Verdict {
         let (done, verdict) = oneshot::channel();
-        if self.jobs.send(Job { unit, done }).await.is_err() {
+        if self.jobs.send(Job::new(unit, done)).await.is_err() {
             return Err(CommitFailure::Unavailable);
         }
         verdict.await.unwrap_or(Err(CommitFailure::Unavailable))
+    }
+}
+
+/// Collects units while commits are under way, and starts the next commit when it
+/// may.
+struct Collector {
+    worker: Arc<Worker>,
+    queue: mpsc::Receiver<Job>,
+    batch: Batch,
+    under_way: JoinSet<()>,
+}
+
+impl Collector {
+    async fn run(&mut self) {
+        let mut open = true;
+        while open || !self.under_way.is_empty() {
+            tokio::select! {
+                job = self.queue.recv(), if open && self.batch.has_room() => match job {
+                    Some(job) => self.batch.add(job),
+                    None => open = false,
+                },
+                Some(ended) = self.under_way.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a commit ended without an answer");
+                    }
+                }
+            }
+            while self.batch.has_room()
+                && let Ok(job) = self.queue.try_recv()
+            {
+                self.batch.add(job);
+            }
+            if self.may_start() {
+                let (units, waiting) = self.batch.take();
+                let worker = self.worker.clone();
+                self.under_way.spawn(async move { worker.write(units, waiting).await });
+            }
+        }
+    }
+
+    fn may_start(&self) -> bool {
+        if self.batch.is_empty() {
+            return false;
+        }
+        let is_worth_it = self.batch.len() >= COMPANY_MIN || !self.batch.has_room();
+        self.under_way.is_empty()
+            || (is_worth_it && self.under_way.len() < self.worker.store.commits_at_once())
     }
 }
 
@@ -79,87 +138,50 @@ struct Worker {
     fenced: CancellationToken,
 }
 
-/// What waits for the next commit.
-#[derive(Default)]
-struct Batch {
-    units: Vec<CommitUnit>,
-    waiting: Vec<oneshot::Sender<Result<(), CommitFailure>>>,
-    bytes: usize,
-}
-
-impl Batch {
-    fn add(&mut self, Job { unit, done }: Job) {
-        self.bytes += unit_bytes(&unit);
-        self.units.push(unit);
-        self.waiting.push(done);
-    }
-
-    /// One unit may go beyond the bytes: it must be written, too.
-    fn has_room(&self) -> bool {
-        self.units.len() < BATCH_UNITS_MAX && self.bytes < BATCH_BYTES_MAX
-    }
-}
-
-/// Collects units while commits are under way, and starts the next commit when it
-/// may.
-async fn collect(worker: Arc<Worker>, mut queue: mpsc::Receiver<Job>) {
-    let at_once = worker.store.commits_at_once();
-    let mut batch = Batch::default();
-    let mut under_way = JoinSet::new();
-    let mut open = true;
-    while open || !under_way.is_empty() {
-        tokio::select! {
-            job = queue.recv(), if open && batch.has_room() => match job {
-                Some(job) => batch.add(job),
-                None => open = false,
-            },
-            Some(ended) = under_way.join_next() => {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a commit panicked");
-                }
-            }
-        }
-        while batch.has_room()
-            && let Ok(job) = queue.try_recv()
-        {
-            batch.add(job);
-        }
-        let alone = under_way.is_empty();
-        let may_start = alone || (under_way.len() < at_once && batch.units.len() >= COMPANY_MIN);
-        if may_start && !batch.units.is_empty() {
-            let Batch { units, waiting, .. } = std::mem::take(&mut batch);
-            let worker = worker.clone();
-            under_way.spawn(async move { worker.write(units, waiting).await });
-        }
-    }
-}
-
 impl Worker {
-    async fn write(
-        &self,
-        mut units: Vec<CommitUnit>,
-        waiting: Vec<oneshot::Sender<Result<(), CommitFailure>>>,
-    ) {
-        let verdict = self.commit(&units).await;
-        if verdict == Err(CommitFailure::Conflict) && units.len() > 1 {
-            // One of them is to blame; the others must not suffer for it.
-            for (unit, done) in units.drain(..).zip(waiting) {
-                let verdict = self.commit(std::slice::from_ref(&unit)).await;
-                answer(done, verdict);
+    /// Writes a batch. Where one unit may be to blame for the whole, the others must
+    /// not suffer for it: it is written in halves, and those in halves, until the
+    /// one stands alone.
+    async fn write(&self, units: Vec<CommitUnit>, waiting: Vec<oneshot::Sender<Verdict>>) {
+        let mut waiting = waiting.into_iter();
+        let mut parts: Vec<Range<usize>> = std::iter::once(0..units.len()).collect();
+        while let Some(part) = parts.pop() {
+            let verdict = self.commit(&units[part.clone()]).await;
+            let may_be_one =
+                matches!(verdict, Err(CommitFailure::Conflict | CommitFailure::Rejected(_)));
+            if may_be_one && part.len() > 1 {
+                let middle = part.start + part.len() / 2;
+                parts.extend([middle..part.end, part.start..middle]);
+                continue;
             }
-            return;
+            waiting.by_ref().take(part.len()).for_each(|done| answer(done, verdict.clone()));
+            if matches!(verdict, Err(CommitFailure::Unavailable | CommitFailure::Fenced)) {
+                // The rest would hear the same, one time-out after the other.
+                break;
+            }
         }
-        for done in waiting {
-            answer(done, verdict);
-        }
+        waiting.for_each(|done| answer(done, Err(CommitFailure::Unavailable)));
     }
 
-    async fn commit(&self, units: &[CommitUnit]) -> Result<(), CommitFailure> {
-        match self.store.commit(&self.ownership, units).await {
+    async fn commit(&self, units: &[CommitUnit]) -> Verdict {
+        let committed = match caught(self.store.commit(&self.ownership, units)).await {
+            Ok(committed) => committed,
+            // Of a row, perhaps, that nobody has thought of.
+            Err(panic) => Err(StoreError::Rejected { reason: panic.to_string() }),
+        };
+        match committed {
             Ok(()) => Ok(()),
             Err(error @ StoreError::Conflict { .. }) => {
                 tracing::debug!(%error, units = units.len(), "commit refused");
                 Err(CommitFailure::Conflict)
+            }
+            Err(error @ (StoreError::Rejected { .. } | StoreError::Corrupt { .. })) => {
+                tracing::warn!(%error, units = units.len(), "commit rejected");
+                let reason = match error {
+                    StoreError::Rejected { reason } => reason,
+                    error => error.to_string(),
+                };
+                Err(CommitFailure::Rejected(reason.into()))
             }
             Err(error @ StoreError::Fenced { .. }) => {
                 tracing::error!(%error, "this node has lost its shards");
@@ -174,19 +196,10 @@ impl Worker {
     }
 }
 
-fn unit_bytes(unit: &CommitUnit) -> usize {
-    unit.transitions.iter().map(transition_bytes).sum()
-}
-
-fn transition_bytes(transition: &RunTransition) -> usize {
-    let events = transition.events.iter().filter_map(|event| event.attributes.payload());
-    let updates = transition.updates_set.iter().map(|admitted| &admitted.update.input);
-    let results = transition.query_results_set.iter().map(|(_, value)| value);
-    let payloads = events.map(|(_, payload)| payload).chain(updates).chain(results);
-    payloads.map(Payload::len).sum()
-}
-
-fn answer(done: oneshot::Sender<Result<(), CommitFailure>>, verdict: Result<(), CommitFailure>) {
+fn answer(done: oneshot::Sender<Verdict>, verdict: Verdict) {
     // An actor that is gone has no use for the verdict: history has it.
     let _ = done.send(verdict);
 }
+
+#[cfg(test)]
+mod tests;

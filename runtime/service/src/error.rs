@@ -64,6 +64,7 @@ impl From<StoreError> for ServiceError {
                 Self::new(ErrorCode::Internal, error.to_string())
             }
             StoreError::Fenced { .. } => Self::displaced(),
+            StoreError::Rejected { reason } => crate::run::not_storable(&reason),
             StoreError::Conflict { .. } | StoreError::Unavailable { .. } => {
                 tracing::warn!(error = ?error, "the store did not do as asked");
                 Self::new(

@@ -26,6 +26,7 @@ mod loader;
 mod log;
 pub mod operations;
 pub mod ownership;
+mod panics;
 mod recovery;
 mod registry;
 mod relations;

@@ -1,15 +1,16 @@
 //! What a node does before it takes work: finds every open run, and goes on with
 //! those that have something to do now. The others sleep on.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use dacapo_model::ids::EventId;
+use dacapo_engine::state::PendingActivity;
+use dacapo_model::execution::Execution;
+use dacapo_model::ids::{EventId, NamespaceName, WorkflowHash, WorkflowId};
 use dacapo_model::time::Timestamp;
 
-use dacapo_engine::state::PendingActivity;
-
 use crate::error::Result;
-use crate::loader;
+use crate::loader::{self, StoredRun};
 use crate::relations::Recovery;
 use crate::run::{self, Loaded, Origin};
 use crate::runtime::Shared;
@@ -17,15 +18,14 @@ use crate::runtime::Shared;
 /// Runs read by one set of statements.
 const PAGE: u32 = 200;
 
-/// Events of runs with an overdue timer that are handed to their actors. Beyond
-/// it the timers wake them, and their histories are read again: for each the
-/// whole history would wait in memory for its turn.
-const OVERDUE_EVENTS_MAX: usize = 200_000;
+/// Bytes of the histories of runs with an overdue timer that are handed to their
+/// actors. Beyond it the timers wake them, and their histories are read again: for
+/// each the whole history would wait in memory for its turn.
+const OVERDUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Reads all open runs, page by page.
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
-    let (mut found, mut resumed, mut overdue_events) = (0_usize, 0_usize, 0_usize);
-    let mut relations = Recovery::default();
+    let mut recovering = Recovering::default();
     let mut after = None;
     loop {
         let page = shared.store.open_executions(after, PAGE).await?;
@@ -33,33 +33,85 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
             break;
         };
         after = Some(last.key);
-        found += page.len();
-        for stored in loader::load_all(&*shared.store, page).await? {
-            let run = shared.registry.insert_asleep(&stored.execution);
-            run.set_admitted(!stored.updates.is_empty());
-            let loaded = run::assemble(stored);
-            // What is known of a damaged run may be long past.
-            if loaded.fault.is_none() {
-                relations.add(&run, &loaded.state);
-            }
-            if has_work(&loaded) {
-                resumed += 1;
-                if let Some(mailbox) = run.wake() {
-                    run::spawn(shared, run, mailbox, Origin::Loaded(Box::new(loaded)));
+        let mut unread = recovering.unknown(page);
+        while !unread.is_empty() {
+            for stored in loader::load_some(&*shared.store, &mut unread).await? {
+                if let Some(stored) = loader::whole(&*shared.store, stored).await? {
+                    recovering.go_on(shared, stored);
                 }
-            } else if let Some(event_id) = overdue(&loaded, shared.clock.now())
-                && overdue_events + loaded.history.len() <= OVERDUE_EVENTS_MAX
-            {
-                resumed += 1;
-                overdue_events += loaded.history.len();
-                run::wake_overdue(shared, &run, event_id, loaded);
             }
         }
     }
+    let Recovering { found, resumed, relations, .. } = recovering;
     tracing::info!(open_runs = found, resumed, "recovered");
     shared.recovered.cancel();
     relations.finish(shared);
     Ok(())
+}
+
+#[derive(Default)]
+struct Recovering {
+    found: usize,
+    resumed: usize,
+    overdue_bytes: u64,
+    relations: Recovery,
+    /// The workflow ids of the last hash that was read. See [`Self::unknown`].
+    last: HashSet<(NamespaceName, WorkflowId)>,
+    last_hash: Option<WorkflowHash>,
+}
+
+impl Recovering {
+    /// Those of a page whose workflow ids were not on the page before. A run that
+    /// was woken may have gone on as another by now, which its actor knows of; the
+    /// pages are in the order of the hash, so the other can only be on the next one.
+    fn unknown(&mut self, page: Vec<Execution>) -> VecDeque<Execution> {
+        let last_hash = page.last().map(|execution| execution.key.hash);
+        let mut unknown = VecDeque::with_capacity(page.len());
+        let mut last = HashSet::new();
+        for execution in page {
+            let workflow = (execution.namespace.clone(), execution.workflow_id.clone());
+            let is_known = self.last.contains(&workflow);
+            if Some(execution.key.hash) == last_hash {
+                last.insert(workflow);
+            }
+            if !is_known {
+                unknown.push_back(execution);
+            }
+        }
+        if self.last_hash == last_hash {
+            self.last.extend(last);
+        } else {
+            (self.last, self.last_hash) = (last, last_hash);
+        }
+        self.found += unknown.len();
+        unknown
+    }
+
+    /// Makes the run known, and wakes it if it has something to do.
+    fn go_on(&mut self, shared: &Arc<Shared>, stored: StoredRun) {
+        let run = shared.registry.insert_asleep(&stored.execution);
+        run.set_admitted(!stored.updates.is_empty());
+        let loaded = run::assemble(stored);
+        // What is known of a damaged run may be long past.
+        if loaded.fault.is_none() {
+            self.relations.add(&run, &loaded.state);
+        }
+        if has_work(&loaded) {
+            self.resumed += 1;
+            if let Some(mailbox) = run.wake() {
+                run::spawn(shared, run, mailbox, Origin::Loaded(Box::new(loaded)));
+            }
+            return;
+        }
+        let bytes = self.overdue_bytes + loaded.state.history_bytes;
+        if let Some(event_id) = overdue(&loaded, shared.clock.now())
+            && bytes <= OVERDUE_BYTES_MAX
+        {
+            self.resumed += 1;
+            self.overdue_bytes = bytes;
+            run::wake_overdue(shared, &run, event_id, loaded);
+        }
+    }
 }
 
 /// Timers, retries and those who complete attempts outside wake a run by

@@ -73,12 +73,16 @@ impl Residency {
         })
     }
 
+    /// A place for one instance, if there is one.
+    pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Place> {
+        let _turn = self.turn.try_acquire().ok()?;
+        self.enter(&mut self.state.lock())
+    }
+
     /// A place for one instance. While there is none, `evict` is called with the run
     /// that has been idle longest. None once nobody can enter any more.
     pub(crate) async fn acquire(self: &Arc<Self>, evict: impl Fn(RunId)) -> Option<Place> {
-        if let Ok(_turn) = self.turn.try_acquire()
-            && let Some(place) = self.enter(&mut self.state.lock())
-        {
+        if let Some(place) = self.try_acquire() {
             return Some(place);
         }
         // From here on nobody who could leave stays, and those who do already are asked

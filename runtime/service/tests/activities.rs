@@ -265,7 +265,7 @@ async fn an_attempt_that_runs_here_is_not_completed_from_outside() {
 
 #[tokio::test]
 async fn a_completion_whose_commit_seemed_to_fail_is_acknowledged_once() {
-    for fault in [Fault::Unavailable, Fault::DoneButUnavailable] {
+    for fault in commit_faults() {
         let host = ScriptedHost::new();
         let store = scripted(memory(), &Calls::default(), {
             let fault = fault.clone();

@@ -277,7 +277,7 @@ async fn check(runtime: &Runtime, (workflow, _, expected): (&str, &str, &str), a
 async fn a_commit_that_fails_or_seems_to_neither_loses_nor_doubles_a_child_or_a_signal() {
     for scenario in SCENARIOS {
         for number in 1..=12 {
-            for fault in [Fault::Unavailable, Fault::DoneButUnavailable] {
+            for fault in commit_faults() {
                 let at = format!("{scenario:?}: commit {number}: {fault:?}");
                 let (host, calls) = (ScriptedHost::new(), Calls::default());
                 let fault_once = fault.clone();

@@ -49,7 +49,7 @@ async fn a_commit_that_fails_or_seems_to_changes_no_history() {
     for (workflow, input, commits) in SCENARIOS {
         let expected = undisturbed(workflow, input).await;
         for number in 1..=commits {
-            for fault in [Fault::Unavailable, Fault::DoneButUnavailable] {
+            for fault in commit_faults() {
                 let at = format!("{workflow}: commit {number}: {fault:?}");
                 let (host, calls) = (ScriptedHost::new(), Calls::default());
                 let fault_once = fault.clone();

@@ -376,7 +376,7 @@ async fn an_update_may_come_with_the_start_in_one_commit() {
 
 #[tokio::test]
 async fn an_update_is_done_once_whatever_becomes_of_a_commit() {
-    for fault in [Fault::Unavailable, Fault::DoneButUnavailable] {
+    for fault in commit_faults() {
         for at in 1..=4 {
             let calls = Calls::default();
             let fault = fault.clone();
@@ -403,7 +403,7 @@ async fn an_update_is_done_once_whatever_becomes_of_a_commit() {
 
 #[tokio::test]
 async fn an_update_that_is_kept_survives_whatever_becomes_of_its_commit() {
-    for fault in [Fault::Unavailable, Fault::DoneButUnavailable] {
+    for fault in commit_faults() {
         let calls = Calls::default();
         let counted = calls.clone();
         let store = scripted(memory(), &calls, move |call| {

@@ -128,7 +128,7 @@ async fn a_run_ends_when_its_time_is_over_and_so_do_its_activities() {
 
 #[tokio::test]
 async fn a_run_that_times_out_does_so_once_whatever_becomes_of_the_commit() {
-    for fault in [Fault::Unavailable, Fault::DoneButUnavailable] {
+    for fault in commit_faults() {
         let options = StartOptions { run_timeout: Some(20 * MILLI), ..StartOptions::default() };
         let runtime = start(failing_once(2, fault), &ScriptedHost::new()).await;
         runtime.start_run(optioned("forever", "", options)).await.expect("starts");
@@ -220,7 +220,7 @@ async fn attempts_end_with_the_policy_with_a_final_failure_or_with_a_listed_type
 async fn a_commit_that_fails_or_seems_to_neither_loses_nor_doubles_an_attempt() {
     // The start with its failure and the start of the next, and so on.
     for number in 1..=3 {
-        for fault in [Fault::Unavailable, Fault::DoneButUnavailable] {
+        for fault in commit_faults() {
             let at = format!("commit {number}: {fault:?}");
             let runtime = start(failing_once(number, fault), &ScriptedHost::new()).await;
             let first = start_surely(&runtime, &retried("3", policy(0))).await;

@@ -233,7 +233,7 @@ async fn of_two_resets_at_the_same_time_one_run_is_left() {
 #[tokio::test]
 async fn a_commit_that_fails_or_seems_to_makes_one_run() {
     for closed in [false, true] {
-        for fault in [Fault::Unavailable, Fault::DoneButUnavailable] {
+        for fault in commit_faults() {
             let at = format!("closed: {closed}, {fault:?}");
             let armed = Arc::new(parking_lot::Mutex::new(None));
             let script = armed.clone();

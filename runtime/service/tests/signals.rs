@@ -336,7 +336,7 @@ async fn a_signal_for_a_certain_run_does_not_reach_the_one_that_it_continues_as(
 #[tokio::test]
 async fn a_commit_that_fails_or_seems_to_neither_loses_nor_doubles_a_signal() {
     for number in 1..=14 {
-        for fault in [Fault::Unavailable, Fault::DoneButUnavailable] {
+        for fault in commit_faults() {
             let fault_once = fault.clone();
             let store = scripted(memory(), &Calls::default(), move |call: Call| {
                 let hit = call.operation == Operation::Commit && call.number == number;

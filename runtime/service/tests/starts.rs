@@ -72,6 +72,28 @@ async fn terminate_existing_replaces_the_open_run_in_one_step() {
 }
 
 #[tokio::test]
+async fn many_starts_that_replace_one_another_at_once_all_have_their_turn() {
+    // More than fit into a mailbox.
+    const STARTS: usize = 400;
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    runtime.start_run(request("forever", "x", "")).await.expect("started");
+    let starts = (0..STARTS).map(|_| {
+        let runtime = Arc::clone(&runtime);
+        let mut replacing = request("forever", "x", "");
+        replacing.conflict_policy = IdConflictPolicy::TerminateExisting;
+        tokio::spawn(async move { runtime.start_run(replacing).await })
+    });
+    for start in starts.collect::<Vec<_>>() {
+        assert!(start.await.expect("no panic").expect("it replaces what was there").started);
+    }
+    let filter = dacapo_store::execution::ExecutionFilter::default();
+    let runs = runtime.list_runs(&namespace(), &filter, None, 1_000).await.expect("listed");
+    let count = |status| runs.executions.iter().filter(|run| run.status == status).count();
+    assert_eq!(count(ExecutionStatus::Running), 1);
+    assert_eq!(count(ExecutionStatus::Terminated), STARTS);
+}
+
+#[tokio::test]
 async fn reuse_policies_look_at_how_the_latest_run_closed() {
     let host = ScriptedHost::new();
     let runtime = start(memory(), &host).await;

@@ -103,7 +103,7 @@ async fn write_messages(connection: &mut PgConnection, batch: &Batch<'_>) -> Res
     )
     .execute(connection)
     .await
-    .map_err(error::on("workflow_updates"))?;
+    .map_err(error::of_commit("workflow_updates"))?;
     Ok(())
 }
 
@@ -124,7 +124,7 @@ async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -
     )
     .fetch_one(connection)
     .await
-    .map_err(error::on("history_events"))
+    .map_err(error::of_commit("history_events"))
 }
 
 async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
@@ -182,7 +182,7 @@ async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) ->
     )
     .fetch_one(connection)
     .await
-    .map_err(error::on("workflow_executions"))
+    .map_err(error::of_commit("workflow_executions"))
 }
 
 /// Leases as the arrays of a statement.

@@ -23,6 +23,36 @@ pub(crate) fn on(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError 
     }
 }
 
+/// Like [`on`], of a statement that writes what runs have recorded. The server may
+/// answer that it does not take it, and would not the next time.
+pub(crate) fn of_commit(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |error| match &error {
+        sqlx::Error::Encode(source) => StoreError::Rejected { reason: source.to_string() },
+        sqlx::Error::Database(database)
+            if !is_known(database.kind(), database.code().as_deref())
+                && database.code().is_some_and(|code| is_about_rows(&code)) =>
+        {
+            StoreError::Rejected { reason: database.message().to_owned() }
+        }
+        _ => on(table)(error),
+    }
+}
+
+fn is_known(kind: ErrorKind, code: Option<&str>) -> bool {
+    kind == ErrorKind::UniqueViolation || code == Some(NO_DATA_FOUND)
+}
+
+/// Whether a SQLSTATE may be due to what is written, and not to how the server or
+/// the connection is. By its class: data, constraints, checks of views, functions
+/// of triggers, limits of the program, and what goes wrong inside the server, such
+/// as an index that is damaged in one place.
+fn is_about_rows(code: &str) -> bool {
+    matches!(
+        code.get(..2),
+        Some("21" | "22" | "23" | "2F" | "38" | "39" | "44" | "54" | "P0" | "XX")
+    )
+}
+
 /// For everything that leaves the outcome open: no connection, a timeout, a
 /// server that shuts down, a transaction that lost a deadlock.
 pub(crate) fn unavailable(

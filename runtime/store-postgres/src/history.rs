@@ -8,6 +8,7 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::history::HistoryStore;
 use dacapo_store::record::{EventPlace, RowName};
+use futures::TryStreamExt as _;
 use uuid::Uuid;
 
 use crate::{PostgresStore, error};
@@ -92,17 +93,29 @@ impl HistoryStore for PostgresStore {
             .transpose()
     }
 
-    async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
+    /// Rows come run by run: the statement looks one run up after the other.
+    async fn load_histories(
+        &self,
+        keys: &[RunKey],
+        limit: u32,
+        bytes_max: usize,
+    ) -> Result<Vec<Vec<HistoryEvent>>> {
         let mut histories = vec![Vec::new(); keys.len()];
         let (hashes, run_ids) = columns(keys);
-        let rows =
+        let mut connection = self.statement().acquire().await.map_err(error::on(TABLE))?;
+        let mut rows =
             sqlx::query_file!("queries/load_histories.sql", &hashes, &run_ids, i64::from(limit))
-                .fetch_all(self.statement())
-                .await
-                .map_err(error::on(TABLE))?;
-        for row in rows {
+                .fetch(&mut *connection);
+        let (mut last, mut bytes, mut is_cut) = (0, 0, false);
+        while let Some(row) = rows.try_next().await.map_err(error::on(TABLE))? {
             // Positions count from 1.
             let at = usize::try_from(row.position - 1).unwrap_or(usize::MAX);
+            if at > last && bytes >= bytes_max {
+                is_cut = true;
+                break;
+            }
+            last = last.max(at);
+            bytes += row.attributes.len() + row.payload.as_ref().map_or(0, Vec::len);
             let event = EventRow {
                 event_id: row.event_id,
                 event_type: row.event_type,
@@ -111,6 +124,12 @@ impl HistoryStore for PostgresStore {
                 payload: row.payload,
             };
             histories[at].push(event.into_event(keys[at])?);
+        }
+        drop(rows);
+        if is_cut {
+            // What the server goes on sending would be read by the next statement.
+            drop(connection.detach());
+            histories.truncate(last + 1);
         }
         for history in &mut histories {
             history.sort_by_key(|event| event.id);

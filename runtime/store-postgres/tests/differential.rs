@@ -127,6 +127,7 @@ fn verdict(result: Result<()>) -> &'static str {
         Err(StoreError::Conflict { .. }) => "conflict",
         Err(StoreError::Fenced { .. }) => "fenced",
         Err(StoreError::Corrupt { .. }) => "corrupt",
+        Err(StoreError::Rejected { .. }) => "rejected",
         Err(StoreError::Unavailable { source }) => panic!("{source}"),
     }
 }
@@ -139,7 +140,7 @@ async fn rows(store: &dyn Store) -> String {
     let all = ExecutionFilter::default();
     let runs = store.list_executions(&default_namespace(), &all, None, 100).await.expect("lists");
     let open = store.open_executions(None, 100).await.expect("lists");
-    let histories = store.load_histories(&keys, 1000).await.expect("reads");
+    let histories = store.load_histories(&keys, 1000, usize::MAX).await.expect("reads");
     let timers = store.run_timers(&keys).await.expect("reads");
     let due = store.due_timers(at(3), None, 100).await.expect("reads");
     format!("{runs:#?}\n{open:#?}\n{histories:#?}\n{timers:#?}\n{due:#?}")

@@ -159,7 +159,7 @@ async fn update_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
     )
     .execute(connection)
     .await
-    .map_err(error::on(EXECUTIONS))?;
+    .map_err(error::of_commit(EXECUTIONS))?;
     let wanted = batch.updates.len();
     if outcome.rows_affected() == wanted as u64 {
         return Ok(());
@@ -215,7 +215,7 @@ async fn insert_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
     )
     .execute(connection)
     .await
-    .map_err(error::on(EXECUTIONS))?;
+    .map_err(error::of_commit(EXECUTIONS))?;
     Ok(())
 }
 
@@ -242,7 +242,7 @@ async fn append_events(connection: &mut SqliteConnection, batch: &Batch<'_>) -> 
     )
     .execute(connection)
     .await
-    .map_err(error::on(EVENTS))?;
+    .map_err(error::of_commit(EVENTS))?;
     Ok(())
 }
 
@@ -280,7 +280,7 @@ async fn set_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Res
     )
     .execute(connection)
     .await
-    .map_err(error::on(TIMERS))?;
+    .map_err(error::of_commit(TIMERS))?;
     Ok(())
 }
 
@@ -300,7 +300,7 @@ async fn clear_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> R
     )
     .execute(connection)
     .await
-    .map_err(error::on(TIMERS))?;
+    .map_err(error::of_commit(TIMERS))?;
     Ok(())
 }
 
@@ -331,7 +331,7 @@ async fn set_updates(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Re
     )
     .execute(connection)
     .await
-    .map_err(error::on(UPDATES))?;
+    .map_err(error::of_commit(UPDATES))?;
     Ok(())
 }
 
@@ -351,7 +351,7 @@ async fn remove_updates(connection: &mut SqliteConnection, batch: &Batch<'_>) ->
     )
     .execute(connection)
     .await
-    .map_err(error::on(UPDATES))?;
+    .map_err(error::of_commit(UPDATES))?;
     Ok(())
 }
 
@@ -372,7 +372,7 @@ async fn set_query_results(connection: &mut SqliteConnection, batch: &Batch<'_>)
     )
     .execute(connection)
     .await
-    .map_err(error::on(QUERY_RESULTS))?;
+    .map_err(error::of_commit(QUERY_RESULTS))?;
     Ok(())
 }
 

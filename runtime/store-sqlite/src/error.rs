@@ -18,6 +18,31 @@ pub(crate) fn on(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError 
     }
 }
 
+/// Like [`on`], of a statement that writes what runs have recorded. SQLite may
+/// answer that it does not take it, and would not the next time.
+pub(crate) fn of_commit(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |error| match &error {
+        sqlx::Error::Encode(source) => StoreError::Rejected { reason: source.to_string() },
+        sqlx::Error::Database(database)
+            if database.kind() != ErrorKind::UniqueViolation
+                && database.code().is_some_and(|code| is_about_rows(&code)) =>
+        {
+            StoreError::Rejected { reason: database.message().to_owned() }
+        }
+        _ => on(table)(error),
+    }
+}
+
+/// Whether a result code is due to what is written, and not to how the file is.
+fn is_about_rows(code: &str) -> bool {
+    const SQLITE_TOOBIG: u32 = 18;
+    const SQLITE_CONSTRAINT: u32 = 19;
+    const SQLITE_MISMATCH: u32 = 20;
+    // Extended codes have the code in their last byte.
+    let code = code.parse::<u32>().map(|code| code & 0xff);
+    matches!(code, Ok(SQLITE_TOOBIG | SQLITE_CONSTRAINT | SQLITE_MISMATCH))
+}
+
 /// For everything that leaves the outcome open: another process holds the lock
 /// for too long, the disk is full, the file can't be read.
 pub(crate) fn unavailable(

@@ -7,6 +7,7 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::history::HistoryStore;
 use dacapo_store::record::{EventPlace, RowName};
+use dacapo_store::size::history_bytes;
 
 use crate::{SqliteStore, error};
 
@@ -114,10 +115,20 @@ impl HistoryStore for SqliteStore {
     }
 
     /// One statement per run: there is no round trip to save.
-    async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
-        let mut histories = Vec::with_capacity(keys.len());
+    async fn load_histories(
+        &self,
+        keys: &[RunKey],
+        limit: u32,
+        bytes_max: usize,
+    ) -> Result<Vec<Vec<HistoryEvent>>> {
+        let (mut histories, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for &key in keys {
-            histories.push(self.load_history(key, EventId::FIRST, limit).await?);
+            if bytes >= bytes_max && !histories.is_empty() {
+                break;
+            }
+            let history = self.load_history(key, EventId::FIRST, limit).await?;
+            bytes += history_bytes(&history);
+            histories.push(history);
         }
         Ok(histories)
     }

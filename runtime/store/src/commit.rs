@@ -96,9 +96,11 @@ pub trait CommitStore: Send + Sync {
     /// With [`StoreError::Conflict`](crate::error::StoreError::Conflict) and
     /// [`Fenced`](crate::error::StoreError::Fenced) nothing of any unit was
     /// written. The store does not say which unit was to blame: the caller
-    /// commits them one by one to find out. With both reasons at hand it says
+    /// commits fewer of them to find out. With both reasons at hand it says
     /// `Fenced`. A change of a run that does not exist is
-    /// [`Corrupt`](crate::error::StoreError::Corrupt), and nothing was written.
+    /// [`Corrupt`](crate::error::StoreError::Corrupt), what the database can't
+    /// keep is [`Rejected`](crate::error::StoreError::Rejected), and nothing was
+    /// written then, either.
     async fn commit(&self, ownership: &Ownership, units: &[CommitUnit]) -> Result<()>;
 
     /// How many commits should be under way at a time, of different runs. More

@@ -18,6 +18,14 @@ pub enum StoreError {
         /// The epoch the store has for it.
         epoch: u64,
     },
+    /// The store answered, and does not take what was to be written: a value that
+    /// a column can't hold, a row that is too large. Nothing was written. One unit
+    /// may be to blame for all, and is refused again whenever it is written.
+    #[error("the database refuses what is to be written: {reason}")]
+    Rejected {
+        /// What the database said.
+        reason: String,
+    },
     /// No verdict: the write may have happened. Wait, read again, decide anew.
     #[error("the database does not answer")]
     Unavailable {

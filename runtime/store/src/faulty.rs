@@ -114,8 +114,14 @@ pub enum Fault {
     Unavailable,
     /// It is done, but reported as unavailable.
     DoneButUnavailable,
+    /// A commit is reported as unavailable, and is done later, before so many
+    /// further calls of any kind have begun: like a statement whose server goes on
+    /// after the connection was lost. Other calls are just not done.
+    DoneLater(u32),
     /// It is not done, and reported as fenced.
     Fenced,
+    /// It is not done: the store panics.
+    Panic,
     /// It is done once the semaphore gives a permit, which is used up. A delay
     /// that ends when the test says so.
     Delayed(Arc<Semaphore>),
@@ -123,6 +129,16 @@ pub enum Fault {
 
 type Script = Box<dyn Fn(Call) -> Fault + Send + Sync>;
 type Hook = Box<dyn Fn(u64) + Send + Sync>;
+type CommitsAtOnce = Box<dyn Fn() -> usize + Send + Sync>;
+type Refusal = Box<dyn Fn(&CommitUnit) -> bool + Send + Sync>;
+
+/// A commit that was reported as unavailable and is still to be done.
+struct Late {
+    calls_left: u32,
+    number: u64,
+    ownership: Ownership,
+    units: Vec<CommitUnit>,
+}
 
 /// Passes calls on to another store, except where its script says otherwise.
 pub struct FaultyStore {
@@ -130,7 +146,10 @@ pub struct FaultyStore {
     script: Script,
     before_commit: Hook,
     after_commit: Hook,
+    refuses: Refusal,
+    commits_at_once: Option<CommitsAtOnce>,
     calls: Mutex<HashMap<Operation, u64>>,
+    late: Mutex<Vec<Late>>,
 }
 
 impl FaultyStore {
@@ -144,7 +163,10 @@ impl FaultyStore {
             script: Box::new(script),
             before_commit: Box::new(|_| {}),
             after_commit: Box::new(|_| {}),
+            refuses: Box::new(|_| false),
+            commits_at_once: None,
             calls: Mutex::default(),
+            late: Mutex::default(),
         }
     }
 
@@ -169,20 +191,67 @@ impl FaultyStore {
         self
     }
 
+    /// Rejects every commit with a unit that `refuses` is true of.
+    #[must_use]
+    pub fn refusing(
+        mut self,
+        refuses: impl Fn(&CommitUnit) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.refuses = Box::new(refuses);
+        self
+    }
+
+    /// Answers in place of the other store how many commits there may be at once.
+    #[must_use]
+    pub fn commits_at_once_as(
+        mut self,
+        answer: impl Fn() -> usize + Send + Sync + 'static,
+    ) -> Self {
+        self.commits_at_once = Some(Box::new(answer));
+        self
+    }
+
     async fn call<T>(
         &self,
         operation: Operation,
         perform: impl AsyncFnOnce(u64) -> Result<T>,
     ) -> Result<T> {
-        let number = {
-            let mut calls = self.calls.lock();
-            let number = calls.entry(operation).or_default();
-            *number += 1;
-            *number
+        let number = self.count(operation);
+        self.do_late_commits().await;
+        self.meet((self.script)(Call { operation, number }), number, perform).await
+    }
+
+    fn count(&self, operation: Operation) -> u64 {
+        let mut calls = self.calls.lock();
+        let number = calls.entry(operation).or_default();
+        *number += 1;
+        *number
+    }
+
+    /// Does the commits whose time has come. Nobody hears what becomes of them.
+    async fn do_late_commits(&self) {
+        let due: Vec<Late> = {
+            let mut late = self.late.lock();
+            late.iter_mut().for_each(|it| it.calls_left = it.calls_left.saturating_sub(1));
+            late.extract_if(.., |it| it.calls_left == 0).collect()
         };
-        match (self.script)(Call { operation, number }) {
+        for Late { number, ownership, units, .. } in due {
+            if self.inner.commit(&ownership, &units).await.is_ok() {
+                (self.after_commit)(number);
+            }
+        }
+    }
+
+    async fn meet<T>(
+        &self,
+        fault: Fault,
+        number: u64,
+        perform: impl AsyncFnOnce(u64) -> Result<T>,
+    ) -> Result<T> {
+        match fault {
             Fault::None => perform(number).await,
-            Fault::Unavailable => Err(unavailable("before it was done")),
+            Fault::Unavailable | Fault::DoneLater(_) => Err(unavailable("before it was done")),
+            Fault::Panic => panic!("a fault was injected"),
             Fault::DoneButUnavailable => {
                 perform(number).await?;
                 Err(unavailable("after it was done"))
@@ -206,11 +275,24 @@ fn unavailable(when: &str) -> StoreError {
 #[async_trait]
 impl CommitStore for FaultyStore {
     fn commits_at_once(&self) -> usize {
-        self.inner.commits_at_once()
+        match &self.commits_at_once {
+            Some(answer) => answer(),
+            None => self.inner.commits_at_once(),
+        }
     }
 
     async fn commit(&self, ownership: &Ownership, units: &[CommitUnit]) -> Result<()> {
-        self.call(Operation::Commit, async |number| {
+        let number = self.count(Operation::Commit);
+        self.do_late_commits().await;
+        let fault = (self.script)(Call { operation: Operation::Commit, number });
+        if units.iter().any(|unit| (self.refuses)(unit)) {
+            return Err(StoreError::Rejected { reason: "a fault was injected".to_owned() });
+        }
+        if let Fault::DoneLater(calls_left) = fault {
+            let (ownership, units) = (ownership.clone(), units.to_vec());
+            self.late.lock().push(Late { calls_left, number, ownership, units });
+        }
+        self.meet(fault, number, async |number| {
             (self.before_commit)(number);
             self.inner.commit(ownership, units).await?;
             (self.after_commit)(number);
@@ -319,9 +401,16 @@ impl HistoryStore for FaultyStore {
         self.call(Operation::LastEvent, async |_| self.inner.last_event(key).await).await
     }
 
-    async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
-        self.call(Operation::LoadHistories, async |_| self.inner.load_histories(keys, limit).await)
-            .await
+    async fn load_histories(
+        &self,
+        keys: &[RunKey],
+        limit: u32,
+        bytes_max: usize,
+    ) -> Result<Vec<Vec<HistoryEvent>>> {
+        self.call(Operation::LoadHistories, async |_| {
+            self.inner.load_histories(keys, limit, bytes_max).await
+        })
+        .await
     }
 
     async fn last_events(&self, keys: &[RunKey]) -> Result<Vec<Option<HistoryEvent>>> {

@@ -35,7 +35,15 @@ pub trait HistoryStore: Send + Sync {
     /// The histories of several runs, each in order and from its start, at most
     /// `limit` events of each; in the order of `keys`. Where many runs are read,
     /// one statement per run would be too many.
-    async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>>;
+    ///
+    /// Reads no further run once it holds `bytes_max` bytes: then there are fewer
+    /// histories than keys, but at least one.
+    async fn load_histories(
+        &self,
+        keys: &[RunKey],
+        limit: u32,
+        bytes_max: usize,
+    ) -> Result<Vec<Vec<HistoryEvent>>>;
 
     /// The last events of several runs, in the order of `keys`; none for an
     /// unknown run.

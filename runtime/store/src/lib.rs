@@ -37,6 +37,7 @@ pub mod namespace;
 pub mod query_result;
 pub mod record;
 pub mod shard;
+pub mod size;
 pub mod statistics;
 pub mod timer;
 pub mod timer_columns;

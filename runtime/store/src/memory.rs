@@ -30,6 +30,7 @@ use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
 use crate::query_result::QueryResultStore;
 use crate::shard::{INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore};
+use crate::size::history_bytes;
 use crate::statistics::{Counters, Statistics, StatisticsStore};
 use crate::timer::{TimerCursor, TimerRow, TimerStore};
 use crate::update::UpdateStore;
@@ -195,6 +196,9 @@ impl State {
             inserted.push(execution);
         }
         let mut new_events = HashSet::new();
+        if batch.events.iter().any(|(_, event)| event.id < EventId::FIRST) {
+            return Err(StoreError::Rejected { reason: "events count from 1".to_owned() });
+        }
         for (key, event) in &batch.events {
             let key = (*key, event.id);
             if self.events.contains_key(&key) || !new_events.insert(key) {
@@ -508,13 +512,25 @@ impl HistoryStore for MemoryStore {
         })
     }
 
-    async fn load_histories(&self, keys: &[RunKey], limit: u32) -> Result<Vec<Vec<HistoryEvent>>> {
+    async fn load_histories(
+        &self,
+        keys: &[RunKey],
+        limit: u32,
+        bytes_max: usize,
+    ) -> Result<Vec<Vec<HistoryEvent>>> {
         self.read(|state| {
-            let history = |&key: &RunKey| -> Result<Vec<HistoryEvent>> {
+            let (mut histories, mut bytes) = (Vec::new(), 0);
+            for &key in keys {
+                if bytes >= bytes_max && !histories.is_empty() {
+                    break;
+                }
                 let events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
-                events.take(at_most(limit)).map(|it| state.readable(it)).collect()
-            };
-            keys.iter().map(history).collect()
+                let events = events.take(at_most(limit)).map(|it| state.readable(it));
+                let history = events.collect::<Result<Vec<HistoryEvent>>>()?;
+                bytes += history_bytes(&history);
+                histories.push(history);
+            }
+            Ok(histories)
         })
     }
 

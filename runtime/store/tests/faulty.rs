@@ -95,3 +95,34 @@ async fn hooks_see_each_commit_before_and_after_it_is_done() {
     owned.commit([start(&execution("order-1", 2))]).await.expect_err("the id is taken");
     assert_eq!(seen(), (2, 1), "a refused commit is not done");
 }
+
+#[tokio::test]
+async fn a_late_commit_is_done_after_it_was_reported_as_failed() {
+    let owned = second_commit(Fault::DoneLater(2)).await;
+    let run = execution("order-2", 2);
+    assert_unavailable(owned.commit([start(&run)]).await);
+    assert_eq!(owned.stored(&run).await, None);
+    assert_eq!(owned.stored(&run).await, Some(run));
+}
+
+#[tokio::test]
+async fn a_late_commit_may_come_too_late() {
+    let owned = second_commit(Fault::DoneLater(2)).await;
+    let (run, other) = (execution("order-2", 2), execution("order-2", 3));
+    assert_unavailable(owned.commit([start(&run)]).await);
+    owned.commit([start(&other)]).await.expect("the workflow id is free");
+    assert_eq!(owned.stored(&run).await, None, "it is refused like any other");
+}
+
+#[tokio::test]
+async fn a_commit_with_a_unit_that_is_refused_is_rejected_whole() {
+    let (run, other) = (execution("order-1", 1), execution("order-2", 2));
+    let refused = run.key;
+    let store = FaultyStore::transparent(Arc::new(MemoryStore::new()))
+        .refusing(move |unit| unit.transitions.iter().any(|it| it.key == refused));
+    let owned = Owned::of(Arc::new(store)).await;
+    let rejected = owned.commit([start(&run), start(&other)]).await;
+    assert!(matches!(rejected, Err(StoreError::Rejected { .. })), "{rejected:?}");
+    owned.commit([start(&other)]).await.expect("the other is taken");
+    assert_eq!(owned.stored(&run).await, None);
+}

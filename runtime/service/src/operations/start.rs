@@ -421,6 +421,7 @@ impl Runtime {
                 Ok(Some(Started { workflow_id, run_id, started: true }))
             }
             Ok(Ok(JoinAnswer::Refused(run_id))) => Err(already_started(&workflow_id, run_id)),
+            Ok(Ok(JoinAnswer::Rejected(reason))) => Err(run::not_storable(&reason)),
             // It closed, or never came to be: begin anew.
             Ok(Ok(JoinAnswer::Closed)) | Err(_) => Ok(None),
             Ok(Err(error)) => Err(error),

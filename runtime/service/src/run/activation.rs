@@ -13,6 +13,11 @@ use dacapo_store::Store;
 use super::actor::{Actor, Resident};
 use super::make_room;
 use crate::committer::CommitFailure;
+use crate::residency::Place;
+
+/// Bytes of a history that is kept while the run waits for room. A longer one is
+/// read again.
+const KEPT_BYTES_MAX: u64 = 64 * 1024;
 
 impl Actor {
     /// Lets the guest answer `fresh` events, which `transition` holds already,
@@ -36,8 +41,9 @@ impl Actor {
         let turn = match &mut self.guest {
             Some(guest) => guest.instance.advance(fresh).await,
             None => {
+                let room = self.room().await;
                 let history = self.history_with(transition).await?;
-                match self.launch(history).await {
+                match self.launch_in(room, history).await {
                     Ok(commands) if transition.events.is_empty() => {
                         Ok(news(&*self.shared.store, self.run.key, commands).await)
                     }
@@ -84,15 +90,35 @@ impl Actor {
         }
     }
 
+    /// Room for an instance. A run that has to wait for it does not keep a long
+    /// history in memory meanwhile: thousands may wait.
+    async fn room(&mut self) -> Option<Place> {
+        if let Some(room) = self.shared.residency.try_acquire() {
+            return Some(room);
+        }
+        if self.state.history_bytes > KEPT_BYTES_MAX {
+            self.history = None;
+        }
+        make_room(&self.shared).await
+    }
+
     pub(super) async fn launch(
         &mut self,
         history: Vec<HistoryEvent>,
     ) -> Result<Vec<Command>, Blocked> {
+        let room = make_room(&self.shared).await;
+        self.launch_in(room, history).await
+    }
+
+    async fn launch_in(
+        &mut self,
+        room: Option<Place>,
+        history: Vec<HistoryEvent>,
+    ) -> Result<Vec<Command>, Blocked> {
         let shared = self.shared.clone();
-        let place = make_room(&shared).await;
         let mut instance = shared.host.launch(self.context.clone()).await?;
         let commands = instance.advance(history).await?;
-        if let Some(place) = place {
+        if let Some(place) = room {
             self.guest = Some(Resident { instance, place });
         }
         Ok(commands)

@@ -5,23 +5,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_engine::decide::{Input, Refusal, decide, implied};
+use dacapo_engine::decide::Refusal;
 use dacapo_engine::guest::{GuestInstance, RunContext};
-use dacapo_engine::replay::is_delivered;
 use dacapo_engine::state::{RunState, RunTimer};
-use dacapo_engine::transition::Transition;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, QueryName};
 use dacapo_model::payload::Payload;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::begin::Begun;
 use super::heartbeats::Heard;
-use super::message::{Envelope, InputAnswer, JoinAnswer, Message, MoveAnswer};
+use super::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 use super::{Origin, ResetAnswer, evict, load};
 use crate::activities::Running;
-use crate::committer::CommitFailure;
 use crate::error::ServiceError;
 use crate::operations::{
     ActivityDescription, ChainDescription, ChildDescription, Closing, ExternalDescription,
@@ -79,6 +76,9 @@ pub(super) struct Actor {
     pub(super) timer_rows: Vec<EventId>,
     /// What the guest has published, if all of it is known here.
     pub(super) published: Option<BTreeMap<QueryName, Payload>>,
+    /// Starts of the same workflow id that came after the run had closed: for the
+    /// run that has it now.
+    left: Vec<Message>,
     /// While it is not waiting for messages.
     work: Option<Work>,
 }
@@ -145,6 +145,7 @@ impl Actor {
             fault: None,
             timer_rows: Vec::new(),
             published: None,
+            left: Vec::new(),
             work: None,
         }
     }
@@ -262,7 +263,7 @@ impl Actor {
                     self.settle(std::mem::take(&mut inputs), false).await?;
                     // What came before it in the batch may have closed the run.
                     if self.closing.is_some() {
-                        refuse_closed(other);
+                        self.leave(other);
                         continue;
                     }
                     match other {
@@ -319,137 +320,6 @@ impl Actor {
             }
         }
         self.settle(inputs, false).await
-    }
-
-    /// Decides inputs, lets the guest answer each, commits all of it, and
-    /// answers. When the commit fails, the run is read again and the inputs are
-    /// decided anew: the store knows what has happened.
-    pub(super) async fn settle(
-        &mut self,
-        mut inputs: Vec<(Input, Option<oneshot::Sender<InputAnswer>>)>,
-        activate: bool,
-    ) -> Result<(), Stop> {
-        let mut repeated = false;
-        let mut activate = activate;
-        while activate || !inputs.is_empty() {
-            let mut transition = Transition::default();
-            let decided = self
-                .decide_all(inputs.iter().map(|(input, _)| input), activate, &mut transition)
-                .await;
-            let committed = match decided {
-                Ok(verdicts) => self.commit(transition, None).await.map(|()| verdicts),
-                Err(failure) => Err(failure),
-            };
-            match committed {
-                Ok(verdicts) => {
-                    self.conclude(inputs, verdicts, repeated);
-                    return Ok(());
-                }
-                Err(CommitFailure::Fenced) => return Err(Stop::Gone),
-                Err(CommitFailure::Conflict | CommitFailure::Unavailable) => {
-                    self.reload().await?;
-                    inputs = self.unless_all_faulted(inputs);
-                    repeated = true;
-                    activate = std::mem::take(&mut self.needs_activation);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn decide_all(
-        &mut self,
-        inputs: impl Iterator<Item = &Input>,
-        activate: bool,
-        transition: &mut Transition,
-    ) -> Result<Vec<Result<(), Refusal>>, CommitFailure> {
-        if activate {
-            self.activate(Vec::new(), transition).await?;
-        }
-        let mut verdicts = Vec::new();
-        for input in inputs {
-            if let Some(first) = implied(&self.state, input) {
-                // Whatever becomes of it, the state knows.
-                let _ = self.decide_one(&first, transition).await?;
-            }
-            verdicts.push(self.decide_one(input, transition).await?);
-        }
-        Ok(verdicts)
-    }
-
-    /// Decides an input, and lets the guest answer it.
-    async fn decide_one(
-        &mut self,
-        input: &Input,
-        transition: &mut Transition,
-    ) -> Result<Result<(), Refusal>, CommitFailure> {
-        let now = self.shared.clock.now();
-        let limits = &self.shared.config.limits;
-        let step = match decide(&mut self.state, input.clone(), now, limits) {
-            Ok(step) => step,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let fresh = step.events.clone();
-        let wakes_guest = matches!(input, Input::Retry)
-            || fresh.iter().any(|event| is_delivered(&event.attributes));
-        transition.extend(step);
-        if wakes_guest && self.state.guest_may_run() {
-            self.activate(fresh, transition).await?;
-        } else if matches!(input, Input::Update(_)) && self.state.guest_may_run() {
-            self.offer_updates(transition).await?;
-        }
-        Ok(Ok(()))
-    }
-
-    fn conclude(
-        &mut self,
-        inputs: Vec<(Input, Option<oneshot::Sender<InputAnswer>>)>,
-        verdicts: Vec<Result<(), Refusal>>,
-        repeated: bool,
-    ) {
-        for ((input, answer), verdict) in inputs.into_iter().zip(verdicts) {
-            match &input {
-                // Also of one that nobody waits for any more.
-                Input::ActivityReturned { scheduled_event_id, .. }
-                | Input::ActivityTimedOut { scheduled_event_id, .. }
-                | Input::ActivityStopped { scheduled_event_id, .. } => {
-                    self.forget_attempt(*scheduled_event_id);
-                }
-                Input::RunTimerDue { .. } => {
-                    if let Err(Refusal::TooEarly(fire_at)) = verdict {
-                        self.shared.timers.add(self.run.key, EventId::FIRST, fire_at);
-                    }
-                }
-                Input::TimerDue { event_id } => {
-                    if let Err(Refusal::TooEarly(fire_at)) = verdict {
-                        self.shared.timers.add(self.run.key, *event_id, fire_at);
-                    }
-                }
-                _ => {}
-            }
-            let verdict = match verdict {
-                // Unlike the others, a signal is not done because the run is closed:
-                // one that was recorded is known by its request; nor is an update. And
-                // what a parent says is meant for the run that this one goes on as, too.
-                Err(Refusal::Closed)
-                    if matches!(
-                        input,
-                        Input::Signal(_) | Input::Update(_) | Input::FromParent { .. }
-                    ) =>
-                {
-                    verdict
-                }
-                // The effect that makes it stale may be its own, committed by the
-                // attempt that seemed to fail.
-                Err(Refusal::Closed | Refusal::Stale | Refusal::NoSuchActivity) if repeated => {
-                    Ok(())
-                }
-                verdict => verdict,
-            };
-            if let Some(answer) = answer {
-                let _ = answer.send(Ok(verdict));
-            }
-        }
     }
 
     fn describe(&self) -> RunDescription {
@@ -540,7 +410,33 @@ impl Actor {
         }
         if stop == Stop::Closed {
             while let Ok(envelope) = self.mailbox.try_recv() {
-                refuse_closed(envelope.message);
+                self.leave(envelope.message);
+            }
+            self.pass_on().await;
+        }
+    }
+
+    /// The run has closed: what it is told is refused, or for the run that follows it.
+    fn leave(&mut self, message: Message) {
+        match message {
+            join @ Message::Join { .. } => self.left.push(join),
+            message => refuse_closed(message),
+        }
+    }
+
+    /// Hands starts on to the run that follows this one, in their order: each of many
+    /// that replace one another has its turn, which it would not if all of them
+    /// began anew whenever one has won.
+    async fn pass_on(&mut self) {
+        for join in std::mem::take(&mut self.left) {
+            let (namespace, workflow_id) = (&self.run.namespace, &self.run.workflow_id);
+            match self.shared.registry.by_workflow(namespace, workflow_id) {
+                Some(follower) => {
+                    if let Err(join) = super::deliver(&self.shared, &follower, join).await {
+                        refuse_closed(join);
+                    }
+                }
+                None => refuse_closed(join),
             }
         }
     }

@@ -18,9 +18,14 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::actor::{Actor, Stop};
+use super::load;
+use super::rejected::{blocked, not_storable};
 use crate::committer::CommitFailure;
 use crate::error::ServiceError;
 use crate::log;
+
+/// How long a caller waits for a store that takes nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A run that is to start.
 #[derive(Debug)]
@@ -91,8 +96,8 @@ impl Actor {
         waiter: BeginWaiter,
         cause: Span,
     ) -> Result<(), Stop> {
-        let execution = self.execution.clone();
         self.published = Some(BTreeMap::new());
+        let begun = (self.state.clone(), transition.clone());
         let activated = match self.state.guest_may_run() {
             true => {
                 let fresh = transition.events.clone();
@@ -100,34 +105,81 @@ impl Actor {
             }
             false => Ok(()),
         };
-        let committed = match activated {
-            Ok(()) => self.commit(transition, Some(execution)).await,
-            Err(failure) => Err(failure),
+        let mut waiter = Some(waiter);
+        let answer = match activated {
+            Ok(()) => self.store_start(transition, begun, &mut waiter).await,
+            // It is known to nobody yet.
+            Err(_) => Err(not_started()),
         };
-        let (stop, answer) = match committed {
-            Ok(()) => {
-                // Those of the copied part of its history.
-                self.resume_activities();
-                (Ok(()), Ok(BeginAnswer::Started))
-            }
-            Err(CommitFailure::Fenced) => (Err(Stop::Gone), Err(not_started())),
-            // The store says whether it was committed after all.
-            Err(CommitFailure::Conflict | CommitFailure::Unavailable) => {
-                match self.reload().await {
-                    Ok(()) => (Ok(()), Ok(BeginAnswer::Started)),
-                    Err(stop) => (
-                        Err(stop),
-                        self.other_run().await.map(BeginAnswer::Conflict).ok_or_else(not_started),
-                    ),
-                }
-            }
+        let stop = match &answer {
+            Ok(BeginAnswer::Started) => Ok(()),
+            Ok(BeginAnswer::Conflict(_)) | Err(_) => Err(Stop::Gone),
         };
-        if matches!(answer, Ok(BeginAnswer::Started)) {
+        if stop.is_ok() {
             log::run_started(&self.execution, &cause);
         }
-        // A client that went away can ask again.
-        let _ = waiter.send(answer);
+        tell(&mut waiter, answer);
         stop
+    }
+
+    /// Commits a start, until it is known what has become of it: one that was
+    /// reported as not done, and is done later, would have nobody who runs it.
+    async fn store_start(
+        &mut self,
+        mut transition: Transition,
+        begun: (RunState, Transition),
+        waiter: &mut Option<BeginWaiter>,
+    ) -> Result<BeginAnswer, ServiceError> {
+        let asked_at = self.shared.clock.instant();
+        let mut begun = Some(begun);
+        let mut backoff = load::BACKOFF;
+        let execution = self.execution.clone();
+        loop {
+            let insert = Some(execution.clone());
+            let failure = match self.commit(transition.clone(), insert).await {
+                Ok(()) => {
+                    // Those of the copied part of its history.
+                    self.resume_activities();
+                    return Ok(BeginAnswer::Started);
+                }
+                Err(CommitFailure::Fenced) => return Err(not_started()),
+                Err(failure) => failure,
+            };
+            self.drop_guest();
+            self.execution.clone_from(&execution);
+            // The store says whether it was committed after all.
+            match load::look_after_failure(&self.shared, &self.run).await {
+                Ok(Some(loaded)) => {
+                    self.adopt(loaded);
+                    self.show_fault().await.map_err(|_| not_known())?;
+                    return Ok(BeginAnswer::Started);
+                }
+                Ok(None) => {}
+                Err(_) => return Err(not_known()),
+            }
+            match (failure, begun.take()) {
+                (CommitFailure::Rejected(reason), Some((state, first))) => {
+                    // What the guest did is left out.
+                    if !state.guest_may_run() {
+                        return Err(not_storable(&reason));
+                    }
+                    (self.state, transition) = (state, first);
+                    self.block(blocked(&reason), &mut transition);
+                }
+                (CommitFailure::Rejected(reason), None) => return Err(not_storable(&reason)),
+                (CommitFailure::Conflict, _) => {
+                    let other = self.other_run().await;
+                    return other.map(BeginAnswer::Conflict).ok_or_else(not_started);
+                }
+                (_, first) => {
+                    begun = first;
+                    if self.shared.clock.instant() >= asked_at + PATIENCE {
+                        tell(waiter, Err(not_known()));
+                    }
+                    load::pause(&self.shared, &mut backoff).await.map_err(|_| not_known())?;
+                }
+            }
+        }
     }
 
     /// The run that has the workflow id in the store, if one has.
@@ -143,4 +195,20 @@ fn not_started() -> ServiceError {
         ErrorCode::Unavailable,
         "the run could not be stored, and was not started; send the request again",
     )
+}
+
+/// It is tried on, or the node stops. The same request id makes a repeat safe.
+fn not_known() -> ServiceError {
+    ServiceError::new(
+        ErrorCode::Unavailable,
+        "the database does not take the start of the run now, but may yet; send the request again, \
+         with the same request id",
+    )
+}
+
+fn tell(waiter: &mut Option<BeginWaiter>, answer: Result<BeginAnswer, ServiceError>) {
+    if let Some(waiter) = waiter.take() {
+        // A client that went away can ask again.
+        let _ = waiter.send(answer);
+    }
 }

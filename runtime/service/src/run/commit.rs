@@ -184,7 +184,7 @@ impl Actor {
         self.relate(relations);
     }
 
-    fn tell(&self, update_id: &UpdateId, progress: UpdateProgress) {
+    pub(super) fn tell(&self, update_id: &UpdateId, progress: UpdateProgress) {
         self.run.updates.publish(self.run.key.run_id, update_id, progress);
     }
 

@@ -20,7 +20,7 @@ use crate::runtime::Shared;
 use crate::salvage::{Fault, is_fault, is_unreadable, salvage};
 
 /// First wait before the store is asked again; doubled up to [`BACKOFF_MAX`].
-const BACKOFF: Duration = Duration::from_millis(50);
+pub(super) const BACKOFF: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// A run as the store has it.
@@ -117,6 +117,11 @@ fn is_unanswered(history: &[HistoryEvent]) -> bool {
 
 /// Takes a run from the store. Waits while the store does not answer.
 pub(super) async fn load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Loaded, Stop> {
+    look(shared, run).await?.ok_or(Stop::Gone)
+}
+
+/// Takes a run from the store, if it is there. Waits while the store does not answer.
+pub(super) async fn look(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>, Stop> {
     let mut backoff = BACKOFF;
     loop {
         match try_load(shared, run).await {
@@ -124,8 +129,7 @@ pub(super) async fn load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Loaded, 
             Ok(Some(loaded)) if loaded.fault.is_some() && !loaded.execution.status.is_open() => {
                 return Err(Stop::Gone);
             }
-            Ok(Some(loaded)) => return Ok(loaded),
-            Ok(None) => return Err(Stop::Gone),
+            Ok(found) => return Ok(found),
             Err(error @ StoreError::Unavailable { .. }) => {
                 tracing::warn!(run_id = %run.key, error = ?error, "run can't be read; trying again");
             }
@@ -134,12 +138,50 @@ pub(super) async fn load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Loaded, 
                 return Err(Stop::Gone);
             }
         }
-        tokio::select! {
-            () = shared.halted.cancelled() => return Err(Stop::Gone),
-            () = tokio::time::sleep(backoff) => {}
-        }
-        backoff = (backoff * 2).min(BACKOFF_MAX);
+        pause(shared, &mut backoff).await?;
     }
+}
+
+/// Takes a run from the store after a commit that has no verdict. It may be done
+/// while the run is read, table by table: then it is read again.
+pub(super) async fn look_after_failure(
+    shared: &Arc<Shared>,
+    run: &OpenRun,
+) -> Result<Option<Loaded>, Stop> {
+    let mut before = last_event(shared, run).await?;
+    loop {
+        let found = look(shared, run).await?;
+        let after = last_event(shared, run).await?;
+        if after == before {
+            return Ok(found);
+        }
+        before = after;
+    }
+}
+
+async fn last_event(shared: &Shared, run: &OpenRun) -> Result<Option<EventId>, Stop> {
+    let mut backoff = BACKOFF;
+    loop {
+        match shared.store.last_event(run.key).await {
+            Ok(event) => return Ok(event.map(|event| event.id)),
+            Err(error @ StoreError::Unavailable { .. }) => {
+                tracing::warn!(run_id = %run.key, error = ?error, "run can't be read; trying again");
+            }
+            // What is wrong with it is found by who reads all of it.
+            Err(_) => return Ok(None),
+        }
+        pause(shared, &mut backoff).await?;
+    }
+}
+
+/// Waits before the store is asked again, each time longer.
+pub(super) async fn pause(shared: &Shared, backoff: &mut Duration) -> Result<(), Stop> {
+    tokio::select! {
+        () = shared.halted.cancelled() => return Err(Stop::Gone),
+        () = tokio::time::sleep(*backoff) => {}
+    }
+    *backoff = (*backoff * 2).min(BACKOFF_MAX);
+    Ok(())
 }
 
 async fn try_load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>, StoreError> {
@@ -197,8 +239,8 @@ impl Actor {
     /// Takes the run as the store has it, instead of what is in memory.
     pub(super) async fn reload(&mut self) -> Result<(), Stop> {
         self.drop_guest();
-        let loaded = load(&self.shared, &self.run).await?;
-        self.adopt(loaded);
+        let found = look_after_failure(&self.shared, &self.run).await?;
+        self.adopt(found.ok_or(Stop::Gone)?);
         self.show_fault().await
     }
 

@@ -131,6 +131,8 @@ pub(crate) enum JoinAnswer {
     Refused(RunId),
     /// This run was terminated, and the new one started.
     Replaced(RunId),
+    /// This run goes on: the store does not take what replacing it would record.
+    Rejected(Arc<str>),
     /// This run has closed meanwhile.
     Closed,
 }

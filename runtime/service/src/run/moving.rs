@@ -13,6 +13,7 @@ use dacapo_model::module::ModuleDigest;
 
 use super::MoveAnswer;
 use super::actor::{Actor, Stop};
+use super::rejected::not_storable;
 use crate::committer::CommitFailure;
 use crate::error::{Result, ServiceError};
 use crate::operations::{REPLAY_TIME_MAX, took_too_long};
@@ -59,11 +60,16 @@ impl Actor {
         match self.commit(transition, None).await {
             Ok(()) => Ok(Ok(MoveAnswer::Moved)),
             Err(CommitFailure::Fenced) => Err(Stop::Gone),
-            Err(CommitFailure::Conflict | CommitFailure::Unavailable) => {
+            Err(failure) => {
                 // The store says whether it was committed after all.
                 self.reload().await?;
-                let is_moved = self.state.module_digest == module_digest;
-                Ok(if is_moved { Ok(MoveAnswer::Moved) } else { Err(not_moved()) })
+                if self.state.module_digest == module_digest {
+                    return Ok(Ok(MoveAnswer::Moved));
+                }
+                Ok(Err(match failure {
+                    CommitFailure::Rejected(reason) => not_storable(&reason),
+                    _ => not_known(),
+                }))
             }
         }
     }
@@ -97,5 +103,12 @@ fn not_moved() -> ServiceError {
     ServiceError::new(
         ErrorCode::Unavailable,
         "the database did not answer, and the run was not moved; send the request again",
+    )
+}
+
+fn not_known() -> ServiceError {
+    ServiceError::new(
+        ErrorCode::Unavailable,
+        "the database did not say whether it has recorded the move; send the request again",
     )
 }

@@ -12,7 +12,6 @@ use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
 
 use super::actor::Actor;
-use crate::committer::CommitFailure;
 use crate::error::{Result, ServiceError};
 
 impl Actor {
@@ -48,9 +47,7 @@ impl Actor {
         }
         let history = match self.history_with(&Transition::default()).await {
             Ok(history) => history,
-            Err(CommitFailure::Fenced | CommitFailure::Conflict | CommitFailure::Unavailable) => {
-                return Err(unreadable());
-            }
+            Err(_) => return Err(unreadable()),
         };
         // What it publishes at the end of its history is stored already.
         self.launch(history).await.map(drop).map_err(|blocked| {

@@ -117,6 +117,10 @@ impl Actor {
         if self.closing.is_some() {
             return Ok(JoinAnswer::Closed);
         }
+        // It was committed by a try that was reported as failed.
+        if replacement.key.run_id == this {
+            return Ok(JoinAnswer::Replaced(this));
+        }
         if request_id.is_some() && request_id == self.state.request_id {
             return Ok(JoinAnswer::Existing(this));
         }
@@ -141,11 +145,19 @@ impl Actor {
         match self.commit_with(transition, None, Some(successor)).await {
             Ok(()) => Ok(JoinAnswer::Replaced(new_run_id)),
             Err(CommitFailure::Fenced) => Err(Stop::Gone),
-            Err(CommitFailure::Conflict | CommitFailure::Unavailable) => {
+            Err(failure) => {
                 self.reload().await?;
-                // If it was committed after all, the caller finds the new run by
-                // its workflow id, and else starts over.
-                Ok(JoinAnswer::Closed)
+                if let CommitFailure::Rejected(reason) = failure {
+                    return Ok(JoinAnswer::Rejected(reason));
+                }
+                // It may have been committed after all, and the new run may have been
+                // replaced in turn by now.
+                let new = RunKey { hash: self.run.key.hash, run_id: new_run_id };
+                match self.shared.store.find_runs(&[new]).await {
+                    Ok(found) if !found.is_empty() => Ok(JoinAnswer::Replaced(new_run_id)),
+                    // Who asked starts over.
+                    _ => Ok(JoinAnswer::Closed),
+                }
             }
         }
     }

@@ -12,6 +12,7 @@ use dacapo_model::time::Timestamp;
 
 use super::actor::{Actor, Stop};
 use super::begin::Begun;
+use super::rejected::not_storable;
 use super::replace::Successor;
 use crate::committer::CommitFailure;
 use crate::error::ServiceError;
@@ -116,6 +117,10 @@ impl Actor {
         match self.commit_with(transition, None, Some(Successor::of(begun))).await {
             Ok(()) => Ok(Ok(ResetAnswer::Done)),
             Err(CommitFailure::Fenced) => Err(Stop::Gone),
+            Err(CommitFailure::Rejected(reason)) => {
+                self.reload().await?;
+                Ok(Err(not_storable(&reason)))
+            }
             Err(CommitFailure::Conflict | CommitFailure::Unavailable) => {
                 self.reload().await?;
                 // Whether it was committed after all is seen by who asked.

@@ -127,6 +127,12 @@ pub fn scripted(
     }))
 }
 
+/// All that may become of one commit, each of which must make no difference.
+pub fn commit_faults() -> impl Iterator<Item = Fault> {
+    let late = (1..=7).map(Fault::DoneLater);
+    [Fault::Unavailable, Fault::DoneButUnavailable].into_iter().chain(late)
+}
+
 pub fn memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())
 }

@@ -68,7 +68,7 @@ pub async fn a_thousand_units_are_one_commit(store: Arc<dyn Store>) {
     owned.commit(steps).await.expect("commits");
     assert_eq!(owned.store.statistics().since(before).commits, 2);
     let keys: Vec<_> = runs.iter().map(|run| run.key).collect();
-    let histories = owned.store.load_histories(&keys, 100).await.expect("histories");
+    let histories = owned.store.load_histories(&keys, 100, usize::MAX).await.expect("histories");
     assert!(histories.iter().all(|events| events.len() == 2));
     assert_eq!(owned.store.run_timers(&keys).await.expect("timers"), []);
     assert_eq!(owned.stored(&runs[999]).await, Some(closed(&runs[999])));
@@ -119,6 +119,19 @@ pub async fn a_change_of_an_unknown_run_is_refused(store: Arc<dyn Store>) {
     );
     assert_eq!(owned.stored(&known).await, None);
     assert_eq!(owned.history(unknown.key).await, []);
+}
+
+/// Nothing of any unit is written, and the others can be.
+pub async fn what_a_column_can_not_hold_is_rejected(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let (run, other) = (execution("order-1", 1), execution("order-2", 2));
+    owned.start(&[&run]).await;
+    let impossible = append(run.key, [any_event(0)]);
+    let refused = owned.commit([start(&other), impossible]).await;
+    assert!(matches!(refused, Err(StoreError::Rejected { .. })), "{refused:?}");
+    assert_eq!(owned.stored(&other).await, None);
+    owned.commit([start(&other), append(run.key, [any_event(2)])]).await.expect("commits");
+    assert_eq!(owned.history(run.key).await.len(), 2);
 }
 
 /// A closing time and a report are there exactly if the status says so.

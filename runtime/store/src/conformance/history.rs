@@ -6,7 +6,8 @@ use dacapo_model::event::{
     ActivityOptions, EventAttributes, HistoryEvent, ParentClosePolicy, ParentExecution,
     RootExecution,
 };
-use dacapo_model::ids::{EventId, OperationId, WorkflowId};
+use dacapo_model::execution::Execution;
+use dacapo_model::ids::{EventId, OperationId, RunKey, WorkflowId};
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 
@@ -26,7 +27,8 @@ async fn assert_comes_back(store: Arc<dyn Store>, attributes: Vec<EventAttribute
         .collect();
     owned.commit([append(run.key, events.clone())]).await.expect("commits");
     assert_eq!(owned.history(run.key).await, events);
-    let histories = owned.store.load_histories(&[run.key], u32::MAX).await.expect("histories");
+    let histories =
+        owned.store.load_histories(&[run.key], u32::MAX, usize::MAX).await.expect("histories");
     assert_eq!(histories, [events]);
 }
 
@@ -173,17 +175,41 @@ pub async fn several_histories_are_read_at_once(store: Arc<dyn Store>) {
     let unknown = execution("order-9", 9);
     let order = [&runs[3], &unknown, &runs[0], &runs[4]];
     let keys = order.map(|run| run.key);
-    let histories = owned.store.load_histories(&keys, 100).await.expect("histories");
+    let histories = owned.store.load_histories(&keys, 100, usize::MAX).await.expect("histories");
     let lengths: Vec<_> = histories.iter().map(Vec::len).collect();
     assert_eq!(lengths, [5, 0, 2, 6]);
     for (history, run) in histories.iter().zip(order) {
         assert_eq!(*history, owned.history(run.key).await);
     }
-    let beginnings = owned.store.load_histories(&keys, 3).await.expect("histories");
+    let beginnings = owned.store.load_histories(&keys, 3, usize::MAX).await.expect("histories");
     for (beginning, history) in beginnings.iter().zip(&histories) {
         assert_eq!(*beginning, history[..history.len().min(3)]);
     }
-    assert_eq!(owned.store.load_histories(&[], 100).await.expect("histories"), [[]; 0]);
+    assert_eq!(owned.store.load_histories(&[], 100, 0).await.expect("histories"), [[]; 0]);
+}
+
+/// The runs that are left are for the next call; each call comes further.
+pub async fn histories_are_read_until_they_are_many_bytes(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let runs: Vec<_> = (1..=4).map(|n| execution(&format!("order-{n}"), n)).collect();
+    owned.start(&runs.iter().collect::<Vec<_>>()).await;
+    let large = EventAttributes::WorkflowExecutionTerminated { reason: "x".repeat(100_000) };
+    let large = |run: &Execution| append(run.key, [event(2, large.clone()), any_event(3)]);
+    owned.commit([&runs[0], &runs[2]].map(large)).await.expect("commits");
+    let unknown = execution("order-9", 9);
+    let keys = [runs[0].key, runs[1].key, runs[2].key, unknown.key, runs[3].key];
+    let read = async |keys: &[RunKey], bytes_max| -> Vec<usize> {
+        let histories = owned.store.load_histories(keys, 100, bytes_max).await.expect("histories");
+        histories.iter().map(Vec::len).collect()
+    };
+    assert_eq!(read(&keys, 1_000_000).await, [3, 1, 3, 0, 1]);
+    assert_eq!(read(&keys, 150_000).await, [3, 1, 3]);
+    assert_eq!(read(&keys, 1).await, [3]);
+    assert_eq!(read(&keys, 0).await, [3]);
+    assert_eq!(read(&keys[1..], 50_000).await, [1, 3]);
+    assert_eq!(read(&keys[3..], 50_000).await, [0, 1]);
+    // What was left unread is in nobody's way.
+    assert_eq!(owned.history(runs[3].key).await.len(), 1);
 }
 
 /// In the order asked for, with a place for unknown runs.

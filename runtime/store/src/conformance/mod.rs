@@ -42,6 +42,7 @@ macro_rules! conformance_tests {
                 units_of_one_run_are_applied_in_order,
                 a_run_may_start_and_close_in_one_commit,
                 a_change_of_an_unknown_run_is_refused,
+                what_a_column_can_not_hold_is_rejected,
                 a_summary_that_contradicts_itself_is_refused,
                 statements_and_commits_are_counted,
             }
@@ -99,6 +100,7 @@ macro_rules! conformance_tests {
                 the_last_event_is_read_alone,
                 a_part_of_a_history_ends_once_it_has_many_bytes,
                 several_histories_are_read_at_once,
+                histories_are_read_until_they_are_many_bytes,
                 the_last_events_of_several_runs_are_read_at_once,
                 the_parents_of_several_runs_are_found_at_once,
                 an_unknown_run_has_no_events,

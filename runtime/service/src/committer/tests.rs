@@ -1,0 +1,142 @@
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dacapo_model::payload::Payload;
+use dacapo_store::conformance::fixtures::{Owned, execution, start, unit};
+use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
+use dacapo_store::memory::MemoryStore;
+use tokio::sync::Semaphore;
+
+use super::*;
+
+const MIB: usize = 1024 * 1024;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn committer(store: impl Store + 'static) -> (Committer, Arc<dyn Store>) {
+    let Owned { store, ownership } = Owned::of(Arc::new(store)).await;
+    let committer = Committer::start(store.clone(), Arc::new(ownership), CancellationToken::new());
+    (committer, store)
+}
+
+/// Starts of runs with these numbers, all at once.
+async fn starts(committer: &Committer, numbers: impl Iterator<Item = u128>) -> Vec<Verdict> {
+    let commits = numbers.map(|number| {
+        let run = execution(&format!("order-{number}"), number);
+        committer.commit(unit([start(&run)]))
+    });
+    let all = futures::future::join_all(commits);
+    tokio::time::timeout(PATIENCE, all).await.expect("everyone is answered")
+}
+
+fn is_of(unit: &CommitUnit, number: u128) -> bool {
+    unit.transitions[0].key.run_id.0.as_u128() == number
+}
+
+fn is_rejected(verdict: &Verdict) -> bool {
+    matches!(verdict, Err(CommitFailure::Rejected(_)))
+}
+
+#[tokio::test]
+async fn a_unit_that_the_store_refuses_stands_alone_and_costs_few_commits() {
+    let commits = Arc::new(AtomicU64::new(0));
+    let counted = commits.clone();
+    let store = FaultyStore::new(Arc::new(MemoryStore::new()), move |call: Call| {
+        counted.fetch_add(u64::from(call.operation == Operation::Commit), Ordering::SeqCst);
+        Fault::None
+    });
+    let (committer, _) = committer(store.refusing(|unit| is_of(unit, 77))).await;
+    let verdicts = starts(&committer, 1..=300).await;
+    for (number, verdict) in (1..).zip(&verdicts) {
+        assert_eq!(is_rejected(verdict), number == 77, "{number}: {verdict:?}");
+    }
+    let commits = commits.load(Ordering::SeqCst);
+    assert!(commits < 40, "{commits} commits");
+}
+
+#[tokio::test]
+async fn a_unit_at_which_the_store_panics_stands_alone() {
+    let store = FaultyStore::transparent(Arc::new(MemoryStore::new())).refusing(|unit| {
+        assert!(!is_of(unit, 7), "run 7");
+        false
+    });
+    let (committer, _) = committer(store).await;
+    let verdicts = starts(&committer, 1..=20).await;
+    for (number, verdict) in (1..).zip(&verdicts) {
+        assert_eq!(is_rejected(verdict), number == 7, "{number}: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_asked_once_for_all_who_wait() {
+    let commits = Arc::new(AtomicU64::new(0));
+    let counted = commits.clone();
+    let store = FaultyStore::new(Arc::new(MemoryStore::new()), move |call: Call| {
+        if call.operation != Operation::Commit {
+            return Fault::None;
+        }
+        counted.fetch_add(1, Ordering::SeqCst);
+        Fault::Unavailable
+    });
+    let (committer, _) = committer(store).await;
+    let verdicts = starts(&committer, 1..=100).await;
+    assert!(verdicts.iter().all(|verdict| *verdict == Err(CommitFailure::Unavailable)));
+    assert!(commits.load(Ordering::SeqCst) <= 2, "the first, and all who came meanwhile");
+}
+
+/// A start whose input is so large.
+fn large_start(number: u128, bytes: usize) -> CommitUnit {
+    let mut start = start(&execution(&format!("order-{number}"), number));
+    start.events[0].attributes.set_payload(Payload::from(vec![b'x'; bytes]));
+    unit([start])
+}
+
+#[tokio::test]
+async fn a_commit_has_so_many_bytes_or_one_unit() {
+    let (committer, store) = committer(MemoryStore::new()).await;
+    let before = store.statistics().commits;
+    let commits = (1..=60).map(|number| {
+        let bytes = if number == 30 { 20 * MIB } else { MIB };
+        committer.commit(large_start(number, bytes))
+    });
+    let verdicts = futures::future::join_all(commits).await;
+    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:?}");
+    // 15 in one at most; the large one stands alone, and cuts off what came before.
+    let commits = store.statistics().commits - before;
+    assert_eq!(commits, 2 + 1 + 2, "commits");
+}
+
+#[tokio::test]
+async fn a_committer_that_panics_begins_anew() {
+    let (gate, is_held) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicBool::new(false)));
+    let (held, seen) = (gate.clone(), is_held.clone());
+    let store = FaultyStore::new(Arc::new(MemoryStore::new()), move |call: Call| match call {
+        Call { operation: Operation::Commit, number: 1 } => {
+            seen.store(true, Ordering::SeqCst);
+            Fault::Delayed(held.clone())
+        }
+        _ => Fault::None,
+    });
+    let times = AtomicUsize::new(1);
+    let store = store.commits_at_once_as(move || {
+        let left = times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| it.checked_sub(1));
+        assert!(left.is_err(), "asked how many commits there may be at once");
+        1
+    });
+    let (committer, _) = committer(store).await;
+    // So many that there may be a second commit beside the first: the store is asked.
+    let rest = async {
+        while !is_held.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+        starts(&committer, 2..=60).await
+    };
+    let (first, rest) = futures::join!(starts(&committer, 1..=1), async {
+        let rest = rest.await;
+        gate.add_permits(1);
+        rest
+    });
+    assert_eq!(first, [Ok(())], "what was under way is not disturbed");
+    assert!(rest.contains(&Err(CommitFailure::Unavailable)), "they had no verdict: {rest:?}");
+    let verdicts = starts(&committer, 201..=220).await;
+    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:?}");
+}

@@ -1,0 +1,71 @@
+//! What a node finds when it starts.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use dacapo_model::event::EventAttributes;
+use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::module::ModuleDigest;
+use dacapo_model::payload::Payload;
+use dacapo_store::commit::RunTransition;
+use dacapo_store::conformance::fixtures::{Owned, execution, start as start_of, type_name};
+use dacapo_store::execution::ExecutionFilter;
+use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
+use support::guests::ScriptedHost;
+use support::*;
+use tokio::sync::Semaphore;
+
+/// Runs on one page of what recovery reads.
+const PAGE: u128 = 200;
+
+fn started(execution: &Execution, input: &str) -> RunTransition {
+    let mut transition = start_of(execution);
+    if let EventAttributes::WorkflowExecutionStarted(started) = &mut transition.events[0].attributes
+    {
+        started.input = Payload::new(input.to_owned());
+    }
+    transition
+}
+
+#[tokio::test]
+async fn a_run_that_continues_as_new_between_two_pages_is_known_once() {
+    let (inner, host) = (memory(), ScriptedHost::with_room_for(1_000));
+    start(inner.clone(), &host).await.shutdown().await;
+    // As many as fit on a page; the last of them continues as new twice.
+    let mut runs: Vec<_> = (1..=PAGE).map(|n| execution(&format!("run-{n}"), n)).collect();
+    runs.sort_by_key(|run| run.key);
+    for run in &mut runs {
+        run.module_digest = ModuleDigest::of(b"scripted");
+        run.workflow_type = type_name("forever");
+    }
+    let last = runs.last_mut().expect("there are some");
+    last.workflow_type = type_name("again");
+    let workflow_id = last.workflow_id.as_str().to_owned();
+    let owned = Owned::of(inner.clone()).await;
+    owned.commit(runs.iter().map(|run| started(run, "2"))).await.expect("commits");
+
+    let (next_page, second) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (page_held, second_held) = (next_page.clone(), second.clone());
+    let store = FaultyStore::new(inner, move |call: Call| match (call.operation, call.number) {
+        // Is read when the first continuation is stored, and before the second is.
+        (Operation::OpenExecutions, 2) => Fault::Delayed(page_held.clone()),
+        (Operation::Commit, 2) => Fault::Delayed(second_held.clone()),
+        _ => Fault::None,
+    });
+    let store = store.after_commit(move |number| {
+        if number == 1 {
+            next_page.add_permits(1);
+        }
+    });
+    let runtime = start(Arc::new(store), &host).await;
+    second.add_permits(1);
+    assert_eq!(result(&runtime, &workflow_id).await.status, ExecutionStatus::Completed);
+    let runs = runtime.list_runs(&namespace(), &ExecutionFilter::default(), None, 1_000).await;
+    let runs = runs.expect("listed").executions;
+    let chain: Vec<_> = runs.iter().filter(|run| run.workflow_id.as_str() == workflow_id).collect();
+    assert_eq!(chain.len(), 3);
+    let each_once = usize::try_from(PAGE).expect("few") - 1 + chain.len();
+    assert!(host.launches.load(Ordering::SeqCst) <= each_once, "none has two actors");
+}
