@@ -4,10 +4,16 @@ use dacapo_engine::guest::ModuleRejected;
 use dacapo_engine::replay::CallError;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::{Blocked, Nondeterminism};
+use dacapo_model::limits::REPORT_MESSAGE_BYTES_MAX;
+use dacapo_model::text::cut;
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::limits::Limiter;
 use crate::log::GuestLog;
+use crate::overflow::overflowed_stack;
+
+/// Bytes of one line of a backtrace. Rust's names of generic functions are long.
+const FRAME_BYTES_MAX: usize = 512;
 
 /// A host function's reason to stop the guest that called it.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +58,11 @@ impl Fault {
                  end, or move the work to an activity"
                     .to_owned(),
             ),
-            (Some(Trap::StackOverflow), _) => (
+            (Some(trap), _) if overflowed_stack(error, *trap) => (
                 ErrorCode::GuestStackOverflow,
-                "the guest overflowed its stack: look for a recursion that does not end".to_owned(),
+                "the guest overflowed its stack: look for a recursion that does not end, or for \
+                 large arrays in variables"
+                    .to_owned(),
             ),
             (_, Some(refused)) => (
                 ErrorCode::GuestMemoryLimit,
@@ -127,6 +135,7 @@ impl From<Fault> for Blocked {
             backtrace: fault.backtrace,
             nondeterminism: fault.nondeterminism,
         }
+        .bounded()
     }
 }
 
@@ -138,11 +147,14 @@ pub(crate) fn blocked(code: ErrorCode, message: impl Into<String>) -> Blocked {
         backtrace: None,
         nondeterminism: None,
     }
+    .bounded()
 }
 
 /// A refusal of an upload without details.
 pub(crate) fn rejected(code: ErrorCode, message: impl Into<String>) -> ModuleRejected {
-    ModuleRejected { code, message: message.into(), details: std::collections::BTreeMap::new() }
+    let mut message = message.into();
+    cut(&mut message, REPORT_MESSAGE_BYTES_MAX);
+    ModuleRejected { code, message, details: std::collections::BTreeMap::new() }
 }
 
 /// Wasmtime's own error for it is private, so its text has to do; a test holds it.
@@ -150,13 +162,19 @@ fn copies_too_much(error: &wasmtime::Error) -> bool {
     error.root_cause().to_string().contains("fuel allocated for hostcalls")
 }
 
-/// One frame per line, the innermost first, as `module!function`.
+/// One frame per line, the innermost first, as `module!function`. The names are the
+/// guest's, and may be of any length.
 pub(crate) fn frames(backtrace: &WasmBacktrace) -> Option<String> {
     let text = backtrace.to_string();
-    let lines: Vec<&str> = text
+    let lines: Vec<String> = text
         .lines()
         .skip(1)
-        .map(|line| line.split_once(" - ").map_or(line, |(_, frame)| frame).trim())
+        .map(|line| {
+            let mut frame =
+                line.split_once(" - ").map_or(line, |(_, frame)| frame).trim().to_owned();
+            cut(&mut frame, FRAME_BYTES_MAX);
+            frame
+        })
         .collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }

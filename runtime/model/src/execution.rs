@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::attributes::RunAttributes;
 use crate::ids::{EventId, NamespaceName, RequestId, RunKey, TypeName, WorkflowId};
+use crate::limits::{REPORT_BACKTRACE_BYTES_MAX, REPORT_MESSAGE_BYTES_MAX};
 use crate::module::ModuleDigest;
+use crate::text::cut;
 use crate::time::Timestamp;
 
 /// Where a run stands.
@@ -101,6 +103,21 @@ pub struct Nondeterminism {
 }
 
 impl Blocked {
+    /// Cuts what a guest could make too long. A report is in the run's row, in the
+    /// log, and in each page of a list that shows the run.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        cut(&mut self.message, REPORT_MESSAGE_BYTES_MAX);
+        if let Some(backtrace) = &mut self.backtrace {
+            cut(backtrace, REPORT_BACKTRACE_BYTES_MAX);
+        }
+        if let Some(report) = &mut self.nondeterminism {
+            cut(&mut report.recorded, REPORT_MESSAGE_BYTES_MAX);
+            cut(&mut report.attempted, REPORT_MESSAGE_BYTES_MAX);
+        }
+        self
+    }
+
     /// Says in a report of nondeterminism which code it is about: what the run is
     /// pinned to, and what it was replayed with.
     #[must_use]
@@ -185,6 +202,20 @@ mod tests {
             assert_eq!(serde_json::to_value(status).expect("serialises"), status.as_str());
         }
         assert_eq!(ExecutionStatus::parse("Running"), None);
+    }
+
+    #[test]
+    fn every_text_of_a_report_is_cut() {
+        let long = || "ü".repeat(1_000_000);
+        let report = Nondeterminism::at(EventId(2), long(), long());
+        let blocked = Blocked {
+            code: "nondeterminism".to_owned(),
+            message: long(),
+            backtrace: Some(long()),
+            nondeterminism: Some(Box::new(report)),
+        };
+        let shown = serde_json::to_string(&blocked.bounded()).expect("serialises");
+        assert!(shown.len() < 32 * 1024, "{} bytes", shown.len());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{FAILURE_CAUSES_MAX, FAILURE_MESSAGE_BYTES_MAX};
 use crate::payload::Payload;
+use crate::text::cut;
 use crate::time::{optional_duration_micros, whole_micros};
 
 /// What went wrong, in the broadest terms.
@@ -103,8 +104,8 @@ impl Failure {
     pub fn bounded(mut self) -> Self {
         self.causes.truncate(FAILURE_CAUSES_MAX);
         for info in std::iter::once(&mut self.info).chain(&mut self.causes) {
-            truncate(&mut info.message);
-            truncate(&mut info.type_name);
+            cut(&mut info.message, FAILURE_MESSAGE_BYTES_MAX);
+            cut(&mut info.type_name, FAILURE_MESSAGE_BYTES_MAX);
             info.next_retry_delay = info.next_retry_delay.map(whole_micros);
         }
         self
@@ -117,13 +118,6 @@ impl Failure {
             .filter_map(|info| info.details.as_ref())
             .map(Payload::len)
             .sum()
-    }
-}
-
-fn truncate(text: &mut String) {
-    if text.len() > FAILURE_MESSAGE_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(FAILURE_MESSAGE_BYTES_MAX));
-        text.push('…');
     }
 }
 

@@ -21,5 +21,6 @@ pub mod query;
 pub mod retry;
 pub mod signal;
 pub mod task_token;
+pub mod text;
 pub mod time;
 pub mod update;

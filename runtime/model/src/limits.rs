@@ -17,6 +17,14 @@ pub const FAILURE_CAUSES_MAX: usize = 16;
 /// Bytes of one failure message or type; longer ones are cut.
 pub const FAILURE_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of the message of a report on a blocked run, and of the reason why a
+/// module is refused; longer ones are cut. Lists hold a report for each run.
+pub const REPORT_MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of a report's backtrace; a longer one is cut. A guest chooses the names of
+/// its functions.
+pub const REPORT_BACKTRACE_BYTES_MAX: usize = 8 * 1024;
+
 /// Type names of one kind that a module may define.
 pub const MODULE_TYPES_MAX: usize = 1_000;
 
@@ -95,6 +103,11 @@ pub struct Limits {
     pub payload_bytes_max: usize,
     /// Bytes of an uploaded module.
     pub module_bytes_max: usize,
+    /// Seconds of CPU time, of all threads together, that compiling one module may
+    /// take. A module that is stored already may take ten times as long.
+    pub compile_cpu_seconds_max: u64,
+    /// Bytes of memory that compiling one module may take.
+    pub compile_memory_bytes_max: u64,
     /// Activities and timers of one run that may be open at a time.
     pub pending_operations_max: usize,
     /// Events of one history; a run that would pass it is blocked, not killed.
@@ -143,6 +156,8 @@ impl Default for Limits {
         Self {
             payload_bytes_max: 2 * 1024 * 1024,
             module_bytes_max: 64 * 1024 * 1024,
+            compile_cpu_seconds_max: 60,
+            compile_memory_bytes_max: 2 * 1024 * 1024 * 1024,
             pending_operations_max: 10_000,
             history_events_max: 50_000,
             history_bytes_max: 50 * 1024 * 1024,

@@ -10,6 +10,7 @@ use crate::transition::{StatusChange, Transition};
 
 /// Blocks the run. It stays open; inputs are still recorded.
 pub(super) fn fault(state: &mut RunState, blocked: Blocked, now: Timestamp) -> Transition {
+    let blocked = blocked.bounded();
     let mut transition = Transition::default();
     let attributes = EventAttributes::WorkflowTaskFailed {
         code: blocked.code.clone(),
@@ -66,6 +67,20 @@ mod tests {
         };
         assert_eq!(transition.status, Some(expected));
         assert_eq!(state.open_operations(), 1, "what is pending stays pending");
+    }
+
+    #[test]
+    fn what_a_guest_can_make_long_is_cut_in_the_event_and_in_the_report() {
+        let mut state = with_timer();
+        let blocked = Blocked { message: "x".repeat(1_000_000), ..trap() };
+        let transition =
+            input(&mut state, 11, Input::GuestFault { blocked }).expect("the run is open");
+        let EventAttributes::WorkflowTaskFailed { message, .. } = only_event(&transition) else {
+            panic!("a fault is recorded as one");
+        };
+        assert!(message.len() < 5_000, "{} bytes", message.len());
+        let report = status(&transition).blocked.as_ref().expect("a report");
+        assert_eq!(report.message, *message);
     }
 
     #[test]

@@ -7,16 +7,15 @@ use dacapo_model::attributes::AttributeChanges;
 use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{ActivityOptions, EventAttributes, HistoryEvent, Marker};
 use dacapo_model::execution::Nondeterminism;
+use dacapo_model::failure::Failure;
 use dacapo_model::ids::{EventId, WorkflowId};
 use dacapo_model::payload::Payload;
+use dacapo_model::text::shown;
 use dacapo_model::update::Update;
 
 use super::CallError;
 use super::operation::ended_operation;
 use super::relations::ended_relations;
-
-/// Bytes of a payload that a report shows.
-const SHOWN_BYTES: usize = 80;
 
 /// The code did something other than asking for what history has.
 pub(super) fn mismatch(event: &HistoryEvent, attempted: String) -> CallError {
@@ -76,10 +75,9 @@ pub(super) fn describe_command(command: &Command) -> String {
         Command::CompleteUpdate { update_id, outcome: Ok(result) } => {
             format!("completed update {update_id} with {}", describe_payload("result", result))
         }
-        Command::CompleteUpdate { update_id, outcome: Err(failure) } => format!(
-            "failed update {update_id}: {}: {}",
-            failure.info.type_name, failure.info.message
-        ),
+        Command::CompleteUpdate { update_id, outcome: Err(failure) } => {
+            format!("failed update {update_id}: {}", describe_failure(failure))
+        }
         Command::Publish { name, .. } => format!("published `{name}`"),
         Command::ScheduleActivity { operation_id, activity_type, input, .. } => format!(
             "started activity `{activity_type}` as operation {operation_id} with {}",
@@ -105,7 +103,9 @@ pub(super) fn describe_command(command: &Command) -> String {
         ),
         Command::CancelExternal(request) => format!(
             "asked `{}` to cancel as operation {}: {}",
-            request.workflow_id, request.operation_id, request.reason
+            request.workflow_id,
+            request.operation_id,
+            shown(&request.reason)
         ),
         Command::UpsertAttributes(changes) => describe_changes("set", changes),
         Command::CancelOperation { operation_id } => format!("cancelled operation {operation_id}"),
@@ -117,10 +117,10 @@ pub(super) fn describe_command(command: &Command) -> String {
             format!("completed the run with {}", describe_payload("result", result))
         }
         Command::Close(Outcome::Failed { failure, .. }) => {
-            format!("failed the run: {}: {}", failure.info.type_name, failure.info.message)
+            format!("failed the run: {}", describe_failure(failure))
         }
         Command::Close(Outcome::Cancelled(details)) => {
-            format!("ended the run as cancelled: {details}")
+            format!("ended the run as cancelled: {}", shown(details))
         }
         Command::Close(Outcome::ContinueAsNew { workflow_type, input, .. }) => {
             format!("continued as new `{workflow_type}` with {}", describe_payload("input", input))
@@ -154,9 +154,11 @@ fn describe_event(attributes: &EventAttributes) -> String {
             format!("{name} with {}", describe_payload("result", result))
         }
         EventAttributes::WorkflowExecutionFailed { failure, .. } => {
-            format!("{name}: {}: {}", failure.info.type_name, failure.info.message)
+            format!("{name}: {}", describe_failure(failure))
         }
-        EventAttributes::WorkflowExecutionCanceled { details } => format!("{name}: {details}"),
+        EventAttributes::WorkflowExecutionCanceled { details } => {
+            format!("{name}: {}", shown(details))
+        }
         EventAttributes::WorkflowExecutionContinuedAsNew { workflow_type, input, .. } => {
             format!("{name} as `{workflow_type}` with {}", describe_payload("input", input))
         }
@@ -176,10 +178,9 @@ fn describe_event(attributes: &EventAttributes) -> String {
             describe_payload("input", &accepted.input)
         ),
         EventAttributes::WorkflowExecutionUpdateCompleted(completed) => match &completed.failure {
-            Some(failure) => format!(
-                "{name} of {}: {}: {}",
-                completed.update_id, failure.info.type_name, failure.info.message
-            ),
+            Some(failure) => {
+                format!("{name} of {}: {}", completed.update_id, describe_failure(failure))
+            }
             None => format!(
                 "{name} of {} with {}",
                 completed.update_id,
@@ -203,7 +204,9 @@ fn describe_event(attributes: &EventAttributes) -> String {
         ),
         EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(request) => format!(
             "{name} to `{}` of operation {}: {}",
-            request.workflow_id, request.operation_id, request.reason
+            request.workflow_id,
+            request.operation_id,
+            shown(&request.reason)
         ),
         input => match ended_operation(input).or(ended_relations(input)[0]) {
             Some(operation_id) => format!("{name} of operation {operation_id}"),
@@ -221,6 +224,10 @@ fn describe_marker(marker: &Marker) -> String {
             describe_payload(&format!("value `{name}`:"), value)
         }
     }
+}
+
+fn describe_failure(failure: &Failure) -> String {
+    format!("{}: {}", shown(&failure.info.type_name), shown(&failure.info.message))
 }
 
 /// The name that a child was given, if it was given one.
@@ -241,12 +248,7 @@ fn describe_changes(what: &str, changes: &AttributeChanges) -> String {
 fn describe_payload(what: &str, payload: &Payload) -> String {
     let bytes = payload.as_bytes();
     match std::str::from_utf8(bytes) {
-        Ok(text) if text.len() <= SHOWN_BYTES => format!("{what} {text}"),
-        Ok(text) => format!(
-            "{what} {}… ({} bytes)",
-            &text[..text.floor_char_boundary(SHOWN_BYTES)],
-            bytes.len()
-        ),
+        Ok(text) => format!("{what} {}", shown(text)),
         Err(_) => format!("{what} of {} bytes", bytes.len()),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dacapo_model::attributes::{AttributeChanges, RunAttributes, SearchAttribute};
 use dacapo_model::json::Json;
+use dacapo_model::text::shown;
 use dacapo_model::time::Timestamp;
 use serde_json::Value;
 use wasmtime::StoreContextMut;
@@ -66,7 +67,8 @@ pub(crate) fn attribute_changes(
     let mut changes = AttributeChanges::default();
     for guest::MemoEntry { name, value } in memo {
         let value = value.map(|text| Json::parse(&text)).transpose();
-        let value = value.map_err(|error| Stop::Misuse(format!("memo `{name}`: {error}")))?;
+        let value =
+            value.map_err(|error| Stop::Misuse(format!("memo `{}`: {error}", shown(&name))))?;
         changes.memo.insert(name, value);
     }
     for guest::SearchAttribute { name, value } in search_attributes {

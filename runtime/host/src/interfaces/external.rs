@@ -2,6 +2,7 @@
 
 use dacapo_model::ids::{RunId, SignalName, WorkflowId};
 use dacapo_model::limits::FAILURE_MESSAGE_BYTES_MAX;
+use dacapo_model::text::shown;
 use wasmtime::StoreContextMut;
 use wasmtime::component::LinkerInstance;
 
@@ -65,6 +66,6 @@ fn cancel_external(
 }
 
 fn parse_run_id(run_id: Option<String>) -> Result<Option<RunId>, String> {
-    let parse = |text: String| text.parse().map_err(|_| format!("`{text}` is no run id"));
+    let parse = |text: String| text.parse().map_err(|_| format!("`{}` is no run id", shown(&text)));
     run_id.map(parse).transpose()
 }

@@ -52,6 +52,15 @@ async fn recursion_without_end_overflows_the_guests_stack_only() {
 }
 
 #[tokio::test]
+async fn a_stack_in_the_guests_own_memory_that_overflows_is_told_as_such() {
+    let blocked = blocked("recurse_with_arrays").await;
+    assert_eq!(blocked.code, "guest_stack_overflow", "{}", blocked.message);
+    let other = self::blocked("write_far_away").await;
+    assert_eq!(other.code, "guest_trap", "{}", other.message);
+    assert!(other.message.contains("out of bounds"), "{}", other.message);
+}
+
+#[tokio::test]
 async fn a_trap_names_the_guests_functions_innermost_first() {
     let blocked = blocked("trap").await;
     assert_eq!(blocked.code, "guest_trap");

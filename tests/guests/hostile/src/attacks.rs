@@ -14,6 +14,8 @@ pub(crate) const ALL: &[(&str, Attack)] = &[
     ("allocate", allocate),
     ("loop", spin),
     ("recurse", recurse),
+    ("recurse_with_arrays", recurse_with_arrays),
+    ("write_far_away", write_far_away),
     ("big_result", big_result),
     ("big_input", big_input),
     ("flood_stdout", flood_stdout),
@@ -56,6 +58,24 @@ fn recurse() -> Vec<u8> {
         if black_box(depth) == u64::MAX { 0 } else { deeper(depth + 1) ^ depth }
     }
     deeper(0).to_string().into_bytes()
+}
+
+/// Uses up the stack in the linear memory, long before the call stack is.
+fn recurse_with_arrays() -> Vec<u8> {
+    fn deeper(depth: u64) -> u64 {
+        let mut array = [depth; 512];
+        array = black_box(array);
+        if array[3] == u64::MAX { 0 } else { deeper(depth + 1) ^ array[5] }
+    }
+    deeper(0).to_string().into_bytes()
+}
+
+/// Misses its memory in an ordinary way.
+fn write_far_away() -> Vec<u8> {
+    let far = black_box(0xb000_0000_usize) as *mut u8;
+    // SAFETY: there is none. It traps, which is what it is for.
+    unsafe { far.write_volatile(1) };
+    b"\"written\"".to_vec()
 }
 
 fn big_result() -> Vec<u8> {
