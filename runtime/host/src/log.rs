@@ -6,6 +6,8 @@ use std::sync::Arc;
 use dacapo_engine::guest::{ActivityTask, RunContext};
 use dacapo_model::ids::{OperationId, TypeName};
 
+use crate::activity::secrets::Secrets;
+
 /// Bytes of one line. Longer ones are broken, so that a guest that never ends a
 /// line can't make the host keep it.
 const LINE_BYTES_MAX: usize = 8 * 1024;
@@ -49,6 +51,8 @@ pub(crate) struct GuestLog {
     stderr_tail: VecDeque<u8>,
     bytes_max: usize,
     bytes_left: usize,
+    /// What its lines must not hold.
+    secrets: Option<Arc<Secrets>>,
 }
 
 impl GuestLog {
@@ -74,7 +78,15 @@ impl GuestLog {
             stderr_tail: VecDeque::new(),
             bytes_max,
             bytes_left: bytes_max,
+            secrets: None,
         }
+    }
+
+    /// The same log, with the names of secrets in their place.
+    #[must_use]
+    pub(crate) fn without(mut self, secrets: Arc<Secrets>) -> Self {
+        self.secrets = Some(secrets);
+        self
     }
 
     /// A new activation: the guest has its full share again, and what it wrote
@@ -140,7 +152,10 @@ impl GuestLog {
 
     /// What the guest wrote comes last and in quotes, so that nobody takes it for anything else.
     fn emit(&self, stream: Stream, line: &[u8]) {
-        let line = String::from_utf8_lossy(line);
+        let mut line = String::from_utf8_lossy(line).into_owned();
+        if let Some(secrets) = &self.secrets {
+            secrets.redaction().text(&mut line);
+        }
         let attempt = self.attempt.as_ref();
         tracing::info!(
             target: "dacapo::guest",

@@ -12,7 +12,11 @@ pub(super) struct Url<'a> {
 
 impl<'a> Url<'a> {
     pub(super) fn parse(url: &'a str) -> Result<Self, HttpError> {
-        let invalid = |reason: &str| HttpError::InvalidRequest(format!("`{url}` {reason}"));
+        let invalid = |reason: &str| {
+            // The message ends up in a history, where no password may be.
+            let shown = if url.contains('@') { "the URL".to_owned() } else { format!("`{url}`") };
+            HttpError::InvalidRequest(format!("{shown} {reason}"))
+        };
         let (scheme, rest) = url
             .split_once("://")
             .ok_or_else(|| invalid("is no absolute URL; write `https://host/path`"))?;
@@ -57,9 +61,18 @@ mod tests {
 
     #[test]
     fn what_is_no_http_url_is_refused() {
-        for url in ["", "/relative", "ftp://h/", "http://", "http:///path", "http://me:pw@h/"] {
+        for url in [
+            "",
+            "/relative",
+            "ftp://h/",
+            "http://",
+            "http:///path",
+            "http://me:pw@h/",
+            "ftp://me:pw@h/",
+        ] {
             let error = Url::parse(url).expect_err(url);
             assert!(matches!(error, HttpError::InvalidRequest(_)), "{url}: {error}");
+            assert!(!error.to_string().contains("pw"), "{error}");
         }
     }
 }

@@ -54,7 +54,7 @@ impl FileConfig {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let config = Self::parse(&read_text(path)?)
             .with_context(|| format!("{} is not a valid configuration", path.display()))?;
-        if !config.activities.secrets.0.is_empty() && others_may_read(path) {
+        if config.activities.secrets.has_values() && others_may_read(path) {
             crate::output::note(&format!(
                 "warning: {} holds secrets, but other users may read it; `chmod 600` it",
                 path.display()

@@ -94,6 +94,11 @@ pub struct ServerFlags {
     #[arg(long, value_name = "NAME=VALUE")]
     pub activity_env: Vec<NameValue>,
 
+    /// Host that activities may send a secret to, in the header `authorization`.
+    /// Repeat it for several; `hosts` and `headers` in the file say more.
+    #[arg(long, value_name = "NAME=HOST", env = "DACAPO_BIND_SECRET", value_delimiter = ',')]
+    pub bind_secret: Vec<NameValue>,
+
     /// Which logs to write, such as `info` or `info,dacapo_service=debug`.
     #[arg(long, value_name = "FILTER", env = "DACAPO_LOG")]
     pub log: Option<String>,

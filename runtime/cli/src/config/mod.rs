@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use dacapo_host::{ActivityConfig, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, HostConfig, Secret};
 use dacapo_model::limits::Limits;
 use dacapo_service::config::ServiceConfig;
 use serde::Deserialize;
@@ -23,7 +23,6 @@ pub use self::database::{Database, DatabaseUrl, InvalidDatabase};
 use self::file::FileConfig;
 pub use self::flags::{NameValue, ServerFlags};
 pub use self::memory::{ByteSize, MemoryPlan};
-use self::secrets::Secrets;
 use crate::exit::UsageError;
 use crate::http_server::ConnectionLimits;
 use crate::server::Edge;
@@ -79,7 +78,7 @@ pub struct ServerConfig {
     /// Environment variables of activities.
     pub activity_environment: BTreeMap<String, String>,
     /// Secrets of activities.
-    secrets: Secrets,
+    secrets: BTreeMap<String, Secret>,
     /// Settings of the runtime itself.
     pub service: ServiceConfig,
 }
@@ -107,7 +106,7 @@ impl ServerConfig {
         let mut secrets = file.activities.secrets;
         for (name, value) in environment {
             if let Some(name) = name.strip_prefix(SECRET_PREFIX) {
-                secrets.0.insert(name.to_owned(), value);
+                secrets.set(name, value);
             } else if let Some(name) = name.strip_prefix(ACTIVITY_ENV_PREFIX) {
                 activity_environment.insert(name.to_owned(), value);
             }
@@ -115,6 +114,8 @@ impl ServerConfig {
         for pair in flags.activity_env {
             activity_environment.insert(pair.name, pair.value);
         }
+        flags.bind_secret.into_iter().for_each(|binding| secrets.bind(binding));
+        let secrets = secrets.complete()?;
 
         let memory_limit = flags.memory_limit.or(file.memory_limit);
         let memory = MemoryPlan::of(memory_limit.unwrap_or_else(memory::default_limit));
@@ -173,7 +174,8 @@ impl ServerConfig {
         Ok(config)
     }
 
-    /// What the host needs, with compiled modules kept in `cache_dir`.
+    /// What the host needs, with compiled modules kept in `cache_dir`. Modules are
+    /// compiled in this process; `dacapo serve` does better.
     pub fn host(&self, cache_dir: PathBuf) -> HostConfig {
         HostConfig {
             cache_dir,
@@ -182,8 +184,9 @@ impl ServerConfig {
             activities: ActivityConfig {
                 allowed_hosts: self.allowed_hosts.clone(),
                 environment: self.activity_environment.clone(),
-                secrets: self.secrets.0.clone(),
+                secrets: self.secrets.clone(),
             },
+            compiler: Compiler::Here,
         }
     }
 
@@ -236,13 +239,13 @@ impl ServerConfig {
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             bail!(UsageError(format!("`{name}` is 0, but nothing works without any")));
         }
-        for name in self.secrets.0.keys().chain(self.activity_environment.keys()) {
+        for name in self.secrets.keys().chain(self.activity_environment.keys()) {
             if name.is_empty() || name.contains(['=', '\0']) {
                 bail!(UsageError(format!("{name:?} is not the name of an environment variable")));
             }
         }
         if let Some(name) =
-            self.secrets.0.keys().find(|name| self.activity_environment.contains_key(*name))
+            self.secrets.keys().find(|name| self.activity_environment.contains_key(*name))
         {
             bail!(UsageError(format!(
                 "{name} is defined as a secret and as an environment variable of activities; \

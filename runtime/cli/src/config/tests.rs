@@ -15,7 +15,7 @@ TWO = "file"
 THREE = "file"
 
 [activities.secrets]
-KEY = "file"
+KEY = { value = "file", hosts = ["file.example"] }
 
 [limits]
 payload_bytes_max = 7
@@ -27,6 +27,29 @@ fn parsed(text: &str) -> FileConfig {
 
 fn refused(text: &str) -> String {
     FileConfig::parse(text).expect_err("invalid").to_string()
+}
+
+fn binding(binding: &str) -> ServerFlags {
+    ServerFlags { bind_secret: vec![binding.parse().expect("valid")], ..ServerFlags::default() }
+}
+
+#[test]
+fn a_secret_needs_a_value_and_a_host() {
+    let merged = |flags, file: &str, environment: &[(&str, &str)]| {
+        ServerConfig::merge(flags, variables(environment), parsed(file))
+    };
+    let value = [("DACAPO_SECRET_KEY", "s3cr3t")];
+    let error = merged(ServerFlags::default(), "", &value).expect_err("for no host").to_string();
+    assert!(error.contains("--bind-secret KEY=HOST") && !error.contains("s3cr3t"), "{error}");
+    let error = merged(binding("KEY=h"), "", &[]).expect_err("no value").to_string();
+    assert!(error.contains("DACAPO_SECRET_KEY"), "{error}");
+    let alone = "[activities.secrets]\nKEY = \"s3cr3t\"\n";
+    assert!(merged(ServerFlags::default(), alone, &[]).is_err());
+    assert!(merged(binding("KEY=h"), alone, &[]).is_ok());
+    let table = "[activities.secrets.KEY]\nhosts = [\"h\"]\nheaders = [\"x-api-key\"]\n";
+    let config = merged(binding("KEY=other"), table, &value).expect("both say hosts");
+    assert_eq!(config.secrets["KEY"].hosts, ["h", "other"]);
+    assert_eq!(config.secrets["KEY"].headers, ["x-api-key"]);
 }
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -74,7 +97,9 @@ fn maps_are_merged_name_by_name() {
     let config = ServerConfig::merge(flags, variables, parsed(FILE)).expect("valid");
     let environment: Vec<_> = config.activity_environment.values().map(String::as_str).collect();
     assert_eq!(environment, ["flag=1", "file", "variable"], "ONE, THREE, TWO");
-    assert_eq!(config.secrets.0["KEY"], "variable");
+    assert_eq!(config.secrets["KEY"].value, "variable");
+    assert_eq!(config.secrets["KEY"].hosts, ["file.example"]);
+    assert_eq!(config.secrets["KEY"].headers, ["authorization"]);
 }
 
 #[test]
@@ -96,8 +121,10 @@ fn a_wrong_value_is_named_with_its_line() {
 fn an_error_next_to_a_secret_does_not_show_it() {
     let message = refused("[activities.secrets]\nKEY = \"s3cr3t\" \"x\"\n");
     assert!(!message.contains("s3cr3t"), "{message}");
+    let message = refused("[activities.secrets.KEY]\nvalue = \"s3cr3t\"\nhost = \"h\"\n");
+    assert!(message.contains("`host`") && !message.contains("s3cr3t"), "{message}");
     let config = ServerConfig::merge(
-        ServerFlags::default(),
+        binding("KEY=h"),
         variables(&[("DACAPO_SECRET_KEY", "s3cr3t")]),
         FileConfig::default(),
     );
@@ -118,7 +145,7 @@ fn a_limit_of_zero_is_a_mistake() {
 #[test]
 fn a_name_is_a_secret_or_a_variable_but_not_both() {
     let both = variables(&[("DACAPO_SECRET_KEY", "1"), ("DACAPO_ACTIVITY_ENV_KEY", "2")]);
-    let error = ServerConfig::merge(ServerFlags::default(), both, FileConfig::default());
+    let error = ServerConfig::merge(binding("KEY=h"), both, FileConfig::default());
     assert!(error.expect_err("refused").to_string().contains("KEY"));
 }
 

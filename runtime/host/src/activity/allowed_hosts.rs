@@ -1,4 +1,4 @@
-//! Which hosts activities may send requests to.
+//! Which hosts activities may send requests to, and secrets may go to.
 
 use crate::config::HostError;
 

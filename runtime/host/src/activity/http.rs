@@ -8,13 +8,13 @@ use http_body_util::BodyExt;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
 use super::allowed_hosts::{AllowedHosts, SETTING};
-use super::secrets::Secrets;
+use super::secrets::{Misplaced, Secrets};
 
 /// What one request may have the host keep of its body.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Refuses requests to hosts that are not allowed, and reveals secrets to those
-/// that are.
+/// Refuses requests to hosts that are not allowed, reveals secrets to those that they
+/// are bound to, and takes them out of the answers.
 pub(super) struct Gate {
     allowed_hosts: Arc<AllowedHosts>,
     secrets: Arc<Secrets>,
@@ -30,25 +30,43 @@ impl Gate {
         Self { allowed_hosts, secrets, run }
     }
 
-    fn allow(&self, uri: &http::Uri) -> bool {
-        let Some(authority) = uri.authority() else {
-            return false;
+    /// Puts secrets into a request that may be sent.
+    fn admit(&self, request: &mut http::Request<WasiBody>) -> Result<(), Error> {
+        let Some(authority) = request.uri().authority().cloned() else {
+            return Err(Error::HttpRequestDenied);
         };
-        let default_port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-        let port = authority.port_u16().unwrap_or(default_port);
-        // What stands before an `@` is no host, but could be taken for one.
+        let https = request.uri().scheme() == Some(&Scheme::HTTPS);
+        let port = authority.port_u16().unwrap_or(if https { 443 } else { 80 });
+        // What stands before an `@` is no host, but could be taken for one. It is not
+        // logged: it may be a password.
         let plain = !authority.as_str().contains('@');
-        let allowed = plain && self.allowed_hosts.allow(authority.host(), port);
-        if !allowed {
+        if !plain || !self.allowed_hosts.allow(authority.host(), port) {
             tracing::warn!(
                 target: "dacapo::guest",
                 run_id = %self.run.run_id,
                 workflow_id = self.run.workflow_id.as_str(),
-                host = authority.as_str(),
-                "an activity's request was refused: its host is not in `{SETTING}`"
+                host = authority.host(),
+                port,
+                "an activity's request was refused: its host is not in `{SETTING}`, or its URL \
+                 holds credentials"
             );
+            return Err(Error::HttpRequestDenied);
         }
-        allowed
+        let revealed = self.secrets.reveal(authority.host(), port, request.headers_mut());
+        revealed.map_err(|Misplaced { secret, header }| {
+            tracing::warn!(
+                target: "dacapo::guest",
+                run_id = %self.run.run_id,
+                workflow_id = self.run.workflow_id.as_str(),
+                host = authority.host(),
+                port,
+                %header,
+                secret,
+                "an activity's request was refused: the secret is not bound to this host and \
+                 header in `activities.secrets`"
+            );
+            Error::HttpRequestDenied
+        })
     }
 }
 
@@ -65,15 +83,16 @@ impl WasiHttpHooks for Gate {
         options: Option<RequestOptions>,
         _body_sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        if !self.allow(request.uri()) {
-            return Box::new(async { Err(Error::HttpRequestDenied) });
-        }
-        self.secrets.reveal(request.headers_mut());
+        let admitted = self.admit(&mut request);
+        let redaction = self.secrets.redaction().clone();
         Box::new(async move {
-            let (response, connection) = default_send_request(request, options).await?;
+            admitted?;
+            let (mut response, connection) = default_send_request(request, options).await?;
             let connection: Box<dyn Future<Output = Result<(), Error>> + Send> =
                 Box::new(connection);
-            Ok((response.map(BodyExt::boxed_unsync), connection))
+            redaction.headers(response.headers_mut());
+            let masked = |body| redaction.body(BodyExt::boxed_unsync(body)).boxed_unsync();
+            Ok((response.map(masked), connection))
         })
     }
 }
@@ -91,9 +110,15 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::config::Secret;
 
-    fn gate(allowed: &str) -> Gate {
-        let secrets = BTreeMap::from([("KEY".to_owned(), "k-123".to_owned())]);
+    fn gate(allowed: &str, bound: &str) -> Gate {
+        let secret = Secret {
+            value: "k-123".to_owned(),
+            hosts: vec![bound.to_owned()],
+            headers: vec!["authorization".to_owned()],
+        };
+        let secrets = BTreeMap::from([("KEY".to_owned(), secret)]);
         let run = RunContext {
             namespace: NamespaceName::new("default").expect("valid"),
             workflow_id: WorkflowId::new("order-17").expect("valid"),
@@ -120,10 +145,12 @@ mod tests {
         Ok(String::from_utf8(bytes.to_vec()).expect("text"))
     }
 
-    /// Serves what it got as the authorization, on a free port.
+    /// Serves what it got as the authorization, on a free port: its length, and the
+    /// text itself.
     async fn serve() -> u16 {
         let answer = get(|headers: HeaderMap| async move {
-            headers["authorization"].to_str().expect("text").to_owned()
+            let authorization = headers["authorization"].to_str().expect("text");
+            format!("{} {authorization}", authorization.len())
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -134,17 +161,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_secret_is_revealed_to_an_allowed_host() {
+    async fn a_secret_is_revealed_to_its_host_and_masked_in_the_answer() {
         let port = serve().await;
-        let mut gate = gate("127.0.0.1");
+        let mut gate = gate("127.0.0.1", "127.0.0.1");
         let seen = send(&mut gate, format!("http://127.0.0.1:{port}/")).await;
-        assert_eq!(seen.expect("a response"), "Bearer k-123");
+        assert_eq!(seen.expect("a response"), "12 Bearer *****");
+    }
+
+    #[tokio::test]
+    async fn a_request_with_a_secret_for_another_host_is_not_sent() {
+        let port = serve().await;
+        let mut gate = gate("127.0.0.1", "pay.example");
+        let refused = send(&mut gate, format!("http://127.0.0.1:{port}/")).await;
+        assert!(matches!(refused, Err(Error::HttpRequestDenied)), "{refused:?}");
     }
 
     #[tokio::test]
     async fn nothing_is_sent_to_another_host_however_it_is_written() {
         let port = serve().await;
-        let mut gate = gate("allowed.test");
+        let mut gate = gate("allowed.test", "*");
         for authority in [format!("127.0.0.1:{port}"), format!("allowed.test@127.0.0.1:{port}")] {
             let refused = send(&mut gate, format!("http://{authority}/")).await;
             assert!(matches!(refused, Err(Error::HttpRequestDenied)), "{authority}: {refused:?}");

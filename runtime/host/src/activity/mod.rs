@@ -5,7 +5,8 @@ mod allowed_hosts;
 mod http;
 mod outcome;
 mod output;
-mod secrets;
+mod redaction;
+pub(crate) mod secrets;
 pub(crate) mod state;
 
 use std::sync::Arc;
@@ -85,15 +86,21 @@ impl ActivityRunner {
         let state = ActivityState::new(&self.world, task, link, &self.limits);
         let mut store =
             new_store(engine, state, &self.limits).map_err(|error| outcome::internal(&error))?;
+        let secrets = self.world.secrets.redaction();
         match call_execute(&mut store, linked, &input).await {
             Ok(Ok(result)) if result.len() > self.limits.payload_bytes_max => {
                 Err(outcome::result_too_large(result.len(), &self.limits))
             }
-            Ok(Ok(result)) => Ok(Payload::from(result)),
-            Ok(Err(failure)) => Err(failure_from_guest(failure, &self.limits)),
+            Ok(Ok(result)) => Ok(Payload::from(secrets.bytes(&result).unwrap_or(result))),
+            Ok(Err(mut failure)) => {
+                outcome::redact(&mut failure, secrets);
+                Err(failure_from_guest(failure, &self.limits))
+            }
             Err(error) => {
                 let state = store.data();
-                Err(outcome::fault(Fault::new(&error, &state.limiter, &state.log.lock())))
+                let mut fault = Fault::new(&error, &state.limiter, &state.log.lock());
+                secrets.text(&mut fault.message);
+                Err(outcome::fault(fault))
             }
         }
     }

@@ -5,13 +5,49 @@ use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::TypeName;
 use dacapo_model::limits::Limits;
 
+use super::redaction::Redaction;
+use crate::bindings::dacapo::workflow::types as guest;
 use crate::module::Unusable;
 use crate::trap::Fault;
 
 /// Defined types that a message lists; a module may have a thousand.
 const TYPES_SHOWN: usize = 20;
 
+/// What stands in the place of `user:password` in a URL.
+const CREDENTIALS: &str = "***";
+
 const PAYLOAD_TOO_LARGE: &str = "PayloadTooLarge";
+
+/// Takes out of a failure what should be in no history: secrets, and passwords in URLs.
+pub(super) fn redact(failure: &mut guest::Failure, secrets: &Redaction) {
+    for info in std::iter::once(&mut failure.info).chain(&mut failure.causes) {
+        for text in [&mut info.type_name, &mut info.message] {
+            secrets.text(text);
+            without_credentials(text);
+        }
+        if let Some(redacted) = info.details.as_ref().and_then(|details| secrets.bytes(details)) {
+            info.details = Some(redacted);
+        }
+    }
+}
+
+/// Puts asterisks in the place of `user:password` in the URLs of a text.
+fn without_credentials(text: &mut String) {
+    let mut from = 0;
+    while let Some(at) = text[from..].find("://") {
+        let start = from + at + "://".len();
+        let ends = |character: char| {
+            matches!(character, '/' | '?' | '#' | '"' | '\'' | '`' | '<' | '>')
+                || character.is_whitespace()
+        };
+        let end = text[start..].find(ends).map_or(text.len(), |length| start + length);
+        from = end;
+        if let Some(at) = text[start..end].rfind('@') {
+            text.replace_range(start..start + at, CREDENTIALS);
+            from = end - at + CREDENTIALS.len();
+        }
+    }
+}
 
 /// The activity returned more than may be recorded.
 pub(super) fn result_too_large(bytes: usize, limits: &Limits) -> Failure {
@@ -72,4 +108,24 @@ pub(super) fn internal(error: &wasmtime::Error) -> Failure {
 
 fn failure(type_name: &str, message: String) -> Failure {
     Failure::new(FailureKind::Application, type_name, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_no_part_of_a_message() {
+        let shown = |text: &str| {
+            let mut text = text.to_owned();
+            without_credentials(&mut text);
+            text
+        };
+        assert_eq!(
+            shown("`http://me:pw@h/a?b=c@d` and https://x:p@ss@h2 failed: me@mail.example"),
+            "`http://***@h/a?b=c@d` and https://***@h2 failed: me@mail.example"
+        );
+        assert_eq!(shown("see https://h/ and ://"), "see https://h/ and ://");
+        assert_eq!(shown("http://@"), "http://***@");
+    }
 }

@@ -13,6 +13,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::World;
 use super::http::Gate;
 use super::output::Output;
+use super::secrets::Secrets;
 use crate::limits::Limiter;
 use crate::log::{GuestLog, Stream};
 use crate::workflow::state::{FUEL_BETWEEN_YIELDS, call_bytes_max};
@@ -28,6 +29,7 @@ pub(crate) struct ActivityState {
     pub(crate) limiter: Limiter,
     /// Shared with the streams that the guest holds.
     pub(crate) log: Arc<Mutex<GuestLog>>,
+    pub(crate) secrets: Arc<Secrets>,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -42,7 +44,8 @@ impl ActivityState {
         link: Arc<dyn AttemptLink>,
         limits: &Limits,
     ) -> Self {
-        let log = GuestLog::of_activity(&task, limits.log_bytes_max);
+        let log = GuestLog::of_activity(&task, limits.log_bytes_max)
+            .without(Arc::clone(&world.secrets));
         let log = Arc::new(Mutex::new(log));
         let wasi = WasiCtx::builder()
             .envs(&world.environment)
@@ -60,6 +63,7 @@ impl ActivityState {
             table,
             wasi,
             http: WasiHttpCtx::new(),
+            secrets: Arc::clone(&world.secrets),
             gate: Gate::new(
                 Arc::clone(&world.allowed_hosts),
                 Arc::clone(&world.secrets),

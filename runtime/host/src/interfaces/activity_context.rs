@@ -78,6 +78,8 @@ fn heartbeat(
     {
         return Err(Stop::DetailsTooLarge { bytes, max: HEARTBEAT_DETAILS_BYTES_MAX });
     }
+    let secrets = state.secrets.redaction();
+    let details = details.map(|details| secrets.bytes(&details).unwrap_or(details));
     state.link.heartbeat(details.map(Payload::from));
     Ok(signals_to_guest(state.link.signals()))
 }

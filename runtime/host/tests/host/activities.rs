@@ -2,11 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use dacapo_host::{ActivityConfig, HostConfig};
+use dacapo_host::{ActivityConfig, HostConfig, Secret};
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::limits::Limits;
 
 use crate::support::{config, execute, text};
+
+fn shop_key(host: &str) -> BTreeMap<String, Secret> {
+    let secret = Secret {
+        value: "k-123".to_owned(),
+        hosts: vec![host.to_owned()],
+        headers: vec!["authorization".to_owned()],
+    };
+    BTreeMap::from([("SHOP_KEY".to_owned(), secret)])
+}
 
 async fn attack(activity: &str) -> Failure {
     let limits = Limits {
@@ -112,7 +121,7 @@ async fn an_activity_has_no_files_and_no_sockets() {
 async fn the_environment_holds_variables_and_placeholders_of_secrets_only() {
     let activities = ActivityConfig {
         environment: BTreeMap::from([("SHOP_URL".to_owned(), "http://shop".to_owned())]),
-        secrets: BTreeMap::from([("SHOP_KEY".to_owned(), "k-123".to_owned())]),
+        secrets: shop_key("shop.example"),
         ..ActivityConfig::default()
     };
     let env = |name: &'static str| {
@@ -127,10 +136,8 @@ async fn the_environment_holds_variables_and_placeholders_of_secrets_only() {
 
 #[test]
 fn secrets_are_not_shown_by_debug_output() {
-    let activities = ActivityConfig {
-        secrets: BTreeMap::from([("SHOP_KEY".to_owned(), "k-123".to_owned())]),
-        ..ActivityConfig::default()
-    };
+    let activities =
+        ActivityConfig { secrets: shop_key("shop.example"), ..ActivityConfig::default() };
     let shown = format!("{activities:?}");
     assert!(shown.contains("SHOP_KEY") && !shown.contains("k-123"), "{shown}");
 }

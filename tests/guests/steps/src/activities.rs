@@ -138,6 +138,33 @@ pub(crate) fn fetch(url: String) -> Result<Fetched, Failure> {
     Ok(Fetched { status: response.status(), body: response.text()?.to_owned() })
 }
 
+/// A request with a secret.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Authorized {
+    pub(crate) url: String,
+    /// The environment variable that the secret is in.
+    pub(crate) secret: String,
+    /// Whether the answer is to be read from its end.
+    #[serde(default)]
+    pub(crate) backwards: bool,
+    /// Whether to fail with the answer.
+    #[serde(default)]
+    pub(crate) fail: bool,
+}
+
+/// GETs a URL with a secret, writes what it was told to standard output, and returns it.
+#[dacapo::activity]
+pub(crate) fn authorized(request: Authorized) -> Result<String, Failure> {
+    let secret = std::env::var(&request.secret).unwrap_or_default();
+    let authorization = format!("Bearer {secret}");
+    let response = dacapo::http::get(request.url).header("authorization", authorization).send()?;
+    let told = response.text()?;
+    let told: String =
+        if request.backwards { told.chars().rev().collect() } else { told.to_owned() };
+    println!("told {told}");
+    if request.fail { Err(Failure::application("Told", told)) } else { Ok(told) }
+}
+
 /// Fails until this attempt, and then returns its number.
 #[dacapo::activity]
 pub(crate) fn flaky_step(succeed_at: u32) -> Result<u32, Failure> {

@@ -16,8 +16,8 @@ mod timing;
 mod workflows;
 
 use activities::{
-    attempt_info, big_result, double, echo_activity, env, fail, fetch, flaky_step, noop, post,
-    spin, wait,
+    attempt_info, authorized, big_result, double, echo_activity, env, fail, fetch, flaky_step,
+    noop, post, spin, wait,
 };
 use cancellation::{cancellable, ignores_cancellation};
 use signals::{await_signals, receive_signal, relay_signals};
@@ -43,7 +43,7 @@ dacapo::module! {
     ],
     activities: [
         noop, echo_activity, double, fail, post, spin, wait, big_result, env, fetch, flaky_step,
-        attempt_info,
+        attempt_info, authorized,
         heartbeats::copy_items, heartbeats::listen, heartbeats::fall_silent, heartbeats::make_way,
         heartbeats::later, heartbeats::talk, heartbeats::say_much, heartbeats::fail_deeply,
     ],
