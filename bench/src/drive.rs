@@ -12,7 +12,7 @@ use dacapo_engine::decide::{self, Input};
 use dacapo_engine::guest::{GuestHost, GuestInstance, ModuleLoadError, ModuleSource, RunContext};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
-use dacapo_host::{ActivityConfig, Host, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig};
 use dacapo_model::event::{Chain, HistoryEvent, RunOptions, WorkflowExecutionStarted};
 use dacapo_model::execution::Blocked;
 use dacapo_model::ids::{EventId, NamespaceName, RunId, TypeName, WorkflowId};
@@ -68,6 +68,7 @@ impl Stage {
             limits: Limits::default(),
             instances_max: 4,
             activities: ActivityConfig::default(),
+            compiler: Compiler::Here,
         };
         let host = Host::new(config, Arc::new(OneModule(component.clone())))?;
         host.inspect(digest, &component).await?;

@@ -42,10 +42,11 @@ async fn others_are_served(client: &Client) {
 }
 
 /// Attacks by workflows that end in a block: the code, and what the report says.
-const BLOCKED: [(&str, &str, &str); 16] = [
+const BLOCKED: [(&str, &str, &str); 17] = [
     ("allocate", "guest_memory_limit", "268435456 bytes of memory"),
     ("loop", "guest_cpu_limit", "loop"),
     ("recurse", "guest_stack_overflow", "recursion"),
+    ("recurse_with_arrays", "guest_stack_overflow", "arrays"),
     ("big_result", "payload_too_large", "payload_bytes_max"),
     ("big_input", "payload_too_large", "payload_bytes_max"),
     ("flood_stdout", "guest_cpu_limit", "loop"),
@@ -96,10 +97,11 @@ async fn a_hostile_workflow_is_blocked_with_the_reason_and_can_be_terminated(dat
 }
 
 /// Attacks by activities: the type of the failure, and what its message says.
-const FAILED: [(&str, &str, &str); 11] = [
+const FAILED: [(&str, &str, &str); 12] = [
     ("allocate", "ActivityMemoryLimit", "268435456 bytes of memory"),
     ("loop", "ActivityCpuLimit", "loop"),
     ("recurse", "ActivityStackOverflow", "recursion"),
+    ("recurse_with_arrays", "ActivityStackOverflow", "arrays"),
     ("big_result", "PayloadTooLarge", "payload_bytes_max"),
     ("flood_stdout", "ActivityCpuLimit", "loop"),
     ("trap", "ActivityTrap", "unreachable"),
@@ -162,6 +164,7 @@ async fn what_activities_may_reach_is_decided_by_the_operator(database: Database
     let effects = Effects::open().await;
     let server = Settings::new(&database)
         .file("[activities]\nenvironment = { COLOR = \"blue\" }\nsecrets = { TOKEN = \"s3cr3t\" }")
+        .environment("DACAPO_BIND_SECRET", "TOKEN=127.0.0.1")
         .start()
         .await;
     let client = server.client();

@@ -9,6 +9,7 @@
 //! Nothing is simulated: servers are processes that die by SIGKILL, modules are
 //! compiled from `tests/guests`, and both databases are the real ones.
 
+mod bytecode;
 mod client;
 mod command;
 mod counted;
@@ -24,6 +25,7 @@ mod shown;
 mod sse;
 mod wait;
 
+pub use self::bytecode::{core_module, module_of, with_core_module};
 pub use self::client::{Answer, Client, Run};
 pub use self::command::{Output, Running, dacapo, dacapo_running, dacapo_with_input};
 pub use self::counted::{CountedServer, Spent};

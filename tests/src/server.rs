@@ -56,8 +56,7 @@ impl Settings {
             .args(["serve", "--instances-max", "100"])
             .args(["--database", database])
             // Compiled modules are the same for all servers.
-            .arg("--cache-dir")
-            .arg(root().join("target/test-cache"))
+            .env("DACAPO_CACHE_DIR", root().join("target/test-cache"))
             .env("DACAPO_LISTEN", "127.0.0.1:0")
             .env("DACAPO_ALLOW_HOST", "127.0.0.1")
             .env("DACAPO_LOG", "info")

@@ -90,9 +90,10 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::QueryNotServed => StatusCode::CONFLICT,
         ErrorCode::QueryFailed | ErrorCode::NotStorable => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::ModuleTooLarge | ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorCode::ModuleInvalid | ErrorCode::ModuleWrongWorld | ErrorCode::ModuleImportUnknown => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        ErrorCode::ModuleInvalid
+        | ErrorCode::ModuleWrongWorld
+        | ErrorCode::ModuleImportUnknown
+        | ErrorCode::ModuleTooComplex => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::Unavailable | ErrorCode::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         // These are reports about runs. As an answer they can only mean that a

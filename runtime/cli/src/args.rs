@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::client::{Client, ClientError, RunAddress};
-use crate::commands::{completions, demo, dev, migrate, module, replay, run, serve, status};
+use crate::commands::{
+    compile_module, completions, demo, dev, migrate, module, replay, run, serve, status,
+};
 use crate::output::OutputFormat;
 
 const EXAMPLES: &str = "\
@@ -51,6 +53,9 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Print the completions of a shell.
     Completions(completions::CompletionsArgs),
+    /// Compile a module for the server that started this.
+    #[command(hide = true)]
+    CompileModule(compile_module::CompileModuleArgs),
 }
 
 /// Which server to speak to, and how to show what it answers.

@@ -28,7 +28,8 @@ use std::time::Duration;
 use clap::Parser as _;
 pub use dacapo_guest_build as guest_build;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
+use crate::commands::compile_module;
 use crate::exit::Exit;
 
 /// A step allocates some hundred times; this allocator takes a tenth off the CPU
@@ -42,6 +43,13 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Runs the program with the arguments and environment of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::CompileModule(args) = &cli.command {
+        // Its limits leave no room for anything else.
+        return match compile_module::run(args) {
+            Ok(exit) => exit.into(),
+            Err(error) => exit::report(&error).into(),
+        };
+    }
     // Two providers of cryptography are possible; without a choice, the first
     // use of TLS panics. An error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -123,6 +123,12 @@ pub trait GuestHost: Send + Sync {
         bytes: &[u8],
     ) -> Result<ModuleDefinitions, ModuleRejected>;
 
+    /// Whether [`Self::launch`] of this code begins at once. If it does not, the code
+    /// has to be read or compiled first, for which nobody's answer should wait.
+    fn is_at_hand(&self, _module: ModuleDigest) -> bool {
+        true
+    }
+
     /// Makes an instance for a run. It has done nothing yet.
     async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked>;
 

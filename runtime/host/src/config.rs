@@ -1,6 +1,7 @@
 //! What an operator sets.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -11,6 +12,10 @@ const WASM_PAGE_BYTES: usize = 64 * 1024;
 
 /// Largest memory of a 32-bit guest.
 const MEMORY_BYTES_MAX: usize = 1 << 32;
+
+/// What a process that compiles needs before it has begun: the program itself, and a
+/// stack for each processor.
+const COMPILE_MEMORY_BYTES_MIN: u64 = 256 * 1024 * 1024;
 
 /// Configures a [`crate::Host`].
 #[derive(Debug, Clone)]
@@ -24,6 +29,25 @@ pub struct HostConfig {
     pub instances_max: usize,
     /// What activities may do.
     pub activities: ActivityConfig,
+    /// Where modules are compiled.
+    pub compiler: Compiler,
+}
+
+/// Where modules are compiled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Compiler {
+    /// In this process: for tests, and for hosts whose modules are their own. What
+    /// compiling takes has no bound then, and it can't be stopped.
+    #[default]
+    Here,
+    /// In a process for each module, with limits of time and memory. The program
+    /// must call [`crate::compile_module`] when it is started with these arguments.
+    Process {
+        /// Which program.
+        program: PathBuf,
+        /// How it is told to compile. The limits follow.
+        arguments: Vec<OsString>,
+    },
 }
 
 /// What activities may reach of the real world.
@@ -36,8 +60,28 @@ pub struct ActivityConfig {
     pub environment: BTreeMap<String, String>,
     /// Secrets by name. An activity finds the text `dacapo-secret:NAME` in its
     /// environment variable NAME; in the headers of requests that it sends the
-    /// host puts the secret in its place.
-    pub secrets: BTreeMap<String, String>,
+    /// host puts the secret in its place, where it is bound to.
+    pub secrets: BTreeMap<String, Secret>,
+}
+
+/// A secret, and where it may go.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// What it is.
+    pub value: String,
+    /// To which hosts, written like [`ActivityConfig::allowed_hosts`]; at least one.
+    pub hosts: Vec<String>,
+    /// In which headers.
+    pub headers: Vec<String>,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret")
+            .field("hosts", &self.hosts)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for ActivityConfig {
@@ -102,6 +146,12 @@ impl HostConfig {
             if fuel == 0 {
                 return Err(HostError::setting(setting, "no guest can run without fuel"));
             }
+        }
+        if self.limits.compile_memory_bytes_max < COMPILE_MEMORY_BYTES_MIN {
+            return Err(HostError::setting(
+                "limits.compile_memory_bytes_max",
+                format!("no module can be compiled in less than {COMPILE_MEMORY_BYTES_MIN} bytes"),
+            ));
         }
         Ok(())
     }

@@ -39,6 +39,19 @@ const KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 /// Makes the engine for all guests, workflows and activities alike: a module may
 /// hold both, and is compiled once.
 pub(crate) fn engine(limits: &Limits, slots: &Slots) -> Result<Engine, HostError> {
+    let mut config = config();
+    // Thousands of instances come and go: slots are reused.
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, slots)?));
+    Engine::new(&config).map_err(HostError::engine)
+}
+
+/// Makes an engine that compiles what [`engine`] runs, and has no room for instances.
+pub(crate) fn compiling_engine() -> Result<Engine, HostError> {
+    Engine::new(&config()).map_err(HostError::engine)
+}
+
+/// What is the same for both, which is all that compiled code depends on.
+fn config() -> Config {
     let mut config = Config::new();
 
     // The same bits everywhere, on every processor.
@@ -62,12 +75,9 @@ pub(crate) fn engine(limits: &Limits, slots: &Slots) -> Result<Engine, HostError
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config.wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES));
 
-    // Thousands of instances come and go: pages of a module's memory are shared
-    // until written, and slots are reused.
+    // Pages of a module's memory are shared until written.
     config.memory_init_cow(true);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, slots)?));
-
-    Engine::new(&config).map_err(HostError::engine)
+    config
 }
 
 fn pool(limits: &Limits, slots: &Slots) -> Result<PoolingAllocationConfig, HostError> {
@@ -100,4 +110,25 @@ fn count(number: usize) -> Result<u32, HostError> {
     u32::try_from(number).map_err(|_| {
         HostError::setting("instances_max", format!("{number} instances are too many"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+    use super::*;
+
+    #[test]
+    fn what_one_engine_compiles_the_other_runs() {
+        let limits = Limits::default();
+        let slots = Slots::new(1).expect("room for one");
+        let running = engine(&limits, &slots).expect("an engine");
+        let compiling = compiling_engine().expect("an engine");
+        let hash = |engine: &Engine| {
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(hash(&running), hash(&compiling));
+    }
 }

@@ -19,6 +19,7 @@ mod limits;
 mod linker;
 mod log;
 mod module;
+mod overflow;
 mod pool;
 mod trap;
 mod wasi;
@@ -42,7 +43,8 @@ use dacapo_model::query::Query;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::activity::ActivityRunner;
-pub use crate::config::{ActivityConfig, HostConfig, HostError};
+pub use crate::config::{ActivityConfig, Compiler, HostConfig, HostError, Secret};
+pub use crate::module::compile_module;
 use crate::module::store::ModuleStore;
 use crate::pool::Slots;
 use crate::workflow::after_end::query_closed;
@@ -67,7 +69,13 @@ impl Host {
         let engine = engine::engine(&limits, &slots)?;
         let workflow_slots = Arc::new(Semaphore::new(slots.workflows));
         let activities = ActivityRunner::new(config.activities, slots.activities, &limits)?;
-        let modules = ModuleStore::new(engine, config.cache_dir, Arc::clone(&limits), source)?;
+        let modules = ModuleStore::new(
+            engine,
+            config.compiler,
+            config.cache_dir,
+            Arc::clone(&limits),
+            source,
+        )?;
         Ok(Self { limits, modules, activities, workflow_slots, slots })
     }
 }
@@ -90,6 +98,10 @@ impl GuestHost for Host {
     ) -> Result<ModuleDefinitions, ModuleRejected> {
         let module = self.modules.add(digest, bytes).await?;
         Ok(module.definitions.clone())
+    }
+
+    fn is_at_hand(&self, module: ModuleDigest) -> bool {
+        self.modules.is_ready(module)
     }
 
     async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {

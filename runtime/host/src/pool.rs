@@ -20,8 +20,15 @@ const MAPPINGS_PER_STACK: usize = 2;
 /// Mappings of everything else: code, threads, heap, the compiled modules.
 const MAPPINGS_RESERVED: usize = 4_000;
 
+/// Uploads that may be looked at and compiled at a time.
+pub(crate) const UPLOADS_MAX: usize = 2;
+
+/// Modules that were uploaded before and may be loaded at a time. They never wait
+/// for an upload.
+pub(crate) const LOADS_MAX: usize = 2;
+
 /// Modules that may be asked for their definitions at a time.
-pub(crate) const INSPECTIONS_MAX: usize = 2;
+const INSPECTIONS_MAX: usize = UPLOADS_MAX + LOADS_MAX;
 
 /// How many instances of each kind may live at a time. They share one pool, but
 /// no kind can take the slots of another: idle workflows must not keep out the

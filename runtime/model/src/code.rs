@@ -88,6 +88,8 @@ codes! {
     ModuleImportUnknown = "module_import_unknown", retryable: false;
     /// The module is larger than the server allows.
     ModuleTooLarge = "module_too_large", retryable: false;
+    /// Compiling the module takes more time or memory than the server allows.
+    ModuleTooComplex = "module_too_complex", retryable: false;
     /// An input, result or detail is larger than the server allows.
     PayloadTooLarge = "payload_too_large", retryable: false;
     /// The database refuses to store what a request, or a run's code, would record.

@@ -3,6 +3,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::RequestId;
@@ -140,4 +141,27 @@ async fn unknown_names_are_refused_with_their_own_codes() {
     large.input = dacapo_model::payload::Payload::from(vec![b'x'; 3 * 1024 * 1024]);
     let too_large = runtime.start_run(large).await;
     assert_eq!(too_large.expect_err("too large").code.as_str(), "payload_too_large");
+}
+
+#[tokio::test]
+async fn a_start_is_answered_while_its_code_is_made_ready() {
+    let (host, store) = (ScriptedHost::new(), memory());
+    *host.cold.lock() = true;
+    let runtime = start(Arc::clone(&store), &host).await;
+    let started = runtime.start_run(request("sequential", "cold", "3")).await.expect("started");
+    // The code is never ready, and the wait is over all the same.
+    let wait = Duration::from_millis(10);
+    let (repeated, result) = runtime
+        .start_run_and_wait(request("sequential", "waits", "3"), wait)
+        .await
+        .expect("started");
+    assert!(repeated.started && result.is_none_or(|result| result.closing.is_none()));
+
+    // Another node finds a run whose code has never run.
+    drop(runtime);
+    let runtime = start(store, &host).await;
+    host.gate.add_permits(10);
+    let result = runtime.run_result(&run_ref("cold"), PATIENCE).await.expect("it is found");
+    assert_eq!(result.run_id, started.run_id);
+    assert!(result.closing.is_some(), "it has completed");
 }

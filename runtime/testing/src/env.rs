@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dacapo_host::{ActivityConfig, Host, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig};
 use dacapo_model::ids::{ModuleName, NamespaceName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
@@ -170,6 +170,7 @@ impl Builder {
             limits: self.limits.clone(),
             instances_max: INSTANCES_MAX,
             activities: self.activities,
+            compiler: Compiler::Here,
         };
         let real = Host::new(config, Arc::new(StoredModules(Arc::clone(&store))))
             .map_err(|error| TestError::Setup(error.to_string()))?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_guest_build::Messages;
-use dacapo_host::{ActivityConfig, Host, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig};
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::{EventId, ModuleName, NamespaceName, TypeName};
@@ -58,6 +58,7 @@ async fn in_real_time(component: &PathBuf, workflow: &str, input: &str) -> Vec<H
         limits: Limits::default(),
         instances_max: 4,
         activities: ActivityConfig::default(),
+        compiler: Compiler::Here,
     };
     // The upload leaves the module compiled, so nobody asks the source.
     let host = Host::new(config, Arc::new(NoSource)).expect("a host");

@@ -1,5 +1,6 @@
 //! The commands: one file each.
 
+pub mod compile_module;
 pub mod completions;
 pub mod demo;
 pub mod dev;
@@ -27,5 +28,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Replay(args) => replay::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Completions(args) => completions::run(&args),
+        // [`crate::main`] has done it before it came here.
+        Command::CompileModule(args) => compile_module::run(&args),
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use dacapo_engine::guest::{
     self, GuestHost as _, ModuleLoadError, ModuleSource, Replayed, RunContext,
 };
-use dacapo_host::{ActivityConfig, Host, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::{EventAttributes, ExportedHistory};
 use dacapo_model::execution::Blocked;
@@ -172,6 +172,7 @@ impl Code {
             limits: Limits::default(),
             instances_max: 1,
             activities: ActivityConfig::default(),
+            compiler: Compiler::Here,
         };
         let source = Arc::new(One { digest, bytes });
         let host = Host::new(config, Arc::clone(&source) as Arc<dyn ModuleSource>)?;

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use dacapo_host::HostConfig;
 use dacapo_service::config::{ServiceConfig, Tenure};
 
+use crate::commands::compile_module;
 use crate::config::{Database, ServerConfig, ServerFlags, default_cache_dir};
 use crate::exit::{Exit, UsageError};
 use crate::server::Server;
@@ -23,7 +25,8 @@ const DEFAULT_LOG: &str = "info,sqlx=warn,dacapo::attempt=warn";
 #[command(after_help = "Examples:
   dacapo serve --database sqlite://./dacapo.db
   dacapo serve --database postgres://dacapo@db.internal/dacapo --listen 0.0.0.0:7233
-  DACAPO_SECRET_PAYMENTS_TOKEN=... dacapo serve --config dacapo.toml --allow-host api.example.com
+  DACAPO_SECRET_PAYMENTS_TOKEN=... dacapo serve --config dacapo.toml \
+    --allow-host api.example.com --bind-secret PAYMENTS_TOKEN=api.example.com
 
 Every setting is also a key of the configuration file; docs/configuration.md lists
 them. Secrets for activities are set there or as DACAPO_SECRET_NAME, never by a
@@ -89,7 +92,8 @@ pub(super) async fn start(
         None => Tenure::Leased { take_over },
     };
     let service = ServiceConfig { tenure, ..config.service.clone() };
-    let server = Server::start(store, config.host(cache_dir), service, edge, listener).await?;
+    let host = HostConfig { compiler: compile_module::compiler()?, ..config.host(cache_dir) };
+    let server = Server::start(store, host, service, edge, listener).await?;
     Ok((server, lock))
 }
 

@@ -11,6 +11,7 @@ mod worlds;
 
 use dacapo_engine::guest::ModuleRejected;
 use dacapo_model::code::ErrorCode;
+use dacapo_model::text::shown;
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{Component, InstancePre, Linker, LinkerInstance, ResourceType};
@@ -69,7 +70,7 @@ pub(crate) fn link<W: World>(
             }
             // A type, under a name of its own: there is nothing to provide.
             (_, ComponentItem::Type(_)) => {}
-            _ => return Err(unknown(name)),
+            _ => return Err(unknown_import(name)),
         }
     }
     linker.instantiate_pre(component).map_err(|error| unfitting(&error))
@@ -99,7 +100,7 @@ impl Import<'_> {
                     self.link_resource(world, &mut instance, name, guest_type, resources)
                 }
                 ComponentItem::Type(_) => Ok(()),
-                _ => return Err(unknown(&format!("{}#{name}", self.name))),
+                _ => return Err(unknown_import(&format!("{}#{name}", self.name))),
             };
             linked.map_err(|error| unfitting(&error))?;
         }
@@ -164,7 +165,9 @@ impl Resources {
     }
 }
 
-fn unknown(import: &str) -> ModuleRejected {
+/// Nobody provides this import.
+pub(crate) fn unknown_import(import: &str) -> ModuleRejected {
+    let import = shown(import);
     let mut rejected = rejected(
         ErrorCode::ModuleImportUnknown,
         format!(
@@ -172,7 +175,7 @@ fn unknown(import: &str) -> ModuleRejected {
              WASI 0.2 and dacapo:workflow@0.1.0 only"
         ),
     );
-    rejected.details.insert("import".to_owned(), import.to_owned());
+    rejected.details.insert("import".to_owned(), import.into_owned());
     rejected
 }
 

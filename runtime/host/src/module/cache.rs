@@ -75,12 +75,11 @@ impl Cache {
 
     /// Writes a module. Another process sees the whole file or none. It is not
     /// synced to disk: what a crash damages, the checksum finds.
-    pub(super) fn save(&self, digest: ModuleDigest, component: &Component) -> io::Result<()> {
-        let code = component.serialize().map_err(io::Error::other)?;
+    pub(super) fn save(&self, digest: ModuleDigest, code: &[u8]) -> io::Result<()> {
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
         let temporary =
             self.directory.join(format!("{digest}.{}-{number}.tmp", std::process::id()));
-        let written = write_private(&temporary, &self.checksum(digest, &code), &code)
+        let written = write_private(&temporary, &self.checksum(digest, code), code)
             .and_then(|()| std::fs::rename(&temporary, self.path(digest)));
         if written.is_err() {
             // The first error is the one worth telling.
@@ -132,11 +131,14 @@ impl Cache {
     }
 }
 
-#[expect(unsafe_code, reason = "loading compiled code is what the cache is for")]
-fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes must be what `Component::serialize` made. Their checksum,
-    // which names module and engine, was just verified over these very bytes in
-    // memory, and only this user can write to the directory they came from.
+/// Loads compiled code, which must be what [`super::compile`] has just answered, or
+/// what [`Cache::load`] has found intact.
+#[expect(unsafe_code, reason = "loading compiled code is what compiling it is for")]
+pub(super) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes must be what an engine compiled. Either this program did so
+    // just now; or their checksum, which names module and engine, was just verified
+    // over these very bytes in memory, and only this user can write to the directory
+    // they came from.
     unsafe { Component::deserialize(engine, code) }
 }
 

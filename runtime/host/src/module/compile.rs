@@ -1,10 +1,28 @@
-//! From bytes to code.
+//! From bytes to code: here, or in a process of its own, with limits.
+//!
+//! Compiling is the one thing that the host does whose cost is not bounded by what
+//! goes in: a few kilobytes can keep a compiler busy for minutes and take gigabytes.
+//! A process can be given limits, and stopped when nobody waits for it any more.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use dacapo_engine::guest::ModuleRejected;
 use dacapo_model::code::ErrorCode;
+use dacapo_model::limits::Limits;
+use dacapo_model::text::cut;
+use rustix::process::Signal;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
 use wasmtime::Engine;
-use wasmtime::component::Component;
 
+use super::Unusable;
+use super::process::{COMPILED, REFUSED};
+use crate::config::Compiler;
 use crate::trap::rejected;
 
 /// What each WebAssembly binary begins with.
@@ -13,16 +31,69 @@ const MAGIC: &[u8] = b"\0asm";
 /// What follows in a core module: its version, and the layer that modules are on.
 const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
 
-/// Compiles a component. Takes seconds for large ones.
-pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, ModuleRejected> {
-    check_header(bytes)?;
-    Component::from_binary(engine, bytes).map_err(|error| {
-        invalid(format!("the module is not a valid WebAssembly component: {error:#}"))
-    })
+/// What is kept of what a compiler writes to standard error.
+const STDERR_BYTES_MAX: u64 = 4 * 1024;
+
+/// How much longer a module may take that was accepted before, maybe by a faster
+/// machine, and that runs wait for.
+const STORED_FACTOR: u64 = 10;
+
+/// Whose module is to be compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// A client's, who may be hostile.
+    Upload,
+    /// One that is stored, and that runs wait for.
+    Load,
+}
+
+/// What one module may take.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    cpu_seconds: u64,
+    memory_bytes: u64,
+    /// How much less than others it is given of the processors: runs come first, and
+    /// what they wait for.
+    nice: u8,
+    /// A machine that has other things to do takes longer than its CPU time.
+    time: Duration,
+}
+
+impl Bounds {
+    fn new(limits: &Limits, occasion: Occasion) -> Self {
+        let (factor, nice) = match occasion {
+            Occasion::Upload => (1, 10),
+            Occasion::Load => (STORED_FACTOR, 0),
+        };
+        let cpu_seconds = limits.compile_cpu_seconds_max.saturating_mul(factor).max(1);
+        let time = Duration::from_secs(cpu_seconds.saturating_mul(4).saturating_add(20));
+        Self { cpu_seconds, memory_bytes: limits.compile_memory_bytes_max, nice, time }
+    }
+}
+
+/// Compiles a component, and answers what [`super::cache`] loads.
+pub(super) async fn compile(
+    compiler: &Compiler,
+    engine: &Engine,
+    bytes: Vec<u8>,
+    limits: &Limits,
+    occasion: Occasion,
+) -> Result<Vec<u8>, Unusable> {
+    match compiler {
+        Compiler::Here => {
+            let engine = engine.clone();
+            super::blocking(move || engine.precompile_component(&bytes))
+                .await?
+                .map_err(|error| not_valid(&format!("{error:#}")).into())
+        }
+        Compiler::Process { program, arguments } => {
+            in_process(program, arguments, &bytes, Bounds::new(limits, occasion)).await
+        }
+    }
 }
 
 /// The mistakes that people make get an answer of their own.
-fn check_header(bytes: &[u8]) -> Result<(), ModuleRejected> {
+pub(super) fn check_header(bytes: &[u8]) -> Result<(), ModuleRejected> {
     if bytes.is_empty() {
         return Err(invalid("the module is empty: send the bytes of a component"));
     }
@@ -34,6 +105,113 @@ fn check_header(bytes: &[u8]) -> Result<(), ModuleRejected> {
         )),
         Some(_) => Ok(()),
     }
+}
+
+/// Dropping the future ends the process.
+async fn in_process(
+    program: &Path,
+    arguments: &[OsString],
+    bytes: &[u8],
+    bounds: Bounds,
+) -> Result<Vec<u8>, Unusable> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .arg(bounds.cpu_seconds.to_string())
+        .arg(bounds.memory_bytes.to_string())
+        .arg(bounds.nice.to_string())
+        // It needs none of it, and secrets are there.
+        .env_clear()
+        // The allocator of this program would reserve more than may be used.
+        .env("MIMALLOC_ARENA_RESERVE", "0")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| Unusable::Busy(format!("can't start a process to compile: {error}")))?;
+    let compiled = tokio::time::timeout(bounds.time, converse(&mut child, bytes, bounds)).await;
+    compiled.unwrap_or_else(|_| {
+        Err(Unusable::Busy(format!(
+            "compiling took longer than {} s, since the machine has other things to do",
+            bounds.time.as_secs()
+        )))
+    })
+}
+
+/// Gives the process the module and takes what it makes of it.
+async fn converse(child: &mut Child, bytes: &[u8], bounds: Bounds) -> Result<Vec<u8>, Unusable> {
+    let (Some(mut stdin), Some(mut stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(Unusable::Internal("the streams of a process are missing".to_owned()));
+    };
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes();
+    let give = async {
+        // One that ended early says why in its own way.
+        let _ = stdin.write_all(&length).await;
+        let _ = stdin.write_all(bytes).await;
+        let _ = stdin.flush().await;
+    };
+    let take = async {
+        let mut answer = Vec::new();
+        // Its memory has held all of it.
+        (&mut stdout).take(bounds.memory_bytes).read_to_end(&mut answer).await.map(|_| answer)
+    };
+    let ((), answer, said) = tokio::join!(give, take, beginning(stderr));
+    // It ends when this end is closed, as it would be if this server had died.
+    drop(stdin);
+    let status = child.wait().await;
+    let lost = |error: io::Error| Unusable::Busy(format!("a process that compiles: {error}"));
+    let (mut answer, status) = (answer.map_err(lost)?, status.map_err(lost)?);
+    match (status.success(), answer.pop()) {
+        (true, Some(COMPILED)) => Ok(answer),
+        (true, Some(REFUSED)) => Err(not_valid(&String::from_utf8_lossy(&answer)).into()),
+        _ => Err(ended(status, &said, bounds)),
+    }
+}
+
+/// The first of what a stream says; the rest is read, so that nobody waits for it.
+async fn beginning(mut stream: impl AsyncRead + Unpin) -> String {
+    let mut kept = Vec::new();
+    // A stream that breaks has nothing more to say.
+    let _ = (&mut stream).take(STDERR_BYTES_MAX).read_to_end(&mut kept).await;
+    let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    String::from_utf8_lossy(&kept).trim().to_owned()
+}
+
+/// Why a process ended without an answer.
+fn ended(status: ExitStatus, said: &str, bounds: Bounds) -> Unusable {
+    let is = |signal: Signal| status.signal() == Some(signal.as_raw());
+    let message = if is(Signal::XCPU) {
+        format!(
+            "compiling the module takes more than {} s of CPU time \
+             (`limits.compile_cpu_seconds_max`): make it smaller, or its functions simpler",
+            bounds.cpu_seconds
+        )
+    } else if is(Signal::KILL) {
+        // Not by us: most likely since the machine has no memory left.
+        return Unusable::Busy(format!(
+            "the process that compiled the module was killed; if the machine was out of memory, \
+             lower `limits.compile_memory_bytes_max` below {}",
+            bounds.memory_bytes
+        ));
+    } else if said.contains("memory") {
+        format!(
+            "compiling the module takes more than {} bytes of memory \
+             (`limits.compile_memory_bytes_max`): make it smaller, or its functions simpler",
+            bounds.memory_bytes
+        )
+    } else {
+        format!("the compiler fails on the module ({status})")
+    };
+    let mut said = said.to_owned();
+    cut(&mut said, 500);
+    tracing::warn!(%status, said, "a module could not be compiled");
+    rejected(ErrorCode::ModuleTooComplex, message).into()
+}
+
+fn not_valid(problem: &str) -> ModuleRejected {
+    invalid(format!("the module is not a valid WebAssembly component: {problem}"))
 }
 
 fn invalid(message: impl Into<String>) -> ModuleRejected {

@@ -61,22 +61,27 @@ pub(super) struct Exported {
     activity: bool,
 }
 
+/// Whether a component exports what a module must.
+pub(super) fn check_exports(exports: impl Fn(&str) -> bool) -> Result<(), ModuleRejected> {
+    if !exports(DEFINITIONS) {
+        return Err(missing(DEFINITIONS));
+    }
+    if !exports(WORKFLOW) && !exports(ACTIVITY) {
+        return Err(missing(&format!("{WORKFLOW} or {ACTIVITY}")));
+    }
+    Ok(())
+}
+
 impl Exported {
     fn of(engine: &Engine, component: &Component) -> Result<Self, ModuleRejected> {
         let component_type = component.component_type();
         let exports = |name: &str| component_type.get_export(engine, name).is_some();
-        if !exports(DEFINITIONS) {
-            return Err(missing(DEFINITIONS));
-        }
-        let exported = Self {
+        check_exports(exports)?;
+        Ok(Self {
             workflow: exports(WORKFLOW),
             after_end: exports(AFTER_END),
             activity: exports(ACTIVITY),
-        };
-        if !exported.workflow && !exported.activity {
-            return Err(missing(&format!("{WORKFLOW} or {ACTIVITY}")));
-        }
-        Ok(exported)
+        })
     }
 
     /// Checks the types of what is exported, for which an instance is needed.

@@ -4,13 +4,18 @@ mod cache;
 mod compile;
 mod definitions;
 mod inspect;
+mod process;
+mod refusals;
 pub(crate) mod store;
+mod survey;
 
 use dacapo_engine::guest::{ModuleLoadError, ModuleRejected};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::Blocked;
 use dacapo_model::module::ModuleDefinitions;
 use wasmtime::component::InstancePre;
+
+pub use self::process::compile_module;
 
 use crate::activity::state::ActivityState;
 use crate::bindings::exports::dacapo::workflow::{activity, after_end, workflow};
@@ -46,6 +51,9 @@ pub(crate) enum Unusable {
     /// Its bytes can't be had.
     #[error(transparent)]
     Load(#[from] ModuleLoadError),
+    /// The machine could not do it now.
+    #[error("{0}")]
+    Busy(String),
     /// The host failed.
     #[error("{0}")]
     Internal(String),
@@ -55,6 +63,7 @@ impl From<Unusable> for ModuleRejected {
     fn from(error: Unusable) -> Self {
         match error {
             Unusable::Rejected(rejected) => rejected,
+            Unusable::Busy(message) => crate::trap::rejected(ErrorCode::Unavailable, message),
             other => crate::trap::rejected(ErrorCode::Internal, other.describe()),
         }
     }
@@ -64,7 +73,9 @@ impl From<Unusable> for Blocked {
     fn from(error: Unusable) -> Self {
         match error {
             Unusable::Rejected(rejected) => blocked(rejected.code, rejected.message),
-            Unusable::Load(_) => blocked(ErrorCode::ModuleUnavailable, error.describe()),
+            Unusable::Load(_) | Unusable::Busy(_) => {
+                blocked(ErrorCode::ModuleUnavailable, error.describe())
+            }
             Unusable::Internal(message) => blocked(ErrorCode::Internal, message),
         }
     }
@@ -79,4 +90,13 @@ impl Unusable {
             other => other.to_string(),
         }
     }
+}
+
+/// Runs something that keeps a processor or a disk busy away from the tasks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Unusable> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Unusable::Internal(format!("preparing the module failed: {error}")))
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use dacapo_engine::guest::{ModuleLoadError, ModuleSource};
 use dacapo_model::code::ErrorCode;
@@ -14,10 +15,13 @@ use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::cache::Cache;
-use super::{Module, Unusable, compile, inspect};
-use crate::config::HostError;
-use crate::pool::INSPECTIONS_MAX;
+use super::cache::{Cache, deserialize};
+use super::compile::{self, Occasion};
+use super::refusals::Refusals;
+use super::survey::survey;
+use super::{Module, Unusable, blocking, inspect};
+use crate::config::{Compiler, HostError};
+use crate::pool::{LOADS_MAX, UPLOADS_MAX};
 use crate::trap::rejected;
 
 /// Modules kept ready. One that is not is loaded from disk in milliseconds.
@@ -26,14 +30,19 @@ const MODULES_MAX: usize = 256;
 /// Prepares modules and keeps them.
 pub(crate) struct ModuleStore {
     engine: Engine,
+    compiler: Compiler,
     cache: Arc<Cache>,
     limits: Arc<Limits>,
     source: Arc<dyn ModuleSource>,
     entries: Mutex<HashMap<ModuleDigest, Arc<Entry>>>,
     /// Counts uses; the entry with the lowest number is the first to go.
     clock: AtomicU64,
-    /// Compiling takes much memory and all processors; a few at a time.
-    preparations: Semaphore,
+    refusals: Refusals,
+    /// Compiling takes much memory and all processors; a few at a time, in the order
+    /// in which they came.
+    uploads: Semaphore,
+    /// Runs wait for modules that are stored; those never wait for an upload.
+    loads: Semaphore,
 }
 
 /// One module; empty while it is being prepared and after that has failed.
@@ -46,6 +55,7 @@ struct Entry {
 impl ModuleStore {
     pub(crate) fn new(
         engine: Engine,
+        compiler: Compiler,
         cache_dir: PathBuf,
         limits: Arc<Limits>,
         source: Arc<dyn ModuleSource>,
@@ -53,16 +63,20 @@ impl ModuleStore {
         let cache = Arc::new(Cache::open(cache_dir, &engine)?);
         Ok(Self {
             engine,
+            compiler,
             cache,
             limits,
             source,
             entries: Mutex::default(),
             clock: AtomicU64::new(0),
-            preparations: Semaphore::new(INSPECTIONS_MAX),
+            refusals: Refusals::default(),
+            uploads: Semaphore::new(UPLOADS_MAX),
+            loads: Semaphore::new(LOADS_MAX),
         })
     }
 
-    /// A module whose bytes are at hand.
+    /// A module whose bytes are at hand. Nothing goes on when the future is dropped,
+    /// if modules are compiled in processes of their own.
     pub(crate) async fn add(
         &self,
         digest: ModuleDigest,
@@ -76,14 +90,45 @@ impl ModuleStore {
             );
             return Err(rejected(ErrorCode::ModuleTooLarge, message).into());
         }
-        self.prepare(digest, Some(bytes)).await
+        if let Some(module) = self.ready(digest) {
+            return Ok(module);
+        }
+        if let Some(refused) = self.refusals.get(digest, now()) {
+            return Err(refused.into());
+        }
+        compile::check_header(bytes)?;
+        let _permit = self.uploads.acquire().await.map_err(|_| shutting_down())?;
+        let prepared = self.prepare(digest, Some(bytes)).await;
+        if let Err(Unusable::Rejected(refused)) = &prepared {
+            self.refusals.keep(digest, refused, now());
+        }
+        prepared
     }
 
     /// A module that was added before, maybe by another node.
     pub(crate) async fn get(&self, digest: ModuleDigest) -> Result<Arc<Module>, Unusable> {
+        if let Some(module) = self.ready(digest) {
+            return Ok(module);
+        }
+        let _permit = self.loads.acquire().await.map_err(|_| shutting_down())?;
         self.prepare(digest, None).await
     }
 
+    /// Whether [`Self::get`] answers at once.
+    pub(crate) fn is_ready(&self, digest: ModuleDigest) -> bool {
+        self.ready(digest).is_some()
+    }
+
+    /// The module, if it needs no preparation.
+    fn ready(&self, digest: ModuleDigest) -> Option<Arc<Module>> {
+        let entries = self.entries.lock();
+        let entry = entries.get(&digest)?;
+        entry.last_use.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        entry.module.get().cloned()
+    }
+
+    /// Prepares a module, or waits for whoever does. If that one gives up, the next
+    /// goes on in its place.
     async fn prepare(
         &self,
         digest: ModuleDigest,
@@ -93,16 +138,11 @@ impl ModuleStore {
         let module = entry
             .module
             .get_or_try_init(|| async {
-                let _permit = self
-                    .preparations
-                    .acquire()
-                    .await
-                    .map_err(|_| Unusable::Internal("the host is shutting down".to_owned()))?;
                 let (component, compiled) = self.component(digest, bytes).await?;
-                let module = inspect::check(&self.engine, component.clone(), &self.limits).await?;
-                if compiled {
+                let module = inspect::check(&self.engine, component, &self.limits).await?;
+                if let Some(code) = compiled {
                     // Only what passed: refused uploads must not fill the disk.
-                    self.keep(digest, component).await;
+                    self.keep(digest, code).await;
                 }
                 Ok(Arc::new(module))
             })
@@ -113,39 +153,41 @@ impl ModuleStore {
         module.cloned()
     }
 
-    /// The compiled component, and whether it had to be compiled.
+    /// The component, and its code if it had to be compiled.
     async fn component(
         &self,
         digest: ModuleDigest,
         bytes: Option<&[u8]>,
-    ) -> Result<(Component, bool), Unusable> {
+    ) -> Result<(Component, Option<Vec<u8>>), Unusable> {
         let engine = self.engine.clone();
         let cache = Arc::clone(&self.cache);
         if let Some(component) = blocking(move || cache.load(&engine, digest)).await? {
-            return Ok((component, false));
+            return Ok((component, None));
         }
-        let bytes = match bytes {
-            Some(bytes) => bytes.to_vec(),
-            None => self.source.module_bytes(digest).await?,
+        let (bytes, occasion) = match bytes {
+            Some(bytes) => (bytes.to_vec(), Occasion::Upload),
+            None => (self.source.module_bytes(digest).await?, Occasion::Load),
         };
+        let bytes = blocking(move || look(digest, bytes, occasion)).await??;
+        let code =
+            compile::compile(&self.compiler, &self.engine, bytes, &self.limits, occasion).await?;
         let engine = self.engine.clone();
-        let component = blocking(move || {
-            let actual = ModuleDigest::of(&bytes);
-            if actual != digest {
-                let source = format!("what is stored has the digest {actual}").into();
-                return Err(ModuleLoadError { digest, source: Some(source) }.into());
+        blocking(move || match deserialize(&engine, &code) {
+            Ok(component) => Ok((component, Some(code))),
+            // It needs more than the pool has for one component.
+            Err(error) => {
+                let message = format!("the module can't be run here: {error:#}");
+                Err(rejected(ErrorCode::ModuleInvalid, message).into())
             }
-            Ok::<_, Unusable>(compile::compile(&engine, &bytes)?)
         })
-        .await??;
-        Ok((component, true))
+        .await?
     }
 
     /// Writes a compiled component to disk. A failure costs the next start time,
     /// not the caller its answer.
-    async fn keep(&self, digest: ModuleDigest, component: Component) {
+    async fn keep(&self, digest: ModuleDigest, code: Vec<u8>) {
         let cache = Arc::clone(&self.cache);
-        let kept = blocking(move || cache.save(digest, &component)).await;
+        let kept = blocking(move || cache.save(digest, &code)).await;
         if let Ok(Err(error)) = kept {
             tracing::warn!(%digest, %error, "can't keep the compiled module on disk");
         }
@@ -183,11 +225,25 @@ impl ModuleStore {
     }
 }
 
-/// Runs something that keeps a processor or a disk busy away from the tasks.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Unusable> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Unusable::Internal(format!("preparing the module failed: {error}")))
+/// Whether the bytes are those that are meant, and can be compiled at all. What is
+/// stored was looked at when it was uploaded, maybe under other rules.
+fn look(digest: ModuleDigest, bytes: Vec<u8>, occasion: Occasion) -> Result<Vec<u8>, Unusable> {
+    let actual = ModuleDigest::of(&bytes);
+    if actual != digest {
+        let source = format!("what is stored has the digest {actual}").into();
+        return Err(ModuleLoadError { digest, source: Some(source) }.into());
+    }
+    if occasion == Occasion::Upload {
+        survey(&bytes)?;
+    }
+    Ok(bytes)
+}
+
+fn shutting_down() -> Unusable {
+    Unusable::Busy("the host is shutting down".to_owned())
+}
+
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "how long a refusal is kept is no one's input")]
+    Instant::now()
 }

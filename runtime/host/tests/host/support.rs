@@ -10,7 +10,7 @@ use dacapo_engine::guest::{
     ActivityTask, AttemptLink, AttemptSignals, GuestHost as _, ModuleLoadError, ModuleSource,
     RunContext,
 };
-use dacapo_host::{ActivityConfig, Host, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig};
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{NamespaceName, OperationId, RunId, TypeName, WorkflowId};
 use dacapo_model::limits::Limits;
@@ -49,6 +49,7 @@ pub(crate) fn config() -> HostConfig {
         limits: Limits::default(),
         instances_max: 4,
         activities: ActivityConfig::default(),
+        compiler: Compiler::Here,
     }
 }
 

@@ -10,6 +10,16 @@ use super::GateReport;
 use crate::error::Result;
 use crate::{Runtime, catalog};
 
+/// A component that may be kept: all that can take long has been done.
+#[derive(Debug)]
+pub struct CheckedModule {
+    namespace: NamespaceName,
+    name: ModuleName,
+    bytes: Bytes,
+    digest: ModuleDigest,
+    definitions: ModuleDefinitions,
+}
+
 impl Runtime {
     /// Checks a component, compiles it and keeps it. The same bytes under the
     /// same name are the same version; the flag says whether it is new.
@@ -19,8 +29,8 @@ impl Runtime {
         name: &ModuleName,
         bytes: Bytes,
     ) -> Result<(ModuleVersion, bool)> {
-        let (digest, definitions) = self.inspect(namespace, &bytes).await?;
-        self.put(namespace, name, bytes, digest, definitions).await
+        let module = self.check_module(namespace, name, bytes).await?;
+        self.keep_module(module).await
     }
 
     /// Like [`Self::upload_module`], but refuses a component that does not fit the
@@ -32,39 +42,39 @@ impl Runtime {
         name: &ModuleName,
         bytes: Bytes,
     ) -> Result<(ModuleVersion, bool, GateReport)> {
-        let (digest, definitions) = self.inspect(namespace, &bytes).await?;
-        let report = self.check_gate(namespace, name, digest, &definitions).await?;
-        let (version, created) = self.put(namespace, name, bytes, digest, definitions).await?;
+        let module = self.check_module(namespace, name, bytes).await?;
+        let report = self.replay_gate(&module).await?;
+        let (version, created) = self.keep_module(module).await?;
         Ok((version, created, report))
     }
 
-    async fn inspect(
-        &self,
-        namespace: &NamespaceName,
-        bytes: &Bytes,
-    ) -> Result<(ModuleDigest, ModuleDefinitions)> {
-        self.shared.admit()?;
-        self.shared.catalog.check_namespace(namespace)?;
-        let digest = ModuleDigest::of(bytes);
-        Ok((digest, self.shared.host.inspect(digest, bytes).await?))
-    }
-
-    async fn put(
+    /// Checks a component and compiles it. Nothing of it is kept yet: whoever loses
+    /// interest drops the future, and the compiler stops.
+    pub async fn check_module(
         &self,
         namespace: &NamespaceName,
         name: &ModuleName,
         bytes: Bytes,
-        digest: ModuleDigest,
-        definitions: ModuleDefinitions,
-    ) -> Result<(ModuleVersion, bool)> {
-        let module = NewModule {
-            namespace: namespace.clone(),
-            name: name.clone(),
-            digest,
-            bytes,
-            definitions,
-            created_at: self.shared.clock.now(),
-        };
+    ) -> Result<CheckedModule> {
+        self.shared.admit()?;
+        self.shared.catalog.check_namespace(namespace)?;
+        let digest = ModuleDigest::of(&bytes);
+        let definitions = self.shared.host.inspect(digest, &bytes).await?;
+        let (namespace, name) = (namespace.clone(), name.clone());
+        Ok(CheckedModule { namespace, name, bytes, digest, definitions })
+    }
+
+    /// Refuses a component that does not fit the history of an open run of the module.
+    pub async fn replay_gate(&self, module: &CheckedModule) -> Result<GateReport> {
+        let CheckedModule { namespace, name, digest, definitions, .. } = module;
+        self.check_gate(namespace, name, *digest, definitions).await
+    }
+
+    /// Makes a component the newest version under its name, unless it is already.
+    pub async fn keep_module(&self, module: CheckedModule) -> Result<(ModuleVersion, bool)> {
+        let CheckedModule { namespace, name, bytes, digest, definitions } = module;
+        let created_at = self.shared.clock.now();
+        let module = NewModule { namespace, name, digest, bytes, definitions, created_at };
         let shared = &self.shared;
         match shared.store.put_module(&shared.ownership, module).await {
             Ok((version, created)) => {

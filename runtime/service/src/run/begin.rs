@@ -89,7 +89,8 @@ impl NewRun {
 
 impl Actor {
     /// Runs the guest for the first time and commits what came of it together
-    /// with the start itself: a start costs one commit.
+    /// with the start itself: a start costs one commit. If its code is not at hand,
+    /// the start is committed first, so that it is answered while that is compiled.
     pub(super) async fn begin(
         &mut self,
         mut transition: Transition,
@@ -99,11 +100,14 @@ impl Actor {
         self.published = Some(BTreeMap::new());
         let begun = (self.state.clone(), transition.clone());
         let activated = match self.state.guest_may_run() {
-            true => {
+            true if self.shared.host.is_at_hand(self.state.module_digest) => {
                 let fresh = transition.events.clone();
                 self.activate(fresh, &mut transition).await
             }
-            false => Ok(()),
+            may_run => {
+                self.needs_activation = may_run;
+                Ok(())
+            }
         };
         let mut waiter = Some(waiter);
         let answer = match activated {

@@ -53,6 +53,8 @@ pub struct ScriptedHost {
     pub codes: Mutex<HashMap<ModuleDigest, String>>,
     /// The code of each launch, in order.
     pub launched: Mutex<Vec<ModuleDigest>>,
+    /// While true, no code is at hand, and each launch takes a permit of `gate`.
+    pub cold: Mutex<bool>,
 }
 
 impl ScriptedHost {
@@ -73,6 +75,7 @@ impl ScriptedHost {
             faulty: Mutex::new(true),
             codes: Mutex::default(),
             launched: Mutex::default(),
+            cold: Mutex::default(),
         })
     }
 
@@ -129,7 +132,14 @@ impl GuestHost for ScriptedHost {
         Ok(ModuleDefinitions { workflows: workflows.collect(), activities: Vec::new() })
     }
 
+    fn is_at_hand(&self, _module: ModuleDigest) -> bool {
+        !*self.cold.lock()
+    }
+
     async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
+        if !self.is_at_hand(run.module_digest) {
+            self.gate.acquire().await.expect("the gate stays").forget();
+        }
         Ok(Box::new(self.launch_instance(run)))
     }
 

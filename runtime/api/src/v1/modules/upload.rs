@@ -10,7 +10,6 @@ use bytes::Bytes;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::ModuleName;
 use dacapo_service::Runtime;
-use dacapo_service::error::ServiceError;
 
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -75,19 +74,14 @@ pub(crate) async fn upload(
     // Clients that normalise paths could not ask for it.
     let name = ModuleName::addressable(path.name.as_str())?;
     let bytes = read_module(request, runtime.limits().module_bytes_max).await?;
-    let (version, created, gate) = to_the_end(async move {
-        let (namespace, name) = (&path.namespace, &name);
-        match query.gate {
-            None => {
-                let (version, created) = runtime.upload_module(namespace, name, bytes).await?;
-                Ok::<_, ServiceError>((version, created, None))
-            }
-            Some(Gate::Replay) => {
-                let (version, created, report) =
-                    runtime.upload_module_through_gate(namespace, name, bytes).await?;
-                Ok((version, created, Some(report)))
-            }
-        }
+    // What takes long ends with the client: nobody else waits for it.
+    let module = runtime.check_module(&path.namespace, &name, bytes).await?;
+    let gate = match query.gate {
+        Some(Gate::Replay) => Some(runtime.replay_gate(&module).await?),
+        None => None,
+    };
+    let (version, created) = to_the_end(async move {
+        runtime.keep_module(module).await
     })
     .await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
