@@ -9,6 +9,7 @@
 compile_error!("these commands need Unix: on Windows, work inside WSL");
 
 mod api;
+mod fuzz;
 mod guests;
 mod postgres;
 mod process;
@@ -28,6 +29,8 @@ cargo xtask guests                    build the guests that the tests run
 cargo xtask postgres -- COMMAND ...   run COMMAND with DATABASE_URL set to a throw-away server
 cargo xtask api                       hold a server against the description of its API, with
                                       requests that schemathesis makes up (needs python3)
+cargo xtask fuzz-uploads [SEEDS [FIRST]]
+                                      upload so many random modules (1000), from this seed on
 cargo xtask tidy                      check the rules that no compiler checks
 ";
 
@@ -55,6 +58,7 @@ fn run(mut arguments: Vec<OsString>) -> Result<ExitCode> {
         Some("guests") => guests::build(&root).map(|()| ExitCode::SUCCESS),
         Some("postgres") => postgres::run(&root, &arguments),
         Some("api") => api::run(&root),
+        Some("fuzz-uploads") => fuzz::uploads(&root, &arguments),
         Some("tidy") => tidy::run(&root),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");

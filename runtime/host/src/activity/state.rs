@@ -44,8 +44,8 @@ impl ActivityState {
         link: Arc<dyn AttemptLink>,
         limits: &Limits,
     ) -> Self {
-        let log = GuestLog::of_activity(&task, limits.log_bytes_max)
-            .without(Arc::clone(&world.secrets));
+        let log =
+            GuestLog::of_activity(&task, limits.log_bytes_max).without(Arc::clone(&world.secrets));
         let log = Arc::new(Mutex::new(log));
         let wasi = WasiCtx::builder()
             .envs(&world.environment)

@@ -80,10 +80,7 @@ pub(crate) async fn upload(
         Some(Gate::Replay) => Some(runtime.replay_gate(&module).await?),
         None => None,
     };
-    let (version, created) = to_the_end(async move {
-        runtime.keep_module(module).await
-    })
-    .await?;
+    let (version, created) = to_the_end(async move { runtime.keep_module(module).await }).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(UploadedModule::new(version.into(), gate))))
 }
