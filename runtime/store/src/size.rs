@@ -168,7 +168,10 @@ mod tests {
         };
         let completed = EventAttributes::WorkflowExecutionCompleted { result: large() };
         let reason = "x".repeat(MANY);
-        let terminated = EventAttributes::WorkflowExecutionTerminated { reason: reason.clone() };
+        let terminated = EventAttributes::WorkflowExecutionTerminated {
+            reason: reason.clone(),
+            new_run_id: None,
+        };
         for attributes in [failed, completed, terminated] {
             let name = attributes.type_name();
             let bytes = bytes_of(|it| it.events.push(event(attributes)));

@@ -86,7 +86,9 @@ impl Runtime {
                     StoreError::Fenced { .. } => shared.confirm.lose(&error),
                     // It may be there.
                     StoreError::Unavailable { .. } => catalog::refresh(shared),
-                    StoreError::Conflict { .. } | StoreError::Corrupt { .. } => {}
+                    StoreError::Conflict { .. }
+                    | StoreError::Rejected { .. }
+                    | StoreError::Corrupt { .. } => {}
                 }
                 Err(error.into())
             }

@@ -19,7 +19,7 @@ fn module_name(text: &str) -> ModuleName {
     ModuleName::new(text).expect("a valid name")
 }
 
-async fn put(store: &Arc<dyn Store>, name: &str, content: &[u8]) {
+async fn put(owned: &Owned, name: &str, content: &[u8]) {
     let module = NewModule {
         namespace: default_namespace(),
         name: module_name(name),
@@ -28,7 +28,7 @@ async fn put(store: &Arc<dyn Store>, name: &str, content: &[u8]) {
         definitions: ModuleDefinitions { workflows: Vec::new(), activities: Vec::new() },
         created_at: START,
     };
-    store.put_module(module).await.expect("keeps the module");
+    owned.store.put_module(&owned.ownership, module).await.expect("keeps the module");
 }
 
 async fn delete(store: &Arc<dyn Store>, name: &str, version: Option<u32>) -> ModuleDeletion {
@@ -83,8 +83,9 @@ pub async fn a_deleted_run_frees_its_request_id(store: Arc<dyn Store>) {
 
 /// The others stay, and so does a content that they have as well.
 pub async fn a_version_is_deleted_with_its_content(store: Arc<dyn Store>) {
+    let owned = Owned::of(store.clone()).await;
     for (name, content) in [("shop", b"one"), ("shop", b"two"), ("other", b"two")] {
-        put(&store, name, content).await;
+        put(&owned, name, content).await;
     }
     assert_eq!(delete(&store, "shop", Some(1)).await, ModuleDeletion::Deleted(vec![1]));
     assert!(!is_kept(&store, b"one").await);
@@ -98,21 +99,22 @@ pub async fn a_version_is_deleted_with_its_content(store: Arc<dyn Store>) {
 
 /// A name that was given up may be used again.
 pub async fn all_versions_of_a_module_are_deleted_together(store: Arc<dyn Store>) {
-    put(&store, "shop", b"one").await;
-    put(&store, "shop", b"two").await;
+    let owned = Owned::of(store.clone()).await;
+    put(&owned, "shop", b"one").await;
+    put(&owned, "shop", b"two").await;
     assert_eq!(delete(&store, "shop", None).await, ModuleDeletion::Deleted(vec![1, 2]));
     assert_eq!(store.all_modules().await.expect("lists"), []);
     assert!(!is_kept(&store, b"one").await && !is_kept(&store, b"two").await);
     assert_eq!(delete(&store, "shop", None).await, ModuleDeletion::Deleted(vec![]));
-    put(&store, "shop", b"three").await;
+    put(&owned, "shop", b"three").await;
     assert_eq!(store.all_modules().await.expect("lists")[0].version, 1);
 }
 
 /// Until it closes; a blocked run is open. Another version with the content will do.
 pub async fn a_content_that_an_open_run_needs_is_kept(store: Arc<dyn Store>) {
-    put(&store, "shop", b"module").await;
-    put(&store, "shop", b"two").await;
     let owned = Owned::of(store.clone()).await;
+    put(&owned, "shop", b"module").await;
+    put(&owned, "shop", b"two").await;
     let run = execution("order-1", 1);
     assert_eq!(run.module_digest, ModuleDigest::of(b"module"));
     owned.start(&[&run]).await;
@@ -123,7 +125,7 @@ pub async fn a_content_that_an_open_run_needs_is_kept(store: Arc<dyn Store>) {
     assert_eq!(store.all_modules().await.expect("lists").len(), 2, "neither is gone");
     assert_eq!(delete(&store, "shop", Some(2)).await, ModuleDeletion::Deleted(vec![2]));
 
-    put(&store, "copy", b"module").await;
+    put(&owned, "copy", b"module").await;
     assert_eq!(delete(&store, "copy", None).await, ModuleDeletion::Deleted(vec![1]));
     assert!(is_kept(&store, b"module").await);
     owned.commit([close(&run, 2)]).await.expect("closes");

@@ -193,7 +193,10 @@ pub async fn histories_are_read_until_they_are_many_bytes(store: Arc<dyn Store>)
     let owned = Owned::of(store).await;
     let runs: Vec<_> = (1..=4).map(|n| execution(&format!("order-{n}"), n)).collect();
     owned.start(&runs.iter().collect::<Vec<_>>()).await;
-    let large = EventAttributes::WorkflowExecutionTerminated { reason: "x".repeat(100_000) };
+    let large = EventAttributes::WorkflowExecutionTerminated {
+        reason: "x".repeat(100_000),
+        new_run_id: None,
+    };
     let large = |run: &Execution| append(run.key, [event(2, large.clone()), any_event(3)]);
     owned.commit([&runs[0], &runs[2]].map(large)).await.expect("commits");
     let unknown = execution("order-9", 9);
