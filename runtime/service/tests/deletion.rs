@@ -89,7 +89,7 @@ async fn a_deletion_that_seemed_to_fail_can_be_repeated() {
     upload(&runtime, b"another").await;
     assert_eq!(delete_version(&runtime, Some(1)).await, Err("unavailable".to_owned()));
     assert_eq!(delete_version(&runtime, Some(1)).await, Ok(vec![]));
-    let left = runtime.module_versions(&namespace(), &scripted_name()).expect("there is one");
+    let left = runtime.module_versions(&namespace(), &scripted_name()).await.expect("there is one");
     assert_eq!(left.iter().map(|it| it.version).collect::<Vec<_>>(), [2], "memory follows");
 }
 
