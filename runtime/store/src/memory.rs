@@ -493,16 +493,16 @@ impl HistoryStore for MemoryStore {
         limit: u32,
         bytes_max: u64,
     ) -> Result<Vec<HistoryEvent>> {
-        Ok(self.read(|state| {
+        self.read(|state| {
             let events = state.events.range((key, from)..=(key, EventId(u64::MAX)));
             let mut bytes = 0;
-            let part = events.take(at_most(limit)).map(|(_, event)| event).take_while(|event| {
+            let part = events.take(at_most(limit)).take_while(|(_, event)| {
                 let has_room = bytes < bytes_max;
                 bytes += event.attributes.bytes();
                 has_room
             });
-            part.cloned().collect()
-        }))
+            part.map(|it| state.readable(it)).collect()
+        })
     }
 
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
