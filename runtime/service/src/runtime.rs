@@ -196,6 +196,8 @@ impl Runtime {
         shared.actors.wait().await;
         shared.attempts.close();
         shared.attempts.wait().await;
+        // As the end of its session would, if the process had died.
+        ownership::release(shared).await;
     }
 
     /// Stops: waits for attempts under way, as long as the configuration allows,
