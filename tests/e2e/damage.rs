@@ -21,6 +21,8 @@ async fn a_run_with_a_damaged_history_is_blocked_and_the_server_starts() {
             client.upload_guests(&["steps"]).await;
             let damaged = client.start("cancellable", Value::Null).await;
             damaged.follow(None).await.until("TimerStarted").await;
+            // What is lost at the end of a history can't be told from what never was.
+            damaged.act("signals/word", &json!({})).await.ok(202);
             let fine = client.start("cancellable", Value::Null).await;
             fine.follow(None).await.until("TimerStarted").await;
             server.kill().await;
