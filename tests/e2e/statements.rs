@@ -28,7 +28,8 @@ struct Cost {
 /// How often a session is repeated.
 const REPEATS: usize = 3;
 
-/// Transactions that nobody asked for.
+/// Transactions that nobody asked for, and looks of new connections at the events
+/// that were committed last.
 const SLACK: i64 = 6;
 
 /// What `work` costs more than nothing.
@@ -80,8 +81,8 @@ fn rows<const N: usize>(tables: [(&str, Rows); N]) -> BTreeMap<String, Rows> {
     tables.map(|(table, rows)| (table.to_owned(), rows)).into()
 }
 
-/// What `work` writes, by table. A server that starts writes its shards and its lease,
-/// and an idle one renews the lease: both are left out.
+/// What `work` writes, by table. A server that starts writes its shards, its lease and
+/// a probe, and an idle one renews the lease: these are left out.
 async fn rows_written(database: &Database, work: impl AsyncFn(Client)) -> BTreeMap<String, Rows> {
     let before = all_rows_written(database).await;
     let server = Server::start(database).await;
@@ -101,7 +102,8 @@ async fn rows_written(database: &Database, work: impl AsyncFn(Client)) -> BTreeM
 async fn all_rows_written(database: &Database) -> BTreeMap<String, Rows> {
     until_nobody_is_connected(database).await;
     let query = "SELECT relname::text, n_tup_ins, n_tup_upd, n_tup_del
-                   FROM pg_stat_user_tables WHERE relname NOT IN ('history_shards', 'nodes')";
+                   FROM pg_stat_user_tables
+                  WHERE relname NOT IN ('history_shards', 'nodes', 'write_probes')";
     let mut connection = database.connect().await;
     let tables = sqlx::query(query).fetch_all(&mut connection).await.expect("PostgreSQL tells");
     sqlx::Connection::close(connection).await.expect("the connection closes");
@@ -198,7 +200,9 @@ async fn ten_steps_are_eleven_transactions_and_read_no_history() {
         })
         .await;
         assert!(cost.transactions <= 11 * RUNS + SLACK, "{cost:?}");
-        assert_eq!(cost.history_reads, 0, "{cost:?}");
+        // Each commit but the first looks whether the event before is there.
+        let looks = cost.history_reads - 10 * RUNS;
+        assert!(looks.abs() <= SLACK, "{cost:?}");
     })
     .await;
 }
@@ -264,7 +268,8 @@ async fn concurrent_runs_share_their_transactions() {
         })
         .await;
         assert!(cost.transactions < ALONE / 2, "{cost:?}, but {ALONE} if nothing was shared");
-        assert_eq!(cost.history_reads, 0, "{cost:?}");
+        let looks = cost.history_reads - (ALONE - RUNS as i64);
+        assert!(looks.abs() <= SLACK, "{cost:?}");
     })
     .await;
 }
@@ -290,7 +295,7 @@ async fn sleeping_runs_cost_nothing() {
         .await;
         let allowed = STRETCH.as_secs().cast_signed() + SLACK;
         assert!(cost.transactions <= allowed, "{cost:?} in {STRETCH:?}");
-        assert_eq!(cost.history_reads, 0, "{cost:?}");
+        assert!(cost.history_reads <= SLACK, "{cost:?}");
     })
     .await;
 }

@@ -40,8 +40,8 @@ pub(crate) async fn live() -> Json<Health> {
 /// Whether the process serves requests.
 ///
 /// Send it requests while this answers 200. It does once the runs are recovered, while the store
-/// answers and says that the runs are this node's, and until the process stops. A node that stands
-/// by for another is not ready.
+/// answers, takes writes and says that the runs are this node's, and until the process stops. A node
+/// that stands by for another is not ready.
 #[utoipa::path(
     get,
     path = "/health/ready",

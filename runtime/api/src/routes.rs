@@ -10,6 +10,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use dacapo_model::code::ErrorCode;
 use dacapo_service::Runtime;
+use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
@@ -64,8 +65,8 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(health::ready))
 }
 
-/// The whole API over a runtime.
-pub fn router(runtime: Arc<Runtime>, config: ApiConfig) -> Router {
+/// The whole API over a runtime: over the one that is current when a request comes.
+pub fn router(runtime: watch::Receiver<Arc<Runtime>>, config: ApiConfig) -> Router {
     let (router, _) = routes().split_for_parts();
     surround(router.with_state(ApiState::new(runtime)), config)
 }

@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use dacapo_service::Runtime;
+use tokio::sync::watch;
 
 #[derive(Clone)]
 pub(crate) struct ApiState {
-    runtime: Arc<Runtime>,
+    /// The node that serves now: another takes its place when the store has lost
+    /// something.
+    runtime: watch::Receiver<Arc<Runtime>>,
 }
 
 impl ApiState {
-    pub(crate) fn new(runtime: Arc<Runtime>) -> Self {
+    pub(crate) fn new(runtime: watch::Receiver<Arc<Runtime>>) -> Self {
         Self { runtime }
     }
 }
 
 impl FromRef<ApiState> for Arc<Runtime> {
     fn from_ref(state: &ApiState) -> Self {
-        Self::clone(&state.runtime)
+        Self::clone(&state.runtime.borrow())
     }
 }

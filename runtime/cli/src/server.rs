@@ -12,7 +12,7 @@ use dacapo_host::{Host, HostConfig};
 use dacapo_model::module::ModuleDigest;
 use dacapo_service::Runtime;
 use dacapo_service::clock::SystemClock;
-use dacapo_service::config::ServiceConfig;
+use dacapo_service::config::{ServiceConfig, Tenure};
 use dacapo_service::ownership::Phase;
 use dacapo_store::Store;
 use dacapo_store::error::StoreError;
@@ -47,9 +47,61 @@ impl Default for Edge {
 /// A server that answers requests.
 pub struct Server {
     address: SocketAddr,
-    runtime: Arc<Runtime>,
+    /// The one that serves now.
+    runtime: watch::Receiver<Arc<Runtime>>,
     stop: CancellationToken,
     http: JoinHandle<()>,
+    keeper: JoinHandle<()>,
+}
+
+/// What a runtime is made of, each time the same.
+struct Plan {
+    store: Arc<dyn Store>,
+    host: Arc<Host>,
+    service: ServiceConfig,
+}
+
+impl Plan {
+    async fn start(
+        &self,
+        phase: watch::Sender<Phase>,
+    ) -> dacapo_service::error::Result<Arc<Runtime>> {
+        let (store, host) = (Arc::clone(&self.store), Arc::clone(&self.host));
+        let (clock, service) = (Arc::new(SystemClock), self.service.clone());
+        Runtime::start_in_phases(store, host, clock, service, phase).await
+    }
+
+    /// For another runtime of the same server. It has the shards, so it does not wait
+    /// for the lease of the former one to end.
+    fn again(mut self) -> Self {
+        if let Tenure::Leased { take_over } = &mut self.service.tenure {
+            *take_over = true;
+        }
+        self
+    }
+}
+
+/// Between two tries to take the runs anew.
+const ANEW_PAUSE: Duration = Duration::from_secs(1);
+
+/// Puts another runtime in the place of the current one whenever the database has
+/// lost something that it had acknowledged. The new one goes by what is there.
+async fn keep(plan: Plan, current: watch::Sender<Arc<Runtime>>) {
+    loop {
+        let former = Arc::clone(&current.borrow());
+        former.store_went_back().await;
+        tracing::warn!("taking the runs anew, as the database has them");
+        former.halt().await;
+        drop(former);
+        let runtime = loop {
+            match plan.start(watch::channel(Phase::Starting).0).await {
+                Ok(runtime) => break runtime,
+                Err(error) => tracing::warn!(%error, "the runs can't be taken yet; trying again"),
+            }
+            tokio::time::sleep(ANEW_PAUSE).await;
+        };
+        current.send_replace(runtime);
+    }
 }
 
 impl Server {
@@ -80,18 +132,18 @@ impl Server {
             memory: Arc::clone(&memory),
         };
         tokio::spawn(serve_standby(standby, Arc::clone(&listener), watched, starts));
-        let clock = Arc::new(SystemClock);
-        let runtime = Runtime::start_in_phases(store, host, clock, service, phase)
-            .await
-            .context("the runtime can't start")?;
+        let plan = Plan { store, host, service };
+        let runtime = plan.start(phase).await.context("the runtime can't start")?;
         drop(waits);
+        let (current, runtime) = watch::channel(runtime);
         let names = ServerNames { loopback: address.ip().is_loopback(), listed: edge.names };
         let api = ApiConfig { names, memory: Arc::clone(&memory) };
-        let router = dacapo_api::router(Arc::clone(&runtime), api);
+        let router = dacapo_api::router(runtime.clone(), api);
         let stop = CancellationToken::new();
         let http = HttpServer { router, limits: edge.connections, memory };
         let http = tokio::spawn(http.serve(listener, stop.clone(), grace));
-        Ok(Self { address, runtime, stop, http })
+        let keeper = tokio::spawn(keep(plan.again(), current));
+        Ok(Self { address, runtime, stop, http, keeper })
     }
 
     /// Where it listens.
@@ -100,20 +152,28 @@ impl Server {
     }
 
     /// What it serves.
-    pub fn runtime(&self) -> &Arc<Runtime> {
-        &self.runtime
+    pub fn runtime(&self) -> Arc<Runtime> {
+        Arc::clone(&self.runtime.borrow())
     }
 
     /// Resolves when another node has taken the runs over. This one can do
     /// nothing more for them.
     pub async fn ownership_lost(&self) {
-        self.runtime.ownership_lost().await;
+        let mut current = self.runtime.clone();
+        loop {
+            let runtime = Arc::clone(&current.borrow_and_update());
+            tokio::select! {
+                () = runtime.ownership_lost() => return,
+                // The keeper goes on for as long as this server.
+                _ = current.changed() => {}
+            }
+        }
     }
 
     /// Stops in order: takes no new request, finishes those under way, and
     /// leaves the runs for the next server to take over.
     pub async fn stop(self) {
-        let runtime = Arc::clone(&self.runtime);
+        let runtime = self.runtime();
         self.abandon().await;
         runtime.shutdown().await;
     }
@@ -123,7 +183,8 @@ impl Server {
     pub async fn abandon(self) {
         // Before the connections are drained: those that wait for a run to
         // close would be waited for in turn.
-        self.runtime.begin_shutdown();
+        self.keeper.abort();
+        self.runtime().begin_shutdown();
         self.stop.cancel();
         if let Err(error) = self.http.await {
             tracing::error!(%error, "the HTTP server ended early");

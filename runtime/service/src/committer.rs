@@ -15,7 +15,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::batch::{Batch, Job};
+use crate::health::StoreHealth;
 use crate::panics::caught;
+use crate::runtime::note_loss;
 
 /// Units that wait for the committer. Each run has at most one, so this bounds
 /// how many runs hold a decided transition; more wait in their actors.
@@ -35,7 +37,7 @@ pub(crate) enum CommitFailure {
     Rejected(Arc<str>),
     /// No verdict: it may have been committed, or may yet be. Wait, then read again.
     Unavailable,
-    /// This node does not own the run any more: stop.
+    /// This node does not own the run any more, or has to begin anew: stop.
     Fenced,
 }
 
@@ -50,15 +52,18 @@ pub(crate) struct Committer {
 
 impl Committer {
     /// Starts the task. It ends when the last handle is dropped; `fenced` is
-    /// cancelled when the store says that another node has taken over.
+    /// cancelled when the store says that another node has taken over, `went_back`
+    /// when it lacks what this one has committed.
     pub(crate) fn start(
         store: Arc<dyn Store>,
         ownership: Arc<Ownership>,
+        health: Arc<StoreHealth>,
         fenced: CancellationToken,
+        went_back: CancellationToken,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let mut collector = Collector {
-            worker: Arc::new(Worker { store, ownership, fenced }),
+            worker: Arc::new(Worker { store, ownership, health, fenced, went_back }),
             queue,
             batch: Batch::default(),
             under_way: JoinSet::new(),
@@ -135,7 +140,9 @@ impl Collector {
 struct Worker {
     store: Arc<dyn Store>,
     ownership: Arc<Ownership>,
+    health: Arc<StoreHealth>,
     fenced: CancellationToken,
+    went_back: CancellationToken,
 }
 
 impl Worker {
@@ -164,13 +171,20 @@ impl Worker {
     }
 
     async fn commit(&self, units: &[CommitUnit]) -> Verdict {
+        // Somebody else finds out when it works again.
+        if !self.health.grace().await {
+            return Err(CommitFailure::Unavailable);
+        }
         let committed = match caught(self.store.commit(&self.ownership, units)).await {
             Ok(committed) => committed,
             // Of a row, perhaps, that nobody has thought of.
             Err(panic) => Err(StoreError::Rejected { reason: panic.to_string() }),
         };
         match committed {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.health.committed();
+                Ok(())
+            }
             Err(error @ StoreError::Conflict { .. }) => {
                 tracing::debug!(%error, units = units.len(), "commit refused");
                 Err(CommitFailure::Conflict)
@@ -183,13 +197,21 @@ impl Worker {
                 };
                 Err(CommitFailure::Rejected(reason.into()))
             }
+            Err(error @ StoreError::WentBack { .. }) => {
+                note_loss(&self.went_back, &error);
+                Err(CommitFailure::Fenced)
+            }
+            Err(error @ StoreError::Fenced { .. }) if self.ownership.is_ahead_of(&error) => {
+                note_loss(&self.went_back, &error);
+                Err(CommitFailure::Fenced)
+            }
             Err(error @ StoreError::Fenced { .. }) => {
                 tracing::error!(%error, "this node has lost its shards");
                 self.fenced.cancel();
                 Err(CommitFailure::Fenced)
             }
-            Err(error) => {
-                tracing::warn!(error = ?error, units = units.len(), "commit failed");
+            Err(error @ StoreError::Unavailable { .. }) => {
+                self.health.failed(&error, "a commit failed");
                 Err(CommitFailure::Unavailable)
             }
         }

@@ -7,6 +7,8 @@ use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::InvalidId;
 use dacapo_store::error::StoreError;
 
+use crate::log_limit::LogLimit;
+
 /// A refused or failed operation. Nothing of it was done, unless the code is
 /// `unavailable`: then it may have been, and may be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +21,9 @@ pub struct ServiceError {
     /// Facts for programs.
     pub details: BTreeMap<String, String>,
 }
+
+/// A request that fails is sent again.
+static LOG: LogLimit = LogLimit::new();
 
 /// Short for results of this crate.
 pub type Result<T> = std::result::Result<T, ServiceError>;
@@ -65,8 +70,12 @@ impl From<StoreError> for ServiceError {
             }
             StoreError::Fenced { .. } => Self::displaced(),
             StoreError::Rejected { reason } => crate::run::not_storable(&reason),
-            StoreError::Conflict { .. } | StoreError::Unavailable { .. } => {
-                tracing::warn!(error = ?error, "the store did not do as asked");
+            StoreError::Conflict { .. }
+            | StoreError::WentBack { .. }
+            | StoreError::Unavailable { .. } => {
+                if let Some(withheld) = LOG.allows() {
+                    tracing::warn!(error = ?error, withheld, "the store did not do as asked");
+                }
                 Self::new(
                     ErrorCode::Unavailable,
                     "the database did not answer; send the request again, with the same \

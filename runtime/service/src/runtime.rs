@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dacapo_engine::guest::GuestHost;
 use dacapo_model::limits::Limits;
 use dacapo_store::Store;
+use dacapo_store::error::StoreError;
 use dacapo_store::shard::{NodeId, Ownership};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::ServiceConfig;
 use crate::error::{Result, ServiceError};
+use crate::health::{self, StoreHealth};
 use crate::loader::Loader;
 use crate::ownership::{Confirm, Phase};
 use crate::registry::Registry;
@@ -56,6 +58,9 @@ pub(crate) struct Shared {
     pub(crate) halted: CancellationToken,
     /// Another node has taken over.
     pub(crate) fenced: CancellationToken,
+    /// The store lacks what it has acknowledged: memory is ahead of it.
+    pub(crate) went_back: CancellationToken,
+    pub(crate) health: Arc<StoreHealth>,
     /// What runs do with each other.
     pub(crate) under_way: UnderWay,
     /// All open runs are known.
@@ -72,6 +77,26 @@ impl Shared {
             return Err(ServiceError::stopping());
         }
         Ok(())
+    }
+
+    /// Like [`Self::admit`], for what changes something: refuses it while the store
+    /// takes no writes.
+    pub(crate) fn admit_write(&self) -> Result<()> {
+        self.admit()?;
+        self.health.admit()
+    }
+
+    /// The store has lost something: nothing in memory counts any more.
+    pub(crate) fn note_loss(&self, error: &StoreError) {
+        note_loss(&self.went_back, error);
+    }
+}
+
+/// Says so once, whoever notices first.
+pub(crate) fn note_loss(went_back: &CancellationToken, error: &StoreError) {
+    if !went_back.is_cancelled() {
+        tracing::error!(%error, "the runs in memory are ahead of the database");
+        went_back.cancel();
     }
 }
 
@@ -111,12 +136,21 @@ impl Runtime {
         // Attempts wait here, where their timeouts do not run yet.
         let attempts_max = config.activities_max.min(host.activities_max());
         let catalog = Catalog::load(&*store).await?;
-        let fenced = CancellationToken::new();
+        let (fenced, went_back) = (CancellationToken::new(), CancellationToken::new());
+        let halted = CancellationToken::new();
+        let health = Arc::new(StoreHealth::new(halted.clone()));
+        let committer = Committer::start(
+            store.clone(),
+            ownership.clone(),
+            health.clone(),
+            fenced.clone(),
+            went_back.clone(),
+        );
         let workload = Workload::default();
         let shared = Arc::new(Shared {
             catalog,
             registry: Registry::new(workload.clone()),
-            committer: Committer::start(store.clone(), ownership.clone(), fenced.clone()),
+            committer,
             loader: Loader::start(store.clone()),
             confirm: Confirm::start(store.clone(), ownership.clone(), fenced.clone()),
             ownership,
@@ -128,8 +162,10 @@ impl Runtime {
             actors: TaskTracker::new(),
             attempts: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            halted: CancellationToken::new(),
+            halted,
             fenced,
+            went_back,
+            health,
             under_way: UnderWay::default(),
             recovered: CancellationToken::new(),
             store,
@@ -139,6 +175,7 @@ impl Runtime {
         });
         // Recovery may take longer than a lease.
         shared.actors.spawn(ownership::keep(shared.clone()));
+        shared.actors.spawn(health::watch(shared.clone()));
         recovery::recover(&shared).await?;
         shared.actors.spawn(timers::run(shared.clone()));
         Ok(Arc::new(Self { shared }))
@@ -155,6 +192,7 @@ impl Runtime {
         self.shared.recovered.is_cancelled()
             && !self.shared.stopping.is_cancelled()
             && !self.shared.fenced.is_cancelled()
+            && !self.shared.went_back.is_cancelled()
     }
 
     /// How many things this node has in hand: messages, runs that are going on,
@@ -169,10 +207,18 @@ impl Runtime {
         self.shared.workload.at_most(max).await;
     }
 
-    /// Asks the store whether it answers, and whether the shards are still this
-    /// node's.
+    /// Asks the store whether it answers, takes writes, and says that the shards are
+    /// still this node's.
     pub async fn check_store(&self) -> Result<()> {
-        Ok(self.shared.confirm.all().await?)
+        self.shared.confirm.all().await?;
+        health::check(&self.shared).await
+    }
+
+    /// Returns once the store is known to lack what it has acknowledged: it failed
+    /// over to a copy that was behind, or was restored. What is in memory counts no
+    /// more: [halt](Self::halt) this node, and start another on the same store.
+    pub async fn store_went_back(&self) {
+        self.shared.went_back.cancelled().await;
     }
 
     /// Returns once another node has taken this one's shards. The process can do

@@ -1,7 +1,8 @@
 -- All rows of one commit, in one statement: one round trip, one transaction.
 --
 -- Nothing is written if a shard has another epoch than the caller holds it
--- under; the answer then names the shard. The statement undoes itself if a run
+-- under; the answer then names the shard. Nor if an event is not there that a new
+-- one follows, which is what the database has lost. The statement undoes itself if a run
 -- to change does not exist.
 WITH fenced AS MATERIALIZED (
     SELECT held.shard_id, COALESCE(shard.epoch, 0) AS epoch
@@ -10,6 +11,21 @@ WITH fenced AS MATERIALIZED (
     WHERE shard.epoch IS DISTINCT FROM held.epoch
     ORDER BY held.shard_id
     LIMIT 1
+),
+gap AS MATERIALIZED (
+    SELECT required.run_id, required.event_id
+    FROM unnest($44::int4[], $45::uuid[], $46::int8[])
+        AS required (workflow_hash, run_id, event_id)
+    WHERE NOT EXISTS (
+        SELECT FROM history_events AS event
+        WHERE event.workflow_hash = required.workflow_hash
+          AND event.run_id = required.run_id
+          AND event.event_id = required.event_id
+    )
+    LIMIT 1
+),
+refused AS MATERIALIZED (
+    SELECT 1 FROM fenced UNION ALL SELECT 1 FROM gap
 ),
 updated AS (
     UPDATE workflow_executions AS execution
@@ -31,7 +47,7 @@ updated AS (
         )
     WHERE execution.workflow_hash = changed.workflow_hash
       AND execution.run_id = changed.run_id
-      AND NOT EXISTS (SELECT FROM fenced)
+      AND NOT EXISTS (SELECT FROM refused)
     RETURNING execution.run_id
 ),
 inserted AS (
@@ -62,7 +78,7 @@ inserted AS (
             -- Among the new runs of its workflow id, from 1.
             place
         )
-    WHERE NOT EXISTS (SELECT FROM fenced)
+    WHERE NOT EXISTS (SELECT FROM refused)
       -- A run may replace an open one. Counting makes the updates come first,
       -- so that the unique index of open runs lets the new one in.
       AND (SELECT count(*) FROM updated) >= 0
@@ -76,7 +92,7 @@ appended AS (
         $24::int4[], $25::uuid[], $26::int8[], $27::text[], $28::timestamptz[],
         $29::text[]::jsonb[], $30::bytea[]
     )
-    WHERE NOT EXISTS (SELECT FROM fenced)
+    WHERE NOT EXISTS (SELECT FROM refused)
 ),
 timers_set AS (
     INSERT INTO workflow_timers (
@@ -87,7 +103,7 @@ timers_set AS (
         $31::int4[], $32::uuid[], $33::int8[], $34::timestamptz[], $35::text[],
         $36::int8[], $37::jsonb[], $38::bytea[]
     )
-    WHERE NOT EXISTS (SELECT FROM fenced)
+    WHERE NOT EXISTS (SELECT FROM refused)
     ON CONFLICT (workflow_hash, run_id, event_id) DO UPDATE
     SET fire_at = excluded.fire_at,
         kind = excluded.kind,
@@ -102,9 +118,11 @@ timers_cleared AS (
     WHERE timer.workflow_hash = cleared.workflow_hash
       AND timer.run_id = cleared.run_id
       AND timer.event_id = cleared.event_id
-      AND NOT EXISTS (SELECT FROM fenced)
+      AND NOT EXISTS (SELECT FROM refused)
 )
 SELECT (SELECT shard_id FROM fenced) AS "shard_id?",
-       (SELECT epoch FROM fenced) AS "epoch?"
-WHERE EXISTS (SELECT FROM fenced)
+       (SELECT epoch FROM fenced) AS "epoch?",
+       (SELECT run_id FROM gap) AS "run_id?",
+       (SELECT event_id FROM gap) AS "event_id?"
+WHERE EXISTS (SELECT FROM refused)
    OR assert_row_count((SELECT count(*) FROM updated), cardinality($3), 'workflow_executions') >= 0

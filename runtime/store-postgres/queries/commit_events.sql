@@ -9,6 +9,21 @@ WITH fenced AS MATERIALIZED (
     ORDER BY held.shard_id
     LIMIT 1
 ),
+gap AS MATERIALIZED (
+    SELECT required.run_id, required.event_id
+    FROM unnest($10::int4[], $11::uuid[], $12::int8[])
+        AS required (workflow_hash, run_id, event_id)
+    WHERE NOT EXISTS (
+        SELECT FROM history_events AS event
+        WHERE event.workflow_hash = required.workflow_hash
+          AND event.run_id = required.run_id
+          AND event.event_id = required.event_id
+    )
+    LIMIT 1
+),
+refused AS MATERIALIZED (
+    SELECT 1 FROM fenced UNION ALL SELECT 1 FROM gap
+),
 appended AS (
     INSERT INTO history_events (
         workflow_hash, run_id, event_id, event_type, event_time, attributes, payload
@@ -18,7 +33,9 @@ appended AS (
         $3::int4[], $4::uuid[], $5::int8[], $6::text[], $7::timestamptz[],
         $8::text[]::jsonb[], $9::bytea[]
     )
-    WHERE NOT EXISTS (SELECT FROM fenced)
+    WHERE NOT EXISTS (SELECT FROM refused)
 )
 SELECT (SELECT shard_id FROM fenced) AS "shard_id?",
-       (SELECT epoch FROM fenced) AS "epoch?"
+       (SELECT epoch FROM fenced) AS "epoch?",
+       (SELECT run_id FROM gap) AS "run_id?",
+       (SELECT event_id FROM gap) AS "event_id?"

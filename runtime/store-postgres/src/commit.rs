@@ -1,15 +1,17 @@
 //! Writing runs: the hot path.
 
 use async_trait::async_trait;
+use dacapo_model::ids::{EventId, RunId};
 use dacapo_store::batch::{Batch, touched_shards};
 use dacapo_store::commit::{CommitStore, CommitUnit};
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::shard::Ownership;
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
 use crate::commit_columns::{
-    ClearedTimers, InsertedExecutions, NewEvents, RemovedUpdates, SetQueryResults, SetTimers,
-    SetUpdates, UpdatedExecutions,
+    ClearedTimers, InsertedExecutions, NewEvents, RemovedUpdates, RequiredEvents, SetQueryResults,
+    SetTimers, SetUpdates, UpdatedExecutions,
 };
 use crate::error::unavailable;
 use crate::{COMMITS_AT_ONCE, PostgresStore, error};
@@ -27,17 +29,11 @@ impl CommitStore for PostgresStore {
         let batch = Batch::fold(units)?;
         let held = held(shards)?;
         self.counters.add_statements(1);
-        let mut taken = self.commits.take().await.map_err(unavailable)?;
-        let outcome = if batch.has_messages() {
+        if batch.has_messages() {
             self.counters.add_statements(3);
-            write_with_messages(&mut taken.connection, &held, &batch).await?
-        } else {
-            write_rows(&mut taken.connection, &held, &batch).await?
-        };
-        self.commits.keep(taken);
-        if let Outcome { shard_id: Some(shard_id), epoch: Some(epoch) } = outcome {
-            return Err(fenced(shard_id, epoch));
         }
+        let outcome = self.write_batch(&held, &batch).await;
+        self.lineage.judge(outcome)?;
         self.counters.add_commit();
         Ok(())
     }
@@ -47,11 +43,62 @@ impl CommitStore for PostgresStore {
     }
 }
 
+impl PostgresStore {
+    async fn write_batch(&self, held: &Held, batch: &Batch<'_>) -> Result<()> {
+        let mut taken = self.commits.take().await.map_err(unavailable)?;
+        // A new session may just have found it out.
+        self.lineage.check()?;
+        let writing = async {
+            if batch.has_messages() {
+                write_with_messages(&mut taken, held, batch).await
+            } else {
+                write_rows(&mut taken, held, batch).await
+            }
+        };
+        let outcome = match tokio::time::timeout(self.commit_timeout, writing).await {
+            Ok(outcome) => outcome.and_then(Outcome::into_result),
+            Err(_) => {
+                let waited = self.commit_timeout;
+                Err(unavailable(format!("the server did not answer within {waited:?}")))
+            }
+        };
+        if outcome.is_ok() {
+            self.lineage.acknowledge(batch, taken.generation);
+        }
+        // Without a verdict, nobody knows what the session is doing.
+        if !matches!(outcome, Err(StoreError::Unavailable { .. })) {
+            self.commits.keep(taken);
+        }
+        outcome
+    }
+}
+
 /// What a commit answers: the shard that has another epoch than it was held
-/// under, if there is one. Then nothing was written.
+/// under, or an event that is not there, if there is one. Then nothing was written.
 struct Outcome {
     shard_id: Option<i32>,
     epoch: Option<i64>,
+    run_id: Option<Uuid>,
+    event_id: Option<i64>,
+}
+
+impl Outcome {
+    fn into_result(self) -> Result<()> {
+        if let (Some(shard_id), Some(epoch)) = (self.shard_id, self.epoch) {
+            return Err(fenced(shard_id, epoch));
+        }
+        match (self.run_id, self.event_id) {
+            (Some(run_id), Some(event_id)) => {
+                let event_id = EventId(event_id.cast_unsigned());
+                Err(StoreError::missing_event(RunId(run_id), event_id))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_refused(&self) -> bool {
+        self.shard_id.is_some() || self.run_id.is_some()
+    }
 }
 
 /// Dropped without a commit, the transaction rolls back.
@@ -62,7 +109,7 @@ async fn write_with_messages(
 ) -> Result<Outcome> {
     let mut transaction = connection.begin().await.map_err(unavailable)?;
     let outcome = write_rows(&mut transaction, held, batch).await?;
-    if outcome.shard_id.is_none() {
+    if !outcome.is_refused() {
         write_messages(&mut transaction, batch).await?;
     }
     transaction.commit().await.map_err(unavailable)?;
@@ -109,6 +156,7 @@ async fn write_messages(connection: &mut PgConnection, batch: &Batch<'_>) -> Res
 
 async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
     let events = NewEvents::of(batch)?;
+    let required = RequiredEvents::of(batch)?;
     sqlx::query_file_as!(
         Outcome,
         "queries/commit_events.sql",
@@ -121,6 +169,9 @@ async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -
         &events.times,
         &events.attributes,
         &events.payloads as _,
+        &required.hashes,
+        &required.run_ids,
+        &required.event_ids,
     )
     .fetch_one(connection)
     .await
@@ -133,6 +184,7 @@ async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) ->
     let events = NewEvents::of(batch)?;
     let timers = SetTimers::of(batch)?;
     let cleared = ClearedTimers::of(batch)?;
+    let required = RequiredEvents::of(batch)?;
     sqlx::query_file_as!(
         Outcome,
         "queries/commit.sql",
@@ -179,6 +231,9 @@ async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) ->
         &cleared.event_ids,
         &updated.module_digests as _,
         &inserted.places,
+        &required.hashes,
+        &required.run_ids,
+        &required.event_ids,
     )
     .fetch_one(connection)
     .await

@@ -113,6 +113,26 @@ impl<'a> NewEvents<'a> {
     }
 }
 
+/// Events that have to be there already.
+#[derive(Default)]
+pub(crate) struct RequiredEvents {
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) event_ids: Vec<i64>,
+}
+
+impl RequiredEvents {
+    pub(crate) fn of(batch: &Batch<'_>) -> Result<Self> {
+        let mut columns = Self::default();
+        for (key, event_id) in &batch.required {
+            columns.hashes.push(key.hash.0);
+            columns.run_ids.push(key.run_id.0);
+            columns.event_ids.push(signed("history_events", *key, *event_id)?);
+        }
+        Ok(columns)
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct SetTimers<'a> {
     pub(crate) hashes: Vec<i32>,

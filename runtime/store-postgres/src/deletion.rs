@@ -72,6 +72,7 @@ impl DeletionStore for PostgresStore {
         .execute(&mut *transaction)
         .await
         .map_err(error::on("workflow_query_results"))?;
+        self.lineage.forget(run_id);
         transaction.commit().await.map_err(error::on(TABLE))?;
         Ok(RunDeletion::Deleted)
     }

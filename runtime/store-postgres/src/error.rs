@@ -6,6 +6,10 @@ use sqlx::error::ErrorKind;
 /// Raised by `assert_row_count` in `queries/commit.sql`.
 const NO_DATA_FOUND: &str = "P0002";
 
+const READ_ONLY_TRANSACTION: &str = "25006";
+/// The server shuts down, crashes, starts, or ends the session.
+const OPERATOR_INTERVENTION: &str = "57P0";
+
 /// Converts the error of a statement that reads or writes `table`.
 pub(crate) fn on(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |error| match &error {
@@ -51,6 +55,20 @@ fn is_about_rows(code: &str) -> bool {
         code.get(..2),
         Some("21" | "22" | "23" | "2F" | "38" | "39" | "44" | "54" | "P0" | "XX")
     )
+}
+
+/// Whether the session that said so must not be used any more, nor any that is
+/// open beside it: it is read-only (`25006`), as those are that were opened before a
+/// failover, or the server ends it (`57P01` and its like).
+pub(crate) fn condemns_sessions(error: &StoreError) -> bool {
+    let StoreError::Unavailable { source } = error else {
+        return false;
+    };
+    let database = source.downcast_ref().and_then(sqlx::Error::as_database_error);
+    let code = database.and_then(|error| error.code());
+    code.is_some_and(|code| {
+        code == READ_ONLY_TRANSACTION || code.starts_with(OPERATOR_INTERVENTION)
+    })
 }
 
 /// For everything that leaves the outcome open: no connection, a timeout, a

@@ -18,9 +18,11 @@ mod error;
 mod execution;
 mod history;
 mod lease_session;
+mod lineage;
 mod migrate;
 mod module;
 mod namespace;
+mod probe;
 mod query_result;
 mod reach;
 mod shard;
@@ -28,6 +30,7 @@ mod time;
 mod timer;
 mod update;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_store::error::Result;
@@ -38,12 +41,17 @@ use sqlx::{Connection, PgPool};
 use crate::commit_connections::CommitConnections;
 use crate::error::unavailable;
 use crate::lease_session::LeaseSession;
+use crate::lineage::Lineage;
 
 /// A connection that was not used for so long is tested before it is used.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// Commits under way at a time: while one waits for the disk, another can write.
 const COMMITS_AT_ONCE: usize = 2;
+
+/// How long an answer may take beyond the time that the server may take. A server
+/// whose machine is gone never answers, and nothing says so.
+const NETWORK_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// How to use the server.
 #[derive(Debug, Clone)]
@@ -76,6 +84,8 @@ pub struct PostgresStore {
     pool: PgPool,
     commits: CommitConnections,
     lease_session: LeaseSession,
+    lineage: Arc<Lineage>,
+    commit_timeout: Duration,
     /// Without the limits of a statement, for migrations.
     unlimited: PgConnectOptions,
     takeover_timeout: Duration,
@@ -105,18 +115,22 @@ impl PostgresStore {
         // The plan of a commit is the same for all arguments; making it anew
         // costs more than running it (`dacapo-bench w1`).
         let planned = limited.clone().options([("plan_cache_mode", "force_generic_plan")]);
-        let commits =
-            pool(&options).max_connections(COMMITS_AT_ONCE as u32).connect_lazy_with(planned);
         reach::reach(&limited, options.acquire_timeout).await.map_err(unavailable)?;
         let lease_session = LeaseSession::new(limited.clone());
-        let pool = pool(&options)
+        let lineage = Arc::new(Lineage::default());
+        let commits = pool(&options, &lineage)
+            .max_connections(COMMITS_AT_ONCE as u32)
+            .connect_lazy_with(planned);
+        let pool = pool(&options, &lineage)
             .max_connections(options.max_connections)
             .connect_with(limited)
             .await
             .map_err(unavailable)?;
         Ok(Self {
             pool,
-            commits: CommitConnections::new(commits, COMMITS_AT_ONCE),
+            commits: CommitConnections::new(commits, COMMITS_AT_ONCE, lineage.clone()),
+            lineage,
+            commit_timeout: options.statement_timeout + NETWORK_TIME_MAX,
             lease_session,
             unlimited,
             takeover_timeout: options.takeover_timeout,
@@ -144,15 +158,27 @@ impl PostgresStore {
     }
 }
 
-fn pool(options: &PostgresOptions) -> PgPoolOptions {
+fn pool(options: &PostgresOptions, lineage: &Arc<Lineage>) -> PgPoolOptions {
+    let (examining, using) = (lineage.clone(), lineage.clone());
     PgPoolOptions::new()
         .acquire_timeout(options.acquire_timeout)
+        .after_connect(move |connection, _| {
+            let lineage = examining.clone();
+            Box::pin(async move {
+                lineage.examine(connection).await;
+                Ok(())
+            })
+        })
         // Testing each time would double the round trips of a commit. While there
         // is traffic, a connection that has died costs an error without a verdict
         // instead.
         .test_before_acquire(false)
-        .before_acquire(|connection, usage| {
+        .before_acquire(move |connection, usage| {
+            let outdated = using.is_outdated(usage.age);
             Box::pin(async move {
+                if outdated {
+                    return Ok(false);
+                }
                 if usage.idle_for > TEST_AFTER_IDLE {
                     connection.ping().await?;
                 }

@@ -68,6 +68,40 @@ impl ModuleStore for PostgresStore {
         ownership: &Ownership,
         module: NewModule,
     ) -> Result<(ModuleVersion, bool)> {
+        self.lineage.check()?;
+        let outcome = self.put(ownership, module).await;
+        self.lineage.judge(outcome)
+    }
+
+    async fn all_modules(&self) -> Result<Vec<ModuleVersion>> {
+        sqlx::query_as!(
+            ModuleRow,
+            "SELECT namespace, name, version, digest, size, definitions, created_at
+             FROM modules
+             ORDER BY namespace, name, version"
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .into_iter()
+        .map(ModuleRow::into_version)
+        .collect()
+    }
+
+    async fn module_bytes(&self, digest: ModuleDigest) -> Result<Option<Bytes>> {
+        let bytes = sqlx::query_scalar!(
+            "SELECT bytes FROM module_contents WHERE digest = $1",
+            digest.0.as_slice()
+        )
+        .fetch_optional(self.statement())
+        .await
+        .map_err(error::on("module_contents"))?;
+        Ok(bytes.map(Bytes::from))
+    }
+}
+
+impl PostgresStore {
+    async fn put(&self, ownership: &Ownership, module: NewModule) -> Result<(ModuleVersion, bool)> {
         let on_modules = || error::on(TABLE);
         let row = RowName { table: TABLE, key: &module.name };
         let namespace = module.namespace.as_str();
@@ -138,31 +172,5 @@ impl ModuleStore for PostgresStore {
         .into_version()?;
         transaction.commit().await.map_err(on_modules())?;
         Ok((stored, true))
-    }
-
-    async fn all_modules(&self) -> Result<Vec<ModuleVersion>> {
-        sqlx::query_as!(
-            ModuleRow,
-            "SELECT namespace, name, version, digest, size, definitions, created_at
-             FROM modules
-             ORDER BY namespace, name, version"
-        )
-        .fetch_all(self.statement())
-        .await
-        .map_err(error::on(TABLE))?
-        .into_iter()
-        .map(ModuleRow::into_version)
-        .collect()
-    }
-
-    async fn module_bytes(&self, digest: ModuleDigest) -> Result<Option<Bytes>> {
-        let bytes = sqlx::query_scalar!(
-            "SELECT bytes FROM module_contents WHERE digest = $1",
-            digest.0.as_slice()
-        )
-        .fetch_optional(self.statement())
-        .await
-        .map_err(error::on("module_contents"))?;
-        Ok(bytes.map(Bytes::from))
     }
 }

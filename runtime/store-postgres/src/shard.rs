@@ -36,6 +36,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 #[async_trait]
 impl ShardStore for PostgresStore {
     async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership> {
+        self.lineage.begin_anew();
         let rows = sqlx::query!(
             "WITH taken AS (
                  -- In one order, so that two nodes do not wait for each other.
@@ -50,7 +51,8 @@ impl ShardStore for PostgresStore {
         )
         .fetch_all(self.statement())
         .await
-        .map_err(error::on(TABLE))?;
+        .map_err(error::on(TABLE));
+        let rows = self.lineage.judge(rows)?;
         let taken = rows.iter().map(|row| (row.shard_id, row.hash_from, row.hash_to, row.epoch));
         let leases = leases(taken)?;
         self.wait_for_earlier_commits().await?;
@@ -63,6 +65,7 @@ impl ShardStore for PostgresStore {
         lease: Duration,
         before: Option<NodeId>,
     ) -> Result<Option<Ownership>> {
+        self.lineage.begin_anew();
         self.counters.add_statements(6);
         let Some(leases) = self.lease_session.take_shards(node, lease, before).await? else {
             return Ok(None);

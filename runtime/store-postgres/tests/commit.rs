@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use dacapo_store::commit::{CommitStore, RunTransition};
 use dacapo_store::conformance::fixtures::{
-    Owned, any_event, append, assert_fenced, at, close, default_namespace, execution, node, start,
-    timer, unit,
+    Owned, any_event, append, assert_fenced, assert_went_back, at, close, default_namespace,
+    execution, node, start, timer, unit,
 };
 use dacapo_store::error::StoreError;
 use dacapo_store::shard::ShardStore;
 use dacapo_store::statistics::StatisticsStore;
 use dacapo_store_postgres::{PostgresOptions, PostgresStore};
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 mod support;
 
@@ -136,20 +136,7 @@ async fn lost_connections_are_no_verdict_and_are_replaced() {
         let owned = Owned::of(store).await;
         owned.commit([start(&execution("order-0", 2))]).await.expect("commits");
         let mut observer = PgConnection::connect(&url).await.expect("connects");
-        let ended: bool = sqlx::query_scalar(
-            "SELECT bool_and(pg_terminate_backend(pid)) FROM pg_stat_activity
-             WHERE datname = current_database() AND application_name = 'dacapo'",
-        )
-        .fetch_one(&mut observer)
-        .await
-        .expect("ends the connections");
-        assert!(ended);
-        wait_until(
-            &mut observer,
-            "SELECT NOT EXISTS (SELECT FROM pg_stat_activity
-             WHERE datname = current_database() AND application_name = 'dacapo')",
-        )
-        .await;
+        end_sessions(&mut observer).await;
         let run = execution("order-1", 1);
         let mut refused = 0;
         while let Err(error) = owned.commit([start(&run)]).await {
@@ -170,6 +157,108 @@ async fn lost_connections_are_no_verdict_and_are_replaced() {
         };
         assert_eq!(stored, Some(run));
     })
+    .await;
+}
+
+/// A database that was read-only for a while leaves sessions that are, for as long
+/// as they live.
+#[tokio::test]
+async fn sessions_that_are_read_only_are_replaced() {
+    support::on_a_fresh_database(|store, url| async move {
+        let owned = Owned::of(store).await;
+        let mut observer = PgConnection::connect(&url).await.expect("connects");
+        let set = async |observer: &mut PgConnection, set: &str| {
+            let name: String = sqlx::query_scalar("SELECT current_database()")
+                .fetch_one(&mut *observer)
+                .await
+                .expect("reads");
+            let alter = format!("ALTER DATABASE {name} {set}");
+            observer.execute(AssertSqlSafe(alter)).await.expect("alters");
+        };
+        owned.start(&[&execution("order-0", 1)]).await;
+        set(&mut observer, "SET default_transaction_read_only = on").await;
+        end_sessions(&mut observer).await;
+        let refused = async || {
+            let refused = owned.commit([start(&execution("order-1", 2))]).await;
+            let Err(StoreError::Unavailable { source }) = refused else { panic!("{refused:?}") };
+            source.to_string()
+        };
+        // The first may be told that its session was ended.
+        while !refused().await.contains("read-only") {}
+        owned.store.probe_write().await.expect_err("it would write");
+        let all = owned.store.open_executions(None, 10).await.expect("it can be read");
+        assert_eq!(all.len(), 1);
+        set(&mut observer, "RESET default_transaction_read_only").await;
+        // No session is ended: the store has to give them up by itself.
+        owned.store.probe_write().await.expect("a new session may write");
+        owned.start(&[&execution("order-1", 2)]).await;
+        owned.store.acquire_all_shards(node(2)).await.expect("so may those for all else");
+    })
+    .await;
+}
+
+/// What is there after a failover to a copy that was behind.
+#[tokio::test]
+async fn a_database_that_lost_the_last_commit_is_noticed_by_the_next_session() {
+    support::on_a_fresh_database(|store, url| async move {
+        let owned = Owned::of(store).await;
+        let (run, other) = (execution("order-1", 1), execution("order-2", 2));
+        owned.start(&[&run, &other]).await;
+        owned.commit([append(run.key, [any_event(2)])]).await.expect("commits");
+        let mut observer = PgConnection::connect(&url).await.expect("connects");
+        end_sessions(&mut observer).await;
+        // Nothing was lost yet.
+        while owned.commit([append(run.key, [any_event(3)])]).await.is_err() {}
+
+        let lose = "DELETE FROM history_events WHERE event_id = 3";
+        observer.execute(lose).await.expect("loses an event");
+        end_sessions(&mut observer).await;
+        // Of another run, which has lost nothing.
+        let step = || append(other.key, [any_event(2)]);
+        let lost = loop {
+            match owned.commit([step()]).await {
+                Err(StoreError::Unavailable { .. }) => {}
+                other => break other,
+            }
+        };
+        assert_went_back(lost, "it has");
+        assert_went_back(owned.commit([step()]).await, "it has");
+        assert_went_back(owned.store.probe_write().await, "it has");
+        let anew = Owned::of(owned.store).await;
+        anew.commit([step(), append(run.key, [any_event(3)])]).await.expect("commits");
+    })
+    .await;
+}
+
+/// And by the commit that would leave a gap, after which no other one is made.
+#[tokio::test]
+async fn a_gap_stops_all_commits_until_the_shards_are_taken_anew() {
+    support::on_a_fresh_database(|store, _| async move {
+        let owned = Owned::of(store).await;
+        let run = execution("order-1", 1);
+        owned.start(&[&run]).await;
+        assert_went_back(owned.commit([append(run.key, [any_event(3)])]).await, "event 2");
+        assert_went_back(owned.commit([append(run.key, [any_event(2)])]).await, "event 2");
+        let anew = Owned::of(owned.store).await;
+        anew.commit([append(run.key, [any_event(2)])]).await.expect("commits");
+    })
+    .await;
+}
+
+async fn end_sessions(observer: &mut PgConnection) {
+    let ended: Option<bool> = sqlx::query_scalar(
+        "SELECT bool_and(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'dacapo'",
+    )
+    .fetch_one(&mut *observer)
+    .await
+    .expect("ends the sessions");
+    assert_ne!(ended, Some(false));
+    wait_until(
+        observer,
+        "SELECT NOT EXISTS (SELECT FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'dacapo')",
+    )
     .await;
 }
 

@@ -58,7 +58,8 @@ fn hot_queries() -> Vec<Expected> {
          '{{NULL}}', ARRAY[now()], '{{NULL}}', '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', '{{t}}', ARRAY[now()], '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', ARRAY[now()], '{{timer}}', '{{NULL}}', '{{NULL}}',
-         '{{NULL}}', '{{7}}', ARRAY[{RUN}], '{{1}}', '{{NULL}}', '{{1}}'"
+         '{{NULL}}', '{{7}}', ARRAY[{RUN}], '{{1}}', '{{NULL}}', '{{1}}',
+         '{{7}}', ARRAY[{RUN}], '{{1}}'"
     );
     let query = |name, sql, arguments: &str, indexes, is_sorted| Expected {
         name,
@@ -72,14 +73,27 @@ fn hot_queries() -> Vec<Expected> {
             "commit",
             include_str!("../queries/commit.sql"),
             &commit_arguments,
-            &["workflow_executions_pkey", "workflow_executions_runs", "workflow_timers_pkey"],
+            &[
+                "workflow_executions_pkey",
+                "workflow_executions_runs",
+                "workflow_timers_pkey",
+                "history_events_pkey",
+            ],
             true,
         ),
         query(
             "commit_events",
             include_str!("../queries/commit_events.sql"),
-            "'{7}', '{1}', '{7}', ARRAY[RUN], '{1}', '{t}', ARRAY[now()], '{NULL}', '{NULL}'",
-            &[],
+            "'{7}', '{1}', '{7}', ARRAY[RUN], '{1}', '{t}', ARRAY[now()], '{NULL}', '{NULL}',
+             '{7}', ARRAY[RUN], '{1}'",
+            &["history_events_pkey"],
+            true,
+        ),
+        query(
+            "examine",
+            include_str!("../queries/examine.sql"),
+            "'{7, 8}', ARRAY[RUN, RUN], '{1, 2}'",
+            &["history_events_pkey"],
             true,
         ),
         query(

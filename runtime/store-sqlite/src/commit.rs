@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use dacapo_model::attributes::RunAttributes;
+use dacapo_model::ids::{EventId, RunKey};
 use dacapo_store::batch::{Batch, touched_shards};
 use dacapo_store::commit::{CommitStore, CommitUnit};
 use dacapo_store::error::{Result, StoreError};
@@ -34,13 +35,16 @@ impl CommitStore for SqliteStore {
             Err(hash) => return Err(self.not_held(hash).await),
         };
         let batch = Batch::fold(units)?;
-        // Dropped without a commit, it rolls back.
-        let mut transaction = self.begin().await?;
-        let statements = write(&mut transaction, shards, &batch).await?;
-        self.counters.add_statements(statements);
-        transaction.commit().await.map_err(error::unavailable)?;
-        self.counters.add_commit();
-        Ok(())
+        let mut writing = self.begin().await?;
+        match write(&mut writing, shards, &batch).await {
+            Ok(statements) => {
+                self.counters.add_statements(statements);
+                writing.commit().await?;
+                self.counters.add_commit();
+                Ok(())
+            }
+            Err(reason) => writing.refuse(reason).await,
+        }
     }
 }
 
@@ -53,7 +57,7 @@ async fn write(
     shards: BTreeMap<u16, u64>,
     batch: &Batch<'_>,
 ) -> Result<u64> {
-    check_epochs(connection, &shards).await?;
+    check(connection, &shards, &batch.required).await?;
     let mut statements = 1;
     if !batch.updates.is_empty() {
         update_executions(connection, batch).await?;
@@ -99,32 +103,52 @@ async fn write_messages(connection: &mut SqliteConnection, batch: &Batch<'_>) ->
     Ok(statements)
 }
 
-/// Nobody else writes while the transaction lasts, so what this reads holds
-/// until its end.
-async fn check_epochs(
+/// The epochs, and the events that new ones follow. Nobody else writes while the
+/// transaction lasts, so what this reads holds until its end.
+async fn check(
     connection: &mut SqliteConnection,
     shards: &BTreeMap<u16, u64>,
+    required: &[(RunKey, EventId)],
 ) -> Result<()> {
     let held = rows(shards.iter());
-    let changed = sqlx::query!(
-        r#"SELECT held.value ->> 0 AS "shard_id!: i64", COALESCE(epoch, 0) AS "epoch!: i64"
-           FROM json_each(?) AS held
+    let required_rows =
+        rows(required.iter().map(|(key, event_id)| (key.hash.0, hex(key.run_id.0), event_id.0)));
+    let refused = sqlx::query!(
+        r#"SELECT held.value ->> 0 AS "shard_id?: i64", COALESCE(epoch, 0) AS "epoch?: i64",
+                  NULL AS "required?: i64"
+           FROM json_each(?1) AS held
            LEFT JOIN history_shards ON shard_id = held.value ->> 0
            WHERE COALESCE(epoch, 0) <> held.value ->> 1
-           ORDER BY held.key
+           UNION ALL
+           SELECT NULL, NULL, required.key
+           FROM json_each(?2) AS required
+           WHERE NOT EXISTS (
+               SELECT 1
+               FROM history_events
+               WHERE workflow_hash = required.value ->> 0
+                 AND run_id = unhex(required.value ->> 1)
+                 AND event_id = required.value ->> 2
+           )
+           -- Those of shards come first.
            LIMIT 1"#,
-        held
+        held,
+        required_rows
     )
     .fetch_optional(connection)
     .await
     .map_err(error::on("history_shards"))?;
-    let Some(changed) = changed else {
+    let Some(refused) = refused else {
         return Ok(());
     };
-    let row = RowName { table: "history_shards", key: &changed.shard_id };
+    let missing = refused.required.and_then(|at| required.get(usize::try_from(at).ok()?));
+    if let Some((key, event_id)) = missing {
+        return Err(StoreError::missing_event(key.run_id, *event_id));
+    }
+    let (shard_id, epoch) = (refused.shard_id.unwrap_or(-1), refused.epoch.unwrap_or(-1));
+    let row = RowName { table: "history_shards", key: &shard_id };
     Err(StoreError::Fenced {
-        shard_id: row.unsigned("shard_id", changed.shard_id)?,
-        epoch: row.unsigned("epoch", changed.epoch)?,
+        shard_id: row.unsigned("shard_id", shard_id)?,
+        epoch: row.unsigned("epoch", epoch)?,
     })
 }
 

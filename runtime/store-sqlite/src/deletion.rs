@@ -71,7 +71,7 @@ impl DeletionStore for SqliteStore {
         .execute(&mut *transaction)
         .await
         .map_err(error::on("workflow_query_results"))?;
-        transaction.commit().await.map_err(error::unavailable)?;
+        transaction.commit().await?;
         Ok(RunDeletion::Deleted)
     }
 
@@ -135,7 +135,7 @@ impl DeletionStore for SqliteStore {
         .execute(&mut *transaction)
         .await
         .map_err(error::on("module_contents"))?;
-        transaction.commit().await.map_err(error::unavailable)?;
+        transaction.commit().await?;
         let mut deleted = deleted;
         deleted.sort_unstable();
         Ok(ModuleDeletion::Deleted(deleted))

@@ -17,11 +17,14 @@ mod execution;
 mod history;
 mod module;
 mod namespace;
+mod place;
 mod private;
+mod probe;
 mod query_result;
 mod shard;
 mod timer;
 mod update;
+mod writer;
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,9 +33,11 @@ use dacapo_store::error::Result;
 use dacapo_store::statistics::{Counters, Statistics, StatisticsStore};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
 
 use crate::error::unavailable;
+use crate::place::Place;
+use crate::writer::{Writer, Writing};
 
 /// A file that a newer binary has migrated may still be opened by an older one:
 /// migrations only add what the version before can live with.
@@ -51,14 +56,10 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Connections that read.
 const READERS: u32 = 4;
 
-/// Takes the write lock at once. A transaction that reads first and writes later
-/// may find that it can't.
-const BEGIN: &str = "BEGIN IMMEDIATE";
-
 /// One file.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
     counters: Counters,
 }
@@ -76,14 +77,18 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true);
+        let mut connection = patiently(|| options.connect()).await?;
+        migrate(&mut connection).await?;
+        // From here on, a file that is not there was removed.
+        let options = options.create_if_missing(false);
+        let writer = Writer::new(options.clone(), Place::of(path.to_owned())?, connection);
         let pool = SqlitePoolOptions::new()
+            .max_connections(READERS)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None);
-        let writer = connect(pool.clone().max_connections(1), &options).await?;
-        migrate(&writer).await?;
         let options = options.pragma("query_only", "ON");
-        let readers = connect(pool.max_connections(READERS), &options).await?;
+        let readers = patiently(|| pool.clone().connect_with(options.clone())).await?;
         Ok(Self { writer, readers, counters: Counters::default() })
     }
 
@@ -101,18 +106,21 @@ impl SqliteStore {
 
     /// A transaction that holds the write lock. Its begin and its end are
     /// counted; what is done in it is not.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
+    async fn begin(&self) -> Result<Writing<'_>> {
         self.counters.add_statements(2);
-        self.writer.begin_with(BEGIN).await.map_err(unavailable)
+        self.writer.begin().await
     }
 }
 
 /// The switch of a new file to WAL fails at once, whatever the busy timeout says,
 /// while another process is switching it. So that is tried again for as long.
-async fn connect(pool: SqlitePoolOptions, options: &SqliteConnectOptions) -> Result<SqlitePool> {
+async fn patiently<T, F>(connect: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = sqlx::Result<T>>,
+{
     let mut waited = Duration::ZERO;
     loop {
-        match pool.clone().connect_with(options.clone()).await {
+        match connect().await {
             Err(error) if is_busy(&error) && waited < BUSY_TIMEOUT => {
                 tokio::time::sleep(BUSY_PAUSE).await;
                 waited += BUSY_PAUSE;
@@ -130,8 +138,8 @@ fn is_busy(error: &sqlx::Error) -> bool {
 }
 
 /// In one transaction, since SQLite has no other lock between processes.
-async fn migrate(writer: &SqlitePool) -> Result<()> {
-    let mut transaction = writer.begin_with(BEGIN).await.map_err(unavailable)?;
+async fn migrate(writer: &mut SqliteConnection) -> Result<()> {
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
     // `run` is the same, but its future is not `Send` on a borrowed connection.
     migrations().run_direct(None, &mut *transaction, false).await.map_err(unavailable)?;
     transaction.commit().await.map_err(unavailable)

@@ -81,6 +81,7 @@ impl ModuleStore for SqliteStore {
         .map(ModuleRow::into_version)
         .transpose()?;
         if let Some(newest) = newest.clone().filter(|newest| newest.digest == module.digest) {
+            transaction.commit().await?;
             return Ok((newest, false));
         }
         let content = module.bytes.as_ref();
@@ -115,7 +116,7 @@ impl ModuleStore for SqliteStore {
         .await
         .map_err(error::on(TABLE))?
         .into_version()?;
-        transaction.commit().await.map_err(error::unavailable)?;
+        transaction.commit().await?;
         Ok((stored, true))
     }
 

@@ -24,7 +24,7 @@ impl ShardStore for SqliteStore {
         self.counters.add_statements(3);
         let mut transaction = self.begin().await?;
         let leases = take(&mut transaction, node).await?;
-        transaction.commit().await.map_err(error::unavailable)?;
+        transaction.commit().await?;
         Ok(Ownership::new(node, leases))
     }
 
@@ -46,7 +46,7 @@ impl ShardStore for SqliteStore {
         }
         let leases = take(&mut transaction, node).await?;
         keep_lease(&mut transaction, node, lease).await?;
-        transaction.commit().await.map_err(error::unavailable)?;
+        transaction.commit().await?;
         Ok(Some(Ownership::new(node, leases)))
     }
 
@@ -80,7 +80,7 @@ impl ShardStore for SqliteStore {
         let mut transaction = self.begin().await?;
         ownership.check_all(&epochs(&mut transaction).await?)?;
         keep_lease(&mut transaction, ownership.node, lease).await?;
-        transaction.commit().await.map_err(error::unavailable)
+        transaction.commit().await
     }
 
     async fn release_lease(&self, node: NodeId) -> Result<()> {
@@ -90,7 +90,7 @@ impl ShardStore for SqliteStore {
             .execute(&mut *transaction)
             .await
             .map_err(error::on("nodes"))?;
-        transaction.commit().await.map_err(error::unavailable)
+        transaction.commit().await
     }
 
     async fn check_held(&self, ownership: &Ownership, hashes: &[WorkflowHash]) -> Result<()> {

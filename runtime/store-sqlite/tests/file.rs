@@ -129,6 +129,79 @@ async fn a_second_process_takes_over_from_the_first() {
     assert_eq!(first.history(run.key).await.len(), 2, "readers see what others wrote");
 }
 
+/// What SQLite does by itself when the disk is full: it rolls back, and the driver
+/// does not know.
+#[tokio::test]
+async fn a_write_that_fails_spoils_no_later_one() {
+    let directory = directory();
+    let store = open(&directory).await;
+    let owned = Owned::of(store.clone()).await;
+    let run = execution("order-1", 1);
+    owned.start(&[&run]).await;
+    let mut connection = look_inside(&directory).await;
+    // Fails and rolls the whole transaction back, as `SQLITE_FULL` does.
+    sqlx::query(
+        "CREATE TRIGGER full BEFORE INSERT ON history_events
+         BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END",
+    )
+    .execute(&mut connection)
+    .await
+    .expect("makes a trigger");
+    let step = || append(run.key, [any_event(2)]);
+    for _ in 0..3 {
+        owned.commit([step()]).await.expect_err("the trigger refuses it");
+    }
+    assert_eq!(owned.history(run.key).await.len(), 1);
+    sqlx::query("DROP TRIGGER full").execute(&mut connection).await.expect("drops it");
+    owned.commit([step()]).await.expect("there is room again");
+    owned.store.probe_write().await.expect("writes");
+    assert_eq!(owned.history(run.key).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_waits_for_any_more_spoils_no_later_one() {
+    let directory = directory();
+    let owned = Owned::of(open(&directory).await).await;
+    let run = execution("order-1", 1);
+    owned.start(&[&run]).await;
+    // Let go of at each point where it waits.
+    for polls in 1..40 {
+        let commit = owned.commit([append(run.key, [any_event(2)])]);
+        let mut commit = std::pin::pin!(commit);
+        for _ in 0..polls {
+            if futures::poll!(commit.as_mut()).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    let next = owned.history(run.key).await.len() as u64 + 1;
+    owned.commit([append(run.key, [any_event(next)])]).await.expect("commits");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_removed_or_replaced_is_noticed_and_nothing_is_written() {
+    let directory = directory();
+    let owned = Owned::of(open(&directory).await).await;
+    let run = execution("order-1", 1);
+    owned.start(&[&run]).await;
+    let (path, aside) = (directory.path().join("dacapo.db"), directory.path().join("aside.db"));
+    let refused = async |expected: &str| {
+        let refused = owned.commit([append(run.key, [any_event(2)])]).await;
+        let Err(StoreError::Unavailable { source }) = refused else { panic!("{refused:?}") };
+        assert!(source.to_string().contains(expected), "{source}");
+        assert!(owned.store.probe_write().await.is_err());
+    };
+    std::fs::rename(&path, &aside).expect("moves the file away");
+    refused("is not where it was opened").await;
+    assert!(!path.exists(), "no new file is made");
+    std::fs::copy(&aside, &path).expect("puts a copy there");
+    refused("another file has taken its place").await;
+    std::fs::rename(&aside, &path).expect("moves it back");
+    owned.commit([append(run.key, [any_event(2)])]).await.expect("commits");
+}
+
 #[tokio::test]
 async fn the_file_has_a_write_ahead_log_and_foreign_keys() {
     let directory = directory();

@@ -41,6 +41,10 @@ pub struct Batch<'a> {
     pub admitted_removed: BTreeSet<(RunKey, &'a UpdateId)>,
     /// Published values to insert or replace.
     pub query_results: BTreeMap<(RunKey, &'a QueryName), &'a Payload>,
+    /// Events that have to be stored already: those right before new ones. For a
+    /// history without gaps that is one for each run that is not new.
+    pub required: Vec<(RunKey, EventId)>,
+    new_events: BTreeMap<RunKey, (EventId, EventId)>,
     inserted_at: BTreeMap<RunKey, usize>,
 }
 
@@ -85,7 +89,7 @@ impl<'a> Batch<'a> {
 
     fn add(&mut self, transition: &'a RunTransition) -> Result<()> {
         let key = transition.key;
-        self.events.extend(transition.events.iter().map(|event| (key, event)));
+        self.append(key, &transition.events);
         match &transition.execution {
             ExecutionChange::None => {}
             ExecutionChange::Insert(execution) => self.insert(key, execution)?,
@@ -112,6 +116,22 @@ impl<'a> Batch<'a> {
             self.query_results.insert((key, name), value);
         }
         Ok(())
+    }
+
+    fn append(&mut self, key: RunKey, events: &'a [HistoryEvent]) {
+        let Some(first) = events.first() else {
+            return;
+        };
+        // From the first to the last that this commit has of the run.
+        let new = self.new_events.entry(key).or_insert((first.id, EventId(0)));
+        for event in events {
+            let required = EventId(event.id.0.saturating_sub(1));
+            if event.id > EventId::FIRST && !(new.0..=new.1).contains(&required) {
+                self.required.push((key, required));
+            }
+            *new = (new.0.min(event.id), new.1.max(event.id));
+            self.events.push((key, event));
+        }
     }
 
     fn insert(&mut self, key: RunKey, execution: &'a Execution) -> Result<()> {

@@ -97,7 +97,12 @@ pub trait CommitStore: Send + Sync {
     /// [`Fenced`](crate::error::StoreError::Fenced) nothing of any unit was
     /// written. The store does not say which unit was to blame: the caller
     /// commits fewer of them to find out. With both reasons at hand it says
-    /// `Fenced`. A change of a run that does not exist is
+    /// `Fenced`.
+    ///
+    /// The event before each new one has to be there, stored or in the same commit.
+    /// Else the answer is [`WentBack`](crate::error::StoreError::WentBack), unless
+    /// it is `Fenced`, and nothing was written; nor may anything be until the shards
+    /// are taken anew. A change of a run that does not exist is
     /// [`Corrupt`](crate::error::StoreError::Corrupt), what the database can't
     /// keep is [`Rejected`](crate::error::StoreError::Rejected), and nothing was
     /// written then, either.

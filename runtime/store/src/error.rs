@@ -1,5 +1,7 @@
 //! What a caller does differently.
 
+use dacapo_model::ids::{EventId, RunId};
+
 /// Why the store did not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -26,6 +28,14 @@ pub enum StoreError {
         /// What the database said.
         reason: String,
     },
+    /// The database lacks what it had acknowledged: it failed over to a copy that
+    /// was behind, was restored, or is another one. Nothing was written. What is in
+    /// memory is ahead of it: forget that, and take the shards anew.
+    #[error("the database has lost what it had acknowledged: {what}")]
+    WentBack {
+        /// What is not there.
+        what: String,
+    },
     /// No verdict: the write may have happened. Wait, read again, decide anew.
     #[error("the database does not answer")]
     Unavailable {
@@ -45,6 +55,13 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl StoreError {
+    /// For backends: an event that the next one needs is not there.
+    pub fn missing_event(run_id: RunId, event_id: EventId) -> Self {
+        Self::WentBack { what: format!("event {event_id} of run {run_id} is not there") }
+    }
 }
 
 /// Short for results of this crate.

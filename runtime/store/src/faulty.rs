@@ -27,6 +27,7 @@ use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedE
 use crate::history::HistoryStore;
 use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
+use crate::probe::ProbeStore;
 use crate::query_result::QueryResultStore;
 use crate::shard::{NodeId, Owner, Ownership, ShardStore};
 use crate::statistics::{Statistics, StatisticsStore};
@@ -74,6 +75,8 @@ pub enum Operation {
     QueryResult,
     /// Of [`QueryResultStore`].
     QueryResultNames,
+    /// Of [`ProbeStore`].
+    ProbeWrite,
     /// Of [`ShardStore`].
     AcquireAllShards,
     /// Of [`ShardStore`].
@@ -446,6 +449,13 @@ impl ModuleStore for FaultyStore {
 impl NamespaceStore for FaultyStore {
     async fn namespaces(&self) -> Result<Vec<NamespaceName>> {
         self.call(Operation::Namespaces, async |_| self.inner.namespaces().await).await
+    }
+}
+
+#[async_trait]
+impl ProbeStore for FaultyStore {
+    async fn probe_write(&self) -> Result<()> {
+        self.call(Operation::ProbeWrite, async |_| self.inner.probe_write().await).await
     }
 }
 

@@ -12,6 +12,9 @@
 //!   epochs are those of the shards it touches.
 //! * **History is the lock.** Events are unique by (run, event id). Two writers
 //!   that both believe they own a run can't both append event *n*.
+//! * **A history has no gap.** An event is written only if the one before it is
+//!   there. A database that has lost events (it failed over to a copy that was
+//!   behind) refuses those that follow: [`error::StoreError::WentBack`].
 //! * **At most one open run per workflow id**, and at most one run per request
 //!   id of a workflow id; both are unique keys, not checks.
 //! * **Reads see every commit that was acknowledged before them.**
@@ -34,6 +37,7 @@ pub mod history;
 pub mod memory;
 pub mod module;
 pub mod namespace;
+pub mod probe;
 pub mod query_result;
 pub mod record;
 pub mod shard;
@@ -54,6 +58,7 @@ pub trait Store:
     + history::HistoryStore
     + module::ModuleStore
     + namespace::NamespaceStore
+    + probe::ProbeStore
     + query_result::QueryResultStore
     + shard::ShardStore
     + statistics::StatisticsStore
@@ -69,6 +74,7 @@ impl<T> Store for T where
         + history::HistoryStore
         + module::ModuleStore
         + namespace::NamespaceStore
+        + probe::ProbeStore
         + query_result::QueryResultStore
         + shard::ShardStore
         + statistics::StatisticsStore

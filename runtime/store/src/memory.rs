@@ -28,6 +28,7 @@ use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedE
 use crate::history::HistoryStore;
 use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
+use crate::probe::ProbeStore;
 use crate::query_result::QueryResultStore;
 use crate::shard::{INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore};
 use crate::size::history_bytes;
@@ -41,6 +42,10 @@ pub struct MemoryStore {
     counters: Counters,
 }
 
+/// What was stored at a time.
+pub struct Snapshot(State);
+
+#[derive(Clone)]
 struct State {
     namespaces: Vec<NamespaceName>,
     modules: Vec<ModuleVersion>,
@@ -109,6 +114,17 @@ impl MemoryStore {
         state.events.insert((key, event.id), event);
     }
 
+    /// All that is stored, to [go back](Self::go_back) to.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.state.lock().clone())
+    }
+
+    /// Loses everything that was written since: what a database does that fails
+    /// over to a copy which was behind.
+    pub fn go_back(&self, snapshot: &Snapshot) {
+        *self.state.lock() = snapshot.0.clone();
+    }
+
     fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
         self.counters.add_statements(1);
         read(&self.state.lock())
@@ -154,6 +170,13 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    fn check_required(&self, batch: &Batch<'_>) -> Result<()> {
+        match batch.required.iter().find(|event| !self.events.contains_key(event)) {
+            None => Ok(()),
+            Some((key, event_id)) => Err(StoreError::missing_event(key.run_id, *event_id)),
+        }
     }
 
     /// What the row counts and the unique keys of the databases refuse, in the
@@ -321,6 +344,7 @@ impl CommitStore for MemoryStore {
         let batch = Batch::fold(units)?;
         let mut state = self.state.lock();
         state.check_fence(ownership, units)?;
+        state.check_required(&batch)?;
         state.check_keys(&batch)?;
         state.apply(&batch);
         self.counters.add_commit();
@@ -683,6 +707,13 @@ impl ShardStore for MemoryStore {
         Ok(self.read(|state| {
             state.shards.iter().map(|shard| (shard.shard_id, shard.epoch, state.owner)).collect()
         }))
+    }
+}
+
+#[async_trait]
+impl ProbeStore for MemoryStore {
+    async fn probe_write(&self) -> Result<()> {
+        self.read(|_| Ok(()))
     }
 }
 

@@ -53,6 +53,15 @@ impl Ownership {
         (hash <= shard.hash_to).then_some(shard)
     }
 
+    /// Whether a fence is of an earlier epoch than the one that is held: the store
+    /// has lost the takeover itself.
+    pub fn is_ahead_of(&self, fence: &StoreError) -> bool {
+        let StoreError::Fenced { shard_id, epoch } = fence else {
+            return false;
+        };
+        self.shards.iter().any(|held| held.shard_id == *shard_id && held.epoch > *epoch)
+    }
+
     /// All leases, by range.
     pub fn shards(&self) -> &[ShardLease] {
         &self.shards

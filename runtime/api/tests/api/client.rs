@@ -17,6 +17,7 @@ use dacapo_store::memory::MemoryStore;
 use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::scripts::{self, ScriptedHost};
@@ -66,7 +67,8 @@ impl Node {
                 .expect("a node");
         let names = ServerNames { loopback: true, listed: Vec::new() };
         let memory = Arc::new(MemoryBudget::new(request_bytes));
-        let router = dacapo_api::router(runtime.clone(), ApiConfig { names, memory });
+        let router =
+            dacapo_api::router(watch::channel(runtime.clone()).1, ApiConfig { names, memory });
         Self { router, runtime, store_is_down }
     }
 

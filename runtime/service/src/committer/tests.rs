@@ -14,7 +14,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn committer(store: impl Store + 'static) -> (Committer, Arc<dyn Store>) {
     let Owned { store, ownership } = Owned::of(Arc::new(store)).await;
-    let committer = Committer::start(store.clone(), Arc::new(ownership), CancellationToken::new());
+    let health = Arc::new(StoreHealth::new(CancellationToken::new()));
+    let (fenced, went_back) = (CancellationToken::new(), CancellationToken::new());
+    let ownership = Arc::new(ownership);
+    let committer = Committer::start(store.clone(), ownership, health, fenced, went_back);
     (committer, store)
 }
 

@@ -41,7 +41,7 @@ impl Runtime {
     /// Ends an attempt that was left open. When it returns, that is durable.
     pub async fn report_activity(&self, activity: &ActivityRef, report: Report) -> Result<RunId> {
         self.check_report(&report)?;
-        self.shared.admit()?;
+        self.shared.admit_write()?;
         let run = self.run_of(activity).await?;
         let input = Input::ActivityReported { activity: target(activity), report };
         let (answer, answered) = oneshot::channel();
@@ -64,7 +64,7 @@ impl Runtime {
         if let Some(details) = &details {
             check_payload("what the heartbeat says", details, HEARTBEAT_DETAILS_BYTES_MAX)?;
         }
-        self.shared.admit()?;
+        self.shared.admit_write()?;
         let run = self.run_of(activity).await?;
         let (answer, answered) = oneshot::channel();
         let message = Message::Heartbeat { activity: target(activity), details, answer };

@@ -62,7 +62,7 @@ pub(crate) async fn send(
     run: &RunRef,
     input: Input,
 ) -> Result<(RunId, std::result::Result<(), Refusal>)> {
-    shared.admit()?;
+    shared.admit_write()?;
     for _ in 0..LOOKS_MAX {
         let open = match locate(shared, run).await? {
             Located::Open(open) => open,

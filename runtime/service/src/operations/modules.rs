@@ -56,7 +56,7 @@ impl Runtime {
         name: &ModuleName,
         bytes: Bytes,
     ) -> Result<CheckedModule> {
-        self.shared.admit()?;
+        self.shared.admit_write()?;
         self.shared.catalog.check_namespace(namespace)?;
         let digest = ModuleDigest::of(&bytes);
         let definitions = self.shared.host.inspect(digest, &bytes).await?;
@@ -84,6 +84,7 @@ impl Runtime {
             Err(error) => {
                 match &error {
                     StoreError::Fenced { .. } => shared.confirm.lose(&error),
+                    StoreError::WentBack { .. } => shared.note_loss(&error),
                     // It may be there.
                     StoreError::Unavailable { .. } => catalog::refresh(shared),
                     StoreError::Conflict { .. }

@@ -39,7 +39,7 @@ impl Runtime {
     /// Replays a run with other code and, if that fits, goes on with it. A run that
     /// was blocked goes on at once.
     pub async fn move_run(&self, run: &RunRef, target: &MoveTarget) -> Result<MovedRun> {
-        self.shared.admit()?;
+        self.shared.admit_write()?;
         let execution = self.describe_run(run).await?.execution;
         let run_id = execution.key.run_id;
         // From here on it is about this run, whatever else its workflow id gets.
@@ -67,7 +67,7 @@ impl Runtime {
         if deliver(&self.shared, &open, message).await.is_err() {
             return Err(closed(run, run_id));
         }
-        match answered.await.map_err(|_| no_answer())?? {
+        match self.shared.health.answer(answered).await.ok_or_else(no_answer)?? {
             MoveAnswer::Moved => Ok(MovedRun { run_id, module }),
             MoveAnswer::Closed => Err(closed(run, run_id)),
             MoveAnswer::Refused(blocked) => Err(diverged(&execution, &module, &blocked)),

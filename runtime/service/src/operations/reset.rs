@@ -44,7 +44,7 @@ impl Runtime {
     /// commit. A repeat with the same request id is answered with the run that
     /// the first one started.
     pub async fn reset_run(&self, run: &RunRef, request: ResetRequest) -> Result<RunId> {
-        self.shared.admit()?;
+        self.shared.admit_write()?;
         check_reason(&request.reason)?;
         let run_id = new_run_id(run, request.request_id.as_ref());
         let _chosen = self.shared.catalog.choose().await;
@@ -121,7 +121,7 @@ impl Runtime {
                 let (waiter, committed) = oneshot::channel();
                 let origin = Origin::New { begun: Box::new(begun), waiter, cause: Span::current() };
                 run::spawn(shared, claimed.keep(), mailbox, origin);
-                match committed.await.map_err(|_| no_answer())?? {
+                match shared.health.answer(committed).await.ok_or_else(no_answer)?? {
                     BeginAnswer::Started => Ok(true),
                     BeginAnswer::Conflict(_) => Ok(false),
                 }
@@ -139,9 +139,10 @@ impl Runtime {
                 if run::deliver(shared, &open, message).await.is_err() {
                     return Ok(false);
                 }
-                match answered.await {
-                    Ok(answer) => Ok(matches!(answer?, ResetAnswer::Done)),
-                    Err(_closed) => Ok(false),
+                match shared.health.answer(answered).await {
+                    Some(answer) => Ok(matches!(answer?, ResetAnswer::Done)),
+                    // It has closed, or nobody is to wait any more.
+                    None => shared.health.admit().map(|()| false),
                 }
             }
         }

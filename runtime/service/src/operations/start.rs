@@ -210,7 +210,7 @@ impl Runtime {
 
     async fn start_watched(&self, mut request: StartRequest) -> Result<Led> {
         let shared = &self.shared;
-        shared.admit()?;
+        shared.admit_write()?;
         check_sizes(&request, shared.config.limits.payload_bytes_max)?;
         check_options(&mut request.options)?;
         if let Some(mut signal) = request.signal.take() {
@@ -250,7 +250,7 @@ impl Runtime {
     /// long as it is open.
     pub(crate) async fn start_child(&self, child: ChildStart) -> Result<()> {
         let shared = &self.shared;
-        shared.admit()?;
+        shared.admit_write()?;
         let ChildStart { request, digest, run_id, parent } = child;
         let _chosen = shared.catalog.choose().await;
         shared.catalog.by_digest(&request.namespace, digest)?;
@@ -306,7 +306,7 @@ impl Runtime {
                         cause: Span::current(),
                     },
                 );
-                match begun.await.map_err(|_| no_answer())?? {
+                match shared.health.answer(begun).await.ok_or_else(no_answer)?? {
                     BeginAnswer::Started => {
                         let workflow_id = workflow_id.clone();
                         let started = Started { workflow_id, run_id, started: true };
@@ -397,6 +397,7 @@ impl Runtime {
         run: Arc<OpenRun>,
         new: NewRun,
     ) -> Result<Option<Started>> {
+        self.shared.health.admit()?;
         let workflow_id = new.workflow_id.clone();
         let (answer, answered) = oneshot::channel();
         let message = Message::Join {
@@ -408,23 +409,23 @@ impl Runtime {
         if run::deliver(&self.shared, &run, message).await.is_err() {
             return Ok(None);
         }
-        let answer = answered.await;
-        if let Ok(Ok(JoinAnswer::Existing(_) | JoinAnswer::Refused(_))) = answer {
+        let answer = self.shared.health.answer(answered).await;
+        if let Some(Ok(JoinAnswer::Existing(_) | JoinAnswer::Refused(_))) = answer {
             // Nothing was committed, which would have shown whose the run is.
             self.shared.confirm.held(run.key.hash).await?;
         }
         match answer {
-            Ok(Ok(JoinAnswer::Existing(run_id))) => {
+            Some(Ok(JoinAnswer::Existing(run_id))) => {
                 Ok(Some(Started { workflow_id, run_id, started: false }))
             }
-            Ok(Ok(JoinAnswer::Replaced(run_id))) => {
+            Some(Ok(JoinAnswer::Replaced(run_id))) => {
                 Ok(Some(Started { workflow_id, run_id, started: true }))
             }
-            Ok(Ok(JoinAnswer::Refused(run_id))) => Err(already_started(&workflow_id, run_id)),
-            Ok(Ok(JoinAnswer::Rejected(reason))) => Err(run::not_storable(&reason)),
+            Some(Ok(JoinAnswer::Refused(run_id))) => Err(already_started(&workflow_id, run_id)),
+            Some(Ok(JoinAnswer::Rejected(reason))) => Err(run::not_storable(&reason)),
             // It closed, or never came to be: begin anew.
-            Ok(Ok(JoinAnswer::Closed)) | Err(_) => Ok(None),
-            Ok(Err(error)) => Err(error),
+            Some(Ok(JoinAnswer::Closed)) | None => Ok(None),
+            Some(Err(error)) => Err(error),
         }
     }
 

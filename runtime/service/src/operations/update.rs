@@ -80,7 +80,7 @@ impl Runtime {
         wait: UpdateWait,
     ) -> Result<UpdateResult> {
         self.check_update(&update)?;
-        self.shared.admit()?;
+        self.shared.admit_write()?;
         for _ in 0..LOOKS_MAX {
             let open = match locate(&self.shared, run).await? {
                 Located::Open(open) => open,

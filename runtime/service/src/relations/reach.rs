@@ -66,7 +66,7 @@ async fn try_reach(
             runtime.request_cancel(&run, reason.clone(), Some(request_id)).await.map(drop)
         }
         ExternalRequest::CancelChild { child, reason } => {
-            shared.admit()?;
+            shared.admit_write()?;
             let message = FromParent::Cancel { reason: reason.clone(), request_id };
             let told = (origin.run_id, *child, message);
             match tell(shared.clone(), run.namespace, run.workflow_id, told).await {

@@ -1,6 +1,6 @@
 //! The loop of one run: take messages, decide, commit, answer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::begin::Begun;
 use super::heartbeats::Heard;
 use super::message::{Envelope, JoinAnswer, Message, MoveAnswer};
+use super::postponed::Postponed;
 use super::{Origin, ResetAnswer, evict, load};
 use crate::activities::Running;
 use crate::error::ServiceError;
@@ -55,7 +56,13 @@ pub(super) struct Resident {
 pub(super) struct Actor {
     pub(super) shared: Arc<Shared>,
     pub(super) run: Arc<OpenRun>,
-    mailbox: mpsc::Receiver<Envelope>,
+    pub(super) mailbox: mpsc::Receiver<Envelope>,
+    /// What waits for the store to take commits.
+    pub(super) postponed: Postponed,
+    /// Messages that were taken from the mailbox, and not looked at yet.
+    pub(super) in_turn: VecDeque<Message>,
+    /// Commits that failed one after the other.
+    pub(super) failures: u32,
     pub(super) context: Arc<RunContext>,
     pub(super) execution: Execution,
     pub(super) state: RunState,
@@ -87,7 +94,7 @@ pub(super) struct Actor {
 pub(super) async fn run(
     shared: Arc<Shared>,
     run: Arc<OpenRun>,
-    mailbox: mpsc::Receiver<Envelope>,
+    mut mailbox: mpsc::Receiver<Envelope>,
     origin: Origin,
     work: Work,
 ) {
@@ -103,13 +110,21 @@ pub(super) async fn run(
             }
             (actor, ready)
         }
-        Origin::Stored => match load::load(&shared, &run).await {
-            Ok(loaded) => Actor::from_loaded(shared, run, mailbox, loaded),
-            Err(stop) => {
-                tracing::debug!(run_id = %run.key, ?stop, "run was not loaded");
-                return;
+        Origin::Stored => {
+            let mut postponed = Postponed::default();
+            let loaded = load::load(&shared, &run, &mut || postponed.mailbox(&mut mailbox)).await;
+            match loaded {
+                Ok(loaded) => {
+                    let (mut actor, ready) = Actor::from_loaded(shared, run, mailbox, loaded);
+                    actor.postponed = postponed;
+                    (actor, ready)
+                }
+                Err(stop) => {
+                    tracing::debug!(run_id = %run.key, ?stop, "run was not loaded");
+                    return;
+                }
             }
-        },
+        }
         Origin::Loaded(loaded) => Actor::from_loaded(shared, run, mailbox, *loaded),
     };
     actor.work = Some(work);
@@ -133,6 +148,9 @@ impl Actor {
             shared,
             run,
             mailbox,
+            postponed: Postponed::default(),
+            in_turn: VecDeque::new(),
+            failures: 0,
             context,
             execution,
             state,
@@ -170,9 +188,9 @@ impl Actor {
             if self.closing.is_some() {
                 return Stop::Closed;
             }
-            if self.needs_activation {
-                self.needs_activation = false;
-                if let Err(stop) = self.settle(Vec::new(), true).await {
+            // While the store fails, it hears what else comes.
+            if self.waits_for_store() && !self.shared.health.is_failing() {
+                if let Err(stop) = self.handle(Vec::new()).await {
                     return stop;
                 }
                 continue;
@@ -192,19 +210,27 @@ impl Actor {
     async fn receive(&mut self) -> Result<Vec<Message>, Stop> {
         loop {
             // Without a guest and its attempts there is nothing worth keeping.
-            let holds_something =
-                self.guest.is_some() || !self.attempts.is_empty() || !self.heard.is_empty();
+            let holds_something = self.guest.is_some()
+                || !self.attempts.is_empty()
+                || !self.heard.is_empty()
+                || self.waits_for_store();
             let patience =
                 if holds_something { self.shared.config.idle_timeout } else { Duration::ZERO };
             // Held until what follows is in hand.
             let heartbeats_due = pin!(self.until_heartbeats_due());
             // What has followed from the last messages is counted by now.
-            self.work = None;
+            let waits_for_store = self.waits_for_store();
+            if !waits_for_store {
+                self.work = None;
+            }
             let first = tokio::select! {
                 // Messages first: the result of an attempt that a stopping node
                 // has waited for must not be lost in the mailbox.
                 biased;
                 first = tokio::time::timeout(patience, self.mailbox.recv()) => first,
+                () = self.shared.health.until_working(), if waits_for_store => {
+                    return Ok(Vec::new());
+                }
                 () = heartbeats_due => {
                     self.work = Some(self.shared.workload.begin());
                     self.save_heartbeats().await?;
@@ -226,7 +252,9 @@ impl Actor {
                 Ok(None) => return Err(Stop::Gone),
                 Err(_idle) => {
                     self.drop_guest();
-                    let is_idle = self.attempts.is_empty() && self.heard.is_empty();
+                    let is_idle = self.attempts.is_empty()
+                        && self.heard.is_empty()
+                        && !self.waits_for_store();
                     if is_idle && self.run.fall_asleep(&self.mailbox) {
                         return Err(Stop::Asleep);
                     }
@@ -249,8 +277,10 @@ impl Actor {
     /// Inputs that follow each other share a transition; all else stands alone, and
     /// finds the run as those before it left it.
     async fn handle(&mut self, batch: Vec<Message>) -> Result<(), Stop> {
+        self.in_turn = self.postponed.take().into_iter().chain(batch).collect();
         let mut inputs = Vec::new();
-        for message in batch {
+        let mut settled = !self.needs_activation;
+        while let Some(message) = self.in_turn.pop_front() {
             let Some(message) = self.unless_faulted(message).await? else {
                 continue;
             };
@@ -258,9 +288,15 @@ impl Actor {
                 Message::Input { input, answer } => {
                     inputs.extend(self.heartbeat_before(&input).map(|beat| (beat, None)));
                     inputs.push((input, answer));
+                    settled = false;
+                }
+                other if !settled => {
+                    // Who waits for it may have to be told before this returns.
+                    self.in_turn.push_front(other);
+                    self.settle(std::mem::take(&mut inputs), false).await?;
+                    settled = true;
                 }
                 other => {
-                    self.settle(std::mem::take(&mut inputs), false).await?;
                     // What came before it in the batch may have closed the run.
                     if self.closing.is_some() {
                         self.leave(other);

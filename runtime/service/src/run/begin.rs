@@ -137,6 +137,7 @@ impl Actor {
         let asked_at = self.shared.clock.instant();
         let mut begun = Some(begun);
         let mut backoff = load::BACKOFF;
+        let shared = self.shared.clone();
         let execution = self.execution.clone();
         loop {
             let insert = Some(execution.clone());
@@ -152,7 +153,11 @@ impl Actor {
             self.drop_guest();
             self.execution.clone_from(&execution);
             // The store says whether it was committed after all.
-            match load::look_after_failure(&self.shared, &self.run).await {
+            match load::look_after_failure(&shared, &self.run, &mut || {
+                tell(waiter, Err(not_known()))
+            })
+            .await
+            {
                 Ok(Some(loaded)) => {
                     self.adopt(loaded);
                     self.show_fault().await.map_err(|_| not_known())?;

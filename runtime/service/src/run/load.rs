@@ -13,7 +13,10 @@ use dacapo_store::timer::TimerKind;
 
 use super::actor::{Actor, Stop, context_of};
 use super::fault::state_of;
+use super::settle::Asked;
+use crate::health::{PATIENCE, now};
 use crate::loader::StoredRun;
+use crate::log_limit::LogLimit;
 use crate::operations::Closing;
 use crate::registry::OpenRun;
 use crate::runtime::Shared;
@@ -21,7 +24,14 @@ use crate::salvage::{Fault, is_fault, is_unreadable, salvage};
 
 /// First wait before the store is asked again; doubled up to [`BACKOFF_MAX`].
 pub(super) const BACKOFF: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// All runs can't be read at the same time.
+static LOG: LogLimit = LogLimit::new();
+
+/// What is done again and again while a run can't be read for long: telling those who
+/// wait for it.
+pub(super) type Tell<'a> = &'a mut (dyn FnMut() + Send);
 
 /// A run as the store has it.
 #[derive(Clone)]
@@ -115,14 +125,24 @@ fn is_unanswered(history: &[HistoryEvent]) -> bool {
     })
 }
 
-/// Takes a run from the store. Waits while the store does not answer.
-pub(super) async fn load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Loaded, Stop> {
-    look(shared, run).await?.ok_or(Stop::Gone)
+/// Takes a run from the store. Waits while the store does not answer; once that has
+/// taken long enough, whoever waits is to be told, again and again as more come.
+pub(super) async fn load(
+    shared: &Arc<Shared>,
+    run: &OpenRun,
+    tell: Tell<'_>,
+) -> Result<Loaded, Stop> {
+    look(shared, run, tell).await?.ok_or(Stop::Gone)
 }
 
-/// Takes a run from the store, if it is there. Waits while the store does not answer.
-pub(super) async fn look(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>, Stop> {
+/// Takes a run from the store, if it is there.
+pub(super) async fn look(
+    shared: &Arc<Shared>,
+    run: &OpenRun,
+    tell: Tell<'_>,
+) -> Result<Option<Loaded>, Stop> {
     let mut backoff = BACKOFF;
+    let begun = now();
     loop {
         match try_load(shared, run).await {
             // It has closed, and nobody can say how.
@@ -130,13 +150,14 @@ pub(super) async fn look(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<L
                 return Err(Stop::Gone);
             }
             Ok(found) => return Ok(found),
-            Err(error @ StoreError::Unavailable { .. }) => {
-                tracing::warn!(run_id = %run.key, error = ?error, "run can't be read; trying again");
-            }
+            Err(error @ StoreError::Unavailable { .. }) => unread(shared, run, &error),
             Err(error) => {
                 tracing::error!(run_id = %run.key, error = ?error, "run can't be loaded");
                 return Err(Stop::Gone);
             }
+        }
+        if begun.elapsed() >= PATIENCE {
+            tell();
         }
         pause(shared, &mut backoff).await?;
     }
@@ -147,11 +168,12 @@ pub(super) async fn look(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<L
 pub(super) async fn look_after_failure(
     shared: &Arc<Shared>,
     run: &OpenRun,
+    tell: Tell<'_>,
 ) -> Result<Option<Loaded>, Stop> {
-    let mut before = last_event(shared, run).await?;
+    let mut before = last_event(shared, run, tell).await?;
     loop {
-        let found = look(shared, run).await?;
-        let after = last_event(shared, run).await?;
+        let found = look(shared, run, tell).await?;
+        let after = last_event(shared, run, tell).await?;
         if after == before {
             return Ok(found);
         }
@@ -159,18 +181,34 @@ pub(super) async fn look_after_failure(
     }
 }
 
-async fn last_event(shared: &Shared, run: &OpenRun) -> Result<Option<EventId>, Stop> {
+async fn last_event(
+    shared: &Shared,
+    run: &OpenRun,
+    tell: Tell<'_>,
+) -> Result<Option<EventId>, Stop> {
     let mut backoff = BACKOFF;
+    let begun = now();
     loop {
         match shared.store.last_event(run.key).await {
             Ok(event) => return Ok(event.map(|event| event.id)),
-            Err(error @ StoreError::Unavailable { .. }) => {
-                tracing::warn!(run_id = %run.key, error = ?error, "run can't be read; trying again");
-            }
+            Err(error @ StoreError::Unavailable { .. }) => unread(shared, run, &error),
             // What is wrong with it is found by who reads all of it.
             Err(_) => return Ok(None),
         }
+        if begun.elapsed() >= PATIENCE {
+            tell();
+        }
         pause(shared, &mut backoff).await?;
+    }
+}
+
+fn unread(shared: &Shared, run: &OpenRun, error: &StoreError) {
+    shared.health.suspect();
+    if let Some(withheld) = LOG.allows() {
+        tracing::warn!(
+            run_id = %run.key, error = ?error, withheld,
+            "a run can't be read; trying again"
+        );
     }
 }
 
@@ -238,10 +276,27 @@ async fn adopt_follower(
 impl Actor {
     /// Takes the run as the store has it, instead of what is in memory.
     pub(super) async fn reload(&mut self) -> Result<(), Stop> {
+        self.reload_with(Vec::new()).await.map(drop)
+    }
+
+    /// The same for inputs that are to be decided anew. Gives those back that still
+    /// are, and nobody has been told otherwise.
+    pub(super) async fn reload_with(&mut self, mut inputs: Vec<Asked>) -> Result<Vec<Asked>, Stop> {
         self.drop_guest();
-        let found = look_after_failure(&self.shared, &self.run).await?;
+        let (shared, run) = (self.shared.clone(), self.run.clone());
+        let (mailbox, in_turn) = (&mut self.mailbox, &mut self.in_turn);
+        let postponed = &mut self.postponed;
+        let mut tell = || {
+            for (input, answer) in inputs.drain(..) {
+                postponed.input(input, answer);
+            }
+            in_turn.drain(..).for_each(|message| postponed.message(message));
+            postponed.mailbox(mailbox);
+        };
+        let found = look_after_failure(&shared, &run, &mut tell).await?;
         self.adopt(found.ok_or(Stop::Gone)?);
-        self.show_fault().await
+        self.show_fault().await?;
+        Ok(inputs)
     }
 
     /// Goes on from what was loaded: starts again what may have been lost.

@@ -10,6 +10,7 @@ mod length;
 mod load;
 mod message;
 mod moving;
+mod postponed;
 mod query;
 mod rejected;
 mod relate;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::actor::{Actor, Stop};
 use super::message::InputAnswer;
 use crate::committer::CommitFailure;
+use crate::health;
 use crate::update_watch::UpdateProgress;
 
 /// An input, and who waits for what becomes of it.
@@ -34,6 +35,9 @@ struct Try {
     rejected: Vec<(UpdateId, Failure)>,
 }
 
+/// Commits that may fail one after the other before those who wait are told.
+const FAILURES_MAX: u32 = 8;
+
 /// Tries that are remembered. A store that fails as often is asked seldom by then,
 /// and has given up what it was told first.
 const TRIES_MAX: usize = 64;
@@ -49,8 +53,14 @@ impl Actor {
         activate: bool,
     ) -> Result<(), Stop> {
         let mut tries = Tries::default();
-        let mut activate = activate;
+        let mut activate = std::mem::take(&mut self.needs_activation) || activate;
         while activate || !inputs.is_empty() {
+            if !self.shared.health.grace().await || self.failures > FAILURES_MAX {
+                self.failures = self.failures.min(FAILURES_MAX);
+                self.postpone(inputs, activate);
+                return Ok(());
+            }
+            self.pause().await?;
             let mut transition = Transition::default();
             let decided = self
                 .decide_all(inputs.iter().map(|(input, _)| input), activate, &mut transition)
@@ -71,13 +81,15 @@ impl Actor {
             };
             let failure = match committed {
                 Ok(verdicts) => {
+                    self.failures = 0;
                     self.conclude(inputs, tries.reconcile(verdicts));
                     return Ok(());
                 }
                 Err(CommitFailure::Fenced) => return Err(Stop::Gone),
                 Err(failure) => failure,
             };
-            self.reload().await?;
+            self.failures += 1;
+            inputs = self.reload_with(inputs).await?;
             if let Some(done) = tries.done(self.history.as_deref().unwrap_or_default()) {
                 for (update_id, failure) in done.rejected {
                     self.tell(&update_id, UpdateProgress::Rejected(failure));
@@ -95,6 +107,19 @@ impl Actor {
             activate = std::mem::take(&mut self.needs_activation);
         }
         Ok(())
+    }
+
+    /// The first try after a failure comes at once: a connection was lost. Others
+    /// take their time, whatever it is that fails for this run.
+    async fn pause(&mut self) -> Result<(), Stop> {
+        if self.failures < 2 {
+            return Ok(());
+        }
+        let pause = health::pause(self.failures, self.shared.ownership.node);
+        tokio::select! {
+            () = self.shared.halted.cancelled() => Err(Stop::Gone),
+            () = tokio::time::sleep(pause) => Ok(()),
+        }
     }
 
     async fn decide_all(

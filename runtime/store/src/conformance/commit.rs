@@ -112,7 +112,8 @@ pub async fn a_change_of_an_unknown_run_is_refused(store: Arc<dyn Store>) {
     let owned = Owned::of(store).await;
     let known = execution("order-1", 1);
     let unknown = execution("order-2", 2);
-    let refused = owned.commit([start(&known), close(&unknown, 2)]).await;
+    let change = RunTransition { events: Vec::new(), ..close(&unknown, 2) };
+    let refused = owned.commit([start(&known), change]).await;
     assert!(
         matches!(refused, Err(StoreError::Corrupt { table: "workflow_executions", .. })),
         "{refused:?}"
@@ -132,6 +133,64 @@ pub async fn what_a_column_can_not_hold_is_rejected(store: Arc<dyn Store>) {
     assert_eq!(owned.stored(&other).await, None);
     owned.commit([start(&other), append(run.key, [any_event(2)])]).await.expect("commits");
     assert_eq!(owned.history(run.key).await.len(), 2);
+}
+
+/// The database has lost events, or the caller is ahead of it in another way. A
+/// history with a gap could never be read again.
+pub async fn an_event_without_the_one_before_it_is_refused(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let known = execution("order-1", 1);
+    let lost = execution("order-2", 2);
+    owned.start(&[&known]).await;
+    let timers_set = vec![timer(known.key, 3, at(5))];
+    let ahead = RunTransition { timers_set, ..append(known.key, [timer_started(3, at(5))]) };
+    // In a commit of events only, and with one that could have been written.
+    let fine = append(known.key, [any_event(2)]);
+    let of_a_lost_run = append(lost.key, [any_event(2)]);
+    let gap = append(known.key, [any_event(2), any_event(4)]);
+    for (commit, missing) in [
+        (vec![ahead], "event 2 of run"),
+        (vec![fine.clone(), of_a_lost_run], "event 1 of run"),
+        (vec![gap], "event 3 of run"),
+        (vec![close(&lost, 7)], "event 6 of run"),
+    ] {
+        // Nothing more need be written until the shards are taken anew.
+        let owned = Owned::of(owned.store.clone()).await;
+        assert_went_back(owned.commit(commit).await, missing);
+    }
+    let owned = Owned::of(owned.store).await;
+    assert_eq!(owned.store.run_timers(&[known.key]).await.expect("timers"), []);
+    assert_eq!(owned.history(known.key).await.len(), 1);
+    assert_eq!(owned.history(lost.key).await, []);
+    owned.commit([fine, close(&known, 3)]).await.expect("there is no gap");
+}
+
+/// Then it need not be stored.
+pub async fn the_event_before_may_come_with_the_same_commit(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = execution("order-1", 1);
+    let other = execution("order-2", 2);
+    let units = [
+        start(&run),
+        start(&other),
+        append(run.key, [any_event(2), any_event(3)]),
+        append(other.key, [any_event(2)]),
+        append(run.key, [any_event(4)]),
+    ];
+    owned.commit(units).await.expect("commits");
+    assert_eq!(owned.history(run.key).await.len(), 4);
+    assert_eq!(owned.history(other.key).await.len(), 2);
+}
+
+/// It can be written again and again, and is no commit of a run.
+pub async fn a_probe_leaves_no_trace_that_matters(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let before = owned.store.statistics();
+    for _ in 0..3 {
+        owned.store.probe_write().await.expect("writes");
+    }
+    assert_eq!(owned.store.statistics().since(before).commits, 0);
+    owned.start(&[&execution("order-1", 1)]).await;
 }
 
 /// A closing time and a report are there exactly if the status says so.

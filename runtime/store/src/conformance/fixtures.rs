@@ -229,6 +229,16 @@ pub fn assert_conflict(result: Result<()>) {
     assert!(matches!(result, Err(crate::error::StoreError::Conflict { .. })), "{result:?}");
 }
 
+/// Asserts that a commit was refused because something is missing that was
+/// acknowledged, and what.
+#[track_caller]
+pub fn assert_went_back(result: Result<()>, missing: &str) {
+    match result {
+        Err(crate::error::StoreError::WentBack { what }) if what.contains(missing) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Asserts that a commit was refused because of a newer owner.
 #[track_caller]
 pub fn assert_fenced(result: Result<()>) {

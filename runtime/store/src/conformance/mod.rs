@@ -43,6 +43,9 @@ macro_rules! conformance_tests {
                 a_run_may_start_and_close_in_one_commit,
                 a_change_of_an_unknown_run_is_refused,
                 what_a_column_can_not_hold_is_rejected,
+                an_event_without_the_one_before_it_is_refused,
+                the_event_before_may_come_with_the_same_commit,
+                a_probe_leaves_no_trace_that_matters,
                 a_summary_that_contradicts_itself_is_refused,
                 statements_and_commits_are_counted,
             }
@@ -140,6 +143,7 @@ macro_rules! conformance_tests {
                 a_former_owner_is_fenced_and_writes_nothing,
                 one_lost_shard_fences_the_whole_commit,
                 a_fence_is_reported_before_a_conflict,
+                a_fence_is_reported_before_a_gap,
                 a_shard_that_is_not_held_is_fenced,
                 no_commit_of_a_former_owner_lands_after_a_takeover,
             }

@@ -98,6 +98,14 @@ pub async fn a_fence_is_reported_before_a_conflict(store: Arc<dyn Store>) {
     assert_fenced(store.commit(&old, &[start_unit(1)]).await);
 }
 
+/// The new owner has written what the old one does not know.
+pub async fn a_fence_is_reported_before_a_gap(store: Arc<dyn Store>) {
+    let old = store.acquire_all_shards(node(1)).await.expect("takes");
+    store.acquire_all_shards(node(2)).await.expect("takes");
+    let ahead = unit([append(execution("order-1", 1).key, [any_event(7)])]);
+    assert_fenced(store.commit(&old, &[ahead]).await);
+}
+
 /// Even if nobody else has it.
 pub async fn a_shard_that_is_not_held_is_fenced(store: Arc<dyn Store>) {
     let all = store.acquire_all_shards(node(1)).await.expect("takes");

@@ -1,0 +1,220 @@
+//! The store takes no commits for a while, answers nothing at all, or has lost what it
+//! had acknowledged: those who ask are told in time, nothing spins, and afterwards all
+//! goes on by itself.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use dacapo_model::execution::ExecutionStatus;
+use dacapo_model::ids::RequestId;
+use dacapo_model::signal::Signal;
+use dacapo_service::Runtime;
+use dacapo_service::error::ServiceError;
+use dacapo_store::faulty::{Call, Fault, Operation};
+use dacapo_store::memory::MemoryStore;
+use support::guests::ScriptedHost;
+use support::*;
+
+/// What somebody waits for at most: a while for a store that may be back in a moment,
+/// and what a try takes.
+const BOUND: Duration = Duration::from_secs(7);
+
+/// What takes no wait.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// A store on which some operations fail while the switch is on.
+struct Outage {
+    on: Arc<AtomicBool>,
+    calls: Calls,
+    runtime: Arc<Runtime>,
+}
+
+impl Outage {
+    async fn of(host: &Arc<ScriptedHost>, fails: fn(Operation) -> bool) -> Self {
+        let (on, calls) = (Arc::new(AtomicBool::new(false)), Calls::default());
+        let script_on = on.clone();
+        let store = scripted(memory(), &calls, move |call: Call| {
+            let hit = script_on.load(Ordering::SeqCst) && fails(call.operation);
+            if hit { Fault::Unavailable } else { Fault::None }
+        });
+        Self { on, calls, runtime: start(store, host).await }
+    }
+
+    fn begins(&self) {
+        self.on.store(true, Ordering::SeqCst);
+    }
+
+    fn ends(&self) {
+        self.on.store(false, Ordering::SeqCst);
+    }
+}
+
+fn writes(operation: Operation) -> bool {
+    matches!(operation, Operation::Commit | Operation::ProbeWrite | Operation::PutModule)
+}
+
+fn unavailable<T: std::fmt::Debug>(outcome: Result<T, ServiceError>) {
+    assert_eq!(outcome.expect_err("refused").code.as_str(), "unavailable");
+}
+
+fn requested(text: &str) -> Signal {
+    Signal { request_id: Some(RequestId::new(text).expect("valid")), ..signal(text) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a client waits is what is tested")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let holds = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, holds).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_commits_fail_requests_are_refused_in_time_and_nothing_spins() {
+    const RUNS: usize = 40;
+    let host = ScriptedHost::new();
+    let outage = Outage::of(&host, writes).await;
+    let runtime = &outage.runtime;
+    for number in 0..RUNS {
+        let started = request("gated", &format!("g{number}"), "1");
+        runtime.start_run(started).await.expect("started");
+    }
+    runtime.start_run(request("collect", "c", "2")).await.expect("started");
+    outage.begins();
+    // Each of these runs has something to commit now.
+    host.gate.add_permits(RUNS);
+    let begun = now();
+    unavailable(runtime.signal_run(&run_ref("c"), requested("a")).await);
+    assert!(begun.elapsed() <= BOUND, "{:?}", begun.elapsed());
+    let begun = now();
+    unavailable(runtime.signal_run(&run_ref("c"), requested("a")).await);
+    unavailable(runtime.start_run(request("sequential", "s", "1")).await);
+    unavailable(runtime.check_store().await);
+    assert!(begun.elapsed() < AT_ONCE, "it is known by now");
+    for name in ["c", "g0"] {
+        let described = runtime.describe_run(&run_ref(name)).await.expect("it can be read");
+        assert_eq!(described.execution.status, ExecutionStatus::Running);
+    }
+
+    outage.calls.clear();
+    let launches = host.launches.load(Ordering::SeqCst);
+    let probes = || outage.calls.count(Operation::ProbeWrite);
+    until("it is probed", || probes() >= 2).await;
+    assert_eq!(outage.calls.count(Operation::Commit), 0, "one asks for all");
+    assert_eq!(outage.calls.count(Operation::FindRuns), 0, "no run is read again");
+    assert_eq!(host.launches.load(Ordering::SeqCst), launches, "no guest is replayed");
+
+    outage.ends();
+    let begun = now();
+    for number in 0..RUNS {
+        result(runtime, &format!("g{number}")).await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    for text in ["a", "b"] {
+        runtime.signal_run(&run_ref("c"), requested(text)).await.expect("recorded");
+    }
+    assert_eq!(completed_with(&result(runtime, "c").await), "a b");
+    for number in 0..RUNS {
+        assert_eq!(event_types(runtime, &format!("g{number}")).await.len(), 4);
+    }
+    runtime.start_run(request("sequential", "s", "1")).await.expect("started");
+    runtime.check_store().await.expect("ready");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_outage_is_waited_for() {
+    let outage = Outage::of(&ScriptedHost::new(), writes).await;
+    let runtime = outage.runtime.clone();
+    runtime.start_run(request("collect", "c", "1")).await.expect("started");
+    outage.begins();
+    let signalling = {
+        let runtime = runtime.clone();
+        tokio::spawn(async move { runtime.signal_run(&run_ref("c"), signal("a")).await })
+    };
+    until("it is probed", || outage.calls.count(Operation::ProbeWrite) >= 3).await;
+    unavailable(runtime.check_store().await);
+    outage.ends();
+    signalling.await.expect("ends").expect("recorded");
+    assert_eq!(completed_with(&result(&runtime, "c").await), "a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_for_a_run_that_cannot_be_read_are_told_in_time() {
+    let host = ScriptedHost::new();
+    let outage = Outage::of(&host, |operation| operation != Operation::Namespaces).await;
+    let runtime = &outage.runtime;
+    runtime.start_run(request("gated", "g", "1")).await.expect("started");
+    runtime.start_run(request("collect", "c", "1")).await.expect("started");
+    outage.begins();
+    host.gate.add_permits(1);
+    let begun = now();
+    let (asleep, awake) = (run_ref("c"), run_ref("g"));
+    let (signalled, described, terminated) = tokio::join!(
+        runtime.signal_run(&asleep, requested("a")),
+        runtime.describe_run(&asleep),
+        runtime.terminate_run(&awake, "because".to_owned()),
+    );
+    unavailable(signalled);
+    unavailable(described);
+    unavailable(terminated);
+    assert!(begun.elapsed() <= BOUND, "{:?}", begun.elapsed());
+    outage.ends();
+    // What the attempt came to has waited.
+    assert_eq!(result(runtime, "g").await.status, ExecutionStatus::Completed);
+    runtime.signal_run(&asleep, requested("a")).await.expect("recorded");
+    assert_eq!(completed_with(&result(runtime, "c").await), "a");
+}
+
+/// It fails over to a copy that was behind.
+#[tokio::test]
+async fn a_node_whose_store_has_lost_something_says_so_and_the_next_goes_by_what_is_there() {
+    let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
+    let first = start(store.clone(), &host).await;
+    first.start_run(request("collect", "c", "3")).await.expect("started");
+    first.start_run(request("collect", "e", "1")).await.expect("started");
+    first.signal_run(&run_ref("c"), signal("a")).await.expect("recorded");
+    let behind = store.snapshot();
+    first.signal_run(&run_ref("c"), signal("b")).await.expect("recorded");
+    first.start_run(request("collect", "d", "1")).await.expect("started");
+    first.signal_run(&run_ref("e"), signal("x")).await.expect("recorded");
+    assert_eq!(completed_with(&result(&first, "e").await), "x");
+    store.go_back(&behind);
+
+    unavailable(first.signal_run(&run_ref("c"), signal("c")).await);
+    tokio::time::timeout(PATIENCE, first.store_went_back()).await.expect("it knows");
+    assert!(!first.is_ready());
+    first.halt().await;
+    let second = start(store, &host).await;
+    for text in ["b", "c"] {
+        second.signal_run(&run_ref("c"), signal(text)).await.expect("recorded");
+    }
+    assert_eq!(completed_with(&result(&second, "c").await), "a b c");
+    let unknown = second.describe_run(&run_ref("d")).await;
+    assert_eq!(unknown.expect_err("it is lost").code.as_str(), "run_not_found");
+    second.start_run(request("collect", "d", "1")).await.expect("started");
+    // Closed for the first, open again for this one.
+    second.signal_run(&run_ref("e"), signal("y")).await.expect("recorded");
+    assert_eq!(completed_with(&result(&second, "e").await), "y");
+}
+
+/// Nobody else has the shards: the takeover itself is lost.
+#[tokio::test]
+async fn a_lost_takeover_is_no_takeover_by_another() {
+    let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
+    let before = store.snapshot();
+    let first = start(store.clone(), &host).await;
+    store.go_back(&before);
+    unavailable(first.start_run(request("forever", "f", "")).await);
+    tokio::time::timeout(PATIENCE, first.store_went_back()).await.expect("it knows");
+    let fenced = tokio::time::timeout(Duration::ZERO, first.ownership_lost()).await;
+    assert!(fenced.is_err(), "nobody has taken over");
+}

@@ -1,0 +1,166 @@
+//! Notices that the database behind the URL is not the one that has what was
+//! acknowledged: it failed over to a copy that was behind, or was restored.
+//!
+//! That can only happen while connections break, so it costs the commits nothing:
+//! each new session is asked which timeline it is on, and whether the events that
+//! were acknowledged last are there. Copies lack the end, if anything. If something
+//! is missing, or the timeline is another, nothing is written any more until the
+//! shards are taken anew.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_store::batch::Batch;
+use dacapo_store::error::{Result, StoreError};
+use parking_lot::Mutex;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{COMMITS_AT_ONCE, error};
+
+/// Events that new sessions look for. Of commits that are under way together any
+/// may be the last one in the log, so there is one for each, and some to spare.
+const ACKNOWLEDGED: usize = 2 * COMMITS_AT_ONCE;
+
+/// What is known of the database, and which sessions may be used.
+#[derive(Debug, Default)]
+pub(crate) struct Lineage {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Which database and timeline sessions lead to.
+    origin: Option<String>,
+    /// The last events of the last commits.
+    acknowledged: VecDeque<(RunKey, EventId)>,
+    /// What is missing, once that was noticed.
+    lost: Option<String>,
+    /// Sessions of an earlier generation are not used any more.
+    generation: u64,
+    renewed_at: Option<Instant>,
+}
+
+impl Lineage {
+    /// Which sessions are good now.
+    pub(crate) fn generation(&self) -> u64 {
+        self.known.lock().generation
+    }
+
+    /// Whether a session of this age is from before the last
+    /// [renewal](Self::renew).
+    pub(crate) fn is_outdated(&self, age: Duration) -> bool {
+        self.known.lock().renewed_at.is_some_and(|renewed_at| renewed_at.elapsed() < age)
+    }
+
+    /// All sessions that are open now are to be closed before they are used again:
+    /// they lead to a server that takes no writes, or is about to end.
+    pub(crate) fn renew(&self) {
+        self.known.lock().renew();
+    }
+
+    /// A commit was acknowledged.
+    pub(crate) fn acknowledge(&self, batch: &Batch<'_>, generation: u64) {
+        let Some((key, event)) = batch.events.last() else {
+            return;
+        };
+        let mut known = self.known.lock();
+        if known.generation == generation {
+            known.acknowledged.truncate(ACKNOWLEDGED - 1);
+            known.acknowledged.push_front((*key, event.id));
+        }
+    }
+
+    /// The events of a run are about to be deleted, and are not to be missed.
+    pub(crate) fn forget(&self, run_id: Uuid) {
+        self.known.lock().acknowledged.retain(|(key, _)| key.run_id.0 != run_id);
+    }
+
+    /// Refuses to write where something was lost.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.known.lock().lost {
+            Some(what) => Err(StoreError::WentBack { what: what.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes note of what an error says about the sessions.
+    pub(crate) fn judge<T>(&self, outcome: Result<T>) -> Result<T> {
+        match &outcome {
+            Err(StoreError::WentBack { what }) => self.known.lock().lose(what.clone()),
+            Err(error) if error::condemns_sessions(error) => self.renew(),
+            _ => {}
+        }
+        outcome
+    }
+
+    /// Whoever takes the shards goes by what is there now.
+    pub(crate) fn begin_anew(&self) {
+        let mut known = self.known.lock();
+        if known.lost.take().is_some() {
+            known.origin = None;
+            known.acknowledged.clear();
+            // Nothing that is found out meanwhile is about what is there now.
+            known.renew();
+        }
+    }
+
+    /// Looks where a new session leads.
+    pub(crate) async fn examine(&self, connection: &mut PgConnection) {
+        let (generation, acknowledged) = {
+            let known = self.known.lock();
+            (known.generation, known.acknowledged.clone())
+        };
+        let hashes: Vec<i32> = acknowledged.iter().map(|(key, _)| key.hash.0).collect();
+        let run_ids: Vec<Uuid> = acknowledged.iter().map(|(key, _)| key.run_id.0).collect();
+        let event_ids: Vec<i64> =
+            acknowledged.iter().map(|(_, event_id)| event_id.0.cast_signed()).collect();
+        let seen = sqlx::query_file!("queries/examine.sql", &hashes, &run_ids, &event_ids)
+            .fetch_one(connection)
+            .await;
+        let seen = match seen {
+            Ok(seen) => seen,
+            // There are no tables yet, or the server has no such functions.
+            Err(error) => {
+                tracing::debug!(%error, "a new session could not be examined");
+                return;
+            }
+        };
+        let mut known = self.known.lock();
+        // A standby takes no writes, and what it lacks may be on its way.
+        if seen.standby || known.generation != generation {
+            return;
+        }
+        let wanted = hashes.len();
+        if usize::try_from(seen.found).is_ok_and(|found| found < wanted) {
+            let found = seen.found;
+            known.lose(format!("of the last {wanted} events that were committed, it has {found}"));
+        } else if let Some(origin) = known.origin.clone().filter(|origin| *origin != seen.origin) {
+            known.lose(format!(
+                "it is another one, or a copy that was promoted ({origin} became {})",
+                seen.origin
+            ));
+        } else {
+            known.origin = Some(seen.origin);
+        }
+    }
+}
+
+impl Known {
+    fn renew(&mut self) {
+        self.generation += 1;
+        self.renewed_at = Some(now());
+    }
+
+    fn lose(&mut self, what: String) {
+        // Those that are open may still lead to the former server.
+        self.renew();
+        self.lost.get_or_insert(what);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the age of a connection is no run's time")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
