@@ -22,10 +22,8 @@ use super::load;
 use super::rejected::{blocked, not_storable};
 use crate::committer::CommitFailure;
 use crate::error::ServiceError;
+use crate::health::PATIENCE;
 use crate::log;
-
-/// How long a caller waits for a store that takes nothing.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A run that is to start.
 #[derive(Debug)]
