@@ -172,6 +172,8 @@ impl Actor {
                     }
                     (self.state, transition) = (state, first);
                     self.block(blocked(&reason), &mut transition);
+                    // Also of a run whose guest was to wait for its code.
+                    self.needs_activation = false;
                 }
                 (CommitFailure::Rejected(reason), None) => return Err(not_storable(&reason)),
                 (CommitFailure::Conflict, _) => {
