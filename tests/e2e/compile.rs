@@ -87,7 +87,7 @@ async fn a_module_that_takes_too_long_is_refused_and_the_next_time_at_once() {
         let message = refused["message"].as_str().unwrap_or_default();
         assert!(message.contains("compile_cpu_seconds_max"), "{message}");
         let (again, time) = timed(client.upload("heavy", heavy(0))).await;
-        assert_eq!(again.error(422, "module_too_complex"), refused);
+        assert_eq!(again.error(422, "module_too_complex")["message"], refused["message"]);
         assert!(time < Duration::from_secs(2), "it was compiled again: {time:?}");
     })
     .await;

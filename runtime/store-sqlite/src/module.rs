@@ -56,7 +56,7 @@ impl ModuleStore for SqliteStore {
         self.counters.add_statements(5);
         // Holds the write lock: what it reads stays true until it ends.
         let mut transaction = self.begin().await?;
-        ownership.check_all(&shard::epochs(&mut *transaction).await?)?;
+        ownership.check_all(&shard::epochs(&mut transaction).await?)?;
         let known = sqlx::query_scalar!("SELECT name FROM namespaces WHERE name = ?", namespace)
             .fetch_optional(&mut *transaction)
             .await

@@ -25,7 +25,10 @@ async fn no_query_scans_a_large_table() {
         let steps: Vec<&str> = plan.iter().map(|row| row.get("detail")).collect();
         for table in ["workflow_executions", "history_events", "workflow_timers"] {
             let scan = format!("SCAN {table}");
-            assert!(!steps.iter().any(|step| step.starts_with(&scan)), "{query}\n{steps:#?}");
+            // Whoever deletes modules looks at the open runs, which are the few.
+            let open = format!("{scan} USING INDEX workflow_executions_open");
+            let is_bad = |step: &&str| step.starts_with(&scan) && **step != open;
+            assert!(!steps.iter().any(is_bad), "{query}\n{steps:#?}");
         }
         explained += 1;
     }

@@ -1,5 +1,9 @@
 //! A complete store that forgets: for tests that need no database.
 
+mod deletion;
+mod history;
+mod module;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
@@ -7,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dacapo_model::event::{EventAttributes, HistoryEvent, ParentExecution};
+use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{
-    EventId, ModuleName, NamespaceName, QueryName, RequestId, RunId, RunKey, UpdateId,
-    WorkflowHash, WorkflowId,
+    EventId, NamespaceName, QueryName, RequestId, RunId, RunKey, UpdateId, WorkflowHash, WorkflowId,
 };
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_model::payload::Payload;
@@ -22,16 +25,12 @@ use uuid::Uuid;
 
 use crate::batch::{Batch, touched_shards};
 use crate::commit::{CommitStore, CommitUnit};
-use crate::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
 use crate::error::{Result, StoreError};
 use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
-use crate::history::HistoryStore;
-use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
 use crate::probe::ProbeStore;
 use crate::query_result::QueryResultStore;
 use crate::shard::{INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore};
-use crate::size::history_bytes;
 use crate::statistics::{Counters, Statistics, StatisticsStore};
 use crate::timer::{TimerCursor, TimerRow, TimerStore};
 use crate::update::UpdateStore;
@@ -353,64 +352,6 @@ impl CommitStore for MemoryStore {
 }
 
 #[async_trait]
-impl DeletionStore for MemoryStore {
-    async fn delete_run(&self, key: RunKey) -> Result<RunDeletion> {
-        self.counters.add_statements(1);
-        let mut state = self.state.lock();
-        match state.executions.get(&key) {
-            None => return Ok(RunDeletion::Unknown),
-            Some(run) if run.status.is_open() => return Ok(RunDeletion::Open),
-            Some(_) => {}
-        }
-        state.executions.remove(&key);
-        state.events.retain(|(run, _), _| *run != key);
-        state.timers.retain(|(run, _), _| *run != key);
-        state.due.retain(|at| at.key != key);
-        state.updates.retain(|(run, _), _| *run != key);
-        state.query_results.retain(|(run, _), _| *run != key);
-        Ok(RunDeletion::Deleted)
-    }
-
-    async fn delete_modules(
-        &self,
-        namespace: &NamespaceName,
-        name: &ModuleName,
-        version: Option<u32>,
-    ) -> Result<ModuleDeletion> {
-        self.counters.add_statements(1);
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        let (gone, left): (Vec<_>, Vec<_>) = state.modules.iter().cloned().partition(|it| {
-            it.namespace == *namespace
-                && it.name == *name
-                && version.is_none_or(|version| it.version == version)
-        });
-        let has = |modules: &[ModuleVersion], digest, namespace: &NamespaceName| {
-            modules.iter().any(|it| it.digest == digest && it.namespace == *namespace)
-        };
-        let open = || state.executions.values().filter(|run| run.status.is_open());
-        let needed = open().find(|run| {
-            let digest = run.module_digest;
-            run.namespace == *namespace
-                && has(&gone, digest, namespace)
-                && !has(&left, digest, namespace)
-        });
-        if let Some(run) = needed {
-            let workflow_id = run.workflow_id.clone();
-            return Ok(ModuleDeletion::Needed { workflow_id, run_id: run.key.run_id });
-        }
-        let pinned: HashSet<_> = open().map(|run| run.module_digest).collect();
-        state.contents.retain(|digest, _| {
-            pinned.contains(digest) || left.iter().any(|it| it.digest == *digest)
-        });
-        state.modules = left;
-        let mut versions: Vec<_> = gone.into_iter().map(|it| it.version).collect();
-        versions.sort_unstable();
-        Ok(ModuleDeletion::Deleted(versions))
-    }
-}
-
-#[async_trait]
 impl ExecutionStore for MemoryStore {
     async fn find_execution(
         &self,
@@ -493,143 +434,6 @@ impl ExecutionStore for MemoryStore {
             let runs = state.executions.range((start, Bound::Unbounded)).map(|(_, run)| run);
             runs.filter(|run| run.status.is_open()).take(at_most(limit)).cloned().collect()
         }))
-    }
-}
-
-#[async_trait]
-impl HistoryStore for MemoryStore {
-    async fn load_history(
-        &self,
-        key: RunKey,
-        from: EventId,
-        limit: u32,
-    ) -> Result<Vec<HistoryEvent>> {
-        self.read(|state| {
-            let events = state.events.range((key, from)..=(key, EventId(u64::MAX)));
-            events.take(at_most(limit)).map(|it| state.readable(it)).collect()
-        })
-    }
-
-    async fn load_history_part(
-        &self,
-        key: RunKey,
-        from: EventId,
-        limit: u32,
-        bytes_max: u64,
-    ) -> Result<Vec<HistoryEvent>> {
-        self.read(|state| {
-            let events = state.events.range((key, from)..=(key, EventId(u64::MAX)));
-            let mut bytes = 0;
-            let part = events.take(at_most(limit)).take_while(|(_, event)| {
-                let has_room = bytes < bytes_max;
-                bytes += event.attributes.bytes();
-                has_room
-            });
-            part.map(|it| state.readable(it)).collect()
-        })
-    }
-
-    async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
-        self.read(|state| {
-            let mut events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
-            events.next_back().map(|it| state.readable(it)).transpose()
-        })
-    }
-
-    async fn load_histories(
-        &self,
-        keys: &[RunKey],
-        limit: u32,
-        bytes_max: usize,
-    ) -> Result<Vec<Vec<HistoryEvent>>> {
-        self.read(|state| {
-            let (mut histories, mut bytes) = (Vec::new(), 0);
-            for &key in keys {
-                if bytes >= bytes_max && !histories.is_empty() {
-                    break;
-                }
-                let events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
-                let events = events.take(at_most(limit)).map(|it| state.readable(it));
-                let history = events.collect::<Result<Vec<HistoryEvent>>>()?;
-                bytes += history_bytes(&history);
-                histories.push(history);
-            }
-            Ok(histories)
-        })
-    }
-
-    async fn last_events(&self, keys: &[RunKey]) -> Result<Vec<Option<HistoryEvent>>> {
-        self.read(|state| {
-            let last = |&key: &RunKey| -> Result<Option<HistoryEvent>> {
-                let mut events = state.events.range((key, EventId(0))..=(key, EventId(u64::MAX)));
-                events.next_back().map(|it| state.readable(it)).transpose()
-            };
-            keys.iter().map(last).collect()
-        })
-    }
-
-    async fn find_parents(&self, keys: &[RunKey]) -> Result<Vec<(RunId, ParentExecution)>> {
-        Ok(self.read(|state| {
-            let parent = |key: &RunKey| match &state.events.get(&(*key, EventId::FIRST))?.attributes
-            {
-                EventAttributes::WorkflowExecutionStarted(started) => {
-                    Some((key.run_id, started.parent.as_deref()?.clone()))
-                }
-                _ => None,
-            };
-            keys.iter().filter_map(parent).collect()
-        }))
-    }
-}
-
-#[async_trait]
-impl ModuleStore for MemoryStore {
-    async fn put_module(
-        &self,
-        ownership: &Ownership,
-        module: NewModule,
-    ) -> Result<(ModuleVersion, bool)> {
-        self.counters.add_statements(1);
-        let mut state = self.state.lock();
-        state.check_all_held(ownership)?;
-        if !state.namespaces.contains(&module.namespace) {
-            return Err(StoreError::Corrupt {
-                table: "modules",
-                column: "namespace",
-                row: module.name.to_string(),
-                reason: format!("there is no namespace {}", module.namespace),
-            });
-        }
-        let is_same =
-            |it: &&ModuleVersion| it.namespace == module.namespace && it.name == module.name;
-        let newest = state.modules.iter().filter(is_same).max_by_key(|it| it.version);
-        if let Some(newest) = newest.filter(|newest| newest.digest == module.digest) {
-            return Ok((newest.clone(), false));
-        }
-        let version = ModuleVersion {
-            version: newest.map_or(0, |newest| newest.version) + 1,
-            namespace: module.namespace,
-            name: module.name,
-            digest: module.digest,
-            size_bytes: u64::try_from(module.bytes.len()).unwrap_or(u64::MAX),
-            definitions: module.definitions,
-            created_at: module.created_at,
-        };
-        state.contents.insert(module.digest, module.bytes);
-        state.modules.push(version.clone());
-        Ok((version, true))
-    }
-
-    async fn all_modules(&self) -> Result<Vec<ModuleVersion>> {
-        let mut modules = self.read(|state| state.modules.clone());
-        modules.sort_by(|a, b| {
-            (&a.namespace, &a.name, a.version).cmp(&(&b.namespace, &b.name, b.version))
-        });
-        Ok(modules)
-    }
-
-    async fn module_bytes(&self, digest: ModuleDigest) -> Result<Option<Bytes>> {
-        Ok(self.read(|state| state.contents.get(&digest).cloned()))
     }
 }
 

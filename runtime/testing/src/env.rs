@@ -1,6 +1,7 @@
 //! A server inside a test.
 
 use std::any::type_name;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +23,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
+use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::activities::{Activities, ActivityFailure, Calls, Stub, decode};
 use crate::attempt::Attempt;
@@ -58,6 +60,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub struct TestEnv {
     /// Another one after each restart.
     runtime: Mutex<Arc<Runtime>>,
+    /// Held while there is none: what the one before answers is of no use.
+    restarts: RwLock<()>,
     service: ServiceConfig,
     pub(crate) clock: VirtualClock,
     pub(crate) activities: Arc<Activities>,
@@ -67,6 +71,20 @@ pub struct TestEnv {
     holds: Arc<AtomicUsize>,
     /// Compiled modules of components that no folder is known for.
     _cache: Option<TempDir>,
+}
+
+/// A server that is not restarted while this is held.
+pub(crate) struct Steady<'a> {
+    runtime: Arc<Runtime>,
+    _no_restart: RwLockReadGuard<'a, ()>,
+}
+
+impl Deref for Steady<'_> {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        &self.runtime
+    }
 }
 
 /// Sets up a [`TestEnv`].
@@ -202,6 +220,7 @@ impl Builder {
         }
         Ok(TestEnv {
             runtime: Mutex::new(runtime),
+            restarts: RwLock::new(()),
             service,
             clock,
             activities,
@@ -366,6 +385,7 @@ impl TestEnv {
     /// ```
     pub async fn restart(&self) -> Result<(), TestError> {
         self.settle().await?;
+        let alone = self.restarts.write().await;
         self.runtime().halt().await;
         let runtime = Runtime::start(
             Arc::clone(&self.store),
@@ -375,6 +395,7 @@ impl TestEnv {
         )
         .await?;
         *self.runtime.lock() = runtime;
+        drop(alone);
         self.settle().await
     }
 
@@ -455,6 +476,13 @@ impl TestEnv {
         let now = self.now();
         let due = rows.iter().take_while(|row| row.fire_at <= now).count();
         Ok((due, rows.get(due).map(|row| row.fire_at)))
+    }
+
+    /// The server, which is not restarted before this is dropped. Whoever holds one
+    /// must not ask for another.
+    pub(crate) async fn steady(&self) -> Steady<'_> {
+        let no_restart = self.restarts.read().await;
+        Steady { runtime: self.runtime(), _no_restart: no_restart }
     }
 
     pub(crate) fn runtime(&self) -> Arc<Runtime> {

@@ -109,7 +109,7 @@ impl<'env> TestRun<'env> {
     /// The last of the runs that follow one another.
     pub(crate) async fn latest(&self) -> Result<RunRef, TestError> {
         let run = self.run(self.run_id);
-        let result = self.env.runtime().run_result(&run, Duration::ZERO).await?;
+        let result = self.env.steady().await.run_result(&run, Duration::ZERO).await?;
         Ok(self.run(result.run_id))
     }
 

@@ -21,8 +21,8 @@ impl TestRun<'_> {
     pub(crate) async fn closing(&self) -> Result<Closing, TestError> {
         loop {
             self.env.settle().await?;
-            let runtime = self.env.runtime();
-            let latest = runtime.run_result(&self.latest().await?, Duration::ZERO).await?;
+            let run = self.latest().await?;
+            let latest = self.env.steady().await.run_result(&run, Duration::ZERO).await?;
             if let Some(closing) = latest.closing {
                 return Ok(closing);
             }
@@ -61,7 +61,7 @@ impl TestRun<'_> {
     async fn go_on(&self) -> Result<(), TestError> {
         let env = self.env;
         let latest = self.latest().await?;
-        let described = env.runtime().describe_run(&latest).await?;
+        let described = env.steady().await.describe_run(&latest).await?;
         if described.execution.status == ExecutionStatus::Blocked
             && let Some(blocked) = described.execution.blocked
         {
@@ -78,7 +78,8 @@ impl TestRun<'_> {
     }
 
     async fn wait_for_others(&self, from: EventId) -> Result<(), TestError> {
-        let mut follower = self.env.runtime().follow_history(&self.latest().await?, from).await?;
+        let run = self.latest().await?;
+        let mut follower = self.env.steady().await.follow_history(&run, from).await?;
         match tokio::time::timeout(PATIENCE, follower.next()).await {
             Ok(_news) => Ok(()),
             Err(_elapsed) => {
@@ -88,7 +89,8 @@ impl TestRun<'_> {
     }
 
     async fn stuck(&self, why: &str) -> Result<TestError, TestError> {
-        let described = self.env.runtime().describe_run(&self.latest().await?).await?;
+        let run = self.latest().await?;
+        let described = self.env.steady().await.describe_run(&run).await?;
         let mut message = format!(
             "run `{}` of workflow `{}` has not ended. {why}",
             self.workflow_id, described.execution.workflow_type

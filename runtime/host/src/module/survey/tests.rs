@@ -90,7 +90,7 @@ fn each_part_of_a_function_has_a_limit() {
 fn many_modules_of_many_functions_are_refused() {
     let small = module(1_000, &body(0, BLOCK, 0));
     passes(&component(&vec![small.clone(); 100]));
-    too_complex(&component(&vec![small.clone(); 101]), "101000 functions");
+    too_complex(&component(&vec![small; 101]), "101000 functions");
     let empty = module(0, b"");
     too_complex(&component(&vec![empty; 201]), "201 core modules");
 }
