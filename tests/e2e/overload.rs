@@ -62,7 +62,7 @@ async fn memory_stays_under_its_limit_while_large_bodies_and_unread_histories_pi
     assert!(memory_high_water_bytes(&server) < LIMIT, "{}", memory_high_water_bytes(&server));
 
     // A history of 20 MB, and 200 who ask for it and read nothing.
-    let run = client.start("ignores_cancellation", json!(300)).await;
+    let run = client.start("ignores_cancellation", json!(600_000)).await;
     let signal = json!({"input": "x".repeat(MIB)});
     for _ in 0..20 {
         let path = format!("runs/{}/signals/unread", run.workflow_id);

@@ -174,7 +174,7 @@ async fn a_blocked_run_goes_on_once_it_is_moved_to_mended_code(database: Databas
     let run = server.client().start("forgetful", Value::Null).await;
     let blocked = run.blocked().await;
     assert_eq!(blocked["code"], "guest_trap");
-    let listed = dacapo(&server, &["run", "list", "--status", "blocked"]).await;
+    let listed = dacapo(&server, &["run", "list", "--status", "blocked", "--wide"]).await;
     assert!(listed.exit(0).contains("blocked (guest_trap)"), "{listed:?}");
     // Code that lacks the workflow is refused.
     upload(&server, "orders_before").await;

@@ -92,9 +92,10 @@ pub async fn build(
     if let Some(target_dir) = target_dir {
         cargo.env("CARGO_TARGET_DIR", target_dir);
     }
-    if messages == Messages::Shown {
-        cargo.stderr(Stdio::inherit());
-    }
+    cargo.stderr(match messages {
+        Messages::Shown => Stdio::inherit(),
+        Messages::Kept => Stdio::piped(),
+    });
     let output = output(cargo).await?;
     if !output.status.success() {
         let messages = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
