@@ -129,6 +129,9 @@ async fn control(
 
 async fn messages(items: Rc<RefCell<Vec<Item>>>, status: &str) -> Result<String, Failure> {
     let approval = signals::<Approval>("approved").recv().await?;
+    if let Err(invalid) = signals::<Item>("item").recv_raw().await?.decode() {
+        invalid.bytes();
+    }
     let added = Rc::clone(&items);
     query("count", move |()| items.borrow().len());
     publish("status", &status)?;
