@@ -6,6 +6,7 @@ mod http;
 mod outcome;
 mod output;
 mod redaction;
+mod secret_forms;
 pub(crate) mod secrets;
 pub(crate) mod state;
 

@@ -5,7 +5,9 @@
 //! length must stay. So a guest never holds a secret in plain; and what it hands on
 //! is looked at once more, in case it was sent packed.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -14,6 +16,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame};
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use super::secret_forms::forms;
 use super::secrets::PREFIX;
 use crate::config::HostError;
 
@@ -28,10 +31,24 @@ const MASK: u8 = b'*';
 pub(crate) struct Redaction {
     /// None if there are no secrets.
     finder: Option<AhoCorasick>,
-    /// What to look for.
-    forms: Vec<Vec<u8>>,
+    forms: Arc<Forms>,
+}
+
+struct Forms {
+    /// What to look for, in order.
+    sorted: Vec<Vec<u8>>,
     /// What to put there, for each of them.
     names: Vec<String>,
+    /// Bytes of the longest one.
+    longest: usize,
+}
+
+impl Forms {
+    /// Whether a form begins so.
+    fn begin_with(&self, beginning: &[u8]) -> bool {
+        let at = self.sorted.partition_point(|form| form.as_slice() < beginning);
+        self.sorted.get(at).is_some_and(|form| form.starts_with(beginning))
+    }
 }
 
 impl Redaction {
@@ -39,32 +56,31 @@ impl Redaction {
     pub(super) fn new<'a>(
         secrets: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, HostError> {
-        let (mut forms, mut names) = (Vec::new(), Vec::new());
+        let mut by_form = BTreeMap::new();
         for (name, value) in secrets {
-            let quoted = serde_json::Value::from(value).to_string();
-            let quoted = &quoted[1..quoted.len() - 1];
-            for form in std::iter::once(value).chain((quoted != value).then_some(quoted)) {
-                forms.push(form.as_bytes().to_vec());
-                names.push(format!("{PREFIX}{name}"));
+            for form in forms(value) {
+                by_form.entry(form).or_insert_with(|| format!("{PREFIX}{name}"));
             }
         }
-        let finder = match forms.is_empty() {
+        let (sorted, names): (Vec<_>, Vec<_>) = by_form.into_iter().unzip();
+        let finder = match sorted.is_empty() {
             true => None,
             false => Some(
                 AhoCorasick::builder()
                     .match_kind(MatchKind::LeftmostLongest)
-                    .build(&forms)
+                    .build(&sorted)
                     .map_err(|error| HostError::setting("activities.secrets", error.to_string()))?,
             ),
         };
-        Ok(Self { finder, forms, names })
+        let longest = sorted.iter().map(Vec::len).max().unwrap_or(0);
+        Ok(Self { finder, forms: Arc::new(Forms { sorted, names, longest }) })
     }
 
     /// Puts names in the place of secrets. None if there are none in it.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let finder = self.finder.as_ref()?;
         finder.find(bytes)?;
-        Some(finder.replace_all_bytes(bytes, &self.names))
+        Some(finder.replace_all_bytes(bytes, &self.forms.names))
     }
 
     /// The same for a text.
@@ -72,7 +88,7 @@ impl Redaction {
         if let Some(finder) = &self.finder
             && finder.is_match(text.as_str())
         {
-            *text = finder.replace_all(text, &self.names);
+            *text = finder.replace_all(text, &self.forms.names);
         }
     }
 
@@ -102,12 +118,9 @@ impl Redaction {
         for range in found {
             bytes[range].fill(MASK);
         }
-        let longest = self.forms.iter().map(Vec::len).max().unwrap_or(0).saturating_sub(1);
-        let may_begin = |length: &usize| {
-            let end = &bytes[bytes.len() - length..];
-            self.forms.iter().any(|form| form.starts_with(end))
-        };
-        (1..=longest.min(bytes.len())).rev().find(may_begin).unwrap_or(0)
+        let held_max = self.forms.longest.saturating_sub(1).min(bytes.len());
+        let may_begin = |held: &usize| self.forms.begin_with(&bytes[bytes.len() - held..]);
+        (1..=held_max).rev().find(may_begin).unwrap_or(0)
     }
 }
 
@@ -193,6 +206,23 @@ mod tests {
             Some(&b"\xffdacapo-secret:KEY"[..])
         );
         assert_eq!(redaction().bytes(b"nothing"), None);
+    }
+
+    #[test]
+    fn a_secret_in_base64_is_named_with_whatever_stands_around_it() {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::STANDARD;
+        let secrets = [("KEY", "correct-horse-battery")];
+        let redaction = Redaction::new(secrets.into_iter()).expect("valid");
+        for user in ["", "u:", "me:", "you:", "anybody:"] {
+            let encoded = STANDARD.encode(format!("{user}correct-horse-battery"));
+            let mut text = format!(r#"{{"authorization": "Basic {encoded}"}}"#);
+            redaction.text(&mut text);
+            assert!(text.contains("dacapo-secret:KEY"), "{text}");
+            // What is left of it is the user, and a few bits.
+            let left = text.replace("dacapo-secret:KEY", "");
+            assert!(left.len() <= 32 + STANDARD.encode(user).len(), "{text}");
+        }
     }
 
     /// A body of frames, one for each poll.
