@@ -12,7 +12,7 @@ use dacapo_engine::decide::{self, Input};
 use dacapo_engine::guest::{GuestHost, GuestInstance, ModuleLoadError, ModuleSource, RunContext};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
-use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX};
 use dacapo_model::event::{Chain, HistoryEvent, RunOptions, WorkflowExecutionStarted};
 use dacapo_model::execution::Blocked;
 use dacapo_model::ids::{EventId, NamespaceName, RunId, TypeName, WorkflowId};
@@ -67,6 +67,7 @@ impl Stage {
             cache_dir: work_folder()?.join("cache"),
             limits: Limits::default(),
             instances_max: 4,
+            modules_bytes_max: MODULES_BYTES_MAX,
             activities: ActivityConfig::default(),
             compiler: Compiler::Here,
         };

@@ -17,6 +17,10 @@ const MEMORY_BYTES_MAX: usize = 1 << 32;
 /// stack for each processor.
 const COMPILE_MEMORY_BYTES_MIN: u64 = 256 * 1024 * 1024;
 
+/// What the code of modules that are kept ready may take, unless an operator says
+/// otherwise.
+pub const MODULES_BYTES_MAX: usize = 512 * 1024 * 1024;
+
 /// Configures a [`crate::Host`].
 #[derive(Debug, Clone)]
 pub struct HostConfig {
@@ -27,6 +31,10 @@ pub struct HostConfig {
     pub limits: Limits,
     /// Workflow instances that may live at a time.
     pub instances_max: usize,
+    /// Bytes of compiled code that are kept in memory. Beyond it the modules go that were
+    /// used longest ago, unless a guest is in them, and are loaded from the cache when
+    /// they are needed.
+    pub modules_bytes_max: usize,
     /// What activities may do.
     pub activities: ActivityConfig,
     /// Where modules are compiled.

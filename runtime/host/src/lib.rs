@@ -43,7 +43,9 @@ use dacapo_model::query::Query;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::activity::ActivityRunner;
-pub use crate::config::{ActivityConfig, Compiler, HostConfig, HostError, Secret};
+pub use crate::config::{
+    ActivityConfig, Compiler, HostConfig, HostError, MODULES_BYTES_MAX, Secret,
+};
 pub use crate::module::compile_module;
 use crate::module::store::ModuleStore;
 use crate::pool::Slots;
@@ -74,6 +76,7 @@ impl Host {
             config.compiler,
             config.cache_dir,
             Arc::clone(&limits),
+            config.modules_bytes_max,
             source,
         )?;
         Ok(Self { limits, modules, activities, workflow_slots, slots })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX};
 use dacapo_model::ids::{ModuleName, NamespaceName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
@@ -187,6 +187,7 @@ impl Builder {
             cache_dir,
             limits: self.limits.clone(),
             instances_max: INSTANCES_MAX,
+            modules_bytes_max: MODULES_BYTES_MAX,
             activities: self.activities,
             compiler: Compiler::Here,
         };

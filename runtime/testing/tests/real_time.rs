@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_guest_build::Messages;
-use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX};
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::{EventId, ModuleName, NamespaceName, TypeName};
@@ -57,6 +57,7 @@ async fn in_real_time(component: &PathBuf, workflow: &str, input: &str) -> Vec<H
         cache_dir: component.with_file_name("dacapo-testing"),
         limits: Limits::default(),
         instances_max: 4,
+        modules_bytes_max: MODULES_BYTES_MAX,
         activities: ActivityConfig::default(),
         compiler: Compiler::Here,
     };

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use dacapo_engine::guest::{
     self, GuestHost as _, ModuleLoadError, ModuleSource, Replayed, RunContext,
 };
-use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::{EventAttributes, ExportedHistory};
 use dacapo_model::execution::Blocked;
@@ -171,6 +171,7 @@ impl Code {
             cache_dir: default_cache_dir()?,
             limits: Limits::default(),
             instances_max: 1,
+            modules_bytes_max: MODULES_BYTES_MAX,
             activities: ActivityConfig::default(),
             compiler: Compiler::Here,
         };

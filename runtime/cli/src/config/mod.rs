@@ -181,6 +181,7 @@ impl ServerConfig {
             cache_dir,
             limits: self.service.limits.clone(),
             instances_max: self.instances_max,
+            modules_bytes_max: self.memory.module_bytes,
             activities: ActivityConfig {
                 allowed_hosts: self.allowed_hosts.clone(),
                 environment: self.activity_environment.clone(),

@@ -34,7 +34,10 @@ const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
 /// What is kept of what a compiler writes to standard error.
 const STDERR_BYTES_MAX: u64 = 4 * 1024;
 
-/// How much longer a module may take that was accepted before, maybe by a faster
+/// Code of one uploaded module. Interpreters of whole languages have some 100 MB.
+const CODE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// How much more a module may take that was accepted before, maybe by a faster
 /// machine, and that runs wait for.
 const STORED_FACTOR: u64 = 10;
 
@@ -52,6 +55,8 @@ pub(super) enum Occasion {
 struct Bounds {
     cpu_seconds: u64,
     memory_bytes: u64,
+    /// What comes out is in the memory of the server.
+    code_bytes: u64,
     /// How much less than others it is given of the processors: runs come first, and
     /// what they wait for.
     nice: u8,
@@ -67,7 +72,8 @@ impl Bounds {
         };
         let cpu_seconds = limits.compile_cpu_seconds_max.saturating_mul(factor).max(1);
         let time = Duration::from_secs(cpu_seconds.saturating_mul(4).saturating_add(20));
-        Self { cpu_seconds, memory_bytes: limits.compile_memory_bytes_max, nice, time }
+        let memory_bytes = limits.compile_memory_bytes_max;
+        Self { cpu_seconds, memory_bytes, code_bytes: CODE_BYTES_MAX * factor, nice, time }
     }
 }
 
@@ -140,7 +146,7 @@ async fn in_process(
 
 /// Gives the process the module and takes what it makes of it.
 async fn converse(child: &mut Child, bytes: &[u8], bounds: Bounds) -> Result<Vec<u8>, Unusable> {
-    let (Some(mut stdin), Some(mut stdout), Some(stderr)) =
+    let (Some(mut stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(Unusable::Internal("the streams of a process are missing".to_owned()));
@@ -152,10 +158,12 @@ async fn converse(child: &mut Child, bytes: &[u8], bounds: Bounds) -> Result<Vec
         let _ = stdin.write_all(bytes).await;
         let _ = stdin.flush().await;
     };
-    let take = async {
+    // The code, and the byte that says what it is.
+    let answer_max = bounds.code_bytes + 1;
+    let take = async move {
         let mut answer = Vec::new();
-        // Its memory has held all of it.
-        (&mut stdout).take(bounds.memory_bytes).read_to_end(&mut answer).await.map(|_| answer)
+        // Afterwards this end is closed: one that has more to say does not wait for long.
+        stdout.take(answer_max + 1).read_to_end(&mut answer).await.map(|_| answer)
     };
     let ((), answer, said) = tokio::join!(give, take, beginning(stderr));
     // It ends when this end is closed, as it would be if this server had died.
@@ -163,6 +171,9 @@ async fn converse(child: &mut Child, bytes: &[u8], bounds: Bounds) -> Result<Vec
     let status = child.wait().await;
     let lost = |error: io::Error| Unusable::Busy(format!("a process that compiles: {error}"));
     let (mut answer, status) = (answer.map_err(lost)?, status.map_err(lost)?);
+    if answer.len() as u64 > answer_max {
+        return Err(too_much_code(bounds));
+    }
     match (status.success(), answer.pop()) {
         (true, Some(COMPILED)) => Ok(answer),
         (true, Some(REFUSED)) => Err(not_valid(&String::from_utf8_lossy(&answer)).into()),
@@ -177,6 +188,14 @@ async fn beginning(mut stream: impl AsyncRead + Unpin) -> String {
     let _ = (&mut stream).take(STDERR_BYTES_MAX).read_to_end(&mut kept).await;
     let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
     String::from_utf8_lossy(&kept).trim().to_owned()
+}
+
+fn too_much_code(bounds: Bounds) -> Unusable {
+    let message = format!(
+        "the module becomes more than {} bytes of code when it is compiled: make it smaller",
+        bounds.code_bytes
+    );
+    rejected(ErrorCode::ModuleTooComplex, message).into()
 }
 
 /// Why a process ended without an answer.
@@ -216,4 +235,28 @@ fn not_valid(problem: &str) -> ModuleRejected {
 
 fn invalid(message: impl Into<String>) -> ModuleRejected {
     rejected(ErrorCode::ModuleInvalid, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answered_by(script: &str) -> Result<Vec<u8>, Unusable> {
+        let time = Duration::from_secs(60);
+        let bounds = Bounds { cpu_seconds: 1, memory_bytes: 1, code_bytes: 1_000, nice: 0, time };
+        let arguments = ["-c", script].map(OsString::from);
+        in_process(Path::new("/bin/sh"), &arguments, b"a module", bounds).await
+    }
+
+    #[tokio::test]
+    async fn as_much_code_as_is_allowed_is_taken_and_no_more() {
+        let code = answered_by("head -c 1001 /dev/zero").await.expect("it is allowed");
+        assert_eq!(code.len(), 1_000);
+        for bytes in ["1002", "10000000"] {
+            let refused = answered_by(&format!("head -c {bytes} /dev/zero")).await;
+            let Err(Unusable::Rejected(refused)) = refused else { panic!("{refused:?}") };
+            assert_eq!(refused.code, ErrorCode::ModuleTooComplex);
+            assert!(refused.message.contains("more than 1000 bytes of code"), "{refused:?}");
+        }
+    }
 }

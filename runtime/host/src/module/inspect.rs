@@ -51,7 +51,9 @@ pub(super) async fn check(
     } else {
         None
     };
-    Ok(Module { definitions, workflow, after_end, activity })
+    let code = component.image_range();
+    let code_bytes = code.end.addr().saturating_sub(code.start.addr());
+    Ok(Module { code_bytes, definitions, workflow, after_end, activity })
 }
 
 /// Which interfaces a component exports, by name.

@@ -4,6 +4,7 @@ mod cache;
 mod compile;
 mod definitions;
 mod inspect;
+mod kept;
 mod process;
 mod refusals;
 pub(crate) mod store;
@@ -24,6 +25,8 @@ use crate::workflow::state::WorkflowState;
 
 /// A component that can be run.
 pub(crate) struct Module {
+    /// What its code takes of the memory.
+    pub(crate) code_bytes: usize,
     /// What it says it defines.
     pub(crate) definitions: ModuleDefinitions,
     /// Present if it exports workflows.

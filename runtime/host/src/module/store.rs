@@ -1,31 +1,26 @@
 //! The modules of a node. Each is prepared once, however many ask for it.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use dacapo_engine::guest::{ModuleLoadError, ModuleSource};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
-use parking_lot::Mutex;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::cache::{Cache, deserialize};
 use super::compile::{self, Occasion};
+use super::kept::Kept;
 use super::refusals::Refusals;
 use super::survey::survey;
 use super::{Module, Unusable, blocking, inspect};
 use crate::config::{Compiler, HostError};
 use crate::pool::{LOADS_MAX, UPLOADS_MAX};
 use crate::trap::rejected;
-
-/// Modules kept ready. One that is not is loaded from disk in milliseconds.
-const MODULES_MAX: usize = 256;
 
 /// Prepares modules and keeps them.
 pub(crate) struct ModuleStore {
@@ -34,9 +29,7 @@ pub(crate) struct ModuleStore {
     cache: Arc<Cache>,
     limits: Arc<Limits>,
     source: Arc<dyn ModuleSource>,
-    entries: Mutex<HashMap<ModuleDigest, Arc<Entry>>>,
-    /// Counts uses; the entry with the lowest number is the first to go.
-    clock: AtomicU64,
+    kept: Kept<Module>,
     refusals: Refusals,
     /// Compiling takes much memory and all processors; a few at a time, in the order
     /// in which they came.
@@ -45,19 +38,13 @@ pub(crate) struct ModuleStore {
     loads: Semaphore,
 }
 
-/// One module; empty while it is being prepared and after that has failed.
-#[derive(Default)]
-struct Entry {
-    module: OnceCell<Arc<Module>>,
-    last_use: AtomicU64,
-}
-
 impl ModuleStore {
     pub(crate) fn new(
         engine: Engine,
         compiler: Compiler,
         cache_dir: PathBuf,
         limits: Arc<Limits>,
+        bytes_max: usize,
         source: Arc<dyn ModuleSource>,
     ) -> Result<Self, HostError> {
         let cache = Arc::new(Cache::open(cache_dir, &engine)?);
@@ -67,8 +54,7 @@ impl ModuleStore {
             cache,
             limits,
             source,
-            entries: Mutex::default(),
-            clock: AtomicU64::new(0),
+            kept: Kept::new(bytes_max),
             refusals: Refusals::default(),
             uploads: Semaphore::new(UPLOADS_MAX),
             loads: Semaphore::new(LOADS_MAX),
@@ -90,7 +76,7 @@ impl ModuleStore {
             );
             return Err(rejected(ErrorCode::ModuleTooLarge, message).into());
         }
-        if let Some(module) = self.ready(digest) {
+        if let Some(module) = self.kept.ready(digest) {
             return Ok(module);
         }
         if let Some(refused) = self.refusals.get(digest, now()) {
@@ -107,7 +93,7 @@ impl ModuleStore {
 
     /// A module that was added before, maybe by another node.
     pub(crate) async fn get(&self, digest: ModuleDigest) -> Result<Arc<Module>, Unusable> {
-        if let Some(module) = self.ready(digest) {
+        if let Some(module) = self.kept.ready(digest) {
             return Ok(module);
         }
         let _permit = self.loads.acquire().await.map_err(|_| shutting_down())?;
@@ -116,15 +102,7 @@ impl ModuleStore {
 
     /// Whether [`Self::get`] answers at once.
     pub(crate) fn is_ready(&self, digest: ModuleDigest) -> bool {
-        self.ready(digest).is_some()
-    }
-
-    /// The module, if it needs no preparation.
-    fn ready(&self, digest: ModuleDigest) -> Option<Arc<Module>> {
-        let entries = self.entries.lock();
-        let entry = entries.get(&digest)?;
-        entry.last_use.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        entry.module.get().cloned()
+        self.kept.ready(digest).is_some()
     }
 
     /// Prepares a module, or waits for whoever does. If that one gives up, the next
@@ -134,9 +112,8 @@ impl ModuleStore {
         digest: ModuleDigest,
         bytes: Option<&[u8]>,
     ) -> Result<Arc<Module>, Unusable> {
-        let entry = self.entry(digest);
-        let module = entry
-            .module
+        let slot = self.kept.slot(digest);
+        let module = slot
             .get_or_try_init(|| async {
                 let (component, compiled) = self.component(digest, bytes).await?;
                 let module = inspect::check(&self.engine, component, &self.limits).await?;
@@ -147,8 +124,9 @@ impl ModuleStore {
                 Ok(Arc::new(module))
             })
             .await;
-        if module.is_err() {
-            self.forget(digest, &entry);
+        match module {
+            Ok(module) => self.kept.filled(digest, module.code_bytes),
+            Err(_) => self.kept.forget(digest, &slot),
         }
         module.cloned()
     }
@@ -190,37 +168,6 @@ impl ModuleStore {
         let kept = blocking(move || cache.save(digest, &code)).await;
         if let Ok(Err(error)) = kept {
             tracing::warn!(%digest, %error, "can't keep the compiled module on disk");
-        }
-    }
-
-    fn entry(&self, digest: ModuleDigest) -> Arc<Entry> {
-        let now = self.clock.fetch_add(1, Ordering::Relaxed);
-        let mut entries = self.entries.lock();
-        if !entries.contains_key(&digest) && entries.len() >= MODULES_MAX {
-            let oldest = entries
-                .iter()
-                .filter(|(_, entry)| entry.module.initialized())
-                .min_by_key(|(_, entry)| entry.last_use.load(Ordering::Relaxed))
-                .map(|(digest, _)| *digest);
-            if let Some(oldest) = oldest {
-                entries.remove(&oldest);
-            }
-        }
-        let entry = entries.entry(digest).or_default();
-        entry.last_use.store(now, Ordering::Relaxed);
-        Arc::clone(entry)
-    }
-
-    /// Drops an entry that nobody is filling any more.
-    fn forget(&self, digest: ModuleDigest, failed: &Arc<Entry>) {
-        let mut entries = self.entries.lock();
-        let unused = entries.get(&digest).is_some_and(|entry| {
-            Arc::ptr_eq(entry, failed)
-                && !entry.module.initialized()
-                && Arc::strong_count(entry) <= 2
-        });
-        if unused {
-            entries.remove(&digest);
         }
     }
 }

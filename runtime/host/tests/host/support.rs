@@ -10,7 +10,7 @@ use dacapo_engine::guest::{
     ActivityTask, AttemptLink, AttemptSignals, GuestHost as _, ModuleLoadError, ModuleSource,
     RunContext,
 };
-use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig};
+use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX};
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{NamespaceName, OperationId, RunId, TypeName, WorkflowId};
 use dacapo_model::limits::Limits;
@@ -48,6 +48,7 @@ pub(crate) fn config() -> HostConfig {
         cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compiled-modules"),
         limits: Limits::default(),
         instances_max: 4,
+        modules_bytes_max: MODULES_BYTES_MAX,
         activities: ActivityConfig::default(),
         compiler: Compiler::Here,
     }
