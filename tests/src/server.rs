@@ -17,8 +17,11 @@ use crate::wait::eventually;
 /// What a server announces when it serves.
 const READY: &str = "dacapo is ready at http://";
 
-/// What it logs before it serves, if another server has the runs.
-const STANDS_BY: &str = "answers health checks while it stands by address=";
+/// What it logs if another server has the runs.
+const STANDS_BY: &str = "standing by: another server has the runs";
+
+/// What it logs then, and whenever it takes a while until it serves.
+const ANSWERS_HEALTH_CHECKS: &str = "answers health checks until it serves address=";
 
 /// How to start a server.
 #[derive(Debug)]
@@ -152,7 +155,10 @@ impl Server {
     pub async fn standby_address(&self) -> SocketAddr {
         eventually("the server stands by", async || {
             let log = self.log();
-            let (_, address) = log.split_once(STANDS_BY)?;
+            let (_, address) = log.split_once(ANSWERS_HEALTH_CHECKS)?;
+            if !log.contains(STANDS_BY) {
+                return None;
+            }
             Some(address.split_whitespace().next()?.parse().expect("it logs an address"))
         })
         .await

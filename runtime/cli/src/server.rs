@@ -107,8 +107,8 @@ async fn keep(plan: Plan, current: watch::Sender<Arc<Runtime>>) {
 impl Server {
     /// Takes the runs of the store, brings them up to date, and serves them on
     /// `listener`. Bind that first: a server that could not listen would only
-    /// disturb the one that has the runs now. While it stands by for that one, it
-    /// says so on the same listener.
+    /// disturb the one that has the runs now. If that takes a while, or this server
+    /// stands by, it answers health checks on the same listener.
     pub async fn start(
         store: Arc<dyn Store>,
         host: HostConfig,
@@ -192,12 +192,16 @@ impl Server {
     }
 }
 
-/// Time that requests to a server which stands by have to finish when it begins to
-/// serve. Each is answered at once.
+/// Time that requests to a server which does not serve yet have to finish when it
+/// begins to. Each is answered at once.
 const STANDBY_GRACE: Duration = Duration::from_secs(1);
 
-/// Answers for a server that stands by, until it `starts`. One that need not wait
-/// answers nothing before it serves.
+/// A server that has not started by then answers health checks: reading many runs takes
+/// minutes, and a supervisor must not take it for one that hangs. One that is quicker
+/// answers nothing before it serves, which is what most clients want.
+const SILENT_START_MAX: Duration = Duration::from_secs(1);
+
+/// Answers for a server that does not serve yet, until it `starts`.
 async fn serve_standby(
     http: HttpServer,
     listener: Arc<TcpListener>,
@@ -205,10 +209,15 @@ async fn serve_standby(
     starts: CancellationToken,
 ) {
     let stands_by = |phase: &Phase| matches!(phase, Phase::StandingBy { .. });
-    let waited = starts.run_until_cancelled(phase.wait_for(stands_by)).await;
-    if waited.is_some_and(|waited| waited.is_ok()) {
+    let waited = tokio::time::timeout(SILENT_START_MAX, phase.wait_for(stands_by));
+    let is_needed = match starts.run_until_cancelled(waited).await {
+        Some(Ok(stands_by)) => stands_by.is_ok(),
+        Some(Err(_elapsed)) => true,
+        None => false,
+    };
+    if is_needed {
         if let Ok(address) = listener.local_addr() {
-            tracing::info!(%address, "answers health checks while it stands by");
+            tracing::info!(%address, "answers health checks until it serves");
         }
         http.serve(listener, starts, STANDBY_GRACE).await;
     }
@@ -252,10 +261,59 @@ impl ModuleSource for StoredModules {
 
 #[cfg(test)]
 mod tests {
+    use dacapo_host::{ActivityConfig, Compiler, MODULES_BYTES_MAX};
+    use dacapo_model::limits::Limits;
     use dacapo_store::faulty::{Fault, FaultyStore, Operation};
     use dacapo_store::memory::MemoryStore;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tokio::sync::Semaphore;
 
     use super::*;
+
+    async fn answer(server: SocketAddr, path: &str) -> String {
+        let mut socket = TcpStream::connect(server).await.expect("it listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.expect("it takes the request");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("it answers");
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_server_that_starts_slowly_lives_and_is_not_ready() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let wait = Arc::new(Semaphore::new(0));
+        let delay = Arc::clone(&wait);
+        let store =
+            FaultyStore::new(Arc::new(MemoryStore::new()), move |call| match call.operation {
+                Operation::AllModules => Fault::Delayed(Arc::clone(&delay)),
+                _ => Fault::None,
+            });
+        let host = HostConfig {
+            cache_dir: folder.path().join("cache"),
+            limits: Limits::default(),
+            instances_max: 1,
+            modules_bytes_max: MODULES_BYTES_MAX,
+            activities: ActivityConfig::default(),
+            compiler: Compiler::Here,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let service = ServiceConfig::default();
+        let start = Server::start(Arc::new(store), host, service, Edge::default(), listener);
+        let looks = async {
+            assert!(answer(address, "/health/live").await.starts_with("HTTP/1.1 200 "));
+            let ready = answer(address, "/health/ready").await;
+            assert!(ready.starts_with("HTTP/1.1 503 ") && ready.contains("unavailable"), "{ready}");
+            wait.add_permits(1_000);
+        };
+        let (server, ()) = tokio::join!(start, looks);
+        let server = server.expect("it starts");
+        let ready = answer(address, "/health/ready").await;
+        assert!(ready.starts_with("HTTP/1.1 200 "), "{ready}");
+        server.stop().await;
+    }
 
     #[tokio::test]
     async fn a_module_is_read_again_while_the_database_does_not_answer() {
