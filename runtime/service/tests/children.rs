@@ -11,6 +11,7 @@ use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::RequestId;
 use dacapo_service::Runtime;
+use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::{ExecutionFilter, Reapply, ResetPoint, ResetRequest, RunResult};
 use dacapo_store::faulty::{Call, Fault, Operation};
 use support::guests::ScriptedHost;
@@ -216,7 +217,10 @@ async fn cancelling_the_wait_for_a_child_does_what_its_type_says() {
 async fn a_parent_may_have_two_thousand_children() {
     let calls = Calls::default();
     let store = scripted(memory(), &calls, |_| Fault::None);
-    let runtime = start(store, &ScriptedHost::with_room_for(3_000)).await;
+    // On a machine with other things to do the parent may wait for longer than usual.
+    let idle_timeout = Duration::from_secs(600);
+    let config = ServiceConfig { idle_timeout, ..ServiceConfig::default() };
+    let runtime = start_with(store, &ScriptedHost::with_room_for(3_000), config).await;
     let heard = run_family(&runtime, "family", "sequential 1 count=2000").await;
     assert_eq!(heard.split(' ').filter(|it| *it == "done").count(), 2_000);
     let commits = calls.count(Operation::Commit);
@@ -408,10 +412,7 @@ async fn a_run_may_ask_another_to_cancel() {
 #[tokio::test]
 async fn a_parent_that_left_memory_is_woken_by_its_child() {
     let host = ScriptedHost::new();
-    let config = dacapo_service::config::ServiceConfig {
-        idle_timeout: Duration::from_millis(1),
-        ..Default::default()
-    };
+    let config = ServiceConfig { idle_timeout: Duration::from_millis(1), ..Default::default() };
     let runtime = start_with(memory(), &host, config).await;
     assert_eq!(run_family(&runtime, "family", "sleep 50 count=2").await, "awake awake");
 }
