@@ -316,15 +316,15 @@ async fn an_operator_pauses_unpauses_and_resets(database: Database) {
     );
     assert_eq!(history[2]["attributes"]["reason"], "lunch");
 
-    // One that would wait for an hour begins anew at once, and counts from 1.
+    // One that would wait for an hour starts over at once, and counts from 1.
     let hour = json!({"initial_interval_millis": 3_600_000});
     let run = client.start("flaky", json!({"succeed_at": 2, "options": hour})).await;
     eventually("it waits", async || {
         pending(&run).await["next_attempt_at"].is_string().then_some(())
     })
     .await;
-    run.act("activities/1/reset", &json!({"reason": "mended"})).await.ok(202);
-    eventually("it has failed anew", async || {
+    run.act("activities/1/reset", &json!({"reason": "fixed"})).await.ok(202);
+    eventually("it has failed again", async || {
         let activity = pending(&run).await;
         (activity["last_failure"]["message"] == "attempt 1 of 2" && activity["attempt"] == 2)
             .then_some(())

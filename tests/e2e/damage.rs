@@ -1,6 +1,6 @@
-//! An event of a history is lost or spoilt in the database: its run is kept and can
+//! An event of a history is lost or damaged in the database: its run is kept and can
 //! be ended, and all others go on. (How each kind of damage is met is tested in
-//! `runtime/service/tests/damage.rs`; this shows that the database tells of it.)
+//! `runtime/service/tests/damage.rs`; this shows that the database reports it.)
 
 use dacapo_tests::{Database, Kind, Server, eventually, within};
 use serde_json::{Value, json};

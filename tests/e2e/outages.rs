@@ -108,7 +108,7 @@ async fn a_database_that_was_read_only_needs_no_restart_of_anything() {
 /// A failover to a copy that was behind, as far as the server can tell: connections
 /// break, and the last commits are not there.
 #[tokio::test]
-async fn a_database_that_lost_the_last_commits_is_taken_anew_by_the_same_process() {
+async fn a_database_that_lost_the_last_commits_is_read_again_by_the_same_process() {
     within("the test", async {
         let database = Database::fresh(Kind::Postgres).await;
         let server = server_on(&database).await;
@@ -132,7 +132,7 @@ async fn a_database_that_lost_the_last_commits_is_taken_anew_by_the_same_process
         transaction.commit().await.expect("commits");
         end_sessions(&mut inside, &database).await;
         completes_with(&open, &["a", "c", "d", "e"]).await;
-        server.logs("taking the runs anew").await;
+        server.logs("reading all runs again").await;
         let ids: Vec<Value> =
             open.history().await.iter().map(|event| event["event_id"].clone()).collect();
         let expected: Vec<Value> = (1..=ids.len()).map(Value::from).collect();

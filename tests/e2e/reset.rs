@@ -13,7 +13,7 @@ on_both_databases! {
     a_run_of_fifty_thousand_events_is_reset,
     a_run_is_reset_however_it_ended_and_two_resets_leave_one_run,
     updates_are_answered_by_the_new_run,
-    a_run_with_wrong_code_starts_over_with_mended_code,
+    a_run_with_wrong_code_starts_over_with_fixed_code,
 }
 
 async fn server(database: &Database) -> (Server, Client) {
@@ -214,7 +214,7 @@ async fn updates_are_answered_by_the_new_run(database: Database) {
 }
 
 /// The worked example of `docs/versioning.md`.
-async fn a_run_with_wrong_code_starts_over_with_mended_code(database: Database) {
+async fn a_run_with_wrong_code_starts_over_with_fixed_code(database: Database) {
     let server = Server::start(&database).await;
     let upload = async |code: &str| server.client().upload("orders", guest(code)).await;
     upload("orders_before").await;

@@ -9,7 +9,7 @@ on_both_databases! {
     a_gate_refuses_a_careless_change_and_a_careful_one_passes_and_takes_the_runs_along,
     a_dry_replay_tells_which_runs_fit_on_the_server_and_on_this_machine,
     a_move_is_made_or_not_made_whatever_commit_the_server_dies_at,
-    a_blocked_run_goes_on_once_it_is_moved_to_mended_code,
+    a_blocked_run_goes_on_once_it_is_moved_to_fixed_code,
 }
 
 fn component(name: &str) -> NamedTempFile {
@@ -168,7 +168,7 @@ async fn a_move_is_made_or_not_made_whatever_commit_the_server_dies_at(database:
     }
 }
 
-async fn a_blocked_run_goes_on_once_it_is_moved_to_mended_code(database: Database) {
+async fn a_blocked_run_goes_on_once_it_is_moved_to_fixed_code(database: Database) {
     let server = Server::start(&database).await;
     upload(&server, "orders_careful").await;
     let run = server.client().start("forgetful", Value::Null).await;
@@ -180,7 +180,7 @@ async fn a_blocked_run_goes_on_once_it_is_moved_to_mended_code(database: Databas
     upload(&server, "orders_before").await;
     let refused = run.act("module", &json!({})).await.error(409, "replay_diverged");
     assert_eq!(refused["details"]["code"], "workflow_type_not_found");
-    // Mended code fits, and is tried at once.
+    // Fixed code fits, and is tried at once.
     upload(&server, "orders_careless").await;
     run.act("module", &json!({"version": 3})).await.ok(200);
     assert_eq!(run.completed().await, 17);

@@ -68,7 +68,7 @@ where
         Some(bytes) => bytes,
         None => {
             // Nothing is there that a replay could take instead: the run stays
-            // blocked here until the code is mended.
+            // blocked here until the code is fixed.
             let bytes = payload::encode_value(&compute(), what).unwrap_or_else(|failure| {
                 panic!("{}", failure.info.message);
             });

@@ -1,5 +1,5 @@
 //! Mistakes that the macros explain. The expected messages are those of the
-//! pinned compiler; `TRYBUILD=overwrite` writes them anew.
+//! pinned compiler; `TRYBUILD=overwrite` writes them again.
 
 #[test]
 fn mistakes_are_explained() {

@@ -81,8 +81,8 @@ impl Plan {
     }
 }
 
-/// Between two tries to take the runs anew.
-const ANEW_PAUSE: Duration = Duration::from_secs(1);
+/// Between two tries to take the runs again.
+const TAKE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Puts another runtime in the place of the current one whenever the database has
 /// lost something that it had acknowledged. The new one goes by what is there.
@@ -90,7 +90,7 @@ async fn keep(plan: Plan, current: watch::Sender<Arc<Runtime>>) {
     loop {
         let former = Arc::clone(&current.borrow());
         former.store_went_back().await;
-        tracing::warn!("taking the runs anew, as the database has them");
+        tracing::warn!("reading all runs again, as the database has them");
         former.halt().await;
         drop(former);
         let runtime = loop {
@@ -98,7 +98,7 @@ async fn keep(plan: Plan, current: watch::Sender<Arc<Runtime>>) {
                 Ok(runtime) => break runtime,
                 Err(error) => tracing::warn!(%error, "the runs can't be taken yet; trying again"),
             }
-            tokio::time::sleep(ANEW_PAUSE).await;
+            tokio::time::sleep(TAKE_PAUSE).await;
         };
         current.send_replace(runtime);
     }
@@ -182,7 +182,7 @@ impl Server {
     /// wait for an answer, and does not wait for anything else.
     pub async fn abandon(self) {
         // Before the connections are drained: those that wait for a run to
-        // close would be waited for in turn.
+        // close would be waited for as well.
         self.keeper.abort();
         self.runtime().begin_shutdown();
         self.stop.cancel();

@@ -39,7 +39,7 @@ impl Fault {
     pub(crate) fn damaged(event_id: EventId, why: &str, next_event_id: EventId) -> Self {
         let message = format!(
             "the history is damaged, or was written by a newer version: {why}. Nothing can go on \
-             with it. Mend event {event_id} in the database and retry the run, reset it to before \
+             with it. Repair event {event_id} in the database and retry the run, reset it to before \
              that event, or terminate it"
         );
         Self { code: ErrorCode::HistoryDamaged, message, event_id, next_event_id }

@@ -87,7 +87,7 @@ async fn a_terminated_run_stops_its_activities_and_takes_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_faulty_guest_blocks_its_run_until_it_is_mended() {
+async fn a_faulty_guest_blocks_its_run_until_it_is_fixed() {
     let host = ScriptedHost::new();
     let runtime = start(memory(), &host).await;
     runtime.start_run(request("faulty", "b", "")).await.expect("started");

@@ -40,15 +40,15 @@ const ID_FIELDS: [(&str, &str); 8] = [
     ("digest", DIGEST),
 ];
 
-pub(super) fn mend(document: &mut OpenApi) {
+pub(super) fn apply(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             if let Some(RefOr::T(body)) = &mut operation.request_body {
-                mend_body(body);
+                fix_body(body);
             }
             for parameter in operation.parameters.iter_mut().flatten() {
                 if let RefOr::T(parameter) = parameter {
-                    parameter.schema.iter_mut().for_each(mend_schema);
+                    parameter.schema.iter_mut().for_each(fix_schema);
                     constrain(path, parameter);
                 }
             }
@@ -56,7 +56,7 @@ pub(super) fn mend(document: &mut OpenApi) {
     }
     let components = document.components.get_or_insert_default();
     for (name, schema) in &mut components.schemas {
-        mend_schema(schema);
+        fix_schema(schema);
         if let RefOr::T(Schema::Object(object)) = schema
             && (name.ends_with("Request") || name.starts_with("Start"))
         {
@@ -70,7 +70,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 /// One schema instead of that or `null`; the body may be left out.
-fn mend_body(body: &mut RequestBody) {
+fn fix_body(body: &mut RequestBody) {
     for content in body.content.values_mut() {
         if let RefOr::T(content) = content
             && let Some(schema) = &mut content.schema
@@ -82,7 +82,7 @@ fn mend_body(body: &mut RequestBody) {
     }
 }
 
-fn mend_schema(schema: &mut RefOr<Schema>) {
+fn fix_schema(schema: &mut RefOr<Schema>) {
     if let Some(only) = or_null(schema)
         && matches!(&only, RefOr::Ref(to) if to.ref_location == ANY_JSON)
     {
@@ -92,15 +92,15 @@ fn mend_schema(schema: &mut RefOr<Schema>) {
     let RefOr::T(schema) = schema else { return };
     match schema {
         Schema::Object(object) => {
-            mend_integer(object);
-            object.properties.values_mut().for_each(mend_schema);
+            fix_integer(object);
+            object.properties.values_mut().for_each(fix_schema);
         }
-        Schema::OneOf(one) => one.items.iter_mut().for_each(mend_schema),
-        Schema::AllOf(all) => all.items.iter_mut().for_each(mend_schema),
-        Schema::AnyOf(any) => any.items.iter_mut().for_each(mend_schema),
+        Schema::OneOf(one) => one.items.iter_mut().for_each(fix_schema),
+        Schema::AllOf(all) => all.items.iter_mut().for_each(fix_schema),
+        Schema::AnyOf(any) => any.items.iter_mut().for_each(fix_schema),
         Schema::Array(array) => {
             if let ArrayItems::RefOrSchema(items) = &mut array.items {
-                mend_schema(items);
+                fix_schema(items);
             }
         }
         _ => {}
@@ -109,7 +109,7 @@ fn mend_schema(schema: &mut RefOr<Schema>) {
 
 /// Says how large an integer without a sign may be: its format is that of one with a
 /// sign, of which half the numbers would be too large.
-fn mend_integer(object: &mut Object) {
+fn fix_integer(object: &mut Object) {
     if object.minimum.is_none() {
         return;
     }

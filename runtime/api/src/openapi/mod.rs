@@ -1,6 +1,6 @@
 //! The description of the API for programs, generated from the code.
 
-mod mend;
+mod fixes;
 
 use std::sync::LazyLock;
 
@@ -36,7 +36,7 @@ pub fn openapi() -> OpenApi {
     document.merge(routes::routes().into_openapi());
     let components = document.components.get_or_insert_default();
     components.schemas.extend([error::schema()]);
-    mend::mend(&mut document);
+    fixes::apply(&mut document);
     document
 }
 

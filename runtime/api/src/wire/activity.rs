@@ -92,7 +92,7 @@ pub(crate) struct ControlActivityRequest {
     pub(crate) reason: String,
 }
 
-/// How an activity begins anew.
+/// How an activity starts over.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResetActivityRequest {

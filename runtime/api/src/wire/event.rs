@@ -134,7 +134,7 @@ pub(crate) enum EventAttributes {
     ActivityTaskPaused(ActivityTaskControlled),
     /// An operator lets a held activity go on.
     ActivityTaskUnpaused(ActivityTaskControlled),
-    /// An operator makes an activity begin anew.
+    /// An operator starts an activity over.
     ActivityTaskReset(ActivityTaskControlled),
     /// A timer is to fire.
     TimerStarted(TimerStarted),

@@ -76,7 +76,7 @@ pub(crate) struct StartRequest {
     /// one gets it, unless `id_conflict_policy` says otherwise. The answer tells what came of it.
     #[serde(default, deserialize_with = "object::optional")]
     update: Option<StartUpdate>,
-    /// What is seldom needed.
+    /// What is rarely needed.
     #[serde(default, deserialize_with = "object::field")]
     options: StartOptions,
 }
@@ -116,7 +116,7 @@ pub(crate) struct SignalRequest {
     request_id: Option<String>,
 }
 
-/// What is seldom needed to start a run.
+/// What is rarely needed to start a run.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StartOptions {

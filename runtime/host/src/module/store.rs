@@ -61,7 +61,7 @@ impl ModuleStore {
         })
     }
 
-    /// A module whose bytes are at hand. Nothing goes on when the future is dropped,
+    /// A module whose bytes are there. Nothing goes on when the future is dropped,
     /// if modules are compiled in processes of their own.
     pub(crate) async fn add(
         &self,

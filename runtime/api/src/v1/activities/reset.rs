@@ -1,4 +1,4 @@
-//! Makes an activity begin anew.
+//! Starts an activity over.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::v1::runs::RunQuery;
 use crate::wire::activity::ResetActivityRequest;
 use crate::wire::run::RunChanged;
 
-/// Let an activity begin anew.
+/// Start an activity over.
 ///
 /// An attempt that runs is stopped, and attempt 1 begins at once, or, if the activity is paused, when it is
 /// unpaused. The failures and waits so far count no more; the schedule-to-close timeout does. An activity

@@ -26,7 +26,7 @@ impl Project {
     }
 
     /// Builds and uploads, now and after every change. Problems are told, and
-    /// end with the next change that mends them.
+    /// end with the next change that fixes them.
     pub(super) async fn keep_up_to_date(mut self) {
         // Before the first build, so that a change during it is not missed.
         let mut watch = match self.watch().await {

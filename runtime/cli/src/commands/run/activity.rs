@@ -20,7 +20,7 @@ pub enum ActivityCommand {
     Pause(ReasonArgs),
     /// Let a paused activity go on, at once.
     Unpause(ReasonArgs),
-    /// Let an activity begin anew with attempt 1, at once.
+    /// Start an activity over with attempt 1, at once.
     Reset(ResetArgs),
     /// Complete an attempt that was left open.
     Complete(CompleteArgs),
@@ -56,7 +56,7 @@ pub struct ReasonArgs {
     reason: String,
 }
 
-/// Lets an activity begin anew. An attempt that runs is stopped; failures and
+/// Starts an activity over. An attempt that runs is stopped; failures and
 /// waits so far count no more.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  dacapo run activity reset order-17 1")]
@@ -124,7 +124,7 @@ pub(super) async fn run(command: ActivityCommand) -> Result<Exit> {
         }
         ActivityCommand::Reset(args) => {
             let body = json!({ "reason": args.reason, "forget_heartbeat": args.forget_heartbeat });
-            act(args.target, "reset", body, "begins anew").await
+            act(args.target, "reset", body, "starts over").await
         }
         ActivityCommand::Complete(args) => {
             let result = json_text("--result", args.result, args.result_file.as_deref())?;
