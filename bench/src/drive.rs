@@ -12,7 +12,9 @@ use dacapo_engine::decide::{self, Input};
 use dacapo_engine::guest::{GuestHost, GuestInstance, ModuleLoadError, ModuleSource, RunContext};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
-use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX};
+use dacapo_host::{
+    ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX,
+};
 use dacapo_model::event::{Chain, HistoryEvent, RunOptions, WorkflowExecutionStarted};
 use dacapo_model::execution::Blocked;
 use dacapo_model::ids::{EventId, NamespaceName, RunId, TypeName, WorkflowId};
@@ -68,6 +70,7 @@ impl Stage {
             limits: Limits::default(),
             instances_max: 4,
             modules_bytes_max: MODULES_BYTES_MAX,
+            activities_bytes_max: ACTIVITIES_BYTES_MAX,
             activities: ActivityConfig::default(),
             compiler: Compiler::Here,
         };

@@ -261,7 +261,7 @@ impl ModuleSource for StoredModules {
 
 #[cfg(test)]
 mod tests {
-    use dacapo_host::{ActivityConfig, Compiler, MODULES_BYTES_MAX};
+    use dacapo_host::{ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, MODULES_BYTES_MAX};
     use dacapo_model::limits::Limits;
     use dacapo_store::faulty::{Fault, FaultyStore, Operation};
     use dacapo_store::memory::MemoryStore;
@@ -295,6 +295,7 @@ mod tests {
             limits: Limits::default(),
             instances_max: 1,
             modules_bytes_max: MODULES_BYTES_MAX,
+            activities_bytes_max: ACTIVITIES_BYTES_MAX,
             activities: ActivityConfig::default(),
             compiler: Compiler::Here,
         };

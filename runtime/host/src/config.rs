@@ -21,6 +21,10 @@ const COMPILE_MEMORY_BYTES_MIN: u64 = 256 * 1024 * 1024;
 /// otherwise.
 pub const MODULES_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// What the attempts of activities may hold in linear memory together, unless an
+/// operator says otherwise.
+pub const ACTIVITIES_BYTES_MAX: usize = 512 * 1024 * 1024;
+
 /// Configures a [`crate::Host`].
 #[derive(Debug, Clone)]
 pub struct HostConfig {
@@ -35,6 +39,9 @@ pub struct HostConfig {
     /// used longest ago, unless a guest is in them, and are loaded from the cache when
     /// they are needed.
     pub modules_bytes_max: usize,
+    /// Bytes of linear memory of all attempts of activities together. Beyond it they
+    /// wait before they begin, and fail if they ask for more.
+    pub activities_bytes_max: usize,
     /// What activities may do.
     pub activities: ActivityConfig,
     /// Where modules are compiled.

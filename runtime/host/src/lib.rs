@@ -44,7 +44,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::activity::ActivityRunner;
 pub use crate::config::{
-    ActivityConfig, Compiler, HostConfig, HostError, MODULES_BYTES_MAX, Secret,
+    ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, HostConfig, HostError, MODULES_BYTES_MAX,
+    Secret,
 };
 pub use crate::module::compile_module;
 use crate::module::store::ModuleStore;
@@ -70,7 +71,12 @@ impl Host {
         let slots = Slots::new(config.instances_max)?;
         let engine = engine::engine(&limits, &slots)?;
         let workflow_slots = Arc::new(Semaphore::new(slots.workflows));
-        let activities = ActivityRunner::new(config.activities, slots.activities, &limits)?;
+        let activities = ActivityRunner::new(
+            config.activities,
+            slots.activities,
+            config.activities_bytes_max,
+            &limits,
+        )?;
         let modules = ModuleStore::new(
             engine,
             config.compiler,

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dacapo_model::limits::Limits;
 use wasmtime::ResourceLimiter;
 
+use crate::activity::memory::Share;
+
 /// What an element of a table takes.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
 
@@ -16,6 +18,10 @@ pub(crate) struct Limiter {
     memory: Account,
     tables: Account,
     meter: Arc<AtomicUsize>,
+    /// Of what all activities have together, if it is one.
+    share: Option<Share>,
+    /// Bytes of all activities, if there was no room for more.
+    crowded: Option<usize>,
 }
 
 /// One kind of resource.
@@ -35,7 +41,14 @@ impl Limiter {
             memory: Account::new(limits.instance_memory_bytes_max),
             tables: Account::new(limits.instance_table_elements_max),
             meter: Arc::default(),
+            share: None,
+            crowded: None,
         }
+    }
+
+    /// The same for an instance that has its memory of a share.
+    pub(crate) fn sharing(limits: &Limits, share: Share) -> Self {
+        Self { share: Some(share), ..Self::new(limits) }
     }
 
     /// Shows how many bytes the instance has, as long as there is one.
@@ -53,9 +66,20 @@ impl Limiter {
     /// way its language has.
     pub(crate) fn refusal(&self) -> Option<String> {
         if self.memory.refused {
-            return Some(format!("more than {} bytes of memory", self.memory.max));
+            return Some(format!(
+                "more than {} bytes of memory, which is its limit",
+                self.memory.max
+            ));
         }
-        self.tables.refused.then(|| format!("more than {} table elements", self.tables.max))
+        if let Some(bytes) = self.crowded {
+            return Some(format!(
+                "more memory when there was none left of the {bytes} bytes that all activities of \
+                 this server have together (`activities_bytes_max`)"
+            ));
+        }
+        let elements = self.tables.max;
+        let refused = self.tables.refused;
+        refused.then(|| format!("more than {elements} table elements, which is its limit"))
     }
 
     /// A refusal long ago does not explain a trap now.
@@ -97,7 +121,15 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let grows = self.memory.grow(current, desired, maximum);
+        let mut grows = self.memory.grow(current, desired, maximum);
+        if grows
+            && let Some(share) = &mut self.share
+            && !share.cover(self.memory.used)
+        {
+            self.memory.undo();
+            self.crowded = Some(share.bytes_of_all());
+            grows = false;
+        }
         self.show();
         Ok(grows)
     }
@@ -129,6 +161,7 @@ impl ResourceLimiter for Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activity::memory::ActivityMemory;
 
     #[test]
     fn all_memories_together_are_limited_and_a_refusal_is_remembered() {
@@ -138,13 +171,29 @@ mod tests {
         assert!(limiter.memory_growing(0, 100, None).expect("no trap"));
         assert_eq!(limiter.refusal(), None);
         assert!(!limiter.memory_growing(100, 101, None).expect("no trap"));
-        assert_eq!(limiter.refusal().as_deref(), Some("more than 300 bytes of memory"));
+        assert_eq!(
+            limiter.refusal().as_deref(),
+            Some("more than 300 bytes of memory, which is its limit")
+        );
         limiter.forget_refusals();
         assert_eq!(limiter.refusal(), None);
         let meter = limiter.meter();
         assert_eq!(meter.load(Ordering::Relaxed), 300);
         assert!(limiter.table_growing(0, 10, None).expect("no trap"));
         assert_eq!(meter.load(Ordering::Relaxed), 300 + 10 * TABLE_ELEMENT_BYTES);
+    }
+
+    #[tokio::test]
+    async fn what_an_activity_is_refused_for_others_is_said_so() {
+        const PAGE: usize = 64 * 1024;
+        let share = ActivityMemory::new(4 * PAGE).begin(PAGE).await.expect("there is room");
+        let mut limiter = Limiter::sharing(&Limits::default(), share);
+        assert!(limiter.memory_growing(0, 3 * PAGE, None).expect("no trap"));
+        assert!(!limiter.memory_growing(3 * PAGE, 5 * PAGE, None).expect("no trap"));
+        assert_eq!(limiter.meter().load(Ordering::Relaxed), 3 * PAGE);
+        assert!(limiter.memory_growing(3 * PAGE, 4 * PAGE, None).expect("no trap"));
+        let refusal = limiter.refusal().expect("it was refused");
+        assert!(refusal.contains("activities_bytes_max"), "{refusal}");
     }
 
     #[test]

@@ -64,10 +64,9 @@ impl Fault {
                  large arrays in variables"
                     .to_owned(),
             ),
-            (_, Some(refused)) => (
-                ErrorCode::GuestMemoryLimit,
-                format!("the guest needed {refused}, which is its limit"),
-            ),
+            (_, Some(refused)) => {
+                (ErrorCode::GuestMemoryLimit, format!("the guest needed {refused}"))
+            }
             (Some(trap), None) => (ErrorCode::GuestTrap, format!("the guest trapped: {trap}")),
             (None, None) if copies_too_much(error) => (
                 ErrorCode::PayloadTooLarge,

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX};
+use dacapo_host::{
+    ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX,
+};
 use dacapo_model::ids::{ModuleName, NamespaceName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
@@ -188,6 +190,7 @@ impl Builder {
             limits: self.limits.clone(),
             instances_max: INSTANCES_MAX,
             modules_bytes_max: MODULES_BYTES_MAX,
+            activities_bytes_max: ACTIVITIES_BYTES_MAX,
             activities: self.activities,
             compiler: Compiler::Here,
         };

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_guest_build::Messages;
-use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX};
+use dacapo_host::{
+    ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX,
+};
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::{EventId, ModuleName, NamespaceName, TypeName};
@@ -58,6 +60,7 @@ async fn in_real_time(component: &PathBuf, workflow: &str, input: &str) -> Vec<H
         limits: Limits::default(),
         instances_max: 4,
         modules_bytes_max: MODULES_BYTES_MAX,
+        activities_bytes_max: ACTIVITIES_BYTES_MAX,
         activities: ActivityConfig::default(),
         compiler: Compiler::Here,
     };

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use dacapo_engine::guest::{
     self, GuestHost as _, ModuleLoadError, ModuleSource, Replayed, RunContext,
 };
-use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX};
+use dacapo_host::{
+    ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX,
+};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::{EventAttributes, ExportedHistory};
 use dacapo_model::execution::Blocked;
@@ -172,6 +174,7 @@ impl Code {
             limits: Limits::default(),
             instances_max: 1,
             modules_bytes_max: MODULES_BYTES_MAX,
+            activities_bytes_max: ACTIVITIES_BYTES_MAX,
             activities: ActivityConfig::default(),
             compiler: Compiler::Here,
         };

@@ -32,6 +32,7 @@ pub(super) struct FileConfig {
     pub(super) instances_max: Option<usize>,
     pub(super) instances_bytes_max: Option<usize>,
     pub(super) activities_max: Option<usize>,
+    pub(super) activities_bytes_max: Option<usize>,
     #[serde(deserialize_with = "duration")]
     pub(super) idle_timeout: Option<Duration>,
     #[serde(deserialize_with = "duration")]

@@ -75,6 +75,11 @@ pub struct ServerFlags {
     #[arg(long, value_name = "COUNT", env = "DACAPO_ACTIVITIES_MAX")]
     pub activities_max: Option<usize>,
 
+    /// Bytes that the attempts of activities may hold together [default: an eighth of
+    /// the memory limit, and room for one].
+    #[arg(long, value_name = "BYTES", env = "DACAPO_ACTIVITIES_BYTES_MAX")]
+    pub activities_bytes_max: Option<usize>,
+
     /// How long an idle run keeps its instance in memory [default: 10s].
     #[arg(long, value_name = "DURATION", env = "DACAPO_IDLE_TIMEOUT", value_parser = parse_duration)]
     pub idle_timeout: Option<Duration>,

@@ -55,8 +55,8 @@ impl TryFrom<String> for ByteSize {
     }
 }
 
-/// The parts of a server's memory. What they leave is for the database's client,
-/// activities, and what the allocator holds back.
+/// The parts of a server's memory. What they leave is for the database's client, and
+/// what the allocator holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryPlan {
     /// All of it.
@@ -69,6 +69,8 @@ pub struct MemoryPlan {
     pub instance_bytes: usize,
     /// The code of modules that are kept ready.
     pub module_bytes: usize,
+    /// Attempts of activities.
+    pub activity_bytes: usize,
 }
 
 impl MemoryPlan {
@@ -88,7 +90,8 @@ impl MemoryPlan {
             request_bytes: usize::try_from(limit / 8).unwrap_or(usize::MAX),
             connections_max: usize::try_from(connections).unwrap_or(usize::MAX),
             instance_bytes: usize::try_from(limit / 2).unwrap_or(usize::MAX),
-            module_bytes: usize::try_from(limit / 8).unwrap_or(usize::MAX),
+            module_bytes: usize::try_from(limit / 16).unwrap_or(usize::MAX),
+            activity_bytes: usize::try_from(limit / 8).unwrap_or(usize::MAX),
         })
     }
 }
@@ -148,7 +151,8 @@ mod tests {
         assert_eq!(small.request_bytes as u64, 64 * MIB);
         assert_eq!(small.connections_max, 455);
         assert_eq!(small.instance_bytes as u64, 256 * MIB);
-        assert_eq!(small.module_bytes as u64, 64 * MIB);
+        assert_eq!(small.module_bytes as u64, 32 * MIB);
+        assert_eq!(small.activity_bytes as u64, 64 * MIB);
         assert_eq!(plan("64GiB").expect("enough").connections_max, 8192);
         assert!(plan("255MiB").expect_err("too little").contains("at least 256"));
     }

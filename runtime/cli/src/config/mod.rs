@@ -73,6 +73,8 @@ pub struct ServerConfig {
     pub cache_dir: Option<PathBuf>,
     /// Workflow instances that may live at a time.
     pub instances_max: usize,
+    /// Bytes that the attempts of activities may hold together.
+    pub activities_bytes_max: usize,
     /// Hosts that activities may send requests to.
     pub allowed_hosts: Vec<String>,
     /// Environment variables of activities.
@@ -146,6 +148,11 @@ impl ServerConfig {
                 .instances_max
                 .or(file.instances_max)
                 .unwrap_or(DEFAULT_INSTANCES_MAX),
+            activities_bytes_max: flags
+                .activities_bytes_max
+                .or(file.activities_bytes_max)
+                // One attempt has room in any case.
+                .unwrap_or(memory.activity_bytes.max(file.limits.instance_memory_bytes_max)),
             allowed_hosts: flags.allow_host.or(file.activities.allow_hosts).unwrap_or_default(),
             activity_environment,
             secrets,
@@ -182,6 +189,7 @@ impl ServerConfig {
             limits: self.service.limits.clone(),
             instances_max: self.instances_max,
             modules_bytes_max: self.memory.module_bytes,
+            activities_bytes_max: self.activities_bytes_max,
             activities: ActivityConfig {
                 allowed_hosts: self.allowed_hosts.clone(),
                 environment: self.activity_environment.clone(),
@@ -226,6 +234,7 @@ impl ServerConfig {
             ("instances_max", self.instances_max),
             ("instances_bytes_max", self.service.instances_bytes_max),
             ("activities_max", self.service.activities_max),
+            ("activities_bytes_max", self.activities_bytes_max),
             ("connections_max", self.connections.connections_max),
             ("connections_per_address_max", self.connections.per_address_max),
             ("limits.payload_bytes_max", payload_bytes_max),

@@ -80,6 +80,7 @@ fn without_any_layer_the_defaults_hold() {
     assert_eq!(config.service, defaults);
     assert!(config.migrate);
     assert!(config.allowed_hosts.is_empty());
+    assert!(config.activities_bytes_max >= Limits::default().instance_memory_bytes_max);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod allowed_hosts;
 mod http;
+pub(crate) mod memory;
 mod outcome;
 mod output;
 mod redaction;
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Store;
 
 use self::allowed_hosts::AllowedHosts;
+use self::memory::ActivityMemory;
 use self::secrets::Secrets;
 use self::state::{ActivityState, new_store};
 use crate::bindings::exports::dacapo::workflow::activity::GuestIndices;
@@ -35,6 +37,7 @@ pub(crate) struct ActivityRunner {
     limits: Arc<Limits>,
     /// One permit for each activity instance that may live.
     slots: Semaphore,
+    memory: Arc<ActivityMemory>,
 }
 
 /// What an activity may see and reach.
@@ -49,6 +52,7 @@ impl ActivityRunner {
     pub(crate) fn new(
         config: ActivityConfig,
         slots: usize,
+        bytes_max: usize,
         limits: &Arc<Limits>,
     ) -> Result<Self, HostError> {
         let allowed_hosts = Arc::new(AllowedHosts::parse(&config.allowed_hosts)?);
@@ -64,6 +68,7 @@ impl ActivityRunner {
             world: World { allowed_hosts, secrets, environment },
             limits: Arc::clone(limits),
             slots: Semaphore::new(slots),
+            memory: ActivityMemory::new(bytes_max),
         })
     }
 
@@ -82,9 +87,12 @@ impl ActivityRunner {
             _ => return Err(outcome::type_not_found(&task.activity_type, defined)),
         };
         let _permit = self.slots.acquire().await.map_err(|_| outcome::shutting_down())?;
+        // What is more than an instance may have is refused when it asks for it.
+        let at_first = module.memory_bytes_at_first.min(self.limits.instance_memory_bytes_max);
+        let share = self.memory.begin(at_first).await.ok_or_else(outcome::shutting_down)?;
         let input = Vec::from(task.input.clone().into_bytes());
         let engine = linked.pre.engine();
-        let state = ActivityState::new(&self.world, task, link, &self.limits);
+        let state = ActivityState::new(&self.world, task, link, &self.limits, share);
         let mut store =
             new_store(engine, state, &self.limits).map_err(|error| outcome::internal(&error))?;
         let secrets = self.world.secrets.redaction();

@@ -12,6 +12,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::World;
 use super::http::Gate;
+use super::memory::Share;
 use super::output::Output;
 use super::secrets::Secrets;
 use crate::limits::Limiter;
@@ -43,6 +44,7 @@ impl ActivityState {
         task: ActivityTask,
         link: Arc<dyn AttemptLink>,
         limits: &Limits,
+        share: Share,
     ) -> Self {
         let log =
             GuestLog::of_activity(&task, limits.log_bytes_max).without(Arc::clone(&world.secrets));
@@ -58,7 +60,7 @@ impl ActivityState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         Self {
-            limiter: Limiter::new(limits),
+            limiter: Limiter::sharing(limits, share),
             log,
             table,
             wasi,

@@ -19,6 +19,9 @@ const WORKFLOW: &str = "dacapo:workflow/workflow@0.1.0";
 const AFTER_END: &str = "dacapo:workflow/after-end@0.1.0";
 const ACTIVITY: &str = "dacapo:workflow/activity@0.1.0";
 
+/// Bytes of a page of WebAssembly's memory.
+const WASM_PAGE_BYTES: u64 = 64 * 1024;
+
 /// Checks a component and makes it ready to run.
 pub(super) async fn check(
     engine: &Engine,
@@ -53,7 +56,17 @@ pub(super) async fn check(
     };
     let code = component.image_range();
     let code_bytes = code.end.addr().saturating_sub(code.start.addr());
-    Ok(Module { code_bytes, definitions, workflow, after_end, activity })
+    let memory_bytes_at_first = memory_bytes_at_first(&component);
+    Ok(Module { code_bytes, memory_bytes_at_first, definitions, workflow, after_end, activity })
+}
+
+/// What the memories of an instance have together before its code runs, at most.
+fn memory_bytes_at_first(component: &Component) -> usize {
+    // It is known of every component that has its modules in it.
+    let Some(needed) = component.resources_required() else { return 0 };
+    let pages = needed.max_initial_memory_size.unwrap_or(0);
+    let pages = pages.saturating_mul(u64::from(needed.num_memories));
+    usize::try_from(pages.saturating_mul(WASM_PAGE_BYTES)).unwrap_or(usize::MAX)
 }
 
 /// Which interfaces a component exports, by name.

@@ -27,6 +27,8 @@ use crate::workflow::state::WorkflowState;
 pub(crate) struct Module {
     /// What its code takes of the memory.
     pub(crate) code_bytes: usize,
+    /// Linear memory of an instance when it begins, at most.
+    pub(crate) memory_bytes_at_first: usize,
     /// What it says it defines.
     pub(crate) definitions: ModuleDefinitions,
     /// Present if it exports workflows.

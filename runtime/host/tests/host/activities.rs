@@ -1,12 +1,16 @@
 //! Attempts of activities: results, failures, and what stops them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use dacapo_engine::guest::GuestHost as _;
 use dacapo_host::{ActivityConfig, HostConfig, Secret};
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::limits::Limits;
+use tokio::task::JoinSet;
 
-use crate::support::{config, execute, text};
+use crate::guests::{Guest, guest};
+use crate::support::{TestLink, config, execute, host, task, text};
 
 fn shop_key(host: &str) -> BTreeMap<String, Secret> {
     let secret = Secret {
@@ -140,4 +144,27 @@ fn secrets_are_not_shown_by_debug_output() {
         ActivityConfig { secrets: shop_key("shop.example"), ..ActivityConfig::default() };
     let shown = format!("{activities:?}");
     assert!(shown.contains("SHOP_KEY") && !shown.contains("k-123"), "{shown}");
+}
+
+#[tokio::test]
+async fn attempts_share_their_memory_and_wait_for_room_before_they_begin() {
+    let (steps, hostile) = (guest("steps"), guest("hostile"));
+    // Room for one at a time.
+    let config = HostConfig { activities_bytes_max: 2 * 1024 * 1024, ..config() };
+    let host = Arc::new(host(config, &[&steps, &hostile]));
+    let attempt = |guest: &Guest, activity| {
+        let (host, task) = (Arc::clone(&host), task(guest.digest, activity, "null"));
+        async move { host.run_activity(task, Arc::new(TestLink::default())).await }
+    };
+    let failure = attempt(&hostile, "allocate").await.expect_err("there is no more");
+    assert_eq!(failure.info.type_name, "ActivityMemoryLimit");
+    assert!(!failure.info.non_retryable);
+    assert!(failure.info.message.contains("activities_bytes_max"), "{}", failure.info.message);
+    let mut attempts = JoinSet::new();
+    for _ in 0..8 {
+        attempts.spawn(attempt(&steps, "noop"));
+    }
+    while let Some(result) = attempts.join_next().await {
+        result.expect("no panic").expect("it had its turn");
+    }
 }

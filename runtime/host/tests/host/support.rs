@@ -10,7 +10,9 @@ use dacapo_engine::guest::{
     ActivityTask, AttemptLink, AttemptSignals, GuestHost as _, ModuleLoadError, ModuleSource,
     RunContext,
 };
-use dacapo_host::{ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX};
+use dacapo_host::{
+    ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX,
+};
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{NamespaceName, OperationId, RunId, TypeName, WorkflowId};
 use dacapo_model::limits::Limits;
@@ -49,6 +51,7 @@ pub(crate) fn config() -> HostConfig {
         limits: Limits::default(),
         instances_max: 4,
         modules_bytes_max: MODULES_BYTES_MAX,
+        activities_bytes_max: ACTIVITIES_BYTES_MAX,
         activities: ActivityConfig::default(),
         compiler: Compiler::Here,
     }
