@@ -55,13 +55,7 @@ impl PostgresStore {
                 write_rows(&mut taken, held, batch).await
             }
         };
-        let outcome = match tokio::time::timeout(self.commit_timeout, writing).await {
-            Ok(outcome) => outcome.and_then(Outcome::into_result),
-            Err(_) => {
-                let waited = self.commit_timeout;
-                Err(unavailable(format!("the server did not answer within {waited:?}")))
-            }
-        };
+        let outcome = self.patience.within(writing).await.and_then(Outcome::into_result);
         if outcome.is_ok() {
             self.lineage.acknowledge(batch, taken.generation);
         }

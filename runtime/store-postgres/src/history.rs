@@ -102,10 +102,10 @@ impl HistoryStore for PostgresStore {
     ) -> Result<Vec<Vec<HistoryEvent>>> {
         let mut histories = vec![Vec::new(); keys.len()];
         let (hashes, run_ids) = columns(keys);
-        let mut connection = self.statement().acquire().await.map_err(error::on(TABLE))?;
+        // What the server would go on sending is not waited for: its session is closed.
         let mut rows =
             sqlx::query_file!("queries/load_histories.sql", &hashes, &run_ids, i64::from(limit))
-                .fetch(&mut *connection);
+                .fetch(self.statement());
         let (mut last, mut bytes, mut is_cut) = (0, 0, false);
         while let Some(row) = rows.try_next().await.map_err(error::on(TABLE))? {
             // Positions count from 1.
@@ -125,10 +125,7 @@ impl HistoryStore for PostgresStore {
             };
             histories[at].push(event.into_event(keys[at])?);
         }
-        drop(rows);
         if is_cut {
-            // What the server goes on sending would be read by the next statement.
-            drop(connection.detach());
             histories.truncate(last + 1);
         }
         for history in &mut histories {

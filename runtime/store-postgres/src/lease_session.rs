@@ -6,29 +6,35 @@
 
 use std::time::Duration;
 
-use dacapo_store::error::Result;
+use dacapo_store::error::{Result, StoreError};
 use dacapo_store::shard::{NodeId, ShardLease};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::Mutex;
 
 use crate::error::{self, unavailable};
+use crate::patience::Patience;
 use crate::shard::leases;
 
 /// How long a renewal may take. A database that does not answer must not keep the
 /// node from trying again before the lease is over.
 const RENEWAL_TIME_MAX: Duration = Duration::from_secs(3);
 
+/// How long a session may take to show that it is there. Together with a renewal that
+/// was due meanwhile, and with one that fails, shorter than a lease.
+const SIGN_OF_LIFE_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// One connection, made when it is needed and again after it has failed.
 #[derive(Debug)]
 pub(crate) struct LeaseSession {
     options: PgConnectOptions,
+    patience: Patience,
     connection: Mutex<Option<PgConnection>>,
 }
 
 impl LeaseSession {
-    pub(crate) fn new(options: PgConnectOptions) -> Self {
-        Self { options, connection: Mutex::new(None) }
+    pub(crate) fn new(options: PgConnectOptions, patience: Patience) -> Self {
+        Self { options, patience, connection: Mutex::new(None) }
     }
 
     /// Takes all shards for a node, with a lease, if they belong to `before`.
@@ -38,20 +44,22 @@ impl LeaseSession {
         lease: Duration,
         before: Option<NodeId>,
     ) -> Result<Option<Vec<ShardLease>>> {
-        self.on_connection(async |connection| take_shards(connection, node, lease, before).await)
-            .await
+        let taking = self
+            .on_connection(async |connection| take_shards(connection, node, lease, before).await);
+        self.patience.within(taking).await
     }
 
     /// Renews the lease. A shard that the node has lost, and its epoch, if there is
     /// one; then the lease is not renewed.
     pub(crate) async fn renew(&self, node: NodeId, lease: Duration) -> Result<Option<(i32, i64)>> {
-        let renewal = self.on_connection(async |connection| {
-            let lost = sqlx::query_file!("queries/renew_lease.sql", node.0, lease.as_secs_f64())
-                .fetch_optional(connection)
-                .await
-                .map_err(error::on("nodes"))?;
-            Ok(lost.map(|lost| (lost.shard_id, lost.epoch)))
-        });
+        let renewal = async {
+            let renewed = self.renew_on_session(node, lease).await;
+            match renewed {
+                // The session had ended: whoever waits for the shards has seen that.
+                Err(StoreError::Unavailable { .. }) => self.renew_on_session(node, lease).await,
+                renewed => renewed,
+            }
+        };
         match tokio::time::timeout(RENEWAL_TIME_MAX, renewal).await {
             Ok(renewed) => renewed,
             Err(_) => Err(unavailable(format!(
@@ -59,6 +67,31 @@ impl LeaseSession {
                 RENEWAL_TIME_MAX.as_secs()
             ))),
         }
+    }
+
+    async fn renew_on_session(&self, node: NodeId, lease: Duration) -> Result<Option<(i32, i64)>> {
+        self.on_connection(async |connection| {
+            let lost = sqlx::query_file!("queries/renew_lease.sql", node.0, lease.as_secs_f64())
+                .fetch_optional(connection)
+                .await
+                .map_err(error::on("nodes"))?;
+            Ok(lost.map(|lost| (lost.shard_id, lost.epoch)))
+        })
+        .await
+    }
+
+    /// Whether the session is still there.
+    pub(crate) async fn lives(&self) -> bool {
+        let mut place = self.connection.lock().await;
+        let Some(mut connection) = place.take() else {
+            return false;
+        };
+        let answer = tokio::time::timeout(SIGN_OF_LIFE_TIME_MAX, connection.ping()).await;
+        let lives = matches!(answer, Ok(Ok(())));
+        if lives {
+            *place = Some(connection);
+        }
+        lives
     }
 
     /// Ends the session.

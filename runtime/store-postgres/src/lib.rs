@@ -10,6 +10,7 @@
 //!
 //! [commit]: dacapo_store::commit::CommitStore::commit
 
+mod backend;
 mod commit;
 mod commit_columns;
 mod commit_connections;
@@ -22,9 +23,11 @@ mod lineage;
 mod migrate;
 mod module;
 mod namespace;
+mod patience;
 mod probe;
 mod query_result;
 mod reach;
+mod sessions;
 mod shard;
 mod time;
 mod timer;
@@ -42,16 +45,14 @@ use crate::commit_connections::CommitConnections;
 use crate::error::unavailable;
 use crate::lease_session::LeaseSession;
 use crate::lineage::Lineage;
+use crate::patience::Patience;
+use crate::sessions::Sessions;
 
 /// A connection that was not used for so long is tested before it is used.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// Commits under way at a time: while one waits for the disk, another can write.
 const COMMITS_AT_ONCE: usize = 2;
-
-/// How long an answer may take beyond the time that the server may take. A server
-/// whose machine is gone never answers, and nothing says so.
-const NETWORK_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// How to use the server.
 #[derive(Debug, Clone)]
@@ -62,6 +63,9 @@ pub struct PostgresOptions {
     pub acquire_timeout: Duration,
     /// After this time the server gives a statement up.
     pub statement_timeout: Duration,
+    /// How long an answer may take beyond that. A server whose machine is gone never
+    /// answers, and nothing says so.
+    pub network_timeout: Duration,
     /// How long taking over shards may wait for commits of the former owner.
     /// Longer than `statement_timeout`, which ends them.
     pub takeover_timeout: Duration,
@@ -73,6 +77,7 @@ impl Default for PostgresOptions {
             max_connections: 16,
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
+            network_timeout: Duration::from_secs(5),
             takeover_timeout: Duration::from_secs(60),
         }
     }
@@ -82,10 +87,11 @@ impl Default for PostgresOptions {
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    sessions: Sessions,
+    patience: Patience,
     commits: CommitConnections,
     lease_session: LeaseSession,
     lineage: Arc<Lineage>,
-    commit_timeout: Duration,
     /// Without the limits of a statement, for migrations.
     unlimited: PgConnectOptions,
     takeover_timeout: Duration,
@@ -98,8 +104,12 @@ impl PostgresStore {
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self> {
         let unlimited: PgConnectOptions = url.parse().map_err(unavailable)?;
         let unlimited = unlimited.application_name("dacapo");
+        let statement_timeout = format!("{}ms", options.statement_timeout.as_millis());
         let limited = unlimited.clone().options([
-            ("statement_timeout", format!("{}ms", options.statement_timeout.as_millis())),
+            ("statement_timeout", statement_timeout.clone()),
+            // A process that vanishes in a transaction must not hold its locks until
+            // the server notices: those who take over wait for them.
+            ("idle_in_transaction_session_timeout", statement_timeout),
             // A commit may read a shard's epoch only after it holds its locks;
             // see `acquire_all_shards`.
             ("default_transaction_isolation", "read committed".to_owned()),
@@ -116,8 +126,10 @@ impl PostgresStore {
         // costs more than running it (`dacapo-bench w1`).
         let planned = limited.clone().options([("plan_cache_mode", "force_generic_plan")]);
         reach::reach(&limited, options.acquire_timeout).await.map_err(unavailable)?;
-        let lease_session = LeaseSession::new(limited.clone());
         let lineage = Arc::new(Lineage::default());
+        let PostgresOptions { statement_timeout, network_timeout, .. } = options;
+        let patience = Patience::new(lineage.clone(), statement_timeout, network_timeout);
+        let lease_session = LeaseSession::new(limited.clone(), patience.clone());
         let commits = pool(&options, &lineage)
             .max_connections(COMMITS_AT_ONCE as u32)
             .connect_lazy_with(planned);
@@ -127,10 +139,11 @@ impl PostgresStore {
             .await
             .map_err(unavailable)?;
         Ok(Self {
+            sessions: Sessions::new(pool.clone(), patience.clone()),
+            patience: patience.clone(),
             pool,
-            commits: CommitConnections::new(commits, COMMITS_AT_ONCE, lineage.clone()),
+            commits: CommitConnections::new(commits, COMMITS_AT_ONCE, lineage.clone(), patience),
             lineage,
-            commit_timeout: options.statement_timeout + NETWORK_TIME_MAX,
             lease_session,
             unlimited,
             takeover_timeout: options.takeover_timeout,
@@ -148,13 +161,13 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.commits.close().await;
         self.lease_session.close().await;
-        self.pool.close().await;
+        self.sessions.close().await;
     }
 
-    /// The pool, counted as one statement more.
-    fn statement(&self) -> &PgPool {
+    /// The sessions, counted as one statement more.
+    fn statement(&self) -> &Sessions {
         self.counters.add_statements(1);
-        &self.pool
+        &self.sessions
     }
 }
 

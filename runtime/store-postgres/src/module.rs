@@ -7,12 +7,12 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_model::time::Timestamp;
-use dacapo_store::error::Result;
+use dacapo_store::error::{Result, StoreError};
 use dacapo_store::module::{ModuleStore, NewModule};
 use dacapo_store::record::{RowName, to_json, to_signed};
 use dacapo_store::shard::Ownership;
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::time::to_database;
 use crate::{PostgresStore, error};
@@ -102,75 +102,89 @@ impl ModuleStore for PostgresStore {
 
 impl PostgresStore {
     async fn put(&self, ownership: &Ownership, module: NewModule) -> Result<(ModuleVersion, bool)> {
-        let on_modules = || error::on(TABLE);
-        let row = RowName { table: TABLE, key: &module.name };
-        let namespace = module.namespace.as_str();
-        let name = module.name.as_str();
-        let digest = module.digest.0.as_slice();
-        let size = to_signed(&row, "size", module.bytes.len() as u64)?;
-
-        let mut transaction = self.pool.begin().await.map_err(on_modules())?;
         self.counters.add_statements(7);
-        // Whoever takes over waits for this transaction, or this one for it.
-        ownership.check_all(&lock_epochs(&mut transaction).await?)?;
-        // One upload per namespace at a time: it makes versions follow each
-        // other, and the look at the newest one hold until the end.
-        let is_locked = sqlx::query_scalar!(
-            "SELECT name FROM namespaces WHERE name = $1 FOR NO KEY UPDATE",
-            namespace
-        )
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(on_modules())?;
-        if is_locked.is_none() {
-            return Err(row.corrupt("namespace", format!("there is no namespace {namespace}")));
+        let mut session = self.sessions.take().await.map_err(error::on(TABLE))?;
+        let outcome = self.patience.within(put(&mut session, ownership, module)).await;
+        if !matches!(outcome, Err(StoreError::Unavailable { .. })) {
+            session.give_back();
         }
-        let newest = sqlx::query_as!(
-            ModuleRow,
-            "SELECT namespace, name, version, digest, size, definitions, created_at
+        outcome
+    }
+}
+
+/// Dropped without a commit, the transaction rolls back.
+async fn put(
+    connection: &mut PgConnection,
+    ownership: &Ownership,
+    module: NewModule,
+) -> Result<(ModuleVersion, bool)> {
+    let on_modules = || error::on(TABLE);
+    let row = RowName { table: TABLE, key: &module.name };
+    let namespace = module.namespace.as_str();
+    let name = module.name.as_str();
+    let digest = module.digest.0.as_slice();
+    let size = to_signed(&row, "size", module.bytes.len() as u64)?;
+
+    let mut transaction = connection.begin().await.map_err(on_modules())?;
+    // Whoever takes over waits for this transaction, or this one for it.
+    ownership.check_all(&lock_epochs(&mut transaction).await?)?;
+    // One upload per namespace at a time: it makes versions follow each
+    // other, and the look at the newest one hold until the end.
+    let is_locked = sqlx::query_scalar!(
+        "SELECT name FROM namespaces WHERE name = $1 FOR NO KEY UPDATE",
+        namespace
+    )
+    .fetch_optional(&mut *transaction)
+    .await
+    .map_err(on_modules())?;
+    if is_locked.is_none() {
+        return Err(row.corrupt("namespace", format!("there is no namespace {namespace}")));
+    }
+    let newest = sqlx::query_as!(
+        ModuleRow,
+        "SELECT namespace, name, version, digest, size, definitions, created_at
              FROM modules
              WHERE namespace = $1 AND name = $2
              ORDER BY version DESC
              LIMIT 1",
-            namespace,
-            name
-        )
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(on_modules())?
-        .map(ModuleRow::into_version)
-        .transpose()?;
-        if let Some(newest) = newest.clone().filter(|newest| newest.digest == module.digest) {
-            return Ok((newest, false));
-        }
-        sqlx::query!(
-            "INSERT INTO module_contents (digest, bytes) VALUES ($1, $2)
+        namespace,
+        name
+    )
+    .fetch_optional(&mut *transaction)
+    .await
+    .map_err(on_modules())?
+    .map(ModuleRow::into_version)
+    .transpose()?;
+    if let Some(newest) = newest.clone().filter(|newest| newest.digest == module.digest) {
+        return Ok((newest, false));
+    }
+    sqlx::query!(
+        "INSERT INTO module_contents (digest, bytes) VALUES ($1, $2)
              ON CONFLICT (digest) DO NOTHING",
-            digest,
-            module.bytes.as_ref()
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(on_modules())?;
-        let stored = sqlx::query_as!(
-            ModuleRow,
-            "INSERT INTO modules
+        digest,
+        module.bytes.as_ref()
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(on_modules())?;
+    let stored = sqlx::query_as!(
+        ModuleRow,
+        "INSERT INTO modules
                  (namespace, name, version, digest, size, definitions, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
              RETURNING namespace, name, version, digest, size, definitions, created_at",
-            namespace,
-            name,
-            newest.map_or(0, |newest| newest.version.cast_signed()) + 1,
-            digest,
-            size,
-            to_json(&module.definitions),
-            to_database(module.created_at)
-        )
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(on_modules())?
-        .into_version()?;
-        transaction.commit().await.map_err(on_modules())?;
-        Ok((stored, true))
-    }
+        namespace,
+        name,
+        newest.map_or(0, |newest| newest.version.cast_signed()) + 1,
+        digest,
+        size,
+        to_json(&module.definitions),
+        to_database(module.created_at)
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(on_modules())?
+    .into_version()?;
+    transaction.commit().await.map_err(on_modules())?;
+    Ok((stored, true))
 }

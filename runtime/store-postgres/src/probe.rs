@@ -21,13 +21,12 @@ impl PostgresStore {
     async fn write_probe(&self) -> Result<()> {
         let mut taken = self.commits.take().await.map_err(unavailable)?;
         self.lineage.check()?;
-        sqlx::query!(
+        let writing = sqlx::query!(
             "INSERT INTO write_probes AS probe (id, writes) VALUES (1, 1)
              ON CONFLICT (id) DO UPDATE SET writes = probe.writes + 1"
         )
-        .execute(&mut *taken)
-        .await
-        .map_err(error::on("write_probes"))?;
+        .execute(&mut *taken);
+        self.patience.with(writing).await.flatten().map_err(error::on("write_probes"))?;
         self.commits.keep(taken);
         Ok(())
     }
