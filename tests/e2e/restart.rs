@@ -4,6 +4,7 @@ use dacapo_tests::{
     Client, Database, Effects, Kind, Server, Settings, eventually, on_both_databases, within,
 };
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 
 on_both_databases! {
     a_stopping_server_finishes_the_attempt_under_way_and_the_next_one_goes_on,
@@ -141,6 +142,41 @@ async fn a_second_server_stands_by_until_the_first_is_gone() {
         let sleeping = sleeping.on(&third);
         sleeping.act("cancel", &json!({})).await.ok(202);
         assert_eq!(sleeping.result().await["status"], "canceled");
+    })
+    .await;
+}
+
+/// By an operator, or since a backend has crashed.
+#[tokio::test]
+async fn a_server_whose_sessions_are_ended_keeps_its_runs() {
+    within("the test", async {
+        let database = Database::fresh(Kind::Postgres).await;
+        let first = Server::start(&database).await;
+        let mut second = Settings::new(&database).spawn();
+        second.standby_address().await;
+        let mut connection = database.connect().await;
+        let mut owner = async || -> (String, i32) {
+            let owner = "SELECT node_id::text, session_pid FROM nodes";
+            sqlx::query_as(owner).fetch_one(&mut connection).await.expect("there is an owner")
+        };
+        let mut beside = database.connect_beside().await;
+        for ended in ["pid = $2", "application_name = 'dacapo'"].repeat(5) {
+            let (node, session) = owner().await;
+            let end = format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = $1 AND $2 IS NOT NULL AND {ended}"
+            );
+            let end = sqlx::query(AssertSqlSafe(end)).bind(database.name()).bind(session);
+            end.execute(&mut beside).await.expect("is done");
+            while owner().await.1 == session {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(owner().await.0, node, "it has renewed its lease on another session");
+        }
+        assert!(!second.serves());
+        first.client().get("/health/ready").await.ok(200);
+        first.stop().await;
+        second.ready().await;
     })
     .await;
 }

@@ -98,6 +98,10 @@ impl ShardStore for PostgresStore {
         }
     }
 
+    async fn lease_session_lives(&self) -> bool {
+        self.lease_session.lives().await
+    }
+
     async fn release_lease(&self, node: NodeId) -> Result<()> {
         sqlx::query!("DELETE FROM nodes WHERE node_id = $1", node.0)
             .execute(self.statement())

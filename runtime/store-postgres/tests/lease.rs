@@ -34,9 +34,11 @@ async fn an_owner_whose_session_has_ended_is_gone_until_it_connects_again() {
         end_session(&url).await;
         let left = life(&store).await;
         assert!(matches!(left, OwnerLife::Disconnected(left) if left > LEASE / 2), "{left:?}");
-        // The first renewal finds the connection broken, the next makes another.
-        let _broken = store.renew_lease(&held, LEASE).await;
+        assert!(!store.lease_session_lives().await, "its node can know, too");
         store.renew_lease(&held, LEASE).await.expect("renews");
+        assert!(store.lease_session_lives().await);
+        end_session(&url).await;
+        store.renew_lease(&held, LEASE).await.expect("notices that the session is gone");
         assert!(matches!(life(&store).await, OwnerLife::Leased(_)));
     })
     .await;

@@ -499,6 +499,10 @@ impl ShardStore for FaultyStore {
             .await
     }
 
+    async fn lease_session_lives(&self) -> bool {
+        self.inner.lease_session_lives().await
+    }
+
     async fn release_lease(&self, node: NodeId) -> Result<()> {
         self.call(Operation::ReleaseLease, async |_| self.inner.release_lease(node).await).await
     }

@@ -139,6 +139,14 @@ pub trait ShardStore: Send + Sync {
     /// [`Fenced`](crate::error::StoreError::Fenced) if it has lost a shard.
     async fn renew_lease(&self, ownership: &Ownership, lease: Duration) -> Result<()>;
 
+    /// Whether the session on which the lease was renewed is still there; true where
+    /// there are no sessions. Once it has ended, others may take this node for gone,
+    /// until the lease is renewed again. Costs the database next to nothing: asked
+    /// several times a second.
+    async fn lease_session_lives(&self) -> bool {
+        true
+    }
+
     /// Gives the lease of a node back, so that nobody waits for it.
     async fn release_lease(&self, node: NodeId) -> Result<()>;
 

@@ -8,13 +8,19 @@ use dacapo_store::error::{Result, StoreError};
 
 use super::{LEASE, RENEWAL};
 use crate::config::Tenure;
+use crate::health::now;
 use crate::runtime::Shared;
 
 /// How often a node without a lease looks whether it still has its shards.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Wait before a renewal that failed is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How often a node looks whether the session of its lease is still there. Another
+/// takes the shards if it is gone for [`DOUBT`](super::take): by then the lease has to
+/// be renewed on a new one.
+const LOOK_AT_SESSION: Duration = Duration::from_millis(150);
+
+/// Wait before a renewal that failed is tried again, for the same reason.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Time to give a lease back. One that is not is over soon.
 const RELEASE_TIME_MAX: Duration = Duration::from_secs(2);
@@ -31,7 +37,7 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
         tokio::select! {
             () = shared.halted.cancelled() => return,
             () = shared.confirm.lost() => return,
-            () = tokio::time::sleep(pause) => {}
+            () = until_due(&shared, pause) => {}
         }
         pause = match once(&shared).await {
             Ok(()) => {
@@ -46,6 +52,21 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
                 AGAIN.min(every)
             }
         };
+    }
+}
+
+/// Waits so long, or until the session of the lease has ended.
+async fn until_due(shared: &Shared, pause: Duration) {
+    let due = now() + pause;
+    loop {
+        tokio::time::sleep_until(due.min(now() + LOOK_AT_SESSION)).await;
+        if now() >= due {
+            return;
+        }
+        let is_leased = shared.config.tenure != Tenure::Alone;
+        if is_leased && !shared.store.lease_session_lives().await {
+            return;
+        }
     }
 }
 

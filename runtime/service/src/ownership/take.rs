@@ -6,14 +6,23 @@ use dacapo_store::Store;
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::shard::{NodeId, Owner, OwnerLife, Ownership};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::{LEASE, Phase};
 use crate::config::Tenure;
+use crate::health::now;
 
 /// Between the first two looks at the owner; doubled up to [`LOOK_MAX`]. A process
 /// that was killed may take a moment to vanish.
 const LOOK_FIRST: Duration = Duration::from_millis(20);
 const LOOK_MAX: Duration = Duration::from_millis(500);
+
+/// How long an owner must seem gone before that is believed. One whose session was
+/// ended connects again much sooner (`LOOK_AT_SESSION` in `keep`).
+const DOUBT: Duration = Duration::from_millis(800);
+
+/// Between two looks at an owner that seems gone.
+const LOOK_IN_DOUBT: Duration = Duration::from_millis(100);
 
 /// From this pause on, a node that looks again says that it stands by.
 const SAYS_SO: Duration = Duration::from_millis(160);
@@ -37,7 +46,12 @@ pub(crate) async fn take(
                 answers = true;
                 stand_by(owner, phase);
             }
-            Ok(Look::Lives(_) | Look::Doubted) => answers = true,
+            Ok(Look::Lives(_)) => answers = true,
+            Ok(Look::Doubted) => {
+                answers = true;
+                tokio::time::sleep(LOOK_IN_DOUBT).await;
+                continue;
+            }
             // A database that can't be reached at the start is a mistake to tell of;
             // later it is one to wait for.
             Err(error) if *phase.borrow() == Phase::Starting => return Err(error),
@@ -66,7 +80,7 @@ async fn look(store: &dyn Store, node: NodeId, take_over: bool, doubt: &mut Doub
     let owner = store.owner().await?;
     let before = owner.map(|owner| owner.node);
     // What was taken by a statement that seemed to fail is this node's already.
-    let is_free = doubt.is_confirmed_by(owner) || take_over || before == Some(node);
+    let is_free = doubt.is_confirmed_by(owner, now()) || take_over || before == Some(node);
     if is_free && let Some(ownership) = store.acquire_shards_after(node, LEASE, before).await? {
         if let Some(before) = before {
             tracing::info!(owner = %before.0, "took the runs over");
@@ -97,36 +111,37 @@ fn stand_by(owner: NodeId, phase: &watch::Sender<Phase>) {
 
 /// Whether an owner that seems to be gone is.
 ///
-/// At the first look there is no reason to wait: whoever starts finds the owner
-/// gone for good, or its own process before it was started again. Later, an owner
-/// that seems gone may just be connecting again, as after a restart of the
-/// database; so it must seem so twice in a row.
+/// It may just be connecting again: after its session was ended, or a crash or a
+/// restart of the database. So it must seem gone for a while. Only an owner whose
+/// lease is over at the first look is not waited for: it had more time than that.
 #[derive(Debug, Default)]
 struct Doubt {
     has_looked: bool,
-    seemed_gone: Option<NodeId>,
+    seems_gone: Option<(NodeId, Instant)>,
 }
 
 impl Doubt {
     /// Takes a look into account. True if the shards are free.
-    fn is_confirmed_by(&mut self, seen: Option<Owner>) -> bool {
+    fn is_confirmed_by(&mut self, seen: Option<Owner>, now: Instant) -> bool {
         let is_first = !std::mem::replace(&mut self.has_looked, true);
         let Some(owner) = seen else {
             return true;
         };
-        let before = self.seemed_gone.take();
+        let before = self.seems_gone.take().filter(|(node, _)| *node == owner.node);
         match owner.life {
             OwnerLife::Leased(_) => false,
+            OwnerLife::Ended if is_first => true,
             OwnerLife::Disconnected(_) | OwnerLife::Ended => {
-                self.seemed_gone = Some(owner.node);
-                is_first || before == Some(owner.node)
+                let since = before.map_or(now, |(_, since)| since);
+                self.seems_gone = Some((owner.node, since));
+                now - since >= DOUBT
             }
         }
     }
 
     /// There was no answer: what was seen before does not count.
     fn forget(&mut self) {
-        self.seemed_gone = None;
+        self.seems_gone = None;
     }
 }
 
@@ -152,28 +167,33 @@ mod tests {
     }
 
     #[test]
-    fn the_first_look_is_believed_and_later_ones_only_twice_in_a_row() {
+    fn an_owner_must_seem_gone_for_a_while() {
+        let begun = now();
         let gone = [OwnerLife::Ended, OwnerLife::Disconnected(LEFT)];
         let lives = OwnerLife::Leased(LEFT);
+        assert!(Doubt::default().is_confirmed_by(None, begun));
+        assert!(Doubt::default().is_confirmed_by(owner(1, OwnerLife::Ended), begun));
         for life in gone {
-            assert!(Doubt::default().is_confirmed_by(owner(1, life)), "{life:?}");
+            let mut doubt = Doubt::default();
+            let mut is_gone = |number, life, part| {
+                doubt.is_confirmed_by(owner(number, life), begun + DOUBT.mul_f64(part))
+            };
+            assert!(!is_gone(1, lives, 0.0));
+            assert!(!is_gone(1, life, 0.1));
+            assert!(!is_gone(1, life, 0.9));
+            assert!(!is_gone(1, lives, 1.2), "it has renewed its lease");
+            assert!(!is_gone(1, life, 1.3));
+            assert!(!is_gone(2, life, 2.2), "another one");
+            assert!(!is_gone(2, life, 3.1));
+            assert!(is_gone(2, life, 3.3), "{life:?}");
         }
-        assert!(Doubt::default().is_confirmed_by(None));
-
+        // Its session may have ended a moment ago.
         let mut doubt = Doubt::default();
-        assert!(!doubt.is_confirmed_by(owner(1, lives)));
-        assert!(!doubt.is_confirmed_by(owner(1, OwnerLife::Ended)));
-        assert!(!doubt.is_confirmed_by(owner(1, lives)), "it has renewed its lease");
-        assert!(!doubt.is_confirmed_by(owner(1, OwnerLife::Disconnected(LEFT))));
-        assert!(!doubt.is_confirmed_by(owner(2, OwnerLife::Disconnected(LEFT))), "another one");
-        assert!(doubt.is_confirmed_by(owner(2, OwnerLife::Ended)));
-
-        let mut doubt = Doubt::default();
-        assert!(!doubt.is_confirmed_by(owner(1, lives)));
-        assert!(!doubt.is_confirmed_by(owner(1, OwnerLife::Ended)));
+        let disconnected = owner(1, OwnerLife::Disconnected(LEFT));
+        assert!(!doubt.is_confirmed_by(disconnected, begun));
         doubt.forget();
-        assert!(!doubt.is_confirmed_by(owner(1, OwnerLife::Ended)), "the database was away");
-        assert!(doubt.is_confirmed_by(owner(1, OwnerLife::Ended)));
+        assert!(!doubt.is_confirmed_by(disconnected, begun + DOUBT), "the database was away");
+        assert!(doubt.is_confirmed_by(disconnected, begun + DOUBT * 2));
     }
 
     /// A node that waits, until it says so.
