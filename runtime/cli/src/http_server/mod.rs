@@ -102,7 +102,7 @@ impl HttpServer {
                         tracing::debug!(%error, "a connection ended early");
                     },
                     () = connection.evicted() => {
-                        tracing::debug!("an idle connection gave way to a new one");
+                        tracing::debug!("a connection gave way to a new one");
                     }
                 }
             });
