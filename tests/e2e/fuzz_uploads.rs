@@ -103,8 +103,9 @@ fn upload(seed: u64) -> (&'static str, Bytes) {
             ("a real one with a random module", with_core_module(&guest("std_only"), &module))
         }
         2 => {
-            let (functions, locals) = (random.random_range(1..20_000), random.random_range(0..200));
-            let functions = functions / (locals + 1) + 1;
+            let functions: u32 = random.random_range(1..20_000);
+            let locals = random.random_range(0..200);
+            let functions = (functions / (locals + 1) + 1) as usize;
             let module = core_module(functions, locals, random.random_range(0..40));
             ("a real one with a costly module", with_core_module(&guest("std_only"), &module))
         }

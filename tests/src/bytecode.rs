@@ -1,51 +1,47 @@
 //! WebAssembly that no compiler writes.
 
 use bytes::Bytes;
-
-/// A number as WebAssembly writes it.
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let byte = u8::try_from(number & 0x7f).expect("seven bits");
-        number >>= 7;
-        bytes.push(if number == 0 { byte } else { byte | 0x80 });
-        if number == 0 {
-            return bytes;
-        }
-    }
-}
-
-fn section(id: u8, content: &[u8]) -> Vec<u8> {
-    [&[id][..], &leb(content.len()), content].concat()
-}
+use wasm_encoder::{
+    BlockType, CodeSection, ComponentSection as _, ComponentSectionId, Function, FunctionSection,
+    Module, RawSection, TypeSection, ValType,
+};
 
 /// A core module of so many functions. Each changes each of its locals inside of so
 /// many loops, which is what costs a compiler most.
-pub fn core_module(functions: usize, locals: usize, loops: usize) -> Vec<u8> {
-    let mut body = [leb(1), leb(locals), vec![0x7f]].concat();
-    body.extend(b"\x03\x40".repeat(loops));
-    for local in 1..=locals {
-        body.extend([&[0x20][..], &leb(local), b"\x41\x01\x6a\x21", &leb(local)].concat());
+pub fn core_module(functions: usize, locals: u32, loops: usize) -> Vec<u8> {
+    let mut function = Function::new([(locals, ValType::I32)]);
+    let mut code = function.instructions();
+    for _ in 0..loops {
+        code.loop_(BlockType::Empty);
     }
-    body.extend(b"\x20\x00\x0d\x00\x0b".repeat(loops));
-    body.push(0x0b);
-    module_of(std::iter::repeat_n(body, functions))
+    for local in 1..=locals {
+        code.local_get(local).i32_const(1).i32_add().local_set(local);
+    }
+    for _ in 0..loops {
+        code.local_get(0).br_if(0).end();
+    }
+    code.end();
+    module_of(std::iter::repeat_n(function.into_raw_body(), functions))
 }
 
 /// A core module of functions with these bodies, which take a number and return nothing.
-pub fn module_of(bodies: impl ExactSizeIterator<Item = Vec<u8>>) -> Vec<u8> {
-    let functions = bodies.len();
-    let bodies: Vec<u8> = bodies.flat_map(|body| [leb(body.len()), body].concat()).collect();
-    [
-        b"\0asm\x01\0\0\0".to_vec(),
-        section(1, b"\x01\x60\x01\x7f\x00"),
-        section(3, &[leb(functions), vec![0; functions]].concat()),
-        section(10, &[leb(functions), bodies].concat()),
-    ]
-    .concat()
+pub fn module_of(bodies: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let (mut functions, mut code) = (FunctionSection::new(), CodeSection::new());
+    for body in bodies {
+        functions.function(0);
+        code.raw(&body);
+    }
+    let mut types = TypeSection::new();
+    types.ty().function([ValType::I32], []);
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    module.finish()
 }
 
 /// The same component with one more core module in it, which nobody uses.
 pub fn with_core_module(component: &Bytes, module: &[u8]) -> Bytes {
-    [component.to_vec(), section(1, module)].concat().into()
+    let mut bytes = component.to_vec();
+    let section = RawSection { id: ComponentSectionId::CoreModule.into(), data: module };
+    section.append_to_component(&mut bytes);
+    bytes.into()
 }

@@ -1,59 +1,68 @@
-//! Bombs, each with one thing too many, written byte by byte.
+//! Bombs, each with one thing too many.
 
 use dacapo_engine::guest::ModuleRejected;
 use dacapo_model::code::ErrorCode;
 
+use wasm_encoder::{
+    BlockType, CodeSection, Component, ComponentSectionId, Function, FunctionSection,
+    InstructionSink, Module, RawSection, TypeSection, ValType,
+};
+
 use super::survey;
 
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let byte = u8::try_from(number & 0x7f).expect("seven bits");
-        number >>= 7;
-        bytes.push(if number == 0 { byte } else { byte | 0x80 });
-        if number == 0 {
-            return bytes;
-        }
-    }
-}
-
-fn section(id: u8, content: &[u8]) -> Vec<u8> {
-    [&[id][..], &leb(content.len()), content].concat()
-}
-
 /// A core module of so many functions with this body.
-fn module(functions: usize, body: &[u8]) -> Vec<u8> {
-    let body = [leb(body.len()), body.to_vec()].concat();
-    [
-        b"\0asm\x01\0\0\0".to_vec(),
-        section(1, b"\x01\x60\x00\x00"),
-        section(3, &[leb(functions), vec![0; functions]].concat()),
-        section(10, &[leb(functions), body.repeat(functions)].concat()),
-    ]
-    .concat()
+fn module(count: usize, body: &[u8]) -> Vec<u8> {
+    let (mut functions, mut code) = (FunctionSection::new(), CodeSection::new());
+    for _ in 0..count {
+        functions.function(0);
+        code.raw(body);
+    }
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    module.finish()
 }
 
 fn component(modules: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
+    let mut component = Component::new();
     for module in modules {
-        bytes.extend(section(1, module));
+        component.section(&RawSection { id: ComponentSectionId::CoreModule.into(), data: module });
     }
-    bytes
+    component.finish()
+}
+
+/// A component with this one in it.
+fn around(inner: &[u8]) -> Vec<u8> {
+    let mut component = Component::new();
+    component.section(&RawSection { id: ComponentSectionId::Component.into(), data: inner });
+    component.finish()
 }
 
 /// A body with so many locals, each set once inside of so many blocks of a kind.
-fn body(locals: usize, opening: &[u8], blocks: usize) -> Vec<u8> {
-    let mut body = [leb(1), leb(locals), vec![0x7f]].concat();
-    body.extend(opening.repeat(blocks));
-    for local in 0..locals {
-        body.extend([&[0x41, 0x01, 0x21][..], &leb(local)].concat());
+fn body(locals: u32, open: Open, blocks: usize) -> Vec<u8> {
+    let mut function = Function::new([(locals, ValType::I32)]);
+    let mut code = function.instructions();
+    for _ in 0..blocks {
+        open(&mut code);
     }
-    body.extend(vec![0x0b; blocks + 1]);
-    body
+    for local in 0..locals {
+        code.i32_const(1).local_set(local);
+    }
+    for _ in 0..=blocks {
+        code.end();
+    }
+    function.into_raw_body()
 }
 
-const LOOP: &[u8] = b"\x03\x40";
-const BLOCK: &[u8] = b"\x02\x40";
+type Open = fn(&mut InstructionSink<'_>);
+
+const LOOP: Open = |code| {
+    code.loop_(BlockType::Empty);
+};
+const BLOCK: Open = |code| {
+    code.block(BlockType::Empty);
+};
 
 fn refused(bytes: &[u8]) -> ModuleRejected {
     survey(bytes).expect_err("no test has a component of the right world")
@@ -99,10 +108,10 @@ fn many_modules_of_many_functions_are_refused() {
 fn components_inside_of_each_other_have_a_limit() {
     let mut nested = component(&[]);
     for _ in 0..16 {
-        nested = [component(&[]), section(4, &nested)].concat();
+        nested = around(&nested);
     }
     passes(&nested);
-    nested = [component(&[]), section(4, &nested)].concat();
+    nested = around(&nested);
     too_complex(&nested, "17 levels");
 }
 
