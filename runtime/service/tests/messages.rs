@@ -174,7 +174,7 @@ async fn an_update_that_waits_is_taken_after_a_restart_without_any_other_event()
     sent(&runtime, ("f", "fault", "1"), NOT).await;
     until_status(&runtime, "c", ExecutionStatus::Blocked).await;
     runtime.shutdown().await;
-    // The run is mended while nobody runs it.
+    // The run is fixed while nobody runs it.
     *host.faulty.lock() = false;
     let runtime = start(store, &host).await;
     assert_eq!(look(&runtime, "f", NOT).await, UpdateProgress::Admitted);

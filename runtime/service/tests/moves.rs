@@ -122,7 +122,7 @@ async fn code_that_does_not_fit_is_refused_and_the_run_goes_on_as_before() {
 }
 
 #[tokio::test]
-async fn a_blocked_run_that_is_moved_to_mended_code_goes_on_at_once() {
+async fn a_blocked_run_that_is_moved_to_fixed_code_goes_on_at_once() {
     let host = ScriptedHost::new();
     let runtime = start(memory(), &host).await;
     runtime.start_run(request("faulty", "w", "")).await.expect("started");
@@ -130,7 +130,7 @@ async fn a_blocked_run_that_is_moved_to_mended_code_goes_on_at_once() {
     let refused = runtime.move_run(&run_ref("w"), &to_newest()).await;
     refused.expect("it is there, and tries again");
     until_status(&runtime, "w", ExecutionStatus::Blocked).await;
-    upload(&runtime, "mended").await;
+    upload(&runtime, "fixed").await;
     runtime.move_run(&run_ref("w"), &to_newest()).await.expect("it fits");
     until_status(&runtime, "w", ExecutionStatus::Running).await;
     runtime.request_cancel(&run_ref("w"), "enough".to_owned(), None).await.expect("asked");
