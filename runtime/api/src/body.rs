@@ -25,9 +25,20 @@ const LOOK: Duration = Duration::from_secs(1);
 /// slower holds what they need.
 const PROGRESS_MIN: usize = 64 * 1024;
 
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// What a request says.
+    Json,
+    /// A module, which is there until it is compiled.
+    Module,
+}
+
 /// What a body may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
+    /// What it is.
+    pub(crate) kind: Kind,
     /// Bytes of it.
     pub(crate) bytes_max: usize,
     /// How long it may take to arrive.
@@ -73,7 +84,12 @@ pub(crate) async fn read(
 }
 
 async fn charge(bytes: usize, limits: BodyLimits) -> Result<(), BodyError> {
-    memory::reserve(bytes.saturating_mul(limits.factor)).await.map_err(BodyError::NoRoom)
+    let bytes = bytes.saturating_mul(limits.factor);
+    let reserved = match limits.kind {
+        Kind::Json => memory::reserve(bytes).await,
+        Kind::Module => memory::reserve_for_module(bytes).await,
+    };
+    reserved.map_err(BodyError::NoRoom)
 }
 
 async fn collect(
@@ -95,7 +111,10 @@ async fn collect(
             }
             _ = looks.tick() => {
                 let held = charged.saturating_mul(limits.factor);
-                let is_short = budget.as_ref().is_some_and(|budget| budget.is_short_of(held));
+                let is_short = budget.as_ref().is_some_and(|budget| match limits.kind {
+                    Kind::Json => budget.is_short_of(held),
+                    Kind::Module => budget.is_short_of_modules(),
+                });
                 if is_short && bytes.len() - seen < PROGRESS_MIN {
                     return Err(BodyError::Crowded);
                 }
@@ -127,8 +146,12 @@ mod tests {
     use super::*;
     use crate::memory::{MemoryBudget, with_budget};
 
-    const LIMITS: BodyLimits =
-        BodyLimits { bytes_max: 30, time_max: Duration::from_secs(60), factor: 1 };
+    const LIMITS: BodyLimits = BodyLimits {
+        kind: Kind::Json,
+        bytes_max: 30,
+        time_max: Duration::from_secs(60),
+        factor: 1,
+    };
 
     fn announcing(length: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from_static(length))])

@@ -13,7 +13,7 @@ use dacapo_model::limits::Limits;
 use dacapo_service::Runtime;
 use serde::de::DeserializeOwned;
 
-use crate::body::{self, BodyError, BodyLimits};
+use crate::body::{self, BodyError, BodyLimits, Kind};
 use crate::error::ApiError;
 use crate::memory;
 use crate::wire::object::Object;
@@ -121,7 +121,12 @@ where
     }
     check_content_type(&parts.headers)?;
     let bytes_max = json_bytes_max(Arc::<Runtime>::from_ref(state).limits());
-    let limits = BodyLimits { bytes_max, time_max: JSON_TIME_MAX, factor: memory::BODY_FACTOR };
+    let limits = BodyLimits {
+        kind: Kind::Json,
+        bytes_max,
+        time_max: JSON_TIME_MAX,
+        factor: memory::BODY_FACTOR,
+    };
     body::read(&parts.headers, body, limits).await.map_err(|error| match error {
         BodyError::TooLarge => ApiError::new(
             ErrorCode::PayloadTooLarge,

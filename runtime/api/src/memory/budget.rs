@@ -26,6 +26,9 @@ const ANSWERS_WAITING_MAX: usize = 8;
 pub struct MemoryBudget {
     small: Share,
     large: Share,
+    /// What of the large share modules may have that are being uploaded: each stays
+    /// until it is compiled, which takes up to minutes.
+    modules: Share,
     /// For answers that are there and wait for room: so many that what they hold does
     /// not matter.
     answers: Semaphore,
@@ -51,6 +54,18 @@ impl Share {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
+    async fn acquire(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+        let units = self.units(bytes);
+        if let Ok(permit) = self.room.clone().try_acquire_many_owned(units) {
+            return Ok(permit);
+        }
+        let _waiting = Waiting::begin(&self.waiting);
+        match tokio::time::timeout(PATIENCE, self.room.clone().acquire_many_owned(units)).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(overloaded()),
+        }
+    }
+
     /// What is larger than all there is gets all there is.
     fn units(&self, bytes: usize) -> u32 {
         u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, self.units)
@@ -59,32 +74,47 @@ impl Share {
 
 /// Bytes that somebody has until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Charge(OwnedSemaphorePermit);
+pub(crate) struct Charge {
+    permit: OwnedSemaphorePermit,
+    /// The same of what modules may have.
+    of_modules: Option<OwnedSemaphorePermit>,
+}
+
+impl From<OwnedSemaphorePermit> for Charge {
+    fn from(permit: OwnedSemaphorePermit) -> Self {
+        Self { permit, of_modules: None }
+    }
+}
 
 impl Charge {
     /// Whether it is of the share for large requests.
     pub(super) fn is_large(&self) -> bool {
-        self.0.num_permits() > SMALL_BYTES_MAX / UNIT
+        self.permit.num_permits() > SMALL_BYTES_MAX / UNIT
     }
 
     /// Whether there is so much of it.
     pub(super) fn covers(&self, bytes: usize) -> bool {
-        self.0.num_permits() >= bytes.div_ceil(UNIT)
+        self.permit.num_permits() >= bytes.div_ceil(UNIT)
     }
 
     /// Gives back what is more than this.
     pub(crate) fn shrink(&mut self, bytes: usize) {
-        let more = self.0.num_permits().saturating_sub(bytes.div_ceil(UNIT).max(1));
-        drop(self.0.split(more));
+        for permit in std::iter::once(&mut self.permit).chain(&mut self.of_modules) {
+            let more = permit.num_permits().saturating_sub(bytes.div_ceil(UNIT).max(1));
+            drop(permit.split(more));
+        }
     }
 }
 
 impl MemoryBudget {
-    /// A quarter of it is for small requests.
+    /// A quarter of it is for small requests, and half of the rest for none but what
+    /// modules leave.
     pub fn new(bytes: usize) -> Self {
+        let large = bytes - bytes / 4;
         Self {
             small: Share::new(bytes / 4),
-            large: Share::new(bytes - bytes / 4),
+            large: Share::new(large),
+            modules: Share::new(large / 2),
             answers: Semaphore::new(ANSWERS_WAITING_MAX),
         }
     }
@@ -98,6 +128,11 @@ impl MemoryBudget {
     /// The same for the share that a charge of so many bytes is of.
     pub(crate) fn is_short_of(&self, bytes: usize) -> bool {
         self.share(bytes).is_short()
+    }
+
+    /// The same for modules.
+    pub(crate) fn is_short_of_modules(&self) -> bool {
+        self.large.is_short() || self.modules.is_short()
     }
 
     /// Takes bytes for an answer that is there already. Few may wait with theirs in
@@ -119,21 +154,19 @@ impl MemoryBudget {
     /// Takes bytes, at once or not at all.
     pub(crate) fn try_acquire(&self, bytes: usize) -> Option<Charge> {
         let share = self.share(bytes);
-        share.room.clone().try_acquire_many_owned(share.units(bytes)).ok().map(Charge)
+        share.room.clone().try_acquire_many_owned(share.units(bytes)).ok().map(Charge::from)
     }
 
     /// Takes bytes, in the order of those who ask, within a few seconds.
     pub(crate) async fn acquire(&self, bytes: usize) -> Result<Charge, ApiError> {
-        if let Some(charge) = self.try_acquire(bytes) {
-            return Ok(charge);
-        }
-        let share = self.share(bytes);
-        let _waiting = Waiting::begin(&share.waiting);
-        let acquired = share.room.clone().acquire_many_owned(share.units(bytes));
-        match tokio::time::timeout(PATIENCE, acquired).await {
-            Ok(Ok(permit)) => Ok(Charge(permit)),
-            Ok(Err(_)) | Err(_) => Err(overloaded()),
-        }
+        self.share(bytes).acquire(bytes).await.map(Charge::from)
+    }
+
+    /// Takes bytes for a module that is uploaded: of its own share, and of the large one.
+    pub(crate) async fn acquire_for_module(&self, bytes: usize) -> Result<Charge, ApiError> {
+        let of_modules = self.modules.acquire(bytes).await?;
+        let permit = self.large.acquire(bytes).await?;
+        Ok(Charge { permit, of_modules: Some(of_modules) })
     }
 
     fn share(&self, bytes: usize) -> &Share {
@@ -206,6 +239,19 @@ mod tests {
         let _large = budget.acquire(3 * MIB).await.expect("there is room");
         assert!(budget.try_acquire(SMALL_BYTES_MAX + 1).is_none());
         assert!(budget.try_acquire(SMALL_BYTES_MAX).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn modules_that_are_compiled_leave_room_for_others() {
+        let budget = MemoryBudget::new(4 * MIB);
+        let first = budget.acquire_for_module(MIB).await.expect("there is room");
+        let refused = budget.acquire_for_module(MIB).await.expect_err("not for another");
+        assert_eq!(refused.code(), ErrorCode::Overloaded);
+        let other = budget.try_acquire(2 * MIB).expect("there is room for anything else");
+        drop((first, other));
+        let mut alone = budget.acquire_for_module(100 * MIB).await.expect("it goes alone");
+        alone.shrink(MIB / 2);
+        assert!(budget.acquire_for_module(MIB).await.is_ok());
     }
 
     #[tokio::test]

@@ -12,7 +12,8 @@
 //! is then refused with `overloaded`.
 //!
 //! Small requests have a share of their own, so that signals and ordinary starts
-//! get through while large ones wait for each other.
+//! get through while large ones wait for each other. Modules have no more than half of
+//! what is for large ones.
 
 mod answer;
 mod budget;
@@ -113,6 +114,14 @@ pub(crate) fn with_account<F: Future>(part: F) -> impl Future<Output = F::Output
 pub(crate) async fn reserve(bytes: usize) -> Result<(), ApiError> {
     let Some(account) = account() else { return Ok(()) };
     let charge = account.budget.acquire(bytes).await?;
+    account.add(charge);
+    Ok(())
+}
+
+/// The same for a module, which is there for longer than anything else.
+pub(crate) async fn reserve_for_module(bytes: usize) -> Result<(), ApiError> {
+    let Some(account) = account() else { return Ok(()) };
+    let charge = account.budget.acquire_for_module(bytes).await?;
     account.add(charge);
     Ok(())
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ModulePath;
-use crate::body::{self, BodyError, BodyLimits};
+use crate::body::{self, BodyError, BodyLimits, Kind};
 use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{self, Path, Query};
@@ -88,7 +88,12 @@ pub(crate) async fn upload(
 async fn read_module(request: Request, max: usize) -> Result<Bytes, ApiError> {
     let (parts, body) = request.into_parts();
     check_content_type(&parts.headers)?;
-    let limits = BodyLimits { bytes_max: max, time_max: UPLOAD_TIME_MAX, factor: UPLOAD_FACTOR };
+    let limits = BodyLimits {
+        kind: Kind::Module,
+        bytes_max: max,
+        time_max: UPLOAD_TIME_MAX,
+        factor: UPLOAD_FACTOR,
+    };
     let read = body::read(&parts.headers, body, limits).await;
     read.map_err(|error| match error {
         BodyError::TooLarge => ApiError::new(
