@@ -12,7 +12,7 @@ const EXAMPLES: &str = "\
 Try it:
   dacapo demo                        see a run survive kill -9
   dacapo dev ./my-workflow           build, serve, and rebuild on change
-  dacapo run start checkout --input '{\"order_id\": \"1\"}' --wait
+  dacapo run start greet --input '{\"name\": \"you\"}' --wait
 
 In production:
   dacapo serve --database postgres://dacapo@db.internal/dacapo
