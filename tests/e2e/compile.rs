@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 /// One that no check sees through, and that takes minutes to compile. Each number
 /// makes another.
-fn heavy(number: usize) -> Bytes {
+fn heavy(number: u32) -> Bytes {
     with_core_module(&guest("std_only"), &core_module(40, 1_900 - number, 50))
 }
 
@@ -49,8 +49,8 @@ fn written(folder: &Path) -> BTreeMap<OsString, SystemTime> {
 }
 
 /// Uploads whose clients wait for as long as it takes.
-fn waiting_uploads(client: &Client, count: usize) -> Vec<tokio::task::JoinHandle<()>> {
-    let upload = |number: usize| {
+fn waiting_uploads(client: &Client, count: u32) -> Vec<tokio::task::JoinHandle<()>> {
+    let upload = |number: u32| {
         let client = client.clone();
         tokio::spawn(async move {
             let _ = client.upload(&format!("heavy{number}"), heavy(number)).await;

@@ -113,15 +113,27 @@ pub fn fields(fields: &[(&str, String)]) -> String {
 }
 
 /// The text without what a terminal would act on: guests choose much of what is
-/// shown, and must not move the cursor or set the window's title.
+/// shown, and must not move the cursor, set the window's title or turn the direction of
+/// the text around.
 pub fn printable(text: &str) -> String {
     text.chars()
         .map(|character| match character {
             '\n' | '\t' => character,
-            control if control.is_control() => '\u{fffd}',
+            acts if acts.is_control() || ends_lines(acts) || turns_text(acts) => '\u{fffd}',
             other => other,
         })
         .collect()
+}
+
+/// Whether some take it for the end of a line.
+fn ends_lines(character: char) -> bool {
+    matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// Whether it changes the direction in which the text after it is shown.
+fn turns_text(character: char) -> bool {
+    let marks = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}');
+    marks || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The text in one line of at most `length` characters.
@@ -161,6 +173,7 @@ mod tests {
     #[test]
     fn a_guest_can_not_send_commands_to_the_terminal() {
         assert_eq!(printable("\u{1b}[2Jgone\r\u{7}\n"), "\u{fffd}[2Jgone\u{fffd}\u{fffd}\n");
+        assert_eq!(printable("a\u{202e}b\u{2066}\u{2028}c"), "a\u{fffd}b\u{fffd}\u{fffd}c");
     }
 
     #[test]
