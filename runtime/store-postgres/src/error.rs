@@ -23,8 +23,36 @@ pub(crate) fn on(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError 
             corrupt(table, &format!("column {index}: {source}"))
         }
         sqlx::Error::Decode(source) => corrupt(table, &source.to_string()),
+        sqlx::Error::Database(database) if database.code().is_some_and(|code| is_damage(&code)) => {
+            corrupt(table, database.message())
+        }
         _ => unavailable(error),
     }
+}
+
+/// Like [`on`], of a statement that reads what is stored of certain runs. What can't
+/// be read there may be readable elsewhere: those whose rows are damaged are found one
+/// by one.
+pub(crate) fn of_run(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |error| match &error {
+        sqlx::Error::Database(database)
+            if database.code().is_some_and(|code| may_be_damage(&code)) =>
+        {
+            corrupt(table, database.message())
+        }
+        _ => on(table)(error),
+    }
+}
+
+/// A page or an index does not hold what it should.
+fn is_damage(code: &str) -> bool {
+    matches!(code, "XX001" | "XX002")
+}
+
+/// The same, or a file does not give back what it should, or what the server makes of a
+/// damaged row fails in a way that has no code of its own.
+fn may_be_damage(code: &str) -> bool {
+    is_damage(code) || matches!(code, "XX000" | "58030" | "58P01")
 }
 
 /// Like [`on`], of a statement that writes what runs have recorded. The server may

@@ -22,7 +22,7 @@ impl QueryResultStore for PostgresStore {
         )
         .fetch_optional(self.statement())
         .await
-        .map_err(error::on(TABLE))?;
+        .map_err(error::of_run(TABLE))?;
         Ok(value.map(Payload::from))
     }
 
@@ -31,7 +31,7 @@ impl QueryResultStore for PostgresStore {
         sqlx::query_file_scalar!("queries/query_result_names.sql", key.hash.0, key.run_id.0)
             .fetch_all(self.statement())
             .await
-            .map_err(error::on(TABLE))?
+            .map_err(error::of_run(TABLE))?
             .iter()
             .map(|name| row.parse("query_name", name))
             .collect()

@@ -100,7 +100,7 @@ impl TimerStore for PostgresStore {
         sqlx::query_file_as!(StoredTimer, "queries/run_timers.sql", &hashes, &run_ids)
             .fetch_all(self.statement())
             .await
-            .map_err(error::on(TABLE))?
+            .map_err(error::of_run(TABLE))?
             .into_iter()
             .map(StoredTimer::into_timer)
             .collect()

@@ -45,7 +45,7 @@ impl UpdateStore for PostgresStore {
         sqlx::query_file_as!(StoredUpdate, "queries/run_updates.sql", &hashes, &run_ids)
             .fetch_all(self.statement())
             .await
-            .map_err(error::on(TABLE))?
+            .map_err(error::of_run(TABLE))?
             .into_iter()
             .map(StoredUpdate::into_update)
             .collect()

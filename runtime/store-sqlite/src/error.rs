@@ -1,5 +1,7 @@
 //! What the driver's errors mean to a caller.
 
+use std::borrow::Cow;
+
 use dacapo_store::error::StoreError;
 use sqlx::error::ErrorKind;
 
@@ -14,7 +16,23 @@ pub(crate) fn on(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError 
             corrupt(table, format!("column {index}: {source}"))
         }
         sqlx::Error::Decode(source) => corrupt(table, source.to_string()),
+        sqlx::Error::Database(database) if is(&[SQLITE_CORRUPT], database.code()) => {
+            corrupt(table, database.message().to_owned())
+        }
         _ => unavailable(error),
+    }
+}
+
+/// Like [`on`], of a statement that reads what is stored of certain runs. What can't
+/// be read there may be readable elsewhere: those whose rows are damaged are found one
+/// by one.
+pub(crate) fn of_run(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |error| match &error {
+        // The disk does not give a page back.
+        sqlx::Error::Database(database) if is(&[SQLITE_IOERR], database.code()) => {
+            corrupt(table, database.message().to_owned())
+        }
+        _ => on(table)(error),
     }
 }
 
@@ -24,8 +42,7 @@ pub(crate) fn of_commit(table: &'static str) -> impl FnOnce(sqlx::Error) -> Stor
     move |error| match &error {
         sqlx::Error::Encode(source) => StoreError::Rejected { reason: source.to_string() },
         sqlx::Error::Database(database)
-            if database.kind() != ErrorKind::UniqueViolation
-                && database.code().is_some_and(|code| is_about_rows(&code)) =>
+            if database.kind() != ErrorKind::UniqueViolation && is(ABOUT_ROWS, database.code()) =>
         {
             StoreError::Rejected { reason: database.message().to_owned() }
         }
@@ -33,14 +50,20 @@ pub(crate) fn of_commit(table: &'static str) -> impl FnOnce(sqlx::Error) -> Stor
     }
 }
 
-/// Whether a result code is due to what is written, and not to how the file is.
-fn is_about_rows(code: &str) -> bool {
-    const SQLITE_TOOBIG: u32 = 18;
-    const SQLITE_CONSTRAINT: u32 = 19;
-    const SQLITE_MISMATCH: u32 = 20;
-    // Extended codes have the code in their last byte.
-    let code = code.parse::<u32>().map(|code| code & 0xff);
-    matches!(code, Ok(SQLITE_TOOBIG | SQLITE_CONSTRAINT | SQLITE_MISMATCH))
+const SQLITE_IOERR: u32 = 10;
+/// A page does not hold what it should.
+const SQLITE_CORRUPT: u32 = 11;
+const SQLITE_TOOBIG: u32 = 18;
+const SQLITE_CONSTRAINT: u32 = 19;
+const SQLITE_MISMATCH: u32 = 20;
+
+/// What may be due to what is written, and to where, and not to how the whole file is.
+const ABOUT_ROWS: &[u32] = &[SQLITE_CORRUPT, SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH];
+
+/// Extended codes have the code in their last byte.
+fn is(codes: &[u32], code: Option<Cow<'_, str>>) -> bool {
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| codes.contains(&(code & 0xff)))
 }
 
 /// For everything that leaves the outcome open: another process holds the lock

@@ -60,7 +60,7 @@ impl HistoryStore for SqliteStore {
         )
         .fetch_all(self.statement())
         .await
-        .map_err(error::on(TABLE))?
+        .map_err(error::of_run(TABLE))?
         .into_iter()
         .map(|row| row.into_event(key))
         .collect()
@@ -109,7 +109,7 @@ impl HistoryStore for SqliteStore {
         )
         .fetch_optional(self.statement())
         .await
-        .map_err(error::on(TABLE))?
+        .map_err(error::of_run(TABLE))?
         .map(|row| row.into_event(key))
         .transpose()
     }
@@ -154,7 +154,7 @@ impl HistoryStore for SqliteStore {
             )
             .fetch_optional(self.statement())
             .await
-            .map_err(error::on(TABLE))?;
+            .map_err(error::of_run(TABLE))?;
             if let Some(parent) = parent {
                 let row = RowName { table: TABLE, key };
                 parents.push((key.run_id, row.json_text("attributes", &parent)?));

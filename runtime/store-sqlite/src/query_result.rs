@@ -24,7 +24,7 @@ impl QueryResultStore for SqliteStore {
         )
         .fetch_optional(self.statement())
         .await
-        .map_err(error::on(TABLE))?;
+        .map_err(error::of_run(TABLE))?;
         Ok(value.map(Payload::from))
     }
 
@@ -39,7 +39,7 @@ impl QueryResultStore for SqliteStore {
         )
         .fetch_all(self.statement())
         .await
-        .map_err(error::on(TABLE))?
+        .map_err(error::of_run(TABLE))?
         .iter()
         .map(|name| row.parse("query_name", name))
         .collect()

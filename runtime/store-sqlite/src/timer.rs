@@ -121,7 +121,7 @@ impl TimerStore for SqliteStore {
             )
             .fetch_all(self.statement())
             .await
-            .map_err(error::on(TABLE))?;
+            .map_err(error::of_run(TABLE))?;
             for row in rows {
                 timers.push(row.into_timer()?);
             }

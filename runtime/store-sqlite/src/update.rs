@@ -32,7 +32,7 @@ impl UpdateStore for SqliteStore {
             )
             .fetch_all(self.statement())
             .await
-            .map_err(error::on(TABLE))?;
+            .map_err(error::of_run(TABLE))?;
             for stored in rows {
                 let row = RowName { table: TABLE, key: &key };
                 let update = Update {
