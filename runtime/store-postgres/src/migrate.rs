@@ -4,9 +4,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use dacapo_store::error::Result;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use tokio::time::sleep;
 
 use crate::error::unavailable;
 
@@ -15,6 +16,19 @@ const LOCK: i64 = 0x6461_6361_706f;
 
 /// How often one that waits for its turn looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long a migration may wait for a lock. Whoever needs the table next waits behind
+/// it, commits first of all, also where it only waits for a long report.
+const LOCK_TIME_MAX: &str = "SET lock_timeout = '1s'";
+
+/// Where nobody waits behind it.
+const NO_LOCK_TIME_MAX: &str = "SET lock_timeout = 0";
+
+/// Between two tries to have the lock, in which those who waited go on; and how many.
+const LOCK_PAUSE: Duration = Duration::from_secs(2);
+const LOCK_TRIES_MAX: u32 = 100;
+
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Rolling upgrades run old nodes on a newer schema for a while, so a migration
 /// that this binary does not know is no error.
@@ -37,11 +51,59 @@ pub(crate) fn migrate(
     Box::pin(async move {
         let mut connection = PgConnection::connect_with(options).await.map_err(unavailable)?;
         wait_for_turn(&mut connection).await.map_err(unavailable)?;
-        remove_remains(&mut connection).await.map_err(unavailable)?;
-        migrations().run_direct(None, &mut connection, false).await.map_err(unavailable)?;
+        let migrations = migrations();
+        // None, but the table of those that were applied.
+        migrations.run_direct(Some(0), &mut connection, false).await.map_err(unavailable)?;
+        let applied = "SELECT version FROM _sqlx_migrations";
+        let applied: Vec<i64> =
+            sqlx::query_scalar(applied).fetch_all(&mut connection).await.map_err(unavailable)?;
+        for migration in migrations.iter().filter(|it| !applied.contains(&it.version)) {
+            apply(&mut connection, &migrations, migration).await.map_err(unavailable)?;
+        }
+        // All of them again, for a file that was edited.
+        migrations.run_direct(None, &mut connection, false).await.map_err(unavailable)?;
         // The lock goes with the session, also where something failed.
         connection.close().await.map_err(unavailable)
     })
+}
+
+async fn apply(
+    connection: &mut PgConnection,
+    migrations: &Migrator,
+    migration: &Migration,
+) -> std::result::Result<(), MigrateError> {
+    let limit = if migration.no_tx { NO_LOCK_TIME_MAX } else { LOCK_TIME_MAX };
+    connection.execute(limit).await?;
+    if migration.no_tx
+        && let Some(index) = new_index(migration.sql.as_str())
+    {
+        remove_remains(connection, index).await?;
+    }
+    let mut tries = 1;
+    loop {
+        match migrations.run_direct(Some(migration.version), connection, false).await {
+            Err(error) if is_locked_out(&error) && tries < LOCK_TRIES_MAX => {
+                if tries == 1 {
+                    tracing::warn!(
+                        version = migration.version,
+                        "the migration waits for a table that another session has locked; find \
+                         it in pg_locks and pg_stat_activity"
+                    );
+                }
+                tries += 1;
+                sleep(LOCK_PAUSE).await;
+            }
+            applied => return applied,
+        }
+    }
+}
+
+fn is_locked_out(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some(LOCK_NOT_AVAILABLE)
 }
 
 async fn wait_for_turn(connection: &mut PgConnection) -> sqlx::Result<()> {
@@ -52,25 +114,48 @@ async fn wait_for_turn(connection: &mut PgConnection) -> sqlx::Result<()> {
         if is_mine {
             return Ok(());
         }
-        tokio::time::sleep(POLL_INTERVAL).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 
-/// Making an index was cut short: what is left of it serves no query, and is in the
-/// way of the next try. Nobody else makes one, as long as this session has the lock.
-async fn remove_remains(connection: &mut PgConnection) -> sqlx::Result<()> {
-    let remains = sqlx::query_scalar!(
-        r#"SELECT indexrelid::regclass::text AS "index!"
-           FROM pg_index
-           JOIN pg_class AS index ON index.oid = indexrelid
-           WHERE NOT indisvalid
-             AND index.relnamespace = current_schema()::regnamespace
-             AND index.relname LIKE 'workflow\_%'"#
+/// The index that a migration makes without keeping others from writing.
+fn new_index(sql: &str) -> Option<&str> {
+    let (_, rest) = sql.split_once("CREATE INDEX CONCURRENTLY IF NOT EXISTS")?;
+    rest.split_whitespace().next()
+}
+
+/// If making the index was cut short, what is left of it serves no query, and is in the
+/// way of the next try. Nobody else makes it, as long as this session has the lock.
+async fn remove_remains(connection: &mut PgConnection, index: &str) -> sqlx::Result<()> {
+    let is_left = sqlx::query_scalar!(
+        r#"SELECT NOT indisvalid AS "is_left!" FROM pg_index WHERE indexrelid = to_regclass($1::text)"#,
+        index
     )
-    .fetch_all(&mut *connection)
+    .fetch_optional(&mut *connection)
     .await?;
-    for index in remains {
-        connection.execute(AssertSqlSafe(format!("DROP INDEX {index}"))).await?;
+    if is_left == Some(true) {
+        let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {index}");
+        connection.execute(AssertSqlSafe(drop)).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else what is left of a try that was cut short would pass for the index.
+    #[test]
+    fn every_index_that_is_made_concurrently_is_known_by_its_name() {
+        let mut indexes = Vec::new();
+        for migration in migrations().iter() {
+            let sql = migration.sql.as_str();
+            let makes =
+                sql.lines().any(|line| line.starts_with("CREATE") && line.contains("CONCURRENTLY"));
+            assert_eq!(new_index(sql).is_some(), makes, "{sql}");
+            assert!(migration.no_tx || !makes, "{sql}");
+            indexes.extend(new_index(sql).map(str::to_owned));
+        }
+        assert_eq!(indexes, ["workflow_executions_runs"]);
+    }
 }
