@@ -10,3 +10,5 @@ CROSS JOIN LATERAL (
     ORDER BY event_id
     LIMIT $3
 ) AS event
+-- The order in which the ordinals come: nothing is sorted, and the first rows are sent at once.
+ORDER BY wanted.position

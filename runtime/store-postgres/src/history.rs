@@ -15,6 +15,9 @@ use crate::{PostgresStore, error};
 
 const TABLE: &str = "history_events";
 
+/// Events of a part of a history that are looked at by the first statement.
+const PART_STEP: u32 = 64;
+
 struct EventRow {
     event_id: i64,
     event_type: String,
@@ -24,6 +27,11 @@ struct EventRow {
 }
 
 impl EventRow {
+    fn bytes(&self) -> u64 {
+        let payload = self.payload.as_ref().map_or(0, Vec::len);
+        (self.attributes.len() + payload) as u64
+    }
+
     fn into_event(self, key: RunKey) -> Result<HistoryEvent> {
         let place = EventPlace { key, event_id: self.event_id };
         let row = RowName { table: TABLE, key: &place };
@@ -54,12 +62,14 @@ impl HistoryStore for PostgresStore {
         )
         .fetch_all(self.statement())
         .await
-        .map_err(error::on(TABLE))?
+        .map_err(error::of_run(TABLE))?
         .into_iter()
         .map(|row| row.into_event(key))
         .collect()
     }
 
+    /// In steps that double: the statement looks at the size of each event that it may
+    /// read, and those of large events would all be looked at again for the next part.
     async fn load_history_part(
         &self,
         key: RunKey,
@@ -67,28 +77,31 @@ impl HistoryStore for PostgresStore {
         limit: u32,
         bytes_max: u64,
     ) -> Result<Vec<HistoryEvent>> {
-        sqlx::query_file_as!(
-            EventRow,
-            "queries/load_history_part.sql",
-            key.hash.0,
-            key.run_id.0,
-            i64::try_from(from.0).unwrap_or(i64::MAX),
-            i64::from(limit),
-            i64::try_from(bytes_max).unwrap_or(i64::MAX)
-        )
-        .fetch_all(self.statement())
-        .await
-        .map_err(error::on(TABLE))?
-        .into_iter()
-        .map(|row| row.into_event(key))
-        .collect()
+        let (mut part, mut next, mut bytes) = (Vec::new(), from, 0);
+        let (mut left, mut step) = (limit, PART_STEP);
+        while left > 0 && bytes < bytes_max {
+            let wanted = step.min(left);
+            let rows = self.read_part(key, next, wanted, bytes_max - bytes).await?;
+            let is_last = (rows.len() as u64) < u64::from(wanted);
+            for row in rows {
+                bytes += row.bytes();
+                let event = row.into_event(key)?;
+                next = event.id.next();
+                part.push(event);
+            }
+            if is_last {
+                break;
+            }
+            (left, step) = (left - wanted, step.saturating_mul(2));
+        }
+        Ok(part)
     }
 
     async fn last_event(&self, key: RunKey) -> Result<Option<HistoryEvent>> {
         sqlx::query_file_as!(EventRow, "queries/last_event.sql", key.hash.0, key.run_id.0)
             .fetch_optional(self.statement())
             .await
-            .map_err(error::on(TABLE))?
+            .map_err(error::of_run(TABLE))?
             .map(|row| row.into_event(key))
             .transpose()
     }
@@ -107,7 +120,7 @@ impl HistoryStore for PostgresStore {
             sqlx::query_file!("queries/load_histories.sql", &hashes, &run_ids, i64::from(limit))
                 .fetch(self.statement());
         let (mut last, mut bytes, mut is_cut) = (0, 0, false);
-        while let Some(row) = rows.try_next().await.map_err(error::on(TABLE))? {
+        while let Some(row) = rows.try_next().await.map_err(error::of_run(TABLE))? {
             // Positions count from 1.
             let at = usize::try_from(row.position - 1).unwrap_or(usize::MAX);
             if at > last && bytes >= bytes_max {
@@ -140,7 +153,7 @@ impl HistoryStore for PostgresStore {
         let rows = sqlx::query_file!("queries/last_events.sql", &hashes, &run_ids)
             .fetch_all(self.statement())
             .await
-            .map_err(error::on(TABLE))?;
+            .map_err(error::of_run(TABLE))?;
         for row in rows {
             // Positions count from 1.
             let at = usize::try_from(row.position - 1).unwrap_or(usize::MAX);
@@ -161,13 +174,36 @@ impl HistoryStore for PostgresStore {
         sqlx::query_file!("queries/find_parents.sql", &hashes, &run_ids)
             .fetch_all(self.statement())
             .await
-            .map_err(error::on(TABLE))?
+            .map_err(error::of_run(TABLE))?
             .into_iter()
             .map(|row| {
                 let name = RowName { table: TABLE, key: &row.run_id };
                 Ok((RunId(row.run_id), name.json_text("attributes", &row.parent)?))
             })
             .collect()
+    }
+}
+
+impl PostgresStore {
+    async fn read_part(
+        &self,
+        key: RunKey,
+        from: EventId,
+        limit: u32,
+        bytes_max: u64,
+    ) -> Result<Vec<EventRow>> {
+        sqlx::query_file_as!(
+            EventRow,
+            "queries/load_history_part.sql",
+            key.hash.0,
+            key.run_id.0,
+            i64::try_from(from.0).unwrap_or(i64::MAX),
+            i64::from(limit),
+            i64::try_from(bytes_max).unwrap_or(i64::MAX)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::of_run(TABLE))
     }
 }
 

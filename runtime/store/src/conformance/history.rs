@@ -163,6 +163,9 @@ pub async fn a_part_of_a_history_ends_once_it_has_many_bytes(store: Arc<dyn Stor
     assert_eq!(part(19, 100, 1_000_000).await, [19, 20]);
     assert_eq!(part(12, 100, 1_000_000).await, (12..=20).collect::<Vec<_>>());
     assert_eq!(part(21, 100, 1_000_000).await, [0; 0]);
+    owned.commit([append(run.key, (21..=400).map(any_event))]).await.expect("commits");
+    assert_eq!(part(14, 300, 10_000_000).await, (14..=313).collect::<Vec<_>>());
+    assert_eq!(part(14, 1_000, 10_000_000).await, (14..=400).collect::<Vec<_>>());
 }
 
 /// In the order asked for, with a place for unknown runs.
