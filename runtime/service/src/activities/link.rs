@@ -1,5 +1,6 @@
 //! What an attempt and its run tell each other while it runs.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -222,15 +223,17 @@ impl Link {
         let _ = deliver(&self.shared, &self.run, message).await;
         match answered.await {
             Ok(Ok(Ok(()))) => Ok(token.to_string()),
-            Ok(Ok(Err(refusal))) => Err(Failure::new(
-                FailureKind::Application,
-                "ActivityCannotBeOpened",
-                format!("the attempt can't be completed later: {refusal}"),
-            )),
+            Ok(Ok(Err(refusal))) => Err(not_opened(&refusal)),
+            Ok(Err(error)) => Err(not_opened(&error)),
             // The node stops; whether it is recorded is seen by the next one.
-            Ok(Err(_)) | Err(_) => std::future::pending().await,
+            Err(_) => std::future::pending().await,
         }
     }
+}
+
+fn not_opened(reason: &dyn Display) -> Failure {
+    let message = format!("the attempt can't be completed later: {reason}");
+    Failure::new(FailureKind::Application, "ActivityCannotBeOpened", message)
 }
 
 #[async_trait]
