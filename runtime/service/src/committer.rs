@@ -67,6 +67,7 @@ impl Committer {
             queue,
             batch: Batch::default(),
             under_way: JoinSet::new(),
+            alone: Arc::default(),
         };
         tokio::spawn(async move {
             // Without it the node would take requests and keep none.
@@ -82,8 +83,18 @@ impl Committer {
     /// Commits a unit together with whatever else is waiting. Returns once it is
     /// durable, or once it is known or feared that it is not.
     pub(crate) async fn commit(&self, unit: CommitUnit) -> Verdict {
+        self.send(unit, false).await
+    }
+
+    /// Like [`Self::commit`], with nothing else: for a unit that has had no verdict
+    /// again and again, and may be what the store fails at.
+    pub(crate) async fn commit_alone(&self, unit: CommitUnit) -> Verdict {
+        self.send(unit, true).await
+    }
+
+    async fn send(&self, unit: CommitUnit, alone: bool) -> Verdict {
         let (done, verdict) = oneshot::channel();
-        if self.jobs.send(Job::new(unit, done)).await.is_err() {
+        if self.jobs.send(Job::new(unit, alone, done)).await.is_err() {
             return Err(CommitFailure::Unavailable);
         }
         verdict.await.unwrap_or(Err(CommitFailure::Unavailable))
@@ -97,6 +108,8 @@ struct Collector {
     queue: mpsc::Receiver<Job>,
     batch: Batch,
     under_way: JoinSet<()>,
+    /// Held by those under way whose unit stands alone.
+    alone: Arc<()>,
 }
 
 impl Collector {
@@ -120,9 +133,13 @@ impl Collector {
                 self.batch.add(job);
             }
             if self.may_start() {
-                let (units, waiting) = self.batch.take();
+                let written = self.batch.take();
                 let worker = self.worker.clone();
-                self.under_way.spawn(async move { worker.write(units, waiting).await });
+                let alone = written.alone.then(|| self.alone.clone());
+                self.under_way.spawn(async move {
+                    worker.write(written).await;
+                    drop(alone);
+                });
             }
         }
     }
@@ -131,7 +148,11 @@ impl Collector {
         if self.batch.is_empty() {
             return false;
         }
-        let is_worth_it = self.batch.len() >= COMPANY_MIN || !self.batch.has_room();
+        // One that stands alone may take until it times out.
+        let alone = Arc::strong_count(&self.alone) - 1;
+        let is_worth_it = self.batch.len() >= COMPANY_MIN
+            || !self.batch.has_room()
+            || self.under_way.len() <= alone;
         self.under_way.is_empty()
             || (is_worth_it && self.under_way.len() < self.worker.store.commits_at_once())
     }
@@ -149,11 +170,12 @@ impl Worker {
     /// Writes a batch. Where one unit may be to blame for the whole, the others must
     /// not suffer for it: it is written in halves, and those in halves, until the
     /// one stands alone.
-    async fn write(&self, units: Vec<CommitUnit>, waiting: Vec<oneshot::Sender<Verdict>>) {
+    async fn write(&self, batch: Batch) {
+        let Batch { units, waiting, alone, .. } = batch;
         let mut waiting = waiting.into_iter();
         let mut parts: Vec<Range<usize>> = std::iter::once(0..units.len()).collect();
         while let Some(part) = parts.pop() {
-            let verdict = self.commit(&units[part.clone()]).await;
+            let verdict = self.commit(&units[part.clone()], alone).await;
             let may_be_one =
                 matches!(verdict, Err(CommitFailure::Conflict | CommitFailure::Rejected(_)));
             if may_be_one && part.len() > 1 {
@@ -170,7 +192,7 @@ impl Worker {
         waiting.for_each(|done| answer(done, Err(CommitFailure::Unavailable)));
     }
 
-    async fn commit(&self, units: &[CommitUnit]) -> Verdict {
+    async fn commit(&self, units: &[CommitUnit], alone: bool) -> Verdict {
         // Somebody else finds out when it works again.
         if !self.health.grace().await {
             return Err(CommitFailure::Unavailable);
@@ -209,6 +231,10 @@ impl Worker {
                 tracing::error!(%error, "this node has lost its shards");
                 self.fenced.cancel();
                 Err(CommitFailure::Fenced)
+            }
+            Err(error @ StoreError::Unavailable { .. }) if alone => {
+                self.health.failed_alone(&error);
+                Err(CommitFailure::Unavailable)
             }
             Err(error @ StoreError::Unavailable { .. }) => {
                 self.health.failed(&error, "a commit failed");

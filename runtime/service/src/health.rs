@@ -7,17 +7,17 @@
 //! can read its history and come to the same point again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dacapo_model::code::ErrorCode;
 use dacapo_store::error::StoreError;
-use dacapo_store::shard::NodeId;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::{nth_pause, spread};
 use crate::error::{Result, ServiceError};
 use crate::log_limit::LogLimit;
 use crate::runtime::Shared;
@@ -34,6 +34,13 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// A commit that succeeded so short a time ago is as good as a probe.
 const RECENT: Duration = Duration::from_secs(1);
 
+/// Bytes of starts that wait although nobody waits for them any more. More are not
+/// taken while commits fail and probes succeed.
+const UNDECIDED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// What such a start holds beside its history.
+const START_BYTES: usize = 64 * 1024;
+
 /// What is known of the store.
 pub(crate) struct StoreHealth {
     /// Since when it fails; none while it works.
@@ -42,10 +49,53 @@ pub(crate) struct StoreHealth {
     suspected: Notify,
     /// Probes since a commit succeeded.
     probes: AtomicU32,
-    last_write: Mutex<Option<Instant>>,
+    writes: Mutex<Writes>,
+    undecided: AtomicUsize,
     log: LogLimit,
     /// Whatever waits is to stop.
     halted: CancellationToken,
+}
+
+#[derive(Default)]
+struct Writes {
+    last: Option<Instant>,
+    /// From when and until when the store failed, if no commit has succeeded since: a
+    /// probe that succeeds may be all that does.
+    outage: Option<(Instant, Instant)>,
+}
+
+impl Writes {
+    fn committed(&mut self, now: Instant) {
+        *self = Self { last: Some(now), outage: None };
+    }
+
+    /// The store had failed since then.
+    fn probed(&mut self, now: Instant, failed_since: Option<Instant>) {
+        self.last = Some(now);
+        if let Some(since) = failed_since {
+            self.outage = Some((since, now));
+        }
+    }
+
+    /// Since when a store fails that does so now.
+    fn failing_since(&self, now: Instant) -> Instant {
+        match self.outage {
+            Some((since, until)) if now < until + PATIENCE => since,
+            _ => now,
+        }
+    }
+}
+
+/// A start that waits although nobody waits for it any more.
+pub(crate) struct Undecided {
+    health: Arc<StoreHealth>,
+    bytes: usize,
+}
+
+impl Drop for Undecided {
+    fn drop(&mut self) {
+        self.health.undecided.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl StoreHealth {
@@ -54,7 +104,8 @@ impl StoreHealth {
             failing: watch::Sender::new(None),
             suspected: Notify::new(),
             probes: AtomicU32::new(0),
-            last_write: Mutex::new(None),
+            writes: Mutex::default(),
+            undecided: AtomicUsize::new(0),
             log: LogLimit::new(),
             halted,
         }
@@ -67,34 +118,51 @@ impl StoreHealth {
     /// A commit has succeeded.
     pub(crate) fn committed(&self) {
         self.probes.store(0, Ordering::Relaxed);
-        self.wrote();
+        self.writes.lock().committed(now());
+        self.works();
     }
 
-    /// Something was written.
-    fn wrote(&self) {
-        *self.last_write.lock() = Some(now());
+    /// A probe has succeeded.
+    fn probed(&self) {
+        let failed_since = self.works();
+        self.writes.lock().probed(now(), failed_since);
+    }
+
+    /// Says since when it has failed, if it did until now.
+    fn works(&self) -> Option<Instant> {
         if !self.is_failing() {
-            return;
+            return None;
         }
-        if let Some(since) = self.failing.send_replace(None) {
-            tracing::info!(failed_for = ?since.elapsed(), "the database takes writes again");
-        }
+        let since = self.failing.send_replace(None)?;
+        tracing::info!(failed_for = ?since.elapsed(), "the database takes writes again");
+        Some(since)
     }
 
     /// A commit, or a probe, has failed without a verdict.
     pub(crate) fn failed(&self, error: &StoreError, what: &'static str) {
-        if let Some(withheld) = self.log.allows() {
-            tracing::warn!(error = ?error, withheld, "{what}; trying again");
-        }
+        self.warn(error, what);
+        let since = self.writes.lock().failing_since(now());
         self.failing.send_if_modified(|failing| {
             let is_news = failing.is_none();
-            failing.get_or_insert_with(now);
+            failing.get_or_insert(since);
             is_news
         });
     }
 
-    /// Something could not be read. That says little about writes, so they are
-    /// probed.
+    /// A commit has failed without a verdict, and it alone may be to blame.
+    pub(crate) fn failed_alone(&self, error: &StoreError) {
+        self.warn(error, "a commit of one run fails again and again");
+        self.suspect();
+    }
+
+    fn warn(&self, error: &StoreError, what: &'static str) {
+        if let Some(withheld) = self.log.allows() {
+            tracing::warn!(error = ?error, withheld, "{what}; trying again");
+        }
+    }
+
+    /// Something could not be read, or written. That says little about other writes, so
+    /// they are probed.
     pub(crate) fn suspect(&self) {
         self.suspected.notify_one();
     }
@@ -143,12 +211,28 @@ impl StoreHealth {
         }
     }
 
+    /// Whether it has failed for so long that nobody is to wait any more.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.failing.borrow().is_some_and(|since| since.elapsed() >= PATIENCE)
+    }
+
     /// Refuses to change anything while that is hopeless.
     pub(crate) fn admit(&self) -> Result<()> {
-        match *self.failing.borrow() {
-            Some(since) if since.elapsed() >= PATIENCE => Err(takes_no_writes()),
-            _ => Ok(()),
-        }
+        if self.is_given_up() { Err(takes_no_writes()) } else { Ok(()) }
+    }
+
+    /// Refuses to start another run while too many starts wait that nobody waits for.
+    pub(crate) fn admit_start(&self) -> Result<()> {
+        let undecided = self.undecided.load(Ordering::Relaxed);
+        if undecided >= UNDECIDED_BYTES_MAX { Err(takes_no_writes()) } else { Ok(()) }
+    }
+
+    /// Counts a start that has to wait, with a history of so many bytes, as long as the
+    /// answer is kept.
+    pub(crate) fn undecided(self: &Arc<Self>, history_bytes: u64) -> Undecided {
+        let bytes = START_BYTES + usize::try_from(history_bytes).unwrap_or(UNDECIDED_BYTES_MAX);
+        self.undecided.fetch_add(bytes, Ordering::Relaxed);
+        Undecided { health: self.clone(), bytes }
     }
 }
 
@@ -168,7 +252,7 @@ pub(crate) async fn check(shared: &Shared) -> Result<()> {
     if health.is_failing() {
         return Err(takes_no_writes());
     }
-    let last_write = *health.last_write.lock();
+    let last_write = health.writes.lock().last;
     if last_write.is_none_or(|at| at.elapsed() > RECENT) {
         probe(shared).await;
     }
@@ -192,7 +276,7 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
             let probes = health.probes.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
                 () = shared.halted.cancelled() => return,
-                () = tokio::time::sleep(pause(probes, shared.ownership.node)) => {}
+                () = tokio::time::sleep(pause(probes, shared.ownership.node.0.as_u128())) => {}
             }
         }
         probe(&shared).await;
@@ -201,18 +285,16 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
 
 async fn probe(shared: &Shared) {
     match shared.store.probe_write().await {
-        Ok(()) => shared.health.wrote(),
+        Ok(()) => shared.health.probed(),
         Err(error @ StoreError::WentBack { .. }) => shared.note_loss(&error),
         Err(error) => shared.health.failed(&error, "the database takes no writes"),
     }
 }
 
-/// Up to twice as long as the one before, and of another length on another node, so
-/// that those of one database do not probe it together.
-pub(crate) fn pause(probes: u32, node: NodeId) -> Duration {
-    let longest = PAUSE.saturating_mul(1 << probes.min(8)).min(PAUSE_MAX);
-    let [spread, ..] = (node.0.as_u128() >> (8 * (probes % 16))).to_le_bytes();
-    longest / 2 + (longest / 2).mul_f64(f64::from(spread) / f64::from(u8::MAX))
+/// Each time longer, and of another length for another node or run, so that those of
+/// one database do not try it together.
+pub(crate) fn pause(tries: u32, seed: u128) -> Duration {
+    spread(nth_pause(PAUSE, PAUSE_MAX, tries), seed, tries)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a node waits for its store by the machine's time")]
@@ -222,18 +304,56 @@ pub(crate) fn now() -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
+    fn health() -> Arc<StoreHealth> {
+        Arc::new(StoreHealth::new(CancellationToken::new()))
+    }
+
+    fn fail(health: &StoreHealth) {
+        health.failed(&StoreError::Unavailable { source: "full".into() }, "a commit failed");
+    }
+
     #[test]
-    fn pauses_grow_up_to_a_second_and_differ_between_nodes() {
-        let node = |number| NodeId(Uuid::from_u128(number));
-        for probes in 0..40 {
-            let (short, long) = (pause(probes, node(0)), pause(probes, node(u128::MAX)));
-            assert_eq!(long, (PAUSE * (1 << probes.min(8))).min(PAUSE_MAX));
-            assert_eq!(short, long / 2);
+    fn an_outage_goes_on_while_probes_succeed_and_no_commit_does() {
+        let (begun, second) = (now(), Duration::from_secs(1));
+        let mut writes = Writes::default();
+        for at in (0..20).map(|n| begun + second * n) {
+            assert_eq!(writes.failing_since(at), begun);
+            writes.probed(at + second / 2, Some(begun));
+            writes.probed(at + second / 2, None);
         }
-        assert_eq!(pause(30, node(u128::MAX)), PAUSE_MAX);
+        let later = begun + second * 20 + PATIENCE;
+        assert_eq!(writes.failing_since(later), later, "that was another");
+        writes.committed(begun);
+        assert_eq!(writes.failing_since(begun + second), begun + second);
+    }
+
+    #[test]
+    fn a_store_that_fails_is_given_up_for_a_while() {
+        let health = health();
+        fail(&health);
+        assert!(health.is_failing() && !health.is_given_up());
+        health.probed();
+        assert!(!health.is_failing());
+        health.writes.lock().outage = Some((now() - PATIENCE, now()));
+        fail(&health);
+        assert!(health.is_given_up());
+        health.committed();
+        fail(&health);
+        assert!(!health.is_given_up(), "this is another outage");
+    }
+
+    #[test]
+    fn starts_that_wait_for_the_store_are_bounded_by_their_bytes() {
+        let health = health();
+        let bytes = (UNDECIDED_BYTES_MAX / 2 - START_BYTES) as u64;
+        let first = health.undecided(bytes);
+        health.admit_start().expect("there is room");
+        let second = health.undecided(bytes);
+        assert_eq!(health.admit_start().expect_err("too many").code, ErrorCode::Unavailable);
+        drop(second);
+        health.admit_start().expect("there is room again");
+        drop(first);
     }
 }

@@ -17,6 +17,7 @@
 //! what is to be done. Nothing on the hot path reads the database.
 
 mod activities;
+mod backoff;
 mod catalog;
 pub mod clock;
 mod committer;

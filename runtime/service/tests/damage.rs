@@ -4,6 +4,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dacapo_engine::decide::Reapply;
 use dacapo_model::code::ErrorCode;
@@ -17,6 +18,7 @@ use dacapo_service::operations::{
     ExecutionFilter, RejectIf, ReplayOutcome, ReplayRequest, ResetPoint, ResetRequest, VersionRef,
 };
 use dacapo_store::Store;
+use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use dacapo_store::history::HistoryStore as _;
 use dacapo_store::memory::MemoryStore;
 use support::guests::ScriptedHost;
@@ -104,11 +106,26 @@ impl Damaged {
     }
 
     async fn start(&self) -> Arc<Runtime> {
-        let runtime = start(self.store.clone() as Arc<dyn Store>, &self.host).await;
+        self.start_on(self.store.clone()).await
+    }
+
+    async fn start_on(&self, store: Arc<dyn Store>) -> Arc<Runtime> {
+        let runtime = start(store, &self.host).await;
         // Told once the run was read.
         until_status(&runtime, "g", ExecutionStatus::Blocked).await;
         runtime
     }
+}
+
+/// A store whose next commit meets a fault once the switch is on.
+fn failing_once(inner: Arc<dyn Store>, fault: &Fault) -> (Arc<dyn Store>, Arc<AtomicBool>) {
+    let (on, fault) = (Arc::new(AtomicBool::new(false)), fault.clone());
+    let asked = on.clone();
+    let store = scripted(inner, &Calls::default(), move |call: Call| {
+        let hit = call.operation == Operation::Commit && asked.swap(false, Ordering::SeqCst);
+        if hit { fault.clone() } else { Fault::None }
+    });
+    (store, on)
 }
 
 fn reset_to(point: ResetPoint) -> ResetRequest {
@@ -239,6 +256,86 @@ async fn a_damaged_run_can_be_replaced_by_a_start() {
     }
 }
 
+#[tokio::test]
+async fn the_end_of_a_damaged_run_is_seen_whatever_becomes_of_its_commit() {
+    for damage in DAMAGES {
+        for fault in commit_faults() {
+            let damaged = Damaged::by(damage).await;
+            let (store, fails) = failing_once(damaged.store.clone(), &fault);
+            let runtime = damaged.start_on(store).await;
+            fails.store(true, Ordering::SeqCst);
+            let terminated = runtime.terminate_run(&run_ref("g"), "damaged".to_owned()).await;
+            terminated.unwrap_or_else(|error| panic!("{damage:?} {fault:?}: {error:?}"));
+            let closed = runtime.run_result(&run_ref("g"), PATIENCE).await.expect("there is a run");
+            assert_eq!(closed.status, ExecutionStatus::Terminated, "{damage:?} {fault:?}");
+            runtime.start_run(request("sequential", "g", "1")).await.expect("the id is free");
+            assert_eq!(result(&runtime, "g").await.status, ExecutionStatus::Completed);
+
+            let damaged = Damaged::by(damage).await;
+            let (store, fails) = failing_once(damaged.store.clone(), &fault);
+            let runtime = damaged.start_on(store).await;
+            fails.store(true, Ordering::SeqCst);
+            let mut replacing = request("sequential", "g", "1");
+            replacing.conflict_policy = IdConflictPolicy::TerminateExisting;
+            let replaced = runtime.start_run(replacing).await;
+            let replaced =
+                replaced.unwrap_or_else(|error| panic!("{damage:?} {fault:?}: {error:?}"));
+            assert!(replaced.started, "{damage:?} {fault:?}");
+            let result = result(&runtime, "g").await;
+            assert_eq!(
+                (result.run_id, result.status),
+                (replaced.run_id, ExecutionStatus::Completed)
+            );
+        }
+    }
+}
+
+/// Its last event can't be read either, so nobody can say how it ended.
+#[tokio::test]
+async fn a_damaged_run_whose_end_is_damaged_too_frees_its_workflow_id() {
+    let damaged = Damaged::by(Damage::Missing(3)).await;
+    let (fails, inner, key) =
+        (Arc::new(AtomicBool::new(false)), damaged.store.clone(), damaged.key);
+    let (asked, spoiled) = (fails.clone(), fails.clone());
+    let store = FaultyStore::new(inner.clone(), move |call: Call| {
+        let hit = call.operation == Operation::Commit && asked.load(Ordering::SeqCst);
+        if hit { Fault::DoneButUnavailable } else { Fault::None }
+    });
+    let store = store.after_commit(move |_| {
+        if spoiled.swap(false, Ordering::SeqCst) {
+            inner.spoil_event(key, EventId(6));
+        }
+    });
+    let runtime = damaged.start_on(Arc::new(store)).await;
+    fails.store(true, Ordering::SeqCst);
+    let terminated = runtime.terminate_run(&run_ref("g"), "damaged".to_owned()).await;
+    terminated.expect_err("nobody knows");
+    assert!(!fails.load(Ordering::SeqCst), "it was done");
+    runtime.start_run(request("sequential", "g", "1")).await.expect("the id is free");
+    assert_eq!(result(&runtime, "g").await.status, ExecutionStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_reset_of_a_damaged_run_is_made_once_whatever_becomes_of_its_commit() {
+    for fault in commit_faults() {
+        let damaged = Damaged::by(Damage::Missing(4)).await;
+        let (store, fails) = failing_once(damaged.store.clone(), &fault);
+        let runtime = damaged.start_on(store).await;
+        fails.store(true, Ordering::SeqCst);
+        let point = ResetPoint::Event(EventId(3));
+        let reset = runtime.reset_run(&run_ref("g"), reset_to(point)).await;
+        reset.unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
+        for word in ["x", "y", "z"] {
+            runtime.signal_run(&run_ref("g"), signal(word)).await.expect("recorded");
+        }
+        let recorded = signals_of(&history(&runtime, "g").await);
+        assert_eq!(recorded, ["a", "b", "x", "y", "z"], "{fault:?}");
+        let all = ExecutionFilter::default();
+        let runs = runtime.list_runs(&namespace(), &all, None, 10).await.expect("listed");
+        assert_eq!(runs.executions.len(), 3, "{fault:?}: with the other run");
+    }
+}
+
 /// The signals after the damage do not happen to the new run.
 #[tokio::test]
 async fn a_damaged_run_is_reset_to_before_the_damage() {
@@ -294,6 +391,26 @@ async fn a_run_whose_history_is_mended_goes_on_by_a_retry_or_at_the_next_start()
             assert_eq!(recorded.concat(), "abcdefghi", "{damage:?}");
         }
     }
+}
+
+/// It was blocked before it was damaged.
+#[tokio::test]
+async fn a_retry_of_a_run_that_was_repaired_and_is_blocked_is_a_retry() {
+    let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
+    let first = start(store.clone(), &host).await;
+    first.start_run(request("faulty", "b", "")).await.expect("started");
+    until_status(&first, "b", ExecutionStatus::Blocked).await;
+    let key = first.describe_run(&run_ref("b")).await.expect("there").execution.key;
+    let whole = history(&first, "b").await;
+    first.halt().await;
+    store.spoil_event(key, EventId(1));
+    let runtime = start(store.clone(), &host).await;
+    let refused = runtime.retry_run(&run_ref("b")).await.expect_err("it is damaged");
+    assert_eq!(refused.code, ErrorCode::HistoryDamaged);
+    store.mend_event(key, whole[0].clone());
+    *host.faulty.lock() = false;
+    runtime.retry_run(&run_ref("b")).await.expect("it is blocked");
+    until_status(&runtime, "b", ExecutionStatus::Running).await;
 }
 
 /// It is seen when the run is read, and not before.

@@ -89,3 +89,15 @@ async fn an_attempt_that_is_given_up_says_so() {
     };
     tokio::time::timeout(PATIENCE, stopped).await.expect("it is told");
 }
+
+#[tokio::test]
+async fn a_run_that_ends_at_once_tells_of_its_start_first() {
+    let log = Log::default();
+    let _subscribed = log.subscribe();
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    runtime.start_run(request("again", "w", "0")).await.expect("started");
+    result(&runtime, "w").await;
+    let runs = log.lines("dacapo::run");
+    assert_eq!(runs.len(), 2, "{runs:#?}");
+    assert!(runs[0].contains("run started") && runs[1].contains("run closed"), "{runs:#?}");
+}

@@ -26,6 +26,8 @@ use support::*;
 
 /// Waits for the outcome, for as long as it takes.
 const TO_THE_END: UpdateWait = UpdateWait { wait_for: WaitFor::Completed, wait: PATIENCE };
+/// Long enough for a store that has one fault.
+const BRIEF: Duration = Duration::from_secs(5);
 const NOT: UpdateWait = UpdateWait { wait_for: WaitFor::Completed, wait: Duration::ZERO };
 
 fn update(id: &str, name: &str, input: &str) -> Update {
@@ -372,6 +374,53 @@ async fn an_update_may_come_with_the_start_in_one_commit() {
     let (started, told) = replaced.await.expect("replaces it");
     assert_eq!((started.started, told.progress), (true, done("105")));
     assert_eq!(told.run_id, started.run_id);
+}
+
+#[tokio::test]
+async fn a_start_whose_update_is_rejected_says_so_whatever_becomes_of_the_commit() {
+    for fault in commit_faults() {
+        let injected = fault.clone();
+        let store = scripted(memory(), &Calls::default(), move |call| {
+            match (call.operation, call.number) {
+                (Operation::Commit, 1) => injected.clone(),
+                _ => Fault::None,
+            }
+        });
+        let runtime = again(store, &ScriptedHost::new()).await;
+        let request = request("counter", "c", "0");
+        let rejected = update("u", "add", "no number");
+        let (started, told) = runtime
+            .start_run_with_update(request, rejected, UpdateWait { wait: BRIEF, ..TO_THE_END })
+            .await
+            .unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
+        assert!(started.started, "{fault:?}");
+        let is_rejected = matches!(told.progress, UpdateProgress::Rejected(_));
+        assert!(is_rejected, "{fault:?}: {:?}", told.progress);
+        assert_eq!(answer(&runtime, "total").await, "0");
+    }
+}
+
+/// Rejected by the same transition that ends the run.
+#[tokio::test]
+async fn an_update_that_was_rejected_at_the_end_is_told_so_whatever_becomes_of_the_commit() {
+    for fault in commit_faults() {
+        let injected = fault.clone();
+        let store = scripted(memory(), &Calls::default(), move |call| {
+            match (call.operation, call.number) {
+                (Operation::Commit, 2) => injected.clone(),
+                _ => Fault::None,
+            }
+        });
+        let runtime = counter(store, &ScriptedHost::new()).await;
+        // Both are in the mailbox before the run looks: they share a transition.
+        let (rejected, ended) = futures::join!(
+            send(&runtime, ("r", "add", "no number"), TO_THE_END),
+            send(&runtime, ("e", "end", "0"), TO_THE_END),
+        );
+        let rejected = rejected.unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
+        assert!(matches!(rejected.progress, UpdateProgress::Rejected(_)), "{fault:?}");
+        assert_eq!(ended.expect_err("it has no answer").code, ErrorCode::RunClosed, "{fault:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,15 +5,19 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::ExecutionStatus;
-use dacapo_model::ids::RequestId;
+use dacapo_model::ids::{QueryName, RequestId};
+use dacapo_model::payload::Payload;
+use dacapo_model::query::Query;
 use dacapo_model::signal::Signal;
 use dacapo_service::Runtime;
 use dacapo_service::error::ServiceError;
-use dacapo_store::faulty::{Call, Fault, Operation};
+use dacapo_service::operations::{QueryResult, RejectIf};
+use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use dacapo_store::memory::MemoryStore;
 use support::guests::ScriptedHost;
 use support::*;
@@ -67,6 +71,11 @@ fn requested(text: &str) -> Signal {
 #[expect(clippy::disallowed_methods, reason = "how long a client waits is what is tested")]
 fn now() -> Instant {
     Instant::now()
+}
+
+async fn ask(runtime: &Runtime, workflow_id: &str) -> Result<QueryResult, ServiceError> {
+    let query = Query { name: QueryName::new("total").expect("valid"), input: Payload::default() };
+    runtime.query_run(&run_ref(workflow_id), query, RejectIf::None).await
 }
 
 async fn until(what: &str, condition: impl Fn() -> bool) {
@@ -172,6 +181,105 @@ async fn those_who_wait_for_a_run_that_cannot_be_read_are_told_in_time() {
     assert_eq!(result(runtime, "g").await.status, ExecutionStatus::Completed);
     runtime.signal_run(&asleep, requested("a")).await.expect("recorded");
     assert_eq!(completed_with(&result(runtime, "c").await), "a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_takes_nothing_from_a_run_that_has_something_to_record() {
+    let host = ScriptedHost::new();
+    let outage = Outage::of(&host, writes).await;
+    let runtime = &outage.runtime;
+    // Its start is recorded, and nothing that its code does.
+    *host.cold.lock() = true;
+    runtime.start_run(request("sequential", "s", "2")).await.expect("started");
+    outage.begins();
+    *host.cold.lock() = false;
+    host.gate.add_permits(1);
+    until("the code runs", || host.launches.load(Ordering::SeqCst) >= 1).await;
+    let refused = ask(runtime, "s").await.expect_err("it waits where it can't be asked");
+    assert_eq!(refused.code.as_str(), "query_not_served");
+    outage.ends();
+    assert_eq!(result(runtime, "s").await.status, ExecutionStatus::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_waits_for_the_store_answers_those_who_ask_and_reads_nothing() {
+    let host = ScriptedHost::new();
+    let outage = Outage::of(&host, writes).await;
+    let runtime = &outage.runtime;
+    outage.begins();
+    unavailable(runtime.start_run(request("sequential", "s", "1")).await);
+    let begun = now();
+    let told = async {
+        unavailable(runtime.describe_run(&run_ref("s")).await);
+        unavailable(ask(runtime, "s").await);
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("they are told");
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+
+    outage.calls.clear();
+    let probes = || outage.calls.count(Operation::ProbeWrite);
+    until("it is probed", || probes() >= 2).await;
+    for operation in [Operation::Commit, Operation::LastEvent, Operation::FindRuns] {
+        assert_eq!(outage.calls.count(operation), 0, "{operation:?}: one asks for all");
+    }
+    outage.ends();
+    assert_eq!(result(runtime, "s").await.status, ExecutionStatus::Completed);
+}
+
+/// A disk that is nearly full has room for a probe, and none for a commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_is_never_taken_answers_those_who_ask_while_probes_succeed() {
+    let outage = Outage::of(&ScriptedHost::new(), |it| it == Operation::Commit).await;
+    let runtime = &outage.runtime;
+    outage.begins();
+    let begun = now();
+    unavailable(runtime.start_run(request("sequential", "s", "1")).await);
+    let told = async {
+        unavailable(runtime.describe_run(&run_ref("s")).await);
+        unavailable(ask(runtime, "s").await);
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("they are told");
+    assert!(begun.elapsed() <= BOUND, "{:?}", begun.elapsed());
+    outage.ends();
+    assert_eq!(result(runtime, "s").await.status, ExecutionStatus::Completed);
+}
+
+/// Of one run, the store can't take what it would record, and does not say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_at_which_the_store_breaks_down_takes_no_other_with_it_for_long() {
+    const RUNS: usize = 20;
+    let (on, in_company) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let (breaks, counted) = (on.clone(), in_company.clone());
+    let is_poison = |event: &HistoryEvent| {
+        Signal::of_event(&event.attributes).is_some_and(|it| it.input.as_bytes() == b"poison")
+    };
+    let store = FaultyStore::transparent(memory()).silent_about(move |units| {
+        let mut events = units.iter().flat_map(|unit| &unit.transitions).flat_map(|it| &it.events);
+        let hit = breaks.load(Ordering::SeqCst) && events.any(is_poison);
+        counted.fetch_add(usize::from(hit && units.len() > 1), Ordering::SeqCst);
+        hit
+    });
+    let runtime = start(Arc::new(store), &ScriptedHost::new()).await;
+    runtime.start_run(request("collect", "p", "1")).await.expect("started");
+    let poisoning = {
+        let runtime = runtime.clone();
+        tokio::spawn(async move { runtime.signal_run(&run_ref("p"), signal("poison")).await })
+    };
+    let others = (0..RUNS).map(|number| {
+        let runtime = runtime.clone();
+        async move {
+            let name = format!("s{number}");
+            runtime.start_run(request("sequential", &name, "20")).await.expect("started");
+            assert_eq!(result(&runtime, &name).await.status, ExecutionStatus::Completed);
+        }
+    });
+    futures::future::join_all(others).await;
+    unavailable(poisoning.await.expect("ends"));
+    let in_company = in_company.load(Ordering::SeqCst);
+    assert!(in_company <= 2, "{in_company}: then it is written alone");
+    on.store(false, Ordering::SeqCst);
+    runtime.signal_run(&run_ref("p"), signal("fine")).await.expect("recorded");
+    assert_eq!(completed_with(&result(&runtime, "p").await), "fine");
 }
 
 /// It fails over to a copy that was behind.

@@ -13,7 +13,7 @@ use dacapo_service::Runtime;
 use dacapo_store::Store;
 use dacapo_store::commit::CommitUnit;
 use dacapo_store::execution::ExecutionFilter;
-use dacapo_store::faulty::FaultyStore;
+use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use support::guests::ScriptedHost;
 use support::*;
 
@@ -21,13 +21,28 @@ use support::*;
 fn refusing(
     refuses: impl Fn(&EventAttributes) -> bool + Send + Sync + 'static,
 ) -> (Arc<dyn Store>, Arc<AtomicBool>) {
+    refusing_with(|_| Fault::None, refuses)
+}
+
+/// The same of a store that has other faults, too.
+fn refusing_with(
+    script: impl Fn(Call) -> Fault + Send + Sync + 'static,
+    refuses: impl Fn(&EventAttributes) -> bool + Send + Sync + 'static,
+) -> (Arc<dyn Store>, Arc<AtomicBool>) {
     let up = Arc::new(AtomicBool::new(true));
     let asked = up.clone();
-    let store = FaultyStore::transparent(memory()).refusing(move |unit: &CommitUnit| {
+    let store = FaultyStore::new(memory(), script).refusing(move |unit: &CommitUnit| {
         let mut events = unit.transitions.iter().flat_map(|it| &it.events);
         asked.load(Ordering::SeqCst) && events.any(|event| refuses(&event.attributes))
     });
     (Arc::new(store), up)
+}
+
+fn schedules(event: &EventAttributes, input: &str) -> bool {
+    match event {
+        EventAttributes::ActivityTaskScheduled { input: its, .. } => has(its, input),
+        _ => false,
+    }
 }
 
 fn has(payload: &Payload, text: &str) -> bool {
@@ -62,10 +77,7 @@ async fn a_start_that_is_refused_leaves_nothing_and_its_workflow_id_is_free() {
 #[tokio::test]
 async fn a_run_whose_code_asks_for_what_is_refused_is_blocked_at_its_start_or_later() {
     for refused in ["3", "1"] {
-        let (store, up) = refusing(move |event| match event {
-            EventAttributes::ActivityTaskScheduled { input, .. } => has(input, refused),
-            _ => false,
-        });
+        let (store, up) = refusing(move |event| schedules(event, refused));
         let runtime = start(store, &ScriptedHost::new()).await;
         runtime.start_run(request("sequential", "w", "3")).await.expect("it starts");
         let report = report_of(&runtime, "w").await;
@@ -79,6 +91,52 @@ async fn a_run_whose_code_asks_for_what_is_refused_is_blocked_at_its_start_or_la
         up.store(false, Ordering::SeqCst);
         runtime.retry_run(&run_ref("w")).await.expect("it is blocked");
         assert_eq!(result(&runtime, "w").await.status, ExecutionStatus::Completed);
+    }
+}
+
+/// Its start is stored before its code runs: then nothing but what the code asks for is
+/// to be recorded.
+#[tokio::test]
+async fn the_code_of_a_run_that_is_blocked_is_not_run_again_by_itself() {
+    let (store, up) = refusing(|event| schedules(event, "3"));
+    let host = ScriptedHost::new();
+    *host.cold.lock() = true;
+    let runtime = start(store, &host).await;
+    runtime.start_run(request("sequential", "w", "3")).await.expect("it starts");
+    *host.cold.lock() = false;
+    host.gate.add_permits(1);
+    report_of(&runtime, "w").await;
+    tokio::time::timeout(PATIENCE, runtime.in_hand_at_most(0)).await.expect("it rests");
+    assert_eq!(host.launches.load(Ordering::SeqCst), 1);
+    up.store(false, Ordering::SeqCst);
+    runtime.retry_run(&run_ref("w")).await.expect("it is blocked");
+    assert_eq!(result(&runtime, "w").await.status, ExecutionStatus::Completed);
+}
+
+/// What is refused is left out, and the commit that says so has no verdict.
+#[tokio::test]
+async fn a_block_whose_commit_has_no_verdict_is_made_and_loses_nothing() {
+    for fault in commit_faults() {
+        for (cold, refused, at) in [(true, "3", 3), (false, "1", 4)] {
+            let injected = fault.clone();
+            let meets = move |call: Call| match call {
+                Call { operation: Operation::Commit, number } if number == at => injected.clone(),
+                _ => Fault::None,
+            };
+            let (store, up) = refusing_with(meets, move |event| schedules(event, refused));
+            let host = ScriptedHost::new();
+            *host.cold.lock() = cold;
+            let runtime = start(store, &host).await;
+            runtime.start_run(request("sequential", "w", "3")).await.expect("it starts");
+            *host.cold.lock() = false;
+            host.gate.add_permits(1);
+            report_of(&runtime, "w").await;
+            up.store(false, Ordering::SeqCst);
+            runtime.retry_run(&run_ref("w")).await.expect("it is blocked");
+            assert_eq!(result(&runtime, "w").await.status, ExecutionStatus::Completed, "{fault:?}");
+            let attempts = ["3", "2", "1"].map(|input| host.attempts_of("step", input));
+            assert_eq!(attempts, [1; 3], "{fault:?}: none is made again");
+        }
     }
 }
 
@@ -121,6 +179,36 @@ async fn an_activity_whose_outcome_is_refused_fails_and_its_workflow_is_told() {
     });
     assert_eq!(failure.expect("it failed").info.type_name, "OutcomeNotStored");
     assert_eq!(host.attempts_of("step", "1"), 1, "it is not made again");
+}
+
+#[tokio::test]
+async fn an_attempt_that_can_not_be_left_open_fails() {
+    let (store, up) =
+        refusing(|event| matches!(event, EventAttributes::ActivityTaskStarted { .. }));
+    let host = ScriptedHost::new();
+    let runtime = start(store, &host).await;
+    runtime.start_run(request("watch", "w", "later")).await.expect("started");
+    let failed = async {
+        loop {
+            let description = runtime.describe_run(&run_ref("w")).await.expect("described");
+            let pending =
+                description.pending_activities.into_iter().next().expect("one is pending");
+            if let Some(failure) = pending.last_failure {
+                return failure;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let failure = tokio::time::timeout(PATIENCE, failed).await.expect("it fails");
+    assert_eq!(failure.info.type_name, "ActivityCannotBeOpened");
+    assert!(failure.info.message.contains("a fault was injected"), "{failure:?}");
+    up.store(false, Ordering::SeqCst);
+    let opened = async {
+        while host.tokens.lock().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, opened).await.expect("the next attempt is left open");
 }
 
 #[tokio::test]

@@ -134,6 +134,7 @@ type Script = Box<dyn Fn(Call) -> Fault + Send + Sync>;
 type Hook = Box<dyn Fn(u64) + Send + Sync>;
 type CommitsAtOnce = Box<dyn Fn() -> usize + Send + Sync>;
 type Refusal = Box<dyn Fn(&CommitUnit) -> bool + Send + Sync>;
+type Silence = Box<dyn Fn(&[CommitUnit]) -> bool + Send + Sync>;
 
 /// A commit that was reported as unavailable and is still to be done.
 struct Late {
@@ -150,6 +151,7 @@ pub struct FaultyStore {
     before_commit: Hook,
     after_commit: Hook,
     refuses: Refusal,
+    silent_about: Silence,
     commits_at_once: Option<CommitsAtOnce>,
     calls: Mutex<HashMap<Operation, u64>>,
     late: Mutex<Vec<Late>>,
@@ -167,6 +169,7 @@ impl FaultyStore {
             before_commit: Box::new(|_| {}),
             after_commit: Box::new(|_| {}),
             refuses: Box::new(|_| false),
+            silent_about: Box::new(|_| false),
             commits_at_once: None,
             calls: Mutex::default(),
             late: Mutex::default(),
@@ -201,6 +204,17 @@ impl FaultyStore {
         refuses: impl Fn(&CommitUnit) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.refuses = Box::new(refuses);
+        self
+    }
+
+    /// Does not do a commit of units that `silent_about` is true of, and reports it as
+    /// unavailable: like a row at which the database breaks down.
+    #[must_use]
+    pub fn silent_about(
+        mut self,
+        silent_about: impl Fn(&[CommitUnit]) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.silent_about = Box::new(silent_about);
         self
     }
 
@@ -290,6 +304,9 @@ impl CommitStore for FaultyStore {
         let fault = (self.script)(Call { operation: Operation::Commit, number });
         if units.iter().any(|unit| (self.refuses)(unit)) {
             return Err(StoreError::Rejected { reason: "a fault was injected".to_owned() });
+        }
+        if (self.silent_about)(units) {
+            return Err(unavailable("before it was done"));
         }
         if let Fault::DoneLater(calls_left) = fault {
             let (ownership, units) = (ownership.clone(), units.to_vec());

@@ -16,22 +16,26 @@ const BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(super) struct Job {
     unit: CommitUnit,
     bytes: usize,
+    /// It is written with no other.
+    alone: bool,
     done: oneshot::Sender<Verdict>,
 }
 
 impl Job {
     /// Measures the unit: here, where many do so at a time.
-    pub(super) fn new(unit: CommitUnit, done: oneshot::Sender<Verdict>) -> Self {
-        Self { bytes: unit.bytes(), unit, done }
+    pub(super) fn new(unit: CommitUnit, alone: bool, done: oneshot::Sender<Verdict>) -> Self {
+        Self { bytes: unit.bytes(), unit, alone, done }
     }
 }
 
 /// Units that are written together, and who waits for each.
 #[derive(Default)]
 pub(super) struct Batch {
-    units: Vec<CommitUnit>,
-    waiting: Vec<oneshot::Sender<Verdict>>,
+    pub(super) units: Vec<CommitUnit>,
+    pub(super) waiting: Vec<oneshot::Sender<Verdict>>,
     bytes: usize,
+    /// Its one unit is written with no other.
+    pub(super) alone: bool,
     /// Does not fit any more, and begins the next one.
     next: Option<Job>,
 }
@@ -40,17 +44,18 @@ impl Batch {
     /// To be called only while there is room. A unit that is larger than a batch may
     /// be is written alone.
     pub(super) fn add(&mut self, job: Job) {
-        if !self.units.is_empty() && self.bytes + job.bytes > BYTES_MAX {
+        if !self.units.is_empty() && (job.alone || self.bytes + job.bytes > BYTES_MAX) {
             self.next = Some(job);
             return;
         }
         self.bytes += job.bytes;
+        self.alone = job.alone;
         self.units.push(job.unit);
         self.waiting.push(job.done);
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.next.is_none() && self.units.len() < UNITS_MAX && self.bytes < BYTES_MAX
+        self.next.is_none() && !self.alone && self.units.len() < UNITS_MAX && self.bytes < BYTES_MAX
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -62,11 +67,11 @@ impl Batch {
     }
 
     /// All but what did not fit.
-    pub(super) fn take(&mut self) -> (Vec<CommitUnit>, Vec<oneshot::Sender<Verdict>>) {
-        let Self { units, waiting, next, .. } = std::mem::take(self);
-        if let Some(job) = next {
+    pub(super) fn take(&mut self) -> Self {
+        let mut taken = std::mem::take(self);
+        if let Some(job) = taken.next.take() {
             self.add(job);
         }
-        (units, waiting)
+        taken
     }
 }

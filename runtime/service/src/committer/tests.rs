@@ -5,6 +5,7 @@ use dacapo_model::payload::Payload;
 use dacapo_store::conformance::fixtures::{Owned, execution, start, unit};
 use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use dacapo_store::memory::MemoryStore;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -13,12 +14,19 @@ const MIB: usize = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn committer(store: impl Store + 'static) -> (Committer, Arc<dyn Store>) {
+    let (committer, store, _) = watched_committer(store).await;
+    (committer, store)
+}
+
+async fn watched_committer(
+    store: impl Store + 'static,
+) -> (Committer, Arc<dyn Store>, Arc<StoreHealth>) {
     let Owned { store, ownership } = Owned::of(Arc::new(store)).await;
     let health = Arc::new(StoreHealth::new(CancellationToken::new()));
     let (fenced, went_back) = (CancellationToken::new(), CancellationToken::new());
     let ownership = Arc::new(ownership);
-    let committer = Committer::start(store.clone(), ownership, health, fenced, went_back);
-    (committer, store)
+    let committer = Committer::start(store.clone(), ownership, health.clone(), fenced, went_back);
+    (committer, store, health)
 }
 
 /// Starts of runs with these numbers, all at once.
@@ -84,6 +92,39 @@ async fn a_store_that_does_not_answer_is_asked_once_for_all_who_wait() {
     let verdicts = starts(&committer, 1..=100).await;
     assert!(verdicts.iter().all(|verdict| *verdict == Err(CommitFailure::Unavailable)));
     assert!(commits.load(Ordering::SeqCst) <= 2, "the first, and all who came meanwhile");
+}
+
+#[tokio::test]
+async fn a_unit_that_is_to_stand_alone_does_and_its_failure_is_its_own() {
+    let (gate, sizes) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let (held, seen) = (gate.clone(), sizes.clone());
+    let store = FaultyStore::new(Arc::new(MemoryStore::new()), move |call: Call| match call {
+        Call { operation: Operation::Commit, number: 1 } => Fault::Delayed(held.clone()),
+        _ => Fault::None,
+    });
+    let store = store.silent_about(move |units| {
+        seen.lock().push(units.len());
+        units.iter().any(|unit| is_of(unit, 9))
+    });
+    let (committer, _, health) = watched_committer(store).await;
+    let alone = async {
+        let run = execution("order-9", 9);
+        let alone = committer.commit_alone(unit([start(&run)]));
+        tokio::time::timeout(PATIENCE, alone).await.expect("it is answered")
+    };
+    // In this order while the first is under way.
+    let (first, before, alone, after, ()) = futures::join!(
+        starts(&committer, 1..=1),
+        starts(&committer, 2..=5),
+        alone,
+        starts(&committer, 11..=13),
+        async { gate.add_permits(1) },
+    );
+    assert_eq!(alone, Err(CommitFailure::Unavailable));
+    assert!(first.iter().chain(&before).chain(&after).all(Result::is_ok));
+    assert!(sizes.lock().contains(&1), "{sizes:?}");
+    assert_eq!(sizes.lock().iter().sum::<usize>(), 9, "{sizes:?}: none is written twice");
+    assert!(!health.is_failing(), "others need not wait for that");
 }
 
 /// A start whose input is so large.

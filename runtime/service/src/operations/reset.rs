@@ -50,7 +50,8 @@ impl Runtime {
         let _chosen = self.shared.catalog.choose().await;
         let mut read = None;
         for _ in 0..TRIES_MAX {
-            let base = match locate(&self.shared, run).await? {
+            let located = locate(&self.shared, run).await?;
+            let base = match &located {
                 Located::Open(open) => open.key,
                 Located::Closed(execution) => {
                     if request.module.is_none() {
@@ -63,6 +64,12 @@ impl Runtime {
             };
             let key = RunKey { hash: base.hash, run_id };
             if !self.shared.store.find_runs(&[key]).await?.is_empty() {
+                // The commit may have been done after the run was last read.
+                if let Located::Open(open) = located
+                    && open.key != key
+                {
+                    let _ = run::deliver(&self.shared, &open, Message::Reread).await;
+                }
                 return Ok(run_id);
             }
             let reset = Reset {
@@ -118,6 +125,7 @@ impl Runtime {
                 let history = self.history_of(base, read).await?;
                 let now = shared.clock.now();
                 let begun = run::copy(namespace, workflow_id, &history, reset.clone(), now)?;
+                shared.health.admit_start()?;
                 let (waiter, committed) = oneshot::channel();
                 let origin = Origin::New { begun: Box::new(begun), waiter, cause: Span::current() };
                 run::spawn(shared, claimed.keep(), mailbox, origin);

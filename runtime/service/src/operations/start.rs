@@ -291,6 +291,7 @@ impl Runtime {
                     return self.tell_again(request, started).await;
                 }
                 self.check_reuse(request, workflow_id).await?;
+                shared.health.admit_start()?;
                 let run = claimed.keep();
                 // Before anything can happen to it.
                 let update = request.update.as_ref();

@@ -33,6 +33,7 @@ pub(crate) use self::reach::reach;
 pub(crate) use self::recover::Recovery;
 pub(crate) use self::report::report;
 pub(crate) use self::start::start;
+use crate::backoff::Backoff;
 use crate::error::ServiceError;
 use crate::registry::OpenRun;
 use crate::run::{Message, deliver};
@@ -115,18 +116,9 @@ impl Origin {
     }
 }
 
-/// Waits between tries, each time longer.
-struct Backoff(Duration);
-
-impl Backoff {
-    fn new() -> Self {
-        Self(BACKOFF)
-    }
-
-    async fn wait(&mut self) {
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(BACKOFF_MAX);
-    }
+/// The pauses before something is tried again.
+const fn backoff() -> Backoff {
+    Backoff::new(BACKOFF, BACKOFF_MAX)
 }
 
 /// Does something until it is done or the node stops.
@@ -149,7 +141,7 @@ enum Recorded {
 
 /// Tells a run what it waits for, and again until that is recorded.
 async fn post(shared: Arc<Shared>, run_id: RunId, input: Input) -> Recorded {
-    let mut backoff = Backoff::new();
+    let mut backoff = backoff();
     loop {
         let Some(run) = open_run(&shared, run_id).await else {
             return Recorded::Closed;

@@ -9,7 +9,7 @@ use dacapo_model::ids::{EventId, RequestId};
 use dacapo_model::signal::Signal;
 
 use super::tell::{Told, tell};
-use super::{Backoff, Entered, Origin, failure_of, post, spawn};
+use super::{Entered, Origin, backoff, failure_of, post, spawn};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::operations::RunRef;
@@ -29,7 +29,7 @@ pub(crate) fn reach(
     spawn(shared, async move {
         let (_entered, shared) = (entered, shared_by_task);
         shared.recovered.cancelled().await;
-        let mut backoff = Backoff::new();
+        let mut backoff = backoff();
         let outcome = loop {
             match try_reach(&shared, &origin, initiated_event_id, &external).await {
                 Ok(()) => break Ok(()),

@@ -11,7 +11,7 @@ use dacapo_model::ids::{EventId, RunId, RunKey};
 use dacapo_store::error::StoreError;
 use futures::{FutureExt as _, StreamExt as _};
 
-use super::{AT_ONCE, Backoff, post, spawn};
+use super::{AT_ONCE, backoff, post, spawn};
 use crate::runtime::Shared;
 use crate::salvage::{is_unreadable, or_nothing};
 
@@ -116,7 +116,7 @@ async fn last_events(
     shared: &Arc<Shared>,
     page: &[(ChildOf, RunKey)],
 ) -> Vec<(ChildOf, RunKey, HistoryEvent)> {
-    let mut backoff = Backoff::new();
+    let mut backoff = backoff();
     loop {
         match try_last_events(shared, page).await {
             Ok(found) => return found,

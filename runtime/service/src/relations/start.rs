@@ -9,7 +9,7 @@ use dacapo_model::execution::IdConflictPolicy;
 use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
 use dacapo_model::limits::CHILD_GENERATIONS_MAX;
 
-use super::{Backoff, Entered, Origin, Recorded, failure_of, post, report, spawn, tell};
+use super::{Entered, Origin, Recorded, backoff, failure_of, post, report, spawn, tell};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::operations::{ChildStart, StartOptions, StartRequest};
@@ -49,7 +49,7 @@ impl ChildToStart {
         let shared = &self.shared;
         // Not before all open runs are known: its workflow id may be taken.
         shared.recovered.cancelled().await;
-        let mut backoff = Backoff::new();
+        let mut backoff = backoff();
         let started = loop {
             let abandoned = self.child.options.parent_close_policy == ParentClosePolicy::Abandon;
             if !abandoned && shared.registry.by_run(self.parent.run_id).is_none() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dacapo_engine::decide::{FromParent, Input, Refusal};
 use dacapo_model::ids::{EventId, NamespaceName, RunId, WorkflowId};
 
-use super::{BACKOFF, Backoff, ask};
+use super::{BACKOFF, ask, backoff};
 use crate::registry::OpenRun;
 use crate::runtime::Shared;
 
@@ -26,7 +26,7 @@ pub(super) async fn tell(
     workflow_id: WorkflowId,
     (parent_run_id, initiated_event_id, message): (RunId, EventId, FromParent),
 ) -> Told {
-    let mut backoff = Backoff::new();
+    let mut backoff = backoff();
     shared.recovered.cancelled().await;
     loop {
         let Some(run) = shared.registry.by_workflow(&namespace, &workflow_id) else {

@@ -76,6 +76,8 @@ impl Actor {
             message = blocked.message,
             "run is blocked"
         );
+        // Its code is not run again before somebody asks for that.
+        self.needs_activation = false;
         self.guest_did(Input::GuestFault { blocked }, transition);
     }
 

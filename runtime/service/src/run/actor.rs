@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dacapo_engine::decide::Refusal;
 use dacapo_engine::guest::{GuestInstance, RunContext};
-use dacapo_engine::state::{RunState, RunTimer};
+use dacapo_engine::state::RunState;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, QueryName};
@@ -20,11 +20,7 @@ use super::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 use super::postponed::Postponed;
 use super::{Origin, ResetAnswer, evict, load};
 use crate::activities::Running;
-use crate::error::ServiceError;
-use crate::operations::{
-    ActivityDescription, ChainDescription, ChildDescription, Closing, ExternalDescription,
-    RunDescription, TimerDescription, UpdateDescription,
-};
+use crate::operations::Closing;
 use crate::registry::OpenRun;
 use crate::residency::Place;
 use crate::runtime::Shared;
@@ -63,6 +59,8 @@ pub(super) struct Actor {
     pub(super) in_turn: VecDeque<Message>,
     /// Commits that failed one after the other.
     pub(super) failures: u32,
+    /// The last commit had no verdict: it may still come.
+    pub(super) in_doubt: bool,
     pub(super) context: Arc<RunContext>,
     pub(super) execution: Execution,
     pub(super) state: RunState,
@@ -151,6 +149,7 @@ impl Actor {
             postponed: Postponed::default(),
             in_turn: VecDeque::new(),
             failures: 0,
+            in_doubt: false,
             context,
             execution,
             state,
@@ -274,146 +273,6 @@ impl Actor {
         }
     }
 
-    /// Inputs that follow each other share a transition; all else stands alone, and
-    /// finds the run as those before it left it.
-    async fn handle(&mut self, batch: Vec<Message>) -> Result<(), Stop> {
-        self.in_turn = self.postponed.take().into_iter().chain(batch).collect();
-        let mut inputs = Vec::new();
-        let mut settled = !self.needs_activation;
-        while let Some(message) = self.in_turn.pop_front() {
-            let Some(message) = self.unless_faulted(message).await? else {
-                continue;
-            };
-            match message {
-                Message::Input { input, answer } => {
-                    inputs.extend(self.heartbeat_before(&input).map(|beat| (beat, None)));
-                    inputs.push((input, answer));
-                    settled = false;
-                }
-                other if !settled => {
-                    // Who waits for it may have to be told before this returns.
-                    self.in_turn.push_front(other);
-                    self.settle(std::mem::take(&mut inputs), false).await?;
-                    settled = true;
-                }
-                other => {
-                    // What came before it in the batch may have closed the run.
-                    if self.closing.is_some() {
-                        self.leave(other);
-                        continue;
-                    }
-                    match other {
-                        Message::Input { .. } => {}
-                        Message::Join { request_id, policy, replacement, answer } => {
-                            let joined = self.join(request_id, policy, *replacement).await;
-                            let (result, answered) = match joined {
-                                Ok(answered) => (Ok(()), Ok(answered)),
-                                Err(stop) => (Err(stop), Err(ServiceError::stopping())),
-                            };
-                            let _ = answer.send(answered);
-                            result?;
-                        }
-                        Message::Reset { reset, base, answer } => {
-                            let (result, answered) = match self.reset(*reset, base).await {
-                                Ok(answered) => (Ok(()), answered),
-                                Err(stop) => (Err(stop), Err(ServiceError::stopping())),
-                            };
-                            let _ = answer.send(answered);
-                            result?;
-                        }
-                        Message::Describe { answer } => {
-                            let _ = answer.send(Ok(self.describe()));
-                        }
-                        Message::Heartbeat { activity, details, answer } => {
-                            let _ = answer.send(self.heartbeat(&activity, details).await?);
-                        }
-                        Message::AttemptLeft { scheduled_event_id, attempt } => {
-                            let running = self.attempts.get(&scheduled_event_id);
-                            if running.is_some_and(|running| running.link.attempt == attempt) {
-                                self.attempts.remove(&scheduled_event_id);
-                            }
-                        }
-                        Message::Query { query, answer } => {
-                            let _ = answer.send(self.query(query).await);
-                        }
-                        Message::UpdateStage { update_id, answer } => {
-                            let _ = answer.send(self.state.updates.stage(&update_id));
-                        }
-                        Message::Trace { answer } => {
-                            let _ = answer.send(self.trace().await);
-                        }
-                        Message::Evict => self.drop_guest(),
-                        Message::Move { module_digest, answer } => {
-                            let (result, answered) = match self.move_to(module_digest).await {
-                                Ok(answered) => (Ok(()), answered),
-                                Err(stop) => (Err(stop), Err(ServiceError::stopping())),
-                            };
-                            let _ = answer.send(answered);
-                            result?;
-                        }
-                    }
-                }
-            }
-        }
-        self.settle(inputs, false).await
-    }
-
-    fn describe(&self) -> RunDescription {
-        let activities =
-            self.state.activities.iter().map(|(event_id, activity)| ActivityDescription {
-                scheduled_event_id: *event_id,
-                operation_id: activity.operation_id,
-                activity_type: activity.activity_type.clone(),
-                scheduled_at: activity.scheduled_at,
-                attempt: activity.attempt_number(),
-                next_attempt_at: activity.retry_at.filter(|_| !activity.paused),
-                last_failure: activity.last_failure.clone(),
-                heartbeat_details: activity.heartbeat_details.clone(),
-                is_open: activity.open.is_some(),
-                cancel_requested: activity.cancel.is_some(),
-                paused: activity.paused,
-            });
-        let timers = self.state.timers.iter().map(|(event_id, timer)| TimerDescription {
-            started_event_id: *event_id,
-            operation_id: timer.operation_id,
-            fire_at: timer.due_at,
-        });
-        let waiting = self.state.updates.admitted();
-        let waiting =
-            waiting.map(|it| UpdateDescription { update_id: it.update.id, accepted: false });
-        let accepted = self.state.updates.accepted();
-        let accepted = accepted
-            .map(|update_id| UpdateDescription { update_id: update_id.clone(), accepted: true });
-        let described = RunDescription {
-            execution: self.execution.clone(),
-            history_length: self.state.next_event_id.0 - 1,
-            cancel_requested: self.state.cancel_request.is_some(),
-            chain: ChainDescription {
-                attempt: self.state.chain.attempt,
-                first_run_id: self.state.chain.first_run_id,
-                delayed_until: self.state.delayed_until,
-                times_out_at: match self.state.run_timer() {
-                    Some(RunTimer::Timeout { fire_at, .. }) => Some(fire_at),
-                    _ => None,
-                },
-            },
-            pending_activities: activities.collect(),
-            pending_timers: timers.collect(),
-            versions: self.state.versions.clone(),
-            parent: self.state.parent.as_deref().cloned(),
-            pending_children: self.state.children.iter().map(ChildDescription::of).collect(),
-            pending_externals: self.state.externals.iter().map(ExternalDescription::of).collect(),
-            pending_updates: accepted.chain(waiting).collect(),
-            // Read where they are stored, by who asks.
-            published: Vec::new(),
-        };
-        match self.fault {
-            None => described,
-            // What it waited for before the damage may have come since.
-            Some(_) => described.without_pending(),
-        }
-    }
-
     /// The run waits: others may have its place in memory.
     fn rest(&mut self) {
         // Whatever woke it is about to need what was just read.
@@ -453,7 +312,7 @@ impl Actor {
     }
 
     /// The run has closed: what it is told is refused, or for the run that follows it.
-    fn leave(&mut self, message: Message) {
+    pub(super) fn leave(&mut self, message: Message) {
         match message {
             join @ Message::Join { .. } => self.left.push(join),
             message => refuse_closed(message),
@@ -512,6 +371,7 @@ fn refuse_closed(message: Message) {
         | Message::Query { .. }
         | Message::UpdateStage { .. }
         | Message::Trace { .. }
-        | Message::Evict => {}
+        | Message::Evict
+        | Message::Reread => {}
     }
 }

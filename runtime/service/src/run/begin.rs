@@ -7,7 +7,6 @@ use std::time::Duration;
 use dacapo_engine::decide;
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
-use dacapo_model::code::ErrorCode;
 use dacapo_model::event::WorkflowExecutionStarted;
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RunId, RunKey, WorkflowId};
@@ -18,12 +17,8 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::actor::{Actor, Stop};
-use super::load;
-use super::rejected::{blocked, not_storable};
-use crate::committer::CommitFailure;
+use super::starting::{Waiter, not_started};
 use crate::error::ServiceError;
-use crate::health::PATIENCE;
-use crate::log;
 
 /// A run that is to start.
 #[derive(Debug)]
@@ -107,9 +102,9 @@ impl Actor {
                 Ok(())
             }
         };
-        let mut waiter = Some(waiter);
+        let mut waiter = Waiter(Some(waiter));
         let answer = match activated {
-            Ok(()) => self.store_start(transition, begun, &mut waiter).await,
+            Ok(()) => self.store_start(transition, begun, &mut waiter, &cause).await,
             // It is known to nobody yet.
             Err(_) => Err(not_started()),
         };
@@ -117,107 +112,7 @@ impl Actor {
             Ok(BeginAnswer::Started) => Ok(()),
             Ok(BeginAnswer::Conflict(_)) | Err(_) => Err(Stop::Gone),
         };
-        if stop.is_ok() {
-            log::run_started(&self.execution, &cause);
-        }
-        tell(&mut waiter, answer);
+        waiter.tell(answer);
         stop
-    }
-
-    /// Commits a start, until it is known what has become of it: one that was
-    /// reported as not done, and is done later, would have nobody who runs it.
-    async fn store_start(
-        &mut self,
-        mut transition: Transition,
-        begun: (RunState, Transition),
-        waiter: &mut Option<BeginWaiter>,
-    ) -> Result<BeginAnswer, ServiceError> {
-        let asked_at = self.shared.clock.instant();
-        let mut begun = Some(begun);
-        let mut backoff = load::BACKOFF;
-        let shared = self.shared.clone();
-        let execution = self.execution.clone();
-        loop {
-            let insert = Some(execution.clone());
-            let failure = match self.commit(transition.clone(), insert).await {
-                Ok(()) => {
-                    // Those of the copied part of its history.
-                    self.resume_activities();
-                    return Ok(BeginAnswer::Started);
-                }
-                Err(CommitFailure::Fenced) => return Err(not_started()),
-                Err(failure) => failure,
-            };
-            self.drop_guest();
-            self.execution.clone_from(&execution);
-            // The store says whether it was committed after all.
-            match load::look_after_failure(&shared, &self.run, &mut || {
-                tell(waiter, Err(not_known()))
-            })
-            .await
-            {
-                Ok(Some(loaded)) => {
-                    self.adopt(loaded);
-                    self.show_fault().await.map_err(|_| not_known())?;
-                    return Ok(BeginAnswer::Started);
-                }
-                Ok(None) => {}
-                Err(_) => return Err(not_known()),
-            }
-            match (failure, begun.take()) {
-                (CommitFailure::Rejected(reason), Some((state, first))) => {
-                    // What the guest did is left out.
-                    if !state.guest_may_run() {
-                        return Err(not_storable(&reason));
-                    }
-                    (self.state, transition) = (state, first);
-                    self.block(blocked(&reason), &mut transition);
-                    // Also of a run whose guest was to wait for its code.
-                    self.needs_activation = false;
-                }
-                (CommitFailure::Rejected(reason), None) => return Err(not_storable(&reason)),
-                (CommitFailure::Conflict, _) => {
-                    let other = self.other_run().await;
-                    return other.map(BeginAnswer::Conflict).ok_or_else(not_started);
-                }
-                (_, first) => {
-                    begun = first;
-                    if self.shared.clock.instant() >= asked_at + PATIENCE {
-                        tell(waiter, Err(not_known()));
-                    }
-                    load::pause(&self.shared, &mut backoff).await.map_err(|_| not_known())?;
-                }
-            }
-        }
-    }
-
-    /// The run that has the workflow id in the store, if one has.
-    async fn other_run(&mut self) -> Option<RunId> {
-        let (namespace, workflow_id) = (&self.run.namespace, &self.run.workflow_id);
-        let found = self.shared.store.find_execution(namespace, workflow_id, None).await;
-        found.ok().flatten().map(|execution| execution.key.run_id)
-    }
-}
-
-fn not_started() -> ServiceError {
-    ServiceError::new(
-        ErrorCode::Unavailable,
-        "the run could not be stored, and was not started; send the request again",
-    )
-}
-
-/// It is tried on, or the node stops. The same request id makes a repeat safe.
-fn not_known() -> ServiceError {
-    ServiceError::new(
-        ErrorCode::Unavailable,
-        "the database does not take the start of the run now, but may yet; send the request again, \
-         with the same request id",
-    )
-}
-
-fn tell(waiter: &mut Option<BeginWaiter>, answer: Result<BeginAnswer, ServiceError>) {
-    if let Some(waiter) = waiter.take() {
-        // A client that went away can ask again.
-        let _ = waiter.send(answer);
     }
 }

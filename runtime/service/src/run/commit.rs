@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use dacapo_engine::state::RunTimer;
 use dacapo_engine::transition::{Effect, TimerChange, Transition, UpdateChange};
-use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{EventId, RunKey, UpdateId};
 use dacapo_model::update::AdmittedUpdate;
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use dacapo_store::timer::{NEVER, TimerKind, TimerRow};
+use tracing::Span;
 
 use super::actor::Actor;
 use super::replace::Successor;
@@ -19,23 +20,28 @@ use crate::log;
 use crate::operations::Closing;
 use crate::update_watch::UpdateProgress;
 
+/// From so many failures in a row on, what a run has to commit is committed alone: it
+/// may be what the store fails at, and takes nobody else with it.
+const ALONE_AFTER: u32 = 2;
+
 impl Actor {
     /// Makes a transition durable, together with the run that it continues as,
-    /// and does its effects.
+    /// and does its effects. The first transition of a run has a `start`: what asked
+    /// for it.
     pub(super) async fn commit(
         &mut self,
         transition: Transition,
-        insert: Option<Execution>,
+        start: Option<&Span>,
     ) -> Result<(), CommitFailure> {
         let successor = self.successor(&transition).await?;
-        self.commit_with(transition, insert, successor).await
+        self.commit_with(transition, start, successor).await
     }
 
     /// Like [`Self::commit`], with a run that starts in the same commit.
     pub(super) async fn commit_with(
         &mut self,
         transition: Transition,
-        insert: Option<Execution>,
+        start: Option<&Span>,
         successor: Option<Successor>,
     ) -> Result<(), CommitFailure> {
         let Transition { events, timers, updates, published, status, attributes, effects } =
@@ -61,7 +67,7 @@ impl Actor {
             self.execution.attributes = attributes.clone();
         }
         let shows_more = status.is_some() || attributes.is_some();
-        let execution = match insert {
+        let execution = match start {
             // A run may be blocked or closed by its very first transition.
             Some(_) => ExecutionChange::Insert(Box::new(self.execution.clone())),
             None if shows_more => ExecutionChange::Update(ExecutionUpdate {
@@ -107,8 +113,17 @@ impl Actor {
                 query_results_set: published.clone(),
             }];
             transitions.extend(successor.as_ref().map(Successor::transition));
-            self.shared.committer.commit(CommitUnit { transitions }).await?;
+            let unit = CommitUnit { transitions };
+            let committed = match self.failures >= ALONE_AFTER {
+                true => self.shared.committer.commit_alone(unit).await,
+                false => self.shared.committer.commit(unit).await,
+            };
+            self.in_doubt = committed == Err(CommitFailure::Unavailable);
+            committed?;
             self.history = None;
+            if let Some(cause) = start {
+                log::run_started(&self.execution, cause);
+            }
             if becomes_long && closing.is_none() {
                 self.warn_of_length();
             }

@@ -12,15 +12,17 @@ use dacapo_model::event::{
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::EventId;
 use dacapo_model::payload::Payload;
+use dacapo_store::Store;
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
-use tokio::sync::oneshot;
+use dacapo_store::error::StoreError;
 
 use super::actor::{Actor, Stop};
-use super::message::{InputAnswer, Message};
+use super::load::Loaded;
+use super::message::Message;
+use super::settle::{Asked, Tries};
 use crate::committer::CommitFailure;
-use crate::salvage::{Fault, is_fault};
-
-type Inputs = Vec<(Input, Option<oneshot::Sender<InputAnswer>>)>;
+use crate::operations::Closing;
+use crate::salvage::{Fault, is_fault, or_nothing};
 
 /// The state after a history, and what is wrong with the history, if anything is:
 /// `fault`, or an event that can't be where it is. Then it is the state before that,
@@ -55,6 +57,30 @@ pub(super) fn state_of(
         state.next_event_id = fault.next_event_id;
     }
     (state, fault)
+}
+
+/// A run that has closed, with its end, which is the last thing that is stored: nobody
+/// has to do anything about the damage before it any more. As it was if its end can't
+/// be read.
+pub(super) async fn with_end(store: &dyn Store, mut run: Loaded) -> Result<Loaded, StoreError> {
+    let Some(end) = or_nothing(store.last_event(run.execution.key).await)? else {
+        return Ok(run);
+    };
+    // It may be there already: not all that nothing can go on with is damaged.
+    run.state.next_event_id = end.id;
+    if !end.attributes.is_closing() || run.state.apply(&end).is_err() {
+        return Ok(run);
+    }
+    run.closing = Some(Closing {
+        status: run.state.status,
+        attributes: end.attributes.clone(),
+        closed_at: end.time,
+    });
+    if run.history.last().is_none_or(|last| last.id < end.id) {
+        run.history.push(end);
+    }
+    (run.fault, run.timer_rows) = (None, Vec::new());
+    Ok(run)
 }
 
 /// Of a run whose first event is gone: what its row says.
@@ -143,14 +169,17 @@ impl Actor {
         (ExecutionStatus::Blocked, reason.into_iter().next())
     }
 
-    /// Gives back those inputs that a run can take whatever is wrong with it.
-    pub(super) fn unless_all_faulted(&self, inputs: Inputs) -> Inputs {
+    /// Gives back those inputs that a run can take whatever is wrong with it, and leaves
+    /// what was decided about those in commits without a verdict.
+    pub(super) fn unless_all_faulted(&self, inputs: Vec<Asked>, tries: &mut Tries) -> Vec<Asked> {
         let Some(fault) = &self.fault else {
             return inputs;
         };
+        let keeps = |input: &Input| matches!(input, Input::Terminate { .. });
+        tries.retain(&inputs.iter().map(|(input, _)| keeps(input)).collect::<Vec<_>>());
         let mut left = Vec::new();
         for (input, answer) in inputs {
-            if matches!(input, Input::Terminate { .. }) {
+            if keeps(&input) {
                 left.push((input, answer));
             } else if let Some(answer) = answer {
                 let _ = answer.send(Err(fault.error()));
@@ -169,14 +198,17 @@ impl Actor {
         if self.fault.is_none() {
             return Ok(Some(message));
         }
-        if matches!(&message, Message::Input { input: Input::Retry, .. }) {
+        let is_retry = matches!(&message, Message::Input { input: Input::Retry, .. });
+        // A commit that is still to come may have closed it.
+        if is_retry || self.in_doubt {
             self.reload().await?;
-            if self.fault.is_none() {
-                if let Message::Input { answer: Some(answer), .. } = message {
-                    let _ = answer.send(Ok(Ok(())));
-                }
-                return Ok(None);
+        }
+        // It was repaired, and goes on unless it is blocked for another reason.
+        if is_retry && self.fault.is_none() && self.state.status == ExecutionStatus::Running {
+            if let Message::Input { answer: Some(answer), .. } = message {
+                let _ = answer.send(Ok(Ok(())));
             }
+            return Ok(None);
         }
         let Some(error) = self.fault.as_ref().map(Fault::error) else {
             return Ok(Some(message));
@@ -189,7 +221,8 @@ impl Actor {
             | Message::Query { .. }
             | Message::UpdateStage { .. }
             | Message::AttemptLeft { .. }
-            | Message::Evict => return Ok(Some(message)),
+            | Message::Evict
+            | Message::Reread => return Ok(Some(message)),
             // Who waits may have gone away.
             Message::Input { answer, .. } => {
                 if let Some(answer) = answer {

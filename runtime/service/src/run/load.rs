@@ -12,8 +12,9 @@ use dacapo_store::error::StoreError;
 use dacapo_store::timer::TimerKind;
 
 use super::actor::{Actor, Stop, context_of};
-use super::fault::state_of;
-use super::settle::Asked;
+use super::fault::{state_of, with_end};
+use super::settle::{Asked, Tries, Verdicts};
+use crate::backoff::Backoff;
 use crate::health::{PATIENCE, now};
 use crate::loader::StoredRun;
 use crate::log_limit::LogLimit;
@@ -21,10 +22,10 @@ use crate::operations::Closing;
 use crate::registry::OpenRun;
 use crate::runtime::Shared;
 use crate::salvage::{Fault, is_fault, is_unreadable, salvage};
+use crate::update_watch::UpdateProgress;
 
-/// First wait before the store is asked again; doubled up to [`BACKOFF_MAX`].
-pub(super) const BACKOFF: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// The pauses before the store is asked again.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 
 /// All runs can't be read at the same time.
 static LOG: LogLimit = LogLimit::new();
@@ -57,6 +58,11 @@ impl Loaded {
     /// any more.
     pub(crate) fn shows_fault(&self) -> bool {
         self.fault.is_some() || self.execution.blocked.iter().any(|it| is_fault(&it.code))
+    }
+
+    /// It may have done so after its row was read.
+    fn has_closed(&self) -> bool {
+        self.closing.is_some() || !self.execution.status.is_open()
     }
 }
 
@@ -129,24 +135,26 @@ fn is_unanswered(history: &[HistoryEvent]) -> bool {
 /// taken long enough, whoever waits is to be told, again and again as more come.
 pub(super) async fn load(
     shared: &Arc<Shared>,
-    run: &OpenRun,
+    run: &Arc<OpenRun>,
     tell: Tell<'_>,
 ) -> Result<Loaded, Stop> {
     look(shared, run, tell).await?.ok_or(Stop::Gone)
 }
 
 /// Takes a run from the store, if it is there.
-pub(super) async fn look(
+async fn look(
     shared: &Arc<Shared>,
-    run: &OpenRun,
+    run: &Arc<OpenRun>,
     tell: Tell<'_>,
 ) -> Result<Option<Loaded>, Stop> {
     let mut backoff = BACKOFF;
     let begun = now();
     loop {
         match try_load(shared, run).await {
-            // It has closed, and nobody can say how.
-            Ok(Some(loaded)) if loaded.fault.is_some() && !loaded.execution.status.is_open() => {
+            // It has closed, and nobody can say how: who waits for it looks into the store.
+            Ok(Some(loaded)) if loaded.fault.is_some() && loaded.has_closed() => {
+                shared.registry.remove(run);
+                run.close();
                 return Err(Stop::Gone);
             }
             Ok(found) => return Ok(found),
@@ -167,7 +175,7 @@ pub(super) async fn look(
 /// while the run is read, table by table: then it is read again.
 pub(super) async fn look_after_failure(
     shared: &Arc<Shared>,
-    run: &OpenRun,
+    run: &Arc<OpenRun>,
     tell: Tell<'_>,
 ) -> Result<Option<Loaded>, Stop> {
     let mut before = last_event(shared, run, tell).await?;
@@ -213,13 +221,11 @@ fn unread(shared: &Shared, run: &OpenRun, error: &StoreError) {
 }
 
 /// Waits before the store is asked again, each time longer.
-pub(super) async fn pause(shared: &Shared, backoff: &mut Duration) -> Result<(), Stop> {
+async fn pause(shared: &Shared, backoff: &mut Backoff) -> Result<(), Stop> {
     tokio::select! {
-        () = shared.halted.cancelled() => return Err(Stop::Gone),
-        () = tokio::time::sleep(*backoff) => {}
+        () = shared.halted.cancelled() => Err(Stop::Gone),
+        () = backoff.wait() => Ok(()),
     }
-    *backoff = (*backoff * 2).min(BACKOFF_MAX);
-    Ok(())
 }
 
 async fn try_load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>, StoreError> {
@@ -241,8 +247,11 @@ async fn try_load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>,
             Err(error) => return Err(error),
         }
     }
-    let loaded = assemble(stored);
-    if loaded.closing.is_some() {
+    let mut loaded = assemble(stored);
+    if loaded.fault.is_some() && loaded.has_closed() {
+        loaded = with_end(&*shared.store, loaded).await?;
+    }
+    if loaded.has_closed() {
         adopt_follower(shared, run, &loaded.state).await?;
     }
     Ok(Some(loaded))
@@ -276,12 +285,16 @@ async fn adopt_follower(
 impl Actor {
     /// Takes the run as the store has it, instead of what is in memory.
     pub(super) async fn reload(&mut self) -> Result<(), Stop> {
-        self.reload_with(Vec::new()).await.map(drop)
+        self.reload_with(Vec::new(), &mut Tries::default()).await.map(drop)
     }
 
-    /// The same for inputs that are to be decided anew. Gives those back that still
-    /// are, and nobody has been told otherwise.
-    pub(super) async fn reload_with(&mut self, mut inputs: Vec<Asked>) -> Result<Vec<Asked>, Stop> {
+    /// The same for inputs that were tried. Gives those back that nobody has been told
+    /// about, and what was decided about them if one of the tries was done.
+    pub(super) async fn reload_with(
+        &mut self,
+        mut inputs: Vec<Asked>,
+        tries: &mut Tries,
+    ) -> Result<(Vec<Asked>, Option<Verdicts>), Stop> {
         self.drop_guest();
         let (shared, run) = (self.shared.clone(), self.run.clone());
         let (mailbox, in_turn) = (&mut self.mailbox, &mut self.in_turn);
@@ -294,9 +307,18 @@ impl Actor {
             postponed.mailbox(mailbox);
         };
         let found = look_after_failure(&shared, &run, &mut tell).await?;
-        self.adopt(found.ok_or(Stop::Gone)?);
+        let loaded = found.ok_or(Stop::Gone)?;
+        let done = tries.done(&loaded.history).map(|done| {
+            // Nothing in the store tells of them; and who waits has to hear of it before
+            // the run closes.
+            for (update_id, failure) in done.rejected {
+                self.tell(&update_id, UpdateProgress::Rejected(failure));
+            }
+            done.verdicts
+        });
+        self.adopt(loaded);
         self.show_fault().await?;
-        Ok(inputs)
+        Ok((inputs, done))
     }
 
     /// Goes on from what was loaded: starts again what may have been lost.
@@ -317,6 +339,7 @@ impl Actor {
             for (_, attempt) in self.attempts.drain() {
                 attempt.handle.abort();
             }
+            self.heard.clear();
             self.history = Some(loaded.history);
             return;
         }

@@ -103,6 +103,8 @@ pub(crate) enum Message {
     },
     /// Others need the memory more.
     Evict,
+    /// The store has what the run may not know of: a commit that had no verdict.
+    Reread,
     /// Someone wants the run to go on with other code, if that fits.
     Move {
         /// The code.

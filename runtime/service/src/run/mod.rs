@@ -2,8 +2,10 @@
 
 mod activation;
 mod actor;
+mod attend;
 mod begin;
 mod commit;
+mod describe;
 mod fault;
 mod heartbeats;
 mod length;
@@ -17,6 +19,7 @@ mod relate;
 mod replace;
 mod reset;
 mod settle;
+mod starting;
 mod trace;
 mod unread;
 mod update;

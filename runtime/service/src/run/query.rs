@@ -32,14 +32,17 @@ impl Actor {
             return Err(ServiceError::stopping());
         };
         let asked = tokio::time::timeout(QUERY_TIME_MAX, guest.instance.query(query)).await;
-        if !matches!(&asked, Ok(asked) if asked.leaves_guest_usable()) {
+        // One that has asked for what is not recorded yet must ask for it again.
+        let is_at_rest = !self.needs_activation;
+        if !matches!(&asked, Ok(asked) if is_at_rest && asked.leaves_guest_usable()) {
             self.drop_guest();
         }
         let asked = asked.map_err(|_elapsed| took_too_long(&name, QUERY_TIME_MAX))?;
         answer(&name, asked, "its code has returned")
     }
 
-    /// Brings the guest where it waits. The run is at rest: it asks for nothing.
+    /// Brings the guest where it waits. It asks for nothing, unless the store has failed
+    /// to take what it asked for.
     async fn wake_guest(&mut self) -> Result<()> {
         self.shared.residency.mark_busy(self.run.key.run_id);
         if self.guest.is_some() {

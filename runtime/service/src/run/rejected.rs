@@ -18,6 +18,16 @@ use crate::error::ServiceError;
 /// When a run that can record nothing at all is woken again.
 const COME_BACK_AFTER: Duration = Duration::from_secs(20);
 
+/// What came of an input that was tried without what the guest does about it.
+enum Tried {
+    /// It was decided about, and that is recorded.
+    Decided(Result<(), Refusal>),
+    /// The guest has no part in it, or the store rejects that, too.
+    Rejected,
+    /// The store gave no verdict, and the run was read again.
+    NotKnown,
+}
+
 impl Actor {
     /// Goes on after the store rejected what followed from these inputs, and from
     /// what the guest had not answered before if it was `activated`. Nothing of it is
@@ -56,9 +66,16 @@ impl Actor {
             return self.block_alone(reason).await;
         };
         // What the guest does about it may be the reason.
-        if let Some(verdict) = self.record_and_block(&input, reason).await? {
-            self.conclude(vec![(input, answer)], vec![verdict]);
-            return Ok(());
+        match self.record_and_block(&input, reason).await? {
+            Tried::Decided(verdict) => {
+                self.conclude(vec![(input, answer)], vec![verdict]);
+                return Ok(());
+            }
+            Tried::NotKnown => {
+                self.postpone(vec![(input, answer)], false);
+                return Ok(());
+            }
+            Tried::Rejected => {}
         }
         // It is the input itself.
         let is_asked = answer.is_some();
@@ -81,17 +98,19 @@ impl Actor {
                 let instead = Input::ActivityReturned { scheduled_event_id, attempt, outcome };
                 Box::pin(self.settle(vec![(instead, None)], false)).await
             }
+            // The attempt is made again, or reported as lost, when the run is read again.
+            Input::ActivityReturned { scheduled_event_id, .. }
+            | Input::ActivityTimedOut { scheduled_event_id, .. }
+            | Input::ActivityStopped { scheduled_event_id, .. } => {
+                self.attempts.remove(&scheduled_event_id);
+                self.block_alone(reason).await
+            }
             _ => self.block_alone(reason).await,
         }
     }
 
-    /// Records the input, and that the guest could not go on. None if the guest has
-    /// no part in it, or the store rejects that, too.
-    async fn record_and_block(
-        &mut self,
-        input: &Input,
-        reason: &str,
-    ) -> Result<Option<Result<(), Refusal>>, Stop> {
+    /// Records the input, and that the guest could not go on.
+    async fn record_and_block(&mut self, input: &Input, reason: &str) -> Result<Tried, Stop> {
         let limits = &self.shared.config.limits;
         let mut transition = Transition::default();
         let mut is_for_guest = false;
@@ -103,26 +122,34 @@ impl Actor {
                         wakes_guest(input, &step.events) || matches!(input, Input::Update(_));
                     transition.extend(step);
                 }
-                Err(refusal) if transition.is_empty() => return Ok(Some(Err(refusal))),
+                Err(refusal) if transition.is_empty() => {
+                    return Ok(Tried::Decided(Err(refusal)));
+                }
                 Err(_) => {}
             }
         }
         if !is_for_guest || !self.state.guest_may_run() {
             self.reload().await?;
-            return Ok(None);
+            return Ok(Tried::Rejected);
         }
         self.block(blocked(reason), &mut transition);
-        match self.commit(transition, None).await {
-            Ok(()) => Ok(Some(Ok(()))),
-            Err(CommitFailure::Rejected(_)) => {
-                self.reload().await?;
-                Ok(None)
+        let failure = match self.commit(transition, None).await {
+            Ok(()) => {
+                self.failures = 0;
+                return Ok(Tried::Decided(Ok(())));
             }
-            Err(_) => Err(self.come_back()),
-        }
+            Err(CommitFailure::Fenced) => return Err(Stop::Gone),
+            Err(failure) => failure,
+        };
+        self.reload().await?;
+        Ok(match failure {
+            CommitFailure::Rejected(_) => Tried::Rejected,
+            _ => Tried::NotKnown,
+        })
     }
 
-    /// Records nothing but that the run can't go on.
+    /// Records nothing but that the run can't go on. Without a verdict of the store, it
+    /// is tried again with what the guest has not answered.
     async fn block_alone(&mut self, reason: &str) -> Result<(), Stop> {
         if self.state.status != ExecutionStatus::Running {
             return Ok(());
@@ -130,8 +157,13 @@ impl Actor {
         let mut transition = Transition::default();
         self.block(blocked(reason), &mut transition);
         match self.commit(transition, None).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.come_back()),
+            Ok(()) => {
+                self.failures = 0;
+                Ok(())
+            }
+            Err(CommitFailure::Fenced) => Err(Stop::Gone),
+            Err(CommitFailure::Rejected(_)) => Err(self.come_back()),
+            Err(CommitFailure::Conflict | CommitFailure::Unavailable) => self.reload().await,
         }
     }
 

@@ -154,7 +154,13 @@ impl Actor {
                 // replaced in turn by now.
                 let new = RunKey { hash: self.run.key.hash, run_id: new_run_id };
                 match self.shared.store.find_runs(&[new]).await {
-                    Ok(found) if !found.is_empty() => Ok(JoinAnswer::Replaced(new_run_id)),
+                    Ok(found) if !found.is_empty() => {
+                        // It was committed after the run was read.
+                        if self.closing.is_none() {
+                            self.reload().await?;
+                        }
+                        Ok(JoinAnswer::Replaced(new_run_id))
+                    }
                     // Who asked starts over.
                     _ => Ok(JoinAnswer::Closed),
                 }

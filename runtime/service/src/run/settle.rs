@@ -1,6 +1,8 @@
 //! Inputs become transitions: decide, let the guest answer, commit, tell the
 //! callers.
 
+use std::time::Duration;
+
 use dacapo_engine::decide::{Input, Refusal, decide, implied};
 use dacapo_engine::replay::is_delivered;
 use dacapo_engine::transition::{Effect, Transition};
@@ -14,7 +16,6 @@ use super::actor::{Actor, Stop};
 use super::message::InputAnswer;
 use crate::committer::CommitFailure;
 use crate::health;
-use crate::update_watch::UpdateProgress;
 
 /// An input, and who waits for what becomes of it.
 pub(super) type Asked = (Input, Option<oneshot::Sender<InputAnswer>>);
@@ -25,14 +26,14 @@ pub(super) type Verdicts = Vec<Result<(), Refusal>>;
 /// What was decided about the same inputs in commits without a verdict. At most
 /// one of them has been done, or will be: they append the same event ids.
 #[derive(Default)]
-struct Tries(Vec<Try>);
+pub(super) struct Tries(Vec<Try>);
 
-struct Try {
+pub(super) struct Try {
     /// The last event that it would append, by which it is recognised.
     mark: Option<(EventId, Timestamp, &'static str)>,
-    verdicts: Verdicts,
+    pub(super) verdicts: Verdicts,
     /// Updates that the guest rejected, which leaves nothing in the store.
-    rejected: Vec<(UpdateId, Failure)>,
+    pub(super) rejected: Vec<(UpdateId, Failure)>,
 }
 
 /// Commits that may fail one after the other before those who wait are told.
@@ -89,17 +90,15 @@ impl Actor {
                 Err(failure) => failure,
             };
             self.failures += 1;
-            inputs = self.reload_with(inputs).await?;
-            if let Some(done) = tries.done(self.history.as_deref().unwrap_or_default()) {
-                for (update_id, failure) in done.rejected {
-                    self.tell(&update_id, UpdateProgress::Rejected(failure));
-                }
-                self.conclude(inputs, done.verdicts);
+            let done;
+            (inputs, done) = self.reload_with(inputs, &mut tries).await?;
+            if let Some(verdicts) = done {
+                self.failures = 0;
+                self.conclude(inputs, verdicts);
                 return Ok(());
             }
             if self.fault.is_some() {
-                inputs = self.unless_all_faulted(inputs);
-                tries = Tries::default();
+                inputs = self.unless_all_faulted(inputs, &mut tries);
             }
             if let CommitFailure::Rejected(reason) = failure {
                 return self.settle_rejected(inputs, activate, &reason).await;
@@ -112,13 +111,21 @@ impl Actor {
     /// The first try after a failure comes at once: a connection was lost. Others
     /// take their time, whatever it is that fails for this run.
     async fn pause(&mut self) -> Result<(), Stop> {
-        if self.failures < 2 {
+        if self.retry_pause().is_zero() {
             return Ok(());
         }
-        let pause = health::pause(self.failures, self.shared.ownership.node);
         tokio::select! {
             () = self.shared.halted.cancelled() => Err(Stop::Gone),
-            () = tokio::time::sleep(pause) => Ok(()),
+            () = tokio::time::sleep(self.retry_pause()) => Ok(()),
+        }
+    }
+
+    /// Of another length for each run, so that those whose commit failed do not all come
+    /// back in one.
+    pub(super) fn retry_pause(&self) -> Duration {
+        match self.failures {
+            0 | 1 => Duration::ZERO,
+            failures => health::pause(failures, self.run.key.run_id.0.as_u128()),
         }
     }
 
@@ -203,7 +210,8 @@ fn mark_of(events: &[HistoryEvent]) -> Option<(EventId, Timestamp, &'static str)
     events.last().map(|event| (event.id, event.time, event.attributes.type_name()))
 }
 
-fn rejected_by(effects: &[Effect]) -> Vec<(UpdateId, Failure)> {
+/// The updates that the guest has rejected, of which the store will know nothing.
+pub(super) fn rejected_by(effects: &[Effect]) -> Vec<(UpdateId, Failure)> {
     let rejected = effects.iter().filter_map(|effect| match effect {
         Effect::UpdateRejected { update_id, failure } => Some((update_id.clone(), failure.clone())),
         _ => None,
@@ -218,8 +226,16 @@ impl Tries {
         }
     }
 
+    /// Leaves the inputs at those places.
+    pub(super) fn retain(&mut self, keeps: &[bool]) {
+        for one in &mut self.0 {
+            let mut keeps = keeps.iter();
+            one.verdicts.retain(|_| keeps.next().copied().unwrap_or(false));
+        }
+    }
+
     /// The try that the history has, if it has one.
-    fn done(&mut self, history: &[HistoryEvent]) -> Option<Try> {
+    pub(super) fn done(&mut self, history: &[HistoryEvent]) -> Option<Try> {
         let is_done = |it: &Try| {
             it.mark.is_some_and(|(id, time, event_type)| {
                 let event = history.binary_search_by_key(&id, |event| event.id);
