@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 on_both_databases! {
     memory_stays_under_its_limit_while_large_bodies_and_unread_histories_pile_up,
     idle_connections_keep_nobody_out,
+    clients_that_wait_on_all_connections_keep_nobody_out,
     a_foreign_page_and_a_foreign_name_are_refused,
 }
 
@@ -154,6 +155,31 @@ async fn idle_connections_keep_nobody_out(database: Database) {
         matches!(first.read(&mut byte).await, Ok(0) | Err(_)).then_some(())
     })
     .await;
+}
+
+async fn clients_that_wait_on_all_connections_keep_nobody_out(database: Database) {
+    const CONNECTIONS: usize = 20;
+    let settings = Settings::new(&database).environment("DACAPO_CONNECTIONS_MAX", "20");
+    let settings = settings.environment("DACAPO_CONNECTIONS_PER_ADDRESS_MAX", "20");
+    let server = settings.start().await;
+    let client = server.client();
+    client.upload_guests(&["steps"]).await;
+    let run = client.start("cancellable", json!(null)).await;
+    let mut followers = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut follower = follow_unread(server.address(), &run.workflow_id).await;
+        // From here on it is at work.
+        follower.read_u8().await.expect("the history begins");
+        followers.push(follower);
+    }
+    server.client().get("/health/live").await.ok(200);
+    let mut rest = Vec::new();
+    eventually("the first of them is closed", async || {
+        matches!(followers[0].read_buf(&mut rest).await, Ok(0) | Err(_)).then_some(())
+    })
+    .await;
+    run.act("cancel", &json!({})).await.ok(202);
+    assert_eq!(run.result().await["status"], "canceled");
 }
 
 async fn a_foreign_page_and_a_foreign_name_are_refused(database: Database) {

@@ -8,7 +8,7 @@
 mod connections;
 mod socket;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use self::connections::{Busy, Connection, Connections};
+use self::connections::{Busy, Connection, Connections, NoRoom};
 use self::socket::Socket;
 
 /// How long a client may take to send the head of a request, and how long an
@@ -115,6 +115,19 @@ impl HttpServer {
     }
 }
 
+/// A place for a client, once there is one. None if its address has as many as it may,
+/// all of them at work.
+async fn open(connections: &Arc<Connections>, client: IpAddr) -> Option<Connection> {
+    loop {
+        match connections.open(client) {
+            Ok(connection) => return Some(connection),
+            Err(NoRoom::OfAddress) => return None,
+            // Who was idle when it was accepted has begun to work since.
+            Err(NoRoom::AtAll) => connections.room().await,
+        }
+    }
+}
+
 /// The next connection, once there is room for it.
 async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> (TcpStream, Connection) {
     loop {
@@ -126,9 +139,8 @@ async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> (TcpS
                     tracing::debug!(%error, "a connection ended before it was served");
                     continue;
                 }
-                match connections.open(client.ip()) {
+                match open(connections, client.ip()).await {
                     Some(connection) => return (socket, connection),
-                    // Its address has as many as it may, all of them at work.
                     None => tracing::debug!(%client, "a connection too many of its address"),
                 }
             }

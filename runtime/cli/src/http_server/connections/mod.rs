@@ -19,6 +19,15 @@ pub(super) use self::busy::Busy;
 use self::table::Table;
 use super::ConnectionLimits;
 
+/// Why there is no room for another connection: all are at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    /// Those of its address, which has as many as it may.
+    OfAddress,
+    /// Those of everybody.
+    AtAll,
+}
+
 /// All connections of a server.
 pub(super) struct Connections {
     limits: ConnectionLimits,
@@ -54,22 +63,23 @@ impl Connections {
         }
     }
 
-    /// A new connection. None if its address has as many as it may and all of them
-    /// are at work.
-    pub(super) fn open(self: &Arc<Self>, client: IpAddr) -> Option<Connection> {
+    /// A new connection, if there is room or somebody makes some.
+    pub(super) fn open(self: &Arc<Self>, client: IpAddr) -> Result<Connection, NoRoom> {
         let (address, now) = (network(client), now());
         let mut table = self.table.lock();
-        if table.count(address) >= self.limits.per_address_max {
-            let first = table.first_to_go_of(address, now)?;
+        let ConnectionLimits { connections_max, per_address_max } = self.limits;
+        // Where one address may have all of them, it waits as everybody does.
+        if per_address_max < connections_max && table.count(address) >= per_address_max {
+            let first = table.first_to_go_of(address, now).ok_or(NoRoom::OfAddress)?;
             table.evict(first);
         }
-        if table.len() >= self.limits.connections_max {
-            let first = table.first_to_go(now)?;
+        if table.len() >= connections_max {
+            let first = table.first_to_go(now).ok_or(NoRoom::AtAll)?;
             table.evict(first);
         }
         let (id, evicted) = table.add(address, now);
         drop(table);
-        Some(Connection { connections: self.clone(), id, evicted })
+        Ok(Connection { connections: self.clone(), id, evicted })
     }
 
     fn close(&self, id: u64) {
@@ -159,11 +169,11 @@ mod tests {
             () = connections.room() => panic!("there is none"),
             () = std::future::ready(()) => {}
         }
-        assert!(connections.open(address(2)).is_none());
+        assert_eq!(connections.open(address(2)).err(), Some(NoRoom::AtAll));
         assert!(!only.evicted.is_cancelled());
         drop(request);
         connections.room().await;
-        assert!(connections.open(address(2)).is_some());
+        assert!(connections.open(address(2)).is_ok());
         assert!(only.evicted.is_cancelled());
     }
 
@@ -177,8 +187,10 @@ mod tests {
         assert!(first.evicted.is_cancelled());
         assert!(!second.evicted.is_cancelled() && !other.evicted.is_cancelled());
         let _work = UnderWay::begin(&connections, second.id);
-        let _fourth = connections.open(address(1)).expect("the third one gives way");
+        let fourth = connections.open(address(1)).expect("the third one gives way");
         assert!(!second.evicted.is_cancelled());
+        let _more = UnderWay::begin(&connections, fourth.id);
+        assert_eq!(connections.open(address(1)).err(), Some(NoRoom::OfAddress));
     }
 
     #[tokio::test(start_paused = true)]
