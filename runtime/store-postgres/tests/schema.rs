@@ -1,7 +1,7 @@
 //! What the schema computes for people agrees with what the runtime computes.
 
 use dacapo_model::ids::{NamespaceName, WorkflowHash, WorkflowId};
-use dacapo_store::conformance::fixtures::{Owned, append, event, execution, start};
+use dacapo_store::conformance::fixtures::{Owned, append, close, event, execution, start};
 use dacapo_store::conformance::samples::every_event;
 use sqlx::{Connection, PgConnection, Row};
 
@@ -101,6 +101,42 @@ async fn migrating_again_and_at_once_changes_nothing() {
         let (one, other) = tokio::join!(store.migrate(), store.migrate());
         one.expect("migrates");
         other.expect("migrates");
+    })
+    .await;
+}
+
+/// A node of an older version does not say a number.
+#[tokio::test]
+async fn runs_that_nobody_counts_come_after_those_that_are_counted() {
+    support::on_a_fresh_database(|store, url| async move {
+        let owned = Owned::of(store).await;
+        let [first, second] = [1, 2].map(|number| execution("order-1", number));
+        owned.commit([start(&first), close(&first, 2)]).await.expect("commits");
+        owned.commit([start(&second), close(&second, 2)]).await.expect("commits");
+        let mut connection = PgConnection::connect(&url).await.expect("connects");
+        let numbers: Vec<i64> = sqlx::query_scalar(
+            "INSERT INTO workflow_executions (
+                 workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
+                 status, started_at, closed_at
+             )
+             SELECT workflow_hash, gen_random_uuid(), namespace, workflow_id, workflow_type,
+                    module_digest, status, started_at - interval '1 h', closed_at
+             FROM workflow_executions
+             RETURNING run_number",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .expect("inserts");
+        assert_eq!(numbers, [3, 4]);
+        let latest = execution("order-1", 3);
+        owned.commit([start(&latest)]).await.expect("commits");
+        let number = "SELECT run_number FROM workflow_executions WHERE run_id = $1";
+        let number: i64 = sqlx::query_scalar(number)
+            .bind(latest.key.run_id.0)
+            .fetch_one(&mut connection)
+            .await
+            .expect("reads");
+        assert_eq!(number, 5);
     })
     .await;
 }

@@ -103,6 +103,34 @@ async fn a_file_of_the_first_schema_keeps_its_runs_and_timers() {
     assert_eq!(latest.expect("finds"), Some(closed(&later)));
 }
 
+/// An older version does not say a number.
+#[tokio::test]
+async fn runs_that_nobody_counts_come_after_those_that_are_counted() {
+    let directory = directory();
+    let owned = Owned::of(open(&directory).await).await;
+    let run = execution("order-1", 1);
+    owned.commit([start(&run), close(&run, 2)]).await.expect("commits");
+    let mut connection = look_inside(&directory).await;
+    sqlx::query(
+        "INSERT INTO workflow_executions (
+             workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
+             status, started_at, closed_at
+         )
+         SELECT workflow_hash, randomblob(16), namespace, workflow_id, workflow_type,
+                module_digest, status, started_at - 1, closed_at
+         FROM workflow_executions",
+    )
+    .execute(&mut connection)
+    .await
+    .expect("inserts");
+    let latest = execution("order-1", 3);
+    owned.commit([start(&latest)]).await.expect("commits");
+    let numbers = "SELECT run_number FROM workflow_executions ORDER BY rowid";
+    let numbers: Vec<i64> =
+        sqlx::query_scalar(numbers).fetch_all(&mut connection).await.expect("reads");
+    assert_eq!(numbers, [1, 2, 3]);
+}
+
 #[tokio::test]
 async fn a_new_file_may_be_opened_by_many_at_once() {
     let directory = Arc::new(directory());
