@@ -105,6 +105,13 @@ async fn a_database_that_was_read_only_needs_no_restart_of_anything() {
     .await;
 }
 
+/// Asks the server about a run all the time, as a user interface would.
+async fn watch(run: Run) {
+    loop {
+        let _whatever = run.try_describe().await;
+    }
+}
+
 /// A failover to a copy that was behind, as far as the server can tell: connections
 /// break, and the last commits are not there.
 #[tokio::test]
@@ -130,9 +137,11 @@ async fn a_database_that_lost_the_last_commits_is_read_again_by_the_same_process
             execute(&mut transaction, format!("INSERT INTO {table} TABLE behind_{table}")).await;
         }
         transaction.commit().await.expect("commits");
+        let watching: Vec<_> = (0..4).map(|_| tokio::spawn(watch(open.clone()))).collect();
         end_sessions(&mut inside, &database).await;
         completes_with(&open, &["a", "c", "d", "e"]).await;
         server.logs("reading all runs again").await;
+        watching.iter().for_each(tokio::task::JoinHandle::abort);
         let ids: Vec<Value> =
             open.history().await.iter().map(|event| event["event_id"].clone()).collect();
         let expected: Vec<Value> = (1..=ids.len()).map(Value::from).collect();

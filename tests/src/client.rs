@@ -208,6 +208,11 @@ impl Run {
         self.client.get(&self.path("")).await.ok(200)
     }
 
+    /// The same, whatever the answer, and if there is one.
+    pub async fn try_describe(&self) -> reqwest::Result<Answer> {
+        self.client.try_send(self.client.request(Method::GET, &self.path(""))).await
+    }
+
     /// Cancel, terminate or retry.
     pub async fn act(&self, verb: &str, body: &Value) -> Answer {
         self.client.post(&self.path(&format!("/{verb}")), body).await

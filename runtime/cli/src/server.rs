@@ -157,15 +157,16 @@ impl Server {
     }
 
     /// Resolves when another node has taken the runs over. This one can do
-    /// nothing more for them.
+    /// nothing more for them. Not while this server takes them anew from itself.
     pub async fn ownership_lost(&self) {
         let mut current = self.runtime.clone();
         loop {
             let runtime = Arc::clone(&current.borrow_and_update());
             tokio::select! {
                 () = runtime.ownership_lost() => return,
-                // The keeper goes on for as long as this server.
-                _ = current.changed() => {}
+                // The keeper goes on for as long as this server. If it could not, there
+                // is nobody who would take the runs anew.
+                changed = current.changed() => if changed.is_err() { return },
             }
         }
     }

@@ -12,12 +12,11 @@ use dacapo_store::error::StoreError;
 use dacapo_store::shard::Ownership;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use self::batch::{Batch, Job};
 use crate::health::StoreHealth;
+use crate::ownership::Loss;
 use crate::panics::caught;
-use crate::runtime::note_loss;
 
 /// Units that wait for the committer. Each run has at most one, so this bounds
 /// how many runs hold a decided transition; more wait in their actors.
@@ -51,19 +50,16 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    /// Starts the task. It ends when the last handle is dropped; `fenced` is
-    /// cancelled when the store says that another node has taken over, `went_back`
-    /// when it lacks what this one has committed.
+    /// Starts the task. It ends when the last handle is dropped.
     pub(crate) fn start(
         store: Arc<dyn Store>,
         ownership: Arc<Ownership>,
         health: Arc<StoreHealth>,
-        fenced: CancellationToken,
-        went_back: CancellationToken,
+        loss: Loss,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let mut collector = Collector {
-            worker: Arc::new(Worker { store, ownership, health, fenced, went_back }),
+            worker: Arc::new(Worker { store, ownership, health, loss }),
             queue,
             batch: Batch::default(),
             under_way: JoinSet::new(),
@@ -162,8 +158,7 @@ struct Worker {
     store: Arc<dyn Store>,
     ownership: Arc<Ownership>,
     health: Arc<StoreHealth>,
-    fenced: CancellationToken,
-    went_back: CancellationToken,
+    loss: Loss,
 }
 
 impl Worker {
@@ -219,17 +214,8 @@ impl Worker {
                 };
                 Err(CommitFailure::Rejected(reason.into()))
             }
-            Err(error @ StoreError::WentBack { .. }) => {
-                note_loss(&self.went_back, &error);
-                Err(CommitFailure::Fenced)
-            }
-            Err(error @ StoreError::Fenced { .. }) if self.ownership.is_ahead_of(&error) => {
-                note_loss(&self.went_back, &error);
-                Err(CommitFailure::Fenced)
-            }
-            Err(error @ StoreError::Fenced { .. }) => {
-                tracing::error!(%error, "this node has lost its shards");
-                self.fenced.cancel();
+            Err(error @ (StoreError::WentBack { .. } | StoreError::Fenced { .. })) => {
+                self.loss.note(&error);
                 Err(CommitFailure::Fenced)
             }
             Err(error @ StoreError::Unavailable { .. }) if alone => {

@@ -47,6 +47,15 @@ impl ServiceError {
 }
 
 impl ServiceError {
+    /// The database lacks what it had acknowledged.
+    pub(crate) fn beginning_anew() -> Self {
+        Self::new(
+            ErrorCode::Unavailable,
+            "the database has lost some of the last commits, and this node is taking the runs \
+             anew; send the request again",
+        )
+    }
+
     /// Another node has the shards.
     pub(crate) fn displaced() -> Self {
         Self::new(

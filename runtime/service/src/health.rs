@@ -267,8 +267,7 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             () = shared.halted.cancelled() => return,
-            () = shared.fenced.cancelled() => return,
-            () = shared.went_back.cancelled() => return,
+            () = shared.loss.of_any_kind() => return,
             () = async { drop(failing.wait_for(|failing| failing.is_some()).await) } => {}
             () = health.suspected.notified() => {}
         }
@@ -286,7 +285,7 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
 async fn probe(shared: &Shared) {
     match shared.store.probe_write().await {
         Ok(()) => shared.health.probed(),
-        Err(error @ StoreError::WentBack { .. }) => shared.note_loss(&error),
+        Err(error @ StoreError::WentBack { .. }) => shared.loss.note(&error),
         Err(error) => shared.health.failed(&error, "the database takes no writes"),
     }
 }

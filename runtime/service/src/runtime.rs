@@ -5,7 +5,6 @@ use std::sync::Arc;
 use dacapo_engine::guest::GuestHost;
 use dacapo_model::limits::Limits;
 use dacapo_store::Store;
-use dacapo_store::error::StoreError;
 use dacapo_store::shard::{NodeId, Ownership};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +18,7 @@ use crate::config::ServiceConfig;
 use crate::error::{Result, ServiceError};
 use crate::health::{self, StoreHealth};
 use crate::loader::Loader;
-use crate::ownership::{Confirm, Phase};
+use crate::ownership::{Confirm, Loss, Phase};
 use crate::registry::Registry;
 use crate::relations::UnderWay;
 use crate::residency::Residency;
@@ -56,10 +55,8 @@ pub(crate) struct Shared {
     pub(crate) stopping: CancellationToken,
     /// Whatever still runs is to stop where it is.
     pub(crate) halted: CancellationToken,
-    /// Another node has taken over.
-    pub(crate) fenced: CancellationToken,
-    /// The store lacks what it has acknowledged: memory is ahead of it.
-    pub(crate) went_back: CancellationToken,
+    /// Whether what is in memory still counts.
+    pub(crate) loss: Loss,
     pub(crate) health: Arc<StoreHealth>,
     /// What runs do with each other.
     pub(crate) under_way: UnderWay,
@@ -68,11 +65,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Refuses new work while the node stops, and once another has its place.
+    /// Refuses new work while the node stops, and once its memory does not count.
     pub(crate) fn admit(&self) -> Result<()> {
-        if self.fenced.is_cancelled() {
-            return Err(ServiceError::displaced());
-        }
+        self.loss.admit()?;
         if self.stopping.is_cancelled() {
             return Err(ServiceError::stopping());
         }
@@ -84,19 +79,6 @@ impl Shared {
     pub(crate) fn admit_write(&self) -> Result<()> {
         self.admit()?;
         self.health.admit()
-    }
-
-    /// The store has lost something: nothing in memory counts any more.
-    pub(crate) fn note_loss(&self, error: &StoreError) {
-        note_loss(&self.went_back, error);
-    }
-}
-
-/// Says so once, whoever notices first.
-pub(crate) fn note_loss(went_back: &CancellationToken, error: &StoreError) {
-    if !went_back.is_cancelled() {
-        tracing::error!(%error, "the runs in memory are ahead of the database");
-        went_back.cancel();
     }
 }
 
@@ -136,23 +118,18 @@ impl Runtime {
         // Attempts wait here, where their timeouts do not run yet.
         let attempts_max = config.activities_max.min(host.activities_max());
         let catalog = Catalog::load(&*store).await?;
-        let (fenced, went_back) = (CancellationToken::new(), CancellationToken::new());
+        let loss = Loss::none_yet(ownership.clone());
         let halted = CancellationToken::new();
         let health = Arc::new(StoreHealth::new(halted.clone()));
-        let committer = Committer::start(
-            store.clone(),
-            ownership.clone(),
-            health.clone(),
-            fenced.clone(),
-            went_back.clone(),
-        );
+        let committer =
+            Committer::start(store.clone(), ownership.clone(), health.clone(), loss.clone());
         let workload = Workload::default();
         let shared = Arc::new(Shared {
             catalog,
             registry: Registry::new(workload.clone()),
             committer,
             loader: Loader::start(store.clone()),
-            confirm: Confirm::start(store.clone(), ownership.clone(), fenced.clone()),
+            confirm: Confirm::start(store.clone(), ownership.clone(), loss.clone()),
             ownership,
             timers: Timers::default(),
             residency: Residency::new(host.instances_max(), config.instances_bytes_max),
@@ -163,8 +140,7 @@ impl Runtime {
             attempts: TaskTracker::new(),
             stopping: CancellationToken::new(),
             halted,
-            fenced,
-            went_back,
+            loss,
             health,
             under_way: UnderWay::default(),
             recovered: CancellationToken::new(),
@@ -176,9 +152,14 @@ impl Runtime {
         // Recovery may take longer than a lease.
         shared.actors.spawn(ownership::keep(shared.clone()));
         shared.actors.spawn(health::watch(shared.clone()));
-        recovery::recover(&shared).await?;
-        shared.actors.spawn(timers::run(shared.clone()));
-        Ok(Arc::new(Self { shared }))
+        let runtime = Arc::new(Self { shared });
+        if let Err(error) = recovery::recover(&runtime.shared).await {
+            // What was woken so far must not work on beside the next try.
+            runtime.halt().await;
+            return Err(error);
+        }
+        runtime.shared.actors.spawn(timers::run(runtime.shared.clone()));
+        Ok(runtime)
     }
 
     /// The limits this node keeps.
@@ -189,10 +170,7 @@ impl Runtime {
     /// True while the node takes work: it has recovered, still owns its shards,
     /// and is not stopping.
     pub fn is_ready(&self) -> bool {
-        self.shared.recovered.is_cancelled()
-            && !self.shared.stopping.is_cancelled()
-            && !self.shared.fenced.is_cancelled()
-            && !self.shared.went_back.is_cancelled()
+        self.shared.recovered.is_cancelled() && self.shared.admit().is_ok()
     }
 
     /// How many things this node has in hand: messages, runs that are going on,
@@ -218,13 +196,15 @@ impl Runtime {
     /// over to a copy that was behind, or was restored. What is in memory counts no
     /// more: [halt](Self::halt) this node, and start another on the same store.
     pub async fn store_went_back(&self) {
-        self.shared.went_back.cancelled().await;
+        self.shared.loss.of_commits().await;
     }
 
     /// Returns once another node has taken this one's shards. The process can do
-    /// nothing more and should end.
+    /// nothing more and should end. Never returns once the store is known to have
+    /// [gone back](Self::store_went_back): who takes the shards then may be the next
+    /// runtime of this process.
     pub async fn ownership_lost(&self) {
-        self.shared.fenced.cancelled().await;
+        self.shared.loss.to_another().await;
     }
 
     /// Refuses new work from now on; those who wait for a run are answered.

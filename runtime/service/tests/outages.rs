@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{QueryName, RequestId};
@@ -15,10 +16,12 @@ use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
 use dacapo_model::signal::Signal;
 use dacapo_service::Runtime;
+use dacapo_service::config::{ServiceConfig, Tenure};
 use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{QueryResult, RejectIf};
 use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use dacapo_store::memory::MemoryStore;
+use futures::FutureExt as _;
 use support::guests::ScriptedHost;
 use support::*;
 
@@ -314,15 +317,62 @@ async fn a_node_whose_store_has_lost_something_says_so_and_the_next_goes_by_what
     assert_eq!(completed_with(&result(&second, "e").await), "y");
 }
 
-/// Nobody else has the shards: the takeover itself is lost.
+/// Nobody else has the shards: the takeover itself is lost. Whoever asks the store
+/// first finds out, and that is the same for all.
 #[tokio::test]
 async fn a_lost_takeover_is_no_takeover_by_another() {
+    for asks in 0..6 {
+        let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
+        // So that there is a module and a run also after it.
+        let former = start(store.clone(), &host).await;
+        former.start_run(request("collect", "c", "1")).await.expect("started");
+        former.start_run(request("forever", "gone", "")).await.expect("started");
+        former.terminate_run(&run_ref("gone"), String::new()).await.expect("terminated");
+        let gone = former.describe_run(&run_ref("gone")).await.expect("there").execution.key;
+        former.halt().await;
+        let before = store.snapshot();
+        // One that is idle asks by itself.
+        let tenure = if asks == 0 { Tenure::Leased { take_over: true } } else { Tenure::Alone };
+        let config = ServiceConfig { tenure, ..ServiceConfig::default() };
+        let first = start_with(store.clone(), &host, config).await;
+        store.go_back(&before);
+        match asks {
+            0 => {}
+            1 => unavailable(first.start_run(request("forever", "f", "")).await),
+            2 => unavailable(first.describe_run(&run_ref("c")).await),
+            3 => {
+                let (name, bytes) = ("late".parse().expect("valid"), Bytes::from_static(b"late"));
+                unavailable(first.upload_module(&namespace(), &name, bytes).await);
+            }
+            4 => {
+                let name = "scripted".parse().expect("valid");
+                unavailable(first.delete_module(&namespace(), &name, None).await);
+            }
+            _ => unavailable(first.delete_run(&run_ref("gone"), gone.run_id).await),
+        }
+        tokio::time::timeout(PATIENCE, first.store_went_back()).await.expect("it knows");
+        assert!(!first.is_ready());
+        unavailable(first.run_result(&run_ref("c"), PATIENCE).await);
+        assert!(first.ownership_lost().now_or_never().is_none(), "nobody has taken over");
+    }
+}
+
+/// A client may ask the one that goes while the one that comes has taken the shards.
+#[tokio::test]
+async fn a_read_while_the_process_takes_the_runs_anew_is_refused_and_ends_nothing() {
     let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
-    let before = store.snapshot();
     let first = start(store.clone(), &host).await;
-    store.go_back(&before);
-    unavailable(first.start_run(request("forever", "f", "")).await);
+    first.start_run(request("collect", "c", "1")).await.expect("started");
+    let behind = store.snapshot();
+    first.start_run(request("collect", "d", "1")).await.expect("started");
+    store.go_back(&behind);
+    // What it commits next needs an event that is not there.
+    unavailable(first.signal_run(&run_ref("d"), signal("a")).await);
     tokio::time::timeout(PATIENCE, first.store_went_back()).await.expect("it knows");
-    let fenced = tokio::time::timeout(Duration::ZERO, first.ownership_lost()).await;
-    assert!(fenced.is_err(), "nobody has taken over");
+    let second = start(store, &host).await;
+    unavailable(first.describe_run(&run_ref("c")).await);
+    unavailable(first.check_store().await);
+    assert!(first.ownership_lost().now_or_never().is_none(), "it has them itself");
+    first.halt().await;
+    second.describe_run(&run_ref("c")).await.expect("it is the second's");
 }

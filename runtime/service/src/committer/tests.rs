@@ -7,6 +7,7 @@ use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use dacapo_store::memory::MemoryStore;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 
@@ -23,9 +24,9 @@ async fn watched_committer(
 ) -> (Committer, Arc<dyn Store>, Arc<StoreHealth>) {
     let Owned { store, ownership } = Owned::of(Arc::new(store)).await;
     let health = Arc::new(StoreHealth::new(CancellationToken::new()));
-    let (fenced, went_back) = (CancellationToken::new(), CancellationToken::new());
     let ownership = Arc::new(ownership);
-    let committer = Committer::start(store.clone(), ownership, health.clone(), fenced, went_back);
+    let loss = Loss::none_yet(ownership.clone());
+    let committer = Committer::start(store.clone(), ownership, health.clone(), loss);
     (committer, store, health)
 }
 

@@ -82,16 +82,11 @@ impl Runtime {
                 Ok((version, created))
             }
             Err(error) => {
-                match &error {
-                    StoreError::Fenced { .. } => shared.confirm.lose(&error),
-                    StoreError::WentBack { .. } => shared.note_loss(&error),
+                if let StoreError::Unavailable { .. } = &error {
                     // It may be there.
-                    StoreError::Unavailable { .. } => catalog::refresh(shared),
-                    StoreError::Conflict { .. }
-                    | StoreError::Rejected { .. }
-                    | StoreError::Corrupt { .. } => {}
+                    catalog::refresh(shared);
                 }
-                Err(error.into())
+                Err(shared.loss.refusal(error))
             }
         }
     }

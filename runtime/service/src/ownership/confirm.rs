@@ -11,11 +11,10 @@ use std::sync::Arc;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::WorkflowHash;
 use dacapo_store::Store;
-use dacapo_store::error::{Result, StoreError};
 use dacapo_store::shard::Ownership;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 
+use super::Loss;
 use crate::error::{self, ServiceError};
 
 /// Requests that wait for a check; more wait to be heard.
@@ -38,64 +37,42 @@ pub(crate) struct Confirm {
 struct Worker {
     store: Arc<dyn Store>,
     ownership: Arc<Ownership>,
-    lost: CancellationToken,
+    loss: Loss,
 }
 
 impl Confirm {
-    /// Starts the task. It ends when the last handle is dropped; `lost` is cancelled
-    /// when the store says that another node has taken over.
-    pub(crate) fn start(
-        store: Arc<dyn Store>,
-        ownership: Arc<Ownership>,
-        lost: CancellationToken,
-    ) -> Self {
+    /// Starts the task. It ends when the last handle is dropped.
+    pub(crate) fn start(store: Arc<dyn Store>, ownership: Arc<Ownership>, loss: Loss) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let worker = Arc::new(Worker { store, ownership, lost });
+        let worker = Arc::new(Worker { store, ownership, loss });
         tokio::spawn(work(worker.clone(), queue));
         Self { worker, jobs }
     }
 
     /// Refuses if the shard of a hash is another node's by now.
     pub(crate) async fn held(&self, hash: WorkflowHash) -> error::Result<()> {
+        self.worker.loss.admit()?;
         let (done, answer) = oneshot::channel();
-        if self.worker.lost.is_cancelled() || self.jobs.send(Job { hash, done }).await.is_err() {
-            return Err(ServiceError::displaced());
+        if self.jobs.send(Job { hash, done }).await.is_err() {
+            return Err(ServiceError::stopping());
         }
         answer.await.unwrap_or_else(|_| Err(ServiceError::stopping()))
     }
 
     /// Refuses if any shard is another node's by now.
-    pub(crate) async fn all(&self) -> Result<()> {
+    pub(crate) async fn all(&self) -> error::Result<()> {
         let shards = self.worker.ownership.shards();
         let hashes: Vec<_> = shards.iter().map(|lease| lease.hash_from).collect();
         self.worker.check(&hashes).await
     }
-
-    /// The store has said that a shard is another node's.
-    pub(crate) fn lose(&self, error: &StoreError) {
-        self.worker.lose(error);
-    }
-
-    /// Returns once the store has said so.
-    pub(crate) async fn lost(&self) {
-        self.worker.lost.cancelled().await;
-    }
 }
 
 impl Worker {
-    async fn check(&self, hashes: &[WorkflowHash]) -> Result<()> {
+    async fn check(&self, hashes: &[WorkflowHash]) -> Answer {
         let held = self.store.check_held(&self.ownership, hashes).await;
-        if let Err(error @ StoreError::Fenced { .. }) = &held {
-            self.lose(error);
-        }
-        held
-    }
-
-    fn lose(&self, error: &StoreError) {
-        if !self.lost.is_cancelled() {
-            tracing::error!(%error, "this node has lost its shards");
-        }
-        self.lost.cancel();
+        held.map_err(|error| self.loss.refusal(error))?;
+        // Something else may have been found out meanwhile.
+        self.loss.admit()
     }
 }
 
@@ -108,7 +85,7 @@ async fn work(worker: Arc<Worker>, mut queue: mpsc::Receiver<Job>) {
         // A task of its own, so that a panic ends the check and not all checks.
         let checked = tokio::spawn(async move { checking.check(&hashes).await }).await;
         let answer = match checked {
-            Ok(held) => held.map_err(ServiceError::from),
+            Ok(held) => held,
             Err(panic) => Err(ServiceError::new(ErrorCode::Internal, panic.to_string())),
         };
         for job in batch.drain(..) {
@@ -125,6 +102,7 @@ mod tests {
     use dacapo_store::faulty::{Fault, FaultyStore, Operation};
     use dacapo_store::memory::MemoryStore;
     use dacapo_store::shard::NodeId;
+    use futures::FutureExt as _;
     use tokio::sync::Semaphore;
     use uuid::Uuid;
 
@@ -145,8 +123,9 @@ mod tests {
             Fault::Delayed(script_gate.clone())
         });
         let ownership = inner.acquire_all_shards(NodeId(Uuid::nil())).await.expect("takes");
-        let lost = CancellationToken::new();
-        let confirm = Confirm::start(Arc::new(store), Arc::new(ownership), lost.clone());
+        let ownership = Arc::new(ownership);
+        let loss = Loss::none_yet(ownership.clone());
+        let confirm = Confirm::start(Arc::new(store), ownership, loss.clone());
         let ask = |number| {
             let confirm = confirm.clone();
             tokio::spawn(async move { confirm.held(WorkflowHash(number)).await })
@@ -169,7 +148,7 @@ mod tests {
             assert_eq!(refused.code, ErrorCode::Unavailable);
         }
         assert_eq!(asked.load(Ordering::SeqCst), 2);
-        assert!(lost.is_cancelled());
+        loss.to_another().now_or_never().expect("it is noted");
         let refused = confirm.held(WorkflowHash(0)).await.expect_err("lost");
         assert_eq!(refused.code, ErrorCode::Unavailable);
         assert_eq!(asked.load(Ordering::SeqCst), 2, "it is known");

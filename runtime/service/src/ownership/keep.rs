@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_store::error::{Result, StoreError};
+use dacapo_store::error::Result;
 
 use super::{LEASE, RENEWAL};
 use crate::config::Tenure;
@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Time to give a lease back. One that is not is over soon.
 const RELEASE_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// Runs until the node has let go of everything, or has lost a shard. A node that is
+/// Runs until the node has let go of everything, or its work has ended. A node that is
 /// stopping keeps its lease: attempts that it waits for are still its own.
 pub(crate) async fn keep(shared: Arc<Shared>) {
     let every = match shared.config.tenure {
@@ -36,7 +36,7 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             () = shared.halted.cancelled() => return,
-            () = shared.confirm.lost() => return,
+            () = shared.loss.of_any_kind() => return,
             () = until_due(&shared, pause) => {}
         }
         pause = match once(&shared).await {
@@ -79,10 +79,7 @@ async fn once(shared: &Shared) -> Result<()> {
         }
         Tenure::Leased { .. } => shared.store.renew_lease(&shared.ownership, LEASE).await,
     };
-    if let Err(error @ StoreError::Fenced { .. }) = &kept {
-        shared.confirm.lose(error);
-    }
-    kept
+    kept.inspect_err(|error| shared.loss.note(error))
 }
 
 /// Gives the lease back: this node does nothing more.
