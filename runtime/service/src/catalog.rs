@@ -11,7 +11,7 @@ use dacapo_model::ids::{ModuleName, NamespaceName, TypeName};
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_store::Store;
 use parking_lot::RwLock;
-use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 
 use crate::error::{Result, ServiceError};
 use crate::runtime::Shared;
@@ -23,6 +23,10 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// How long a deletion waits for runs that are just starting, and keeps others waiting.
 const CHOICES_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// How long a start waits for a deletion: until it has waited, and a while for the
+/// store.
+const CHOICE_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Versions of one module, the oldest first.
 type Versions = Vec<ModuleVersion>;
 
@@ -30,8 +34,22 @@ type Versions = Vec<ModuleVersion>;
 #[derive(Debug)]
 pub(crate) struct Catalog {
     /// Held by whoever has chosen code for a run, until that is committed.
-    choices: tokio::sync::RwLock<()>,
+    choices: Arc<tokio::sync::RwLock<()>>,
     namespaces: RwLock<BTreeMap<NamespaceName, BTreeMap<ModuleName, Versions>>>,
+}
+
+/// While there is one, no module is deleted. Whoever pins a run to code has one from
+/// the choice of the code until it is known what has become of the commit: so it goes
+/// to the actor that commits.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    _shared: Arc<OwnedRwLockReadGuard<()>>,
+}
+
+/// While there is one, nobody chooses code, and memory may differ from the store.
+#[derive(Debug)]
+pub(crate) struct NoChoice {
+    _alone: OwnedRwLockWriteGuard<()>,
 }
 
 impl Catalog {
@@ -45,19 +63,26 @@ impl Catalog {
             let modules = namespaces.entry(module.namespace.clone()).or_default();
             modules.entry(module.name.clone()).or_default().push(module);
         }
-        Ok(Self { choices: tokio::sync::RwLock::default(), namespaces: RwLock::new(namespaces) })
+        Ok(Self { choices: Arc::default(), namespaces: RwLock::new(namespaces) })
     }
 
-    /// Keeps the modules that are there from being deleted: to be held from the choice of
-    /// code for a run until the run that is pinned to it is committed.
-    pub(crate) async fn choose(&self) -> RwLockReadGuard<'_, ()> {
-        self.choices.read().await
+    /// Keeps the modules that are there from being deleted.
+    pub(crate) async fn choose(&self) -> Result<Choice> {
+        let chosen = tokio::time::timeout(CHOICE_TIME_MAX, self.choices.clone().read_owned()).await;
+        chosen.map(|guard| Choice { _shared: Arc::new(guard) }).map_err(|_| being_deleted())
+    }
+
+    /// The same for an actor. It waits for no deletion, which may wait for a start that
+    /// waits for the actor.
+    pub(crate) fn try_choose(&self) -> Result<Choice> {
+        let chosen = self.choices.clone().try_read_owned();
+        chosen.map(|guard| Choice { _shared: Arc::new(guard) }).map_err(|_| being_deleted())
     }
 
     /// Waits until all that was chosen is committed, and lets nobody choose meanwhile.
-    pub(crate) async fn hold_choices(&self) -> Result<RwLockWriteGuard<'_, ()>> {
-        let held = tokio::time::timeout(CHOICES_TIME_MAX, self.choices.write()).await;
-        held.map_err(|_| {
+    pub(crate) async fn hold_choices(&self) -> Result<NoChoice> {
+        let held = tokio::time::timeout(CHOICES_TIME_MAX, self.choices.clone().write_owned()).await;
+        held.map(|guard| NoChoice { _alone: guard }).map_err(|_| {
             ServiceError::new(
                 ErrorCode::Unavailable,
                 "runs that are just starting take too long; nothing was deleted. Send the request \
@@ -220,8 +245,8 @@ impl Catalog {
 }
 
 /// Reads the modules again, until the store answers: one was uploaded, and it is not
-/// known whether the store has it.
-pub(crate) fn refresh(shared: &Arc<Shared>) {
+/// known whether the store has it. Nothing is deleted meanwhile.
+pub(crate) fn refresh(shared: &Arc<Shared>, chosen: Choice) {
     let by_task = shared.clone();
     let halted = shared.halted.clone();
     shared.actors.spawn(async move {
@@ -242,7 +267,16 @@ pub(crate) fn refresh(shared: &Arc<Shared>) {
             }
         };
         halted.run_until_cancelled(refreshed).await;
+        drop(chosen);
     });
+}
+
+fn being_deleted() -> ServiceError {
+    ServiceError::new(
+        ErrorCode::Unavailable,
+        "a module is being deleted, which takes long; nothing was started or changed. Send the \
+         request again",
+    )
 }
 
 fn unknown_version(namespace: &NamespaceName, name: &ModuleName, version: u32) -> ServiceError {

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{ModuleName, RunId};
@@ -10,6 +12,7 @@ use dacapo_service::operations::ExecutionFilter;
 use dacapo_store::faulty::{Fault, Operation};
 use support::guests::ScriptedHost;
 use support::*;
+use tokio::sync::Semaphore;
 
 fn scripted_name() -> ModuleName {
     "scripted".parse().expect("valid")
@@ -88,9 +91,100 @@ async fn a_deletion_that_seemed_to_fail_can_be_repeated() {
 
     upload(&runtime, b"another").await;
     assert_eq!(delete_version(&runtime, Some(1)).await, Err("unavailable".to_owned()));
+    // Memory follows by itself.
+    until_versions(&runtime, &[2]).await;
     assert_eq!(delete_version(&runtime, Some(1)).await, Ok(vec![]));
     let left = runtime.module_versions(&namespace(), &scripted_name()).await.expect("there is one");
     assert_eq!(left.iter().map(|it| it.version).collect::<Vec<_>>(), [2], "memory follows");
+}
+
+async fn until_versions(runtime: &Runtime, expected: &[u32]) {
+    let reached = async {
+        loop {
+            let versions = runtime.module_versions(&namespace(), &scripted_name()).await;
+            let versions = versions.unwrap_or_default();
+            if versions.iter().map(|it| it.version).eq(expected.iter().copied()) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached).await.expect("memory says what the store says");
+}
+
+/// Whether the module is there is not known for a while, and nothing starts with it.
+#[tokio::test]
+async fn nothing_starts_with_a_module_while_it_is_not_known_whether_it_was_deleted() {
+    for done in [true, false] {
+        let (host, inner) = (ScriptedHost::new(), memory());
+        let verdict = Arc::new(Semaphore::new(0));
+        let script_verdict = verdict.clone();
+        let store = scripted(inner.clone(), &Calls::default(), move |call| {
+            match (call.operation, call.number) {
+                (Operation::DeleteModules, 1) if done => Fault::DoneButUnavailable,
+                (Operation::DeleteModules, 1) => Fault::Unavailable,
+                (Operation::DeleteModules, 2) => Fault::Delayed(script_verdict.clone()),
+                _ => Fault::None,
+            }
+        });
+        let runtime = start(store, &host).await;
+        assert_eq!(delete_version(&runtime, None).await, Err("unavailable".to_owned()));
+        let starting = {
+            let runtime = runtime.clone();
+            tokio::spawn(async move { runtime.start_run(request("forever", "w", "")).await })
+        };
+        let uploading = {
+            let (runtime, bytes) = (runtime.clone(), Bytes::from_static(b"again"));
+            let name = scripted_name();
+            tokio::spawn(async move { runtime.upload_module(&namespace(), &name, bytes).await })
+        };
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!starting.is_finished() && !uploading.is_finished());
+        verdict.add_permits(1);
+        let (version, _) = uploading.await.expect("no panic").expect("uploaded");
+        assert_eq!(version.version, 1, "all that came before is gone");
+        let _either = starting.await.expect("no panic");
+        until_versions(&runtime, &[1]).await;
+        assert_eq!(inner.all_modules().await.expect("lists"), [version]);
+        for run in inner.open_executions(None, 10).await.expect("lists") {
+            assert!(inner.module_bytes(run.module_digest).await.expect("reads").is_some());
+        }
+    }
+}
+
+/// Its caller was told that nothing is known, and may be gone.
+#[tokio::test]
+async fn a_module_stays_until_it_is_known_whether_a_run_has_started_with_it() {
+    let (host, inner) = (ScriptedHost::new(), memory());
+    let first = Arc::new(Semaphore::new(0));
+    let script_first = first.clone();
+    let calls = Calls::default();
+    let store = scripted(inner.clone(), &calls, move |call| match (call.operation, call.number) {
+        (Operation::Commit, 1) => Fault::Delayed(script_first.clone()),
+        _ => Fault::None,
+    });
+    let runtime = start(store, &host).await;
+    let starting = {
+        let runtime = runtime.clone();
+        tokio::spawn(async move { runtime.start_run(request("forever", "w", "")).await })
+    };
+    while calls.count(Operation::Commit) == 0 {
+        tokio::task::yield_now().await;
+    }
+    starting.abort();
+    starting.await.expect_err("its caller has gone away");
+    let deleting = {
+        let runtime = runtime.clone();
+        tokio::spawn(async move { delete_version(&runtime, None).await })
+    };
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(calls.count(Operation::DeleteModules), 0, "the run may be stored any moment");
+    first.add_permits(1);
+    assert_eq!(deleting.await.expect("no panic"), Err("module_needed".to_owned()));
 }
 
 #[tokio::test]

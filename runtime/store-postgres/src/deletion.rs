@@ -5,80 +5,61 @@ use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey};
 use dacapo_store::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
 use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
+use dacapo_store::shard::Ownership;
 
-use crate::{PostgresStore, error};
+use crate::commit::{fenced, held};
+use crate::{PostgresStore, error, shard};
 
 #[async_trait]
 impl DeletionStore for PostgresStore {
-    async fn delete_run(&self, key: RunKey) -> Result<RunDeletion> {
-        const TABLE: &str = "workflow_executions";
-        let (hash, run_id) = (key.hash.0, key.run_id.0);
-        self.counters.add_statements(8);
-        let mut transaction = self.pool.begin().await.map_err(error::on(TABLE))?;
-        // Locked, so that of two who delete it one finds it gone.
-        let known = sqlx::query_scalar!(
-            r#"SELECT status IN ('running', 'blocked') AS "is_open!"
-               FROM workflow_executions
-               WHERE workflow_hash = $1 AND run_id = $2
-               FOR UPDATE"#,
-            hash,
-            run_id
-        )
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(error::on(TABLE))?;
-        match known {
-            None => return Ok(RunDeletion::Unknown),
-            Some(true) => return Ok(RunDeletion::Open),
-            Some(false) => {}
-        }
-        sqlx::query!(
-            "DELETE FROM workflow_executions WHERE workflow_hash = $1 AND run_id = $2",
-            hash,
-            run_id
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(error::on(TABLE))?;
-        sqlx::query!(
-            "DELETE FROM history_events WHERE workflow_hash = $1 AND run_id = $2",
-            hash,
-            run_id
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(error::on("history_events"))?;
-        sqlx::query!(
-            "DELETE FROM workflow_timers WHERE workflow_hash = $1 AND run_id = $2",
-            hash,
-            run_id
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(error::on("workflow_timers"))?;
-        sqlx::query!(
-            "DELETE FROM workflow_updates WHERE workflow_hash = $1 AND run_id = $2",
-            hash,
-            run_id
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(error::on("workflow_updates"))?;
-        sqlx::query!(
-            "DELETE FROM workflow_query_results WHERE workflow_hash = $1 AND run_id = $2",
-            hash,
-            run_id
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(error::on("workflow_query_results"))?;
-        self.lineage.forget(run_id);
-        transaction.commit().await.map_err(error::on(TABLE))?;
-        Ok(RunDeletion::Deleted)
+    async fn delete_run(&self, ownership: &Ownership, key: RunKey) -> Result<RunDeletion> {
+        self.lineage.check()?;
+        let outcome = self.forget_run(ownership, key).await;
+        self.lineage.judge(outcome)
     }
 
     async fn delete_modules(
         &self,
+        ownership: &Ownership,
+        namespace: &NamespaceName,
+        name: &ModuleName,
+        version: Option<u32>,
+    ) -> Result<ModuleDeletion> {
+        self.lineage.check()?;
+        let outcome = self.forget_modules(ownership, namespace, name, version).await;
+        self.lineage.judge(outcome)
+    }
+}
+
+impl PostgresStore {
+    async fn forget_run(&self, ownership: &Ownership, key: RunKey) -> Result<RunDeletion> {
+        let Some(lease) = ownership.lease_of(key.hash) else {
+            return Err(self.not_held(key.hash).await);
+        };
+        let held = held([(lease.shard_id, lease.epoch)])?;
+        // Before the events are gone.
+        self.lineage.forget(key.run_id.0);
+        let outcome = sqlx::query_file!(
+            "queries/delete_run.sql",
+            key.hash.0,
+            key.run_id.0,
+            held.shard_ids[0],
+            held.epochs[0],
+        )
+        .fetch_one(self.statement())
+        .await
+        .map_err(error::on("workflow_executions"))?;
+        match (outcome.shard_id, outcome.epoch) {
+            (Some(shard_id), Some(epoch)) => Err(fenced(shard_id, epoch)),
+            _ if outcome.is_gone => Ok(RunDeletion::Deleted),
+            _ if outcome.is_open => Ok(RunDeletion::Open),
+            _ => Ok(RunDeletion::Unknown),
+        }
+    }
+
+    async fn forget_modules(
+        &self,
+        ownership: &Ownership,
         namespace: &NamespaceName,
         name: &ModuleName,
         version: Option<u32>,
@@ -87,8 +68,10 @@ impl DeletionStore for PostgresStore {
         let (namespace, name) = (namespace.as_str(), name.as_str());
         // Versions are counted up to there.
         let version = version.map(|version| i32::try_from(version).unwrap_or(i32::MAX));
-        self.counters.add_statements(6);
+        self.counters.add_statements(7);
         let mut transaction = self.pool.begin().await.map_err(error::on(TABLE))?;
+        // Whoever takes over waits for this transaction, or this one for it.
+        ownership.check_all(&shard::lock_epochs(&mut transaction).await?)?;
         // As an upload does: no version comes meanwhile.
         sqlx::query_scalar!(
             "SELECT name FROM namespaces WHERE name = $1 FOR NO KEY UPDATE",

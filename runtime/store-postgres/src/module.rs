@@ -1,7 +1,5 @@
 //! Keeping modules.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -15,7 +13,7 @@ use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::time::to_database;
-use crate::{PostgresStore, error};
+use crate::{PostgresStore, error, shard};
 
 const TABLE: &str = "modules";
 
@@ -43,22 +41,6 @@ impl ModuleRow {
             created_at: Timestamp::from(self.created_at),
         })
     }
-}
-
-/// The epochs of all shards, which stay until the transaction ends. In one order, as
-/// they are taken.
-async fn lock_epochs(connection: &mut PgConnection) -> Result<BTreeMap<u16, u64>> {
-    sqlx::query!("SELECT shard_id, epoch FROM history_shards ORDER BY shard_id FOR SHARE")
-        .fetch_all(connection)
-        .await
-        .map_err(error::on("history_shards"))?
-        .into_iter()
-        .map(|shard| {
-            let row = RowName { table: "history_shards", key: &shard.shard_id };
-            let shard_id = row.unsigned("shard_id", i64::from(shard.shard_id))?;
-            Ok((shard_id, row.unsigned("epoch", shard.epoch)?))
-        })
-        .collect()
 }
 
 #[async_trait]
@@ -127,7 +109,7 @@ async fn put(
 
     let mut transaction = connection.begin().await.map_err(on_modules())?;
     // Whoever takes over waits for this transaction, or this one for it.
-    ownership.check_all(&lock_epochs(&mut transaction).await?)?;
+    ownership.check_all(&shard::lock_epochs(&mut transaction).await?)?;
     // One upload per namespace at a time: it makes versions follow each
     // other, and the look at the newest one hold until the end.
     let is_locked = sqlx::query_scalar!(

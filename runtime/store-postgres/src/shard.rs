@@ -15,6 +15,7 @@
 //! Nobody is blocked meanwhile, and readers, backups and vacuums are not waited
 //! for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +23,7 @@ use dacapo_model::ids::WorkflowHash;
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::record::RowName;
 use dacapo_store::shard::{NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore};
+use sqlx::PgConnection;
 
 use crate::commit::{fenced, held};
 use crate::error::unavailable;
@@ -148,6 +150,22 @@ impl ShardStore for PostgresStore {
         };
         rows.into_iter().map(|row| owner(row.shard_id, row.epoch, row.owner)).collect()
     }
+}
+
+/// The epochs of all shards, which stay until the transaction ends. In one order, as
+/// they are taken.
+pub(crate) async fn lock_epochs(connection: &mut PgConnection) -> Result<BTreeMap<u16, u64>> {
+    sqlx::query!("SELECT shard_id, epoch FROM history_shards ORDER BY shard_id FOR SHARE")
+        .fetch_all(connection)
+        .await
+        .map_err(error::on(TABLE))?
+        .into_iter()
+        .map(|shard| {
+            let row = RowName { table: TABLE, key: &shard.shard_id };
+            let shard_id = row.unsigned("shard_id", i64::from(shard.shard_id))?;
+            Ok((shard_id, row.unsigned("epoch", shard.epoch)?))
+        })
+        .collect()
 }
 
 /// Leases of rows: shard, first and last hash, epoch.

@@ -7,6 +7,7 @@ use dacapo_store::conformance::fixtures::{
     Owned, any_event, append, assert_fenced, assert_went_back, at, close, default_namespace,
     execution, node, start, timer, unit,
 };
+use dacapo_store::deletion::RunDeletion;
 use dacapo_store::error::StoreError;
 use dacapo_store::shard::ShardStore;
 use dacapo_store::statistics::StatisticsStore;
@@ -241,6 +242,73 @@ async fn a_gap_stops_all_commits_until_the_shards_are_taken_anew() {
         assert_went_back(owned.commit([append(run.key, [any_event(2)])]).await, "event 2");
         let anew = Owned::of(owned.store).await;
         anew.commit([append(run.key, [any_event(2)])]).await.expect("commits");
+    })
+    .await;
+}
+
+/// The commits of a takeover that was lost itself are not looked for after the next.
+#[tokio::test]
+async fn a_lost_takeover_leaves_nothing_to_be_missed() {
+    support::on_a_fresh_database(|store, url| async move {
+        let owned = Owned::of(store).await;
+        let run = execution("order-1", 1);
+        owned.start(&[&run]).await;
+        owned.commit([append(run.key, [any_event(2)])]).await.expect("commits");
+        let mut observer = PgConnection::connect(&url).await.expect("connects");
+        observer.execute("UPDATE history_shards SET epoch = epoch - 1").await.expect("goes back");
+        observer.execute("DELETE FROM history_events WHERE event_id = 2").await.expect("loses it");
+        let refused = owned.store.check_held(&owned.ownership, &[run.key.hash]).await;
+        let fence = refused.expect_err("the epochs are earlier ones");
+        assert!(owned.ownership.is_ahead_of(&fence), "{fence:?}");
+
+        let anew = Owned::of(owned.store).await;
+        end_sessions(&mut observer).await;
+        let again = || append(run.key, [any_event(2)]);
+        while let Err(error) = anew.commit([again()]).await {
+            assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+        }
+    })
+    .await;
+}
+
+/// A deletion that runs while a node takes over is waited for, or refused.
+#[tokio::test]
+async fn taking_over_waits_for_the_deletions_of_the_former_owner() {
+    support::on_a_fresh_database(|store, url| async move {
+        let owned = Owned::of(store.clone()).await;
+        let run = execution("order-1", 1);
+        owned.start(&[&run]).await;
+        owned.commit([close(&run, 2)]).await.expect("closes");
+        let mut blocker = PgConnection::connect(&url).await.expect("connects");
+        let mut held = blocker.begin().await.expect("begins");
+        held.execute("SELECT FROM workflow_executions FOR UPDATE").await.expect("locks");
+        let deleting = tokio::spawn({
+            let owned = owned.clone();
+            async move { owned.store.delete_run(&owned.ownership, run.key).await }
+        });
+        let mut observer = PgConnection::connect(&url).await.expect("connects");
+        wait_until(
+            &mut observer,
+            "SELECT EXISTS (SELECT FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock')",
+        )
+        .await;
+        let before = store.statistics();
+        let taking = tokio::spawn({
+            let store = store.clone();
+            async move { store.acquire_all_shards(node(2)).await }
+        });
+        // It raises the epochs, and then looks again and again.
+        while store.statistics().since(before).statements < 4 {
+            assert!(!taking.is_finished(), "a deletion of the former owner is under way");
+            tokio::task::yield_now().await;
+        }
+        held.rollback().await.expect("rolls back");
+        let deleted = deleting.await.expect("ends").expect("it had read its epoch in time");
+        assert_eq!(deleted, RunDeletion::Deleted);
+        taking.await.expect("ends").expect("takes over");
+        let refused = owned.store.delete_run(&owned.ownership, run.key).await;
+        assert_fenced(refused.map(drop));
     })
     .await;
 }

@@ -210,6 +210,19 @@ fn hot_queries() -> Vec<Expected> {
             true,
         ),
         query(
+            "delete_run",
+            include_str!("../queries/delete_run.sql"),
+            "7, RUN, 7, 1",
+            &[
+                "workflow_executions_pkey",
+                "history_events_pkey",
+                "workflow_timers_pkey",
+                "workflow_updates_pkey",
+                "workflow_query_results_pkey",
+            ],
+            true,
+        ),
+        query(
             "run_updates",
             include_str!("../queries/run_updates.sql"),
             "'{7, 8}', ARRAY[RUN, RUN]",

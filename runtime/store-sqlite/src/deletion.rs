@@ -5,17 +5,23 @@ use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey};
 use dacapo_store::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
 use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
+use dacapo_store::shard::Ownership;
 use uuid::Uuid;
 
-use crate::{SqliteStore, error};
+use crate::{SqliteStore, error, shard};
 
 #[async_trait]
 impl DeletionStore for SqliteStore {
-    async fn delete_run(&self, key: RunKey) -> Result<RunDeletion> {
+    async fn delete_run(&self, ownership: &Ownership, key: RunKey) -> Result<RunDeletion> {
         const TABLE: &str = "workflow_executions";
         let (hash, run_id) = (key.hash.0, key.run_id.0);
-        self.counters.add_statements(6);
+        let held = match ownership.epochs_of([key.hash]) {
+            Ok(held) => held,
+            Err(hash) => return Err(self.not_held(hash).await),
+        };
+        self.counters.add_statements(7);
         let mut transaction = self.begin().await?;
+        shard::check(&mut transaction, held).await?;
         let known = sqlx::query_scalar!(
             r#"SELECT status IN ('running', 'blocked') AS "is_open!: bool"
                FROM workflow_executions
@@ -77,15 +83,17 @@ impl DeletionStore for SqliteStore {
 
     async fn delete_modules(
         &self,
+        ownership: &Ownership,
         namespace: &NamespaceName,
         name: &ModuleName,
         version: Option<u32>,
     ) -> Result<ModuleDeletion> {
         const TABLE: &str = "modules";
         let (namespace, name) = (namespace.as_str(), name.as_str());
-        self.counters.add_statements(3);
+        self.counters.add_statements(4);
         // Holds the write lock: no run starts and no version comes meanwhile.
         let mut transaction = self.begin().await?;
+        ownership.check_all(&shard::epochs(&mut transaction).await?)?;
         let needed = sqlx::query!(
             r#"SELECT workflow_id, run_id AS "run_id: Uuid"
                FROM workflow_executions AS execution

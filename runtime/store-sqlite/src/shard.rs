@@ -99,14 +99,7 @@ impl ShardStore for SqliteStore {
             Err(hash) => return Err(self.not_held(hash).await),
         };
         let mut connection = self.statement().acquire().await.map_err(error::unavailable)?;
-        let stored = epochs(&mut connection).await?;
-        for (shard_id, epoch) in held {
-            let stored = stored.get(&shard_id).copied().unwrap_or_default();
-            if stored != epoch {
-                return Err(StoreError::Fenced { shard_id, epoch: stored });
-            }
-        }
-        Ok(())
+        check(&mut connection, held).await
     }
 
     async fn shard_owners(&self) -> Result<Vec<(u16, u64, Option<NodeId>)>> {
@@ -173,6 +166,21 @@ async fn keep_lease(
     .execute(connection)
     .await
     .map_err(error::on("nodes"))?;
+    Ok(())
+}
+
+/// [`StoreError::Fenced`] unless the shards have the epochs that they are held under.
+pub(crate) async fn check(
+    connection: &mut SqliteConnection,
+    held: BTreeMap<u16, u64>,
+) -> Result<()> {
+    let stored = epochs(connection).await?;
+    for (shard_id, epoch) in held {
+        let stored = stored.get(&shard_id).copied().unwrap_or_default();
+        if stored != epoch {
+            return Err(StoreError::Fenced { shard_id, epoch: stored });
+        }
+    }
     Ok(())
 }
 

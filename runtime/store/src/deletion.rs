@@ -1,12 +1,15 @@
 //! Forgetting runs and modules that nobody needs any more.
 //!
-//! Each of these is one transaction: all rows are gone, or none. Neither is fenced: a run
-//! that has closed changes no more, whoever owns its shard.
+//! Each of these is one transaction: all rows are gone, or none. Both are fenced like
+//! commits. The next owner has read the modules, and starts runs with them. And it may
+//! have committed the last events of a run: if they vanished behind its back, it would
+//! take that for a database that has lost them.
 
 use async_trait::async_trait;
 use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey, WorkflowId};
 
 use crate::error::Result;
+use crate::shard::Ownership;
 
 /// What became of the deletion of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +42,18 @@ pub enum ModuleDeletion {
 #[async_trait]
 pub trait DeletionStore: Send + Sync {
     /// Deletes a run that has closed: its summary, history and whatever else is kept of it.
-    async fn delete_run(&self, key: RunKey) -> Result<RunDeletion>;
+    ///
+    /// [`Fenced`](crate::error::StoreError::Fenced), and nothing was deleted, if its shard
+    /// is not held under its epoch any more.
+    async fn delete_run(&self, ownership: &Ownership, key: RunKey) -> Result<RunDeletion>;
 
     /// Deletes one version of a module, or without one all of them.
+    ///
+    /// [`Fenced`](crate::error::StoreError::Fenced), and nothing was deleted, if a shard is
+    /// not held under its epoch any more.
     async fn delete_modules(
         &self,
+        ownership: &Ownership,
         namespace: &NamespaceName,
         name: &ModuleName,
         version: Option<u32>,

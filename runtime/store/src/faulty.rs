@@ -324,18 +324,19 @@ impl CommitStore for FaultyStore {
 
 #[async_trait]
 impl DeletionStore for FaultyStore {
-    async fn delete_run(&self, key: RunKey) -> Result<RunDeletion> {
-        self.call(Operation::DeleteRun, async |_| self.inner.delete_run(key).await).await
+    async fn delete_run(&self, ownership: &Ownership, key: RunKey) -> Result<RunDeletion> {
+        self.call(Operation::DeleteRun, async |_| self.inner.delete_run(ownership, key).await).await
     }
 
     async fn delete_modules(
         &self,
+        ownership: &Ownership,
         namespace: &NamespaceName,
         name: &ModuleName,
         version: Option<u32>,
     ) -> Result<ModuleDeletion> {
         self.call(Operation::DeleteModules, async |_| {
-            self.inner.delete_modules(namespace, name, version).await
+            self.inner.delete_modules(ownership, namespace, name, version).await
         })
         .await
     }

@@ -20,6 +20,8 @@ impl Runtime {
         shared.catalog.check_namespace(&run.namespace)?;
         let key = RunKey { hash: WorkflowHash::of(&run.namespace, &run.workflow_id), run_id };
         if shared.registry.by_run(run_id).is_some() {
+            // It may have closed on another node.
+            shared.confirm.held(key.hash).await?;
             return Err(is_open(&run.workflow_id, run_id));
         }
         for (_, parent) in shared.store.find_parents(&[key]).await? {
@@ -30,7 +32,8 @@ impl Runtime {
                 return Err(has_open_parent(&run.workflow_id, &parent.workflow_id, parent.run_id));
             }
         }
-        match shared.store.delete_run(key).await? {
+        let deleted = shared.store.delete_run(&shared.ownership, key).await;
+        match deleted.map_err(|error| shared.loss.refusal(error))? {
             RunDeletion::Deleted => Ok(true),
             RunDeletion::Unknown => Ok(false),
             RunDeletion::Open => Err(is_open(&run.workflow_id, run_id)),

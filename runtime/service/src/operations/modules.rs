@@ -76,6 +76,8 @@ impl Runtime {
         let created_at = self.shared.clock.now();
         let module = NewModule { namespace, name, digest, bytes, definitions, created_at };
         let shared = &self.shared;
+        // No deletion comes between the store and memory.
+        let chosen = shared.catalog.choose().await?;
         match shared.store.put_module(&shared.ownership, module).await {
             Ok((version, created)) => {
                 shared.catalog.add(version.clone());
@@ -84,7 +86,7 @@ impl Runtime {
             Err(error) => {
                 if let StoreError::Unavailable { .. } = &error {
                     // It may be there.
-                    catalog::refresh(shared);
+                    catalog::refresh(shared, chosen);
                 }
                 Err(shared.loss.refusal(error))
             }
@@ -114,7 +116,7 @@ impl Runtime {
     }
 
     /// Uploads are refused as soon as any shard is another node's, so any will do.
-    async fn confirm_catalog(&self) -> Result<()> {
+    pub(super) async fn confirm_catalog(&self) -> Result<()> {
         self.shared.confirm.held(WorkflowHash(0)).await
     }
 }

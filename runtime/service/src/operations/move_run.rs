@@ -47,7 +47,6 @@ impl Runtime {
         if !execution.status.is_open() {
             return Err(closed(run, run_id));
         }
-        let _chosen = self.shared.catalog.choose().await;
         let module = self.target(&execution, target)?;
         if !module.definitions.workflows.contains(&execution.workflow_type) {
             return Err(undefined(&execution, &module));

@@ -16,6 +16,7 @@ use super::move_run::undefined;
 use super::start::Claimed;
 use super::{MoveTarget, RunRef};
 use crate::Runtime;
+use crate::catalog::Choice;
 use crate::error::{Result, ServiceError};
 use crate::registry::Claim;
 use crate::run::{self, BeginAnswer, Message, Origin, ResetAnswer};
@@ -47,7 +48,7 @@ impl Runtime {
         self.shared.admit_write()?;
         check_reason(&request.reason)?;
         let run_id = new_run_id(run, request.request_id.as_ref());
-        let _chosen = self.shared.catalog.choose().await;
+        let chosen = self.shared.catalog.choose().await?;
         let mut read = None;
         for _ in 0..TRIES_MAX {
             let located = locate(&self.shared, run).await?;
@@ -81,7 +82,7 @@ impl Runtime {
                 admitted: Vec::new(),
                 reason: request.reason.clone(),
             };
-            if self.try_reset(run, base, key, &reset, &mut read).await? {
+            if self.try_reset(run, base, key, &reset, &chosen, &mut read).await? {
                 return Ok(run_id);
             }
         }
@@ -114,6 +115,7 @@ impl Runtime {
         base: RunKey,
         key: RunKey,
         reset: &Reset,
+        chosen: &Choice,
         read: &mut Option<(RunKey, Arc<Vec<HistoryEvent>>)>,
     ) -> Result<bool> {
         let shared = &self.shared;
@@ -127,7 +129,8 @@ impl Runtime {
                 let begun = run::copy(namespace, workflow_id, &history, reset.clone(), now)?;
                 shared.health.admit_start()?;
                 let (waiter, committed) = oneshot::channel();
-                let origin = Origin::New { begun: Box::new(begun), waiter, cause: Span::current() };
+                let (begun, cause, chosen) = (Box::new(begun), Span::current(), chosen.clone());
+                let origin = Origin::New { begun, waiter, cause, chosen };
                 run::spawn(shared, claimed.keep(), mailbox, origin);
                 match shared.health.answer(committed).await.ok_or_else(no_answer)?? {
                     BeginAnswer::Started => Ok(true),
@@ -142,8 +145,8 @@ impl Runtime {
                     false => Some(self.history_of(base, read).await?),
                 };
                 let (answer, answered) = oneshot::channel();
-                let reset = Box::new(reset.clone());
-                let message = Message::Reset { reset, base, answer };
+                let (reset, chosen) = (Box::new(reset.clone()), chosen.clone());
+                let message = Message::Reset { reset, base, chosen, answer };
                 if run::deliver(shared, &open, message).await.is_err() {
                     return Ok(false);
                 }

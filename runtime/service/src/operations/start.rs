@@ -27,6 +27,7 @@ use super::locate::{check_payload, closed, no_answer};
 use super::signal::with_request_id;
 use super::{RunRef, RunResult, UpdateResult, UpdateWait};
 use crate::Runtime;
+use crate::catalog::Choice;
 use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
 use crate::registry::{Claim, OpenRun, Registry};
@@ -171,10 +172,12 @@ impl Runtime {
         let result = match run {
             Some(run) => {
                 let deadline = Deadline::after(wait);
-                let result = self.open_result(&run, wait).await;
                 let workflow_id = started.workflow_id.clone();
                 let chain = RunRef { namespace, workflow_id, run_id: None };
-                self.follow_chain(&chain, result, deadline).await.ok()
+                match self.open_result(&run, wait).await {
+                    Ok(result) => self.follow_chain(&chain, result, deadline).await.ok(),
+                    Err(_) => None,
+                }
             }
             None => {
                 let (workflow_id, run_id) = (started.workflow_id.clone(), Some(started.run_id));
@@ -222,12 +225,16 @@ impl Runtime {
             self.check_update(update)?;
         }
         shared.catalog.check_namespace(&request.namespace)?;
-        let _chosen = shared.catalog.choose().await;
-        let digest = shared.catalog.resolve(
-            &request.namespace,
-            &request.workflow_type,
-            request.module.as_ref(),
-        )?;
+        let chosen = shared.catalog.choose().await?;
+        let StartRequest { namespace, workflow_type, module, .. } = &request;
+        let digest = match shared.catalog.resolve(namespace, workflow_type, module.as_ref()) {
+            Ok(digest) => digest,
+            Err(refused) => {
+                // The next owner may know more modules.
+                self.confirm_catalog().await?;
+                return Err(refused);
+            }
+        };
         #[expect(
             clippy::disallowed_methods,
             reason = "a run's id is made here, once, and recorded"
@@ -239,7 +246,7 @@ impl Runtime {
         };
         for _ in 0..TRIES_MAX {
             let new = new_run(&request, digest, &workflow_id, run_id, self.shared.clock.now());
-            if let Some(watched) = self.try_start(&request, &workflow_id, new).await? {
+            if let Some(watched) = self.try_start(&request, &workflow_id, new, &chosen).await? {
                 return Ok(watched);
             }
         }
@@ -252,7 +259,7 @@ impl Runtime {
         let shared = &self.shared;
         shared.admit_write()?;
         let ChildStart { request, digest, run_id, parent } = child;
-        let _chosen = shared.catalog.choose().await;
+        let chosen = shared.catalog.choose().await?;
         shared.catalog.by_digest(&request.namespace, digest)?;
         check_sizes(&request, shared.config.limits.payload_bytes_max)?;
         let Some(workflow_id) = request.workflow_id.clone() else {
@@ -262,7 +269,7 @@ impl Runtime {
             let mut new = new_run(&request, digest, &workflow_id, run_id, self.shared.clock.now());
             new.started.parent = Some(Box::new(parent.clone()));
             if shared.registry.by_run(run_id).is_some()
-                || self.try_start(&request, &workflow_id, new).await?.is_some()
+                || self.try_start(&request, &workflow_id, new, &chosen).await?.is_some()
             {
                 return Ok(());
             }
@@ -276,6 +283,7 @@ impl Runtime {
         request: &StartRequest,
         workflow_id: &WorkflowId,
         new: NewRun,
+        chosen: &Choice,
     ) -> Result<Option<Led>> {
         let shared = &self.shared;
         let run_id = new.key.run_id;
@@ -305,6 +313,7 @@ impl Runtime {
                         begun: Box::new(new.begin(shared.clock.now())),
                         waiter,
                         cause: Span::current(),
+                        chosen: chosen.clone(),
                     },
                 );
                 match shared.health.answer(begun).await.ok_or_else(no_answer)?? {
@@ -323,7 +332,7 @@ impl Runtime {
                 // A run that replaces this one takes those who watch along.
                 let update = request.update.as_ref();
                 let update = update.map(|it| run.updates.watch(run.key.run_id, &it.id));
-                match self.join(request, run, new).await? {
+                match self.join(request, run, new, chosen).await? {
                     Some(found) if !found.started => {
                         match self.signal_found(request, found).await? {
                             Some(found) => self.tell_found(request, found).await,
@@ -397,6 +406,7 @@ impl Runtime {
         request: &StartRequest,
         run: Arc<OpenRun>,
         new: NewRun,
+        chosen: &Choice,
     ) -> Result<Option<Started>> {
         self.shared.health.admit()?;
         let workflow_id = new.workflow_id.clone();
@@ -405,6 +415,7 @@ impl Runtime {
             request_id: request.request_id.clone(),
             policy: request.conflict_policy,
             replacement: Box::new(new),
+            chosen: chosen.clone(),
             answer,
         };
         if run::deliver(&self.shared, &run, message).await.is_err() {

@@ -97,10 +97,11 @@ pub(super) async fn run(
     work: Work,
 ) {
     let (mut actor, ready) = match origin {
-        Origin::New { begun, waiter, cause } => {
+        Origin::New { begun, waiter, cause, chosen } => {
             let Begun { execution, state, transition } = *begun;
             let mut actor = Actor::new(shared, run, mailbox, execution, state);
             let ready = actor.begin(transition, waiter, cause).await;
+            drop(chosen);
             if ready.is_err() {
                 // It never was: free its workflow id.
                 actor.shared.registry.remove(&actor.run);

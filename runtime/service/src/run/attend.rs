@@ -69,8 +69,9 @@ impl Actor {
         match message {
             // They are settled together, by who calls this.
             Message::Input { .. } => {}
-            Message::Join { request_id, policy, replacement, answer } => {
+            Message::Join { request_id, policy, replacement, chosen, answer } => {
                 let joined = self.join(request_id, policy, *replacement).await;
+                drop(chosen);
                 let (result, answered) = match joined {
                     Ok(answered) => (Ok(()), Ok(answered)),
                     Err(stop) => (Err(stop), Err(ServiceError::stopping())),
@@ -78,8 +79,10 @@ impl Actor {
                 let _ = answer.send(answered);
                 result?;
             }
-            Message::Reset { reset, base, answer } => {
-                let (result, answered) = match self.reset(*reset, base).await {
+            Message::Reset { reset, base, chosen, answer } => {
+                let reset = self.reset(*reset, base).await;
+                drop(chosen);
+                let (result, answered) = match reset {
                     Ok(answered) => (Ok(()), answered),
                     Err(stop) => (Err(stop), Err(ServiceError::stopping())),
                 };

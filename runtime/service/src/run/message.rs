@@ -14,6 +14,7 @@ use dacapo_model::query::Query;
 use tokio::sync::oneshot;
 
 use super::{NewRun, ResetAnswer};
+use crate::catalog::Choice;
 use crate::error::ServiceError;
 use crate::operations::{RunDescription, WaitingDescription};
 use crate::workload::Work;
@@ -48,6 +49,8 @@ pub(crate) enum Message {
         policy: IdConflictPolicy,
         /// What to start if this run is to be terminated.
         replacement: Box<NewRun>,
+        /// Keeps the code of that.
+        chosen: Choice,
         /// Who waits.
         answer: oneshot::Sender<Result<JoinAnswer, ServiceError>>,
     },
@@ -58,6 +61,8 @@ pub(crate) enum Message {
         reset: Box<Reset>,
         /// The history; none if it is this run's.
         base: Option<Arc<Vec<HistoryEvent>>>,
+        /// Keeps the code of the run that begins.
+        chosen: Choice,
         /// Who waits.
         answer: oneshot::Sender<Result<ResetAnswer, ServiceError>>,
     },

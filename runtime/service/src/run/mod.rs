@@ -39,6 +39,7 @@ pub(crate) use self::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 pub(crate) use self::query::{answer, not_served, took_too_long};
 pub(crate) use self::rejected::not_storable;
 pub(crate) use self::reset::{ResetAnswer, copy};
+use crate::catalog::Choice;
 use crate::registry::{OpenRun, Posted};
 use crate::residency::Place;
 use crate::runtime::Shared;
@@ -53,6 +54,8 @@ pub(crate) enum Origin {
         waiter: BeginWaiter,
         /// What asked for it, for the log.
         cause: Span,
+        /// Keeps its code, until it is known what has become of the start.
+        chosen: Choice,
     },
     /// It is in the store.
     Stored,

@@ -14,6 +14,7 @@ use dacapo_model::module::ModuleDigest;
 use super::MoveAnswer;
 use super::actor::{Actor, Stop};
 use super::rejected::not_storable;
+use crate::catalog::Choice;
 use crate::committer::CommitFailure;
 use crate::error::{Result, ServiceError};
 use crate::operations::{REPLAY_TIME_MAX, took_too_long};
@@ -56,6 +57,15 @@ impl Actor {
                 ))));
             }
         };
+        // Only now: a replay may take long, and deletions wait for who has chosen.
+        let _chosen = match self.keep_code(module_digest) {
+            Ok(chosen) => chosen,
+            Err(gone) => {
+                self.context = before;
+                self.drop_guest();
+                return Ok(Err(gone));
+            }
+        };
         let transition = self.pin(module_digest, commands);
         match self.commit(transition, None).await {
             Ok(()) => Ok(Ok(MoveAnswer::Moved)),
@@ -72,6 +82,14 @@ impl Actor {
                 }))
             }
         }
+    }
+
+    /// Keeps the code from being deleted, if it is still there.
+    fn keep_code(&self, module_digest: ModuleDigest) -> Result<Choice> {
+        let catalog = &self.shared.catalog;
+        let chosen = catalog.try_choose()?;
+        catalog.by_digest(&self.run.namespace, module_digest)?;
+        Ok(chosen)
     }
 
     /// The move, and what the guest asked for past the end of history.

@@ -65,6 +65,7 @@ macro_rules! conformance_tests {
             }
             deletion {
                 a_closed_run_is_deleted_with_all_that_is_kept_of_it,
+                a_former_owner_deletes_nothing,
                 an_open_run_is_not_deleted,
                 a_deleted_run_frees_its_request_id,
                 a_version_is_deleted_with_its_content,

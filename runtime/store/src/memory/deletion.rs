@@ -9,12 +9,14 @@ use dacapo_model::module::ModuleVersion;
 use super::MemoryStore;
 use crate::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
 use crate::error::Result;
+use crate::shard::Ownership;
 
 #[async_trait]
 impl DeletionStore for MemoryStore {
-    async fn delete_run(&self, key: RunKey) -> Result<RunDeletion> {
+    async fn delete_run(&self, ownership: &Ownership, key: RunKey) -> Result<RunDeletion> {
         self.counters.add_statements(1);
         let mut state = self.state.lock();
+        state.check_held(ownership, &[key.hash])?;
         match state.executions.get(&key) {
             None => return Ok(RunDeletion::Unknown),
             Some(run) if run.status.is_open() => return Ok(RunDeletion::Open),
@@ -31,6 +33,7 @@ impl DeletionStore for MemoryStore {
 
     async fn delete_modules(
         &self,
+        ownership: &Ownership,
         namespace: &NamespaceName,
         name: &ModuleName,
         version: Option<u32>,
@@ -38,6 +41,7 @@ impl DeletionStore for MemoryStore {
         self.counters.add_statements(1);
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        state.check_all_held(ownership)?;
         let (gone, left): (Vec<_>, Vec<_>) = state.modules.iter().cloned().partition(|it| {
             it.namespace == *namespace
                 && it.name == *name
