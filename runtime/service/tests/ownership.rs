@@ -8,16 +8,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::IdConflictPolicy;
-use dacapo_model::ids::{EventId, QueryName, UpdateId};
+use dacapo_model::ids::{EventId, OperationId, QueryName, RunId, RunKey, UpdateId, WorkflowHash};
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
+use dacapo_model::task_token::TaskToken;
 use dacapo_service::Runtime;
+use dacapo_service::clock::SystemClock;
 use dacapo_service::config::{ServiceConfig, Tenure};
 use dacapo_service::error::ServiceError;
-use dacapo_service::operations::{RejectIf, UpdateWait};
+use dacapo_service::operations::{ActivityRef, RejectIf, Report, UpdateWait};
 use dacapo_store::Store;
 use dacapo_store::faulty::{Call, Fault, Operation};
 use dacapo_store::shard::{NodeId, OwnerLife};
+use futures::FutureExt as _;
 use support::guests::ScriptedHost;
 use support::*;
 use uuid::Uuid;
@@ -93,6 +96,45 @@ async fn nothing_is_answered_from_memory_once_another_node_has_the_runs() {
     refused("start, refused", displaced().await.0.start_run(start.clone()).await);
     start.conflict_policy = IdConflictPolicy::UseExisting;
     refused("start, found", displaced().await.0.start_run(start).await);
+    let unknown = displaced().await.0.start_run(request("of_a_later_module", "g", "")).await;
+    refused("start, unknown type", unknown);
+    refused("result", displaced().await.0.run_result(&run, Duration::ZERO).await);
+}
+
+/// Whoever hears that there is no such activity throws its outcome away.
+#[tokio::test]
+async fn an_outcome_is_not_refused_by_a_node_that_does_not_know_the_run_any_more() {
+    let hash = WorkflowHash::of(&namespace(), &run_ref("later").workflow_id);
+    let key = RunKey { hash, run_id: RunId(Uuid::from_u128(7)) };
+    let token = TaskToken { key, scheduled_event_id: EventId(2), secret: Uuid::max() };
+    let activities = [
+        ActivityRef::Token { namespace: namespace(), token },
+        ActivityRef::Operation { run: run_ref("f"), operation_id: OperationId(1) },
+    ];
+    for activity in activities {
+        let (first, ..) = displaced().await;
+        let report = Report::Completed(Payload::new("done"));
+        refused("outcome", first.report_activity(&activity, report).await);
+        let (first, ..) = displaced().await;
+        refused("heartbeat", first.heartbeat_activity(&activity, None).await.map(drop));
+    }
+}
+
+/// What it sees in memory may be long past.
+#[tokio::test]
+async fn a_displaced_node_neither_deletes_nor_says_that_something_is_needed() {
+    let (first, store, host) = displaced().await;
+    let second = start(store.clone(), &host).await;
+    let key = second.describe_run(&run_ref("f")).await.expect("there").execution.key;
+    second.terminate_run(&run_ref("f"), String::new()).await.expect("terminated");
+    refused("run", first.delete_run(&run_ref("f"), key.run_id).await);
+    for version in [None, Some(1)] {
+        let (first, ..) = displaced().await;
+        let name = "scripted".parse().expect("valid");
+        refused("module", first.delete_module(&namespace(), &name, version).await);
+        assert!(first.ownership_lost().now_or_never().is_some(), "it knows");
+    }
+    assert_eq!(second.delete_run(&run_ref("f"), key.run_id).await, Ok(true));
 }
 
 #[tokio::test]
@@ -152,4 +194,29 @@ async fn an_idle_node_notices_that_it_was_taken_over() {
     let first = start_with(store.clone(), &host, leased()).await;
     store.acquire_all_shards(NodeId(Uuid::max())).await.expect("takes");
     tokio::time::timeout(PATIENCE, first.ownership_lost()).await.expect("it notices");
+}
+
+/// The lease, the run that was woken, and the attempt that it makes.
+#[tokio::test]
+async fn a_start_that_fails_leaves_nothing_running() {
+    let (host, inner) = (ScriptedHost::new(), memory());
+    let first = start_with(inner.clone(), &host, leased()).await;
+    first.start_run(request("gated", "g", "1")).await.expect("started");
+    first.halt().await;
+    let calls = Calls::default();
+    let store = scripted(inner.clone(), &calls, |call: Call| match call.operation {
+        // After the run was found and woken.
+        Operation::OpenExecutions if call.number == 2 => Fault::Unavailable,
+        _ => Fault::None,
+    });
+    let clock = Arc::new(SystemClock);
+    let failed = Runtime::start(store, host.clone(), clock, leased()).await.map(drop);
+    refused("the start", failed);
+    let life = inner.owner().await.expect("says who").expect("there is one").life;
+    assert_eq!(life, OwnerLife::Ended, "the lease is given back");
+    let left = calls.total();
+    host.gate.add_permits(1);
+    let second = start_with(inner, &host, leased()).await;
+    result(&second, "g").await;
+    assert_eq!(calls.total(), left, "nobody asks that store any more");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dacapo_engine::decide::{ActivityTarget, Input, Refusal, Report};
 use dacapo_engine::guest::AttemptSignals;
 use dacapo_model::code::ErrorCode;
-use dacapo_model::ids::{NamespaceName, OperationId, RunId};
+use dacapo_model::ids::{NamespaceName, OperationId, RunId, WorkflowHash};
 use dacapo_model::limits::HEARTBEAT_DETAILS_BYTES_MAX;
 use dacapo_model::payload::Payload;
 use dacapo_model::task_token::TaskToken;
@@ -42,6 +42,11 @@ impl Runtime {
     pub async fn report_activity(&self, activity: &ActivityRef, report: Report) -> Result<RunId> {
         self.check_report(&report)?;
         self.shared.admit_write()?;
+        let reported = self.report(activity, report).await;
+        self.unless_displaced(activity, reported).await
+    }
+
+    async fn report(&self, activity: &ActivityRef, report: Report) -> Result<RunId> {
         let run = self.run_of(activity).await?;
         let input = Input::ActivityReported { activity: target(activity), report };
         let (answer, answered) = oneshot::channel();
@@ -65,6 +70,15 @@ impl Runtime {
             check_payload("what the heartbeat says", details, HEARTBEAT_DETAILS_BYTES_MAX)?;
         }
         self.shared.admit_write()?;
+        let heard = self.heartbeat(activity, details).await;
+        self.unless_displaced(activity, heard).await
+    }
+
+    async fn heartbeat(
+        &self,
+        activity: &ActivityRef,
+        details: Option<Payload>,
+    ) -> Result<AttemptSignals> {
         let run = self.run_of(activity).await?;
         let (answer, answered) = oneshot::channel();
         let message = Message::Heartbeat { activity: target(activity), details, answer };
@@ -73,6 +87,22 @@ impl Runtime {
         }
         let signals = answered.await.map_err(|_| no_answer())??;
         signals.map_err(|refusal| refused(&refusal))
+    }
+
+    /// Lets a refusal out only if the run is still this node's: nothing was committed for
+    /// it, which would have shown that, and whoever hears it throws the outcome away.
+    async fn unless_displaced<T>(&self, activity: &ActivityRef, told: Result<T>) -> Result<T> {
+        let is_refused = |error: &ServiceError| error.code != ErrorCode::Unavailable;
+        if told.as_ref().is_err_and(is_refused) {
+            let hash = match activity {
+                ActivityRef::Token { token, .. } => token.key.hash,
+                ActivityRef::Operation { run, .. } => {
+                    WorkflowHash::of(&run.namespace, &run.workflow_id)
+                }
+            };
+            self.shared.confirm.held(hash).await?;
+        }
+        told
     }
 
     fn check_report(&self, report: &Report) -> Result<()> {

@@ -87,7 +87,7 @@ impl Runtime {
     pub async fn one_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
         let execution = match locate(&self.shared, run).await? {
             Located::Closed(execution) => *execution,
-            Located::Open(open) => return Ok(self.open_result(&open, wait).await),
+            Located::Open(open) => return self.open_result(&open, wait).await,
         };
         let last = self.shared.store.last_event(execution.key).await?.ok_or_else(|| {
             ServiceError::new(ErrorCode::Internal, "the run is closed, but its history is empty")
@@ -105,21 +105,26 @@ impl Runtime {
     }
 
     /// Waits for a run that was open a moment ago.
-    pub(super) async fn open_result(&self, open: &OpenRun, wait: Duration) -> RunResult {
+    pub(super) async fn open_result(&self, open: &OpenRun, wait: Duration) -> Result<RunResult> {
         let mut progress = open.watch();
         let news = progress.wait_for(|progress| progress.closing.is_some() || progress.blocked);
         tokio::select! {
             _news_or_none = tokio::time::timeout(wait, news) => {}
             () = self.shared.stopping.cancelled() => {}
+            () = self.shared.loss.of_any_kind() => {}
         }
         // One value, read once: a run that is closed in it has its outcome there, too.
         let Progress { closing, blocked, .. } = open.progress();
+        if closing.is_none() {
+            // That it has closed was committed here. That it has not is true only here.
+            self.shared.confirm.held(open.key.hash).await?;
+        }
         let open_status = if blocked { ExecutionStatus::Blocked } else { ExecutionStatus::Running };
-        RunResult {
+        Ok(RunResult {
             workflow_id: open.workflow_id.clone(),
             run_id: open.key.run_id,
             status: closing.as_ref().map_or(open_status, |closing| closing.status),
             closing: closing.map(|closing| Closing::clone(&closing)),
-        }
+        })
     }
 }

@@ -103,6 +103,11 @@ impl Calls {
         self.0.lock().clear();
     }
 
+    /// Of any kind.
+    pub fn total(&self) -> u64 {
+        self.0.lock().values().sum()
+    }
+
     /// All reads but those of the timer loop.
     pub fn reads(&self) -> u64 {
         let calls = self.0.lock();
