@@ -157,7 +157,7 @@ impl Server {
     }
 
     /// Resolves when another node has taken the runs over. This one can do
-    /// nothing more for them. Not while this server takes them anew from itself.
+    /// nothing more for them. Not while this server takes them again from itself.
     pub async fn ownership_lost(&self) {
         let mut current = self.runtime.clone();
         loop {
@@ -165,7 +165,7 @@ impl Server {
             tokio::select! {
                 () = runtime.ownership_lost() => return,
                 // The keeper goes on for as long as this server. If it could not, there
-                // is nobody who would take the runs anew.
+                // is nobody who would take the runs again.
                 changed = current.changed() => if changed.is_err() { return },
             }
         }

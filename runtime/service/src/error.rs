@@ -48,11 +48,11 @@ impl ServiceError {
 
 impl ServiceError {
     /// The database lacks what it had acknowledged.
-    pub(crate) fn beginning_anew() -> Self {
+    pub(crate) fn starting_over() -> Self {
         Self::new(
             ErrorCode::Unavailable,
-            "the database has lost some of the last commits, and this node is taking the runs \
-             anew; send the request again",
+            "the database has lost some of the last commits, and this node is reading all runs \
+             again; send the request again",
         )
     }
 

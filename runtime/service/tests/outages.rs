@@ -359,7 +359,7 @@ async fn a_lost_takeover_is_no_takeover_by_another() {
 
 /// A client may ask the one that goes while the one that comes has taken the shards.
 #[tokio::test]
-async fn a_read_while_the_process_takes_the_runs_anew_is_refused_and_ends_nothing() {
+async fn a_read_while_the_process_takes_the_runs_again_is_refused_and_ends_nothing() {
     let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
     let first = start(store.clone(), &host).await;
     first.start_run(request("collect", "c", "1")).await.expect("started");

@@ -23,7 +23,7 @@ use crate::{COMMITS_AT_ONCE, error};
 /// may be the last one in the log, so there is one for each, and some to spare.
 const ACKNOWLEDGED: usize = 2 * COMMITS_AT_ONCE;
 
-/// How often a session is examined anew because runs were deleted meanwhile. After
+/// How often a session is examined again because runs were deleted meanwhile. After
 /// that it is left to the next one.
 const EXAMINATIONS_MAX: usize = 5;
 
@@ -263,7 +263,7 @@ mod tests {
         assert!(lineage.take_in(&lineage.ask(), seen(0)));
         lineage.known.lock().acknowledged.extend(with_events_of(&[1]).ask().acknowledged);
         lineage.begin_anew();
-        assert!(lineage.generation() > generation, "sessions are examined anew");
+        assert!(lineage.generation() > generation, "sessions are examined again");
         let promoted = Seen { origin: "1/2".to_owned(), ..seen(0) };
         assert!(lineage.take_in(&lineage.ask(), promoted));
         lineage.check().expect("this is where it begins");

@@ -55,7 +55,7 @@ impl Loss {
     /// Refuses what would be answered from memory, or change something.
     pub(crate) fn admit(&self) -> Result<()> {
         if self.went_back.is_cancelled() {
-            return Err(ServiceError::beginning_anew());
+            return Err(ServiceError::starting_over());
         }
         if self.fenced.is_cancelled() {
             return Err(ServiceError::displaced());
@@ -64,7 +64,7 @@ impl Loss {
     }
 
     /// The error for an operation that the store has answered with `error`: a node
-    /// that begins anew was not displaced.
+    /// that starts over was not displaced.
     pub(crate) fn refusal(&self, error: StoreError) -> ServiceError {
         self.note(&error);
         match error {
@@ -133,12 +133,12 @@ mod tests {
 
     /// That it takes the shards from itself is no takeover by another.
     #[test]
-    fn who_begins_anew_is_not_displaced_by_itself() {
+    fn who_starts_over_is_not_displaced_by_itself() {
         for first in [fence(4), StoreError::WentBack { what: "an event".to_owned() }] {
             let loss = holding(5);
             loss.note(&first);
             let refusal = loss.refusal(fence(6));
-            assert!(refusal.message.contains("anew"), "{refusal}");
+            assert!(refusal.message.contains("all runs again"), "{refusal}");
             assert_eq!(knows(&loss), (false, true));
         }
     }
