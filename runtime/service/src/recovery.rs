@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use dacapo_engine::state::PendingActivity;
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::{EventId, NamespaceName, WorkflowHash, WorkflowId};
+use dacapo_model::ids::{EventId, NamespaceName, RunKey, WorkflowHash, WorkflowId};
 use dacapo_model::time::Timestamp;
+use dacapo_store::error::StoreError;
 
 use crate::error::Result;
 use crate::loader::{self, StoredRun};
 use crate::relations::Recovery;
 use crate::run::{self, Loaded, Origin};
 use crate::runtime::Shared;
+use crate::salvage::is_unreadable;
 
 /// Runs read by one set of statements.
 const PAGE: u32 = 200;
@@ -23,16 +25,34 @@ const PAGE: u32 = 200;
 /// each the whole history would wait in memory for its turn.
 const OVERDUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Reads all open runs, page by page.
+/// Reads all open runs, page by page. One of which nothing can be read is left as it
+/// is: it must not keep the others from running.
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
     let mut recovering = Recovering::default();
-    let mut after = None;
+    let (mut after, mut limit) = (None, PAGE);
     loop {
-        let page = shared.store.open_executions(after, PAGE).await?;
+        let page = match shared.store.open_executions(after, limit).await {
+            Ok(page) => page,
+            // It is one of those: come nearer.
+            Err(error) if is_unreadable(&error) && limit > 1 => {
+                limit /= 2;
+                continue;
+            }
+            Err(error) if is_unreadable(&error) => {
+                let Some(key) = shared.store.next_open(after).await? else {
+                    break;
+                };
+                recovering.leave(key, &error);
+                after = Some(key);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let Some(last) = page.last() else {
             break;
         };
         after = Some(last.key);
+        limit = (limit * 2).min(PAGE);
         let mut unread = recovering.unknown(page);
         while !unread.is_empty() {
             for stored in loader::load_some(&*shared.store, &mut unread).await? {
@@ -42,8 +62,8 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
             }
         }
     }
-    let Recovering { found, resumed, relations, .. } = recovering;
-    tracing::info!(open_runs = found, resumed, "recovered");
+    let Recovering { found, resumed, unreadable, relations, .. } = recovering;
+    tracing::info!(open_runs = found, resumed, unreadable, "recovered");
     shared.recovered.cancel();
     relations.finish(shared);
     Ok(())
@@ -53,6 +73,8 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
 struct Recovering {
     found: usize,
     resumed: usize,
+    /// Open runs that are left as they are.
+    unreadable: usize,
     overdue_bytes: u64,
     relations: Recovery,
     /// The workflow ids of the last hash that was read. See [`Self::unknown`].
@@ -61,6 +83,17 @@ struct Recovering {
 }
 
 impl Recovering {
+    /// Leaves an open run alone of which nothing can be read.
+    fn leave(&mut self, key: RunKey, error: &StoreError) {
+        tracing::error!(
+            run_id = %key, %error,
+            "an open run can't be read and is left as it is: it neither goes on nor ends. Mend \
+             its row of workflow_executions, then restart the server"
+        );
+        self.unreadable += 1;
+        self.relations.leave(key.run_id);
+    }
+
     /// Those of a page whose workflow ids were not on the page before. A run that
     /// was woken may have gone on as another by now, which its actor knows of; the
     /// pages are in the order of the hash, so the other can only be on the next one.

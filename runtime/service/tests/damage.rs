@@ -470,3 +470,46 @@ async fn a_replay_says_what_is_wrong_and_goes_on_with_the_others() {
         }
     }
 }
+
+/// Its summary can't be read, so nobody knows what it is: all others go on, also those
+/// that have to do with it.
+#[tokio::test]
+async fn an_open_run_of_which_nothing_can_be_read_is_left_as_it_is() {
+    let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
+    let first = start(store.clone(), &host).await;
+    // The one is a parent, the other a child.
+    first.start_run(request("family", "parent", "forever - id=child")).await.expect("started");
+    first.start_run(request("family", "other", "forever - id=lost")).await.expect("started");
+    for parent in ["parent", "other"] {
+        until_event(&first, parent, "ChildWorkflowExecutionStarted").await;
+    }
+    for number in 0..20 {
+        let started = request("collect", &format!("c-{number}"), "1");
+        first.start_run(started).await.expect("started");
+    }
+    let mut keys = Vec::new();
+    for workflow_id in ["parent", "lost"] {
+        let described = first.describe_run(&run_ref(workflow_id)).await.expect("there");
+        keys.push(described.execution.key);
+    }
+    first.halt().await;
+    keys.iter().for_each(|key| store.spoil_execution(*key, true));
+    let second = start(store.clone(), &host).await;
+    for number in 0..20 {
+        let run = run_ref(&format!("c-{number}"));
+        second.signal_run(&run, signal("a")).await.expect("it goes on");
+    }
+    tokio::time::timeout(PATIENCE, second.in_hand_at_most(0)).await.expect("it comes to rest");
+    for (workflow_id, expected) in [("child", true), ("other", true), ("parent", false)] {
+        let described = second.describe_run(&run_ref(workflow_id)).await;
+        let is_open = described.map(|it| it.execution.status == ExecutionStatus::Running);
+        assert_eq!(is_open.is_ok_and(|is_open| is_open), expected, "{workflow_id}");
+    }
+    second.halt().await;
+    keys.iter().for_each(|key| store.spoil_execution(*key, false));
+    let third = start(store, &host).await;
+    for workflow_id in ["parent", "lost", "child", "other"] {
+        let described = third.describe_run(&run_ref(workflow_id)).await.expect("readable");
+        assert_eq!(described.execution.status, ExecutionStatus::Running, "{workflow_id}");
+    }
+}

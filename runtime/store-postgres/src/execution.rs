@@ -187,9 +187,7 @@ impl ExecutionStore for PostgresStore {
     }
 
     async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
-        // No run has the nil id, so this is before the first.
-        let first = RunKey { hash: WorkflowHash(i32::MIN), run_id: RunId(Uuid::nil()) };
-        let after = after.unwrap_or(first);
+        let after = after.unwrap_or(BEFORE_ALL);
         sqlx::query_file_as!(
             ExecutionRow,
             "queries/open_executions.sql",
@@ -204,4 +202,17 @@ impl ExecutionStore for PostgresStore {
         .map(ExecutionRow::into_execution)
         .collect()
     }
+
+    async fn next_open(&self, after: Option<RunKey>) -> Result<Option<RunKey>> {
+        let after = after.unwrap_or(BEFORE_ALL);
+        let next = sqlx::query_file!("queries/next_open.sql", after.hash.0, after.run_id.0)
+            .fetch_optional(self.statement())
+            .await
+            .map_err(error::on(TABLE))?;
+        Ok(next
+            .map(|row| RunKey { hash: WorkflowHash(row.workflow_hash), run_id: RunId(row.run_id) }))
+    }
 }
+
+/// No run has the nil id, so this is before the first.
+const BEFORE_ALL: RunKey = RunKey { hash: WorkflowHash(i32::MIN), run_id: RunId(Uuid::nil()) };

@@ -146,6 +146,13 @@ fn hot_queries() -> Vec<Expected> {
             false,
         ),
         query(
+            "next_open",
+            include_str!("../queries/next_open.sql"),
+            "7, RUN",
+            &["workflow_executions_open"],
+            false,
+        ),
+        query(
             "load_history",
             include_str!("../queries/load_history.sql"),
             "7, RUN, 1, 100",

@@ -289,9 +289,7 @@ impl ExecutionStore for SqliteStore {
     }
 
     async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
-        // No run has the nil id, so this is before the first.
-        let first = RunKey { hash: WorkflowHash(i32::MIN), run_id: RunId(Uuid::nil()) };
-        let after = after.unwrap_or(first);
+        let after = after.unwrap_or(BEFORE_ALL);
         sqlx::query_as!(
             ExecutionRow,
             r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
@@ -320,7 +318,29 @@ impl ExecutionStore for SqliteStore {
         .map(ExecutionRow::into_execution)
         .collect()
     }
+
+    async fn next_open(&self, after: Option<RunKey>) -> Result<Option<RunKey>> {
+        let after = after.unwrap_or(BEFORE_ALL);
+        let next = sqlx::query!(
+            r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid"
+               FROM workflow_executions
+               WHERE status IN ('running', 'blocked')
+                 AND (workflow_hash, run_id) > (?, ?)
+               ORDER BY workflow_hash, run_id
+               LIMIT 1"#,
+            after.hash.0,
+            after.run_id.0
+        )
+        .fetch_optional(self.statement())
+        .await
+        .map_err(error::on(TABLE))?;
+        Ok(next
+            .map(|row| RunKey { hash: WorkflowHash(row.workflow_hash), run_id: RunId(row.run_id) }))
+    }
 }
+
+/// No run has the nil id, so this is before the first.
+const BEFORE_ALL: RunKey = RunKey { hash: WorkflowHash(i32::MIN), run_id: RunId(Uuid::nil()) };
 
 /// Conditions of a list, with absent bounds replaced by the furthest ones, so
 /// that they stay conditions on the index.

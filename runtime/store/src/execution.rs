@@ -89,4 +89,8 @@ pub trait ExecutionStore: Send + Sync {
     /// At most `limit` open runs (of all namespaces) with a key after `after`, in the order of
     /// their keys. What a node reads to recover.
     async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>>;
+
+    /// The key of the first of those, and nothing else of it: to get past a run that
+    /// can't be read.
+    async fn next_open(&self, after: Option<RunKey>) -> Result<Option<RunKey>>;
 }

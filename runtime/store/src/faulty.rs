@@ -53,6 +53,8 @@ pub enum Operation {
     ListExecutions,
     /// Of [`ExecutionStore`].
     OpenExecutions,
+    /// Of [`ExecutionStore`].
+    NextOpen,
     /// Of [`HistoryStore`].
     LoadHistory,
     /// Of [`HistoryStore`].
@@ -390,6 +392,10 @@ impl ExecutionStore for FaultyStore {
             self.inner.open_executions(after, limit).await
         })
         .await
+    }
+
+    async fn next_open(&self, after: Option<RunKey>) -> Result<Option<RunKey>> {
+        self.call(Operation::NextOpen, async |_| self.inner.next_open(after).await).await
     }
 }
 

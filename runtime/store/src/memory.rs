@@ -1,5 +1,6 @@
 //! A complete store that forgets: for tests that need no database.
 
+mod damage;
 mod deletion;
 mod history;
 mod module;
@@ -54,6 +55,8 @@ struct State {
     /// Until when the owner's lease goes on.
     leased_until: Option<Instant>,
     executions: BTreeMap<RunKey, Execution>,
+    /// Of these nothing but the key can be read.
+    spoilt_executions: BTreeSet<RunKey>,
     run_numbers: HashMap<RunKey, u64>,
     events: BTreeMap<(RunKey, EventId), HistoryEvent>,
     /// Events that can't be read.
@@ -85,6 +88,7 @@ impl MemoryStore {
             owner: None,
             leased_until: None,
             executions: BTreeMap::new(),
+            spoilt_executions: BTreeSet::new(),
             run_numbers: HashMap::new(),
             events: BTreeMap::new(),
             spoilt: BTreeSet::new(),
@@ -94,23 +98,6 @@ impl MemoryStore {
             query_results: BTreeMap::new(),
         };
         Self { state: Mutex::new(state), counters: Counters::default() }
-    }
-
-    /// Loses an event, as a bad disk does. Gives it back, for [`Self::mend_event`].
-    pub fn lose_event(&self, key: RunKey, event_id: EventId) -> Option<HistoryEvent> {
-        self.state.lock().events.remove(&(key, event_id))
-    }
-
-    /// Makes an event unreadable.
-    pub fn spoil_event(&self, key: RunKey, event_id: EventId) {
-        self.state.lock().spoilt.insert((key, event_id));
-    }
-
-    /// Puts an event where it was, readable.
-    pub fn mend_event(&self, key: RunKey, event: HistoryEvent) {
-        let mut state = self.state.lock();
-        state.spoilt.remove(&(key, event.id));
-        state.events.insert((key, event.id), event);
     }
 
     /// All that is stored, to [go back](Self::go_back) to.
@@ -303,6 +290,24 @@ impl State {
         self.executions.range(first..=last).map(|(_, run)| run)
     }
 
+    fn open_after(&self, after: Option<RunKey>) -> impl Iterator<Item = &Execution> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let runs = self.executions.range((start, Bound::Unbounded)).map(|(_, run)| run);
+        runs.filter(|run| run.status.is_open())
+    }
+
+    fn read_execution(&self, run: &Execution) -> Result<Execution> {
+        if self.spoilt_executions.contains(&run.key) {
+            return Err(StoreError::Corrupt {
+                table: "workflow_executions",
+                column: "status",
+                row: run.key.to_string(),
+                reason: "it was spoilt".to_owned(),
+            });
+        }
+        Ok(run.clone())
+    }
+
     fn run_number(&self, run: &Execution) -> u64 {
         self.run_numbers.get(&run.key).copied().unwrap_or(0)
     }
@@ -359,7 +364,7 @@ impl ExecutionStore for MemoryStore {
         workflow_id: &WorkflowId,
         run_id: Option<RunId>,
     ) -> Result<Option<Execution>> {
-        Ok(self.read(|state| {
+        self.read(|state| {
             let runs = state.runs_at(WorkflowHash::of(namespace, workflow_id));
             let runs = runs.filter(|run| {
                 run.namespace == *namespace
@@ -367,8 +372,9 @@ impl ExecutionStore for MemoryStore {
                     && run_id.is_none_or(|run_id| run.key.run_id == run_id)
             });
             // The open one, if there is one, or else the last.
-            runs.max_by_key(|run| (run.status.is_open(), state.place(run))).cloned()
-        }))
+            let found = runs.max_by_key(|run| (run.status.is_open(), state.place(run)));
+            found.map(|run| state.read_execution(run)).transpose()
+        })
     }
 
     async fn find_execution_by_request(
@@ -423,17 +429,21 @@ impl ExecutionStore for MemoryStore {
     }
 
     async fn find_runs(&self, keys: &[RunKey]) -> Result<Vec<Execution>> {
-        Ok(self.read(|state| {
-            keys.iter().filter_map(|key| state.executions.get(key)).cloned().collect()
-        }))
+        self.read(|state| {
+            let found = keys.iter().filter_map(|key| state.executions.get(key));
+            found.map(|run| state.read_execution(run)).collect()
+        })
     }
 
     async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
-        Ok(self.read(|state| {
-            let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-            let runs = state.executions.range((start, Bound::Unbounded)).map(|(_, run)| run);
-            runs.filter(|run| run.status.is_open()).take(at_most(limit)).cloned().collect()
-        }))
+        self.read(|state| {
+            let open = state.open_after(after).take(at_most(limit));
+            open.map(|run| state.read_execution(run)).collect()
+        })
+    }
+
+    async fn next_open(&self, after: Option<RunKey>) -> Result<Option<RunKey>> {
+        Ok(self.read(|state| state.open_after(after).next().map(|run| run.key)))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dacapo_engine::decide::FromParent;
 use dacapo_engine::state::RunState;
 use dacapo_model::event::ParentClosePolicy;
-use dacapo_model::ids::{RunKey, WorkflowHash};
+use dacapo_model::ids::{RunId, RunKey, WorkflowHash};
 use futures::{FutureExt as _, StreamExt as _};
 
 use super::report::{ChildOf, find_end};
@@ -24,6 +24,8 @@ pub(crate) struct Recovery {
     bound: Vec<(ChildOf, RunKey)>,
     /// Children that open runs wait for, by their first runs.
     awaited: Vec<(ChildOf, RunKey)>,
+    /// Open runs of which nothing else is known.
+    unreadable: HashSet<RunId>,
 }
 
 impl Recovery {
@@ -43,14 +45,21 @@ impl Recovery {
         }
     }
 
+    /// Takes an open run into account of which nothing can be read. It may be a parent or
+    /// a child: nobody is told that it has closed.
+    pub(crate) fn leave(&mut self, run_id: RunId) {
+        self.unreadable.insert(run_id);
+    }
+
     /// Makes good what the crash has kept from happening, now that all open runs
     /// are known.
     pub(crate) fn finish(self, shared: &Arc<Shared>) {
-        let Self { open, bound, awaited } = self;
+        let Self { open, bound, awaited, unreadable } = self;
         let closed: Vec<_> =
             awaited.into_iter().filter(|(child, _)| !open.contains(child)).collect();
         let orphans: Vec<_> = bound
             .into_iter()
+            .filter(|((parent, _), _)| !unreadable.contains(parent))
             .filter(|((parent, _), _)| shared.registry.by_run(*parent).is_none())
             .filter_map(|(child, key)| Some((child, shared.registry.by_run(key.run_id)?)))
             .collect();

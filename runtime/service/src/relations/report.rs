@@ -139,7 +139,16 @@ async fn try_last_events(
     let children: HashMap<RunId, ChildOf> =
         page.iter().map(|(child, key)| (key.run_id, *child)).collect();
     let keys: Vec<RunKey> = page.iter().map(|(_, key)| *key).collect();
-    let found = shared.store.find_runs(&keys).await?;
+    let found = match shared.store.find_runs(&keys).await {
+        Err(error) if is_unreadable(&error) => {
+            let mut found = Vec::new();
+            for key in &keys {
+                found.extend(or_nothing(shared.store.find_runs(&[*key]).await)?);
+            }
+            found
+        }
+        read => read?,
+    };
     let closed: Vec<RunKey> =
         found.iter().filter(|run| !run.status.is_open()).map(|run| run.key).collect();
     let last = match shared.store.last_events(&closed).await {

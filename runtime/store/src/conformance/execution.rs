@@ -289,6 +289,8 @@ pub async fn open_runs_are_read_in_pages(store: Arc<dyn Store>) {
     loop {
         let after = found.last().map(|run: &Execution| run.key);
         let page = owned.store.open_executions(after, 7).await.expect("reads");
+        let next = owned.store.next_open(after).await.expect("reads");
+        assert_eq!(next, page.first().map(|run| run.key));
         assert!(page.len() <= 7);
         if page.is_empty() {
             break;
