@@ -10,6 +10,7 @@ on_both_databases! {
     a_stopping_server_finishes_the_attempt_under_way_and_the_next_one_goes_on,
     runs_that_sleep_are_found_by_the_next_server,
     a_stopping_server_answers_those_who_wait,
+    a_host_that_was_left_out_of_the_configuration_costs_no_run,
 }
 
 async fn a_stopping_server_finishes_the_attempt_under_way_and_the_next_one_goes_on(
@@ -53,6 +54,25 @@ async fn runs_that_sleep_are_found_by_the_next_server(database: Database) {
         run.act("cancel", &json!({})).await.ok(202);
         assert_eq!(run.result().await["status"], "canceled");
     }
+}
+
+async fn a_host_that_was_left_out_of_the_configuration_costs_no_run(database: Database) {
+    let effects = Effects::open().await;
+    let careless = Settings::new(&database).environment("DACAPO_ALLOW_HOST", "example.com");
+    let server = careless.start().await;
+    server.client().upload_guests(&["steps"]).await;
+    let run = server.client().start("effects", json!({"url": effects.url()})).await;
+    let refused = eventually("an attempt is refused", async || {
+        let failure = run.describe().await["pending_activities"][0]["last_failure"].clone();
+        failure.is_object().then_some(failure)
+    });
+    let refused = refused.await;
+    assert_eq!(refused["type"], "HttpError", "{refused}");
+    assert!(refused["message"].as_str().expect("text").contains("--allow-host"), "{refused}");
+    server.stop().await;
+
+    let server = Server::start(&database).await;
+    assert_eq!(run.on(&server).completed().await[0], "first");
 }
 
 async fn a_stopping_server_answers_those_who_wait(database: Database) {

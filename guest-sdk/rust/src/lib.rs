@@ -40,10 +40,10 @@
 //!
 //! # What is safe in a workflow
 //!
-//! Everything that `std` offers: `SystemTime::now`, `Instant`, `HashMap`,
+//! What `std` offers without threads and the outside: `SystemTime::now`, `Instant`, `HashMap`,
 //! `std::thread::sleep`, `println!` and environment variables are answered by
-//! the runtime in a way that repeats. Files, sockets and HTTP are not; they
-//! belong into activities.
+//! the runtime in a way that repeats. HTTP is not; it belongs into activities.
+//! Files and sockets are there for neither, and `std::thread::spawn` panics.
 
 // The macros name this crate as its users do, in its own tests too.
 extern crate self as dacapo;

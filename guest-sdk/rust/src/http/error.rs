@@ -14,11 +14,13 @@ use wasip2::http::types::ErrorCode;
 pub enum HttpError {
     /// The request is malformed: its URL, a header or its JSON body.
     InvalidRequest(String),
-    /// The server of this run does not let activities reach this host.
+    /// The server of this run does not let activities reach this host. Another attempt
+    /// may find it allowed: the list is the server's, and not part of the request.
     Denied(String),
     /// There was no complete response within the time limit.
     Timeout(Duration),
-    /// The connection could not be made or broke.
+    /// The connection could not be made or broke, or the server of this run did not
+    /// send the request.
     Transport(String),
     /// The response is larger than the limit, in bytes.
     BodyTooLarge(usize),
@@ -38,8 +40,9 @@ impl HttpError {
     /// True if the same request would fail in the same way again.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::InvalidRequest(_) | Self::Denied(_) => true,
-            Self::Timeout(_)
+            Self::InvalidRequest(_) => true,
+            Self::Denied(_)
+            | Self::Timeout(_)
             | Self::Transport(_)
             | Self::BodyTooLarge(_)
             | Self::InvalidBody(_) => false,
@@ -61,6 +64,10 @@ impl HttpError {
             ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestMethodInvalid => {
                 Self::InvalidRequest(format!("{code:?}"))
             }
+            // In words for people, such as why a secret was not sent.
+            ErrorCode::InternalError(Some(reason)) => {
+                Self::Transport(format!("{authority}: {reason}"))
+            }
             other => {
                 let code = format!("{other:?}");
                 let code = code.trim_start_matches("ErrorCode::");
@@ -76,10 +83,11 @@ impl fmt::Display for HttpError {
             Self::InvalidRequest(reason) => write!(f, "invalid HTTP request: {reason}"),
             Self::Denied(authority) => write!(
                 f,
-                "activities may not reach `{authority}`; add it to the server's allowed hosts"
+                "activities may not reach `{authority}`; add it to the server's allowed hosts \
+                 (`--allow-host`)"
             ),
             Self::Timeout(limit) => write!(f, "no complete HTTP response within {limit:?}"),
-            Self::Transport(reason) => write!(f, "HTTP connection failed: {reason}"),
+            Self::Transport(reason) => write!(f, "HTTP exchange failed: {reason}"),
             Self::BodyTooLarge(limit) => {
                 write!(f, "the HTTP response is larger than {limit} bytes; raise `max_body_bytes`")
             }
@@ -102,7 +110,8 @@ mod tests {
         assert!(status(404).is_permanent());
         assert!(!status(429).is_permanent());
         assert!(!status(503).is_permanent());
-        assert!(HttpError::Denied("example.com".to_owned()).is_permanent());
+        assert!(HttpError::InvalidRequest("no scheme".to_owned()).is_permanent());
+        assert!(!HttpError::Denied("example.com".to_owned()).is_permanent());
         assert!(!HttpError::Transport("refused".to_owned()).is_permanent());
     }
 }

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
 use super::allowed_hosts::{AllowedHosts, SETTING};
-use super::secrets::{Misplaced, Secrets};
+use super::secrets::Secrets;
 
 /// What one request may have the host keep of its body.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -30,7 +30,9 @@ impl Gate {
         Self { allowed_hosts, secrets, run }
     }
 
-    /// Puts secrets into a request that may be sent.
+    /// Puts secrets into a request that may be sent. What is refused because of the
+    /// server's configuration must not look like a request that can never be right:
+    /// the next attempt may find another configuration.
     fn admit(&self, request: &mut http::Request<WasiBody>) -> Result<(), Error> {
         let Some(authority) = request.uri().authority().cloned() else {
             return Err(Error::HttpRequestDenied);
@@ -39,34 +41,30 @@ impl Gate {
         let port = authority.port_u16().unwrap_or(if https { 443 } else { 80 });
         // What stands before an `@` is no host, but could be taken for one. It is not
         // logged: it may be a password.
-        let plain = !authority.as_str().contains('@');
-        if !plain || !self.allowed_hosts.allow(authority.host(), port) {
-            tracing::warn!(
-                target: "dacapo::guest",
-                run_id = %self.run.run_id,
-                workflow_id = self.run.workflow_id.as_str(),
-                host = authority.host(),
-                port,
-                "an activity's request was refused: its host is not in `{SETTING}`, or its URL \
-                 holds credentials"
-            );
+        if authority.as_str().contains('@') {
+            self.log_refusal(authority.host(), port, "its URL holds credentials");
+            return Err(Error::HttpRequestUriInvalid);
+        }
+        if !self.allowed_hosts.allow(authority.host(), port) {
+            self.log_refusal(authority.host(), port, &format!("its host is not in `{SETTING}`"));
             return Err(Error::HttpRequestDenied);
         }
         let revealed = self.secrets.reveal(authority.host(), port, request.headers_mut());
-        revealed.map_err(|Misplaced { secret, header }| {
-            tracing::warn!(
-                target: "dacapo::guest",
-                run_id = %self.run.run_id,
-                workflow_id = self.run.workflow_id.as_str(),
-                host = authority.host(),
-                port,
-                %header,
-                secret,
-                "an activity's request was refused: the secret is not bound to this host and \
-                 header in `activities.secrets`"
-            );
-            Error::HttpRequestDenied
+        revealed.map_err(|misplaced| {
+            self.log_refusal(authority.host(), port, &misplaced.to_string());
+            Error::InternalError(Some(format!("the request was not sent: {misplaced}")))
         })
+    }
+
+    fn log_refusal(&self, host: &str, port: u16, reason: &str) {
+        tracing::warn!(
+            target: "dacapo::guest",
+            run_id = %self.run.run_id,
+            workflow_id = self.run.workflow_id.as_str(),
+            host,
+            port,
+            "an activity's request was refused: {reason}"
+        );
     }
 }
 
@@ -173,16 +171,19 @@ mod tests {
         let port = serve().await;
         let mut gate = gate("127.0.0.1", "pay.example");
         let refused = send(&mut gate, format!("http://127.0.0.1:{port}/")).await;
-        assert!(matches!(refused, Err(Error::HttpRequestDenied)), "{refused:?}");
+        let Err(Error::InternalError(Some(reason))) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(reason.contains("`KEY` is not bound to") && !reason.contains("k-123"), "{reason}");
     }
 
     #[tokio::test]
     async fn nothing_is_sent_to_another_host_however_it_is_written() {
         let port = serve().await;
         let mut gate = gate("allowed.test", "*");
-        for authority in [format!("127.0.0.1:{port}"), format!("allowed.test@127.0.0.1:{port}")] {
-            let refused = send(&mut gate, format!("http://{authority}/")).await;
-            assert!(matches!(refused, Err(Error::HttpRequestDenied)), "{authority}: {refused:?}");
-        }
+        let refused = send(&mut gate, format!("http://127.0.0.1:{port}/")).await;
+        assert!(matches!(refused, Err(Error::HttpRequestDenied)), "{refused:?}");
+        let refused = send(&mut gate, format!("http://allowed.test@127.0.0.1:{port}/")).await;
+        assert!(matches!(refused, Err(Error::HttpRequestUriInvalid)), "{refused:?}");
     }
 }

@@ -42,6 +42,17 @@ pub(super) struct Misplaced {
     pub(super) header: HeaderName,
 }
 
+impl fmt::Display for Misplaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { secret, header } = self;
+        write!(
+            f,
+            "the secret `{secret}` is not bound to this host and to the header `{header}`; see \
+             `--bind-secret` and `{SETTING}`"
+        )
+    }
+}
+
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.by_name.keys()).finish()

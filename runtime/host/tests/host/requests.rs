@@ -118,6 +118,9 @@ async fn a_secret_for_one_host_is_not_sent_to_another() {
     let failure =
         execute(bound_to(port ^ 1), "steps", "authorized", &input).await.expect_err("refused");
     assert_eq!(failure.info.type_name, "HttpError", "{}", failure.info.message);
+    assert!(!failure.info.non_retryable, "the binding may be there at the next attempt");
+    let message = failure.info.message;
+    assert!(message.contains("the secret `SHOP_KEY` is not bound to this host"), "{message}");
 }
 
 #[tokio::test]
@@ -141,6 +144,7 @@ async fn another_host_or_port_is_refused_and_nothing_is_sent() {
             execute(allowing(&allowed), "steps", "fetch", &input).await.expect_err("refused");
         assert_eq!(failure.info.type_name, "HttpError", "{}", failure.info.message);
         assert!(failure.info.message.contains("allowed hosts"), "{}", failure.info.message);
+        assert!(!failure.info.non_retryable, "it may be allowed at the next attempt");
     }
     assert!(server.requests().is_empty());
 }
