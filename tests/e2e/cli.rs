@@ -16,6 +16,7 @@ on_both_databases! {
     runs_and_modules_are_deleted_once_nobody_needs_them,
     what_a_run_waits_for_what_it_left_and_how_it_ended_is_told,
     following_a_history_goes_on_across_a_crash_of_the_server,
+    waiting_for_a_result_goes_on_across_a_crash_of_the_server,
     what_is_wrong_is_said_on_standard_error_with_an_exit_code,
 }
 
@@ -246,6 +247,24 @@ async fn following_a_history_goes_on_across_a_crash_of_the_server(database: Data
         followed.push(event);
     }
     assert_eq!(followed, run.history().await, "nothing twice, nothing missing");
+}
+
+async fn waiting_for_a_result_goes_on_across_a_crash_of_the_server(database: Database) {
+    let effects = Effects::open().await;
+    effects.hold("second");
+    let first = server(&database).await;
+    let input = json!({"url": effects.url()}).to_string();
+    let start = ["run", "start", "effects", "--input", &input, "--workflow-id", "patient"];
+    let mut starting = dacapo_running(&first, &[&start[..], &["--wait", "-o", "json"]].concat());
+    effects.arrived("second").await;
+    let address = first.address().to_string();
+    first.kill().await;
+
+    let second = Settings::new(&database).environment("DACAPO_LISTEN", &address).start().await;
+    effects.release("second");
+    assert_eq!(starting.next().await.expect("a result")["status"], "completed");
+    assert_eq!(starting.next().await, None, "and exit code 0");
+    drop(second);
 }
 
 async fn what_is_wrong_is_said_on_standard_error_with_an_exit_code(database: Database) {

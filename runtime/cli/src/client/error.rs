@@ -15,6 +15,8 @@ pub enum ClientError {
         server: String,
         /// Why.
         reason: String,
+        /// Whether there was a connection, so that something was there.
+        connected: bool,
     },
     /// The server can't serve at the moment.
     #[error("the server is not available: {message}")]
@@ -58,7 +60,11 @@ impl ClientError {
         while let Some(next) = cause.source() {
             cause = next;
         }
-        Self::Unreachable { server: server.to_string(), reason: cause.to_string() }
+        Self::Unreachable {
+            server: server.to_string(),
+            reason: cause.to_string(),
+            connected: !error.is_connect(),
+        }
     }
 
     /// The error that an answer with this status stands for.
@@ -72,6 +78,12 @@ impl ClientError {
             }
             Err(_) => Self::Answer { problem: format!("status {status} without an error in JSON") },
         }
+    }
+
+    /// True if a server was there a moment ago: it is worth waiting for, and may have
+    /// done what it was asked to.
+    pub fn came_from_a_server(&self) -> bool {
+        matches!(self, Self::Unreachable { connected: true, .. } | Self::Unavailable { .. })
     }
 
     /// True if the same request may succeed later.

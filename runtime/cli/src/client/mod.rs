@@ -280,7 +280,11 @@ impl Client {
 
     /// The error for a server that stopped answering in the middle.
     fn lost(&self, reason: &str) -> ClientError {
-        ClientError::Unreachable { server: self.server.to_string(), reason: reason.to_owned() }
+        ClientError::Unreachable {
+            server: self.server.to_string(),
+            reason: reason.to_owned(),
+            connected: true,
+        }
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Answer, ClientError> {

@@ -18,6 +18,9 @@ use crate::times::{age, coarse, wall_clock};
 /// Between two looks of `--watch`, unless it says otherwise.
 const WATCH_PAUSE: &str = "2s";
 
+/// Less would be load for the server that nobody can read.
+const WATCH_PAUSE_MIN: Duration = Duration::from_millis(100);
+
 /// Moves to the upper left corner and forgets what is on the screen.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
@@ -68,7 +71,7 @@ pub struct ListArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = WATCH_PAUSE,
-        value_parser = crate::config::parse_duration,
+        value_parser = parse_pause,
         conflicts_with = "all"
     )]
     watch: Option<Duration>,
@@ -98,6 +101,13 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit> {
             }
             Err(error) => patience.bear(error).await?,
         }
+    }
+}
+
+fn parse_pause(text: &str) -> Result<Duration, String> {
+    match crate::config::parse_duration(text)? {
+        pause if pause < WATCH_PAUSE_MIN => Err("it must be at least 100ms".to_owned()),
+        pause => Ok(pause),
     }
 }
 
@@ -225,6 +235,12 @@ mod tests {
         let text = wide_table(&runs(&[(&long, "t", "blocked")]));
         assert!(text.contains(&long) && text.contains("0123456789ab"), "{text}");
         assert!(text.ends_with("blocked (nondeterminism)"), "{text}");
+    }
+
+    #[test]
+    fn nobody_watches_without_a_pause() {
+        assert!(parse_pause("0s").is_err() && parse_pause("1ms").is_err());
+        assert_eq!(parse_pause("100ms"), Ok(WATCH_PAUSE_MIN));
     }
 
     #[test]

@@ -41,5 +41,5 @@ pub struct ResultArgs {
 pub(super) async fn run(args: ResultArgs) -> Result<Exit> {
     let client = args.client.client()?;
     let wait = args.wait.unwrap_or(Wait::AtMost(Duration::ZERO));
-    wait::wait(&args.client, &client, &args.run.address(), wait, !args.no_follow).await
+    wait::wait(&args.client, &client, &args.run.address(), wait, !args.no_follow, None).await
 }

@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use dacapo_model::ids::{ModuleName, RequestId, SignalName, TypeName, WorkflowId};
+use uuid::Uuid;
 
 use super::input::json_text;
 use super::options::RunOptionFlags;
 use super::wait::{self, Wait, parse_wait};
 use crate::args::ClientFlags;
 use crate::client::wire::Started;
-use crate::client::{RunAddress, StartBody, StartOptions, StartSignal};
+use crate::client::{
+    Answer, Client, ClientError, Patience, RunAddress, StartBody, StartOptions, StartSignal, now,
+};
 use crate::exit::Exit;
 use crate::output;
 
@@ -119,7 +122,7 @@ pub(super) async fn run(args: StartArgs) -> Result<Exit> {
         }),
         None => None,
     };
-    let body = StartBody {
+    let mut body = StartBody {
         workflow: args.workflow.as_str().to_owned(),
         workflow_id: args.workflow_id.map(String::from),
         request_id: args.request_id.map(String::from),
@@ -133,7 +136,11 @@ pub(super) async fn run(args: StartArgs) -> Result<Exit> {
         },
     };
     let client = args.client.client()?;
-    let answer = client.start_run(&body).await?;
+    let asked = now();
+    let answer = match args.wait {
+        Some(wait) => start_patiently(&client, &mut body, wait).await?,
+        None => client.start_run(&body).await?,
+    };
     let started: Started = answer.read()?;
     let message = if started.started { "started" } else { "was started before:" };
     let message = format!("{message} {} (run {})", started.workflow_id, started.run_id);
@@ -141,7 +148,9 @@ pub(super) async fn run(args: StartArgs) -> Result<Exit> {
         Some(wait) => {
             output::note(&output::printable(&message));
             let run = RunAddress { workflow_id: started.workflow_id, run_id: Some(started.run_id) };
-            wait::wait(&args.client, &client, &run, wait, !args.no_follow).await
+            let wait = wait.after(now().duration_since(asked));
+            let patience = Some(Patience::default());
+            wait::wait(&args.client, &client, &run, wait, !args.no_follow, patience).await
         }
         None if args.client.is_json() => {
             output::line(&answer.text)?;
@@ -153,6 +162,32 @@ pub(super) async fn run(args: StartArgs) -> Result<Exit> {
             Ok(Exit::Success)
         }
     }
+}
+
+/// Starts the run, and again if the server goes away meanwhile. It recognises the
+/// repeat by the request id, which needs a name for the run.
+async fn start_patiently(
+    client: &Client,
+    body: &mut StartBody,
+    wait: Wait,
+) -> Result<Answer, ClientError> {
+    body.workflow_id.get_or_insert_with(new_id);
+    body.request_id.get_or_insert_with(new_id);
+    let asked = now();
+    let mut patience = None;
+    loop {
+        match client.start_run(body).await {
+            Err(error) if !wait.left(now().duration_since(asked)).is_zero() => {
+                wait::bear(&mut patience, error).await?;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line is an edge")]
+fn new_id() -> String {
+    Uuid::now_v7().to_string()
 }
 
 impl ReusePolicy {

@@ -45,16 +45,18 @@ pub(super) fn parse_wait(text: &str) -> Result<Wait, String> {
         .ok_or_else(|| "a wait is a number of seconds, such as 30 or 0.5".to_owned())
 }
 
-/// Waits, for the runs that follow as well if asked to, prints the result, and says how it ended with the exit code.
+/// Waits, for the runs that follow as well if asked to, prints the result, and says how
+/// it ended with the exit code. With patience, the server has answered before.
 pub(super) async fn wait(
     flags: &ClientFlags,
     client: &Client,
     run: &RunAddress,
     wait: Wait,
     follow: bool,
+    patience: Option<Patience>,
 ) -> Result<Exit> {
     let mut teller = (!flags.is_json()).then(Teller::default);
-    let (text, result) = poll(client, run, wait, follow, teller.as_mut()).await?;
+    let (text, result) = poll(client, run, wait, follow, patience, teller.as_mut()).await?;
     if flags.is_json() {
         output::line(&text)?;
         return Ok(exit_code(&result.status));
@@ -70,28 +72,28 @@ pub(super) async fn wait(
     Ok(exit_code(&result.status))
 }
 
-/// Asks until the run is closed or the time is up. Once the server has answered,
-/// it may be gone for a while: the run is not.
+/// Asks until the run is closed or the time is up. Once a server was there, it may be
+/// gone for a while: the run is not.
 async fn poll(
     client: &Client,
     run: &RunAddress,
     wait: Wait,
     follow: bool,
+    mut patience: Option<Patience>,
     mut teller: Option<&mut Teller>,
 ) -> Result<(String, RunResult), ClientError> {
     let started = now();
-    let mut patience = None::<Patience>;
     let mut run = run.clone();
     loop {
         let left = wait.left(now().duration_since(started));
         let silence = teller.as_ref().map_or(left, |teller| left.min(teller.silence()));
-        let answer = match (client.run_result(&run, silence, follow).await, &mut patience) {
-            (Ok(answer), _) => answer,
-            (Err(error), Some(patience)) if !left.is_zero() => {
-                patience.bear(error).await?;
+        let answer = match client.run_result(&run, silence, follow).await {
+            Ok(answer) => answer,
+            Err(error) if !left.is_zero() => {
+                bear(&mut patience, error).await?;
                 continue;
             }
-            (Err(error), _) => return Err(error),
+            Err(error) => return Err(error),
         };
         patience.get_or_insert_default().restore();
         let result: RunResult = answer.read()?;
@@ -113,6 +115,18 @@ async fn poll(
         }
         tokio::time::sleep(POLL_PAUSE).await;
     }
+}
+
+/// Waits a moment before the next try. Without patience so far it begins now, if a
+/// server was there at all: a wrong address is told at once.
+pub(super) async fn bear(
+    patience: &mut Option<Patience>,
+    error: ClientError,
+) -> Result<(), ClientError> {
+    if patience.is_none() && !error.came_from_a_server() {
+        return Err(error);
+    }
+    patience.get_or_insert_default().bear(error).await
 }
 
 /// Tells a person on what they wait, when that changes.
@@ -149,6 +163,14 @@ fn without_numbers(text: &str) -> String {
 }
 
 impl Wait {
+    /// The wait that is left after this time.
+    pub(super) fn after(self, elapsed: Duration) -> Self {
+        match self {
+            Self::Forever => Self::Forever,
+            Self::AtMost(_) => Self::AtMost(self.left(elapsed)),
+        }
+    }
+
     /// How much of it is left after this time.
     pub(super) fn left(self, elapsed: Duration) -> Duration {
         match self {
