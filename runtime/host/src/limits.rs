@@ -11,6 +11,9 @@ use crate::activity::memory::Share;
 /// What an element of a table takes.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
 
+/// What the host holds for an instance is told from so many bytes on.
+const HELD_BYTES_SHOWN: usize = 1024 * 1024;
+
 /// Counts what the memories and tables of an instance have together, and
 /// remembers whether it had to refuse.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(crate) struct Limiter {
     share: Option<Share>,
     /// Bytes of all activities, if there was no room for more.
     crowded: Option<usize>,
+    /// Bytes that the host holds for it; they are part of its memory.
+    held: usize,
 }
 
 /// One kind of resource.
@@ -43,6 +48,7 @@ impl Limiter {
             meter: Arc::default(),
             share: None,
             crowded: None,
+            held: 0,
         }
     }
 
@@ -56,6 +62,25 @@ impl Limiter {
         Arc::clone(&self.meter)
     }
 
+    /// The host holds so many bytes for the instance. False if that is more than it may
+    /// have.
+    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        self.memory.used = self.memory.used.saturating_sub(self.held).saturating_add(bytes);
+        self.held = bytes;
+        self.show();
+        if self.memory.used > self.memory.max {
+            self.memory.refused = true;
+            return false;
+        }
+        if let Some(share) = &mut self.share
+            && !share.cover(self.memory.used)
+        {
+            self.crowded = Some(share.bytes_of_all());
+            return false;
+        }
+        true
+    }
+
     fn show(&self) {
         let tables = self.tables.used.saturating_mul(TABLE_ELEMENT_BYTES);
         self.meter.store(self.memory.used.saturating_add(tables), Ordering::Relaxed);
@@ -67,19 +92,29 @@ impl Limiter {
     pub(crate) fn refusal(&self) -> Option<String> {
         if self.memory.refused {
             return Some(format!(
-                "more than {} bytes of memory, which is its limit",
-                self.memory.max
+                "more than {} bytes of memory, which is its limit{}",
+                self.memory.max,
+                self.shown_held()
             ));
         }
         if let Some(bytes) = self.crowded {
             return Some(format!(
                 "more memory when there was none left of the {bytes} bytes that all activities of \
-                 this server have together (`activities_bytes_max`)"
+                 this server have together (`activities_bytes_max`){}",
+                self.shown_held()
             ));
         }
         let elements = self.tables.max;
         let refused = self.tables.refused;
         refused.then(|| format!("more than {elements} table elements, which is its limit"))
+    }
+
+    /// A guest does not see in its own memory what takes so much.
+    fn shown_held(&self) -> String {
+        if self.held < HELD_BYTES_SHOWN {
+            return String::new();
+        }
+        format!("; the host holds {} bytes of it, such as headers of requests", self.held)
     }
 
     /// A refusal long ago does not explain a trap now.
@@ -194,6 +229,20 @@ mod tests {
         assert!(limiter.memory_growing(3 * PAGE, 4 * PAGE, None).expect("no trap"));
         let refusal = limiter.refusal().expect("it was refused");
         assert!(refusal.contains("activities_bytes_max"), "{refusal}");
+    }
+
+    #[test]
+    fn what_the_host_holds_is_part_of_the_memory_of_an_instance() {
+        const MIB: usize = 1024 * 1024;
+        let limits = Limits { instance_memory_bytes_max: 4 * MIB, ..Limits::default() };
+        let mut limiter = Limiter::new(&limits);
+        assert!(limiter.memory_growing(0, MIB, None).expect("no trap"));
+        assert!(limiter.hold(3 * MIB) && limiter.hold(2 * MIB));
+        assert!(!limiter.memory_growing(MIB, 3 * MIB, None).expect("no trap"));
+        assert!(limiter.memory_growing(MIB, 2 * MIB, None).expect("no trap"));
+        assert!(!limiter.hold(3 * MIB));
+        let refusal = limiter.refusal().expect("it was refused");
+        assert!(refusal.contains("the host holds 3145728 bytes"), "{refusal}");
     }
 
     #[test]

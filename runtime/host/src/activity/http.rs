@@ -11,7 +11,7 @@ use super::allowed_hosts::{AllowedHosts, SETTING};
 use super::secrets::Secrets;
 
 /// What one request may have the host keep of its body.
-const CHUNK_BYTES: usize = 64 * 1024;
+pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Refuses requests to hosts that are not allowed, reveals secrets to those that they
 /// are bound to, and takes them out of the answers.

@@ -2,6 +2,7 @@
 //! as far as the operator allows it.
 
 mod allowed_hosts;
+mod calls;
 mod http;
 pub(crate) mod memory;
 mod outcome;
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Store;
 
 use self::allowed_hosts::AllowedHosts;
+use self::calls::Turns;
 use self::memory::ActivityMemory;
 use self::secrets::Secrets;
 use self::state::{ActivityState, new_store};
@@ -92,11 +94,12 @@ impl ActivityRunner {
         let share = self.memory.begin(at_first).await.ok_or_else(outcome::shutting_down)?;
         let input = Vec::from(task.input.clone().into_bytes());
         let engine = linked.pre.engine();
-        let state = ActivityState::new(&self.world, task, link, &self.limits, share);
+        let turns = Turns::default();
+        let state = ActivityState::new(&self.world, task, link, &self.limits, share, turns.clone());
         let mut store =
             new_store(engine, state, &self.limits).map_err(|error| outcome::internal(&error))?;
         let secrets = self.world.secrets.redaction();
-        match call_execute(&mut store, linked, &input).await {
+        match turns.count(call_execute(&mut store, linked, &input)).await {
             Ok(Ok(result)) if result.len() > self.limits.payload_bytes_max => {
                 Err(outcome::result_too_large(result.len(), &self.limits))
             }

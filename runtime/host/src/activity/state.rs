@@ -11,6 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::World;
+use super::calls::{Calls, Hook, Turns};
 use super::http::Gate;
 use super::memory::Share;
 use super::output::Output;
@@ -19,9 +20,14 @@ use crate::limits::Limiter;
 use crate::log::{GuestLog, Stream};
 use crate::workflow::state::{FUEL_BETWEEN_YIELDS, call_bytes_max};
 
-/// Handles that one guest may hold. Some hold up to 128 KiB of the host's memory
-/// (the fields of a request), and a request takes about eight.
+/// Handles that one guest may hold. A request takes about eight.
 const HANDLES_MAX: usize = 2_048;
+
+/// Bytes of the headers of one request.
+const HEADERS_BYTES_MAX: usize = 64 * 1024;
+
+/// Random bytes that a guest may ask for at once.
+const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The data of an activity's store.
 pub(crate) struct ActivityState {
@@ -31,7 +37,8 @@ pub(crate) struct ActivityState {
     /// Shared with the streams that the guest holds.
     pub(crate) log: Arc<Mutex<GuestLog>>,
     pub(crate) secrets: Arc<Secrets>,
-    table: ResourceTable,
+    pub(super) calls: Calls,
+    pub(super) table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     gate: Gate,
@@ -45,6 +52,7 @@ impl ActivityState {
         link: Arc<dyn AttemptLink>,
         limits: &Limits,
         share: Share,
+        turns: Turns,
     ) -> Self {
         let log =
             GuestLog::of_activity(&task, limits.log_bytes_max).without(Arc::clone(&world.secrets));
@@ -53,18 +61,22 @@ impl ActivityState {
             .envs(&world.environment)
             .stdout(Output::new(Stream::Stdout, Arc::clone(&log)))
             .stderr(Output::new(Stream::Stderr, Arc::clone(&log)))
+            .max_random_size(RANDOM_BYTES_MAX)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(HEADERS_BYTES_MAX);
         Self {
             limiter: Limiter::sharing(limits, share),
             log,
+            calls: Calls::new(turns),
             table,
             wasi,
-            http: WasiHttpCtx::new(),
+            http,
             secrets: Arc::clone(&world.secrets),
             gate: Gate::new(
                 Arc::clone(&world.allowed_hosts),
@@ -100,5 +112,6 @@ pub(super) fn new_store(
     store.fuel_async_yield_interval(Some(FUEL_BETWEEN_YIELDS))?;
     store.set_fuel(limits.activity_fuel)?;
     store.set_hostcall_fuel(call_bytes_max(limits));
+    store.call_hook_async(Hook);
     Ok(store)
 }

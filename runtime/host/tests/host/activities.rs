@@ -86,6 +86,7 @@ async fn each_attack_is_stopped_and_named() {
         ("panic", "ActivityTrap", false),
         ("exit", "ActivityTrap", false),
         ("flood_stdout", "ActivityCpuLimit", false),
+        ("call_without_end", "ActivityCpuLimit", false),
         ("million_timers", "ActivityForbiddenCall", true),
         ("await_unknown", "ActivityForbiddenCall", true),
     ] {
@@ -144,6 +145,40 @@ fn secrets_are_not_shown_by_debug_output() {
         ActivityConfig { secrets: shop_key("shop.example"), ..ActivityConfig::default() };
     let shown = format!("{activities:?}");
     assert!(shown.contains("SHOP_KEY") && !shown.contains("k-123"), "{shown}");
+}
+
+#[tokio::test]
+async fn what_the_host_holds_for_an_attempt_is_memory_of_the_attempt() {
+    let config = HostConfig { activities_bytes_max: 8 * 1024 * 1024, ..config() };
+    let failure = execute(config, "hostile", "hoard_headers", "null").await.expect_err("refused");
+    assert_eq!(failure.info.type_name, "ActivityMemoryLimit");
+    let message = &failure.info.message;
+    assert!(message.contains("activities_bytes_max"), "{message}");
+    assert!(message.contains("such as headers of requests"), "{message}");
+}
+
+#[tokio::test]
+async fn an_attempt_that_calls_without_end_makes_way_for_others() {
+    let guest = guest("hostile");
+    let limits = Limits { activity_fuel: 300_000_000, ..Limits::default() };
+    let host = Arc::new(host(HostConfig { limits, ..config() }, &[&guest]));
+    let attempt = |activity| {
+        let (host, task) = (Arc::clone(&host), task(guest.digest, activity, "null"));
+        async move { host.run_activity(task, Arc::new(TestLink::default())).await }
+    };
+    // Now the module is ready.
+    attempt("panic").await.expect_err("it panics");
+    let attempt = tokio::spawn(attempt("call_without_end"));
+    // They are on one thread: each turn of this task is one that the attempt has ended.
+    let mut turns = 0;
+    while !attempt.is_finished() {
+        tokio::task::yield_now().await;
+        turns += 1;
+    }
+    let failure = attempt.await.expect("no panic").expect_err("it runs out of fuel");
+    assert_eq!(failure.info.type_name, "ActivityCpuLimit");
+    // The fuel is for some 150 ms.
+    assert!(turns >= 20, "only {turns} turns");
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub(crate) const ALL: &[(&str, Attack)] = &[
     ("big_result", big_result),
     ("big_input", big_input),
     ("flood_stdout", flood_stdout),
+    ("hoard_headers", hoard_headers),
+    ("call_without_end", call_without_end),
     ("tcp", tcp),
     ("http", http),
     ("read_file", read_file),
@@ -91,6 +93,24 @@ fn flood_stdout() -> Vec<u8> {
     let line = "all work and no play makes Jack a dull boy ".repeat(100);
     loop {
         println!("{line}");
+    }
+}
+
+/// Leaves next to nothing in its own memory.
+fn hoard_headers() -> Vec<u8> {
+    let value = vec![b'a'; 60_000];
+    let mut hoard = Vec::new();
+    loop {
+        let headers = http::Headers::new();
+        headers.append("x-hoard", &value).expect("a header of that size is allowed");
+        hoard.push(headers);
+    }
+}
+
+/// Has the host do nearly all of the work.
+fn call_without_end() -> Vec<u8> {
+    loop {
+        black_box(wasip2::random::random::get_random_bytes(64 * 1024));
     }
 }
 
