@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dacapo_cli::config::{ServerConfig, ServerFlags};
 use dacapo_cli::server::{Edge, Server};
-use dacapo_cli::store::{self, FileLock};
+use dacapo_cli::store::{self, OpenFile};
 use dacapo_store::Store;
 use dacapo_store::faulty::{Fault, FaultyStore, Operation};
 use tokio::net::TcpListener;
@@ -41,7 +41,7 @@ pub struct CountedServer {
     calls: Calls,
     /// Threads of its own, as a process has. There until this is dropped.
     runtime: Option<Runtime>,
-    _lock: Option<FileLock>,
+    _lock: Option<OpenFile>,
 }
 
 impl CountedServer {

@@ -13,12 +13,12 @@ use dacapo_store_sqlite::SqliteStore;
 
 use crate::config::Database;
 
-/// Opens a database. With `migrate`, brings its tables up to date first. Where
-/// nobody else may use it, the lock says so for as long as it is kept.
+/// Opens a database. With `migrate`, brings its tables up to date first. A file is
+/// nobody else's until it is closed.
 pub async fn open(
     database: &Database,
     migrate: bool,
-) -> Result<(Arc<dyn Store>, Option<FileLock>)> {
+) -> Result<(Arc<dyn Store>, Option<OpenFile>)> {
     match database {
         Database::Postgres(url) => {
             let store = PostgresStore::connect(url.expose(), PostgresOptions::default()).await;
@@ -34,7 +34,8 @@ pub async fn open(
             let store = SqliteStore::open(path).await;
             let store = store.map_err(reason).with_context(|| format!("can't open {database}"))?;
             warn_of_readers(path);
-            Ok((Arc::new(store), Some(lock)))
+            let store = Arc::new(store);
+            Ok((Arc::clone(&store) as _, Some(OpenFile { store, _lock: lock })))
         }
     }
 }
@@ -61,11 +62,26 @@ fn warn_of_readers(path: &Path) {
     }
 }
 
+/// A SQLite file that this process has to itself.
+#[derive(Debug)]
+pub struct OpenFile {
+    store: Arc<SqliteStore>,
+    _lock: FileLock,
+}
+
+impl OpenFile {
+    /// Leaves one file that holds everything: what is in the write-ahead log beside it
+    /// is moved there.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
 /// Keeps a second server away from a SQLite file. Two of them would take the
 /// shards from each other without end. The system frees it when the process
 /// ends, so that nothing is left behind by a crash.
 #[derive(Debug)]
-pub struct FileLock {
+struct FileLock {
     _file: File,
 }
 

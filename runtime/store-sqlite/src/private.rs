@@ -12,5 +12,13 @@ const MODE: u32 = 0o600;
 /// files next to it (`-wal`, `-shm`) get the mode of this one. A file that is there keeps
 /// the mode that somebody may have chosen for it.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
-    File::options().write(true).create(true).truncate(false).mode(MODE).open(path).map(drop)
+    match File::options().write(true).create_new(true).mode(MODE).open(path) {
+        Ok(_) => {
+            // Whoever expected runs there has a wrong path, or a disk that is not mounted.
+            tracing::info!(path = %path.display(), "made a new, empty database");
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }

@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, SqliteConnection
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::unavailable;
-use crate::place::Place;
+use crate::place::{Lost, Place};
 
 /// How long to wait for those who write before. Each may have to wait for another
 /// process.
@@ -48,13 +48,25 @@ impl Writer {
     pub(crate) async fn begin(&self) -> Result<Writing<'_>> {
         let turn = tokio::time::timeout(TURN_TIME_MAX, self.idle.lock()).await;
         let mut idle = turn.map_err(|_| unavailable("others have been writing for too long"))?;
-        self.place.check()?;
+        if let Err(lost) = self.place.check() {
+            return Err(self.give_up(lost, &mut idle).await);
+        }
         let mut connection = match idle.take() {
             Some(connection) => connection,
             None => self.options.connect().await.map_err(unavailable)?,
         };
         connection.execute("BEGIN IMMEDIATE").await.map_err(unavailable)?;
         Ok(Writing { idle, connection })
+    }
+
+    /// Keeps what would be gone with the process otherwise.
+    async fn give_up(&self, lost: Lost, idle: &mut Option<SqliteConnection>) -> StoreError {
+        if let (Lost::Log(_), Some(connection)) = (&lost, idle)
+            && let Err(error) = connection.execute("PRAGMA wal_checkpoint(FULL)").await
+        {
+            return unavailable(error);
+        }
+        lost.into()
     }
 
     pub(crate) async fn close(&self) {

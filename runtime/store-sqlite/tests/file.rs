@@ -230,6 +230,42 @@ async fn a_file_that_was_removed_or_replaced_is_noticed_and_nothing_is_written()
     owned.commit([append(run.key, [any_event(2)])]).await.expect("commits");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_log_that_was_removed_is_noticed_and_nothing_in_it_is_lost() {
+    let directory = directory();
+    let owned = Owned::of(open(&directory).await).await;
+    let run = execution("order-1", 1);
+    owned.start(&[&run]).await;
+    std::fs::remove_file(directory.path().join("dacapo.db-wal")).expect("removes it");
+    let refused = owned.commit([append(run.key, [any_event(2)])]).await;
+    let Err(StoreError::Unavailable { source }) = refused else { panic!("{refused:?}") };
+    assert!(source.to_string().contains("write-ahead log"), "{source}");
+    // As it is for whoever comes after a process that was killed.
+    let after = tempfile::tempdir().expect("a temporary folder");
+    let copied = std::fs::copy(directory.path().join("dacapo.db"), after.path().join("dacapo.db"));
+    copied.expect("copies it");
+    let next = Owned::of(open(&after).await).await;
+    assert_eq!(next.history(run.key).await.len(), 1);
+    next.commit([append(run.key, [any_event(2)])]).await.expect("commits");
+}
+
+#[tokio::test]
+async fn a_file_that_was_closed_holds_everything() {
+    let directory = directory();
+    let path = directory.path().join("dacapo.db");
+    let store = Arc::new(SqliteStore::open(&path).await.expect("opens"));
+    let owned = Owned::of(Arc::clone(&store) as _).await;
+    let run = execution("order-1", 1);
+    owned.start(&[&run]).await;
+    store.close().await;
+    let files = std::fs::read_dir(directory.path()).expect("lists it");
+    let names: Vec<_> = files.map(|file| file.expect("reads it").file_name()).collect();
+    assert_eq!(names, ["dacapo.db"]);
+    let next = Owned::of(open(&directory).await).await;
+    assert_eq!(next.history(run.key).await.len(), 1);
+}
+
 #[tokio::test]
 async fn the_file_has_a_write_ahead_log_and_foreign_keys() {
     let directory = directory();

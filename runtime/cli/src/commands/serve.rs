@@ -11,13 +11,14 @@ use crate::config::{Database, ServerConfig, ServerFlags, default_cache_dir};
 use crate::exit::{Exit, UsageError};
 use crate::server::Server;
 use crate::signals::{self, StopRequested};
-use crate::store::{self, FileLock};
+use crate::store::{self, OpenFile};
 use crate::{http_server, logging, open_files, output};
 
 /// What is logged unless it is set. The driver repeats what the database notices
-/// about migrations that are there already; attempts of activities are thousands a
-/// second on a busy node.
-const DEFAULT_LOG: &str = "info,sqlx=warn,dacapo::attempt=warn";
+/// about migrations that are there already, and has a line for each request that waits
+/// for a connection and for each slow statement, with all its text. Attempts of
+/// activities are thousands a second on a busy node.
+const DEFAULT_LOG: &str = "info,sqlx=error,dacapo::attempt=warn";
 
 /// Serves workflows from a database. Stops in order on SIGINT and SIGTERM, and
 /// at once on a second one.
@@ -54,26 +55,27 @@ pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
         ));
     };
     let mut stop = signals::stop_requested()?;
-    let (server, lock) = tokio::select! {
+    let (server, file) = tokio::select! {
         started = start(&config, database, args.take_over, default_cache_dir) => started?,
         // Nothing was promised to anybody yet.
         () = &mut stop => return Ok(Exit::Success),
     };
     output::line(&format!("dacapo is ready at http://{}", server.address()))?;
     let exit = until_stopped(server, stop).await;
-    drop(lock);
+    if let Some(file) = file {
+        file.close().await;
+    }
     Ok(exit)
 }
 
 /// Starts a server as the configuration says, once no other has the runs of the
-/// database, or at once if it is to `take_over`. The database is nobody else's while
-/// the lock is kept.
+/// database, or at once if it is to `take_over`. A file is to be closed after it.
 pub(super) async fn start(
     config: &ServerConfig,
     database: &Database,
     take_over: bool,
     cache_dir: impl FnOnce() -> Result<PathBuf>,
-) -> Result<(Server, Option<FileLock>)> {
+) -> Result<(Server, Option<OpenFile>)> {
     let edge = config.edge(open_files::raise_limit());
     let listener = http_server::listen(config.listen)?;
     if !config.listen.ip().is_loopback() {
@@ -86,15 +88,15 @@ pub(super) async fn start(
         Some(folder) => folder.clone(),
         None => cache_dir()?,
     };
-    let (store, lock) = store::open(database, config.migrate).await?;
-    let tenure = match &lock {
+    let (store, file) = store::open(database, config.migrate).await?;
+    let tenure = match &file {
         Some(_) => Tenure::Alone,
         None => Tenure::Leased { take_over },
     };
     let service = ServiceConfig { tenure, ..config.service.clone() };
     let host = HostConfig { compiler: compile_module::compiler()?, ..config.host(cache_dir) };
     let server = Server::start(store, host, service, edge, listener).await?;
-    Ok((server, lock))
+    Ok((server, file))
 }
 
 /// Serves until somebody asks to stop, or another server has taken over.

@@ -63,7 +63,7 @@ pub(super) async fn run(args: DevArgs) -> Result<Exit> {
     };
 
     let mut stop = signals::stop_requested()?;
-    let (server, lock) = tokio::select! {
+    let (server, file) = tokio::select! {
         started = serve::start(&config, &database, false, || Ok(state.join("cache"))) => started?,
         () = &mut stop => return Ok(Exit::Success),
     };
@@ -83,7 +83,9 @@ pub(super) async fn run(args: DevArgs) -> Result<Exit> {
     if let Some(building) = building {
         building.abort();
     }
-    drop(lock);
+    if let Some(file) = file {
+        file.close().await;
+    }
     Ok(exit)
 }
 
