@@ -57,6 +57,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
+        refuse_empty(query)?;
         let parameters = serde_html_form::Deserializer::from_bytes(query.as_bytes());
         match serde_path_to_error::deserialize(parameters) {
             Ok(query) => Ok(Self(query)),
@@ -71,6 +72,19 @@ where
                 })
             }
         }
+    }
+}
+
+/// A parameter without a value would count as one that is not there: `?version=$V` of a
+/// script whose variable is empty must not delete all versions.
+fn refuse_empty(query: &str) -> Result<(), ApiError> {
+    let parameters: Vec<(String, String)> = serde_html_form::from_str(query).unwrap_or_default();
+    match parameters.into_iter().find(|(_, value)| value.is_empty()) {
+        Some((name, _)) => Err(ApiError::invalid_argument(format!(
+            "the query parameter {name} has no value: give it one, or leave it out"
+        ))
+        .with("parameter", name)),
+        None => Ok(()),
     }
 }
 
@@ -210,6 +224,14 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_parameter_without_a_value_is_not_one_that_is_left_out() {
+        assert!(refuse_empty("version=1&wait=30s").is_ok());
+        assert!(refuse_empty("").is_ok());
+        assert!(refuse_empty("version=").is_err());
+        assert!(refuse_empty("wait=30s&version").is_err());
+    }
 
     #[test]
     fn json_by_any_of_its_names_is_read_and_nothing_else() {
