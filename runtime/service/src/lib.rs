@@ -23,6 +23,7 @@ pub mod clock;
 mod committer;
 pub mod config;
 pub mod error;
+mod fair;
 mod health;
 mod loader;
 mod log;

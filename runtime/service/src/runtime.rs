@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::ServiceConfig;
 use crate::error::{Result, ServiceError};
+use crate::fair::FairPlaces;
 use crate::health::{self, StoreHealth};
 use crate::loader::Loader;
 use crate::ownership::{Confirm, Loss, Phase};
@@ -28,6 +29,10 @@ use crate::{ownership, recovery};
 
 /// Requests that replay many runs, at a time. They take processors from runs.
 const REPLAYS_MAX: usize = 2;
+
+/// Children that are started at a time. Those of the others wait in the histories of
+/// their parents, which costs little; an actor that waits for an instance costs more.
+const CHILD_STARTS_MAX: usize = 1_024;
 
 /// What all parts of a node share.
 pub(crate) struct Shared {
@@ -43,7 +48,9 @@ pub(crate) struct Shared {
     pub(crate) confirm: Confirm,
     pub(crate) timers: Timers,
     pub(crate) residency: Arc<Residency>,
-    pub(crate) activity_slots: Semaphore,
+    pub(crate) activity_slots: Arc<FairPlaces>,
+    /// Children that are being started.
+    pub(crate) child_starts: Arc<FairPlaces>,
     /// Requests that replay many runs, at a time.
     pub(crate) replays: Semaphore,
     pub(crate) workload: Workload,
@@ -133,7 +140,8 @@ impl Runtime {
             ownership,
             timers: Timers::default(),
             residency: Residency::new(host.instances_max(), config.instances_bytes_max),
-            activity_slots: Semaphore::new(attempts_max.clamp(1, Semaphore::MAX_PERMITS)),
+            activity_slots: FairPlaces::new(attempts_max),
+            child_starts: FairPlaces::new(CHILD_STARTS_MAX),
             replays: Semaphore::new(REPLAYS_MAX),
             workload,
             actors: TaskTracker::new(),

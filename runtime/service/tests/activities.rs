@@ -5,6 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use bytes::Bytes;
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::failure::{Failure, FailureKind};
@@ -12,7 +13,7 @@ use dacapo_model::ids::OperationId;
 use dacapo_model::payload::Payload;
 use dacapo_service::Runtime;
 use dacapo_service::operations::{
-    ActivityControl, ActivityDescription, ActivityRef, Report, RunResult,
+    ActivityControl, ActivityDescription, ActivityRef, Report, RunResult, StartRequest,
 };
 use dacapo_store::faulty::{Call, Fault, Operation};
 use dacapo_store::timer::NEVER;
@@ -399,4 +400,27 @@ async fn only_what_is_pending_is_controlled() {
     assert_eq!(pause(2).await.expect_err("unknown").code.as_str(), "activity_not_found");
     runtime.terminate_run(&run_ref("w"), String::new()).await.expect("terminated");
     assert_eq!(pause(1).await.expect_err("closed").code.as_str(), "run_closed");
+}
+
+#[tokio::test]
+async fn attempts_that_do_not_end_leave_room_for_those_of_other_modules() {
+    let host = ScriptedHost::with_room_for(8);
+    let runtime = start(memory(), &host).await;
+    for number in 0..16 {
+        let started = runtime.start_run(request("watch", &format!("loud-{number}"), "gated"));
+        started.await.expect("started");
+    }
+    until_attempts(&host, 7).await;
+    let name = "quiet".parse().expect("valid");
+    let bytes = Bytes::from_static(b"quiet");
+    runtime.upload_module(&namespace(), &name, bytes).await.expect("the upload is accepted");
+    let quiet = StartRequest { module: Some(name), ..request("sequential", "quiet", "3") };
+    runtime.start_run(quiet).await.expect("started");
+    assert_eq!(result(&runtime, "quiet").await.status, ExecutionStatus::Completed);
+    assert_eq!(host.attempts_of("gated", ""), 7);
+    host.gate.add_permits(16);
+    for number in 0..16 {
+        let loud = result(&runtime, &format!("loud-{number}")).await;
+        assert_eq!(loud.status, ExecutionStatus::Completed);
+    }
 }

@@ -17,13 +17,13 @@ use dacapo_model::ids::EventId;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use futures::FutureExt as _;
-use tokio::sync::SemaphorePermit;
 use tokio::task::AbortHandle;
 
 pub(crate) use self::link::Link;
 use self::link::Next;
 pub(crate) use self::throttle::Throttle;
 use crate::clock::wait_until;
+use crate::fair::Place;
 use crate::log;
 use crate::registry::OpenRun;
 use crate::run::{Message, deliver};
@@ -154,9 +154,10 @@ impl Attempt {
     }
 
     /// Waits until the attempt may begin, or until it is too late for it.
-    async fn slot(&self) -> Result<SemaphorePermit<'_>, Input> {
+    async fn slot(&self) -> Result<Place, Input> {
+        let module = self.context.module_digest;
         if !self.link.is_paused()
-            && let Ok(slot) = self.shared.activity_slots.try_acquire()
+            && let Some(slot) = self.shared.activity_slots.try_acquire(module)
         {
             return Ok(slot);
         }
@@ -178,12 +179,11 @@ impl Attempt {
                 to_start.and_then(|timeout| clock.instant().checked_add(timeout));
             tokio::select! {
                 biased;
-                slot = self.shared.activity_slots.acquire() => match slot {
-                    Ok(slot) if !self.link.is_paused() => return Ok(slot),
-                    Ok(_paused_meanwhile) => {}
-                    // The node is gone.
-                    Err(_closed) => std::future::pending().await,
-                },
+                slot = self.shared.activity_slots.acquire(module) => {
+                    if !self.link.is_paused() {
+                        return Ok(slot);
+                    }
+                }
                 () = self.stopped() => return Err(self.stopped_input(not_running())),
                 () = wait_until(clock, too_late) => {
                     return Err(self.timed_out(TimeoutType::ScheduleToClose));

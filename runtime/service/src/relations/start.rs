@@ -55,7 +55,10 @@ impl ChildToStart {
             if !abandoned && shared.registry.by_run(self.parent.run_id).is_none() {
                 return;
             }
-            match self.try_start().await {
+            let place = shared.child_starts.acquire(self.parent.module_digest).await;
+            let tried = self.try_start().await;
+            drop(place);
+            match tried {
                 Ok(()) => break Ok(()),
                 Err(error) if error.code.is_retryable() => backoff.wait().await,
                 Err(error) => break Err(failure_of(error)),
