@@ -153,7 +153,7 @@ fn missing(what: &str) -> ModuleRejected {
         ErrorCode::ModuleWrongWorld,
         format!(
             "the component does not export {what}: build it for a world of the package \
-             dacapo:workflow@0.1.0"
+             dacapo:workflow@0.1.0; in Rust, is `dacapo::module!` missing?"
         ),
     );
     rejected.details.insert("export".to_owned(), what.to_owned());

@@ -40,7 +40,8 @@ pub struct StartArgs {
     #[arg(long, value_name = "FILE")]
     input_file: Option<PathBuf>,
 
-    /// Your name for the run; at most one run of it is open [default: its run id].
+    /// Your name for the run; at most one run of it is open [default: its run id; with
+    /// `--wait` one that is made for it].
     #[arg(long, value_name = "ID")]
     workflow_id: Option<WorkflowId>,
 
