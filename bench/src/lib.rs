@@ -29,15 +29,19 @@ mod workloads;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use dacapo_cli::commands::compile_module;
 use dacapo_cli::output;
 
 use crate::args::Cli;
+
+/// What this program does as a server.
+const SERVER: [&str; 2] = ["serve", compile_module::NAME];
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     // The server under test is this program too: so it is always the one that
     // was built from this source.
-    if std::env::args_os().nth(1).is_some_and(|word| word == "serve") {
+    if std::env::args_os().nth(1).is_some_and(|word| SERVER.iter().any(|it| word == *it)) {
         return dacapo_cli::main();
     }
     match measure(Cli::parse()) {

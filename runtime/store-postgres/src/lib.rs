@@ -27,6 +27,7 @@ mod patience;
 mod probe;
 mod query_result;
 mod reach;
+mod room;
 mod sessions;
 mod shard;
 mod time;
@@ -122,7 +123,7 @@ impl PostgresStore {
             ("enable_hashjoin", "off".to_owned()),
             ("enable_mergejoin", "off".to_owned()),
         ]);
-        // The plan of a commit is the same for all arguments; making it anew
+        // The plan of a commit is the same for all arguments; making a new one
         // costs more than running it (`dacapo-bench w1`).
         let planned = limited.clone().options([("plan_cache_mode", "force_generic_plan")]);
         reach::reach(&limited, options.acquire_timeout).await.map_err(unavailable)?;
@@ -138,6 +139,9 @@ impl PostgresStore {
             .connect_with(limited)
             .await
             .map_err(unavailable)?;
+        // One more for the lease.
+        let wanted = options.max_connections + COMMITS_AT_ONCE as u32 + 1;
+        room::warn_if_scarce(&pool, wanted).await.map_err(unavailable)?;
         Ok(Self {
             sessions: Sessions::new(pool.clone(), patience.clone()),
             patience: patience.clone(),

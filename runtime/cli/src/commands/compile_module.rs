@@ -9,8 +9,9 @@ use dacapo_host::Compiler;
 
 use crate::exit::Exit;
 
-/// The name that this command has on the command line.
-const NAME: &str = "compile-module";
+/// The name that this command has on the command line. Every program that can be a
+/// server must know it.
+pub const NAME: &str = "compile-module";
 
 /// What it may take.
 #[derive(Debug, clap::Args)]
