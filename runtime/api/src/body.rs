@@ -102,8 +102,8 @@ async fn collect(
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(FIRST_ALLOCATION_MAX));
     let mut charged = announced.unwrap_or(0);
     let (mut looks, mut seen) = (tokio::time::interval(LOOK), 0);
-    // The first one is at once.
-    looks.tick().await;
+    // Not at once: even that takes until the next millisecond of the timer.
+    looks.reset();
     loop {
         let chunk = tokio::select! {
             chunk = chunks.try_next() => {

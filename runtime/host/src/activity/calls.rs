@@ -24,6 +24,10 @@ const FUEL_PER_CALL: u64 = 500;
 /// Fuel of a nanosecond in the host: what a busy guest uses in one.
 const FUEL_PER_NANO: u128 = 2;
 
+/// More is not charged for one call: none copies for so long. Where the host is busy with
+/// something else meanwhile, that is not the guest's doing.
+const CHARGED_MAX: Duration = Duration::from_millis(5);
+
 /// Calls may go on for so long before the guest makes way.
 const TURN_MAX: Duration = Duration::from_millis(1);
 
@@ -114,7 +118,8 @@ impl Calls {
     }
 
     fn charge(&mut self, busy: Duration) {
-        let fuel = u64::try_from(busy.as_nanos().saturating_mul(FUEL_PER_NANO));
+        let nanos = busy.min(CHARGED_MAX).as_nanos();
+        let fuel = u64::try_from(nanos.saturating_mul(FUEL_PER_NANO));
         let fuel = fuel.unwrap_or(u64::MAX).saturating_add(FUEL_PER_CALL);
         self.fuel = self.fuel.saturating_add(fuel);
     }
