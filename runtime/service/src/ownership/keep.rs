@@ -15,7 +15,7 @@ use crate::runtime::Shared;
 const LOOK: Duration = Duration::from_secs(10);
 
 /// How often a node looks whether the session of its lease is still there. Another
-/// takes the shards if it is gone for [`DOUBT`](super::take): by then the lease has to
+/// takes the shards if it is gone for [`DOUBT`](mod@super::take): by then the lease has to
 /// be renewed on a new one.
 const LOOK_AT_SESSION: Duration = Duration::from_millis(150);
 
