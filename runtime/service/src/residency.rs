@@ -73,25 +73,25 @@ impl Residency {
         })
     }
 
-    /// A place for one instance, if there is one.
+    /// A place for one instance, if there is one and nobody waits for it.
     pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Place> {
-        let _turn = self.turn.try_acquire().ok()?;
-        self.enter(&mut self.state.lock())
+        let mut state = self.state.lock();
+        if state.waiting > 0 {
+            return None;
+        }
+        self.enter(&mut state)
     }
 
     /// A place for one instance. While there is none, `evict` is called with the run
     /// that has been idle longest. None once nobody can enter any more.
     pub(crate) async fn acquire(self: &Arc<Self>, evict: impl Fn(RunId)) -> Option<Place> {
-        if let Some(place) = self.try_acquire() {
-            return Some(place);
-        }
-        // From here on nobody who could leave stays, and those who do already are asked
-        // to: one run falls idle before this or after it.
-        let _waiting = Waiting::begin(self);
-        let oldest = self.state.lock().take_oldest();
-        if let Some((oldest, _)) = oldest {
-            evict(oldest);
-        }
+        let _waiting = match self.enter_or_wait() {
+            Ok(place) => return Some(place),
+            Err((waiting, oldest)) => {
+                oldest.into_iter().for_each(&evict);
+                waiting
+            }
+        };
         let _turn = self.turn.acquire().await.ok()?;
         loop {
             let mut left = pin!(self.left.notified());
@@ -108,6 +108,21 @@ impl Residency {
             }
             left.await;
         }
+    }
+
+    /// A place, or the news that somebody waits, with the run that has been idle longest.
+    /// In one step: from then on nobody who could leave stays, and a run falls idle before
+    /// this or after it.
+    fn enter_or_wait(self: &Arc<Self>) -> Result<Place, (Waiting<'_>, Option<RunId>)> {
+        let mut state = self.state.lock();
+        if state.waiting == 0
+            && let Some(place) = self.enter(&mut state)
+        {
+            return Ok(place);
+        }
+        state.waiting += 1;
+        let oldest = state.take_oldest().map(|(oldest, _)| oldest);
+        Err((Waiting(self), oldest))
     }
 
     fn enter(self: &Arc<Self>, state: &mut State) -> Option<Place> {
@@ -181,13 +196,6 @@ impl Drop for Place {
 /// Counts itself among those who wait, also if it is dropped half-way.
 struct Waiting<'a>(&'a Residency);
 
-impl<'a> Waiting<'a> {
-    fn begin(residency: &'a Residency) -> Self {
-        residency.state.lock().waiting += 1;
-        Self(residency)
-    }
-}
-
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.state.lock().waiting -= 1;
@@ -202,6 +210,26 @@ mod tests {
     use super::*;
 
     const ANY: usize = usize::MAX;
+
+    #[test]
+    fn those_who_enter_at_the_same_time_are_no_reason_to_leave() {
+        let residency = Residency::new(ANY, ANY);
+        assert!(!residency.mark_idle(run(0), 0, |_| unreachable!("there is room")));
+        std::thread::scope(|threads| {
+            for number in 1..=4 {
+                let residency = &residency;
+                threads.spawn(move || {
+                    for _ in 0..20_000 {
+                        let place = enter(residency).now_or_never().expect("there is room");
+                        let id = run(number);
+                        assert!(!residency.mark_idle(id, 0, |_| unreachable!("there is room")));
+                        residency.mark_busy(id);
+                        drop(place);
+                    }
+                });
+            }
+        });
+    }
 
     fn run(number: u128) -> RunId {
         RunId(Uuid::from_u128(number))
