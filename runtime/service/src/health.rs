@@ -216,6 +216,12 @@ impl StoreHealth {
         self.failing.borrow().is_some_and(|since| since.elapsed() >= PATIENCE)
     }
 
+    /// Whether nobody is to wait any more for what began then. Who comes late in an
+    /// outage has no patience of its own: others may have waited before it began.
+    pub(crate) fn is_over(&self, begun: Instant) -> bool {
+        begun.elapsed() >= PATIENCE || self.is_given_up()
+    }
+
     /// Refuses to change anything while that is hopeless.
     pub(crate) fn admit(&self) -> Result<()> {
         if self.is_given_up() { Err(takes_no_writes()) } else { Ok(()) }
@@ -341,6 +347,20 @@ mod tests {
         health.committed();
         fail(&health);
         assert!(!health.is_given_up(), "this is another outage");
+    }
+
+    #[test]
+    fn who_comes_late_in_an_outage_waits_no_longer_than_the_others() {
+        let health = health();
+        let long_ago = now().checked_sub(PATIENCE).expect("the machine is up for longer");
+        assert!(!health.is_over(now()));
+        assert!(health.is_over(long_ago), "this one alone has waited");
+        fail(&health);
+        assert!(!health.is_over(now()), "it may be back in a moment");
+        health.probed();
+        health.writes.lock().outage = Some((long_ago, now()));
+        fail(&health);
+        assert!(health.is_over(now()), "others have waited for it");
     }
 
     #[test]

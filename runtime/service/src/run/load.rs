@@ -15,7 +15,7 @@ use super::actor::{Actor, Stop, context_of};
 use super::fault::{state_of, with_end};
 use super::settle::{Asked, Tries, Verdicts};
 use crate::backoff::Backoff;
-use crate::health::{PATIENCE, now};
+use crate::health::now;
 use crate::loader::StoredRun;
 use crate::log_limit::LogLimit;
 use crate::operations::Closing;
@@ -164,7 +164,7 @@ async fn look(
                 return Err(Stop::Gone);
             }
         }
-        if begun.elapsed() >= PATIENCE {
+        if shared.health.is_over(begun) {
             tell();
         }
         pause(shared, &mut backoff).await?;
@@ -203,7 +203,7 @@ async fn last_event(
             // What is wrong with it is found by who reads all of it.
             Err(_) => return Ok(None),
         }
-        if begun.elapsed() >= PATIENCE {
+        if shared.health.is_over(begun) {
             tell();
         }
         pause(shared, &mut backoff).await?;
