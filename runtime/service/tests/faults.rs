@@ -148,6 +148,32 @@ async fn an_activity_that_may_run_once_is_not_run_again_after_a_crash() {
     assert_eq!(host.attempts_of("once", "1"), 2, "once for each of the two runs");
 }
 
+/// The row of a retry stays while the attempt runs, and does not say that it does.
+#[tokio::test]
+async fn an_attempt_that_runs_is_not_made_again_when_its_run_is_read_after_a_failed_commit() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let script_fails = fails.clone();
+    let store = scripted(memory(), &Calls::default(), move |call: Call| {
+        let hit = call.operation == Operation::Commit && script_fails.swap(false, Ordering::SeqCst);
+        if hit { Fault::Unavailable } else { Fault::None }
+    });
+    let host = ScriptedHost::new();
+    let runtime = start(store, &host).await;
+    runtime.start_run(request("watch", "w", "second")).await.expect("started");
+    let second_runs = async {
+        while host.attempts_of("second", "") < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, second_runs).await.expect("the second attempt begins");
+    fails.store(true, Ordering::SeqCst);
+    runtime.signal_run(&run_ref("w"), signal("a")).await.expect("recorded");
+    assert!(!fails.load(Ordering::SeqCst), "a commit has failed");
+    host.gate.add_permits(1);
+    assert_eq!(result(&runtime, "w").await.status, ExecutionStatus::Completed);
+    assert_eq!(host.attempts_of("second", ""), 2);
+}
+
 #[tokio::test]
 async fn a_node_that_lost_its_shards_says_so_and_commits_nothing() {
     let (host, store) = (ScriptedHost::new(), memory());

@@ -171,6 +171,16 @@ impl RunState {
         true
     }
 
+    /// Takes into account that a planned attempt has begun. Its row does not say so: it
+    /// stays as it is for as long as the attempt runs.
+    pub fn note_begun(&mut self, scheduled_event_id: EventId, attempt: u32) {
+        if let Some(activity) = self.activities.get_mut(&scheduled_event_id)
+            && activity.attempt == attempt
+        {
+            activity.retry_at = None;
+        }
+    }
+
     /// Takes what a running attempt has said into account, when it is stored and
     /// when its timer row is read back. False if the activity is not pending.
     pub fn note_heartbeat(

@@ -225,4 +225,8 @@ fn a_planned_retry_is_of_a_pending_activity() {
     assert_eq!((activity.attempt, activity.retry_at), (2, Some(at)));
     assert_eq!(activity.last_failure, Some(failure()));
     assert!(!state.plan_retry(EventId(3), 2, at, failure(), None), "a timer is not retried");
+    state.note_begun(EventId(2), 1);
+    assert!(!state.activities[&EventId(2)].runs_here(), "that was another attempt");
+    state.note_begun(EventId(2), 2);
+    assert!(state.activities[&EventId(2)].runs_here());
 }

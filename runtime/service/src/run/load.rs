@@ -343,6 +343,10 @@ impl Actor {
             self.history = Some(loaded.history);
             return;
         }
+        // Those that still run here are not made a second time.
+        for (event_id, attempt) in &self.attempts {
+            self.state.note_begun(*event_id, attempt.link.attempt);
+        }
         self.resume_activities();
         self.resume_timers();
         self.resume_relations(&loaded.history);

@@ -28,6 +28,14 @@ impl ScriptedHost {
             "flaky" if task.attempt < 3 => {
                 Err(Failure::new(FailureKind::Application, "Flaky", "not yet"))
             }
+            // Fails at first, and then waits for the gate.
+            "second" if task.attempt == 1 => {
+                Err(Failure::new(FailureKind::Application, "Flaky", "not yet"))
+            }
+            "second" => {
+                self.gate.acquire().await.expect("the gate stays").forget();
+                Ok(task.input)
+            }
             "never" | "brief" => std::future::pending().await,
             // Says that it has come to 7 and fails; the next attempt returns that.
             "beating" => match task.heartbeat_details {
