@@ -78,6 +78,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::CrossSiteRequest | ErrorCode::HostNotAllowed => StatusCode::FORBIDDEN,
         ErrorCode::WorkflowTypeAmbiguous
         | ErrorCode::WorkflowAlreadyStarted
+        | ErrorCode::RequestIdReused
         | ErrorCode::RunClosed
         | ErrorCode::RunNeeded
         | ErrorCode::ModuleNeeded

@@ -80,6 +80,8 @@ codes! {
     EngineTooOld = "engine_too_old", retryable: false;
     /// A run of this workflow id exists, and the policies forbid another.
     WorkflowAlreadyStarted = "workflow_already_started", retryable: false;
+    /// The request id was used before, for a request that says something else.
+    RequestIdReused = "request_id_reused", retryable: false;
     /// The uploaded bytes are not a WebAssembly component.
     ModuleInvalid = "module_invalid", retryable: false;
     /// The component does not export what a module must.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{ModuleName, RunId};
+use dacapo_model::payload::Payload;
 use dacapo_service::Runtime;
 use dacapo_service::operations::ExecutionFilter;
 use dacapo_store::faulty::{Fault, Operation};
@@ -110,6 +111,24 @@ async fn until_versions(runtime: &Runtime, expected: &[u32]) {
         }
     };
     tokio::time::timeout(PATIENCE, reached).await.expect("memory says what the store says");
+}
+
+#[tokio::test]
+async fn a_start_is_known_again_after_its_module_was_deleted() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    let mut first = request("forever", "w", "");
+    first.request_id = Some("request-1".parse().expect("valid"));
+    let started = runtime.start_run(first.clone()).await.expect("started");
+    runtime.terminate_run(&run_ref("w"), String::new()).await.expect("terminated");
+    assert_eq!(delete_version(&runtime, None).await, Ok(vec![1]));
+
+    let repeated = runtime.start_run(first.clone()).await.expect("found");
+    assert_eq!((repeated.run_id, repeated.started), (started.run_id, false));
+    first.input = Payload::new("another");
+    let reused = runtime.start_run(first).await.expect_err("another request");
+    assert_eq!(reused.code.as_str(), "request_id_reused");
+    let new = runtime.start_run(request("forever", "w", "")).await.expect_err("no code for it");
+    assert_eq!(new.code.as_str(), "workflow_type_not_found");
 }
 
 /// Whether the module is there is not known for a while, and nothing starts with it.

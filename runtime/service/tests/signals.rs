@@ -419,3 +419,30 @@ async fn every_acknowledged_signal_survives_the_death_of_its_node() {
         assert_eq!(last_result(&second, "r").await, numbers(6).join(" "), "commit {number}");
     }
 }
+
+#[tokio::test]
+async fn a_request_id_that_was_used_for_another_signal_is_refused() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    runtime.start_run(request("forever", "s", "")).await.expect("started");
+    let first = requested("a");
+    runtime.signal_run(&run_ref("s"), first.clone()).await.expect("taken");
+    let changed = [
+        Signal { input: Payload::new("another"), ..first.clone() },
+        Signal { name: "another".parse().expect("valid"), ..first.clone() },
+    ];
+    for is_open in [true, false] {
+        for signal in &changed {
+            let refused = runtime.signal_run(&run_ref("s"), signal.clone()).await;
+            assert_eq!(refused.expect_err("another").code.as_str(), "request_id_reused");
+        }
+        runtime.signal_run(&run_ref("s"), first.clone()).await.expect("known");
+        if is_open {
+            let mut found = with_signal("forever", "s", "", changed[0].clone());
+            found.request_id = None;
+            let refused = runtime.start_run(found).await.expect_err("another");
+            assert_eq!(refused.code.as_str(), "request_id_reused");
+            runtime.terminate_run(&run_ref("s"), String::new()).await.expect("terminated");
+        }
+    }
+    assert_eq!(signals_of(&history(&runtime, "s").await), ["a"]);
+}

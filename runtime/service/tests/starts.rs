@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::RequestId;
+use dacapo_model::json::Json;
+use dacapo_model::payload::Payload;
+use dacapo_model::retry::RetryPolicy;
+use dacapo_service::operations::StartRequest;
 use support::guests::ScriptedHost;
 use support::*;
 
@@ -53,6 +57,72 @@ async fn a_repeated_request_is_answered_with_its_run_open_or_closed() {
     runtime.terminate_run(&run_ref("r"), String::new()).await.expect("terminated");
     let third = runtime.start_run(repeated).await.expect("found");
     assert_eq!((third.run_id, third.started), (first.run_id, false));
+}
+
+/// One change to a request.
+type Change = (&'static str, fn(&mut StartRequest));
+
+#[tokio::test]
+async fn a_request_id_that_was_used_for_another_start_is_refused() {
+    let host = ScriptedHost::new();
+    let runtime = start(memory(), &host).await;
+    let mut first = request("forever", "r", "1");
+    first.request_id = Some(RequestId::new("request-1").expect("valid"));
+    first.environment.insert("A".to_owned(), "1".to_owned());
+    first.options.start_delay = Some(Duration::from_secs(3_600));
+    first.options.retry = Some(RetryPolicy { backoff_coefficient: 1.1, ..RetryPolicy::default() });
+    first.options.attributes.memo.insert("of".to_owned(), Json::parse("1.10").expect("JSON"));
+    let started = runtime.start_run(first.clone()).await.expect("started");
+    let changes: [Change; 9] = [
+        ("workflow type", |it| it.workflow_type = "sequential".parse().expect("valid")),
+        ("input", |it| it.input = Payload::new("2")),
+        ("environment", |it| it.environment.clear()),
+        ("list of arguments", |it| it.arguments.push("-v".to_owned())),
+        ("run timeout", |it| it.options.run_timeout = Some(Duration::from_secs(60))),
+        ("start delay", |it| it.options.start_delay = None),
+        ("retry policy", |it| it.options.retry = None),
+        ("memo", |it| it.options.attributes.memo.clear()),
+        ("signal", |it| it.signal = Some(signal("new"))),
+    ];
+    for is_open in [true, false] {
+        for (what, change) in changes {
+            let mut changed = first.clone();
+            change(&mut changed);
+            let refused = runtime.start_run(changed).await.expect_err(what);
+            assert_eq!(refused.code.as_str(), "request_id_reused", "{what}");
+            assert!(refused.message.contains(what), "{}", refused.message);
+        }
+        let repeated = runtime.start_run(first.clone()).await.expect("found");
+        assert_eq!((repeated.run_id, repeated.started), (started.run_id, false));
+        if is_open {
+            runtime.terminate_run(&run_ref("r"), String::new()).await.expect("terminated");
+        }
+    }
+    let history = history(&runtime, "r").await;
+    assert_eq!(history.len(), 2, "nothing was recorded: {history:?}");
+}
+
+#[tokio::test]
+async fn of_different_starts_with_one_request_id_at_once_only_one_is_taken() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    let starts = (0..100).map(|number| {
+        let runtime = Arc::clone(&runtime);
+        let mut request = request("forever", "same", &(number % 2).to_string());
+        request.request_id = Some(RequestId::new("request-1").expect("valid"));
+        tokio::spawn(async move { runtime.start_run(request).await })
+    });
+    let (mut taken, mut started) = ([0, 0], 0);
+    for (number, start) in starts.collect::<Vec<_>>().into_iter().enumerate() {
+        match start.await.expect("no panic") {
+            Ok(answer) => {
+                taken[number % 2] += 1;
+                started += u32::from(answer.started);
+            }
+            Err(error) => assert_eq!(error.code.as_str(), "request_id_reused"),
+        }
+    }
+    assert_eq!(started, 1);
+    assert!(taken == [50, 0] || taken == [0, 50], "{taken:?}");
 }
 
 #[tokio::test]

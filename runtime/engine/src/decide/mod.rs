@@ -250,6 +250,12 @@ pub enum Refusal {
     /// It has happened already, or is about something that is over.
     #[error("it has no effect any more")]
     Stale,
+    /// A signal with this request id was recorded before.
+    #[error("it was recorded before")]
+    Repeated {
+        /// By this event; none if a run that this one follows has recorded it.
+        event_id: Option<EventId>,
+    },
     /// Not before its time.
     #[error("it is not due before {0}")]
     TooEarly(Timestamp),
@@ -304,7 +310,7 @@ pub fn decide(
 ) -> Result<Transition, Refusal> {
     if !state.status.is_open() {
         return Err(match &input {
-            Input::Signal(signal) if signal::is_repeat(state, signal) => Refusal::Stale,
+            Input::Signal(signal) => signal::repeated(state, signal).unwrap_or(Refusal::Closed),
             Input::Update(update) if update::is_repeat(state, update) => Refusal::Stale,
             _ => Refusal::Closed,
         });

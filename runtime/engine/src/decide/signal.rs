@@ -15,8 +15,8 @@ pub(super) fn receive(
     now: Timestamp,
     limits: &Limits,
 ) -> Result<Transition, Refusal> {
-    if is_repeat(state, &signal) {
-        return Err(Refusal::Stale);
+    if let Some(repeated) = repeated(state, &signal) {
+        return Err(repeated);
     }
     if state.signals >= limits.signals_max {
         return Err(Refusal::TooManySignals { max: limits.signals_max });
@@ -30,16 +30,18 @@ pub(super) fn receive(
     Ok(transition)
 }
 
-/// Whether the same request was recorded before.
-pub(super) fn is_repeat(state: &RunState, signal: &Signal) -> bool {
-    signal.request_id.as_ref().is_some_and(|request_id| state.has_signal_request(request_id))
+/// What a request is told that was recorded before.
+pub(super) fn repeated(state: &RunState, signal: &Signal) -> Option<Refusal> {
+    let request_id = signal.request_id.as_ref()?;
+    let is_known = state.has_signal_request(request_id);
+    is_known.then(|| Refusal::Repeated { event_id: state.signal_event(request_id) })
 }
 
 #[cfg(test)]
 mod tests {
     use dacapo_model::event::EventAttributes;
     use dacapo_model::execution::ExecutionStatus;
-    use dacapo_model::ids::{RequestId, SignalName};
+    use dacapo_model::ids::{EventId, RequestId, SignalName};
     use dacapo_model::payload::Payload;
 
     use super::*;
@@ -68,14 +70,19 @@ mod tests {
         assert_eq!((state.signals, state.open_operations()), (1, 1));
     }
 
+    fn recorded_by(event_id: u64) -> Result<Transition, Refusal> {
+        Err(Refusal::Repeated { event_id: Some(EventId(event_id)) })
+    }
+
     #[test]
-    fn a_repeat_of_a_request_has_no_effect() {
+    fn a_repeat_of_a_request_has_no_effect_and_names_the_event_of_the_first() {
         let mut state = begun();
-        for id in ["a", "b"] {
-            input(&mut state, 11, send(Some(id))).expect("the run is open");
+        for (id, event_id) in [("a", 2), ("b", 3)] {
+            let transition = input(&mut state, 11, send(Some(id))).expect("the run is open");
+            assert_eq!(transition.events[0].id, EventId(event_id));
         }
-        for id in ["a", "b"] {
-            assert_eq!(input(&mut state, 12, send(Some(id))), Err(Refusal::Stale));
+        for (id, event_id) in [("a", 2), ("b", 3)] {
+            assert_eq!(input(&mut state, 12, send(Some(id))), recorded_by(event_id));
         }
         assert_eq!(state.signals, 2);
     }
@@ -97,7 +104,7 @@ mod tests {
         input(&mut state, 11, terminate).expect("the run is open");
         assert_eq!(input(&mut state, 12, send(Some("b"))), Err(Refusal::Closed));
         assert_eq!(input(&mut state, 12, send(None)), Err(Refusal::Closed));
-        assert_eq!(input(&mut state, 12, send(Some("a"))), Err(Refusal::Stale));
+        assert_eq!(input(&mut state, 12, send(Some("a"))), recorded_by(2));
     }
 
     #[test]
@@ -111,7 +118,7 @@ mod tests {
         let refused = decide(&mut state, send(Some("c")), at(12), &limits);
         assert_eq!(refused, Err(Refusal::TooManySignals { max: 2 }));
         let repeated = decide(&mut state, send(Some("a")), at(12), &limits);
-        assert_eq!(repeated, Err(Refusal::Stale));
+        assert_eq!(repeated, recorded_by(2));
         assert_eq!(state, before);
     }
 

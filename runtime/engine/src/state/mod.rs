@@ -470,7 +470,12 @@ impl RunState {
 
     /// Whether a signal with this request id has been recorded, here or in a run before.
     pub fn has_signal_request(&self, request_id: &RequestId) -> bool {
-        self.signal_requests.contains(request_id) || self.chain.taken.has_signal(request_id)
+        self.signal_event(request_id).is_some() || self.chain.taken.has_signal(request_id)
+    }
+
+    /// The event of this run that recorded the signal with this request id.
+    pub fn signal_event(&self, request_id: &RequestId) -> Option<EventId> {
+        self.signal_requests.event(request_id)
     }
 
     /// How many operations are open.

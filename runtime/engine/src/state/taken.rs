@@ -19,8 +19,8 @@ impl SignalRequests {
         self.0.insert(request_id, event_id).is_none()
     }
 
-    pub(super) fn contains(&self, request_id: &RequestId) -> bool {
-        self.0.contains_key(request_id)
+    pub(super) fn event(&self, request_id: &RequestId) -> Option<EventId> {
+        self.0.get(request_id).copied()
     }
 }
 

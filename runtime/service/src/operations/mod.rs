@@ -1,6 +1,7 @@
 //! What clients can ask for: one file per verb, independent of HTTP.
 
 mod cancel;
+mod check_start;
 mod complete_activity;
 mod control_activity;
 mod delete_module;
@@ -13,6 +14,7 @@ mod locate;
 mod modules;
 mod move_run;
 mod query;
+mod repeat;
 mod replay;
 mod reset;
 mod result;

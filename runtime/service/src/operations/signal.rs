@@ -8,6 +8,7 @@ use dacapo_model::signal::Signal;
 use uuid::Uuid;
 
 use super::locate::{check_payload, closed, send};
+use super::repeat::check_same_signal;
 use super::{RunRef, StartRequest, Started};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
@@ -21,17 +22,21 @@ impl Runtime {
     /// also when its run has closed since, and records nothing.
     pub async fn signal_run(&self, run: &RunRef, signal: Signal) -> Result<RunId> {
         self.check_signal(&signal)?;
-        let named = signal.request_id.clone();
-        let input = Input::Signal(with_request_id(signal));
-        match send(&self.shared, run, input).await? {
-            (run_id, Ok(()) | Err(Refusal::Stale)) => Ok(run_id),
+        let is_named = signal.request_id.is_some();
+        let signal = with_request_id(signal);
+        match send(&self.shared, run, Input::Signal(signal.clone())).await? {
+            (run_id, Ok(())) => Ok(run_id),
+            (run_id, Err(Refusal::Repeated { event_id })) => {
+                self.check_repeated_signal(&signal, key_of(run, run_id), event_id).await?;
+                Ok(run_id)
+            }
             (run_id, Err(Refusal::TooManySignals { max })) => Err(too_many(run, run_id, max)),
-            (run_id, Err(_closed)) => match named {
-                Some(request_id) if self.was_signaled(run, run_id, &request_id).await? => {
-                    Ok(run_id)
+            (run_id, Err(_closed)) => {
+                if is_named && self.was_signaled(key_of(run, run_id), &signal).await? {
+                    return Ok(run_id);
                 }
-                _ => Err(closed(run, run_id)),
-            },
+                Err(closed(run, run_id))
+            }
         }
     }
 
@@ -56,40 +61,51 @@ impl Runtime {
             run_id: Some(found.run_id),
         };
         match send(&self.shared, &run, Input::Signal(signal.clone())).await? {
-            (_, Ok(()) | Err(Refusal::Stale)) => Ok(Some(found)),
+            (_, Ok(())) => Ok(Some(found)),
+            (run_id, Err(Refusal::Repeated { event_id })) => {
+                self.check_repeated_signal(signal, key_of(&run, run_id), event_id).await?;
+                Ok(Some(found))
+            }
             (run_id, Err(Refusal::TooManySignals { max })) => Err(too_many(&run, run_id, max)),
             (_, Err(_closed)) => Ok(None),
         }
     }
 
-    /// Whether a closed run, or one that it follows, has had the signal. Reads its history: only for those
-    /// who repeat a request after its run has closed.
-    async fn was_signaled(
-        &self,
-        run: &RunRef,
-        run_id: RunId,
-        request_id: &RequestId,
-    ) -> Result<bool> {
-        let hash = WorkflowHash::of(&run.namespace, &run.workflow_id);
-        let key = RunKey { hash, run_id };
+    /// Whether a closed run, or one that it follows, has had the signal. Reads its
+    /// history: only for those who repeat a request after its run has closed.
+    async fn was_signaled(&self, key: RunKey, signal: &Signal) -> Result<bool> {
+        let Some(request_id) = &signal.request_id else {
+            return Ok(false);
+        };
         let mut from = EventId::FIRST;
         loop {
             let page = self.shared.store.load_history(key, from, PAGE).await?;
-            let found = page.iter().any(|event| match &event.attributes {
-                EventAttributes::WorkflowExecutionSignaled { request_id: Some(id), .. } => {
-                    id == request_id
+            for event in &page {
+                match &event.attributes {
+                    EventAttributes::WorkflowExecutionSignaled { request_id: Some(id), .. }
+                        if id == request_id =>
+                    {
+                        check_same_signal(signal, key.run_id, &event.attributes)?;
+                        return Ok(true);
+                    }
+                    EventAttributes::WorkflowExecutionStarted(started)
+                        if started.chain.taken.has_signal(request_id) =>
+                    {
+                        return Ok(true);
+                    }
+                    _ => {}
                 }
-                EventAttributes::WorkflowExecutionStarted(started) => {
-                    started.chain.taken.has_signal(request_id)
-                }
-                _ => false,
-            });
+            }
             match page.last() {
-                Some(last) if !found && page.len() >= PAGE as usize => from = last.id.next(),
-                _ => return Ok(found),
+                Some(last) if page.len() >= PAGE as usize => from = last.id.next(),
+                _ => return Ok(false),
             }
         }
     }
+}
+
+fn key_of(run: &RunRef, run_id: RunId) -> RunKey {
+    RunKey { hash: WorkflowHash::of(&run.namespace, &run.workflow_id), run_id }
 }
 
 /// A signal that can be told from every other: one whose commit had no verdict is

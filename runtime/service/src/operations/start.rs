@@ -12,18 +12,18 @@ use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::{
     ModuleName, NamespaceName, RequestId, RunId, RunKey, TypeName, WorkflowHash, WorkflowId,
 };
-use dacapo_model::limits::TIMER_MAX;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 use dacapo_model::signal::Signal;
-use dacapo_model::time::{Timestamp, whole_micros};
+use dacapo_model::time::Timestamp;
 use dacapo_model::update::{AdmittedUpdate, Update};
 use tokio::sync::{oneshot, watch};
 use tracing::Span;
 use uuid::Uuid;
 
-use super::locate::{check_payload, closed, no_answer};
+use super::check_start::{check_options, check_sizes};
+use super::locate::no_answer;
 use super::signal::with_request_id;
 use super::{RunRef, RunResult, UpdateResult, UpdateWait};
 use crate::Runtime;
@@ -34,10 +34,7 @@ use crate::registry::{Claim, OpenRun, Registry};
 use crate::run::{self, BeginAnswer, JoinAnswer, Message, NewRun, Origin};
 use crate::update_watch::{UpdateWatch, Watched};
 
-/// Bytes of all environment variables and arguments of a run together.
-const ENVIRONMENT_BYTES_MAX: usize = 32 * 1024;
-
-/// How often a start begins anew because the run in its way has closed.
+/// How often a start begins again because the run in its way has closed.
 const TRIES_MAX: usize = 16;
 
 /// What to start.
@@ -138,7 +135,7 @@ impl Drop for Claimed<'_> {
 }
 
 /// A run that a start led to, and the run itself if this start made it.
-struct Led {
+pub(super) struct Led {
     started: Started,
     run: Option<Arc<OpenRun>>,
     /// News of the update that went with the start.
@@ -230,6 +227,10 @@ impl Runtime {
         let digest = match shared.catalog.resolve(namespace, workflow_type, module.as_ref()) {
             Ok(digest) => digest,
             Err(refused) => {
+                // Its module may have been deleted since.
+                if let Some(led) = self.repeated_start(&request).await? {
+                    return Ok(led);
+                }
                 // The next owner may know more modules.
                 self.confirm_catalog().await?;
                 return Err(refused);
@@ -296,7 +297,7 @@ impl Runtime {
                 // its run, and from here on it can't.
                 if let Some(started) = self.started_before(request, workflow_id).await? {
                     drop(claimed);
-                    return self.tell_again(request, started).await;
+                    return self.tell_again(request, started).await.map(Some);
                 }
                 self.check_reuse(request, workflow_id).await?;
                 shared.health.admit_start()?;
@@ -327,7 +328,7 @@ impl Runtime {
             }
             Claim::Taken(run) => {
                 if let Some(started) = self.started_before(request, workflow_id).await? {
-                    return self.tell_again(request, started).await;
+                    return self.tell_again(request, started).await.map(Some);
                 }
                 // A run that replaces this one takes those who watch along.
                 let update = request.update.as_ref();
@@ -346,24 +347,13 @@ impl Runtime {
         }
     }
 
-    /// Like [`Self::tell_found`], of the run that the same request has started before:
-    /// there is no other that it could lead to.
-    async fn tell_again(&self, request: &StartRequest, found: Started) -> Result<Option<Led>> {
-        let run = RunRef {
-            namespace: request.namespace.clone(),
-            workflow_id: found.workflow_id.clone(),
-            run_id: Some(found.run_id),
-        };
-        let run_id = found.run_id;
-        match self.tell_found(request, found).await? {
-            Some(led) => Ok(Some(led)),
-            None => Err(closed(&run, run_id)),
-        }
-    }
-
     /// Sends the update to a run that was there already. None if it has closed
     /// meanwhile.
-    async fn tell_found(&self, request: &StartRequest, found: Started) -> Result<Option<Led>> {
+    pub(super) async fn tell_found(
+        &self,
+        request: &StartRequest,
+        found: Started,
+    ) -> Result<Option<Led>> {
         let Some(update) = &request.update else {
             return Ok(Some(Led::to(found)));
         };
@@ -379,26 +369,6 @@ impl Runtime {
         };
         let told = self.update_found(&run, update).await?;
         Ok(told.map(|()| Led { started: found, run: None, update: Some(watched) }))
-    }
-
-    /// The run that the same request has started before. The only read of a
-    /// start, and only for those who ask for idempotence.
-    async fn started_before(
-        &self,
-        request: &StartRequest,
-        workflow_id: &WorkflowId,
-    ) -> Result<Option<Started>> {
-        let Some(request_id) = &request.request_id else {
-            return Ok(None);
-        };
-        let store = &self.shared.store;
-        let found =
-            store.find_execution_by_request(&request.namespace, workflow_id, request_id).await?;
-        Ok(found.map(|execution| Started {
-            workflow_id: workflow_id.clone(),
-            run_id: execution.key.run_id,
-            started: false,
-        }))
     }
 
     async fn join(
@@ -422,12 +392,20 @@ impl Runtime {
             return Ok(None);
         }
         let answer = self.shared.health.answer(answered).await;
-        if let Some(Ok(JoinAnswer::Existing(_) | JoinAnswer::Refused(_))) = answer {
+        if let Some(Ok(
+            JoinAnswer::Existing(_) | JoinAnswer::Repeated(_) | JoinAnswer::Refused(_),
+        )) = answer
+        {
             // Nothing was committed, which would have shown whose the run is.
             self.shared.confirm.held(run.key.hash).await?;
         }
         match answer {
             Some(Ok(JoinAnswer::Existing(run_id))) => {
+                Ok(Some(Started { workflow_id, run_id, started: false }))
+            }
+            Some(Ok(JoinAnswer::Repeated(run_id))) => {
+                let key = RunKey { hash: run.key.hash, run_id };
+                self.check_repeated_start(request, &workflow_id, key).await?;
                 Ok(Some(Started { workflow_id, run_id, started: false }))
             }
             Some(Ok(JoinAnswer::Replaced(run_id))) => {
@@ -458,7 +436,7 @@ impl Runtime {
     }
 }
 
-fn new_run(
+pub(super) fn new_run(
     request: &StartRequest,
     module_digest: ModuleDigest,
     workflow_id: &WorkflowId,
@@ -497,48 +475,6 @@ fn new_run(
             .map(|update| AdmittedUpdate { update: update.clone(), admitted_at: now })
             .collect(),
     }
-}
-
-fn check_sizes(request: &StartRequest, payload_bytes_max: usize) -> Result<()> {
-    check_payload("the input", &request.input, payload_bytes_max)?;
-    let environment: usize =
-        request.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let arguments: usize = request.arguments.iter().map(String::len).sum();
-    if environment + arguments > ENVIRONMENT_BYTES_MAX {
-        return Err(ServiceError::new(
-            ErrorCode::InvalidArgument,
-            format!(
-                "environment and arguments have {} bytes together; at most                  {ENVIRONMENT_BYTES_MAX} are allowed. Pass data in the input",
-                environment + arguments
-            ),
-        ));
-    }
-    Ok(())
-}
-
-/// Refuses what breaks a rule, and rounds what a history can't keep exactly.
-fn check_options(options: &mut StartOptions) -> Result<()> {
-    let invalid = |message: String| ServiceError::new(ErrorCode::InvalidArgument, message);
-    for (name, duration, minimum) in [
-        ("run timeout", &mut options.run_timeout, 1),
-        ("execution timeout", &mut options.execution_timeout, 1),
-        ("start delay", &mut options.start_delay, 0),
-    ] {
-        let Some(duration) = duration else { continue };
-        *duration = whole_micros(*duration);
-        if duration.as_micros() < minimum || *duration > TIMER_MAX {
-            return Err(invalid(format!(
-                "the {name} must be more than 0 and at most {} seconds",
-                TIMER_MAX.as_secs()
-            )));
-        }
-    }
-    if let Some(policy) = &mut options.retry {
-        policy.check().map_err(|problem| invalid(format!("the retry policy's {problem}")))?;
-        policy.initial_interval = whole_micros(policy.initial_interval);
-        policy.maximum_interval = whole_micros(policy.maximum_interval);
-    }
-    options.attributes.check().map_err(|error| invalid(error.to_string()))
 }
 
 fn already_started(workflow_id: &WorkflowId, run_id: RunId) -> ServiceError {

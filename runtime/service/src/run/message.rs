@@ -132,8 +132,10 @@ pub(crate) enum MoveAnswer {
 
 /// What becomes of a start whose workflow id is taken.
 pub(crate) enum JoinAnswer {
-    /// This run is the answer: the same request started it, or the policy says so.
+    /// This run is the answer: the policy says so.
     Existing(RunId),
+    /// This run is the answer: a request with the same id started it.
+    Repeated(RunId),
     /// Refused because of this run.
     Refused(RunId),
     /// This run was terminated, and the new one started.

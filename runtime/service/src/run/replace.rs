@@ -122,7 +122,7 @@ impl Actor {
             return Ok(JoinAnswer::Replaced(this));
         }
         if request_id.is_some() && request_id == self.state.request_id {
-            return Ok(JoinAnswer::Existing(this));
+            return Ok(JoinAnswer::Repeated(this));
         }
         match policy {
             IdConflictPolicy::Fail => Ok(JoinAnswer::Refused(this)),
