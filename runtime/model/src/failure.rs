@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{FAILURE_CAUSES_MAX, FAILURE_MESSAGE_BYTES_MAX};
+use crate::limits::{FAILURE_CAUSES_MAX, FAILURE_MESSAGE_BYTES_MAX, RETRIED_FAILURE_BYTES_MAX};
 use crate::payload::Payload;
 use crate::text::cut;
 use crate::time::{optional_duration_micros, whole_micros};
@@ -111,13 +111,39 @@ impl Failure {
         self
     }
 
+    /// What is kept of it while the activity is tried again: if it is large, not its
+    /// details, nor its farthest causes, nor the ends of long texts.
+    #[must_use]
+    pub fn while_retried(mut self) -> Self {
+        if self.bytes() <= RETRIED_FAILURE_BYTES_MAX {
+            return self;
+        }
+        let details = self.details_len();
+        for info in std::iter::once(&mut self.info).chain(&mut self.causes) {
+            info.details = None;
+        }
+        cut(&mut self.info.message, RETRIED_FAILURE_BYTES_MAX / 2);
+        cut(&mut self.info.type_name, RETRIED_FAILURE_BYTES_MAX / 4);
+        if details > 0 {
+            self.info.message.push_str(&format!(" [{details} bytes of details are not kept]"));
+        }
+        while self.bytes() > RETRIED_FAILURE_BYTES_MAX && self.causes.pop().is_some() {}
+        self
+    }
+
+    /// Bytes of all texts and details together.
+    fn bytes(&self) -> usize {
+        let texts = self.infos().map(|info| info.message.len() + info.type_name.len());
+        texts.sum::<usize>() + self.details_len()
+    }
+
     /// Bytes of all details together, which the payload limit applies to.
     pub fn details_len(&self) -> usize {
-        std::iter::once(&self.info)
-            .chain(&self.causes)
-            .filter_map(|info| info.details.as_ref())
-            .map(Payload::len)
-            .sum()
+        self.infos().filter_map(|info| info.details.as_ref()).map(Payload::len).sum()
+    }
+
+    fn infos(&self) -> impl Iterator<Item = &FailureInfo> {
+        std::iter::once(&self.info).chain(&self.causes)
     }
 }
 
@@ -145,6 +171,37 @@ mod tests {
         let text = serde_json::to_string(&failure).expect("serialises");
         assert_eq!(serde_json::from_str::<Failure>(&text).expect("parses"), failure);
         assert_eq!(failure.causes[0].next_retry_delay, Some(Duration::from_micros(2)));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_failure_between_attempts_is_small() {
+        let mut small = Failure::new(FailureKind::Application, "T", "x");
+        small.info.details = Some(Payload::new(vec![b'x'; RETRIED_FAILURE_BYTES_MAX - 2]));
+        assert_eq!(small.clone().while_retried(), small, "as it is");
+
+        let mut large = small.clone();
+        large.info.details = Some(Payload::new(vec![b'x'; 2 * 1024 * 1024]));
+        let kept = large.while_retried().info;
+        assert_eq!((kept.type_name.as_str(), kept.details), ("T", None));
+        assert_eq!(kept.message, "x [2097152 bytes of details are not kept]");
+
+        let long = "ü".repeat(FAILURE_MESSAGE_BYTES_MAX);
+        let mut largest = Failure::new(FailureKind::Application, long.clone(), long.clone());
+        for _ in 0..FAILURE_CAUSES_MAX {
+            largest =
+                Failure::new(FailureKind::Activity, long.clone(), long.clone()).caused_by(largest);
+        }
+        largest.info.details.clone_from(&small.info.details);
+        let kept = largest.while_retried();
+        assert!(kept.bytes() <= RETRIED_FAILURE_BYTES_MAX, "{} bytes", kept.bytes());
+
+        let causes = (0..FAILURE_CAUSES_MAX).fold(small.clone(), |cause, depth| {
+            let message = format!("{depth} {}", "x".repeat(4_000));
+            Failure::new(FailureKind::Application, "T", message).caused_by(cause)
+        });
+        let kept = causes.while_retried();
+        assert_eq!(kept.causes.len(), 3, "the nearest of them");
+        assert!(kept.causes[0].message.starts_with("14 "));
     }
 
     #[test]

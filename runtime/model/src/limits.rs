@@ -63,6 +63,18 @@ pub const CANCELLATION_GRACE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// for.
 pub const NON_RETRYABLE_TYPES_MAX: usize = 100;
 
+/// Retries of one activity or run that may follow each other as fast as their policy
+/// says. Each costs a commit.
+pub const RETRIES_AT_WILL: u32 = 10;
+
+/// Shortest wait before each retry after those, whatever the policy or the failure
+/// says.
+pub const RETRY_WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// Bytes kept of the failure of one attempt of an activity while others follow. A run
+/// with many activities holds as many failures in memory.
+pub const RETRIED_FAILURE_BYTES_MAX: usize = 16 * 1024;
+
 /// Bytes of a run's memo. It is in each of its rows, and in lists.
 pub const MEMO_BYTES_MAX: usize = 32 * 1024;
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, FailureKind};
-use crate::limits::{ID_BYTES_MAX, NON_RETRYABLE_TYPES_MAX, TIMER_MAX};
+use crate::limits::{
+    ID_BYTES_MAX, NON_RETRYABLE_TYPES_MAX, RETRIES_AT_WILL, RETRY_WAIT_MIN, TIMER_MAX,
+};
 use crate::time::duration_micros;
 
 /// When and how often a failed activity is tried again.
@@ -104,6 +106,10 @@ impl RetryPolicy {
             return Err(RetryState::MaximumAttemptsReached);
         }
         let delay = failure.info.next_retry_delay.unwrap_or_else(|| self.backoff(attempt));
+        let delay = match attempt {
+            ..=RETRIES_AT_WILL => delay,
+            _ => delay.max(RETRY_WAIT_MIN),
+        };
         if remaining.is_some_and(|remaining| delay >= remaining) {
             return Err(RetryState::Timeout);
         }
@@ -158,6 +164,29 @@ mod tests {
             assert_eq!(policy.next_delay(1, &ended, None), Err(RetryState::NonRetryableFailure));
         }
         assert_eq!(policy.next_delay(2, &other, None), Err(RetryState::MaximumAttemptsReached));
+    }
+
+    /// Else one activity that can't succeed would keep the database busy.
+    #[test]
+    fn many_retries_do_not_follow_each_other_as_fast_as_they_like() {
+        let micro = Duration::from_micros(1);
+        let policy = RetryPolicy {
+            initial_interval: micro,
+            backoff_coefficient: 1.0,
+            maximum_interval: micro,
+            ..RetryPolicy::default()
+        };
+        let mut at_once = failure();
+        at_once.info.next_retry_delay = Some(Duration::ZERO);
+        for (failure, wait) in [(failure(), micro), (at_once, Duration::ZERO)] {
+            let next = |attempt| policy.next_delay(attempt, &failure, None);
+            assert_eq!(next(1), Ok(wait));
+            assert_eq!(next(RETRIES_AT_WILL), Ok(wait));
+            assert_eq!(next(RETRIES_AT_WILL + 1), Ok(RETRY_WAIT_MIN));
+            assert_eq!(next(u32::MAX), Ok(RETRY_WAIT_MIN));
+        }
+        let slow = RetryPolicy::default().next_delay(RETRIES_AT_WILL + 1, &failure(), None);
+        assert_eq!(slow, Ok(Duration::from_secs(100)), "what is longer stays as it is");
     }
 
     #[test]

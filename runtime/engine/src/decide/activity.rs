@@ -195,6 +195,7 @@ fn plan(
     // Four billion attempts are the same as no limit.
     let attempt = attempt.saturating_add(1);
     let details = state.activities.get(&event_id).and_then(|it| it.heartbeat_details.clone());
+    let last_failure = last_failure.while_retried();
     state.plan_retry(event_id, attempt, fire_at, last_failure.clone(), details.clone());
     let timer = TimerChange::SetRetry { event_id, fire_at, attempt, last_failure, details };
     Transition { timers: vec![timer], ..Transition::default() }
