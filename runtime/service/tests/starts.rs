@@ -126,6 +126,24 @@ async fn of_different_starts_with_one_request_id_at_once_only_one_is_taken() {
 }
 
 #[tokio::test]
+async fn what_can_not_be_an_environment_is_refused_by_its_name() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    for (name, value, shown) in
+        [("", "x", r#""""#), ("A=B", "x", "A=B"), ("A\0B", "x", "A\\0B"), ("A", "x\0y", r#""A""#)]
+    {
+        let mut request = request("forever", "e", "");
+        request.environment.insert(name.to_owned(), value.to_owned());
+        let refused = runtime.start_run(request).await.expect_err("refused");
+        assert_eq!(refused.code.as_str(), "invalid_argument");
+        assert!(refused.message.contains(shown), "{}", refused.message);
+    }
+    let mut request = request("forever", "e", "");
+    request.arguments = vec!["a".to_owned(), "b\0".to_owned()];
+    let refused = runtime.start_run(request).await.expect_err("refused");
+    assert!(refused.message.contains("argument 2"), "{}", refused.message);
+}
+
+#[tokio::test]
 async fn terminate_existing_replaces_the_open_run_in_one_step() {
     let host = ScriptedHost::new();
     let runtime = start(memory(), &host).await;

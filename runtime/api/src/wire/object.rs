@@ -3,11 +3,13 @@
 //! What serde derives for a struct also reads an array of its fields in their
 //! order. Nobody means that: a field that is added would change what it says.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
+use dacapo_model::text::shown;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// A value that is written as an object.
@@ -59,6 +61,38 @@ where
 {
     let objects = Vec::<Object<T>>::deserialize(deserializer)?;
     Ok(objects.into_iter().map(|Object(value)| value).collect())
+}
+
+/// For an object of any names, of which none may be there twice: readers of JSON do
+/// not agree on which of the two counts.
+pub(crate) fn unique<'de, T, D>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    deserializer.deserialize_map(Unique(PhantomData))
+}
+
+struct Unique<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Unique<T> {
+    type Value = BTreeMap<String, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut read = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry::<String, T>()? {
+            if read.contains_key(&name) {
+                let name = shown(&name);
+                return Err(A::Error::custom(format_args!("{name:?} is there twice")));
+            }
+            read.insert(name, value);
+        }
+        Ok(read)
+    }
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ pub(crate) struct StartOptions {
     #[serde(default)]
     id_conflict_policy: Option<IdConflictPolicy>,
     /// Environment variables of the workflow. They are kept in its history: no place for secrets.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::unique")]
     environment: BTreeMap<String, String>,
     /// Command-line arguments of the workflow.
     #[serde(default)]
@@ -151,12 +151,12 @@ pub(crate) struct StartOptions {
     #[serde(default, deserialize_with = "object::optional")]
     retry_policy: Option<RetryOptions>,
     /// What is said about the run for people: any JSON by name, 32 KiB in all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::unique")]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     memo: BTreeMap<String, Box<RawValue>>,
     /// What is said about the run with types: `{"type": "Keyword", "value": "gold"}`, or plain JSON
     /// that says its type by itself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::unique")]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     search_attributes: BTreeMap<String, Box<RawValue>>,
 }
@@ -404,6 +404,18 @@ mod tests {
         assert_eq!(policy(r#"{"id_conflict_policy": "fail"}"#), model::IdConflictPolicy::Fail);
         assert!(read(r#"{"workflow": "w", "signal": {"name": ""}}"#).is_err());
         assert!(read(r#"{"workflow": "w", "signal": {"input": 1}}"#).is_err());
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_named() {
+        for field in ["environment", "memo", "search_attributes"] {
+            let options = |names: &str| {
+                read(&format!(r#"{{"workflow": "w", "options": {{"{field}": {{{names}}}}}}}"#))
+            };
+            options(r#""a": "1", "b": "1""#).expect("two names");
+            let error = options(r#""a": "1", "b": "1", "\u0061": "2""#).expect_err("a name twice");
+            assert!(error.contains(r#""a" is there twice at line 1"#), "{field}: {error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use dacapo_model::code::ErrorCode;
 use dacapo_model::limits::TIMER_MAX;
+use dacapo_model::text::shown;
 use dacapo_model::time::whole_micros;
 
 use super::locate::check_payload;
@@ -25,7 +26,29 @@ pub(super) fn check_sizes(request: &StartRequest, payload_bytes_max: usize) -> R
             ),
         ));
     }
-    Ok(())
+    check_environment(request)
+}
+
+/// Refuses what a program could not read as it was meant: `A=B` named `C` is `A` named
+/// `B=C` to it, and a NUL ends what it stands in.
+fn check_environment(request: &StartRequest) -> Result<()> {
+    let invalid = |message: String| Err(ServiceError::new(ErrorCode::InvalidArgument, message));
+    for (name, value) in &request.environment {
+        let shown_name = shown(name);
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return invalid(format!(
+                "{shown_name:?} can't name an environment variable: a name is not empty, and has \
+                 neither `=` nor NUL"
+            ));
+        }
+        if value.contains('\0') {
+            return invalid(format!("environment variable {shown_name:?} has a NUL in its value"));
+        }
+    }
+    match request.arguments.iter().position(|argument| argument.contains('\0')) {
+        Some(index) => invalid(format!("argument {} has a NUL", index + 1)),
+        None => Ok(()),
+    }
 }
 
 /// Refuses what breaks a rule, and rounds what a history can't keep exactly.
