@@ -5,6 +5,7 @@ mod batch;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dacapo_store::Store;
 use dacapo_store::commit::CommitUnit;
@@ -21,6 +22,9 @@ use crate::panics::caught;
 /// Units that wait for the committer. Each run has at most one, so this bounds
 /// how many runs hold a decided transition; more wait in their actors.
 const QUEUE: usize = 4_096;
+
+/// When a unit is tried once more that the database has refused for a reason of its own.
+const SECOND_TRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Units for which a further commit is started beside the one under way. Fewer
 /// share the next one: each commit costs the database as much as a dozen units.
@@ -42,6 +46,19 @@ pub(crate) enum CommitFailure {
 
 /// What becomes of a unit.
 type Verdict = Result<(), CommitFailure>;
+
+/// What who waits for a unit is told.
+struct Answer {
+    verdict: Verdict,
+    /// The unit, if the store may take it a moment later.
+    again: Option<CommitUnit>,
+}
+
+impl From<Verdict> for Answer {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, again: None }
+    }
+}
 
 /// Hands units to the committing task. Cheap to clone.
 #[derive(Clone)]
@@ -68,7 +85,7 @@ impl Committer {
         tokio::spawn(async move {
             // Without it the node would take requests and keep none.
             while let Err(panic) = caught(collector.run()).await {
-                tracing::error!(%panic, "the committer begins anew");
+                tracing::error!(%panic, "the committer starts again");
                 // Those who wait hear that there is no verdict.
                 collector.batch = Batch::default();
             }
@@ -89,11 +106,21 @@ impl Committer {
     }
 
     async fn send(&self, unit: CommitUnit, alone: bool) -> Verdict {
-        let (done, verdict) = oneshot::channel();
+        let Answer { verdict, again } = self.try_once(unit, alone).await;
+        let Some(unit) = again else {
+            return verdict;
+        };
+        // Here, and not where units are written: nobody else waits for it.
+        tokio::time::sleep(SECOND_TRY_AFTER).await;
+        self.try_once(unit, true).await.verdict
+    }
+
+    async fn try_once(&self, unit: CommitUnit, alone: bool) -> Answer {
+        let (done, answer) = oneshot::channel();
         if self.jobs.send(Job::new(unit, alone, done)).await.is_err() {
-            return Err(CommitFailure::Unavailable);
+            return Err(CommitFailure::Unavailable).into();
         }
-        verdict.await.unwrap_or(Err(CommitFailure::Unavailable))
+        answer.await.unwrap_or_else(|_| Err(CommitFailure::Unavailable).into())
     }
 }
 
@@ -170,7 +197,7 @@ impl Worker {
         let mut waiting = waiting.into_iter();
         let mut parts: Vec<Range<usize>> = std::iter::once(0..units.len()).collect();
         while let Some(part) = parts.pop() {
-            let verdict = self.commit(&units[part.clone()], alone).await;
+            let (verdict, may_pass) = self.commit(&units[part.clone()], alone).await;
             let may_be_one =
                 matches!(verdict, Err(CommitFailure::Conflict | CommitFailure::Rejected(_)));
             if may_be_one && part.len() > 1 {
@@ -178,25 +205,40 @@ impl Worker {
                 parts.extend([middle..part.end, part.start..middle]);
                 continue;
             }
-            waiting.by_ref().take(part.len()).for_each(|done| answer(done, verdict.clone()));
+            // Of one that stands alone, if of any.
+            let mut again = may_pass.then(|| units[part.start].clone());
+            for done in waiting.by_ref().take(part.len()) {
+                answer(done, Answer { verdict: verdict.clone(), again: again.take() });
+            }
             if matches!(verdict, Err(CommitFailure::Unavailable | CommitFailure::Fenced)) {
                 // The rest would hear the same, one time-out after the other.
                 break;
             }
         }
-        waiting.for_each(|done| answer(done, Err(CommitFailure::Unavailable)));
+        waiting.for_each(|done| answer(done, Err(CommitFailure::Unavailable).into()));
     }
 
-    async fn commit(&self, units: &[CommitUnit], alone: bool) -> Verdict {
+    /// What became of them, and whether what was refused may be taken later.
+    async fn commit(&self, units: &[CommitUnit], alone: bool) -> (Verdict, bool) {
         // Somebody else finds out when it works again.
         if !self.health.grace().await {
-            return Err(CommitFailure::Unavailable);
+            return (Err(CommitFailure::Unavailable), false);
         }
         let committed = match caught(self.store.commit(&self.ownership, units)).await {
             Ok(committed) => committed,
             // Of a row, perhaps, that nobody has thought of.
-            Err(panic) => Err(StoreError::Rejected { reason: panic.to_string() }),
+            Err(panic) => Err(StoreError::Rejected { reason: panic.to_string(), may_pass: false }),
         };
+        let may_pass = matches!(committed, Err(StoreError::Rejected { may_pass: true, .. }));
+        (self.verdict_of(committed, units, alone), may_pass)
+    }
+
+    fn verdict_of(
+        &self,
+        committed: dacapo_store::error::Result<()>,
+        units: &[CommitUnit],
+        alone: bool,
+    ) -> Verdict {
         match committed {
             Ok(()) => {
                 self.health.committed();
@@ -209,7 +251,7 @@ impl Worker {
             Err(error @ (StoreError::Rejected { .. } | StoreError::Corrupt { .. })) => {
                 tracing::warn!(%error, units = units.len(), "commit rejected");
                 let reason = match error {
-                    StoreError::Rejected { reason } => reason,
+                    StoreError::Rejected { reason, .. } => reason,
                     error => error.to_string(),
                 };
                 Err(CommitFailure::Rejected(reason.into()))
@@ -230,9 +272,9 @@ impl Worker {
     }
 }
 
-fn answer(done: oneshot::Sender<Verdict>, verdict: Verdict) {
+fn answer(done: oneshot::Sender<Answer>, answer: Answer) {
     // An actor that is gone has no use for the verdict: history has it.
-    let _ = done.send(verdict);
+    let _ = done.send(answer);
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl From<StoreError> for ServiceError {
                 Self::new(ErrorCode::Internal, error.to_string())
             }
             StoreError::Fenced { .. } => Self::displaced(),
-            StoreError::Rejected { reason } => crate::run::not_storable(&reason),
+            StoreError::Rejected { reason, .. } => crate::run::not_storable(&reason),
             StoreError::Conflict { .. }
             | StoreError::WentBack { .. }
             | StoreError::Unavailable { .. } => {

@@ -59,12 +59,15 @@ fn may_be_damage(code: &str) -> bool {
 /// answer that it does not take it, and would not the next time.
 pub(crate) fn of_commit(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |error| match &error {
-        sqlx::Error::Encode(source) => StoreError::Rejected { reason: source.to_string() },
+        sqlx::Error::Encode(source) => {
+            StoreError::Rejected { reason: source.to_string(), may_pass: false }
+        }
         sqlx::Error::Database(database)
             if !is_known(database.kind(), database.code().as_deref())
                 && database.code().is_some_and(|code| is_about_rows(&code)) =>
         {
-            StoreError::Rejected { reason: database.message().to_owned() }
+            let may_pass = database.code().is_some_and(|code| may_pass(&code));
+            StoreError::Rejected { reason: database.message().to_owned(), may_pass }
         }
         _ => on(table)(error),
     }
@@ -83,6 +86,12 @@ fn is_about_rows(code: &str) -> bool {
         code.get(..2),
         Some("21" | "22" | "23" | "2F" | "38" | "39" | "44" | "54" | "P0" | "XX")
     )
+}
+
+/// Whether one of these is about how the server is at the moment, or what a trigger
+/// made of that, and may be over a moment later.
+fn may_pass(code: &str) -> bool {
+    matches!(code.get(..2), Some("P0" | "XX"))
 }
 
 /// Whether the session that said so must not be used any more, nor any that is

@@ -40,11 +40,13 @@ pub(crate) fn of_run(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreEr
 /// answer that it does not take it, and would not the next time.
 pub(crate) fn of_commit(table: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |error| match &error {
-        sqlx::Error::Encode(source) => StoreError::Rejected { reason: source.to_string() },
+        sqlx::Error::Encode(source) => {
+            StoreError::Rejected { reason: source.to_string(), may_pass: false }
+        }
         sqlx::Error::Database(database)
             if database.kind() != ErrorKind::UniqueViolation && is(ABOUT_ROWS, database.code()) =>
         {
-            StoreError::Rejected { reason: database.message().to_owned() }
+            StoreError::Rejected { reason: database.message().to_owned(), may_pass: false }
         }
         _ => on(table)(error),
     }

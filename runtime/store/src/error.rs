@@ -27,6 +27,9 @@ pub enum StoreError {
     Rejected {
         /// What the database said.
         reason: String,
+        /// Whether it may be taken a moment later after all: the database speaks of
+        /// itself, and not of a value or a constraint.
+        may_pass: bool,
     },
     /// The database lacks what it had acknowledged: it failed over to a copy that
     /// was behind, was restored, or is another one. Nothing was written. What is in

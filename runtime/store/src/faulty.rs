@@ -136,7 +136,7 @@ type Script = Box<dyn Fn(Call) -> Fault + Send + Sync>;
 type Hook = Box<dyn Fn(u64) + Send + Sync>;
 type CommitsAtOnce = Box<dyn Fn() -> usize + Send + Sync>;
 type Refusal = Box<dyn Fn(&CommitUnit) -> bool + Send + Sync>;
-type Silence = Box<dyn Fn(&[CommitUnit]) -> bool + Send + Sync>;
+type OfUnits = Box<dyn Fn(&[CommitUnit]) -> bool + Send + Sync>;
 
 /// A commit that was reported as unavailable and is still to be done.
 struct Late {
@@ -153,7 +153,8 @@ pub struct FaultyStore {
     before_commit: Hook,
     after_commit: Hook,
     refuses: Refusal,
-    silent_about: Silence,
+    refuses_now: OfUnits,
+    silent_about: OfUnits,
     commits_at_once: Option<CommitsAtOnce>,
     calls: Mutex<HashMap<Operation, u64>>,
     late: Mutex<Vec<Late>>,
@@ -171,6 +172,7 @@ impl FaultyStore {
             before_commit: Box::new(|_| {}),
             after_commit: Box::new(|_| {}),
             refuses: Box::new(|_| false),
+            refuses_now: Box::new(|_| false),
             silent_about: Box::new(|_| false),
             commits_at_once: None,
             calls: Mutex::default(),
@@ -206,6 +208,17 @@ impl FaultyStore {
         refuses: impl Fn(&CommitUnit) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.refuses = Box::new(refuses);
+        self
+    }
+
+    /// Rejects a commit of units that `refuses_now` is true of, with an error that may
+    /// pass.
+    #[must_use]
+    pub fn refusing_now(
+        mut self,
+        refuses_now: impl Fn(&[CommitUnit]) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.refuses_now = Box::new(refuses_now);
         self
     }
 
@@ -304,8 +317,11 @@ impl CommitStore for FaultyStore {
         let number = self.count(Operation::Commit);
         self.do_late_commits().await;
         let fault = (self.script)(Call { operation: Operation::Commit, number });
-        if units.iter().any(|unit| (self.refuses)(unit)) {
-            return Err(StoreError::Rejected { reason: "a fault was injected".to_owned() });
+        let refused = units.iter().any(|unit| (self.refuses)(unit));
+        let refused_now = (self.refuses_now)(units);
+        if refused || refused_now {
+            let (reason, may_pass) = ("a fault was injected".to_owned(), refused_now);
+            return Err(StoreError::Rejected { reason, may_pass });
         }
         if (self.silent_about)(units) {
             return Err(unavailable("before it was done"));

@@ -206,7 +206,10 @@ impl State {
         }
         let mut new_events = HashSet::new();
         if batch.events.iter().any(|(_, event)| event.id < EventId::FIRST) {
-            return Err(StoreError::Rejected { reason: "events count from 1".to_owned() });
+            return Err(StoreError::Rejected {
+                reason: "events count from 1".to_owned(),
+                may_pass: false,
+            });
         }
         for (key, event) in &batch.events {
             let key = (*key, event.id);

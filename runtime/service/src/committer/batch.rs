@@ -3,7 +3,7 @@
 use dacapo_store::commit::CommitUnit;
 use tokio::sync::oneshot;
 
-use super::Verdict;
+use super::Answer;
 
 /// Units written in one transaction. More add latency for the first of them
 /// without saving a round trip that matters.
@@ -18,12 +18,12 @@ pub(super) struct Job {
     bytes: usize,
     /// It is written with no other.
     alone: bool,
-    done: oneshot::Sender<Verdict>,
+    done: oneshot::Sender<Answer>,
 }
 
 impl Job {
     /// Measures the unit: here, where many do so at a time.
-    pub(super) fn new(unit: CommitUnit, alone: bool, done: oneshot::Sender<Verdict>) -> Self {
+    pub(super) fn new(unit: CommitUnit, alone: bool, done: oneshot::Sender<Answer>) -> Self {
         Self { bytes: unit.bytes(), unit, alone, done }
     }
 }
@@ -32,7 +32,7 @@ impl Job {
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) units: Vec<CommitUnit>,
-    pub(super) waiting: Vec<oneshot::Sender<Verdict>>,
+    pub(super) waiting: Vec<oneshot::Sender<Answer>>,
     bytes: usize,
     /// Its one unit is written with no other.
     pub(super) alone: bool,

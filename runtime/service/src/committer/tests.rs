@@ -1,5 +1,5 @@
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use dacapo_model::payload::Payload;
 use dacapo_store::conformance::fixtures::{Owned, execution, start, unit};
@@ -40,8 +40,12 @@ async fn starts(committer: &Committer, numbers: impl Iterator<Item = u128>) -> V
     tokio::time::timeout(PATIENCE, all).await.expect("everyone is answered")
 }
 
+fn number_of(unit: &CommitUnit) -> u128 {
+    unit.transitions[0].key.run_id.0.as_u128()
+}
+
 fn is_of(unit: &CommitUnit, number: u128) -> bool {
-    unit.transitions[0].key.run_id.0.as_u128() == number
+    number_of(unit) == number
 }
 
 fn is_rejected(verdict: &Verdict) -> bool {
@@ -63,6 +67,32 @@ async fn a_unit_that_the_store_refuses_stands_alone_and_costs_few_commits() {
     }
     let commits = commits.load(Ordering::SeqCst);
     assert!(commits < 40, "{commits} commits");
+}
+
+/// An error of the database itself, such as one of its processes out of memory.
+#[tokio::test]
+async fn a_unit_that_is_refused_for_a_reason_that_may_pass_is_tried_once_more_alone() {
+    let alone: Arc<Mutex<HashMap<u128, u32>>> = Arc::default();
+    let counted = alone.clone();
+    let store = FaultyStore::transparent(Arc::new(MemoryStore::new()));
+    let store = store.refusing_now(move |units| {
+        let mut alone = counted.lock();
+        if let [unit] = units {
+            *alone.entry(number_of(unit)).or_default() += 1;
+        }
+        // One of them for as long as it has not stood alone twice, the other always.
+        units.iter().any(|unit| match number_of(unit) {
+            7 => alone.get(&7).is_none_or(|times| *times < 2),
+            number => number == 9,
+        })
+    });
+    let (committer, _) = committer(store).await;
+    let verdicts = starts(&committer, 1..=16).await;
+    for (number, verdict) in (1..).zip(&verdicts) {
+        assert_eq!(is_rejected(verdict), number == 9, "{number}: {verdict:?}");
+    }
+    let times = [7, 9].map(|number| alone.lock().get(&number).copied());
+    assert_eq!(times, [Some(2); 2], "once more, and not again");
 }
 
 #[tokio::test]
