@@ -3,12 +3,15 @@
 use async_trait::async_trait;
 use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey};
 use dacapo_store::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
-use dacapo_store::error::Result;
+use dacapo_store::error::{Result, StoreError};
 use dacapo_store::record::RowName;
 use dacapo_store::shard::Ownership;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::commit::{fenced, held};
 use crate::{PostgresStore, error, shard};
+
+const TABLE: &str = "modules";
 
 #[async_trait]
 impl DeletionStore for PostgresStore {
@@ -64,24 +67,38 @@ impl PostgresStore {
         name: &ModuleName,
         version: Option<u32>,
     ) -> Result<ModuleDeletion> {
-        const TABLE: &str = "modules";
-        let (namespace, name) = (namespace.as_str(), name.as_str());
-        // Versions are counted up to there.
-        let version = version.map(|version| i32::try_from(version).unwrap_or(i32::MAX));
         self.counters.add_statements(7);
-        let mut transaction = self.pool.begin().await.map_err(error::on(TABLE))?;
-        // Whoever takes over waits for this transaction, or this one for it.
-        ownership.check_all(&shard::lock_epochs(&mut transaction).await?)?;
-        // As an upload does: no version comes meanwhile.
-        sqlx::query_scalar!(
-            "SELECT name FROM namespaces WHERE name = $1 FOR NO KEY UPDATE",
-            namespace
-        )
+        let mut session = self.sessions.take().await.map_err(error::on(TABLE))?;
+        let forgotten = forget_modules(&mut session, ownership, namespace, name, version);
+        let outcome = self.patience.within(forgotten).await;
+        if !matches!(outcome, Err(StoreError::Unavailable { .. })) {
+            session.give_back();
+        }
+        outcome
+    }
+}
+
+/// Dropped without a commit, the transaction rolls back.
+async fn forget_modules(
+    connection: &mut PgConnection,
+    ownership: &Ownership,
+    namespace: &NamespaceName,
+    name: &ModuleName,
+    version: Option<u32>,
+) -> Result<ModuleDeletion> {
+    let (namespace, name) = (namespace.as_str(), name.as_str());
+    // Versions are counted up to there.
+    let version = version.map(|version| i32::try_from(version).unwrap_or(i32::MAX));
+    let mut transaction = connection.begin().await.map_err(error::on(TABLE))?;
+    // Whoever takes over waits for this transaction, or this one for it.
+    ownership.check_all(&shard::lock_epochs(&mut transaction).await?)?;
+    // As an upload does: no version comes meanwhile.
+    sqlx::query_scalar!("SELECT name FROM namespaces WHERE name = $1 FOR NO KEY UPDATE", namespace)
         .fetch_optional(&mut *transaction)
         .await
         .map_err(error::on(TABLE))?;
-        let needed = sqlx::query!(
-            "SELECT workflow_id, run_id
+    let needed = sqlx::query!(
+        "SELECT workflow_id, run_id
              FROM workflow_executions AS execution
              WHERE status IN ('running', 'blocked') AND namespace = $1
                AND EXISTS (
@@ -95,43 +112,42 @@ impl PostgresStore {
                      AND NOT (name = $2 AND ($3::integer IS NULL OR version = $3))
                )
              LIMIT 1",
-            namespace,
-            name,
-            version
-        )
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(error::on("workflow_executions"))?;
-        if let Some(run) = needed {
-            let row = RowName { table: "workflow_executions", key: &run.run_id };
-            let workflow_id = row.parse("workflow_id", &run.workflow_id)?;
-            return Ok(ModuleDeletion::Needed { workflow_id, run_id: RunId(run.run_id) });
-        }
-        let deleted = sqlx::query_scalar!(
-            "DELETE FROM modules
+        namespace,
+        name,
+        version
+    )
+    .fetch_optional(&mut *transaction)
+    .await
+    .map_err(error::on("workflow_executions"))?;
+    if let Some(run) = needed {
+        let row = RowName { table: "workflow_executions", key: &run.run_id };
+        let workflow_id = row.parse("workflow_id", &run.workflow_id)?;
+        return Ok(ModuleDeletion::Needed { workflow_id, run_id: RunId(run.run_id) });
+    }
+    let deleted = sqlx::query_scalar!(
+        "DELETE FROM modules
              WHERE namespace = $1 AND name = $2 AND ($3::integer IS NULL OR version = $3)
              RETURNING version",
-            namespace,
-            name,
-            version
-        )
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(error::on(TABLE))?;
-        sqlx::query!(
-            "DELETE FROM module_contents AS content
+        namespace,
+        name,
+        version
+    )
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(error::on(TABLE))?;
+    sqlx::query!(
+        "DELETE FROM module_contents AS content
              WHERE NOT EXISTS (SELECT 1 FROM modules WHERE digest = content.digest)
                AND NOT EXISTS (
                    SELECT 1 FROM workflow_executions
                    WHERE status IN ('running', 'blocked') AND module_digest = content.digest
                )"
-        )
-        .execute(&mut *transaction)
-        .await
-        .map_err(error::on("module_contents"))?;
-        transaction.commit().await.map_err(error::on(TABLE))?;
-        let mut deleted: Vec<u32> = deleted.into_iter().map(i32::cast_unsigned).collect();
-        deleted.sort_unstable();
-        Ok(ModuleDeletion::Deleted(deleted))
-    }
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(error::on("module_contents"))?;
+    transaction.commit().await.map_err(error::on(TABLE))?;
+    let mut deleted: Vec<u32> = deleted.into_iter().map(i32::cast_unsigned).collect();
+    deleted.sort_unstable();
+    Ok(ModuleDeletion::Deleted(deleted))
 }

@@ -40,7 +40,7 @@ use std::time::Duration;
 use dacapo_store::error::Result;
 use dacapo_store::statistics::{Counters, Statistics, StatisticsStore};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::Connection;
 
 use crate::commit_connections::CommitConnections;
 use crate::error::unavailable;
@@ -87,7 +87,6 @@ impl Default for PostgresOptions {
 /// A pool of connections to one database.
 #[derive(Debug)]
 pub struct PostgresStore {
-    pool: PgPool,
     sessions: Sessions,
     patience: Patience,
     commits: CommitConnections,
@@ -143,9 +142,8 @@ impl PostgresStore {
         let wanted = options.max_connections + COMMITS_AT_ONCE as u32 + 1;
         room::warn_if_scarce(&pool, wanted).await.map_err(unavailable)?;
         Ok(Self {
-            sessions: Sessions::new(pool.clone(), patience.clone()),
+            sessions: Sessions::new(pool, patience.clone()),
             patience: patience.clone(),
-            pool,
             commits: CommitConnections::new(commits, COMMITS_AT_ONCE, lineage.clone(), patience),
             lineage,
             lease_session,

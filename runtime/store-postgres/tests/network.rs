@@ -12,6 +12,7 @@ use dacapo_store::conformance::fixtures::{
     Owned, START, any_event, append, at, default_namespace, execution, node, timer, transition,
     unit,
 };
+use dacapo_store::deletion::DeletionStore;
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::execution::ExecutionStore;
 use dacapo_store::history::HistoryStore;
@@ -51,8 +52,20 @@ fn module(number: u64) -> NewModule {
     }
 }
 
-const OPERATIONS: [&str; 10] =
-    ["find", "read", "read several", "check", "owner", "probe", "commit", "put", "take", "renew"];
+const OPERATIONS: [&str; 12] = [
+    "find",
+    "read",
+    "read several",
+    "check",
+    "owner",
+    "probe",
+    "commit",
+    "put",
+    "delete",
+    "delete run",
+    "take",
+    "renew",
+];
 
 /// The n-th time that something is done.
 async fn perform(
@@ -84,6 +97,14 @@ async fn perform(
         }
         "put" => {
             store.put_module(ownership, module(number)).await?;
+        }
+        "delete" => {
+            let name = ModuleName::new("shop").expect("a valid name");
+            store.delete_modules(ownership, &run.namespace, &name, None).await?;
+        }
+        "delete run" => {
+            let unknown = execution("order-2", 2);
+            store.delete_run(ownership, unknown.key).await?;
         }
         "take" => {
             // Of nobody who has them.
