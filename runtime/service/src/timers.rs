@@ -1,6 +1,8 @@
 //! Wakes runs when their timer rows are due. The rows are the truth; memory
 //! holds those of the near future, so that an idle node reads twice a minute.
 
+mod due;
+
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use dacapo_model::time::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use self::due::Due;
+use crate::backoff::Backoff;
 use crate::runtime::Shared;
 
 /// How far ahead rows are kept in memory.
@@ -30,8 +34,10 @@ const PAGE: u32 = 1_000;
 // A row that is removed stays in memory until its time: its run is told, and has
 // no use for it. Looking for it would cost more than that.
 
-/// Wait before a run is tried again whose mailbox is full.
-const BUSY: Duration = Duration::from_millis(100);
+/// First and longest wait before runs are tried again whose mailboxes are full. By the
+/// machine: a run is busy for as long as it is, whatever the time of day.
+const BUSY: Duration = Duration::from_millis(2);
+const BUSY_MAX: Duration = Duration::from_millis(100);
 
 /// The rows of the near future.
 #[derive(Default)]
@@ -64,17 +70,15 @@ impl Timers {
         }
     }
 
-    fn take_due(&self, now: Timestamp) -> Vec<(RunKey, EventId)> {
+    fn take_due(&self, now: Timestamp, taken: &mut Due) {
         let mut near = self.near.lock();
-        let mut due = Vec::new();
         while let Some((fire_at, key, event_id)) = near.due.first().copied() {
             if fire_at > now {
                 break;
             }
             near.due.pop_first();
-            due.push((key, event_id));
+            taken.add(key, fire_at, event_id);
         }
-        due
     }
 
     /// From now on memory holds the rows of a stretch that begins now. Those beyond
@@ -104,13 +108,14 @@ impl Timers {
 
 /// Runs until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    let (mut due, mut busy) = (Due::default(), Backoff::new(BUSY, BUSY_MAX));
     let mut rescan_is_due = true;
     let mut rescan = pin!(tokio::time::sleep(RESCAN));
     loop {
         let work = shared.workload.begin();
         let now = shared.clock.now();
         if rescan_is_due || shared.timers.reads_on(now) {
-            let pause = match scan(&shared, now).await {
+            let pause = match scan(&shared, now, &mut due).await {
                 Ok(()) => RESCAN,
                 Err(error) => {
                     tracing::warn!(error = ?error, "timer rows could not be read; trying again");
@@ -120,22 +125,29 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             rescan_is_due = false;
             rescan.set(tokio::time::sleep(pause));
         }
-        for (key, event_id) in shared.timers.take_due(shared.clock.now()) {
-            wake(&shared, key, event_id);
+        if wake_due(&shared, &mut due) > 0 {
+            busy = Backoff::new(BUSY, BUSY_MAX);
         }
         let next = shared.timers.next();
-        drop(work);
+        // What is due is in hand until its runs have it.
+        let work = (!due.is_empty()).then_some(work);
         tokio::select! {
             () = shared.stopping.cancelled() => return,
             () = shared.timers.changed.notified() => {}
             () = &mut rescan => rescan_is_due = true,
             () = shared.clock.sleep_until(next) => {}
+            () = busy.wait(), if work.is_some() => {}
         }
     }
 }
 
-/// Reads all rows up to the horizon, also those that are overdue.
-async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()> {
+/// Reads all rows up to the horizon, also those that are overdue. Those that are due
+/// need not wait for the rest.
+async fn scan(
+    shared: &Arc<Shared>,
+    now: Timestamp,
+    due: &mut Due,
+) -> dacapo_store::error::Result<()> {
     // First, so that rows committed while the scan runs are not overlooked.
     shared.timers.begin_stretch(now);
     let until = now.after(HORIZON);
@@ -147,18 +159,20 @@ async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()
         let mut near = shared.timers.near.lock();
         near.due.extend(rows.into_iter().map(|row| (row.fire_at, row.key, row.event_id)));
         drop(near);
+        wake_due(shared, due);
         if !full {
             return Ok(());
         }
     }
 }
 
-fn wake(shared: &Arc<Shared>, key: RunKey, event_id: EventId) {
-    // A run that is not open has no use for its rows; its closing removes them.
-    if let Some(run) = shared.registry.by_run(key.run_id)
-        && !run.is_faulted()
-        && !crate::run::try_wake(shared, &run, event_id)
-    {
-        shared.timers.add(key, event_id, shared.clock.now().after(BUSY));
-    }
+/// Tells runs what is due of them, as far as their mailboxes have room. How much that
+/// was.
+fn wake_due(shared: &Arc<Shared>, due: &mut Due) -> usize {
+    shared.timers.take_due(shared.clock.now(), due);
+    due.hand_out(|key, event_id| match shared.registry.by_run(key.run_id) {
+        Some(run) if !run.is_faulted() => crate::run::try_wake(shared, &run, event_id),
+        // A run that is not open has no use for its rows; its closing removes them.
+        _ => true,
+    })
 }
