@@ -13,10 +13,11 @@ use dacapo_store::Store;
 use parking_lot::RwLock;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 
+use crate::backoff::Backoff;
 use crate::error::{Result, ServiceError};
 use crate::runtime::Shared;
 
-/// First wait before the modules are read again; doubled up to [`BACKOFF_MAX`].
+/// First and longest wait before the modules are read again.
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
@@ -251,7 +252,7 @@ pub(crate) fn refresh(shared: &Arc<Shared>, chosen: Choice) {
     let halted = shared.halted.clone();
     shared.actors.spawn(async move {
         let refreshed = async {
-            let mut pause = BACKOFF;
+            let mut backoff = Backoff::new(BACKOFF, BACKOFF_MAX);
             loop {
                 match by_task.store.all_modules().await {
                     Ok(modules) => {
@@ -262,8 +263,7 @@ pub(crate) fn refresh(shared: &Arc<Shared>, chosen: Choice) {
                         tracing::debug!(error = ?error, "the modules can't be read yet");
                     }
                 }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(BACKOFF_MAX);
+                backoff.wait().await;
             }
         };
         halted.run_until_cancelled(refreshed).await;

@@ -9,11 +9,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{LEASE, Phase};
+use crate::backoff::Backoff;
 use crate::config::Tenure;
 use crate::health::now;
 
-/// Between the first two looks at the owner; doubled up to [`LOOK_MAX`]. A process
-/// that was killed may take a moment to vanish.
+/// Between the first two looks at the owner, and the longest pause. A process that was
+/// killed may take a moment to vanish.
 const LOOK_FIRST: Duration = Duration::from_millis(20);
 const LOOK_MAX: Duration = Duration::from_millis(500);
 
@@ -38,15 +39,15 @@ pub(crate) async fn take(
         Tenure::Alone => return store.acquire_all_shards(node).await,
         Tenure::Leased { take_over } => take_over,
     };
-    let (mut doubt, mut pause, mut answers) = (Doubt::default(), LOOK_FIRST, true);
+    let (mut doubt, mut answers) = (Doubt::default(), true);
+    let mut backoff = Backoff::new(LOOK_FIRST, LOOK_MAX);
     loop {
-        match look(store, node, take_over, &mut doubt).await {
+        let alive = match look(store, node, take_over, &mut doubt).await {
             Ok(Look::Taken(ownership)) => return Ok(ownership),
-            Ok(Look::Lives(owner)) if pause >= SAYS_SO => {
+            Ok(Look::Lives(owner)) => {
                 answers = true;
-                stand_by(owner, phase);
+                Some(owner)
             }
-            Ok(Look::Lives(_)) => answers = true,
             Ok(Look::Doubted) => {
                 answers = true;
                 tokio::time::sleep(LOOK_IN_DOUBT).await;
@@ -60,11 +61,15 @@ pub(crate) async fn take(
                 if std::mem::take(&mut answers) {
                     tracing::warn!(error = ?error, "standing by: the database does not answer");
                 }
+                None
             }
             Err(error) => return Err(error),
+        };
+        let pause = backoff.pause();
+        if let Some(owner) = alive.filter(|_| pause >= SAYS_SO) {
+            stand_by(owner, phase);
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LOOK_MAX);
     }
 }
 
