@@ -4,6 +4,9 @@
 //! Everything that decides an order is a counter or a `BTreeMap`, because the
 //! run has to behave the same when it is replayed.
 
+mod children;
+mod runtime;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,8 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::attributes::{AttributeChanges, SearchValue};
-use crate::child::ChildOptions;
+pub(crate) use self::runtime::{Child, Delivery, Host};
 use crate::condition::Conditions;
 use crate::continue_as_new::Continuation;
 use crate::failure::Failure;
@@ -25,78 +27,12 @@ use crate::updates::AllUpdates;
 use crate::wait::{Place, Wait};
 use crate::waits::Report;
 
-/// The runtime as a workflow sees it. Real runs talk to the imported
-/// interface; the tests of this crate talk to a script.
-pub(crate) trait Host {
-    fn start_activity(&self, activity_type: &str, input: &[u8], options: &ActivityOptions) -> u32;
-    fn start_timer(&self, after: Duration) -> u32;
-    fn start_child(&self, workflow_type: &str, input: &[u8], options: &ChildOptions) -> Child;
-    fn signal_external(
-        &self,
-        workflow_id: &str,
-        run_id: Option<&str>,
-        name: &str,
-        input: &[u8],
-    ) -> u32;
-    fn cancel_external(&self, workflow_id: &str, run_id: Option<&str>, reason: &str) -> u32;
-    fn cancel(&self, operation: u32);
-    fn request_cancel(&self, operation: u32, grace: Option<Duration>);
-    fn return_signal(&self, nth: u32);
-    fn respond_query(&self, id: &str, answer: Result<Vec<u8>, Failure>);
-    fn publish(&self, name: &str, value: &[u8]);
-    fn accept_update(&self, id: &str);
-    fn reject_update(&self, id: &str, failure: Failure);
-    fn complete_update(&self, id: &str, outcome: Result<Vec<u8>, Failure>);
-    fn next(&self) -> Delivery;
-    fn version(&self, change_id: &str, min: u32, max: u32) -> u32;
-    fn recorded_value(&self, name: &str) -> Option<Vec<u8>>;
-    fn latest_value(&self, name: &str) -> Option<Vec<u8>>;
-    fn record_value(&self, name: &str, value: &[u8]);
-    /// JSON by name.
-    fn memo(&self) -> BTreeMap<String, String>;
-    fn search_attributes(&self) -> BTreeMap<String, SearchValue>;
-    fn upsert_memo(&self, changes: &AttributeChanges);
-    fn upsert_search_attributes(&self, changes: &AttributeChanges);
-}
-
-/// Something that happened to this run.
-pub(crate) enum Delivery {
-    Completed {
-        operation: u32,
-        outcome: Result<Vec<u8>, Failure>,
-    },
-    Signal {
-        name: String,
-        input: Vec<u8>,
-    },
-    /// To be answered before anything else.
-    Query {
-        id: String,
-        name: String,
-        input: Vec<u8>,
-    },
-    /// To be decided about before anything else.
-    Update {
-        id: String,
-        name: String,
-        input: Vec<u8>,
-    },
-    CancelRequested(String),
-}
-
 /// Something durable to start.
 pub(crate) enum Command {
     Activity { activity_type: Cow<'static, str>, input: Vec<u8>, options: ActivityOptions },
     Timer(Duration),
     Signal { workflow_id: String, run_id: Option<String>, name: String, input: Vec<u8> },
     Cancel { workflow_id: String, run_id: Option<String>, reason: String },
-}
-
-/// The operations of a child.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Child {
-    pub(crate) started: u32,
-    pub(crate) closed: u32,
 }
 
 /// Where an operation is on its way.
@@ -321,68 +257,6 @@ impl Run {
                 self.host.cancel_external(workflow_id, run_id.as_deref(), reason)
             }
         }
-    }
-
-    /// Starts a child, unless the run was asked to cancel.
-    pub(crate) fn start_child(
-        &mut self,
-        workflow_type: &str,
-        input: &[u8],
-        options: &ChildOptions,
-    ) -> Result<Child, Failure> {
-        if let Some(failure) = self.cancellation() {
-            return Err(failure);
-        }
-        let child = self.host.start_child(workflow_type, input, options);
-        // It may end before anybody waits for that.
-        for operation in [child.started, child.closed] {
-            self.open.insert(operation, Slot::Waiting(None));
-        }
-        Ok(child)
-    }
-
-    /// Waits for one of a child's operations. A patient wait asks the child to
-    /// cancel when the run was asked to, and goes on.
-    pub(crate) fn poll_child(
-        &mut self,
-        operation: u32,
-        patient: bool,
-        asked: &mut bool,
-        place: Place,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Vec<u8>, Failure>> {
-        let wait = match self.outcome(operation, place, cx) {
-            Ok(outcome) => return Poll::Ready(outcome),
-            Err(wait) => wait,
-        };
-        match self.cancellation() {
-            None => {
-                self.frames.enclose(&wait);
-                Poll::Pending
-            }
-            Some(failure) if !patient => {
-                self.give_up(operation);
-                Poll::Ready(Err(failure))
-            }
-            Some(_) => {
-                if !std::mem::replace(asked, true) {
-                    self.host.cancel(operation);
-                }
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Asks a child to cancel, as it was started to take that.
-    pub(crate) fn ask_child(&self, operation: u32) {
-        if let Some(Slot::Waiting(_)) = self.open.get(&operation) {
-            self.host.cancel(operation);
-        }
-    }
-
-    /// Nobody waits for a child any more.
-    pub(crate) fn give_up_child(&mut self, operation: u32) {
-        self.give_up(operation);
     }
 
     /// Nobody waits for an operation any more, which goes on.

@@ -37,6 +37,7 @@
 
 mod activities;
 mod attempt;
+mod builder;
 mod clock;
 mod env;
 mod error;
@@ -44,6 +45,7 @@ mod history;
 mod host;
 mod module;
 mod open_activity;
+mod passing;
 mod query;
 mod replay;
 mod run;
@@ -62,10 +64,12 @@ pub use dacapo_service::operations::RunDescription;
 
 pub use self::activities::{ActivityFailure, Calls, cancelled, failure};
 pub use self::attempt::Attempt;
-pub use self::env::{Builder, TestEnv, TimeHold};
+pub use self::builder::Builder;
+pub use self::env::TestEnv;
 pub use self::error::{Misfit, TestError};
 pub use self::history::History;
 pub use self::open_activity::OpenActivity;
+pub use self::passing::TimeHold;
 pub use self::run::TestRun;
 pub use self::start::Start;
 pub use self::update::TestUpdate;
