@@ -58,7 +58,7 @@ impl Damage {
                 if let EventAttributes::WorkflowExecutionStarted(started) = &mut newer.attributes {
                     started.engine_version = u32::MAX;
                 }
-                store.mend_event(key, newer);
+                store.repair_event(key, newer);
                 history[0].clone()
             }
         }
@@ -369,14 +369,14 @@ async fn a_history_of_a_newer_engine_is_not_reset_by_an_older_one() {
 }
 
 #[tokio::test]
-async fn a_run_whose_history_is_mended_goes_on_by_a_retry_or_at_the_next_start() {
+async fn a_run_whose_history_is_repaired_goes_on_by_a_retry_or_at_the_next_start() {
     for damage in DAMAGES {
         for by_retry in [true, false] {
             let damaged = Damaged::by(damage).await;
             let runtime = damaged.start().await;
-            damaged.store.mend_event(damaged.key, damaged.whole.clone());
+            damaged.store.repair_event(damaged.key, damaged.whole.clone());
             let runtime = if by_retry {
-                runtime.retry_run(&run_ref("g")).await.expect("mended");
+                runtime.retry_run(&run_ref("g")).await.expect("repaired");
                 runtime
             } else {
                 runtime.halt().await;
@@ -407,7 +407,7 @@ async fn a_retry_of_a_run_that_was_repaired_and_is_blocked_is_a_retry() {
     let runtime = start(store.clone(), &host).await;
     let refused = runtime.retry_run(&run_ref("b")).await.expect_err("it is damaged");
     assert_eq!(refused.code, ErrorCode::HistoryDamaged);
-    store.mend_event(key, whole[0].clone());
+    store.repair_event(key, whole[0].clone());
     *host.faulty.lock() = false;
     runtime.retry_run(&run_ref("b")).await.expect("it is blocked");
     until_status(&runtime, "b", ExecutionStatus::Running).await;
@@ -427,19 +427,16 @@ async fn a_history_that_is_damaged_while_its_run_sleeps_blocks_it_when_it_wakes(
         runtime.signal_run(&run_ref("g"), signal(word)).await.expect("recorded");
     }
     let key = runtime.describe_run(&run_ref("g")).await.expect("there").execution.key;
-    tokio::time::timeout(PATIENCE, runtime.in_hand_at_most(0)).await.expect("it falls asleep");
-    store.spoil_event(key, EventId(3));
-    let woken = async {
-        loop {
-            match runtime.signal_run(&run_ref("g"), signal("e")).await {
-                Err(error) if error.code == ErrorCode::HistoryDamaged => return,
-                // It had not left memory yet, and does so once it has nothing to do.
-                Ok(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
-                Err(other) => panic!("{other:?}"),
-            }
+    // The run falls asleep in the same step in which it gives its instance up.
+    let asleep = async {
+        while host.live.load(Ordering::SeqCst) > 0 {
+            tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, woken).await.expect("it is read again");
+    tokio::time::timeout(PATIENCE, asleep).await.expect("it falls asleep");
+    store.spoil_event(key, EventId(3));
+    let refused = runtime.signal_run(&run_ref("g"), signal("e")).await;
+    assert_eq!(refused.expect_err("it is read again").code, ErrorCode::HistoryDamaged);
     until_status(&runtime, "g", ExecutionStatus::Blocked).await;
 }
 
