@@ -132,7 +132,7 @@ impl ActivityOptions {
 /// When and how often a failed activity, or a failed child, is tried again.
 ///
 /// The default waits 1 s, then 2 s, 4 s and so on up to 100 s, and never gives
-/// up. A failure that is [non-retryable](crate::Failure::non_retryable) ends
+/// up. From attempt 12 on each wait is at least 100 ms. A failure that is [non-retryable](crate::Failure::non_retryable) ends
 /// the activity whatever the policy says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetryPolicy {
