@@ -25,7 +25,7 @@ pub struct TaskToken {
     pub key: RunKey,
     /// Its `ActivityTaskScheduled`.
     pub scheduled_event_id: EventId,
-    /// Made anew for each attempt.
+    /// Another one for each attempt.
     pub secret: Uuid,
 }
 

@@ -40,7 +40,7 @@ pub(crate) enum CommitFailure {
     Rejected(Arc<str>),
     /// No verdict: it may have been committed, or may yet be. Wait, then read again.
     Unavailable,
-    /// This node does not own the run any more, or has to begin anew: stop.
+    /// This node does not own the run any more, or has to start over: stop.
     Fenced,
 }
 

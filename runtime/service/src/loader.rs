@@ -72,7 +72,7 @@ impl Loader {
         tokio::spawn(async move {
             // Without it no run would wake any more.
             while let Err(panic) = caught(work(&*reader, &mut queue)).await {
-                tracing::error!(%panic, "the loader begins anew");
+                tracing::error!(%panic, "the loader starts again");
             }
         });
         Self { store, jobs, long: Arc::new(Semaphore::new(LONG_AT_ONCE)) }

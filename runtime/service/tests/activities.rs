@@ -360,7 +360,7 @@ async fn no_scan_finds_the_row_of_a_paused_activity() {
 }
 
 #[tokio::test]
-async fn a_reset_activity_begins_anew_with_attempt_1() {
+async fn a_reset_activity_starts_over_with_attempt_1() {
     let host = ScriptedHost::new();
     let runtime = start(memory(), &host).await;
     watch(&runtime, "gated").await;

@@ -39,8 +39,8 @@ use std::time::Duration;
 
 use dacapo_store::error::Result;
 use dacapo_store::statistics::{Counters, Statistics, StatisticsStore};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::commit_connections::CommitConnections;
 use crate::error::unavailable;

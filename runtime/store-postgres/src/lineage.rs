@@ -5,7 +5,7 @@
 //! each new session is asked which timeline it is on, and whether the events that
 //! were acknowledged last are there. Copies lack the end, if anything. If something
 //! is missing, or the timeline is another, nothing is written any more until the
-//! shards are taken anew.
+//! shards are taken again.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -107,7 +107,7 @@ impl Lineage {
 
     /// Whoever takes the shards goes by what is there now. What was lost may have been
     /// noticed elsewhere: by the epochs.
-    pub(crate) fn begin_anew(&self) {
+    pub(crate) fn start_over(&self) {
         let mut known = self.known.lock();
         let has_begun = std::mem::replace(&mut known.has_begun, true);
         if known.lost.take().is_some() || has_begun {
@@ -257,12 +257,12 @@ mod tests {
     #[test]
     fn who_takes_the_shards_again_misses_nothing_of_what_was_before() {
         let lineage = Lineage::default();
-        lineage.begin_anew();
+        lineage.start_over();
         let generation = lineage.generation();
         assert_eq!(generation, 0, "the first time, all sessions are new");
         assert!(lineage.take_in(&lineage.ask(), seen(0)));
         lineage.known.lock().acknowledged.extend(with_events_of(&[1]).ask().acknowledged);
-        lineage.begin_anew();
+        lineage.start_over();
         assert!(lineage.generation() > generation, "sessions are examined again");
         let promoted = Seen { origin: "1/2".to_owned(), ..seen(0) };
         assert!(lineage.take_in(&lineage.ask(), promoted));

@@ -38,7 +38,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 #[async_trait]
 impl ShardStore for PostgresStore {
     async fn acquire_all_shards(&self, node: NodeId) -> Result<Ownership> {
-        self.lineage.begin_anew();
+        self.lineage.start_over();
         let rows = sqlx::query!(
             "WITH taken AS (
                  -- In one order, so that two nodes do not wait for each other.
@@ -67,7 +67,7 @@ impl ShardStore for PostgresStore {
         lease: Duration,
         before: Option<NodeId>,
     ) -> Result<Option<Ownership>> {
-        self.lineage.begin_anew();
+        self.lineage.start_over();
         self.counters.add_statements(6);
         let Some(leases) = self.lease_session.take_shards(node, lease, before).await? else {
             return Ok(None);

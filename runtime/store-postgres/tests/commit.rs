@@ -225,23 +225,23 @@ async fn a_database_that_lost_the_last_commit_is_noticed_by_the_next_session() {
         assert_went_back(lost, "it has");
         assert_went_back(owned.commit([step()]).await, "it has");
         assert_went_back(owned.store.probe_write().await, "it has");
-        let anew = Owned::of(owned.store).await;
-        anew.commit([step(), append(run.key, [any_event(3)])]).await.expect("commits");
+        let next = Owned::of(owned.store).await;
+        next.commit([step(), append(run.key, [any_event(3)])]).await.expect("commits");
     })
     .await;
 }
 
 /// And by the commit that would leave a gap, after which no other one is made.
 #[tokio::test]
-async fn a_gap_stops_all_commits_until_the_shards_are_taken_anew() {
+async fn a_gap_stops_all_commits_until_the_shards_are_taken_again() {
     support::on_a_fresh_database(|store, _| async move {
         let owned = Owned::of(store).await;
         let run = execution("order-1", 1);
         owned.start(&[&run]).await;
         assert_went_back(owned.commit([append(run.key, [any_event(3)])]).await, "event 2");
         assert_went_back(owned.commit([append(run.key, [any_event(2)])]).await, "event 2");
-        let anew = Owned::of(owned.store).await;
-        anew.commit([append(run.key, [any_event(2)])]).await.expect("commits");
+        let next = Owned::of(owned.store).await;
+        next.commit([append(run.key, [any_event(2)])]).await.expect("commits");
     })
     .await;
 }
@@ -261,10 +261,10 @@ async fn a_lost_takeover_leaves_nothing_to_be_missed() {
         let fence = refused.expect_err("the epochs are earlier ones");
         assert!(owned.ownership.is_ahead_of(&fence), "{fence:?}");
 
-        let anew = Owned::of(owned.store).await;
+        let next = Owned::of(owned.store).await;
         end_sessions(&mut observer).await;
         let again = || append(run.key, [any_event(2)]);
-        while let Err(error) = anew.commit([again()]).await {
+        while let Err(error) = next.commit([again()]).await {
             assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
         }
     })

@@ -25,7 +25,7 @@ async fn many_nodes_may_migrate_at_once() {
 }
 
 #[tokio::test]
-async fn an_index_that_was_left_unfinished_is_made_anew() {
+async fn an_index_that_was_left_unfinished_is_made_again() {
     support::on_a_fresh_database(|store, url| async move {
         let mut connection = PgConnection::connect(&url).await.expect("connects");
         connection
@@ -49,7 +49,7 @@ async fn an_index_that_was_left_unfinished_is_made_anew() {
     .await;
 }
 
-/// It may be made anew right now, by somebody who is to be left alone.
+/// It may be created again right now, by somebody who is to be left alone.
 #[tokio::test]
 async fn an_index_that_is_not_to_be_made_is_left_as_it_is() {
     support::on_a_fresh_database(|store, url| async move {

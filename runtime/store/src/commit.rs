@@ -102,7 +102,7 @@ pub trait CommitStore: Send + Sync {
     /// The event before each new one has to be there, stored or in the same commit.
     /// Else the answer is [`WentBack`](crate::error::StoreError::WentBack), unless
     /// it is `Fenced`, and nothing was written; nor may anything be until the shards
-    /// are taken anew. A change of a run that does not exist is
+    /// are taken again. A change of a run that does not exist is
     /// [`Corrupt`](crate::error::StoreError::Corrupt), what the database can't
     /// keep is [`Rejected`](crate::error::StoreError::Rejected), and nothing was
     /// written then, either.

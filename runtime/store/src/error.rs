@@ -6,7 +6,7 @@ use dacapo_model::ids::{EventId, RunId};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A unique key refused the write; nothing was written. Someone else was
-    /// first, or it was ourselves: read again and decide anew.
+    /// first, or it was ourselves: read again, and decide again.
     #[error("a row with this key exists already: {key}")]
     Conflict {
         /// The constraint or index.
@@ -33,13 +33,13 @@ pub enum StoreError {
     },
     /// The database lacks what it had acknowledged: it failed over to a copy that
     /// was behind, was restored, or is another one. Nothing was written. What is in
-    /// memory is ahead of it: forget that, and take the shards anew.
+    /// memory is ahead of it: forget that, and take the shards again.
     #[error("the database has lost what it had acknowledged: {what}")]
     WentBack {
         /// What is not there.
         what: String,
     },
-    /// No verdict: the write may have happened. Wait, read again, decide anew.
+    /// No verdict: the write may have happened. Wait, read again, decide again.
     #[error("the database does not answer")]
     Unavailable {
         /// What the driver said.

@@ -19,7 +19,7 @@
 //!   id of a workflow id; both are unique keys, not checks.
 //! * **Reads see every commit that was acknowledged before them.**
 //! * An error without a verdict ([`error::StoreError::Unavailable`]) may have
-//!   committed. Callers read again and decide anew; they never assume.
+//!   committed. Callers read again and decide again; they never assume.
 //!
 //! Each table family is one file here, and a file of the same name in each
 //! backend. [`batch`] and [`record`] are what backends share. `conformance`

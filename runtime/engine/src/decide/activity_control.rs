@@ -1,4 +1,4 @@
-//! An operator holds an activity, lets it go on, or makes it begin anew.
+//! An operator holds an activity, lets it go on, or makes it start over.
 
 use dacapo_model::event::{
     ActivityTaskPaused, ActivityTaskReset, ActivityTaskUnpaused, EventAttributes,
@@ -27,7 +27,7 @@ pub(super) fn control(
     let is_there_already = match control {
         ActivityControl::Pause => paused,
         ActivityControl::Unpause => !paused,
-        // It is about to end; beginning anew is not what the workflow wants.
+        // It is about to end; starting over is not what the workflow wants.
         ActivityControl::Reset { .. } => cancelled,
     };
     if is_there_already {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_activity_begins_anew_and_hears_no_more_of_the_attempts_before() {
+    fn a_reset_activity_starts_over_and_hears_no_more_of_the_attempts_before() {
         let mut state = with_activity(attempts(2));
         fail_once(&mut state);
         let transition = input(&mut state, 10, control(RESET)).expect("it is pending");

@@ -126,7 +126,7 @@ pub enum Input {
         /// How.
         report: Report,
     },
-    /// An operator holds an activity, lets it go on, or makes it begin anew.
+    /// An operator holds an activity, lets it go on, or makes it start over.
     ControlActivity {
         /// The guest's name for it.
         operation_id: OperationId,

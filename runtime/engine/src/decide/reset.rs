@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_a_copy_and_what_is_pending_in_it_begins_anew() {
+    fn what_is_kept_is_a_copy_and_what_is_pending_in_it_starts_over() {
         let made = steps().input(20, Input::TimerDue { event_id: EventId(4) });
         let transition = made.reset_to(5);
         assert_eq!(transition.events[1..4], made.history[1..4]);

@@ -2,7 +2,7 @@
 //! queries, which never will be, and updates, which are once they are accepted.
 //!
 //! Between such a delivery and the guest's answer nothing may happen that a replay
-//! would miss. A guest that breaks this is stopped, and is made anew from history:
+//! would miss. A guest that breaks this is stopped, and is launched again from history:
 //! the run is as if nothing had been delivered.
 
 use dacapo_model::command::Command;

@@ -92,7 +92,7 @@ impl PendingActivity {
         }
     }
 
-    /// Nobody here runs it any more: it is to begin anew. Whether an only attempt may
+    /// Nobody here runs it any more: it is to start over. Whether an only attempt may
     /// have begun is not forgotten.
     pub(super) fn restart(&mut self, now: Timestamp) {
         self.scheduled_at = now;

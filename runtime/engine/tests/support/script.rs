@@ -25,7 +25,7 @@ pub(crate) enum Action {
     /// Somebody outside says how an open attempt ended: one by its name, or by the
     /// token of any that was ever open.
     Report { pick: u8, by_token: bool, how: HowItEnds },
-    /// An operator holds an activity, lets it go on, or makes it begin anew.
+    /// An operator holds an activity, lets it go on, or makes it start over.
     Control(u8, ActivityControl),
     /// An attempt that is over returns once more.
     ReturnAgain(u8),

@@ -49,9 +49,9 @@ const DRAIN_MAX: usize = 1_000;
 pub(crate) enum Residency {
     /// Until it faults or its node dies.
     Kept,
-    /// Until it waits; made anew, and replayed, before the next input.
+    /// Until it waits; launched again, and replayed, before the next input.
     ReplayedBeforeInput,
-    /// Until it waits; made anew with a history that ends in the next input.
+    /// Until it waits; launched again with a history that ends in the next input.
     ReplayedWithInput,
 }
 
@@ -534,7 +534,7 @@ impl Simulation {
         }
         self.program = program;
         // What the code before has published since the last event stays in its row,
-        // until the name is published anew: the new code knows nothing of it.
+        // until the name is published again: the new code knows nothing of it.
         self.published.clone_from(&guest.place.published);
         self.guest = (self.state.status != ExecutionStatus::Blocked).then_some(guest);
         self.place = self.guest.as_ref().map(|guest| guest.place.clone());

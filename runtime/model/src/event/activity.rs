@@ -159,7 +159,7 @@ pub struct ActivityTaskUnpaused {
     pub reason: String,
 }
 
-/// The activity begins anew with attempt 1.
+/// The activity starts over with attempt 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActivityTaskReset {
     /// Its `ActivityTaskScheduled`.

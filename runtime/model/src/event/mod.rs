@@ -251,7 +251,7 @@ pub enum EventAttributes {
     ActivityTaskPaused(ActivityTaskPaused),
     /// An operator lets a held activity go on.
     ActivityTaskUnpaused(ActivityTaskUnpaused),
-    /// An operator makes an activity begin anew.
+    /// An operator makes an activity start over.
     ActivityTaskReset(ActivityTaskReset),
     /// Command: a timer is to fire.
     TimerStarted {

@@ -181,7 +181,7 @@ async fn a_commit_has_so_many_bytes_or_one_unit() {
 }
 
 #[tokio::test]
-async fn a_committer_that_panics_begins_anew() {
+async fn a_committer_that_panics_starts_again() {
     let (gate, is_held) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicBool::new(false)));
     let (held, seen) = (gate.clone(), is_held.clone());
     let store = FaultyStore::new(Arc::new(MemoryStore::new()), move |call: Call| match call {

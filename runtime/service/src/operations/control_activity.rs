@@ -1,4 +1,4 @@
-//! An operator holds an activity, lets it go on, or makes it begin anew.
+//! An operator holds an activity, lets it go on, or makes it start over.
 
 use dacapo_engine::decide::{ActivityControl, Input, Refusal};
 use dacapo_model::ids::{OperationId, RunId};

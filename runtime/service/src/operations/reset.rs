@@ -21,7 +21,7 @@ use crate::error::{Result, ServiceError};
 use crate::registry::Claim;
 use crate::run::{self, BeginAnswer, Message, Origin, ResetAnswer};
 
-/// How often a reset begins anew because the run in its way has closed.
+/// How often a reset is tried again because the run in its way has closed.
 const TRIES_MAX: usize = 16;
 
 /// How to start over.

@@ -34,7 +34,7 @@ use crate::registry::{Claim, OpenRun, Registry};
 use crate::run::{self, BeginAnswer, JoinAnswer, Message, NewRun, Origin};
 use crate::update_watch::{UpdateWatch, Watched};
 
-/// How often a start begins again because the run in its way has closed.
+/// How often a start is tried again because the run in its way has closed.
 const TRIES_MAX: usize = 16;
 
 /// What to start.
@@ -413,7 +413,7 @@ impl Runtime {
             }
             Some(Ok(JoinAnswer::Refused(run_id))) => Err(already_started(&workflow_id, run_id)),
             Some(Ok(JoinAnswer::Rejected(reason))) => Err(run::not_storable(&reason)),
-            // It closed, or never came to be: begin anew.
+            // It closed, or never started: try again.
             Some(Ok(JoinAnswer::Closed)) | None => Ok(None),
             Some(Err(error)) => Err(error),
         }

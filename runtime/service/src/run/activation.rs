@@ -155,7 +155,7 @@ impl Actor {
     }
 }
 
-/// What a guest that was made anew asks for, without the values that are stored as
+/// What a guest that was launched again asks for, without the values that are stored as
 /// it publishes them: it can't know that they are, as no event says so.
 async fn news(store: &dyn Store, key: RunKey, mut commands: Vec<Command>) -> Vec<Command> {
     if !commands.iter().all(|command| matches!(command, Command::Publish { .. })) {

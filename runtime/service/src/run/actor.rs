@@ -322,7 +322,7 @@ impl Actor {
 
     /// Hands starts on to the run that follows this one, in their order: each of many
     /// that replace one another has its turn, which it would not if all of them
-    /// began anew whenever one has won.
+    /// started over whenever one has won.
     async fn pass_on(&mut self) {
         for join in std::mem::take(&mut self.left) {
             let (namespace, workflow_id) = (&self.run.namespace, &self.run.workflow_id);

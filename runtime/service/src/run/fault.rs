@@ -150,7 +150,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Where a run stands whose history was mended: as it says, running, or blocked
+    /// Where a run stands whose history was repaired: as it says, running, or blocked
     /// for the reason that was given before.
     fn without_fault(&self) -> (ExecutionStatus, Option<Blocked>) {
         if self.state.status != ExecutionStatus::Blocked {

@@ -154,7 +154,7 @@ pub async fn an_event_without_the_one_before_it_is_refused(store: Arc<dyn Store>
         (vec![gap], "event 3 of run"),
         (vec![close(&lost, 7)], "event 6 of run"),
     ] {
-        // Nothing more need be written until the shards are taken anew.
+        // Nothing more need be written until the shards are taken again.
         let owned = Owned::of(owned.store.clone()).await;
         assert_went_back(owned.commit(commit).await, missing);
     }

@@ -118,7 +118,7 @@ pub async fn closing_a_run_frees_its_workflow_id(store: Arc<dyn Store>) {
     }
 }
 
-/// Terminate and start anew, or continue as new: one unit, either order of rows.
+/// Terminate and start again, or continue as new: one unit, either order of rows.
 pub async fn a_run_may_replace_an_open_one_in_one_unit(store: Arc<dyn Store>) {
     let owned = Owned::of(store).await;
     let mut open = execution("order-1", 1);

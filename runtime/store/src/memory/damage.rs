@@ -6,7 +6,7 @@ use dacapo_model::ids::{EventId, RunKey};
 use super::MemoryStore;
 
 impl MemoryStore {
-    /// Loses an event, as a bad disk does. Gives it back, for [`Self::mend_event`].
+    /// Loses an event, as a bad disk does. Gives it back, for [`Self::repair_event`].
     pub fn lose_event(&self, key: RunKey, event_id: EventId) -> Option<HistoryEvent> {
         self.state.lock().events.remove(&(key, event_id))
     }
@@ -27,7 +27,7 @@ impl MemoryStore {
     }
 
     /// Puts an event where it was, readable.
-    pub fn mend_event(&self, key: RunKey, event: HistoryEvent) {
+    pub fn repair_event(&self, key: RunKey, event: HistoryEvent) {
         let mut state = self.state.lock();
         state.spoilt.remove(&(key, event.id));
         state.events.insert((key, event.id), event);
