@@ -30,6 +30,9 @@ pub struct ServiceConfig {
     /// Bytes that the instances of idle runs may hold together. Those that run may hold
     /// more for a moment; no other starts then.
     pub instances_bytes_max: usize,
+    /// Open runs for which there is room. Those that there are already, and runs that
+    /// follow one that closes, are kept in any case.
+    pub open_runs_max: usize,
     /// How long an idle run keeps its instance in memory.
     pub idle_timeout: Duration,
     /// How long a stopping node waits for attempts that are under way.
@@ -43,6 +46,7 @@ impl Default for ServiceConfig {
             tenure: Tenure::default(),
             activities_max: 250,
             instances_bytes_max: 2 * 1024 * 1024 * 1024,
+            open_runs_max: 256 * 1024,
             idle_timeout: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(10),
         }

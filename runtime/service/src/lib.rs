@@ -31,6 +31,7 @@ mod log_limit;
 pub mod operations;
 pub mod ownership;
 mod panics;
+mod portions;
 mod recovery;
 mod registry;
 mod relations;

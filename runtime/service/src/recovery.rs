@@ -12,6 +12,8 @@ use dacapo_store::error::StoreError;
 
 use crate::error::Result;
 use crate::loader::{self, StoredRun};
+use crate::portions::Portions;
+use crate::registry::OpenRun;
 use crate::relations::Recovery;
 use crate::run::{self, Loaded, Origin};
 use crate::runtime::Shared;
@@ -25,10 +27,15 @@ const PAGE: u32 = 200;
 /// each the whole history would wait in memory for its turn.
 const OVERDUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Which part of the room for instances those runs may take that the node has woken and
+/// that have not come to wait yet.
+const PORTION: usize = 8;
+
 /// Reads all open runs, page by page. One of which nothing can be read is left as it
 /// is: it must not keep the others from running.
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
-    let mut recovering = Recovering::default();
+    let portions = Portions::new(shared.config.instances_bytes_max / PORTION);
+    let mut recovering = Recovering::within(portions);
     let (mut after, mut limit) = (None, PAGE);
     loop {
         let page = match shared.store.open_executions(after, limit).await {
@@ -62,20 +69,45 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
             }
         }
     }
-    let Recovering { found, resumed, unreadable, relations, .. } = recovering;
-    tracing::info!(open_runs = found, resumed, unreadable, "recovered");
+    let Recovering { found, resumed, unreadable, relations, portions, to_wake, .. } = recovering;
+    let waiting = to_wake.len();
+    tracing::info!(open_runs = found, resumed, waiting, unreadable, "recovered");
     shared.recovered.cancel();
     relations.finish(shared);
+    if waiting > 0 {
+        shared.actors.spawn(wake_others(shared.clone(), portions, to_wake));
+    }
     Ok(())
 }
 
-#[derive(Default)]
+/// Wakes runs that have something to do, as room for them comes. Whoever tells one of
+/// them something meanwhile wakes it earlier.
+async fn wake_others(
+    shared: Arc<Shared>,
+    portions: Arc<Portions>,
+    to_wake: Vec<(Arc<OpenRun>, u64)>,
+) {
+    for (run, history_bytes) in to_wake {
+        let portion = tokio::select! {
+            () = shared.halted.cancelled() => return,
+            portion = portions.acquire(history_bytes) => portion,
+        };
+        if let Some(mailbox) = run.wake() {
+            run::spawn_in(&shared, run, mailbox, Origin::Stored, portion);
+        }
+    }
+}
+
 struct Recovering {
     found: usize,
     resumed: usize,
     /// Open runs that are left as they are.
     unreadable: usize,
     overdue_bytes: u64,
+    portions: Arc<Portions>,
+    /// Runs that have something to do and for which there was no room, with the bytes of
+    /// their histories.
+    to_wake: Vec<(Arc<OpenRun>, u64)>,
     relations: Recovery,
     /// The workflow ids of the last hash that was read. See [`Self::unknown`].
     last: HashSet<(NamespaceName, WorkflowId)>,
@@ -83,6 +115,20 @@ struct Recovering {
 }
 
 impl Recovering {
+    fn within(portions: Portions) -> Self {
+        Self {
+            found: 0,
+            resumed: 0,
+            unreadable: 0,
+            overdue_bytes: 0,
+            portions: Arc::new(portions),
+            to_wake: Vec::new(),
+            relations: Recovery::default(),
+            last: HashSet::new(),
+            last_hash: None,
+        }
+    }
+
     /// Leaves an open run alone of which nothing can be read.
     fn leave(&mut self, key: RunKey, error: &StoreError) {
         tracing::error!(
@@ -120,6 +166,22 @@ impl Recovering {
         unknown
     }
 
+    /// Wakes a run that has something to do, or notes that it is to be woken.
+    fn wake(&mut self, shared: &Arc<Shared>, run: Arc<OpenRun>, loaded: Loaded) {
+        let history_bytes = loaded.state.history_bytes;
+        // In their order: a large one is not passed by others for ever.
+        let room = self.to_wake.is_empty();
+        let portion = room.then(|| self.portions.try_acquire(history_bytes)).flatten();
+        if portion.is_none() {
+            self.to_wake.push((run, history_bytes));
+            return;
+        }
+        self.resumed += 1;
+        if let Some(mailbox) = run.wake() {
+            run::spawn_in(shared, run, mailbox, Origin::Loaded(Box::new(loaded)), portion);
+        }
+    }
+
     /// Makes the run known, and wakes it if it has something to do.
     fn go_on(&mut self, shared: &Arc<Shared>, stored: StoredRun) {
         let run = shared.registry.insert_asleep(&stored.execution);
@@ -130,10 +192,7 @@ impl Recovering {
             self.relations.add(&run, &loaded.state);
         }
         if has_work(&loaded) {
-            self.resumed += 1;
-            if let Some(mailbox) = run.wake() {
-                run::spawn(shared, run, mailbox, Origin::Loaded(Box::new(loaded)));
-            }
+            self.wake(shared, run, loaded);
             return;
         }
         let bytes = self.overdue_bytes + loaded.state.history_bytes;

@@ -306,6 +306,11 @@ impl Registry {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.inner.lock().by_run.len()
+    }
+
     /// The open run of a workflow id.
     pub(crate) fn by_workflow(
         &self,

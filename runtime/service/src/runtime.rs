@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dacapo_engine::guest::GuestHost;
+use dacapo_model::code::ErrorCode;
 use dacapo_model::limits::Limits;
 use dacapo_store::Store;
 use dacapo_store::shard::{NodeId, Ownership};
@@ -19,6 +20,7 @@ use crate::error::{Result, ServiceError};
 use crate::fair::FairPlaces;
 use crate::health::{self, StoreHealth};
 use crate::loader::Loader;
+use crate::log_limit::LogLimit;
 use crate::ownership::{Confirm, Loss, Phase};
 use crate::registry::Registry;
 use crate::relations::UnderWay;
@@ -33,6 +35,8 @@ const REPLAYS_MAX: usize = 2;
 /// Children that are started at a time. Those of the others wait in the histories of
 /// their parents, which costs little; an actor that waits for an instance costs more.
 const CHILD_STARTS_MAX: usize = 1_024;
+
+static TOO_MANY_LOG: LogLimit = LogLimit::new();
 
 /// What all parts of a node share.
 pub(crate) struct Shared {
@@ -86,6 +90,29 @@ impl Shared {
     pub(crate) fn admit_write(&self) -> Result<()> {
         self.admit()?;
         self.health.admit()
+    }
+
+    /// Refuses one more open run, which has its place in the registry already, if there
+    /// are too many.
+    pub(crate) fn admit_open_run(&self) -> Result<()> {
+        let open_runs_max = self.config.open_runs_max;
+        if self.registry.len() <= open_runs_max {
+            return Ok(());
+        }
+        if let Some(withheld) = TOO_MANY_LOG.allows() {
+            tracing::warn!(
+                open_runs_max,
+                withheld,
+                "there are as many open runs as there may be; no other starts until some close"
+            );
+        }
+        Err(ServiceError::new(
+            ErrorCode::Overloaded,
+            format!(
+                "the server has {open_runs_max} open runs, and takes no more (`open_runs_max`); \
+                 nothing was started. Send the request again once some have closed"
+            ),
+        ))
     }
 }
 

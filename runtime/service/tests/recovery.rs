@@ -9,6 +9,7 @@ use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
+use dacapo_service::config::ServiceConfig;
 use dacapo_store::commit::RunTransition;
 use dacapo_store::conformance::fixtures::{Owned, execution, start as start_of, type_name};
 use dacapo_store::execution::ExecutionFilter;
@@ -68,4 +69,35 @@ async fn a_run_that_continues_as_new_between_two_pages_is_known_once() {
     assert_eq!(chain.len(), 3);
     let each_once = usize::try_from(PAGE).expect("few") - 1 + chain.len();
     assert!(host.launches.load(Ordering::SeqCst) <= each_once, "none has two actors");
+}
+
+/// All of them would take more than there is.
+#[tokio::test]
+async fn runs_that_have_something_to_do_are_woken_as_there_is_room_for_them() {
+    const RUNS: usize = 30;
+    let (store, host) = (memory(), ScriptedHost::new());
+    // Their starts are recorded, and nothing that their code does.
+    *host.cold.lock() = true;
+    let first = start(store.clone(), &host).await;
+    for number in 0..RUNS {
+        let started = request("sequential", &format!("s{number}"), "1");
+        first.start_run(started).await.expect("started");
+    }
+    drop(first);
+
+    let (calls, host) = (Calls::default(), ScriptedHost::new());
+    *host.cold.lock() = true;
+    let store = scripted(store, &calls, |_| Fault::None);
+    // An eighth of it is room for two of them.
+    let config = ServiceConfig { instances_bytes_max: 8 * 40 * 1024, ..ServiceConfig::default() };
+    let runtime = start_with(store, &host, config).await;
+    assert_eq!(calls.count(Operation::FindRuns), 0, "the others sleep");
+    host.gate.add_permits(2 * RUNS);
+    *host.cold.lock() = false;
+    for number in 0..RUNS {
+        let id = format!("s{number}");
+        assert_eq!(result(&runtime, &id).await.status, ExecutionStatus::Completed);
+        assert_eq!(event_types(&runtime, &id).await.len(), 4, "{id}: nothing is done twice");
+    }
+    assert!(calls.count(Operation::FindRuns) > 0, "they were read when it was their turn");
 }

@@ -5,11 +5,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::RequestId;
 use dacapo_model::json::Json;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
+use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::StartRequest;
 use support::guests::ScriptedHost;
 use support::*;
@@ -252,4 +254,32 @@ async fn a_start_is_answered_while_its_code_is_made_ready() {
     let result = runtime.run_result(&run_ref("cold"), PATIENCE).await.expect("it is found");
     assert_eq!(result.run_id, started.run_id);
     assert!(result.closing.is_some(), "it has completed");
+}
+
+#[tokio::test]
+async fn no_run_starts_beyond_the_number_that_may_be_open_and_children_wait_for_room() {
+    let config = ServiceConfig { open_runs_max: 2, ..ServiceConfig::default() };
+    let runtime = start_with(memory(), &ScriptedHost::new(), config).await;
+    let first = runtime.start_run(request("forever", "a", "")).await.expect("started");
+    // It has the second place, and none is left for its child.
+    let parent = runtime.start_run(request("family", "p", "sequential 1")).await;
+    parent.expect("started");
+    let refused = runtime.start_run(request("sequential", "s", "1")).await.expect_err("too many");
+    assert_eq!(refused.code, ErrorCode::Overloaded);
+    assert!(refused.message.contains("open_runs_max"), "{refused:?}");
+    // What is there is found, however many there are.
+    let again = StartRequest {
+        conflict_policy: IdConflictPolicy::UseExisting,
+        ..request("forever", "a", "")
+    };
+    assert_eq!(runtime.start_run(again).await.expect("found").run_id, first.run_id);
+    assert_eq!(
+        runtime.describe_run(&run_ref("s")).await.expect_err("it never was").code,
+        ErrorCode::RunNotFound
+    );
+
+    runtime.terminate_run(&run_ref("a"), "enough".to_owned()).await.expect("terminated");
+    let ended = result(&runtime, "p").await;
+    assert_eq!(ended.status, ExecutionStatus::Completed, "its child has started now");
+    runtime.start_run(request("sequential", "s", "1")).await.expect("there is room again");
 }

@@ -31,6 +31,7 @@ pub(super) struct FileConfig {
     pub(super) cache_dir: Option<PathBuf>,
     pub(super) instances_max: Option<usize>,
     pub(super) instances_bytes_max: Option<usize>,
+    pub(super) open_runs_max: Option<usize>,
     pub(super) activities_max: Option<usize>,
     pub(super) activities_bytes_max: Option<usize>,
     #[serde(deserialize_with = "duration")]

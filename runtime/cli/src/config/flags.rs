@@ -71,6 +71,11 @@ pub struct ServerFlags {
     #[arg(long, value_name = "BYTES", env = "DACAPO_INSTANCES_BYTES_MAX")]
     pub instances_bytes_max: Option<usize>,
 
+    /// Open runs for which there is room; others don't start [default: one for each
+    /// 16 KiB of the memory limit].
+    #[arg(long, value_name = "COUNT", env = "DACAPO_OPEN_RUNS_MAX")]
+    pub open_runs_max: Option<usize>,
+
     /// Activity attempts running at a time [default: 250].
     #[arg(long, value_name = "COUNT", env = "DACAPO_ACTIVITIES_MAX")]
     pub activities_max: Option<usize>,

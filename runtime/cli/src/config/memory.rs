@@ -22,6 +22,10 @@ const CONNECTIONS_MAX: u64 = 8192;
 /// written, and its state.
 const CONNECTION_BYTES: u64 = 2 * BUFFER_BYTES_MAX as u64 + 16 * 1024;
 
+/// There is one open run at most for so many bytes. While it sleeps it takes less than
+/// 1 KiB: together a sixteenth of the memory.
+const OPEN_RUN_BYTES: u64 = 16 * 1024;
+
 /// A number of bytes, written like `512MiB` or `4GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
@@ -67,6 +71,8 @@ pub struct MemoryPlan {
     pub connections_max: usize,
     /// Instances of workflows.
     pub instance_bytes: usize,
+    /// Open runs, by what one takes that sleeps.
+    pub open_runs_max: usize,
     /// The code of modules that are kept ready.
     pub module_bytes: usize,
     /// Attempts of activities.
@@ -90,6 +96,7 @@ impl MemoryPlan {
             request_bytes: usize::try_from(limit / 8).unwrap_or(usize::MAX),
             connections_max: usize::try_from(connections).unwrap_or(usize::MAX),
             instance_bytes: usize::try_from(limit / 2).unwrap_or(usize::MAX),
+            open_runs_max: usize::try_from(limit / OPEN_RUN_BYTES).unwrap_or(usize::MAX),
             module_bytes: usize::try_from(limit / 16).unwrap_or(usize::MAX),
             activity_bytes: usize::try_from(limit / 8).unwrap_or(usize::MAX),
         })

@@ -167,6 +167,10 @@ impl ServerConfig {
                     .instances_bytes_max
                     .or(file.instances_bytes_max)
                     .unwrap_or(memory.instance_bytes),
+                open_runs_max: flags
+                    .open_runs_max
+                    .or(file.open_runs_max)
+                    .unwrap_or(memory.open_runs_max),
                 idle_timeout: flags
                     .idle_timeout
                     .or(file.idle_timeout)
@@ -233,6 +237,7 @@ impl ServerConfig {
         let counts = [
             ("instances_max", self.instances_max),
             ("instances_bytes_max", self.service.instances_bytes_max),
+            ("open_runs_max", self.service.open_runs_max),
             ("activities_max", self.service.activities_max),
             ("activities_bytes_max", self.activities_bytes_max),
             ("connections_max", self.connections.connections_max),

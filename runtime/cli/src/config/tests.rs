@@ -76,7 +76,8 @@ fn without_any_layer_the_defaults_hold() {
     assert_eq!(config.listen.to_string(), DEFAULT_LISTEN);
     assert_eq!(config.database, None);
     let instances_bytes_max = config.memory.instance_bytes;
-    let defaults = ServiceConfig { instances_bytes_max, ..ServiceConfig::default() };
+    let open_runs_max = config.memory.open_runs_max;
+    let defaults = ServiceConfig { instances_bytes_max, open_runs_max, ..ServiceConfig::default() };
     assert_eq!(config.service, defaults);
     assert!(config.migrate);
     assert!(config.allowed_hosts.is_empty());

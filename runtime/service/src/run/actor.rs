@@ -21,6 +21,7 @@ use super::postponed::Postponed;
 use super::{Origin, ResetAnswer, evict, load};
 use crate::activities::Running;
 use crate::operations::Closing;
+use crate::portions::Portion;
 use crate::registry::OpenRun;
 use crate::residency::Place;
 use crate::runtime::Shared;
@@ -86,6 +87,8 @@ pub(super) struct Actor {
     left: Vec<Message>,
     /// While it is not waiting for messages.
     work: Option<Work>,
+    /// Until it waits for the first time, if the node woke it when it started.
+    portion: Option<Portion>,
 }
 
 /// Runs an actor from its start to its end.
@@ -95,6 +98,7 @@ pub(super) async fn run(
     mut mailbox: mpsc::Receiver<Envelope>,
     origin: Origin,
     work: Work,
+    portion: Option<Portion>,
 ) {
     let (mut actor, ready) = match origin {
         Origin::New { begun, waiter, cause, chosen } => {
@@ -127,6 +131,7 @@ pub(super) async fn run(
         Origin::Loaded(loaded) => Actor::from_loaded(shared, run, mailbox, *loaded),
     };
     actor.work = Some(work);
+    actor.portion = portion;
     let stop = match ready {
         Ok(()) => actor.serve().await,
         Err(stop) => stop,
@@ -165,6 +170,7 @@ impl Actor {
             published: None,
             left: Vec::new(),
             work: None,
+            portion: None,
         }
     }
 
@@ -279,6 +285,7 @@ impl Actor {
         // Whatever woke it is about to need what was just read.
         if self.mailbox.is_empty() {
             self.history = None;
+            self.portion = None;
         }
         let Some(guest) = &mut self.guest else {
             return;

@@ -40,6 +40,7 @@ pub(crate) use self::query::{answer, not_served, took_too_long};
 pub(crate) use self::rejected::not_storable;
 pub(crate) use self::reset::{ResetAnswer, copy};
 use crate::catalog::Choice;
+use crate::portions::Portion;
 use crate::registry::{OpenRun, Posted};
 use crate::residency::Place;
 use crate::runtime::Shared;
@@ -70,9 +71,21 @@ pub(crate) fn spawn(
     mailbox: mpsc::Receiver<Envelope>,
     origin: Origin,
 ) {
+    spawn_in(shared, run, mailbox, origin, None);
+}
+
+/// The same, with the room that it has until it waits for the first time.
+pub(crate) fn spawn_in(
+    shared: &Arc<Shared>,
+    run: Arc<OpenRun>,
+    mailbox: mpsc::Receiver<Envelope>,
+    origin: Origin,
+    portion: Option<Portion>,
+) {
+    let work = shared.workload.begin();
     // Boxed: an actor may start another, and the type must not contain itself.
     let actor: Pin<Box<dyn Future<Output = ()> + Send>> =
-        Box::pin(actor::run(shared.clone(), run, mailbox, origin, shared.workload.begin()));
+        Box::pin(actor::run(shared.clone(), run, mailbox, origin, work, portion));
     shared.actors.spawn(actor);
 }
 
