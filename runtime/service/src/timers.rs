@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_model::time::Timestamp;
+use futures::FutureExt as _;
+use futures::future::{Fuse, FusedFuture as _};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -98,68 +100,75 @@ impl Timers {
         now >= self.near.lock().read_on_at
     }
 
-    /// When there is something to do next, by the time of day.
+    /// When a row is due next, by the time of day.
+    fn next_due(&self) -> Option<Timestamp> {
+        self.near.lock().due.first().map(|(fire_at, _, _)| *fire_at)
+    }
+
+    /// When there is something to do next: a row is due, or others are to be read.
     fn next(&self) -> Timestamp {
-        let near = self.near.lock();
-        let first = near.due.first().map(|(fire_at, _, _)| *fire_at);
-        first.map_or(near.read_on_at, |first| first.min(near.read_on_at))
+        let read_on_at = self.near.lock().read_on_at;
+        self.next_due().map_or(read_on_at, |due| due.min(read_on_at))
     }
 }
 
 /// Runs until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let (mut due, mut busy) = (Due::default(), Backoff::new(BUSY, BUSY_MAX));
+    let mut scanning = pin!(Fuse::terminated());
     let mut rescan_is_due = true;
     let mut rescan = pin!(tokio::time::sleep(RESCAN));
+    let mut work = None;
     loop {
-        let work = shared.workload.begin();
+        work.get_or_insert_with(|| shared.workload.begin());
         let now = shared.clock.now();
-        if rescan_is_due || shared.timers.reads_on(now) {
-            let pause = match scan(&shared, now, &mut due).await {
-                Ok(()) => RESCAN,
-                Err(error) => {
-                    tracing::warn!(error = ?error, "timer rows could not be read; trying again");
-                    RETRY
-                }
-            };
+        if scanning.is_terminated() && (rescan_is_due || shared.timers.reads_on(now)) {
+            // First, so that rows committed while the scan runs are not overlooked.
+            shared.timers.begin_stretch(now);
+            scanning.set(scan(&shared, now).fuse());
             rescan_is_due = false;
-            rescan.set(tokio::time::sleep(pause));
         }
         if wake_due(&shared, &mut due) > 0 {
             busy = Backoff::new(BUSY, BUSY_MAX);
         }
-        let next = shared.timers.next();
+        let (scans, waits) = (!scanning.is_terminated(), !due.is_empty());
+        let next = match scans {
+            true => shared.timers.next_due(),
+            false => Some(shared.timers.next()),
+        };
         // What is due is in hand until its runs have it.
-        let work = (!due.is_empty()).then_some(work);
+        if !scans && !waits {
+            work = None;
+        }
         tokio::select! {
             () = shared.stopping.cancelled() => return,
             () = shared.timers.changed.notified() => {}
-            () = &mut rescan => rescan_is_due = true,
-            () = shared.clock.sleep_until(next) => {}
-            () = busy.wait(), if work.is_some() => {}
+            read = &mut scanning, if scans => {
+                let pause = read.map_or_else(|error| {
+                    tracing::warn!(error = ?error, "timer rows could not be read; trying again");
+                    RETRY
+                }, |()| RESCAN);
+                rescan.set(tokio::time::sleep(pause));
+            }
+            () = &mut rescan, if !scans => rescan_is_due = true,
+            () = shared.clock.sleep_until(next.unwrap_or_default()), if next.is_some() => {}
+            () = busy.wait(), if waits => {}
         }
     }
 }
 
-/// Reads all rows up to the horizon, also those that are overdue. Those that are due
-/// need not wait for the rest.
-async fn scan(
-    shared: &Arc<Shared>,
-    now: Timestamp,
-    due: &mut Due,
-) -> dacapo_store::error::Result<()> {
-    // First, so that rows committed while the scan runs are not overlooked.
-    shared.timers.begin_stretch(now);
+/// Reads all rows up to the horizon, also those that are overdue. Each page is told of:
+/// what is due need not wait for the rest.
+async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()> {
     let until = now.after(HORIZON);
     let mut after = None;
     loop {
         let rows = shared.store.due_timers(until, after, PAGE).await?;
         after = rows.last().copied();
         let full = rows.len() >= PAGE as usize;
-        let mut near = shared.timers.near.lock();
-        near.due.extend(rows.into_iter().map(|row| (row.fire_at, row.key, row.event_id)));
-        drop(near);
-        wake_due(shared, due);
+        let rows = rows.into_iter().map(|row| (row.fire_at, row.key, row.event_id));
+        shared.timers.near.lock().due.extend(rows);
+        shared.timers.changed.notify_one();
         if !full {
             return Ok(());
         }

@@ -101,3 +101,29 @@ async fn runs_that_have_something_to_do_are_woken_as_there_is_room_for_them() {
     }
     assert!(calls.count(Operation::FindRuns) > 0, "they were read when it was their turn");
 }
+
+/// A scan may take long: there may be very many rows, and the database may be slow.
+#[tokio::test]
+async fn a_timer_is_not_held_up_by_the_reading_of_others() {
+    let (host, inner) = (ScriptedHost::new(), memory());
+    let first = start(inner.clone(), &host).await;
+    let sleeping = (0..1_001).map(|number| {
+        let (first, id) = (first.clone(), format!("asleep-{number}"));
+        async move { first.start_run(request("sleep", &id, "50000")).await.expect("started") }
+    });
+    futures::future::join_all(sleeping).await;
+    first.halt().await;
+
+    let gate = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let store = scripted(inner, &Calls::default(), move |call: Call| match call {
+        Call { operation: Operation::DueTimers, number: 2 } => Fault::Delayed(held.clone()),
+        _ => Fault::None,
+    });
+    let second = start(store, &host).await;
+    for id in ["brief", "another"] {
+        second.start_run(request("sleep", id, "1")).await.expect("started");
+        assert_eq!(result(&second, id).await.status, ExecutionStatus::Completed);
+    }
+    gate.add_permits(1);
+}
