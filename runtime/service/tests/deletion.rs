@@ -9,7 +9,7 @@ use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{ModuleName, RunId};
 use dacapo_model::payload::Payload;
 use dacapo_service::Runtime;
-use dacapo_service::operations::ExecutionFilter;
+use dacapo_service::operations::{ExecutionFilter, Reapply, ResetPoint, ResetRequest, RunRef};
 use dacapo_store::faulty::{Fault, Operation};
 use support::guests::ScriptedHost;
 use support::*;
@@ -129,6 +129,27 @@ async fn a_start_is_known_again_after_its_module_was_deleted() {
     assert_eq!(reused.code.as_str(), "request_id_reused");
     let new = runtime.start_run(request("forever", "w", "")).await.expect_err("no code for it");
     assert_eq!(new.code.as_str(), "workflow_type_not_found");
+}
+
+#[tokio::test]
+async fn a_reset_is_known_again_after_its_module_was_deleted() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    let old = runtime.start_run(request("forever", "w", "")).await.expect("started").run_id;
+    let old = RunRef { run_id: Some(old), ..run_ref("w") };
+    let how = ResetRequest {
+        point: ResetPoint::First,
+        reapply: Reapply::All,
+        module: None,
+        reason: String::new(),
+        request_id: Some("request-1".parse().expect("valid")),
+    };
+    let new = runtime.reset_run(&old, how.clone()).await.expect("started over");
+    runtime.terminate_run(&run_ref("w"), String::new()).await.expect("terminated");
+    assert_eq!(delete_version(&runtime, None).await, Ok(vec![1]));
+    assert_eq!(runtime.reset_run(&old, how.clone()).await.expect("found"), new);
+    let another = ResetRequest { request_id: None, ..how };
+    let refused = runtime.reset_run(&old, another).await.expect_err("no code for it");
+    assert_eq!(refused.code.as_str(), "module_not_found");
 }
 
 /// Whether the module is there is not known for a while, and nothing starts with it.

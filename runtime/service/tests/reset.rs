@@ -214,6 +214,24 @@ async fn a_repeated_request_makes_one_run_also_at_the_same_time_and_after_a_cras
 }
 
 #[tokio::test]
+async fn a_request_id_that_was_used_for_another_reset_is_refused() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    let old = runtime.start_run(request("collect", "w", "3")).await.expect("starts").run_id;
+    for word in ["one", "two"] {
+        runtime.signal_run(&run_ref("w"), signal(word)).await.expect("it is open");
+    }
+    let how = ResetRequest { request_id: request_id("once"), ..before(2) };
+    let new = reset_of(&runtime, old, how.clone()).await;
+    let elsewhere = ResetRequest { point: ResetPoint::Event(EventId(3)), ..how.clone() };
+    for (run, how) in [(exactly(old), elsewhere), (exactly(new), how.clone())] {
+        let refused = runtime.reset_run(&run, how).await.expect_err("another reset");
+        assert_eq!(refused.code.as_str(), "request_id_reused");
+    }
+    assert_eq!(reset_of(&runtime, old, how).await, new);
+    assert_eq!(status_of(&runtime, new).await, ExecutionStatus::Running);
+}
+
+#[tokio::test]
 async fn of_two_resets_at_the_same_time_one_run_is_left() {
     let runtime = start(memory(), &ScriptedHost::new()).await;
     let old = runtime.start_run(request("collect", "w", "1")).await.expect("starts").run_id;

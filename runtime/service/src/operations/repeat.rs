@@ -10,7 +10,7 @@ use dacapo_store::error::StoreError;
 
 use super::locate::closed;
 use super::start::{Led, new_run};
-use super::{RunRef, StartRequest, Started};
+use super::{ResetPoint, ResetRequest, RunRef, StartRequest, Started};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
 
@@ -92,6 +92,35 @@ impl Runtime {
                 &format!("it started run {} with another {what}", key.run_id),
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses a reset that cuts elsewhere than the one with the same id, or another
+    /// run. Places with names are not compared: by now they may be others.
+    pub(super) async fn check_repeated_reset(
+        &self,
+        run: &RunRef,
+        request: &ResetRequest,
+        key: RunKey,
+    ) -> Result<()> {
+        let (Some(request_id), ResetPoint::Event(at)) = (&request.request_id, request.point) else {
+            return Ok(());
+        };
+        let recorded = match self.shared.store.load_history(key, at, 1).await {
+            Ok(recorded) => recorded,
+            Err(StoreError::Corrupt { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        match recorded.first().map(|event| &event.attributes) {
+            Some(EventAttributes::WorkflowExecutionReset(reset))
+                if run.run_id.is_none_or(|base| base == reset.base_run_id) =>
+            {
+                Ok(())
+            }
+            _ => {
+                let first = format!("it reset a run elsewhere, to run {}", key.run_id);
+                Err(reused(request_id, key.run_id, &first))
+            }
         }
     }
 

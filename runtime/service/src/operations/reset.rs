@@ -54,14 +54,7 @@ impl Runtime {
             let located = locate(&self.shared, run).await?;
             let base = match &located {
                 Located::Open(open) => open.key,
-                Located::Closed(execution) => {
-                    if request.module.is_none() {
-                        // It may have been deleted since the run closed.
-                        let digest = execution.module_digest;
-                        self.shared.catalog.by_digest(&run.namespace, digest)?;
-                    }
-                    execution.key
-                }
+                Located::Closed(execution) => execution.key,
             };
             let key = RunKey { hash: base.hash, run_id };
             if !self.shared.store.find_runs(&[key]).await?.is_empty() {
@@ -71,7 +64,11 @@ impl Runtime {
                 {
                     let _ = run::deliver(&self.shared, &open, Message::Reread).await;
                 }
-                return Ok(run_id);
+                return self.check_repeated_reset(run, &request, key).await.map(|()| run_id);
+            }
+            if let (Located::Closed(execution), None) = (&located, &request.module) {
+                // It may have been deleted since the run closed.
+                self.shared.catalog.by_digest(&run.namespace, execution.module_digest)?;
             }
             let reset = Reset {
                 base_run_id: base.run_id,
@@ -83,7 +80,8 @@ impl Runtime {
                 reason: request.reason.clone(),
             };
             if self.try_reset(run, base, key, &reset, &chosen, &mut read).await? {
-                return Ok(run_id);
+                // Another one with the same id may have been there first.
+                return self.check_repeated_reset(run, &request, key).await.map(|()| run_id);
             }
         }
         Err(no_answer())
