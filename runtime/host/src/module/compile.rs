@@ -6,21 +6,19 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use dacapo_engine::guest::ModuleRejected;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::limits::Limits;
-use dacapo_model::text::cut;
-use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use wasmtime::Engine;
 
 use super::Unusable;
+use super::ended::{ended, too_much_code};
 use super::process::{COMPILED, REFUSED};
 use crate::config::Compiler;
 use crate::trap::rejected;
@@ -52,16 +50,16 @@ pub(super) enum Occasion {
 
 /// What one module may take.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
-    cpu_seconds: u64,
-    memory_bytes: u64,
+pub(super) struct Bounds {
+    pub(super) cpu_seconds: u64,
+    pub(super) memory_bytes: u64,
     /// What comes out is in the memory of the server.
-    code_bytes: u64,
+    pub(super) code_bytes: u64,
     /// How much less than others it is given of the processors: runs come first, and
     /// what they wait for.
-    nice: u8,
+    pub(super) nice: u8,
     /// A machine that has other things to do takes longer than its CPU time.
-    time: Duration,
+    pub(super) time: Duration,
 }
 
 impl Bounds {
@@ -190,45 +188,6 @@ async fn beginning(mut stream: impl AsyncRead + Unpin) -> String {
     String::from_utf8_lossy(&kept).trim().to_owned()
 }
 
-fn too_much_code(bounds: Bounds) -> Unusable {
-    let message = format!(
-        "the module becomes more than {} bytes of code when it is compiled: make it smaller",
-        bounds.code_bytes
-    );
-    rejected(ErrorCode::ModuleTooComplex, message).into()
-}
-
-/// Why a process ended without an answer.
-fn ended(status: ExitStatus, said: &str, bounds: Bounds) -> Unusable {
-    let is = |signal: Signal| status.signal() == Some(signal.as_raw());
-    let message = if is(Signal::XCPU) {
-        format!(
-            "compiling the module takes more than {} s of CPU time \
-             (`limits.compile_cpu_seconds_max`): make it smaller, or its functions simpler",
-            bounds.cpu_seconds
-        )
-    } else if is(Signal::KILL) {
-        // Not by us: most likely since the machine has no memory left.
-        return Unusable::Busy(format!(
-            "the process that compiled the module was killed; if the machine was out of memory, \
-             lower `limits.compile_memory_bytes_max` below {}",
-            bounds.memory_bytes
-        ));
-    } else if said.contains("memory") {
-        format!(
-            "compiling the module takes more than {} bytes of memory \
-             (`limits.compile_memory_bytes_max`): make it smaller, or its functions simpler",
-            bounds.memory_bytes
-        )
-    } else {
-        format!("the compiler fails on the module ({status})")
-    };
-    let mut said = said.to_owned();
-    cut(&mut said, 500);
-    tracing::warn!(%status, said, "a module could not be compiled");
-    rejected(ErrorCode::ModuleTooComplex, message).into()
-}
-
 fn not_valid(problem: &str) -> ModuleRejected {
     invalid(format!("the module is not a valid WebAssembly component: {problem}"))
 }
@@ -241,11 +200,17 @@ fn invalid(message: impl Into<String>) -> ModuleRejected {
 mod tests {
     use super::*;
 
+    const BOUNDS: Bounds = Bounds {
+        cpu_seconds: 1,
+        memory_bytes: 1,
+        code_bytes: 1_000,
+        nice: 0,
+        time: Duration::from_secs(60),
+    };
+
     async fn answered_by(script: &str) -> Result<Vec<u8>, Unusable> {
-        let time = Duration::from_secs(60);
-        let bounds = Bounds { cpu_seconds: 1, memory_bytes: 1, code_bytes: 1_000, nice: 0, time };
         let arguments = ["-c", script].map(OsString::from);
-        in_process(Path::new("/bin/sh"), &arguments, b"a module", bounds).await
+        in_process(Path::new("/bin/sh"), &arguments, b"a module", BOUNDS).await
     }
 
     #[tokio::test]
@@ -258,5 +223,46 @@ mod tests {
             assert_eq!(refused.code, ErrorCode::ModuleTooComplex);
             assert!(refused.message.contains("more than 1000 bytes of code"), "{refused:?}");
         }
+    }
+
+    async fn refused_by(script: &str) -> (ErrorCode, String) {
+        let refused = answered_by(script).await.expect_err("nothing was compiled");
+        let refused = ModuleRejected::from(refused);
+        (refused.code, refused.message)
+    }
+
+    #[tokio::test]
+    async fn a_module_is_too_complex_if_its_compiler_has_passed_a_limit() {
+        let (code, message) = refused_by("kill -XCPU $$").await;
+        assert_eq!(code, ErrorCode::ModuleTooComplex);
+        assert!(message.contains("limits.compile_cpu_seconds_max"), "{message}");
+        let aborts = "echo 'memory allocation of 17 bytes failed' >&2; kill -ABRT $$";
+        let (_, message) = refused_by(aborts).await;
+        assert!(message.contains("limits.compile_memory_bytes_max"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn whatever_else_ends_a_compiler_may_not_end_the_next() {
+        for (script, expected) in [
+            ("echo 'unexpected argument' >&2; exit 2", "exit status: 2): unexpected argument"),
+            ("echo 'Cannot allocate memory' >&2; exit 1", "Cannot allocate memory"),
+            ("kill -KILL $$", "was killed"),
+            ("kill -TERM $$", "was killed"),
+        ] {
+            let (code, message) = refused_by(script).await;
+            assert_eq!(code, ErrorCode::Unavailable, "{script}: {message}");
+            assert!(message.contains(expected), "{script}: {message}");
+        }
+        // It is the module's fault, or the compiler's.
+        for script in ["exit 101", "kill -SEGV $$", "kill -ABRT $$", "exit 0"] {
+            let (code, message) = refused_by(script).await;
+            assert_eq!(code, ErrorCode::Internal, "{script}: {message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_compiler_that_cannot_be_started_is_not_the_modules_fault() {
+        let compiled = in_process(Path::new("/no/such/program"), &[], b"a module", BOUNDS).await;
+        assert!(matches!(compiled, Err(Unusable::Busy(_))), "{compiled:?}");
     }
 }

@@ -3,6 +3,7 @@
 mod cache;
 mod compile;
 mod definitions;
+mod ended;
 mod inspect;
 mod kept;
 mod process;

@@ -1,10 +1,11 @@
 //! What is refused at upload, and with which words.
 
 use dacapo_engine::guest::{GuestHost as _, ModuleRejected};
-use dacapo_host::HostConfig;
+use dacapo_host::{Compiler, HostConfig};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
+use tempfile::TempDir;
 
 use crate::guests::guest;
 use crate::support::{config, host};
@@ -14,6 +15,28 @@ async fn inspect(bytes: &[u8]) -> ModuleRejected {
         .inspect(ModuleDigest::of(bytes), bytes)
         .await
         .expect_err("the module is refused")
+}
+
+#[tokio::test]
+async fn only_what_is_the_modules_fault_is_remembered() {
+    let guest = guest("std_only");
+    for (ends, tries) in
+        [("kill -XCPU $$", 1), ("exit 2", 2), ("kill -KILL $$", 2), ("kill -SEGV $$", 2)]
+    {
+        let folder = TempDir::new().expect("a folder");
+        let tried = folder.path().join("tried");
+        let script = format!("echo once >> '{}'; {ends}", tried.display());
+        let arguments = vec!["-c".into(), script.into()];
+        let compiler = Compiler::Process { program: "/bin/sh".into(), arguments };
+        let config = HostConfig { compiler, cache_dir: folder.path().join("cache"), ..config() };
+        let host = host(config, &[]);
+        for _ in 0..2 {
+            let inspected = host.inspect(guest.digest, &guest.bytes).await;
+            inspected.expect_err("nothing was compiled");
+        }
+        let tried = std::fs::read_to_string(tried).expect("it was tried");
+        assert_eq!(tried.lines().count(), tries, "{ends}");
+    }
 }
 
 #[tokio::test]
