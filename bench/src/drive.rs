@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use dacapo_engine::compat::ENGINE_VERSION;
 use dacapo_engine::decide::{self, Input};
-use dacapo_engine::guest::{GuestHost, GuestInstance, ModuleLoadError, ModuleSource, RunContext};
+use dacapo_engine::guest::{
+    GuestHost, GuestInstance, ModuleLoadError, ModuleSource, RunContext, Unbounded,
+};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
 use dacapo_host::{
@@ -106,7 +108,11 @@ impl Stage {
     /// Starts a run and plays it until it waits.
     pub async fn start(&self, workflow: &str, input: &str) -> Result<Play> {
         let (state, first) = decide::start(self.started(workflow, input)?, [], [], START);
-        let instance = self.host.launch(Arc::clone(&self.context)).await.map_err(failed)?;
+        let instance = self
+            .host
+            .launch(Arc::clone(&self.context), Arc::new(Unbounded))
+            .await
+            .map_err(failed)?;
         let context = Arc::clone(&self.context);
         let mut play = Play { state, history: Vec::new(), instance, context };
         play.go_on(first).await?;
@@ -123,7 +129,11 @@ impl Stage {
 
     /// Plays a history in a new instance.
     pub async fn replay(&self, history: Vec<HistoryEvent>) -> Result<()> {
-        let mut instance = self.host.launch(Arc::clone(&self.context)).await.map_err(failed)?;
+        let mut instance = self
+            .host
+            .launch(Arc::clone(&self.context), Arc::new(Unbounded))
+            .await
+            .map_err(failed)?;
         let commands = instance.advance(history).await.map_err(failed)?;
         ensure!(commands.is_empty(), "the history does not hold all that the guest asks for");
         Ok(())

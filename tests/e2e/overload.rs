@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 on_both_databases! {
     memory_stays_under_its_limit_while_large_bodies_and_unread_histories_pile_up,
+    busy_instances_hold_no_more_memory_than_there_is_room_for,
     idle_connections_keep_nobody_out,
     clients_that_wait_on_all_connections_keep_nobody_out,
     a_foreign_page_and_a_foreign_name_are_refused,
@@ -130,6 +131,30 @@ async fn follow_unread(server: SocketAddr, workflow_id: &str) -> TcpStream {
     );
     socket.write_all(request.as_bytes()).await.expect("the request can be sent");
     socket
+}
+
+async fn busy_instances_hold_no_more_memory_than_there_is_room_for(database: Database) {
+    const ROOM: usize = 128 * MIB;
+    const EACH: usize = 64 * MIB;
+    let room = ROOM.to_string();
+    let settings = Settings::new(&database).environment("DACAPO_INSTANCES_BYTES_MAX", &room);
+    let server = settings.start().await;
+    let client = server.client();
+    client.upload_guests(&["steps", "hostile"]).await;
+    let small = client.start("sequential", json!({"steps": 1})).await;
+    assert_eq!(small.completed().await, 1);
+    let before = memory_high_water_bytes(&server);
+
+    // 1.5 GiB, if they had it at the same time.
+    let large = join_all((0..24).map(|_| client.start("grow", json!(null)))).await;
+    let small = client.start("sequential", json!({"steps": 5})).await;
+    assert_eq!(small.completed().await, 5);
+    for run in &large {
+        assert_eq!(run.completed().await, "has 64 MiB");
+    }
+    // One goes beyond it at a time; the rest is what runs and their guests take besides.
+    let grown = memory_high_water_bytes(&server) - before;
+    assert!(grown < ROOM + EACH + 128 * MIB, "{} MiB", grown / MIB);
 }
 
 async fn idle_connections_keep_nobody_out(database: Database) {

@@ -129,14 +129,20 @@ pub trait GuestHost: Send + Sync {
         true
     }
 
-    /// Makes an instance for a run. It has done nothing yet.
-    async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked>;
+    /// Makes an instance for a run. It has done nothing yet. What it holds, it holds in
+    /// `room`; so it is with the instances of the two that follow.
+    async fn launch(
+        &self,
+        run: Arc<RunContext>,
+        room: Arc<dyn Room>,
+    ) -> Result<Box<dyn GuestInstance>, Blocked>;
 
     /// Replays a history, which must not be closed, to where the guest waits, and
     /// tells where that is.
     async fn trace(
         &self,
         run: Arc<RunContext>,
+        room: Arc<dyn Room>,
         history: Vec<HistoryEvent>,
     ) -> Result<Trace, Blocked>;
 
@@ -144,6 +150,7 @@ pub trait GuestHost: Send + Sync {
     async fn query_closed(
         &self,
         run: Arc<RunContext>,
+        room: Arc<dyn Room>,
         history: Vec<HistoryEvent>,
         query: Query,
     ) -> Asked;
@@ -165,6 +172,24 @@ pub trait GuestHost: Send + Sync {
     fn activities_max(&self) -> usize;
 }
 
+/// Room in memory for one instance, out of what a node has for all of them.
+#[async_trait]
+pub trait Room: Send + Sync {
+    /// Returns once there is room for an instance that holds so many bytes in all. It
+    /// is suspended meanwhile, with what it holds already. If this is dropped, the
+    /// instance is, too.
+    async fn hold(&self, bytes: usize);
+}
+
+/// Room without end, for those who run few instances.
+#[derive(Debug, Clone, Copy)]
+pub struct Unbounded;
+
+#[async_trait]
+impl Room for Unbounded {
+    async fn hold(&self, _bytes: usize) {}
+}
+
 /// What a replay came to that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replayed {
@@ -177,6 +202,7 @@ pub struct Replayed {
 pub async fn replay(
     host: &dyn GuestHost,
     run: Arc<RunContext>,
+    room: Arc<dyn Room>,
     history: Vec<HistoryEvent>,
 ) -> Result<Replayed, Blocked> {
     if let Some(report) = has_gap(&history).or_else(|| made_by_newer(&history)) {
@@ -184,7 +210,7 @@ pub async fn replay(
     }
     let pinned = history.iter().rev().find_map(|event| event.attributes.pinned_module());
     let replayed = run.module_digest;
-    let turn = async { host.launch(run).await?.advance(history).await };
+    let turn = async { host.launch(run, room).await?.advance(history).await };
     let commands = turn.await.map_err(|blocked| blocked.between(pinned, replayed))?;
     Ok(Replayed { commands: commands.len() })
 }

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{
-    ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleRejected, ModuleSource,
+    ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleRejected, ModuleSource, Room,
     RunContext, Trace,
 };
 use dacapo_model::code::ErrorCode;
@@ -40,7 +40,7 @@ use dacapo_model::limits::Limits;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::activity::ActivityRunner;
 pub use crate::config::{
@@ -51,7 +51,7 @@ pub use crate::module::compile_module;
 use crate::module::store::ModuleStore;
 use crate::pool::Slots;
 use crate::workflow::after_end::query_closed;
-use crate::workflow::instance::Instance;
+use crate::workflow::instance::{Instance, Place};
 
 /// The host of all guests of a node.
 pub struct Host {
@@ -90,11 +90,12 @@ impl Host {
 }
 
 impl Host {
-    async fn workflow_slot(&self) -> Result<OwnedSemaphorePermit, Blocked> {
-        Arc::clone(&self.workflow_slots)
-            .acquire_owned()
-            .await
-            .map_err(|_| trap::blocked(ErrorCode::Unavailable, "the host is shutting down"))
+    /// A place for a workflow's instance, which holds its memory in `room`.
+    async fn place(&self, room: Arc<dyn Room>) -> Result<Place, Blocked> {
+        let slot = Arc::clone(&self.workflow_slots).acquire_owned().await;
+        let slot =
+            slot.map_err(|_| trap::blocked(ErrorCode::Unavailable, "the host is shutting down"))?;
+        Ok(Place { room, slot })
     }
 }
 
@@ -113,10 +114,14 @@ impl GuestHost for Host {
         self.modules.is_ready(module)
     }
 
-    async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
+    async fn launch(
+        &self,
+        run: Arc<RunContext>,
+        room: Arc<dyn Room>,
+    ) -> Result<Box<dyn GuestInstance>, Blocked> {
         let module = self.modules.get(run.module_digest).await?;
-        let permit = self.workflow_slot().await?;
-        Ok(Box::new(Instance::new(module, run, Arc::clone(&self.limits), permit)))
+        let place = self.place(room).await?;
+        Ok(Box::new(Instance::new(module, run, Arc::clone(&self.limits), place)))
     }
 
     async fn run_activity(
@@ -130,11 +135,12 @@ impl GuestHost for Host {
     async fn trace(
         &self,
         run: Arc<RunContext>,
+        room: Arc<dyn Room>,
         history: Vec<HistoryEvent>,
     ) -> Result<Trace, Blocked> {
         let module = self.modules.get(run.module_digest).await?;
-        let permit = self.workflow_slot().await?;
-        let mut instance = Instance::traced(module, run, Arc::clone(&self.limits), permit);
+        let place = self.place(room).await?;
+        let mut instance = Instance::traced(module, run, Arc::clone(&self.limits), place);
         instance.advance(history).await?;
         Ok(instance.trace().await)
     }
@@ -142,17 +148,18 @@ impl GuestHost for Host {
     async fn query_closed(
         &self,
         run: Arc<RunContext>,
+        room: Arc<dyn Room>,
         history: Vec<HistoryEvent>,
         query: Query,
     ) -> Asked {
         let ready = async {
             let module = self.modules.get(run.module_digest).await?;
-            Ok((module, self.workflow_slot().await?))
+            Ok((module, self.place(room).await?))
         };
         match ready.await {
-            Ok((module, permit)) => {
+            Ok((module, place)) => {
                 let limits = Arc::clone(&self.limits);
-                query_closed(module, run, limits, permit, history, query).await
+                query_closed(module, run, limits, place, history, query).await
             }
             Err(blocked) => Asked::Broken(blocked),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dacapo_engine::guest::{
     ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleLoadError, ModuleRejected,
-    ModuleSource, RunContext, Trace,
+    ModuleSource, Room, RunContext, Trace,
 };
 use dacapo_host::Host;
 use dacapo_model::event::HistoryEvent;
@@ -43,25 +43,31 @@ impl GuestHost for TestHost {
         self.real.inspect(digest, bytes).await
     }
 
-    async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
-        self.real.launch(run).await
+    async fn launch(
+        &self,
+        run: Arc<RunContext>,
+        room: Arc<dyn Room>,
+    ) -> Result<Box<dyn GuestInstance>, Blocked> {
+        self.real.launch(run, room).await
     }
 
     async fn trace(
         &self,
         run: Arc<RunContext>,
+        room: Arc<dyn Room>,
         history: Vec<HistoryEvent>,
     ) -> Result<Trace, Blocked> {
-        self.real.trace(run, history).await
+        self.real.trace(run, room, history).await
     }
 
     async fn query_closed(
         &self,
         run: Arc<RunContext>,
+        room: Arc<dyn Room>,
         history: Vec<HistoryEvent>,
         query: Query,
     ) -> Asked {
-        self.real.query_closed(run, history, query).await
+        self.real.query_closed(run, room, history, query).await
     }
 
     async fn run_activity(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dacapo_engine::guest::replay;
+use dacapo_engine::guest::{Unbounded, replay};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::Blocked;
@@ -81,7 +81,8 @@ impl TestEnv {
         context.module_digest = self
             .module_of(started.workflow_type.as_str())
             .map_err(|error| report(ErrorCode::WorkflowTypeNotFound, error.to_string()))?;
-        let replayed = replay(self.host(), Arc::new(context), history.events.clone()).await;
+        let (context, room) = (Arc::new(context), Arc::new(Unbounded));
+        let replayed = replay(self.host(), context, room, history.events.clone()).await;
         replayed.map(drop).map_err(Box::new)
     }
 }

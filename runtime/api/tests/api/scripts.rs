@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{
-    ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleRejected, Offered,
+    ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleRejected, Offered, Room,
     RunContext, Trace,
 };
 use dacapo_engine::replay::{Answer, Budget, CallError, Cursor, Delivery, Offer, Reply};
@@ -55,7 +55,11 @@ impl GuestHost for ScriptedHost {
         })
     }
 
-    async fn launch(&self, _: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
+    async fn launch(
+        &self,
+        _: Arc<RunContext>,
+        _: Arc<dyn Room>,
+    ) -> Result<Box<dyn GuestInstance>, Blocked> {
         let cursor = Cursor::new(Budget::from(&Limits::default()));
         Ok(Box::new(Script { cursor, operation: None }))
     }
@@ -63,6 +67,7 @@ impl GuestHost for ScriptedHost {
     async fn trace(
         &self,
         _: Arc<RunContext>,
+        _: Arc<dyn Room>,
         history: Vec<HistoryEvent>,
     ) -> Result<Trace, Blocked> {
         let cursor = Cursor::new(Budget::from(&Limits::default()));
@@ -73,7 +78,13 @@ impl GuestHost for ScriptedHost {
         Ok(Trace { waiting, backtrace, ..Trace::default() })
     }
 
-    async fn query_closed(&self, _: Arc<RunContext>, _: Vec<HistoryEvent>, _: Query) -> Asked {
+    async fn query_closed(
+        &self,
+        _: Arc<RunContext>,
+        _: Arc<dyn Room>,
+        _: Vec<HistoryEvent>,
+        _: Query,
+    ) -> Asked {
         Asked::Ended
     }
 

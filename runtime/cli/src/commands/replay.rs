@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use dacapo_engine::guest::{
-    self, GuestHost as _, ModuleLoadError, ModuleSource, Replayed, RunContext,
+    self, GuestHost as _, ModuleLoadError, ModuleSource, Replayed, RunContext, Unbounded,
 };
 use dacapo_host::{
     ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX,
@@ -201,7 +201,7 @@ impl Code {
             module_digest: self.digest,
         });
         let events = history.events.into_iter().map(|exported| exported.event).collect();
-        let replay = guest::replay(&self.host, context, events);
+        let replay = guest::replay(&self.host, context, Arc::new(Unbounded), events);
         tokio::time::timeout(REPLAY_TIME_MAX, replay).await.unwrap_or_else(|_| {
             let problem = format!("the replay took longer than {} s", REPLAY_TIME_MAX.as_secs());
             Err(blocked(ErrorCode::GuestCpuLimit, problem))

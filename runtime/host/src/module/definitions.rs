@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use dacapo_engine::guest::{ModuleRejected, RunContext};
+use dacapo_engine::guest::{ModuleRejected, RunContext, Unbounded};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::{NamespaceName, RunId, TypeName, WorkflowId};
 use dacapo_model::limits::{Limits, MODULE_TYPES_MAX};
@@ -48,10 +48,11 @@ async fn call(
     conversation: &Arc<Conversation>,
     limits: Arc<Limits>,
 ) -> Result<exports::ModuleDefinitions, ModuleRejected> {
-    let state = WorkflowState::new(Arc::clone(conversation), nobody()?, limits);
+    let room = Arc::new(Unbounded);
+    let state = WorkflowState::new(Arc::clone(conversation), nobody()?, limits, room);
     let mut store = new_store(engine, state).map_err(|error| invalid(format!("{error:#}")))?;
     let stopped = |store: &wasmtime::Store<WorkflowState>, error: wasmtime::Error| {
-        let fault = Fault::new(&error, &store.data().limiter, &store.data().log);
+        let fault = Fault::new(&error, &store.data().memory.limiter, &store.data().log);
         invalid(format!("asking the module for its definitions failed: {}", fault.message))
     };
     let instance = match pre.instantiate_async(&mut store).await {

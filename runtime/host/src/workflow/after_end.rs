@@ -9,11 +9,10 @@ use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::Blocked;
 use dacapo_model::limits::Limits;
 use dacapo_model::query::Query;
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::AsContextMut;
 
 use super::conversation::Conversation;
-use super::instance::{Instance, fault, run_guest};
+use super::instance::{Instance, Place, fault, run_guest};
 use super::state::{WorkflowState, enter_off_the_record};
 use crate::bindings::exports::dacapo::workflow::after_end::GuestIndices;
 use crate::interfaces::checked_outcome;
@@ -24,12 +23,12 @@ pub(crate) async fn query_closed(
     module: Arc<Module>,
     run: Arc<RunContext>,
     limits: Arc<Limits>,
-    permit: OwnedSemaphorePermit,
+    place: Place,
     mut history: Vec<HistoryEvent>,
     query: Query,
 ) -> Asked {
     if history.pop_if(|last| is_closed_from_outside(&last.attributes)).is_some() {
-        let mut instance = Instance::new(module, run, limits, permit);
+        let mut instance = Instance::new(module, run, limits, place);
         return match instance.advance(history).await {
             Ok(_never_recorded) => instance.query(query).await,
             Err(blocked) => Asked::Broken(blocked),
@@ -40,7 +39,7 @@ pub(crate) async fn query_closed(
     };
     let conversation = Arc::new(Conversation::new(&limits));
     conversation.cursor().extend(history);
-    let state = WorkflowState::new(Arc::clone(&conversation), run, limits);
+    let state = WorkflowState::new(Arc::clone(&conversation), run, limits, Arc::clone(&place.room));
     let guest = pin!(run_and_ask(&module, exports, state, query));
     match conversation.run_until_wait(guest).await {
         Some(asked) => asked.unwrap_or_else(Asked::Broken),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use dacapo_engine::guest::{Asked, GuestInstance, Offered, RunContext, Trace};
+use dacapo_engine::guest::{Asked, GuestInstance, Offered, Room, RunContext, Trace};
 use dacapo_engine::replay::{Answer, Offer, Reply, Waiting};
 use dacapo_engine::waits::{self, WaitsReport};
 use dacapo_model::code::ErrorCode;
@@ -22,15 +22,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, component};
 
 use super::conversation::Conversation;
+use super::memory::BYTES_BESIDES_MEMORY;
 use super::outcome::outcome;
 use super::state::{WorkflowState, new_store};
 use crate::bindings::exports::dacapo::workflow::workflow::GuestIndices;
 use crate::module::{Linked, Module};
 use crate::trap::{Fault, Stop, blocked};
-
-/// What a guest that waits holds besides its memories and tables: the used part of its
-/// stack, and what the host keeps for it.
-const BYTES_BESIDES_MEMORY: usize = 64 * 1024;
 
 type Guest = Pin<Box<dyn Future<Output = Result<(), Blocked>> + Send>>;
 
@@ -41,7 +38,15 @@ pub(crate) struct Instance {
     /// Bytes of the guest's memories and tables.
     meter: Arc<AtomicUsize>,
     /// One of the instances that may live. Dropped after the guest.
-    _permit: OwnedSemaphorePermit,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// Where an instance may live.
+pub(crate) struct Place {
+    /// What it holds its memory in.
+    pub(crate) room: Arc<dyn Room>,
+    /// One of the instances that may live.
+    pub(crate) slot: OwnedSemaphorePermit,
 }
 
 /// Where a guest is in its life.
@@ -59,10 +64,10 @@ impl Instance {
         module: Arc<Module>,
         run: Arc<RunContext>,
         limits: Arc<Limits>,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         let conversation = Conversation::new(&limits);
-        Self::with(conversation, module, run, limits, permit)
+        Self::with(conversation, module, run, limits, place)
     }
 
     /// One that can tell where in its code it waits, for [`Self::trace`].
@@ -70,10 +75,10 @@ impl Instance {
         module: Arc<Module>,
         run: Arc<RunContext>,
         limits: Arc<Limits>,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         let conversation = Conversation::traced(&limits);
-        Self::with(conversation, module, run, limits, permit)
+        Self::with(conversation, module, run, limits, place)
     }
 
     fn with(
@@ -81,14 +86,15 @@ impl Instance {
         module: Arc<Module>,
         run: Arc<RunContext>,
         limits: Arc<Limits>,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         let conversation = Arc::new(conversation);
-        let state = WorkflowState::new(Arc::clone(&conversation), run, limits);
-        let meter = state.limiter.meter();
+        let Place { room, slot } = place;
+        let state = WorkflowState::new(Arc::clone(&conversation), run, limits, room);
+        let meter = state.memory.limiter.meter();
         // Nothing of it happens before the first history arrives.
         let guest = Box::pin(async move { run_guest(&module, state).await.map(drop) });
-        Self { conversation, life: Life::Running(guest), meter, _permit: permit }
+        Self { conversation, life: Life::Running(guest), meter, _slot: slot }
     }
 
     /// Where the guest waits. It is asked itself, if it can be: this is the last that it
@@ -248,7 +254,7 @@ pub(super) async fn run_guest(
 /// Why a guest stopped.
 pub(super) fn fault(store: &Store<WorkflowState>, error: &wasmtime::Error) -> Blocked {
     let state = store.data();
-    Fault::new(error, &state.limiter, &state.log).into()
+    Fault::new(error, &state.memory.limiter, &state.log).into()
 }
 
 /// Instantiates, calls `run` and records how it ended.

@@ -3,5 +3,6 @@
 pub(crate) mod after_end;
 pub(crate) mod conversation;
 pub(crate) mod instance;
+pub(crate) mod memory;
 mod outcome;
 pub(crate) mod state;

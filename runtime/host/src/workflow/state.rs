@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_engine::guest::RunContext;
+use dacapo_engine::guest::{Room, RunContext};
 use dacapo_model::event::{Chain, WorkflowExecutionStarted};
 use dacapo_model::ids::RunId;
 use dacapo_model::limits::Limits;
@@ -12,7 +12,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{AsContextMut, Engine, Store, StoreContextMut, WasmBacktrace};
 
 use super::conversation::Conversation;
-use crate::limits::Limiter;
+use super::memory::Memory;
 use crate::log::GuestLog;
 use crate::trap::frames;
 use crate::wasi::random::Random;
@@ -44,7 +44,7 @@ pub(crate) struct WorkflowState {
     /// The random numbers as they were before the guest got something that no
     /// history tells of. A replay does not use any up for it.
     random_before: Option<Random>,
-    pub(crate) limiter: Limiter,
+    pub(crate) memory: Memory,
     pub(crate) log: GuestLog,
     pub(crate) limits: Arc<Limits>,
 }
@@ -54,6 +54,7 @@ impl WorkflowState {
         conversation: Arc<Conversation>,
         run: Arc<RunContext>,
         limits: Arc<Limits>,
+        room: Arc<dyn Room>,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
@@ -69,7 +70,7 @@ impl WorkflowState {
             table,
             random: Random::new(run.run_id),
             random_before: None,
-            limiter: Limiter::new(&limits),
+            memory: Memory::new(&limits, room),
             log: GuestLog::of_workflow(Arc::clone(&run), limits.log_bytes_max),
             run,
             limits,
@@ -103,7 +104,7 @@ pub(crate) fn new_store(
     let fuel = state.limits.activation_fuel;
     let call_bytes = call_bytes_max(&state.limits);
     let mut store = Store::new(engine, state);
-    store.limiter(|state| &mut state.limiter);
+    store.limiter_async(|state| &mut state.memory);
     store.fuel_async_yield_interval(Some(FUEL_BETWEEN_YIELDS))?;
     store.set_fuel(fuel)?;
     store.set_hostcall_fuel(call_bytes);
@@ -153,7 +154,7 @@ pub(crate) fn about_to_wait(store: &StoreContextMut<'_, WorkflowState>) {
 
 fn refill(store: &mut StoreContextMut<'_, WorkflowState>, fuel: u64) -> wasmtime::Result<()> {
     let state = store.data_mut();
-    state.limiter.forget_refusals();
+    state.memory.limiter.forget_refusals();
     state.log.refill();
     state.pass_as();
     store.as_context_mut().set_fuel(fuel)

@@ -1,8 +1,9 @@
 //! Compiled modules on disk: used if intact, made again if not.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use dacapo_engine::guest::GuestHost as _;
+use dacapo_engine::guest::{GuestHost as _, Unbounded};
 use dacapo_host::{Host, HostConfig, HostError};
 use tempfile::TempDir;
 
@@ -32,7 +33,7 @@ async fn fill(directory: &Path, guest: &Guest) -> PathBuf {
 /// Launches with a host that has no bytes to compile: only the cache can help.
 async fn launches_without_bytes(directory: &Path, guest: &Guest) -> bool {
     let host = host(in_directory(directory), &[]);
-    host.launch(run(guest.digest, 1)).await.is_ok()
+    host.launch(run(guest.digest, 1), Arc::new(Unbounded)).await.is_ok()
 }
 
 #[tokio::test]
@@ -56,7 +57,7 @@ async fn a_damaged_file_is_never_used_and_is_made_again() {
         std::fs::write(&file, damaged).expect("written");
         assert!(!launches_without_bytes(directory.path(), &guest).await, "{} bytes", damaged.len());
         let repaired = host(in_directory(directory.path()), &[&guest]);
-        assert!(repaired.launch(run(guest.digest, 1)).await.is_ok());
+        assert!(repaired.launch(run(guest.digest, 1), Arc::new(Unbounded)).await.is_ok());
         assert!(launches_without_bytes(directory.path(), &guest).await, "it was made again");
     }
 }
@@ -90,7 +91,8 @@ async fn bytes_with_another_digest_are_not_used() {
     modules.0.insert(one.digest, other.bytes);
     let host =
         Host::new(in_directory(directory.path()), std::sync::Arc::new(modules)).expect("a host");
-    let blocked = host.launch(run(one.digest, 1)).await.err().expect("refused");
+    let blocked =
+        host.launch(run(one.digest, 1), Arc::new(Unbounded)).await.err().expect("refused");
     assert_eq!(blocked.code, "module_unavailable");
     assert!(blocked.message.contains(&other.digest.to_string()), "{}", blocked.message);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dacapo_engine::compat::ENGINE_VERSION;
 use dacapo_engine::decide::{self, Input};
-use dacapo_engine::guest::{Asked, GuestHost, GuestInstance, Offered, RunContext};
+use dacapo_engine::guest::{Asked, GuestHost, GuestInstance, Offered, RunContext, Unbounded};
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::{Effect, Transition};
 use dacapo_model::event::{
@@ -81,7 +81,7 @@ impl Run {
         signals: impl IntoIterator<Item = Signal>,
     ) -> Result<Self, Blocked> {
         let (state, first) = decide::start(started, signals, [], START);
-        let instance = host.launch(Arc::clone(context)).await?;
+        let instance = host.launch(Arc::clone(context), Arc::new(Unbounded)).await?;
         let mut run = Self {
             context: Arc::clone(context),
             state,
@@ -188,7 +188,7 @@ pub(crate) async fn replay(
     context: &Arc<RunContext>,
     history: Vec<HistoryEvent>,
 ) -> Result<usize, Blocked> {
-    let mut instance = host.launch(Arc::clone(context)).await?;
+    let mut instance = host.launch(Arc::clone(context), Arc::new(Unbounded)).await?;
     Ok(instance.advance(history).await?.len())
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use dacapo_engine::guest::GuestHost as _;
+use dacapo_engine::guest::{GuestHost as _, Unbounded};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::guests::guest;
@@ -69,7 +69,7 @@ async fn a_workflow_writes_each_line_once_and_is_silent_on_replay() {
     assert!(lines[0].contains("stream=\"stderr\""), "{lines:?}");
 
     // Up to the timer all has happened before; what follows it is new.
-    let mut replayed = host.launch(context).await.expect("launches");
+    let mut replayed = host.launch(context, Arc::new(Unbounded)).await.expect("launches");
     replayed.advance(run.history[..=before].to_vec()).await.expect("replays");
     let lines = log.take_lines();
     assert_eq!(lines.len(), 1, "{lines:?}");

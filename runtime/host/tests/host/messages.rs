@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dacapo_engine::decide::Input;
-use dacapo_engine::guest::{Asked, GuestHost as _, Offered, RunContext};
+use dacapo_engine::guest::{Asked, GuestHost as _, Offered, RunContext, Unbounded};
 use dacapo_engine::replay::Waiting;
 use dacapo_engine::transition::Effect;
 use dacapo_host::Host;
@@ -37,7 +37,8 @@ fn answer(asked: Asked) -> String {
 /// What a new instance asks for after this history: it must be nothing but values
 /// that it publishes.
 async fn replayed(host: &Host, context: &Arc<RunContext>, run: &Run) -> Vec<Command> {
-    let mut instance = host.launch(Arc::clone(context)).await.expect("launches");
+    let mut instance =
+        host.launch(Arc::clone(context), Arc::new(Unbounded)).await.expect("launches");
     let commands = instance.advance(run.history.clone()).await.expect("fits");
     assert!(commands.iter().all(|it| matches!(it, Command::Publish { .. })), "{commands:?}");
     commands
@@ -126,11 +127,17 @@ async fn a_guest_that_waits_elsewhere_is_not_asked_and_tells_where() {
         Run::start(&host, &context, "cart", r#"{"pause_millis": 1000}"#).await.expect("starts");
     assert!(matches!(run.query("items", "null").await, Asked::Elsewhere(Waiting::Sleep(_))));
     assert_eq!(run.offer("a", "add", "\"lamp\"").await, Offered::Elsewhere);
-    let trace = host.trace(Arc::clone(&context), run.history.clone()).await.expect("fits");
+    let trace = host
+        .trace(Arc::clone(&context), Arc::new(Unbounded), run.history.clone())
+        .await
+        .expect("fits");
     assert!(matches!(trace.waiting, Some(Waiting::Sleep(_))), "{trace:?}");
     run.timer_fires().await.expect("goes on");
     assert_eq!(answer(run.query("items", "null").await), "[]");
-    let trace = host.trace(Arc::clone(&context), run.history.clone()).await.expect("fits");
+    let trace = host
+        .trace(Arc::clone(&context), Arc::new(Unbounded), run.history.clone())
+        .await
+        .expect("fits");
     assert_eq!(trace.waiting, Some(Waiting::Next));
     let backtrace = trace.backtrace.expect("the guest has names");
     assert!(backtrace.contains("run_workflow"), "{backtrace}");
@@ -138,7 +145,7 @@ async fn a_guest_that_waits_elsewhere_is_not_asked_and_tells_where() {
 
 async fn ask_closed(host: &Host, context: &Arc<RunContext>, run: &Run, name: &str) -> Asked {
     let query = Query { name: QueryName::new(name).expect("valid"), input: json("null") };
-    host.query_closed(Arc::clone(context), run.history.clone(), query).await
+    host.query_closed(Arc::clone(context), Arc::new(Unbounded), run.history.clone(), query).await
 }
 
 #[tokio::test]

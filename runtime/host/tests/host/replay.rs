@@ -62,8 +62,8 @@ async fn a_replayed_instance_goes_on_as_the_live_one_would() {
     first.activity_returns(Ok(json("null"))).await.expect("goes on");
 
     let mut instance = {
-        use dacapo_engine::guest::GuestHost as _;
-        host.launch(Arc::clone(&context)).await.expect("launches")
+        use dacapo_engine::guest::{GuestHost as _, Unbounded};
+        host.launch(Arc::clone(&context), Arc::new(Unbounded)).await.expect("launches")
     };
     let commands = instance.advance(first.history.clone()).await.expect("replays");
     assert!(commands.is_empty(), "{commands:?}");
@@ -194,7 +194,7 @@ async fn code_that_ends_too_early_is_reported_with_the_event() {
 
 #[tokio::test]
 async fn a_faulted_instance_stays_faulted() {
-    use dacapo_engine::guest::GuestHost as _;
+    use dacapo_engine::guest::{GuestHost as _, Unbounded};
     let (host, context) = steps();
     let mut history = crate::history::only_started(&context, "sequential", r#"{"steps": 1}"#);
     history.push(dacapo_model::event::HistoryEvent {
@@ -202,7 +202,7 @@ async fn a_faulted_instance_stays_faulted() {
         time: crate::history::START,
         attributes: EventAttributes::WorkflowExecutionCompleted { result: Payload::default() },
     });
-    let mut instance = host.launch(context).await.expect("launches");
+    let mut instance = host.launch(context, Arc::new(Unbounded)).await.expect("launches");
     let first = instance.advance(history).await.expect_err("diverges");
     let second = instance.advance(Vec::new()).await.expect_err("stays so");
     assert_eq!(first, second);
@@ -210,10 +210,11 @@ async fn a_faulted_instance_stays_faulted() {
 
 #[tokio::test]
 async fn a_module_that_is_nowhere_is_unavailable() {
-    use dacapo_engine::guest::GuestHost as _;
+    use dacapo_engine::guest::{GuestHost as _, Unbounded};
     let host = host(config(), &[]);
     let digest = dacapo_model::module::ModuleDigest::of(b"nothing");
-    let blocked = host.launch(run(digest, 1)).await.err().expect("no instance");
+    let blocked =
+        host.launch(run(digest, 1), Arc::new(Unbounded)).await.err().expect("no instance");
     assert_eq!(blocked.code, "module_unavailable");
     assert!(blocked.message.contains(&digest.to_string()), "{}", blocked.message);
 }

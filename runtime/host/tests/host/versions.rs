@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use dacapo_engine::decide::Input;
-use dacapo_engine::guest::{RunContext, replay};
+use dacapo_engine::guest::{Replayed, RunContext, Unbounded};
 use dacapo_host::Host;
+use dacapo_model::event::HistoryEvent;
+use dacapo_model::execution::Blocked;
 use dacapo_model::ids::SignalName;
 use dacapo_model::signal::Signal;
 
@@ -44,6 +46,14 @@ async fn round(run: &mut Run, name: &str, activities: usize) {
 
 fn on(context: &Arc<RunContext>, guest: &Guest) -> Arc<RunContext> {
     Arc::new(RunContext { module_digest: guest.digest, ..RunContext::clone(context) })
+}
+
+async fn replay(
+    host: &Host,
+    run: Arc<RunContext>,
+    history: Vec<HistoryEvent>,
+) -> Result<Replayed, Blocked> {
+    dacapo_engine::guest::replay(host, run, Arc::new(Unbounded), history).await
 }
 
 #[tokio::test]

@@ -122,14 +122,14 @@ impl Runtime {
         let ask = async {
             // Few at a time: it takes the processor from runs that are open.
             let _turn = shared.replays.acquire().await.map_err(|_| ServiceError::stopping())?;
+            let room = make_room(shared).await;
             let stored = shared.loader.load(execution.key).await?;
             let stored = stored.ok_or_else(|| not_served(&name, "the run is gone"))?;
             if !has_begun(&stored.history) {
                 return Err(not_served(&name, "the run was closed before its code began"));
             }
-            let _room = make_room(shared).await;
             let run = Arc::new(context_of(&stored.execution));
-            let asked = shared.host.query_closed(run, stored.whole()?, query).await;
+            let asked = shared.host.query_closed(run, room, stored.whole()?, query).await;
             answer(&name, asked, "the run is closed, and its module has no answers after the end")
         };
         let asked = tokio::time::timeout(REPLAY_TIME_MAX, ask).await;

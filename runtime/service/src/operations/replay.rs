@@ -209,8 +209,8 @@ impl<'a> Code<'a> {
         }
         let context = RunContext { module_digest: self.digest, ..context_of(&stored.execution) };
         let replay = async {
-            let _permit = make_room(shared).await;
-            guest::replay(&*shared.host, Arc::new(context), stored.history).await
+            let room = make_room(shared).await;
+            guest::replay(&*shared.host, Arc::new(context), room, stored.history).await
         };
         let replayed = tokio::time::timeout(REPLAY_TIME_MAX, replay).await;
         let outcome = match replayed.unwrap_or_else(|_| Err(took_too_long())) {

@@ -1,6 +1,7 @@
 //! The guest goes on from one wait to the next.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dacapo_engine::decide::{Input, decide};
 use dacapo_engine::transition::Transition;
@@ -11,9 +12,8 @@ use dacapo_model::ids::{EventId, RunKey};
 use dacapo_store::Store;
 
 use super::actor::{Actor, Resident};
-use super::make_room;
+use super::room::{InstanceRoom, make_room, try_make_room};
 use crate::committer::CommitFailure;
-use crate::residency::Place;
 
 /// Bytes of a history that is kept while the run waits for room. A longer one is
 /// read again.
@@ -94,9 +94,9 @@ impl Actor {
 
     /// Room for an instance. A run that has to wait for it does not keep a long
     /// history in memory meanwhile: thousands may wait.
-    async fn room(&mut self) -> Option<Place> {
-        if let Some(room) = self.shared.residency.try_acquire() {
-            return Some(room);
+    pub(super) async fn room(&mut self) -> Arc<InstanceRoom> {
+        if let Some(room) = try_make_room(&self.shared) {
+            return room;
         }
         if self.state.history_bytes > KEPT_BYTES_MAX {
             self.history = None;
@@ -104,25 +104,15 @@ impl Actor {
         make_room(&self.shared).await
     }
 
-    pub(super) async fn launch(
+    pub(super) async fn launch_in(
         &mut self,
-        history: Vec<HistoryEvent>,
-    ) -> Result<Vec<Command>, Blocked> {
-        let room = make_room(&self.shared).await;
-        self.launch_in(room, history).await
-    }
-
-    async fn launch_in(
-        &mut self,
-        room: Option<Place>,
+        room: Arc<InstanceRoom>,
         history: Vec<HistoryEvent>,
     ) -> Result<Vec<Command>, Blocked> {
         let shared = self.shared.clone();
-        let mut instance = shared.host.launch(self.context.clone()).await?;
+        let mut instance = shared.host.launch(self.context.clone(), room.clone()).await?;
         let commands = instance.advance(history).await?;
-        if let Some(place) = room {
-            self.guest = Some(Resident { instance, place });
-        }
+        self.guest = Some(Resident { instance, room });
         Ok(commands)
     }
 

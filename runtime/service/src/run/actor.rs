@@ -18,12 +18,12 @@ use super::begin::Begun;
 use super::heartbeats::Heard;
 use super::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 use super::postponed::Postponed;
-use super::{Origin, ResetAnswer, evict, load};
+use super::room::{InstanceRoom, evict};
+use super::{Origin, ResetAnswer, load};
 use crate::activities::Running;
 use crate::operations::Closing;
 use crate::portions::Portion;
 use crate::registry::OpenRun;
-use crate::residency::Place;
 use crate::runtime::Shared;
 use crate::salvage::Fault;
 use crate::workload::Work;
@@ -43,10 +43,10 @@ pub(super) enum Stop {
     Gone,
 }
 
-/// An instance in memory, and its place there.
+/// An instance in memory, and its room there.
 pub(super) struct Resident {
     pub(super) instance: Box<dyn GuestInstance>,
-    pub(super) place: Place,
+    pub(super) room: Arc<InstanceRoom>,
 }
 
 /// One run that is awake.
@@ -287,11 +287,11 @@ impl Actor {
             self.history = None;
             self.portion = None;
         }
-        let Some(guest) = &mut self.guest else {
+        let Some(guest) = &self.guest else {
             return;
         };
         let bytes = guest.instance.bytes();
-        guest.place.set_bytes(bytes);
+        guest.room.set_bytes(bytes);
         let (shared, run_id) = (&self.shared, self.run.key.run_id);
         if shared.residency.mark_idle(run_id, bytes, |other| evict(shared, other)) {
             self.drop_guest();

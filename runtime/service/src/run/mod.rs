@@ -18,6 +18,7 @@ mod rejected;
 mod relate;
 mod replace;
 mod reset;
+mod room;
 mod settle;
 mod starting;
 mod trace;
@@ -28,7 +29,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dacapo_engine::decide::Input;
-use dacapo_model::ids::{EventId, RunId};
+use dacapo_model::ids::EventId;
 use tokio::sync::mpsc;
 use tracing::Span;
 
@@ -39,10 +40,10 @@ pub(crate) use self::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 pub(crate) use self::query::{answer, not_served, took_too_long};
 pub(crate) use self::rejected::not_storable;
 pub(crate) use self::reset::{ResetAnswer, copy};
+pub(crate) use self::room::make_room;
 use crate::catalog::Choice;
 use crate::portions::Portion;
 use crate::registry::{OpenRun, Posted};
-use crate::residency::Place;
 use crate::runtime::Shared;
 
 /// Where an actor gets its run from.
@@ -143,20 +144,6 @@ fn timer_due(run: &OpenRun, event_id: EventId) -> Message {
         event_id => Input::TimerDue { event_id },
     };
     Message::Input { input, answer: None }
-}
-
-/// Asks a run to give its instance up. A run that is too busy to hear it is not
-/// idle anyway.
-fn evict(shared: &Arc<Shared>, run_id: RunId) {
-    if let Some(run) = shared.registry.by_run(run_id) {
-        try_deliver(shared, &run, Message::Evict);
-    }
-}
-
-/// Waits for room for one more instance in memory. If there is none, the run that
-/// has been idle longest makes it. None while the node stops.
-pub(crate) async fn make_room(shared: &Arc<Shared>) -> Option<Place> {
-    shared.residency.acquire(|run_id| evict(shared, run_id)).await
 }
 
 fn try_deliver(shared: &Arc<Shared>, run: &Arc<OpenRun>, message: Message) -> bool {

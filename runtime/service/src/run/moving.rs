@@ -34,22 +34,23 @@ impl Actor {
             return Ok(Ok(MoveAnswer::Moved));
         }
         self.drop_guest();
-        let Ok(history) = self.history_with(&Transition::default()).await else {
-            return Ok(Err(not_moved()));
-        };
         let other = RunContext { module_digest, ..RunContext::clone(&self.context) };
         let before = std::mem::replace(&mut self.context, Arc::new(other));
         let replayed = match self.state.delayed_until {
             // It has done nothing yet, and must not begin now.
-            Some(_) => Ok(Vec::new()),
+            Some(_) => Some(Ok(Vec::new())),
             None => {
-                let replay = tokio::time::timeout(REPLAY_TIME_MAX, self.launch(history));
-                replay.await.unwrap_or_else(|_| Err(took_too_long()))
+                let replay = tokio::time::timeout(REPLAY_TIME_MAX, self.replay());
+                replay.await.unwrap_or_else(|_| Some(Err(took_too_long())))
             }
         };
         let commands = match replayed {
-            Ok(commands) => commands,
-            Err(blocked) => {
+            Some(Ok(commands)) => commands,
+            None => {
+                self.context = before;
+                return Ok(Err(not_moved()));
+            }
+            Some(Err(blocked)) => {
                 self.context = before;
                 self.drop_guest();
                 return Ok(Ok(MoveAnswer::Refused(Box::new(
@@ -82,6 +83,13 @@ impl Actor {
                 }))
             }
         }
+    }
+
+    /// None if the history can't be read now.
+    async fn replay(&mut self) -> Option<std::result::Result<Vec<Command>, Blocked>> {
+        let room = self.room().await;
+        let history = self.history_with(&Transition::default()).await.ok()?;
+        Some(self.launch_in(room, history).await)
     }
 
     /// Keeps the code from being deleted, if it is still there.

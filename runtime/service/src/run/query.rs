@@ -48,12 +48,14 @@ impl Actor {
         if self.guest.is_some() {
             return Ok(());
         }
+        // History only then: thousands may wait.
+        let room = self.room().await;
         let history = match self.history_with(&Transition::default()).await {
             Ok(history) => history,
             Err(_) => return Err(unreadable()),
         };
         // What it publishes at the end of its history is stored already.
-        self.launch(history).await.map(drop).map_err(|blocked| {
+        self.launch_in(room, history).await.map(drop).map_err(|blocked| {
             ServiceError::new(
                 ErrorCode::QueryFailed,
                 format!("the run's code can't be brought to where it waits: {}", blocked.message),

@@ -8,7 +8,6 @@ use dacapo_engine::waits::{ReportedSignal, ReportedWait, WaitsReport};
 use dacapo_model::ids::{OperationId, SignalName};
 
 use super::actor::Actor;
-use super::make_room;
 use super::query::unreadable;
 use crate::error::Result;
 use crate::operations::{Awaited, SignalsLeft, Wait, WaitingDescription};
@@ -24,13 +23,15 @@ impl Actor {
             let backtrace = blocked.and_then(|blocked| blocked.backtrace);
             return Ok(WaitingDescription { backtrace, ..self.waiting(None) });
         }
-        let history = self.history_with(&Transition::default()).await;
-        let history = history.map_err(|_| unreadable())?;
         // One instance more, for a moment; so that it can't wait for this run to make
         // room, this run's own goes first.
         self.drop_guest();
-        let _place = make_room(&self.shared).await;
-        Ok(match self.shared.host.trace(self.context.clone(), history).await {
+        // History only then: thousands may wait.
+        let room = self.room().await;
+        let history = self.history_with(&Transition::default()).await;
+        let history = history.map_err(|_| unreadable())?;
+        let context = self.context.clone();
+        Ok(match self.shared.host.trace(context, room, history).await {
             Ok(trace) => self.traced(trace),
             Err(blocked) => {
                 let unknown = Awaited::Unknown { reason: blocked.message };

@@ -21,6 +21,7 @@ pub(crate) const ALL: &[(&str, Attack)] = &[
     ("flood_stdout", flood_stdout),
     ("hoard_headers", hoard_headers),
     ("call_without_end", call_without_end),
+    ("grow", grow),
     ("tcp", tcp),
     ("http", http),
     ("read_file", read_file),
@@ -112,6 +113,17 @@ fn call_without_end() -> Vec<u8> {
     loop {
         black_box(wasip2::random::random::get_random_bytes(64 * 1024));
     }
+}
+
+/// Takes 64 MiB and uses all of it, and gives up the processor on the way. Half of it
+/// comes from the host.
+fn grow() -> Vec<u8> {
+    let mut hoard = Vec::new();
+    for _ in 0..32 {
+        hoard.push(vec![1_u8; 1 << 20]);
+        hoard.push(wasip2::random::random::get_random_bytes(1 << 20));
+    }
+    format!("\"has {} MiB\"", black_box(&hoard).len()).into_bytes()
 }
 
 fn tcp() -> Vec<u8> {

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use dacapo_engine::guest::{
-    ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleRejected, RunContext, Trace,
+    ActivityTask, Asked, AttemptLink, GuestHost, GuestInstance, ModuleRejected, Room, RunContext,
+    Trace,
 };
 use dacapo_engine::replay::{Budget, Cursor};
 use dacapo_model::event::{EventAttributes, HistoryEvent};
@@ -133,7 +134,11 @@ impl GuestHost for ScriptedHost {
         !*self.cold.lock()
     }
 
-    async fn launch(&self, run: Arc<RunContext>) -> Result<Box<dyn GuestInstance>, Blocked> {
+    async fn launch(
+        &self,
+        run: Arc<RunContext>,
+        _room: Arc<dyn Room>,
+    ) -> Result<Box<dyn GuestInstance>, Blocked> {
         if !self.is_at_hand(run.module_digest) {
             self.gate.acquire().await.expect("the gate stays").forget();
         }
@@ -143,6 +148,7 @@ impl GuestHost for ScriptedHost {
     async fn trace(
         &self,
         run: Arc<RunContext>,
+        _room: Arc<dyn Room>,
         history: Vec<HistoryEvent>,
     ) -> Result<Trace, Blocked> {
         let mut instance = self.launch_instance(run);
@@ -158,6 +164,7 @@ impl GuestHost for ScriptedHost {
     async fn query_closed(
         &self,
         run: Arc<RunContext>,
+        _room: Arc<dyn Room>,
         mut history: Vec<HistoryEvent>,
         query: Query,
     ) -> Asked {
