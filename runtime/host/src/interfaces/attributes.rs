@@ -34,13 +34,17 @@ pub(super) fn define(
             },
         )?,
         "search-attributes" => instance.func_wrap(function, |store: Store<'_>, (): ()| {
-            let cursor = store.data().conversation.cursor();
+            let state: &WorkflowState = store.data();
+            let cursor = state.conversation.cursor();
             let searched = cursor.attributes().search_attributes.iter();
+            state.debt.values(searched.clone().flat_map(attribute_values));
             Ok((searched.map(to_guest).collect::<Vec<_>>(),))
         })?,
         "memo" => instance.func_wrap(function, |store: Store<'_>, (): ()| {
-            let cursor = store.data().conversation.cursor();
+            let state: &WorkflowState = store.data();
+            let cursor = state.conversation.cursor();
             let memo = cursor.attributes().memo.iter();
+            state.debt.values(memo.clone().flat_map(|(name, it)| [name.len(), it.as_str().len()]));
             let entry = |(name, value): (&String, &Json)| guest::MemoEntry {
                 name: name.clone(),
                 value: Some(value.as_str().to_owned()),
@@ -96,6 +100,20 @@ fn from_guest(value: guest::SearchValue) -> SearchAttribute {
         guest::SearchValue::Text(text) => SearchAttribute::Text(text),
         guest::SearchValue::KeywordList(texts) => SearchAttribute::KeywordList(texts),
     }
+}
+
+/// What is copied of an attribute.
+fn attribute_values((name, value): (&String, &SearchAttribute)) -> Vec<usize> {
+    let mut bytes = vec![name.len()];
+    match value {
+        SearchAttribute::Keyword(text) | SearchAttribute::Text(text) => bytes.push(text.len()),
+        SearchAttribute::KeywordList(texts) => bytes.extend(texts.iter().map(String::len)),
+        SearchAttribute::Bool(_)
+        | SearchAttribute::Datetime(_)
+        | SearchAttribute::Double(_)
+        | SearchAttribute::Int(_) => {}
+    }
+    bytes
 }
 
 fn to_guest((name, value): (&String, &SearchAttribute)) -> guest::SearchAttribute {

@@ -37,7 +37,7 @@ fn start_child(
 ) -> Result<guest::Child, Stop> {
     let state = store.data();
     let workflow_type = TypeName::new(&workflow_type).map_err(misuse)?;
-    let input = checked_payload("the child's input", input, &state.limits)?;
+    let input = checked_payload("the child's input", input, state)?;
     let options = child_options(options)?;
     let mut cursor = state.conversation.cursor();
     let (started, closed) = cursor.start_child(workflow_type, input, options)?;

@@ -12,6 +12,7 @@ use dacapo_model::retry::RetryPolicy;
 use crate::bindings::dacapo::workflow::operations as guest_operations;
 use crate::bindings::dacapo::workflow::types as guest;
 use crate::trap::Stop;
+use crate::workflow::state::WorkflowState;
 
 /// Limit for one attempt that asks for none.
 const START_TO_CLOSE_DEFAULT: Duration = Duration::from_secs(60);
@@ -26,9 +27,10 @@ const NON_RETRYABLE_TYPES_MAX: usize = 100;
 pub(super) fn checked_payload(
     what: &'static str,
     bytes: Vec<u8>,
-    limits: &Limits,
+    state: &WorkflowState,
 ) -> Result<Payload, Stop> {
-    let max = limits.payload_bytes_max;
+    state.debt.value(bytes.len());
+    let max = state.limits.payload_bytes_max;
     if bytes.len() > max {
         return Err(Stop::PayloadTooLarge { what, bytes: bytes.len(), max });
     }
@@ -39,11 +41,11 @@ pub(super) fn checked_payload(
 pub(crate) fn checked_outcome(
     what: &'static str,
     outcome: Result<Vec<u8>, guest::Failure>,
-    limits: &Limits,
+    state: &WorkflowState,
 ) -> Result<Result<Payload, Failure>, Stop> {
     match outcome {
-        Ok(result) => Ok(Ok(checked_payload(what, result, limits)?)),
-        Err(failure) => Ok(Err(failure_from_guest(failure, limits))),
+        Ok(result) => Ok(Ok(checked_payload(what, result, state)?)),
+        Err(failure) => Ok(Err(failure_from_guest(failure, &state.limits))),
     }
 }
 
@@ -133,6 +135,14 @@ pub(crate) fn duration(nanos: u64) -> Duration {
 /// A length of time for the guest to read.
 pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What is copied of a failure.
+pub(super) fn failure_values(failure: &Failure) -> impl Iterator<Item = usize> {
+    std::iter::once(&failure.info).chain(&failure.causes).flat_map(|info| {
+        let details = info.details.as_ref().map_or(0, Payload::len);
+        [info.type_name.len(), info.message.len(), details]
+    })
 }
 
 /// A failure for the guest to read.

@@ -43,7 +43,7 @@ fn signal_external(
     let run_id = parse_run_id(run_id).map_err(misuse)?;
     let name = SignalName::new(name).map_err(|error| misuse(error.to_string()))?;
     let state = store.data();
-    let input = checked_payload("the signal's input", input, &state.limits)?;
+    let input = checked_payload("the signal's input", input, state)?;
     let mut cursor = state.conversation.cursor();
     Ok(cursor.signal_external(workflow_id, run_id, name, input)?.0)
 }

@@ -86,7 +86,7 @@ fn start_activity(
     let state = store.data();
     let activity_type = TypeName::new(&activity_type)
         .map_err(|error| Stop::Misuse(format!("`start-activity`: {error}")))?;
-    let input = checked_payload("the activity's input", input, &state.limits)?;
+    let input = checked_payload("the activity's input", input, state)?;
     let options: ActivityOptions = convert::activity_options(&activity_type, options)?;
     Ok(state.conversation.cursor().start_activity(activity_type, input, options)?)
 }

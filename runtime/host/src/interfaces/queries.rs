@@ -20,7 +20,7 @@ pub(super) fn define(
             function,
             |store: Store<'_>, (id, answer): (String, Result<Vec<u8>, Failure>)| {
                 let state = store.data();
-                let answer = checked_outcome("the answer to a query", answer, &state.limits)?;
+                let answer = checked_outcome("the answer to a query", answer, state)?;
                 state.conversation.cursor().respond_query(&id, answer).map_err(Stop::Call)?;
                 Ok(())
             },
@@ -30,7 +30,7 @@ pub(super) fn define(
                 let state = store.data();
                 let name = QueryName::new(&name)
                     .map_err(|error| Stop::Misuse(format!("`publish`: {error}")))?;
-                let value = checked_payload("a published value", value, &state.limits)?;
+                let value = checked_payload("a published value", value, state)?;
                 state.conversation.cursor().publish(name, value).map_err(Stop::Call)?;
                 Ok(())
             })?

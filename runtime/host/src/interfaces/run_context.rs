@@ -3,7 +3,7 @@
 use dacapo_model::time::Timestamp;
 use wasmtime::component::LinkerInstance;
 
-use super::convert::{failure_to_guest, nanos};
+use super::convert::{failure_to_guest, failure_values, nanos};
 use crate::bindings::dacapo::workflow::run_context::RunInfo;
 use crate::workflow::state::WorkflowState;
 
@@ -18,7 +18,9 @@ pub(super) fn define(
         })?,
         "continued-failure" => instance.func_wrap(function, |store, (): ()| {
             let state: &WorkflowState = store.data();
-            Ok((state.chain.continued_failure.clone().map(failure_to_guest),))
+            let failure = &state.chain.continued_failure;
+            state.debt.values(failure.iter().flat_map(failure_values));
+            Ok((failure.clone().map(failure_to_guest),))
         })?,
         "history-length" => instance.func_wrap(function, |store, (): ()| {
             Ok((store.data().conversation.cursor().history_size().events,))
@@ -34,9 +36,16 @@ pub(super) fn define(
     Ok(true)
 }
 
+/// About what a digest or an id of a run takes as a text.
+const ID_BYTES: usize = 64;
+
 fn info(state: &WorkflowState) -> RunInfo {
     let cursor = state.conversation.cursor();
     let run_id = cursor.passes_as().unwrap_or(state.run.run_id);
+    // The names, and the ids, which are of one length.
+    let run = &state.run;
+    let names = [run.namespace.as_str(), run.workflow_id.as_str(), &state.workflow_type];
+    state.debt.values(names.into_iter().map(str::len).chain([ID_BYTES; 4]));
     RunInfo {
         namespace: state.run.namespace.to_string(),
         workflow_id: state.run.workflow_id.to_string(),

@@ -41,14 +41,16 @@ fn value(
     name: &str,
     ask: impl FnOnce(&mut Cursor, ValueName) -> Result<Option<Payload>, CallError>,
 ) -> Result<Option<Vec<u8>>, Stop> {
-    let value = ask(&mut store.data().conversation.cursor(), checked_name(name)?)?;
+    let state = store.data();
+    let value = ask(&mut state.conversation.cursor(), checked_name(name)?)?;
+    state.debt.values(value.as_ref().map(Payload::len));
     Ok(value.map(|value| value.into_bytes().into()))
 }
 
 fn record(store: &Store<'_>, (name, value): (String, Vec<u8>)) -> Result<(), Stop> {
     let state = store.data();
     let name = checked_name(&name)?;
-    let value = checked_payload("the recorded value", value, &state.limits)?;
+    let value = checked_payload("the recorded value", value, state)?;
     Ok(state.conversation.cursor().record_value(name, value)?)
 }
 

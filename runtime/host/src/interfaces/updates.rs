@@ -41,7 +41,7 @@ pub(super) fn define(
             |store: Store<'_>, (id, outcome): (String, Result<Vec<u8>, Failure>)| {
                 let state = store.data();
                 let id = update_id("complete-update", &id)?;
-                let outcome = checked_outcome("the result of an update", outcome, &state.limits)?;
+                let outcome = checked_outcome("the result of an update", outcome, state)?;
                 state.conversation.cursor().complete_update(&id, outcome).map_err(Stop::Call)?;
                 Ok(())
             },

@@ -22,16 +22,18 @@ pub(super) fn define(
 ) -> wasmtime::Result<bool> {
     match function {
         "get-environment" => instance.func_wrap(function, |store, (): ()| {
-            let environment: Vec<(String, String)> = store
-                .data()
-                .environment
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect();
-            Ok((environment,))
+            let state: &WorkflowState = store.data();
+            let variables = state.environment.iter();
+            state.debt.values(variables.clone().flat_map(|(name, it)| [name.len(), it.len()]));
+            let copied = variables.map(|(name, value)| (name.clone(), value.clone()));
+            Ok((copied.collect::<Vec<_>>(),))
         })?,
         "get-arguments" => {
-            instance.func_wrap(function, |store, (): ()| Ok((store.data().arguments.clone(),)))?;
+            instance.func_wrap(function, |store, (): ()| {
+                let state: &WorkflowState = store.data();
+                state.debt.values(state.arguments.iter().map(String::len));
+                Ok((state.arguments.clone(),))
+            })?;
         }
         "initial-cwd" => instance.func_wrap(function, |_, (): ()| Ok((None::<String>,)))?,
         "get-stdin" => instance.func_wrap(function, |mut store, (): ()| {

@@ -62,6 +62,7 @@ async fn poll(
     mut store: StoreContextMut<'_, WorkflowState>,
     handles: &[Resource<Pollable>],
 ) -> wasmtime::Result<Vec<u32>> {
+    store.data().debt.value(size_of_val(handles));
     let pollables: Vec<Pollable> = handles
         .iter()
         .map(|handle| store.data().table.get(handle).copied())

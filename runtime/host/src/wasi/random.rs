@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::component::LinkerInstance;
 
 use crate::trap::Stop;
+use crate::workflow::debt::Debt;
 use crate::workflow::state::WorkflowState;
 
 /// Bytes of one call.
@@ -57,14 +58,16 @@ pub(super) fn define(
 ) -> wasmtime::Result<bool> {
     match function {
         "get-random-bytes" => instance.func_wrap(function, |mut store, (length,): (u64,)| {
-            Ok((bytes(&mut store.data_mut().random.secure, length)?,))
+            let state: &mut WorkflowState = store.data_mut();
+            Ok((bytes(&mut state.random.secure, &state.debt, length)?,))
         })?,
         "get-random-u64" => instance.func_wrap(function, |mut store, (): ()| {
             Ok((store.data_mut().random.secure.next_u64(),))
         })?,
         "get-insecure-random-bytes" => {
             instance.func_wrap(function, |mut store, (length,): (u64,)| {
-                Ok((bytes(&mut store.data_mut().random.insecure, length)?,))
+                let state: &mut WorkflowState = store.data_mut();
+                Ok((bytes(&mut state.random.insecure, &state.debt, length)?,))
             })?;
         }
         "get-insecure-random-u64" => instance.func_wrap(function, |mut store, (): ()| {
@@ -79,13 +82,14 @@ pub(super) fn define(
     Ok(true)
 }
 
-fn bytes(stream: &mut ChaCha20Rng, length: u64) -> wasmtime::Result<Vec<u8>> {
+fn bytes(stream: &mut ChaCha20Rng, debt: &Debt, length: u64) -> wasmtime::Result<Vec<u8>> {
     if length > BYTES_MAX {
         let message =
             format!("{length} random bytes were asked for; at most {BYTES_MAX} at a time");
         return Err(Stop::Misuse(message).into());
     }
     let mut bytes = vec![0; usize::try_from(length)?];
+    debt.value(bytes.len());
     stream.fill_bytes(&mut bytes);
     Ok(bytes)
 }

@@ -117,6 +117,7 @@ fn write(
     bytes: &[u8],
 ) -> wasmtime::Result<()> {
     let state = store.data_mut();
+    state.debt.value(bytes.len());
     let stream = *state.table.get(stream)?;
     let silent = state.conversation.cursor().is_replaying();
     state.log.write(stream, bytes, silent);

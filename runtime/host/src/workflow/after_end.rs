@@ -70,7 +70,7 @@ async fn run_and_ask(
         let guest = exports.load(&mut *store, &returned.instance)?;
         let input = Vec::from(query.input.into_bytes());
         let answer = guest.call_answer_query(&mut *store, query.name.as_str(), &input).await?;
-        Ok(checked_outcome("the answer to a query", answer, &store.data().limits)?)
+        Ok(checked_outcome("the answer to a query", answer, store.data())?)
     };
     match answered.await {
         Ok(answer) => Ok(Asked::Answered(answer)),

@@ -2,6 +2,7 @@
 
 pub(crate) mod after_end;
 pub(crate) mod conversation;
+pub(crate) mod debt;
 pub(crate) mod instance;
 pub(crate) mod memory;
 mod outcome;

@@ -12,6 +12,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{AsContextMut, Engine, Store, StoreContextMut, WasmBacktrace};
 
 use super::conversation::Conversation;
+use super::debt::{Debt, Hook};
 use super::memory::Memory;
 use crate::log::GuestLog;
 use crate::trap::frames;
@@ -45,6 +46,7 @@ pub(crate) struct WorkflowState {
     /// history tells of. A replay does not use any up for it.
     random_before: Option<Random>,
     pub(crate) memory: Memory,
+    pub(crate) debt: Debt,
     pub(crate) log: GuestLog,
     pub(crate) limits: Arc<Limits>,
 }
@@ -71,6 +73,7 @@ impl WorkflowState {
             random: Random::new(run.run_id),
             random_before: None,
             memory: Memory::new(&limits, room),
+            debt: Debt::default(),
             log: GuestLog::of_workflow(Arc::clone(&run), limits.log_bytes_max),
             run,
             limits,
@@ -108,6 +111,7 @@ pub(crate) fn new_store(
     store.fuel_async_yield_interval(Some(FUEL_BETWEEN_YIELDS))?;
     store.set_fuel(fuel)?;
     store.set_hostcall_fuel(call_bytes);
+    store.call_hook_async(Hook);
     Ok(store)
 }
 
@@ -155,6 +159,7 @@ pub(crate) fn about_to_wait(store: &StoreContextMut<'_, WorkflowState>) {
 fn refill(store: &mut StoreContextMut<'_, WorkflowState>, fuel: u64) -> wasmtime::Result<()> {
     let state = store.data_mut();
     state.memory.limiter.forget_refusals();
+    state.debt.forget();
     state.log.refill();
     state.pass_as();
     store.as_context_mut().set_fuel(fuel)

@@ -141,6 +141,18 @@ async fn output_without_end_costs_the_guest_its_fuel_and_the_host_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_workflow_makes_the_host_do_costs_it_fuel() {
+    // Twice what the shorter of them uses itself.
+    let limits = Limits { activation_fuel: 50_000_000, ..Limits::default() };
+    let config = HostConfig { limits, ..config() };
+    // By calls, and by what is copied.
+    for workflow in ["call_a_million_times", "call_without_end"] {
+        let blocked = attack(config.clone(), workflow).await.err().expect("it is stopped");
+        assert_eq!(blocked.code, "guest_cpu_limit", "{workflow}: {}", blocked.message);
+    }
+}
+
+#[tokio::test]
 async fn fuel_is_that_of_one_activation_on_replay_as_well() {
     let guest = guest("steps");
     // Enough for a few steps of hundreds, which replay makes in one go.

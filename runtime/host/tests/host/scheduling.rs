@@ -127,6 +127,19 @@ async fn a_busy_workflow_lets_other_tasks_run() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_workflow_that_keeps_the_host_busy_lets_other_tasks_run() {
+    let guest = guest("hostile");
+    let host = host(little_fuel(), &[&guest]);
+    let context = run(guest.digest, 1);
+    let mut instance = launch(&host, &context, Arc::new(Unbounded)).await;
+    let busy = instance.advance(only_started(&context, "call_without_end", "null"));
+    let (yields, outcome) = count_yields(busy).await;
+    assert_eq!(outcome.expect_err("out of fuel").code, "guest_cpu_limit");
+    // Of its own fuel it has hardly used any.
+    assert!((100..1_000).contains(&yields), "{yields} yields");
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_busy_activity_lets_other_tasks_run_and_stops_when_dropped() {
     let guest = guest("hostile");
     let host = host(config(), &[&guest]);

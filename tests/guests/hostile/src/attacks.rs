@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use wasip2::http::{outgoing_handler, types as http};
 
-use crate::dacapo::workflow::operations;
+use crate::dacapo::workflow::{operations, run_context};
 
 type Attack = fn() -> Vec<u8>;
 
@@ -21,6 +21,7 @@ pub(crate) const ALL: &[(&str, Attack)] = &[
     ("flood_stdout", flood_stdout),
     ("hoard_headers", hoard_headers),
     ("call_without_end", call_without_end),
+    ("call_a_million_times", call_a_million_times),
     ("grow", grow),
     ("tcp", tcp),
     ("http", http),
@@ -113,6 +114,14 @@ fn call_without_end() -> Vec<u8> {
     loop {
         black_box(wasip2::random::random::get_random_bytes(64 * 1024));
     }
+}
+
+/// The shortest call that there is, in few instructions of its own.
+fn call_a_million_times() -> Vec<u8> {
+    for _ in 0..1_000_000 {
+        black_box(run_context::is_cancel_requested());
+    }
+    b"\"called\"".to_vec()
 }
 
 /// Takes 64 MiB and uses all of it, and gives up the processor on the way. Half of it
