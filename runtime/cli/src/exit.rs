@@ -82,7 +82,7 @@ fn code_of(error: &anyhow::Error) -> Exit {
             Some(ClientError::Unreachable { .. } | ClientError::Unavailable { .. }) => {
                 return Exit::Unavailable;
             }
-            Some(ClientError::Address(_)) => return Exit::Usage,
+            Some(ClientError::Address(_) | ClientError::Scheme { .. }) => return Exit::Usage,
             Some(ClientError::Refused(_) | ClientError::Answer { .. }) | None => {}
         }
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::scheme;
+
 /// Why a request did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -17,6 +19,16 @@ pub enum ClientError {
         reason: String,
         /// Whether there was a connection, so that something was there.
         connected: bool,
+    },
+    /// What answers there speaks the other one of HTTP and HTTPS.
+    #[error("the server at {server} {problem}; try --server {instead}")]
+    Scheme {
+        /// Where.
+        server: String,
+        /// What is wrong with it.
+        problem: &'static str,
+        /// The address that it may have.
+        instead: String,
     },
     /// The server can't serve at the moment.
     #[error("the server is not available: {message}")]
@@ -55,6 +67,9 @@ pub struct Refusal {
 
 impl ClientError {
     pub(super) fn unreachable(server: &Url, error: reqwest::Error) -> Self {
+        if let Some(problem) = scheme::problem(server, &error) {
+            return Self::scheme(server, problem);
+        }
         // The outer layers only repeat the address.
         let mut cause: &dyn std::error::Error = &error;
         while let Some(next) = cause.source() {
@@ -67,9 +82,16 @@ impl ClientError {
         }
     }
 
+    fn scheme(server: &Url, problem: &'static str) -> Self {
+        Self::Scheme { server: server.to_string(), problem, instead: scheme::other(server) }
+    }
+
     /// The error that an answer with this status stands for.
-    pub(super) fn from_answer(status: u16, body: &[u8]) -> Self {
+    pub(super) fn from_answer(server: &Url, status: u16, body: &[u8]) -> Self {
         match serde_json::from_slice::<Refusal>(body) {
+            Err(_) if server.scheme() == "http" && scheme::asks_for_tls(status, body) => {
+                Self::scheme(server, "takes HTTPS only")
+            }
             Ok(refusal) if status == 503 => Self::Unavailable { message: refusal.message },
             Ok(refusal) => Self::Refused(refusal),
             // Not from dacapo, but from a proxy in front of it.
@@ -96,10 +118,15 @@ impl ClientError {
 mod tests {
     use super::*;
 
+    fn from_answer(status: u16, body: &[u8]) -> ClientError {
+        let server = Url::parse("http://h:1").expect("valid");
+        ClientError::from_answer(&server, status, body)
+    }
+
     #[test]
     fn a_refusal_keeps_its_code_and_message() {
         let body = br#"{"code":"run_not_found","message":"no run","retryable":false,"details":{}}"#;
-        let error = ClientError::from_answer(404, body);
+        let error = from_answer(404, body);
         assert!(!error.is_passing());
         assert_eq!(error.to_string(), "no run (run_not_found)");
     }
@@ -107,8 +134,8 @@ mod tests {
     #[test]
     fn an_unavailable_server_is_told_from_a_refusal() {
         let body = br#"{"code":"unavailable","message":"stopping","retryable":true,"details":{}}"#;
-        assert!(ClientError::from_answer(503, body).is_passing());
-        assert!(ClientError::from_answer(502, b"<html>").is_passing());
-        assert!(!ClientError::from_answer(404, b"<html>").is_passing());
+        assert!(from_answer(503, body).is_passing());
+        assert!(from_answer(502, b"<html>").is_passing());
+        assert!(!from_answer(404, b"<html>").is_passing());
     }
 }

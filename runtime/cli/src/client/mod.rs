@@ -5,6 +5,7 @@ mod error;
 mod history;
 mod patience;
 mod request;
+mod scheme;
 mod sse;
 pub mod wire;
 
@@ -307,7 +308,7 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         if !status.is_success() {
-            return Err(ClientError::from_answer(status.as_u16(), &body));
+            return Err(ClientError::from_answer(&self.server, status.as_u16(), &body));
         }
         match String::from_utf8(body) {
             Ok(text) => Ok(Answer {
