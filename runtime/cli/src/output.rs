@@ -1,10 +1,13 @@
 //! What people and programs read: data on standard output, messages on standard
 //! error.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::{Table, presets};
 use serde_json::value::RawValue;
+
+/// Of a terminal that does not say how wide it is.
+const COLUMNS: usize = 80;
 
 /// Who reads the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -39,6 +42,15 @@ pub fn payload(what: &str, json: Option<&RawValue>, base64: Option<&str>) -> io:
         }
         (None, None) => Ok(()),
     }
+}
+
+/// The width of the terminal that data goes to; none if it goes elsewhere.
+pub fn columns() -> Option<usize> {
+    let stdout = io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout))?;
+    // A terminal that does not know its width is taken for one of the usual kind.
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    Some(if columns == 0 { COLUMNS } else { columns })
 }
 
 /// Lays rows out in columns, without lines around them, so that the text can be
@@ -147,6 +159,29 @@ pub fn brief(text: &str, length: usize) -> String {
     cut
 }
 
+/// The text in one line of at most `length` characters, without its middle if it is
+/// longer: names that people choose differ at their ends.
+pub fn without_middle(text: &str, length: usize) -> String {
+    let text = printable(text).replace(['\n', '\t'], " ");
+    let count = text.chars().count();
+    if count <= length {
+        return text;
+    }
+    let kept = length.saturating_sub(1);
+    let (head, tail) = (kept.div_ceil(2), kept / 2);
+    let end = text.chars().skip(count - tail);
+    text.chars().take(head).chain(['…']).chain(end).collect()
+}
+
+/// A word as a shell reads it back.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,5 +215,12 @@ mod tests {
     fn a_long_text_is_cut_at_a_character() {
         assert_eq!(brief("äöüß", 3), "äö…");
         assert_eq!(brief("a\nb", 3), "a b");
+    }
+
+    #[test]
+    fn a_name_is_cut_in_its_middle() {
+        assert_eq!(without_middle("order-2026-11-28-0017", 10), "order…0017");
+        assert_eq!(without_middle("äöüß", 4), "äöüß");
+        assert_eq!(without_middle("äöüßé", 4), "äö…é");
     }
 }

@@ -24,6 +24,12 @@ const WATCH_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Moves to the upper left corner and forgets what is on the screen.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
+/// Between two columns of a table.
+const GAP: usize = 2;
+
+/// Names are not cut to less, however narrow the terminal is.
+const CUT_MIN: usize = 8;
+
 /// Lists runs, the newest start first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -31,8 +37,9 @@ const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
   dacapo run list --watch --limit 20
   dacapo run list --type checkout --all --output json | jq .runs[].run_id
 
-Run ids are cut to their last eight digits; --wide shows everything. With
---output json each page is one line: the server's answer.")]
+In a terminal, long names are cut to its width, and run ids to their last eight
+digits; --wide shows everything, and so does a pipe or a file. With --output json
+each page is one line: the server's answer.")]
 pub struct ListArgs {
     /// Only runs that stand there. Repeat it for several.
     #[arg(
@@ -142,25 +149,50 @@ fn query(args: &ListArgs) -> Vec<(&'static str, String)> {
 }
 
 fn table(runs: &[Run], wide: bool) -> String {
-    let text = if wide { wide_table(runs) } else { narrow_table(runs, wall_clock()) };
+    let text = match wide {
+        true => wide_table(runs),
+        false => narrow_table(runs, wall_clock(), output::columns()),
+    };
     let colors = runs.iter().map(|run| color_of(&run.status));
     output::color_last_words(&text, colors, io::stdout().is_terminal())
 }
 
-/// At most 80 columns: 31 and 15 for what people chose, 4, 8 and 16 for the rest, and
-/// spaces between them. The status comes last, where its color disturbs no column.
-fn narrow_table(runs: &[Run], now: SystemTime) -> String {
+/// Fits into so many columns; without a limit nothing is cut. The status comes last, where
+/// its color disturbs no column.
+fn narrow_table(runs: &[Run], now: SystemTime, columns: Option<usize>) -> String {
+    let header = ["WORKFLOW ID", "TYPE", "AGE", "RUN", "STATUS"];
     let row = |run: &Run| {
         [
-            output::brief(&run.workflow_id, 29),
-            output::brief(&run.workflow_type, 15),
+            output::without_middle(&run.workflow_id, usize::MAX),
+            output::without_middle(&run.workflow_type, usize::MAX),
             age(&run.started_at, now).map(coarse).unwrap_or_default(),
-            short(&run.run_id),
+            if columns.is_some() { short(&run.run_id) } else { run.run_id.clone() },
             run.status.clone(),
         ]
     };
-    let header = ["WORKFLOW ID", "TYPE", "AGE", "RUN", "STATUS"];
-    output::table(header, runs.iter().map(row).collect())
+    let mut rows: Vec<_> = runs.iter().map(row).collect();
+    if let Some(columns) = columns {
+        fit(&header, &mut rows, columns);
+    }
+    output::table(header, rows)
+}
+
+/// Cuts workflow ids and types, which people chose, until all fits. An id takes what a type
+/// leaves, and a type no more than a third if that is not enough.
+fn fit(header: &[&str; 5], rows: &mut [[String; 5]], columns: usize) {
+    let width = |at: usize| {
+        let cells = rows.iter().map(|row| row[at].chars().count());
+        cells.chain([header[at].len()]).max().unwrap_or_default()
+    };
+    let others = [2, 3, 4].map(width).iter().sum::<usize>() + GAP * (header.len() - 1);
+    let room = columns.saturating_sub(others).max(CUT_MIN * 2);
+    let (id, name) = (width(0), width(1));
+    let name = name.min(room.saturating_sub(id).max(room / 3));
+    let id = id.min(room - name);
+    for row in rows {
+        row[0] = output::without_middle(&row[0], id);
+        row[1] = output::without_middle(&row[1], name);
+    }
 }
 
 fn wide_table(runs: &[Run]) -> String {
@@ -218,15 +250,38 @@ mod tests {
         texts.iter().map(run).collect()
     }
 
+    fn a_month_later() -> SystemTime {
+        humantime::parse_rfc3339("2026-12-28T12:00:00Z").expect("a time")
+    }
+
     #[test]
-    fn a_list_fits_eighty_columns_whatever_people_chose() {
+    fn a_list_fits_the_terminal_whatever_people_chose() {
+        let (long, now) = ("x".repeat(200), a_month_later());
+        let runs = runs(&[(&long, &long, "continued_as_new"), ("w", "t", "running")]);
+        for columns in [60, 80, 200] {
+            let text = narrow_table(&runs, now, Some(columns));
+            let widths: Vec<_> = text.lines().map(|line| line.chars().count()).collect();
+            assert_eq!(widths.iter().max(), Some(&columns), "{widths:?}\n{text}");
+            let row = text.lines().nth(1).expect("a row");
+            assert!(row.ends_with("30d  456789ab  continued_as_new"), "{row}");
+        }
+    }
+
+    #[test]
+    fn ids_have_the_room_that_there_is_and_keep_both_ends() {
+        let id = "customers/4711/orders/2026-11-28/0017";
+        let runs = runs(&[(id, "checkout", "running")]);
+        let line = |columns| narrow_table(&runs, a_month_later(), Some(columns));
+        assert!(line(80).contains(id), "{}", line(80));
+        assert!(line(60).contains("customers/471…6-11-28/0017"), "{}", line(60));
+    }
+
+    #[test]
+    fn nothing_is_cut_for_a_pipe() {
         let long = "x".repeat(200);
-        let now = humantime::parse_rfc3339("2026-12-28T12:00:00Z").expect("a time");
-        let text = narrow_table(&runs(&[(&long, &long, "continued_as_new")]), now);
-        let widths: Vec<_> = text.lines().map(|line| line.chars().count()).collect();
-        assert!(widths.iter().all(|width| *width <= 80), "{widths:?}\n{text}");
-        let row = text.lines().nth(1).expect("a row");
-        assert!(row.ends_with("30d  456789ab  continued_as_new"), "{row}");
+        let text = narrow_table(&runs(&[(&long, &long, "running")]), a_month_later(), None);
+        assert_eq!(text.matches(&long).count(), 2, "{text}");
+        assert!(text.contains("019c0000-0000-7000-8000-0123456789ab"), "{text}");
     }
 
     #[test]
