@@ -13,6 +13,7 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod exit;
+mod hints;
 pub mod http_server;
 mod logging;
 mod open_files;
@@ -22,6 +23,7 @@ mod signals;
 pub mod store;
 mod times;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -42,7 +44,11 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Runs the program with the arguments and environment of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => hints::explain(error, &words).exit(),
+    };
     if let Command::CompileModule(args) = &cli.command {
         // Its limits leave no room for anything else.
         return match compile_module::run(args) {
@@ -59,7 +65,11 @@ pub fn main() -> ExitCode {
     };
     let exit = match runtime.block_on(commands::run(cli)) {
         Ok(exit) => exit,
-        Err(error) => exit::report(&error),
+        Err(error) => {
+            let exit = exit::report(&error);
+            hints::after_failure(&words).iter().for_each(|tip| output::note(tip));
+            exit
+        }
     };
     runtime.shutdown_timeout(LINGER);
     Exit::into(exit)

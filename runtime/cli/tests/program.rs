@@ -1,6 +1,7 @@
 //! The program as a shell sees it: exit codes, output, signals.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -112,6 +113,55 @@ fn a_server_that_is_not_there_may_be_tried_again() {
     // Nothing can listen on port 0.
     let (code, message) = failure(&mut dacapo(&["run", "list", "--server", "http://127.0.0.1:0"]));
     assert_eq!(code, Some(3), "{message}");
+}
+
+/// Says the same to everybody who connects, whatever they send.
+fn answering(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().filter_map(Result::ok) {
+            let _ = socket.read(&mut [0; 4096]);
+            let _ = socket.write_all(bytes);
+        }
+    });
+    address.to_string()
+}
+
+#[test]
+fn a_server_that_is_addressed_with_the_other_scheme_is_said_to_be_so() {
+    let plain = answering(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    let (code, message) =
+        failure(&mut dacapo(&["run", "list", "--server", &format!("https://{plain}")]));
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("does not speak HTTPS"), "{message}");
+    assert!(message.contains(&format!("--server http://{plain}")), "{message}");
+
+    // A fatal alert: this is no handshake.
+    let alert = answering(&[0x15, 3, 3, 0, 2, 2, 10]);
+    let nginx = answering(
+        b"HTTP/1.1 400 Bad Request\r\ncontent-length: 52\r\n\r\n\
+          The plain HTTP request was sent to HTTPS port, nginx",
+    );
+    for secure in [alert, nginx] {
+        let (code, message) =
+            failure(&mut dacapo(&["run", "list", "--server", &format!("http://{secure}")]));
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains(&format!("--server https://{secure}")), "{message}");
+    }
+}
+
+#[test]
+fn a_command_line_that_nearly_fits_is_answered_with_one_that_does() {
+    let told = |words: &[&str], meant: &str| {
+        let (code, message) = failure(&mut dacapo(words));
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains(&format!("did you mean `{meant}`?")), "{message}");
+    };
+    told(&["run", "start", "greet", "--wait", "5"], "--wait=5s");
+    told(&["run", "list", "--watch", "5"], "--watch=5s");
+    told(&["start", "greet", "--wait"], "dacapo run start greet --wait");
+    told(&["push", "app", "./my app"], "dacapo module push app './my app'");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::client::wire::Module;
 use crate::config::DEFAULT_LISTEN;
 use crate::guest_build::{self, Built, Messages};
-use crate::output::{brief, note, printable};
+use crate::output::{brief, note, printable, quoted};
 
 /// A crate, and what of it the server has.
 pub(super) struct Project {
@@ -126,15 +126,6 @@ fn suggestion(server: &str, workflow: &str, input: Option<&str>) -> String {
          curl '{server}/api/v1/namespaces/default/runs?wait=10' --json {body}",
         quoted(&workflow)
     )
-}
-
-/// As a shell reads it back.
-fn quoted(text: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:".contains(letter);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
