@@ -15,7 +15,7 @@ use dacapo_model::module::ModuleDigest;
 use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::{
-    GateReport, MoveTarget, ReplayOutcome, ReplayPage, ReplayRequest, VersionRef,
+    GateReport, MoveChange, MoveTarget, ReplayOutcome, ReplayPage, ReplayRequest, VersionRef,
 };
 use dacapo_store::faulty::{Call, Fault, Operation};
 use support::guests::ScriptedHost;
@@ -57,13 +57,15 @@ async fn a_run_that_is_moved_goes_on_with_the_other_code_and_stays_there() {
     let newest = upload(&runtime, "the same again").await;
     let moved = runtime.move_run(&run_ref("w"), &to_newest()).await.expect("it fits");
     assert_eq!((moved.module.version, moved.module.digest), (2, newest));
+    assert_eq!(moved.change, MoveChange::Moved);
     assert_ne!(before, newest);
     assert_eq!(digest_of(&runtime, "w").await, newest);
     assert_eq!(
         event_types(&runtime, "w").await,
         ["WorkflowExecutionStarted", "ActivityTaskScheduled", "WorkflowExecutionOptionsUpdated"]
     );
-    runtime.move_run(&run_ref("w"), &to_newest()).await.expect("it is there already");
+    let again = runtime.move_run(&run_ref("w"), &to_newest()).await.expect("it is there already");
+    assert_eq!(again.change, MoveChange::Nothing);
     assert_eq!(event_types(&runtime, "w").await.len(), 3, "nothing is recorded twice");
     runtime.shutdown().await;
 

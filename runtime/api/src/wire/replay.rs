@@ -3,7 +3,7 @@
 use dacapo_model::event::ExportedHistory;
 use dacapo_model::ids::{EventId, ModuleName, RunId, TypeName, WorkflowId};
 use dacapo_model::module::ModuleDigest;
-use dacapo_service::operations::{self, MoveTarget, ReplayOutcome};
+use dacapo_service::operations::{self, MoveChange, MoveTarget, MovedRun, ReplayOutcome};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -177,14 +177,29 @@ impl MoveRequest {
     }
 }
 
-/// A run that goes on with other code.
+/// A run, and the code that it goes on with.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RunMoved {
     /// The run.
     #[schema(value_type = String, format = "uuid")]
-    pub(crate) run_id: RunId,
+    run_id: RunId,
     /// The code that it is pinned to now.
-    pub(crate) module: ModuleVersion,
+    module: ModuleVersion,
+    /// False if it had that code already.
+    moved: bool,
+    /// It had that code already, but was blocked, and tries again.
+    retried: bool,
+}
+
+impl From<MovedRun> for RunMoved {
+    fn from(it: MovedRun) -> Self {
+        Self {
+            run_id: it.run_id,
+            module: it.module.into(),
+            moved: it.change == MoveChange::Moved,
+            retried: it.change == MoveChange::Retried,
+        }
+    }
 }
 
 /// A part of a history as a file: `dacapo replay` reads it.

@@ -36,7 +36,7 @@ pub use self::gate::GateReport;
 pub use self::history::{HistoryFollower, HistoryPage, PAGE_BYTES_MAX};
 pub use self::list::RunList;
 pub use self::modules::CheckedModule;
-pub use self::move_run::{MoveTarget, MovedRun};
+pub use self::move_run::{MoveChange, MoveTarget, MovedRun};
 pub use self::query::{QueryOutcome, QueryResult, RejectIf};
 pub(crate) use self::replay::{REPLAY_TIME_MAX, took_too_long};
 pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, VersionRef};

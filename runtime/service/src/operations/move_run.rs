@@ -33,6 +33,19 @@ pub struct MovedRun {
     pub run_id: RunId,
     /// The code that it is pinned to now.
     pub module: ModuleVersion,
+    /// What the move did.
+    pub change: MoveChange,
+}
+
+/// What a move did to its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveChange {
+    /// It has other code than before.
+    Moved,
+    /// It had that code, and was blocked: it tries again.
+    Retried,
+    /// It had that code, and goes on as before.
+    Nothing,
 }
 
 impl Runtime {
@@ -53,10 +66,10 @@ impl Runtime {
         }
         if module.digest == execution.module_digest {
             // It is there, but may be blocked for a reason that has passed.
-            if execution.blocked.is_some() {
-                send(&self.shared, run, Input::Retry).await?.1.ok();
-            }
-            return Ok(MovedRun { run_id, module });
+            let retried = execution.blocked.is_some()
+                && send(&self.shared, run, Input::Retry).await?.1.is_ok();
+            let change = if retried { MoveChange::Retried } else { MoveChange::Nothing };
+            return Ok(MovedRun { run_id, module, change });
         }
         let Located::Open(open) = locate(&self.shared, run).await? else {
             return Err(closed(run, run_id));
@@ -67,7 +80,7 @@ impl Runtime {
             return Err(closed(run, run_id));
         }
         match self.shared.health.answer(answered).await.ok_or_else(no_answer)?? {
-            MoveAnswer::Moved => Ok(MovedRun { run_id, module }),
+            MoveAnswer::Moved => Ok(MovedRun { run_id, module, change: MoveChange::Moved }),
             MoveAnswer::Closed => Err(closed(run, run_id)),
             MoveAnswer::Refused(blocked) => Err(diverged(&execution, &module, &blocked)),
         }

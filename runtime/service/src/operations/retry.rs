@@ -2,6 +2,7 @@
 
 use dacapo_engine::decide::{Input, Refusal};
 use dacapo_model::code::ErrorCode;
+use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::RunId;
 
 use super::RunRef;
@@ -20,7 +21,8 @@ impl Runtime {
                 ErrorCode::InvalidArgument,
                 "the run is not blocked: there is nothing to try again",
             )
-            .with("run_id", run_id)),
+            .with("run_id", run_id)
+            .with("status", ExecutionStatus::Running.as_str())),
         }
     }
 }

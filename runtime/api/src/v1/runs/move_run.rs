@@ -16,7 +16,8 @@ use crate::wire::replay::{MoveRequest, RunMoved};
 ///
 /// Replays the whole history with that code first. If it fits, the run is pinned to it from then on,
 /// and one that was blocked goes on at once; if not, the answer is `replay_diverged`, and the run
-/// stays where it is. Runs that it continues as have the new code, too.
+/// stays where it is. Runs that it continues as have the new code, too. A run that has that code
+/// already goes on as before, and one that is blocked tries again.
 #[utoipa::path(
     post,
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/module",
@@ -35,5 +36,5 @@ pub(crate) async fn move_run(
     let target = request.into_target()?;
     let run = path.run(query.run_id);
     let moved = to_the_end(async move { runtime.move_run(&run, &target).await }).await?;
-    Ok(Json(RunMoved { run_id: moved.run_id, module: moved.module.into() }))
+    Ok(Json(moved.into()))
 }

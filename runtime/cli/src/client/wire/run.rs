@@ -178,11 +178,21 @@ impl From<&dacapo_model::execution::Blocked> for Blocked {
     }
 }
 
-/// A run that goes on with other code.
+/// A run, and the code that it goes on with.
 #[derive(Debug, Deserialize)]
 pub struct Moved {
     /// The run.
     pub run_id: String,
     /// The code.
     pub module: Module,
+    /// False if it had that code already. A server that does not say so moved it.
+    #[serde(default = "yes")]
+    pub moved: bool,
+    /// It had that code already, but was blocked, and tries again.
+    #[serde(default)]
+    pub retried: bool,
+}
+
+fn yes() -> bool {
+    true
 }

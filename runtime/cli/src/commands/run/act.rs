@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::args::{ClientFlags, RunFlags};
 use crate::client::wire::Acted;
+use crate::client::{ClientError, RunAddress};
 use crate::exit::Exit;
 use crate::output;
 
@@ -45,7 +46,8 @@ pub struct TerminateArgs {
 }
 
 /// Lets a blocked run try again from where it stands, after what blocked it was
-/// changed: a limit was raised, or the module can be loaded again.
+/// changed: a limit was raised, or the module can be loaded again. A run that is not
+/// blocked is left alone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  dacapo run retry order-17")]
 pub struct RetryArgs {
@@ -68,7 +70,34 @@ pub(super) async fn terminate(args: TerminateArgs) -> Result<Exit> {
 }
 
 pub(super) async fn retry(args: RetryArgs) -> Result<Exit> {
-    act(args.client, args.run, "retry", json!({}), "tries again").await
+    let (client, run) = (args.client.clone(), args.run.address());
+    match act(args.client, args.run, "retry", json!({}), "tries again").await {
+        Err(error) => match run_that_goes_on(&error) {
+            Some(run_id) => nothing_to_do(&client, &run, &run_id),
+            None => Err(error),
+        },
+        done => done,
+    }
+}
+
+/// The run, if a retry was refused because it is not blocked. That is what was asked for:
+/// somebody else was first, or it was never blocked.
+fn run_that_goes_on(error: &anyhow::Error) -> Option<String> {
+    let ClientError::Refused(refusal) = error.downcast_ref()? else { return None };
+    let told = |name: &str| refusal.details.get(name).and_then(Value::as_str);
+    let goes_on = refusal.code == "invalid_argument" && told("status") == Some("running");
+    goes_on.then(|| told("run_id").unwrap_or_default().to_owned())
+}
+
+fn nothing_to_do(flags: &ClientFlags, run: &RunAddress, run_id: &str) -> Result<Exit> {
+    if flags.is_json() {
+        // As if it had been blocked.
+        output::line(&json!({ "run_id": run_id }).to_string())?;
+    } else {
+        let text = format!("{} (run {run_id}) is not blocked: nothing to do", run.workflow_id);
+        output::note(&output::printable(&text));
+    }
+    Ok(Exit::Success)
 }
 
 /// A body of those fields that have a value.

@@ -51,11 +51,13 @@ pub(super) async fn run(args: MoveArgs) -> Result<Exit> {
         output::line(&answer.text)?;
     } else {
         let moved: Moved = answer.read()?;
-        let (name, version) = (moved.module.name, moved.module.version);
-        let text = format!(
-            "{} (run {}) goes on with version {version} of {name}",
-            run.workflow_id, moved.run_id
-        );
+        let code = format!("version {} of {}", moved.module.version, moved.module.name);
+        let done = match (moved.moved, moved.retried) {
+            (true, _) => format!("goes on with {code}"),
+            (false, true) => format!("has {code} already, and was blocked: it tries again"),
+            (false, false) => format!("has {code} already: nothing changed"),
+        };
+        let text = format!("{} (run {}) {done}", run.workflow_id, moved.run_id);
         output::note(&output::printable(&text));
     }
     Ok(Exit::Success)
