@@ -1,6 +1,6 @@
 //! `dacapo module delete`
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use dacapo_model::ids::ModuleName;
 
 use crate::args::ClientFlags;
@@ -23,17 +23,26 @@ pub struct DeleteArgs {
     #[arg(long, value_name = "NUMBER")]
     version: Option<u32>,
 
+    /// Take it for done if there is no such module or version.
+    #[arg(long)]
+    ignore_not_found: bool,
+
     #[command(flatten)]
     client: ClientFlags,
 }
 
 pub(super) async fn run(args: DeleteArgs) -> Result<Exit> {
     let answer = args.client.client()?.delete_module(args.name.as_str(), args.version).await?;
+    let deleted = answer.read::<ModuleDeleted>()?.deleted;
     if args.client.is_json() {
         output::line(&answer.text)?;
+    }
+    if deleted.is_empty() && !args.ignore_not_found {
+        bail!(not_found(&args.name, args.version));
+    }
+    if args.client.is_json() {
         return Ok(Exit::Success);
     }
-    let deleted = answer.read::<ModuleDeleted>()?.deleted;
     let versions: Vec<_> = deleted.iter().map(u32::to_string).collect();
     let text = match versions.as_slice() {
         [] => format!("there was nothing to delete of {}", args.name),
@@ -42,4 +51,18 @@ pub(super) async fn run(args: DeleteArgs) -> Result<Exit> {
     };
     output::note(&text);
     Ok(Exit::Success)
+}
+
+/// Nothing was changed. A repeat of a deletion whose answer was lost ends so, too.
+fn not_found(name: &ModuleName, version: Option<u32>) -> String {
+    match version {
+        Some(version) => format!(
+            "version {version} of module `{name}` was not found, nothing was deleted; \
+             `dacapo module show {name}` lists its versions"
+        ),
+        None => format!(
+            "module `{name}` was not found, nothing was deleted; `dacapo module list` lists what \
+             is there"
+        ),
+    }
 }

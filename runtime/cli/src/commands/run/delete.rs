@@ -1,10 +1,10 @@
 //! `dacapo run delete`
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::args::{ClientFlags, RunFlags};
-use crate::client::RunAddress;
 use crate::client::wire::{RunDeleted, RunDescription};
+use crate::client::{Client, ClientError, RunAddress};
 use crate::exit::Exit;
 use crate::output;
 
@@ -18,28 +18,52 @@ pub struct DeleteArgs {
     #[command(flatten)]
     run: RunFlags,
 
+    /// Take it for done if there is no such run.
+    #[arg(long)]
+    ignore_not_found: bool,
+
     #[command(flatten)]
     client: ClientFlags,
 }
 
 pub(super) async fn run(args: DeleteArgs) -> Result<Exit> {
     let client = args.client.client()?;
-    let RunAddress { workflow_id, run_id } = args.run.address();
-    let run_id = match run_id {
-        Some(run_id) => run_id,
-        None => {
-            let latest = RunAddress { workflow_id: workflow_id.clone(), run_id: None };
-            client.show_run(&latest).await?.read::<RunDescription>()?.run.run_id
-        }
+    let Some(run) = resolve(&client, args.run.address(), args.ignore_not_found).await? else {
+        return Ok(Exit::Success);
     };
-    let run = RunAddress { workflow_id, run_id: Some(run_id.clone()) };
     let answer = client.delete_run(&run).await?;
     if args.client.is_json() {
         output::line(&answer.text)?;
-        return Ok(Exit::Success);
     }
-    let deleted = answer.read::<RunDeleted>()?.deleted;
-    let done = if deleted { "is deleted" } else { "was not there" };
-    output::note(&output::printable(&format!("{} (run {run_id}) {done}", run.workflow_id)));
+    let run_id = run.run_id.unwrap_or_default();
+    let named = output::printable(&format!("{} (run {run_id})", run.workflow_id));
+    match answer.read::<RunDeleted>()?.deleted {
+        false if !args.ignore_not_found => {
+            bail!(
+                "{named} was not found, nothing was deleted; `dacapo run list` lists what is there"
+            )
+        }
+        _ if args.client.is_json() => {}
+        true => output::note(&format!("{named} is deleted")),
+        false => output::note(&format!("{named} was not there")),
+    }
     Ok(Exit::Success)
+}
+
+/// The run with its id. None if there is none of that workflow id, and nobody minds.
+async fn resolve(client: &Client, run: RunAddress, ignore: bool) -> Result<Option<RunAddress>> {
+    if run.run_id.is_some() {
+        return Ok(Some(run));
+    }
+    match client.show_run(&run).await {
+        Ok(answer) => {
+            let run_id = Some(answer.read::<RunDescription>()?.run.run_id);
+            Ok(Some(RunAddress { run_id, ..run }))
+        }
+        Err(ClientError::Refused(refusal)) if ignore && refusal.code == "run_not_found" => {
+            output::note(&output::printable(&format!("{} was not there", run.workflow_id)));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
