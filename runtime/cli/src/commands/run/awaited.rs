@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::report::first_line;
 use crate::client::wire::{Failure, PendingActivity, RunDescription};
 use crate::output::brief;
 use crate::times::soon;
@@ -12,10 +13,13 @@ const NAMED_MAX: usize = 3;
 /// Characters of what went wrong in the last attempt.
 const FAILURE_LENGTH: usize = 80;
 
+/// Characters of the reason why a run is blocked.
+const REASON_LENGTH: usize = 300;
+
 pub(super) fn awaited(run: &RunDescription, now: SystemTime) -> String {
     if let Some(blocked) = &run.run.blocked {
-        let code = &blocked.code;
-        return format!("it is blocked ({code}): its code can't go on; `dacapo run show` says why");
+        let (code, reason) = (&blocked.code, brief(&first_line(&blocked.message), REASON_LENGTH));
+        return format!("it is blocked ({code}): {reason}; `dacapo run show` says more");
     }
     if let Some(time) = &run.delayed_until {
         return format!("its start, {}", soon(time, now));
@@ -82,6 +86,14 @@ mod tests {
             [activity; 50].join(",")
         ));
         assert!(many.ends_with(&format!("{charge}; 47 more")), "{many}");
+    }
+
+    #[test]
+    fn a_blocked_run_is_told_with_its_reason() {
+        let blocked = r#""blocked": {"code": "guest_trap", "message": "it trapped\nat 0x7"}"#;
+        let text = told(&format!(r#"{blocked}, "pending_activities": [], "pending_timers": []"#));
+        let expected = "it is blocked (guest_trap): it trapped; `dacapo run show` says more";
+        assert_eq!(text, expected);
     }
 
     #[test]

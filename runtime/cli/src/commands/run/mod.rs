@@ -5,6 +5,7 @@ mod activity;
 mod awaited;
 mod delete;
 pub(crate) mod event_line;
+mod frames;
 pub(super) mod history;
 mod input;
 mod list;

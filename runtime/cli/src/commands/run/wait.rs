@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::awaited::awaited;
+use super::report::first_line;
 use crate::args::ClientFlags;
-use crate::client::wire::RunResult;
+use crate::client::wire::{Blocked, RunDescription, RunResult};
 use crate::client::{Client, ClientError, Patience, RunAddress, now};
 use crate::exit::Exit;
 use crate::output;
@@ -30,19 +31,18 @@ pub(super) enum Wait {
     AtMost(Duration),
 }
 
-/// Reads seconds, such as `30` or `0.5`. Without a value the wait has no end,
-/// which clap asks for as an empty text.
+/// Reads seconds, such as `30` or `0.5`, or a duration with its unit. Without a value the
+/// wait has no end, which clap asks for as an empty text.
 pub(super) fn parse_wait(text: &str) -> Result<Wait, String> {
     if text.is_empty() {
         return Ok(Wait::Forever);
     }
-    let seconds = text.strip_suffix('s').unwrap_or(text);
+    let seconds = text.strip_suffix('s').unwrap_or(text).parse();
+    let seconds = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds
-        .parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .or_else(|| crate::config::parse_duration(text).ok())
         .map(Wait::AtMost)
-        .ok_or_else(|| "a wait is a number of seconds, such as 30 or 0.5".to_owned())
+        .ok_or_else(|| "a wait is a number of seconds, such as 30 or 0.5, or 2m".to_owned())
 }
 
 /// Waits, for the runs that follow as well if asked to, prints the result, and says how
@@ -62,14 +62,23 @@ pub(super) async fn wait(
         return Ok(exit_code(&result.status));
     }
     match (&result.result, &result.result_base64) {
-        (Some(result), _) => output::line(&output::printable(result.get()))?,
-        (None, Some(base64)) => {
-            output::note("the result is not JSON; in base64 it is:");
-            output::line(base64)?;
+        (None, None) => {
+            let blocked = match result.status.as_str() {
+                "blocked" => block_of(client, run, &result).await,
+                _ => None,
+            };
+            output::note(&ending(run, &result, blocked.as_ref()));
         }
-        (None, None) => output::note(&ending(run, &result)),
+        (json, base64) => output::payload("the result", json.as_deref(), base64.as_deref())?,
     }
     Ok(exit_code(&result.status))
+}
+
+/// Why the run is blocked, if the server says so.
+async fn block_of(client: &Client, run: &RunAddress, result: &RunResult) -> Option<Blocked> {
+    let run = RunAddress { run_id: Some(result.run_id.clone()), ..run.clone() };
+    let description: RunDescription = client.show_run(&run).await.ok()?.read().ok()?;
+    description.run.blocked
 }
 
 /// Asks until the run is closed or the time is up. Once a server was there, it may be
@@ -180,14 +189,30 @@ impl Wait {
     }
 }
 
-fn ending(run: &RunAddress, result: &RunResult) -> String {
-    let id = output::printable(&run.workflow_id);
+/// How a run stands that has no result, and where to look for more if it is open.
+fn ending(run: &RunAddress, result: &RunResult, blocked: Option<&Blocked>) -> String {
+    let id = &run.workflow_id;
+    let command = |verb: &str| format!("`dacapo run {verb} {}`", output::quoted(id));
+    let text = match (result.status.as_str(), blocked) {
+        ("blocked", blocked) => {
+            let why = blocked.map(|it| format!(" ({}): {}", it.code, first_line(&it.message)));
+            format!("{id} is blocked{}\n{} says more", why.unwrap_or_default(), command("show"))
+        }
+        ("running", _) => {
+            format!("{id} is running; {} says what it waits for", command("waiting"))
+        }
+        _ => closing(id, result),
+    };
+    output::printable(&text)
+}
+
+fn closing(id: &str, result: &RunResult) -> String {
     let why = match (&result.failure, &result.reason) {
         (Some(failure), _) => format!(": {}", failure.sentence()),
         (None, Some(reason)) if !reason.is_empty() => format!(": {reason}"),
         _ => String::new(),
     };
-    output::printable(&format!("{id} is {}{why}", result.status.replace('_', " ")))
+    format!("{id} is {}{why}", result.status.replace('_', " "))
 }
 
 fn exit_code(status: &str) -> Exit {
@@ -209,6 +234,7 @@ mod tests {
         assert_eq!(parse_wait(""), Ok(Wait::Forever));
         assert_eq!(parse_wait("0.5"), Ok(Wait::AtMost(Duration::from_millis(500))));
         assert_eq!(parse_wait("30s"), Ok(Wait::AtMost(Duration::from_secs(30))));
+        assert_eq!(parse_wait("2m"), Ok(Wait::AtMost(Duration::from_secs(120))));
         assert!(parse_wait("-1").is_err() && parse_wait("NaN").is_err());
     }
 
@@ -218,6 +244,24 @@ mod tests {
         assert_eq!(wait.left(Duration::from_secs(1)), Duration::from_secs(1));
         assert!(wait.left(Duration::from_secs(3)).is_zero());
         assert!(!Wait::Forever.left(Duration::from_secs(1_000_000)).is_zero());
+    }
+
+    #[test]
+    fn who_gets_no_result_is_told_where_to_look() {
+        let run = RunAddress { workflow_id: "order 17".to_owned(), run_id: None };
+        let told = |result: &str, blocked: Option<&Blocked>| {
+            ending(&run, &serde_json::from_str(result).expect("valid"), blocked)
+        };
+        let open = told(r#"{"run_id": "r", "status": "running"}"#, None);
+        assert!(open.contains("`dacapo run waiting 'order 17'`"), "{open}");
+        let blocked = r#"{"code": "guest_trap", "message": "it trapped\nat 0x7"}"#;
+        let blocked = serde_json::from_str(blocked).expect("valid");
+        let stuck = told(r#"{"run_id": "r", "status": "blocked"}"#, Some(&blocked));
+        let expected = "order 17 is blocked (guest_trap): it trapped\n\
+                        `dacapo run show 'order 17'` says more";
+        assert_eq!(stuck, expected);
+        let failed = r#"{"run_id": "r", "status": "timed_out", "reason": ""}"#;
+        assert_eq!(told(failed, None), "order 17 is timed out");
     }
 
     #[test]

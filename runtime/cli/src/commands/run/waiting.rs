@@ -2,9 +2,11 @@
 
 use anyhow::Result;
 
+use super::frames::shown_frames;
+use super::report::report_fields;
 use super::signals_left::signal_fields;
 use crate::args::{ClientFlags, RunFlags};
-use crate::client::wire::{Awaited, RunWaiting};
+use crate::client::wire::{Awaited, Blocked, RunDescription, RunWaiting};
 use crate::exit::Exit;
 use crate::output;
 
@@ -21,17 +23,28 @@ pub struct WaitingArgs {
 }
 
 pub(super) async fn run(args: WaitingArgs) -> Result<Exit> {
-    let answer = args.client.client()?.run_waiting(&args.run.address()).await?;
+    let (client, run) = (args.client.client()?, args.run.address());
+    let answer = client.run_waiting(&run).await?;
     if args.client.is_json() {
         output::line(&answer.text)?;
         return Ok(Exit::Success);
     }
-    output::line(&output::fields(&fields(answer.read()?)))?;
+    let waiting: RunWaiting = answer.read()?;
+    let blocked = match waiting.status.as_str() {
+        "blocked" => client.show_run(&run).await?.read::<RunDescription>()?.run.blocked,
+        _ => None,
+    };
+    output::line(&output::fields(&fields(waiting, blocked.as_ref())))?;
     Ok(Exit::Success)
 }
 
-fn fields(waiting: RunWaiting) -> Vec<(&'static str, String)> {
+fn fields(waiting: RunWaiting, blocked: Option<&Blocked>) -> Vec<(&'static str, String)> {
     let mut fields = vec![("status", waiting.status)];
+    if let Some(blocked) = blocked {
+        fields.extend(report_fields(blocked));
+        fields.extend(signal_fields(&waiting.signals));
+        return fields;
+    }
     if waiting.waits.is_empty() {
         // Of a server that does not tell more, too.
         fields.extend(waiting.waiting_for.map(|awaited| ("waits for", describe(awaited))));
@@ -41,7 +54,7 @@ fn fields(waiting: RunWaiting) -> Vec<(&'static str, String)> {
         fields.push(("", format!("and for {} more", waiting.more_waits)));
     }
     fields.extend(signal_fields(&waiting.signals));
-    fields.extend(waiting.backtrace.map(|frames| ("backtrace", frames)));
+    fields.extend(waiting.backtrace.map(|frames| ("backtrace", shown_frames(&frames))));
     fields
 }
 
@@ -117,7 +130,7 @@ mod tests {
             "more_waits": 2,
             "untaken_signals": [{"name": "aproved", "count": 1}],
             "invalid_signals": [{"name": "price", "count": 2, "problem": "not a number"}]}"#;
-        let fields = fields(serde_json::from_str(waiting).expect("valid"));
+        let fields = fields(serde_json::from_str(waiting).expect("valid"), None);
         let text = output::fields(&fields);
         let expected = "\
 status     running
@@ -126,5 +139,15 @@ waits for  signal approved, src/lib.rs:7:9
 untaken    aproved: 1 signal that nobody has taken
 invalid    price: 2 signals that were set aside; the last: not a number";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_blocked_run_says_why_it_waits_for_nothing() {
+        let waiting = serde_json::from_str(r#"{"status": "blocked"}"#).expect("valid");
+        let blocked = r#"{"code": "guest_trap", "message": "it trapped"}"#;
+        let blocked = serde_json::from_str(blocked).expect("valid");
+        let fields = fields(waiting, Some(&blocked));
+        let text = output::fields(&fields);
+        assert_eq!(text, "status   blocked\nblocked  it trapped (guest_trap)");
     }
 }
