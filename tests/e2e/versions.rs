@@ -10,6 +10,7 @@ on_both_databases! {
     a_dry_replay_tells_which_runs_fit_on_the_server_and_on_this_machine,
     a_move_is_made_or_not_made_whatever_commit_the_server_dies_at,
     a_blocked_run_goes_on_once_it_is_moved_to_fixed_code,
+    an_activity_that_was_left_out_of_the_module_blocks_its_run_until_it_is_there,
 }
 
 fn component(name: &str) -> NamedTempFile {
@@ -185,4 +186,39 @@ async fn a_blocked_run_goes_on_once_it_is_moved_to_fixed_code(database: Database
     run.act("module", &json!({"version": 3})).await.ok(200);
     assert_eq!(run.completed().await, 17);
     run.act("module", &json!({})).await.error(409, "run_closed");
+}
+
+async fn an_activity_that_was_left_out_of_the_module_blocks_its_run_until_it_is_there(
+    database: Database,
+) {
+    let server = Server::start(&database).await;
+    upload(&server, "orders_before").await;
+    let run = server.client().start("receipt", json!("a")).await;
+    let report = run.blocked().await;
+    assert_eq!(report["code"], "guest_trap", "{report}");
+    let message = report["message"].as_str().expect("a text");
+    for part in ["activity `mail`", "orders-before/src/lib.rs:", "`activities: [..]`", "run move"] {
+        assert!(message.contains(part), "{message}");
+    }
+    let length = run.history().await.len();
+
+    // Whoever looks for the place in their code sees that, and not the SDK's.
+    let shown = dacapo(&server, &["run", "show", &run.workflow_id]).await;
+    let mut frames = shown.exit(0).lines().skip_while(|line| !line.starts_with("backtrace"));
+    assert!(
+        frames.next().is_some_and(|first| first.contains("orders_before::receipt")),
+        "{shown:?}"
+    );
+    assert!(!frames.any(|frame| frame.contains("dacapo::")), "{shown:?}");
+    let whole = report["backtrace"].as_str().expect("text");
+    assert!(whole.contains("dacapo::") && whole.contains("panick"), "{whole}");
+
+    let result = dacapo(&server, &["run", "result", &run.workflow_id]).await;
+    assert!(result.exit(5).is_empty() && result.stderr.contains("activity `mail`"), "{result:?}");
+
+    upload(&server, "orders_careful").await;
+    let moved = dacapo(&server, &["run", "move", &run.workflow_id]).await;
+    assert!(moved.exit(0).is_empty() && moved.stderr.contains("goes on with version 2"));
+    assert_eq!(run.completed().await, json!(["charged a", "mailed a"]));
+    assert!(run.history().await.len() > length, "nothing was done twice");
 }

@@ -23,14 +23,16 @@ pub struct ActivityCall<T> {
     activity_type: Cow<'static, str>,
     input: Result<Vec<u8>, Failure>,
     options: ActivityOptions,
+    /// It was made by the function that `#[dacapo::activity]` marks.
+    is_function: bool,
     place: Place,
     output: PhantomData<fn() -> T>,
 }
 
 impl<T: DeserializeOwned> ActivityCall<T> {
-    /// Calls an activity by its type name only, such as one that a remote
-    /// worker defines. Activities of this module are better called through
-    /// the functions that `#[dacapo::activity]` makes.
+    /// Calls an activity by its type name only, such as one whose name is in the input of
+    /// the workflow. It fails if the module does not define it. Activities of this crate are
+    /// better called through the functions that `#[dacapo::activity]` makes.
     #[track_caller]
     pub fn named(activity_type: impl Into<Cow<'static, str>>, input: &impl Serialize) -> Self {
         let activity_type = activity_type.into();
@@ -38,11 +40,20 @@ impl<T: DeserializeOwned> ActivityCall<T> {
         Self::new(activity_type, input, Location::caller())
     }
 
-    /// A call without an argument; the macro writes it.
+    /// A call through the activity's function; the macro writes it.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn with_input(activity_type: &'static str, input: &impl Serialize) -> Self {
+        let call = Self::named(activity_type, input);
+        Self { is_function: true, ..call }
+    }
+
+    /// The same without an argument.
     #[doc(hidden)]
     #[track_caller]
     pub fn without_input(activity_type: &'static str) -> Self {
-        Self::new(Cow::Borrowed(activity_type), Ok(Vec::new()), Location::caller())
+        let call = Self::new(Cow::Borrowed(activity_type), Ok(Vec::new()), Location::caller());
+        Self { is_function: true, ..call }
     }
 
     fn new(
@@ -51,7 +62,7 @@ impl<T: DeserializeOwned> ActivityCall<T> {
         place: Place,
     ) -> Self {
         let options = ActivityOptions::new();
-        Self { activity_type, input, options, place, output: PhantomData }
+        Self { activity_type, input, options, is_function: false, place, output: PhantomData }
     }
 
     /// Sets timeouts, retries and the task queue.
@@ -66,13 +77,14 @@ impl<T: DeserializeOwned> IntoFuture for ActivityCall<T> {
     type IntoFuture = ActivityFuture<T>;
 
     fn into_future(self) -> ActivityFuture<T> {
-        let Self { activity_type, input, options, place, .. } = self;
+        let Self { activity_type, input, options, is_function, place, .. } = self;
         let on_cancel = options.on_cancel();
         let state = match input {
             Ok(input) => State::Running(Progress::Planned(Box::new(Command::Activity {
                 activity_type: activity_type.clone(),
                 input,
                 options,
+                is_function,
             }))),
             Err(failure) => State::Refused(Some(failure)),
         };

@@ -20,7 +20,9 @@ use crate::run;
 
 /// Exports a module: the component's workflows and activities by name.
 ///
-/// Exactly once in a crate of type `cdylib`. Either list may be missing.
+/// Exactly once in a crate of type `cdylib`. Either list may be missing. A run that calls an
+/// activity which was left out is blocked, and goes on once it is moved to a version of the
+/// module that lists it (`dacapo run move`).
 ///
 /// ```
 /// # use dacapo::Failure;
@@ -56,12 +58,14 @@ macro_rules! __module {
             #[derive(Clone, Copy)]
             struct Module;
 
+            const WORKFLOWS: &[&str] =
+                &[$(<$workflow as $crate::__private::Workflow>::NAME),*];
+            const ACTIVITIES: &[&str] =
+                &[$(<$activity as $crate::__private::Activity>::NAME),*];
+
             impl $crate::__private::definitions::Guest for Module {
                 fn definitions() -> $crate::__private::definitions::ModuleDefinitions {
-                    $crate::__private::list_definitions(
-                        &[$(<$workflow as $crate::__private::Workflow>::NAME),*],
-                        &[$(<$activity as $crate::__private::Activity>::NAME),*],
-                    )
+                    $crate::__private::list_definitions(WORKFLOWS, ACTIVITIES)
                 }
             }
 
@@ -71,7 +75,7 @@ macro_rules! __module {
                     input: ::std::vec::Vec<u8>,
                 ) -> $crate::__private::workflow::Outcome {
                     $(if workflow_type == <$workflow as $crate::__private::Workflow>::NAME {
-                        return $crate::__private::run_workflow::<$workflow>(&input);
+                        return $crate::__private::run_workflow::<$workflow>(ACTIVITIES, &input);
                     })*
                     let _ = input;
                     $crate::__private::unknown_workflow(&workflow_type)
@@ -194,9 +198,13 @@ pub fn list_definitions(workflows: &[&str], activities: &[&str]) -> definitions:
     definitions::ModuleDefinitions { workflows: owned(workflows), activities: owned(activities) }
 }
 
-/// Answers `run`.
-pub fn run_workflow<W: Workflow>(input: &[u8]) -> wit::Outcome {
+/// Answers `run`, in a module with these activities.
+pub fn run_workflow<W: Workflow>(
+    activities: &'static [&'static str],
+    input: &[u8],
+) -> wit::Outcome {
     run::install(Rc::new(ImportedHost));
+    run::with_run(|run| run.defines(activities));
     match executor::run_workflow(W::start(input)) {
         End::Returned(Ok(result)) => wit::Outcome::Completed(result),
         End::Returned(Err(failure)) => match cancellation(&failure) {

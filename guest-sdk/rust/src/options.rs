@@ -109,6 +109,11 @@ impl ActivityOptions {
         self
     }
 
+    /// Whether another program is to run it.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.task_queue.is_some()
+    }
+
     pub(crate) fn on_cancel(&self) -> OnCancel {
         match self.cancellation {
             CancellationType::TryCancel => OnCancel::GiveUp,

@@ -29,10 +29,25 @@ use crate::waits::Report;
 
 /// Something durable to start.
 pub(crate) enum Command {
-    Activity { activity_type: Cow<'static, str>, input: Vec<u8>, options: ActivityOptions },
+    Activity {
+        activity_type: Cow<'static, str>,
+        input: Vec<u8>,
+        options: ActivityOptions,
+        /// It is a function of this module, so that the module must list it.
+        is_function: bool,
+    },
     Timer(Duration),
-    Signal { workflow_id: String, run_id: Option<String>, name: String, input: Vec<u8> },
-    Cancel { workflow_id: String, run_id: Option<String>, reason: String },
+    Signal {
+        workflow_id: String,
+        run_id: Option<String>,
+        name: String,
+        input: Vec<u8>,
+    },
+    Cancel {
+        workflow_id: String,
+        run_id: Option<String>,
+        reason: String,
+    },
 }
 
 /// Where an operation is on its way.
@@ -75,6 +90,8 @@ impl Slot {
 
 pub(crate) struct Run {
     host: Rc<dyn Host>,
+    /// The activities that the module defines, where that is known.
+    activities: Option<&'static [&'static str]>,
     open: BTreeMap<u32, Slot>,
     signals: Inboxes,
     tasks: Tasks,
@@ -94,6 +111,7 @@ thread_local! {
 pub(crate) fn install(host: Rc<dyn Host>) {
     let run = Run {
         host,
+        activities: None,
         open: BTreeMap::new(),
         signals: Inboxes::default(),
         tasks: Tasks::default(),
@@ -142,7 +160,7 @@ impl Run {
                     *progress = Progress::Closed;
                     return Poll::Ready(Err(failure));
                 }
-                let operation = self.start(command);
+                let operation = self.start(command, place);
                 *progress = Progress::Open(operation);
                 operation
             }
@@ -244,9 +262,17 @@ impl Run {
         self.signals.untaken().for_each(|nth| self.host.return_signal(nth));
     }
 
-    fn start(&self, command: &Command) -> u32 {
+    /// Says which activities the module defines.
+    pub(crate) fn defines(&mut self, activities: &'static [&'static str]) {
+        self.activities = Some(activities);
+    }
+
+    fn start(&self, command: &Command, place: Place) -> u32 {
         match command {
-            Command::Activity { activity_type, input, options } => {
+            Command::Activity { activity_type, input, options, is_function } => {
+                if *is_function && !options.has_queue() {
+                    self.require(activity_type, place);
+                }
                 self.host.start_activity(activity_type, input, options)
             }
             Command::Timer(after) => self.host.start_timer(*after),
@@ -256,6 +282,21 @@ impl Run {
             Command::Cancel { workflow_id, run_id, reason } => {
                 self.host.cancel_external(workflow_id, run_id.as_deref(), reason)
             }
+        }
+    }
+
+    /// # Panics
+    ///
+    /// If the module does not define the activity. The run is blocked by that, before
+    /// anything is recorded of the call, so that it goes on with a module that does;
+    /// calling the activity would fail it for good.
+    fn require(&self, activity_type: &str, place: Place) {
+        if self.activities.is_some_and(|defined| !defined.contains(&activity_type)) {
+            panic!(
+                "activity `{activity_type}`, called at {place}, is not in the list of the module: \
+                 add it to `activities: [..]` in `dacapo::module!`, upload the module, and move \
+                 the run to that version (`dacapo run move WORKFLOW_ID`)"
+            );
         }
     }
 

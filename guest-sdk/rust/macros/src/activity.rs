@@ -25,7 +25,7 @@ pub(crate) fn expand(attribute: &Attribute, mut function: ItemFn) -> Result<Toke
         },
         Some(input) => quote_spanned! {input.span()=>
             #visibility fn #ident(input: #input) -> ::dacapo::ActivityCall<#value> {
-                ::dacapo::ActivityCall::named(
+                ::dacapo::ActivityCall::with_input(
                     <#ident as ::dacapo::__private::Activity>::NAME,
                     &input,
                 )

@@ -7,6 +7,7 @@ mod children;
 mod concurrency;
 mod determinism;
 mod helpers;
+mod left_out;
 mod messages;
 mod recording;
 mod scopes;

@@ -18,4 +18,16 @@ async fn orders(items: usize) -> Result<Vec<String>, Failure> {
     Ok(done)
 }
 
-dacapo::module! { workflows: [orders], activities: [charge] }
+#[dacapo::activity]
+fn mail(item: String) -> String {
+    format!("mailed {item}")
+}
+
+/// Charges its item and mails about it. Somebody forgot to list that activity.
+#[dacapo::workflow]
+async fn receipt(item: String) -> Result<Vec<String>, Failure> {
+    let charged = charge(item.clone()).await?;
+    Ok(vec![charged, mail(item).await?])
+}
+
+dacapo::module! { workflows: [orders, receipt], activities: [charge] }

@@ -27,6 +27,18 @@ async fn orders(items: usize) -> Result<Vec<String>, Failure> {
     Ok(done)
 }
 
+#[dacapo::activity]
+fn mail(item: String) -> String {
+    format!("mailed {item}")
+}
+
+/// The same as in `orders_before`, where `mail` is not listed.
+#[dacapo::workflow]
+async fn receipt(item: String) -> Result<Vec<String>, Failure> {
+    let charged = charge(item.clone()).await?;
+    Ok(vec![charged, mail(item).await?])
+}
+
 /// The number of rounds: takes a signal in each, and returns the values that were
 /// recorded: one for each round, and the level of stock, which changes every other
 /// round.
@@ -55,6 +67,6 @@ async fn outdated() -> Result<u32, Failure> {
 }
 
 dacapo::module! {
-    workflows: [orders, values, forgetful, outdated],
-    activities: [charge, check],
+    workflows: [orders, values, forgetful, outdated, receipt],
+    activities: [charge, check, mail],
 }
