@@ -1,8 +1,8 @@
 //! The command line against a real server.
 
 use dacapo_tests::{
-    Database, Effects, Server, Settings, dacapo, dacapo_running, dacapo_with_input, guest,
-    on_both_databases,
+    Database, Effects, Server, Settings, dacapo, dacapo_dev, dacapo_running, dacapo_with_input,
+    guest, on_both_databases, within,
 };
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -15,9 +15,37 @@ on_both_databases! {
     who_waits_is_told_on_what,
     runs_and_modules_are_deleted_once_nobody_needs_them,
     what_a_run_waits_for_what_it_left_and_how_it_ended_is_told,
+    a_blocked_run_says_why_wherever_it_is_looked_at,
+    what_is_as_it_should_be_is_left_alone,
     following_a_history_goes_on_across_a_crash_of_the_server,
     waiting_for_a_result_goes_on_across_a_crash_of_the_server,
     what_is_wrong_is_said_on_standard_error_with_an_exit_code,
+}
+
+#[tokio::test]
+async fn who_develops_is_told_what_goes_wrong_without_asking() {
+    within("the test", async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (dev, address) = dacapo_dev(folder.path()).await;
+        for name in ["steps", "hostile"] {
+            let component = component(name);
+            let push = ["module", "push", name, path(&component)];
+            dacapo_with_input(&address, &push, "").await.exit(0);
+        }
+        let start = async |workflow: &str, input: &str| {
+            let start = ["run", "start", workflow, "--input", input, "-o", "json"];
+            let started = dacapo_with_input(&address, &start, "").await.json();
+            started[0]["run_id"].as_str().expect("text").to_owned()
+        };
+        let run = start("fails", r#"{"type": "Broke", "message": "no funds"}"#).await;
+        dev.says(&["run failed", &run, "Broke: no funds"]).await;
+        let options = r#"{"succeed_at": 2, "options": {"initial_interval_millis": 1}}"#;
+        let run = start("flaky", options).await;
+        dev.says(&["activity failed", &run, "flaky_step", "attempt=1", "NotYet"]).await;
+        let run = start("trap", "null").await;
+        dev.says(&["run is blocked", &run, "guest_trap", "unreachable"]).await;
+    })
+    .await;
 }
 
 async fn server(database: &Database) -> Server {
@@ -166,10 +194,19 @@ async fn runs_and_modules_are_deleted_once_nobody_needs_them(database: Database)
     dacapo(&server, &["run", "terminate", "w"]).await.exit(0);
     let deleted = dacapo(&server, &["run", "delete", "w", "-o", "json"]).await;
     assert_eq!(deleted.json(), [json!({"run_id": run_id, "deleted": true})]);
-    let again = dacapo(&server, &["run", "delete", "w", "--run-id", &run_id]).await;
-    assert!(again.exit(0).is_empty() && again.stderr.contains("was not there"), "{again:?}");
+    let again = ["run", "delete", "w", "--run-id", &run_id];
+    let missing = dacapo(&server, &again).await;
+    assert!(missing.exit(1).is_empty() && missing.stderr.contains("not found"), "{missing:?}");
+    let minds_not = dacapo(&server, &[&again[..], &["--ignore-not-found"]].concat()).await;
+    assert!(minds_not.exit(0).is_empty() && minds_not.stderr.contains("was not there"));
+    dacapo(&server, &["run", "delete", "w", "--ignore-not-found"]).await.exit(0);
     dacapo(&server, &["run", "show", "w"]).await.exit(1);
     dacapo(&server, &["module", "delete", "steps"]).await.exit(0);
+    for missing in [&["module", "delete", "steps"][..], &["module", "delete", "x", "--version=3"]] {
+        let refused = dacapo(&server, missing).await;
+        assert!(refused.exit(1).is_empty() && refused.stderr.contains("not found"), "{refused:?}");
+        dacapo(&server, &[missing, &["--ignore-not-found"]].concat()).await.exit(0);
+    }
 
     // Gone from the database, too.
     server.kill().await;
@@ -225,6 +262,46 @@ async fn what_a_run_waits_for_what_it_left_and_how_it_ended_is_told(database: Da
     let shown = dacapo(&server, &["run", "show", "w"]).await;
     assert!(shown.exit(0).contains("result       [17]"), "{shown:?}");
     assert!(shown.exit(0).contains("wrod: 1 signal that nobody has taken"), "{shown:?}");
+}
+
+async fn a_blocked_run_says_why_wherever_it_is_looked_at(database: Database) {
+    let server = Server::start(&database).await;
+    let client = server.client();
+    client.upload_guests(&["hostile"]).await;
+    client.start_with(&json!({"workflow": "trap", "workflow_id": "w"})).await.blocked().await;
+
+    let result = dacapo(&server, &["run", "result", "w"]).await;
+    assert_eq!(result.exit(5), "");
+    let told = ["w is blocked (guest_trap): ", "unreachable", "`dacapo run show w`"];
+    assert!(told.iter().all(|words| result.stderr.contains(words)), "{result:?}");
+    let waited = dacapo(&server, &["run", "result", "w", "--wait=0.1"]).await;
+    waited.exit(5);
+    assert!(waited.stderr.contains("w is blocked (guest_trap)"), "{waited:?}");
+    let waiting = dacapo(&server, &["run", "waiting", "w"]).await;
+    let text = waiting.exit(0);
+    assert!(text.contains("unreachable") && text.contains("(guest_trap)"), "{waiting:?}");
+    let shown = dacapo(&server, &["run", "show", "w"]).await;
+    assert!(shown.exit(0).contains("hostile::attacks::trap"), "{shown:?}");
+}
+
+async fn what_is_as_it_should_be_is_left_alone(database: Database) {
+    let server = server(&database).await;
+    let run = json!({"workflow": "cancellable", "workflow_id": "w"});
+    let run = server.client().start_with(&run).await;
+    let retried = dacapo(&server, &["run", "retry", "w"]).await;
+    assert!(retried.exit(0).is_empty(), "{retried:?}");
+    assert!(retried.stderr.contains("is not blocked: nothing to do"), "{retried:?}");
+    let retried = dacapo(&server, &["run", "retry", "w", "-o", "json"]).await;
+    assert_eq!(retried.json(), [json!({"run_id": run.run_id})]);
+    let moved = dacapo(&server, &["run", "move", "w"]).await;
+    assert!(moved.exit(0).is_empty() && moved.stderr.contains("nothing changed"), "{moved:?}");
+    let moved = dacapo(&server, &["run", "move", "w", "-o", "json"]).await.json();
+    assert_eq!((&moved[0]["moved"], &moved[0]["retried"]), (&json!(false), &json!(false)));
+    let open = dacapo(&server, &["run", "result", "w", "--wait=0.1"]).await;
+    assert_eq!(open.exit(5), "");
+    assert!(open.stderr.contains("`dacapo run waiting w`"), "{open:?}");
+    dacapo(&server, &["run", "terminate", "w"]).await.exit(0);
+    dacapo(&server, &["run", "retry", "w"]).await.exit(1);
 }
 
 async fn following_a_history_goes_on_across_a_crash_of_the_server(database: Database) {

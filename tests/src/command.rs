@@ -1,13 +1,15 @@
 //! The command line, as a user runs it.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 
-use crate::processes::program;
+use crate::processes::{self, program};
 use crate::server::Server;
+use crate::wait::eventually;
 
 /// What a command left behind.
 #[derive(Debug)]
@@ -63,6 +65,8 @@ pub async fn dacapo_with_input(server: &str, arguments: &[&str], input: &str) ->
 pub struct Running {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    /// What it writes to standard error, if that is collected.
+    messages: processes::Lines,
 }
 
 /// Starts `dacapo ARGUMENTS --server <this one>`.
@@ -75,10 +79,41 @@ pub fn dacapo_running(server: &Server, arguments: &[&str]) -> Running {
         .spawn()
         .expect("the program can be run");
     let stdout = process.stdout.take().expect("it is piped");
-    Running { process, lines: BufReader::new(stdout).lines() }
+    let messages = processes::Lines::default();
+    Running { process, lines: BufReader::new(stdout).lines(), messages }
+}
+
+/// Starts a `dacapo dev` without a crate, on a free port and in a folder of its own.
+/// Returns it with the address that it serves at.
+pub async fn dacapo_dev(folder: &Path) -> (Running, String) {
+    let mut process = program("dacapo-under-test")
+        .args(["dev", "--listen", "127.0.0.1:0"])
+        .current_dir(folder)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be run");
+    let stdout = process.stdout.take().expect("it is piped");
+    let messages = processes::Lines::collect(process.stderr.take().expect("it is piped"));
+    let mut lines = BufReader::new(stdout).lines();
+    let ready = lines.next_line().await.expect("it writes text").expect("it serves");
+    let address = ready.strip_prefix("dacapo is ready at ").expect("it says where").to_owned();
+    (Running { process, lines, messages }, address)
 }
 
 impl Running {
+    /// Waits for a message with all these words.
+    pub async fn says(&self, words: &[&str]) {
+        eventually("the program says something", async || {
+            let text = self.messages.text();
+            let mut lines = text.lines();
+            lines.any(|line| words.iter().all(|word| line.contains(word))).then_some(())
+        })
+        .await;
+    }
+
     /// The next line, as JSON. None once the command has ended well.
     pub async fn next(&mut self) -> Option<Value> {
         match self.lines.next_line().await.expect("it writes text") {

@@ -1,18 +1,30 @@
 //! What operators read of runs and attempts: when they start and end.
 //!
-//! Two targets, since there are many attempts for each run: `dacapo::run` and
-//! `dacapo::attempt`, both at level INFO. Where nobody reads them, they cost nothing
-//! but the question whether somebody does.
+//! Three targets at level INFO: `dacapo::run`; `dacapo::attempt`, since there are many
+//! attempts for each run; and `dacapo::failure` for whoever writes workflows, with what
+//! went wrong in the words of the code. Where nobody reads them, they cost nothing but the
+//! question whether somebody does.
 
 use dacapo_engine::decide::Input;
 use dacapo_engine::state::PendingActivity;
+use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::Execution;
+use dacapo_model::failure::Failure;
+use dacapo_model::text::cut;
 use dacapo_model::time::Timestamp;
 use tracing::{Level, Span};
 
 use crate::clock::Clock;
+use crate::log_limit::LogLimit;
 use crate::operations::Closing;
 use crate::registry::OpenRun;
+
+/// Bytes of why something went wrong.
+const REASON_BYTES_MAX: usize = 1_024;
+
+/// Lines in ten seconds: as many as somebody reads.
+static RUN_FAILURES: LogLimit = LogLimit::of(20);
+static ATTEMPT_FAILURES: LogLimit = LogLimit::of(20);
 
 /// Is committed. `cause` is the request that asked for it.
 pub(crate) fn run_started(execution: &Execution, cause: &Span) {
@@ -39,6 +51,67 @@ pub(crate) fn run_closed(execution: &Execution, closing: &Closing, events: u64) 
         events,
         "run closed"
     );
+    if failures_are_read()
+        && let Some(reason) = reason(&closing.attributes)
+        && let Some(withheld) = RUN_FAILURES.allows()
+    {
+        tracing::info!(
+            target: "dacapo::failure",
+            workflow_id = execution.workflow_id.as_str(),
+            run_id = %execution.key,
+            workflow_type = execution.workflow_type.as_str(),
+            reason,
+            withheld = (withheld > 0).then_some(withheld),
+            "run {}",
+            closing.status.as_str().replace('_', " ")
+        );
+    }
+}
+
+/// An attempt that has ended so, if that is a failure.
+pub(crate) fn attempt_failed(run: &OpenRun, activity: &PendingActivity, input: Option<&Input>) {
+    if !failures_are_read() {
+        return;
+    }
+    let reason = match input {
+        Some(Input::ActivityReturned { outcome: Err(failure), .. }) => words(failure),
+        Some(Input::ActivityTimedOut { timeout_type, .. }) => timeout_type.type_name().to_owned(),
+        _ => return,
+    };
+    if let Some(withheld) = ATTEMPT_FAILURES.allows() {
+        tracing::info!(
+            target: "dacapo::failure",
+            workflow_id = run.workflow_id.as_str(),
+            run_id = %run.key,
+            activity = activity.activity_type.as_str(),
+            attempt = activity.attempt_number(),
+            reason,
+            withheld = (withheld > 0).then_some(withheld),
+            "activity failed"
+        );
+    }
+}
+
+fn failures_are_read() -> bool {
+    tracing::enabled!(target: "dacapo::failure", Level::INFO)
+}
+
+/// Why a run ended that went wrong; none if it did not.
+fn reason(closing: &EventAttributes) -> Option<String> {
+    match closing {
+        EventAttributes::WorkflowExecutionFailed { failure, .. } => Some(words(failure)),
+        EventAttributes::WorkflowExecutionTimedOut(_) => Some("its time is over".to_owned()),
+        _ => None,
+    }
+}
+
+/// A failure and its causes, with what each says.
+fn words(failure: &Failure) -> String {
+    let chain = std::iter::once(&failure.info).chain(&failure.causes);
+    let links = chain.map(|info| format!("{}: {}", info.type_name, info.message));
+    let mut words = links.collect::<Vec<_>>().join(", because of ");
+    cut(&mut words, REASON_BYTES_MAX);
+    words
 }
 
 /// An attempt that is being made; one that is given up says so when it is dropped.

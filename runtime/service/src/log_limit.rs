@@ -10,17 +10,26 @@ use crate::health::now;
 /// Between two lines about the same.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Lets one line through in each interval, and counts the others.
-pub(crate) struct LogLimit(Mutex<Limit>);
+/// Lets so many lines through in each interval, and counts the others.
+pub(crate) struct LogLimit {
+    lines_max: u32,
+    interval: Mutex<Interval>,
+}
 
-struct Limit {
-    last: Option<Instant>,
+struct Interval {
+    begun: Option<Instant>,
+    lines: u32,
     withheld: u64,
 }
 
 impl LogLimit {
+    /// One line.
     pub(crate) const fn new() -> Self {
-        Self(const_mutex(Limit { last: None, withheld: 0 }))
+        Self::of(1)
+    }
+
+    pub(crate) const fn of(lines_max: u32) -> Self {
+        Self { lines_max, interval: const_mutex(Interval { begun: None, lines: 0, withheld: 0 }) }
     }
 
     /// How many lines were withheld since the last one, if one may be written now.
@@ -29,13 +38,16 @@ impl LogLimit {
     }
 
     fn allows_at(&self, now: Instant) -> Option<u64> {
-        let mut limit = self.0.lock();
-        if limit.last.is_some_and(|last| now.duration_since(last) < INTERVAL) {
-            limit.withheld += 1;
+        let mut interval = self.interval.lock();
+        if interval.begun.is_none_or(|begun| now.duration_since(begun) >= INTERVAL) {
+            (interval.begun, interval.lines) = (Some(now), 0);
+        }
+        if interval.lines >= self.lines_max {
+            interval.withheld += 1;
             return None;
         }
-        limit.last = Some(now);
-        Some(std::mem::take(&mut limit.withheld))
+        interval.lines += 1;
+        Some(std::mem::take(&mut interval.withheld))
     }
 }
 
@@ -50,5 +62,13 @@ mod tests {
         assert_eq!([at(0), at(1), at(9_999)], [Some(0), None, None]);
         assert_eq!([at(10_000), at(19_999)], [Some(2), None]);
         assert_eq!([at(20_000), at(40_000)], [Some(1), Some(0)]);
+    }
+
+    #[test]
+    fn several_lines_in_an_interval() {
+        let (limit, begun) = (LogLimit::of(2), now());
+        let at = |millis| limit.allows_at(begun + Duration::from_millis(millis));
+        assert_eq!([at(0), at(9_000), at(9_999)], [Some(0), Some(0), None]);
+        assert_eq!([at(10_000), at(10_001), at(10_002)], [Some(1), Some(0), None]);
     }
 }

@@ -101,3 +101,22 @@ async fn a_run_that_ends_at_once_tells_of_its_start_first() {
     assert_eq!(runs.len(), 2, "{runs:#?}");
     assert!(runs[0].contains("run started") && runs[1].contains("run closed"), "{runs:#?}");
 }
+
+#[tokio::test]
+async fn what_went_wrong_is_told_with_the_run_and_the_reason() {
+    let log = Log::default();
+    let _subscribed = log.subscribe();
+    let host = ScriptedHost::new();
+    let runtime = start(memory(), &host).await;
+    let flaky = runtime.start_run(request("flaky", "order-17", "1")).await.expect("started");
+    result(&runtime, "order-17").await;
+    let failing = runtime.start_run(request("retried", "order-18", "2")).await.expect("started");
+    result(&runtime, "order-18").await;
+
+    let told = log.lines("dacapo::failure");
+    let attempt = ["activity failed", "attempt=1", "reason=", &flaky.run_id.to_string()];
+    assert!(told.iter().any(|line| has_all(line, &attempt)), "{told:#?}");
+    let run = ["run failed", "order-18", "reason=", &failing.run_id.to_string()];
+    assert!(told.iter().any(|line| has_all(line, &run)), "{told:#?}");
+    assert!(!told.iter().any(|line| line.contains("withheld")), "{told:#?}");
+}

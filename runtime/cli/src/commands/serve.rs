@@ -17,8 +17,9 @@ use crate::{http_server, logging, open_files, output};
 /// What is logged unless it is set. The driver repeats what the database notices
 /// about migrations that are there already, and has a line for each request that waits
 /// for a connection and for each slow statement, with all its text. Attempts of
-/// activities are thousands a second on a busy node.
-const DEFAULT_LOG: &str = "info,sqlx=error,dacapo::attempt=warn";
+/// activities are thousands a second on a busy node. What the code of runs says of its
+/// failures is for whoever writes it.
+const DEFAULT_LOG: &str = "info,sqlx=error,dacapo::attempt=warn,dacapo::failure=warn";
 
 /// Serves workflows from a database. Stops in order on SIGINT and SIGTERM, and
 /// at once on a second one.

@@ -139,6 +139,7 @@ impl Attempt {
                 if let Some(told) = told {
                     told.end(input.as_ref());
                 }
+                log::attempt_failed(&self.run, &self.activity, input.as_ref());
                 input
             }
             Err(input) => Some(input),

@@ -73,7 +73,7 @@ impl Actor {
             run_id = %self.run.key,
             workflow_id = %self.run.workflow_id,
             code = blocked.code,
-            message = blocked.message,
+            reason = blocked.message,
             "run is blocked"
         );
         // Its code is not run again before somebody asks for that.

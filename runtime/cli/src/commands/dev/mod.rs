@@ -15,8 +15,8 @@ use crate::{logging, output, signals};
 
 use self::project::Project;
 
-/// What is logged unless it is set: what guests write, and what is wrong.
-const DEFAULT_LOG: &str = "warn,dacapo::guest=info";
+/// What is logged unless it is set: what guests write, and what is wrong, with them too.
+const DEFAULT_LOG: &str = "warn,dacapo::guest=info,dacapo::failure=info";
 
 /// Where `dev` keeps its database and compiled modules.
 const STATE_FOLDER: &str = ".dacapo";
