@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use async_trait::async_trait;
 use dacapo_api::{ApiConfig, MemoryBudget, ServerNames};
 use dacapo_engine::guest::{ModuleLoadError, ModuleSource};
@@ -13,6 +13,7 @@ use dacapo_model::module::ModuleDigest;
 use dacapo_service::Runtime;
 use dacapo_service::clock::SystemClock;
 use dacapo_service::config::{ServiceConfig, Tenure};
+use dacapo_service::error::ServiceError;
 use dacapo_service::ownership::Phase;
 use dacapo_store::Store;
 use dacapo_store::error::StoreError;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::client::now;
 use crate::http_server::{ConnectionLimits, HttpServer};
 
 /// How a server meets its clients.
@@ -50,6 +52,8 @@ pub struct Server {
     /// The one that serves now.
     runtime: watch::Receiver<Arc<Runtime>>,
     stop: CancellationToken,
+    /// How long a stop may take.
+    grace: Duration,
     http: JoinHandle<()>,
     keeper: JoinHandle<()>,
 }
@@ -62,10 +66,7 @@ struct Plan {
 }
 
 impl Plan {
-    async fn start(
-        &self,
-        phase: watch::Sender<Phase>,
-    ) -> dacapo_service::error::Result<Arc<Runtime>> {
+    async fn start(&self, phase: watch::Sender<Phase>) -> Result<Arc<Runtime>, ServiceError> {
         let (store, host) = (Arc::clone(&self.store), Arc::clone(&self.host));
         let (clock, service) = (Arc::new(SystemClock), self.service.clone());
         Runtime::start_in_phases(store, host, clock, service, phase).await
@@ -133,7 +134,7 @@ impl Server {
         };
         tokio::spawn(serve_standby(standby, Arc::clone(&listener), watched, starts));
         let plan = Plan { store, host, service };
-        let runtime = plan.start(phase).await.context("the runtime can't start")?;
+        let runtime = plan.start(phase).await.map_err(cannot_start)?;
         drop(waits);
         let (current, runtime) = watch::channel(runtime);
         let names = ServerNames { loopback: address.ip().is_loopback(), listed: edge.names };
@@ -143,7 +144,7 @@ impl Server {
         let http = HttpServer { router, limits: edge.connections, memory };
         let http = tokio::spawn(http.serve(listener, stop.clone(), grace));
         let keeper = tokio::spawn(keep(plan.again(), current));
-        Ok(Self { address, runtime, stop, http, keeper })
+        Ok(Self { address, runtime, stop, grace, http, keeper })
     }
 
     /// Where it listens.
@@ -174,9 +175,10 @@ impl Server {
     /// Stops in order: takes no new request, finishes those under way, and
     /// leaves the runs for the next server to take over.
     pub async fn stop(self) {
-        let runtime = self.runtime();
+        let (runtime, grace, begun) = (self.runtime(), self.grace, now());
         self.abandon().await;
-        runtime.shutdown().await;
+        // Requests and attempts have the same time: a supervisor waits for both.
+        runtime.shutdown_within(grace.saturating_sub(begun.elapsed())).await;
     }
 
     /// Stops when the runs belong to another server already: tells those who
@@ -191,6 +193,11 @@ impl Server {
             tracing::error!(%error, "the HTTP server ended early");
         }
     }
+}
+
+/// Whoever starts a server is told what to do with it.
+fn cannot_start(error: ServiceError) -> anyhow::Error {
+    anyhow!("the server can't start: {error}. Start it again once that is fixed")
 }
 
 /// Time that requests to a server which does not serve yet have to finish when it
@@ -262,6 +269,8 @@ impl ModuleSource for StoredModules {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use dacapo_host::{ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, MODULES_BYTES_MAX};
     use dacapo_model::limits::Limits;
     use dacapo_store::faulty::{Fault, FaultyStore, Operation};
@@ -281,6 +290,37 @@ mod tests {
         answer
     }
 
+    fn host(folder: &Path) -> HostConfig {
+        HostConfig {
+            cache_dir: folder.join("cache"),
+            limits: Limits::default(),
+            instances_max: 1,
+            modules_bytes_max: MODULES_BYTES_MAX,
+            activities_bytes_max: ACTIVITIES_BYTES_MAX,
+            activities: ActivityConfig::default(),
+            compiler: Compiler::Here,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_starts_a_server_is_not_told_to_send_a_request_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for failing in
+            [Operation::AcquireAllShards, Operation::AllModules, Operation::OpenExecutions]
+        {
+            let store = FaultyStore::new(Arc::new(MemoryStore::new()), move |call| {
+                if call.operation == failing { Fault::Unavailable } else { Fault::None }
+            });
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let (host, service) = (host(folder.path()), ServiceConfig::default());
+            let started =
+                Server::start(Arc::new(store), host, service, Edge::default(), listener).await;
+            let told = started.map(drop).expect_err("it can't start").to_string();
+            assert!(told.contains("the database does not answer"), "{failing:?}: {told}");
+            assert!(told.contains("Start it again") && !told.contains("request"), "{told}");
+        }
+    }
+
     #[tokio::test]
     async fn a_server_that_starts_slowly_lives_and_is_not_ready() {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -291,15 +331,7 @@ mod tests {
                 Operation::AllModules => Fault::Delayed(Arc::clone(&delay)),
                 _ => Fault::None,
             });
-        let host = HostConfig {
-            cache_dir: folder.path().join("cache"),
-            limits: Limits::default(),
-            instances_max: 1,
-            modules_bytes_max: MODULES_BYTES_MAX,
-            activities_bytes_max: ACTIVITIES_BYTES_MAX,
-            activities: ActivityConfig::default(),
-            compiler: Compiler::Here,
-        };
+        let host = host(folder.path());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let service = ServiceConfig::default();

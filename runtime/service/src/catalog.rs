@@ -55,7 +55,7 @@ pub(crate) struct NoChoice {
 
 impl Catalog {
     /// Reads everything once.
-    pub(crate) async fn load(store: &dyn Store) -> Result<Self> {
+    pub(crate) async fn load(store: &dyn Store) -> dacapo_store::error::Result<Self> {
         let mut namespaces = BTreeMap::new();
         for namespace in store.namespaces().await? {
             namespaces.insert(namespace, BTreeMap::<ModuleName, Versions>::new());

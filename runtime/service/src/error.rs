@@ -56,6 +56,19 @@ impl ServiceError {
         )
     }
 
+    /// Why a node can't start, for whoever starts it: there is no request to send again.
+    pub(crate) fn at_start(error: StoreError) -> Self {
+        let message = match &error {
+            StoreError::Fenced { .. } => {
+                "another server has taken the runs of this database meanwhile".to_owned()
+            }
+            StoreError::Unavailable { source } => format!("{error}: {source}"),
+            StoreError::Conflict { .. } | StoreError::WentBack { .. } => error.to_string(),
+            StoreError::Rejected { .. } | StoreError::Corrupt { .. } => return error.into(),
+        };
+        Self::new(ErrorCode::Unavailable, message)
+    }
+
     /// Another node has the shards.
     pub(crate) fn displaced() -> Self {
         Self::new(

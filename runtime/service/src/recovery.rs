@@ -8,9 +8,8 @@ use dacapo_engine::state::PendingActivity;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, NamespaceName, RunKey, WorkflowHash, WorkflowId};
 use dacapo_model::time::Timestamp;
-use dacapo_store::error::StoreError;
+use dacapo_store::error::{Result, StoreError};
 
-use crate::error::Result;
 use crate::loader::{self, StoredRun};
 use crate::portions::Portions;
 use crate::registry::OpenRun;
@@ -53,7 +52,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
                 after = Some(key);
                 continue;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         let Some(last) = page.last() else {
             break;
@@ -133,7 +132,7 @@ impl Recovering {
     fn leave(&mut self, key: RunKey, error: &StoreError) {
         tracing::error!(
             run_id = %key, %error,
-            "an open run can't be read and is left as it is: it neither goes on nor ends. Mend \
+            "an open run can't be read and is left as it is: it neither goes on nor ends. Fix \
              its row of workflow_executions, then restart the server"
         );
         self.unreadable += 1;

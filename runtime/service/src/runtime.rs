@@ -1,6 +1,7 @@
 //! One node, from start to stop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dacapo_engine::guest::GuestHost;
 use dacapo_model::code::ErrorCode;
@@ -35,6 +36,10 @@ const REPLAYS_MAX: usize = 2;
 /// Children that are started at a time. Those of the others wait in the histories of
 /// their parents, which costs little; an actor that waits for an instance costs more.
 const CHILD_STARTS_MAX: usize = 1_024;
+
+/// Time that commits under way have at the end of a node, also when its grace is over:
+/// what attempts have come to at the last moment is worth it.
+const COMMIT_TIME_MIN: Duration = Duration::from_secs(1);
 
 static TOO_MANY_LOG: LogLimit = LogLimit::new();
 
@@ -146,12 +151,13 @@ impl Runtime {
     ) -> Result<Arc<Self>> {
         #[expect(clippy::disallowed_methods, reason = "a node's id is made once, at the edge")]
         let node = NodeId(Uuid::new_v4());
-        let ownership = ownership::take(&*store, node, config.tenure, &phase).await?;
+        let ownership = ownership::take(&*store, node, config.tenure, &phase).await;
+        let ownership = ownership.map_err(ServiceError::at_start)?;
         let ownership = Arc::new(ownership);
         phase.send_replace(Phase::Recovering);
         // Attempts wait here, where their timeouts do not run yet.
         let attempts_max = config.activities_max.min(host.activities_max());
-        let catalog = Catalog::load(&*store).await?;
+        let catalog = Catalog::load(&*store).await.map_err(ServiceError::at_start)?;
         let loss = Loss::none_yet(ownership.clone());
         let halted = CancellationToken::new();
         let health = Arc::new(StoreHealth::new(halted.clone()));
@@ -191,7 +197,7 @@ impl Runtime {
         if let Err(error) = recovery::recover(&runtime.shared).await {
             // What was woken so far must not work on beside the next try.
             runtime.halt().await;
-            return Err(error);
+            return Err(ServiceError::at_start(error));
         }
         runtime.shared.actors.spawn(timers::run(runtime.shared.clone()));
         Ok(runtime)
@@ -265,12 +271,16 @@ impl Runtime {
     /// so that their results are committed; then lets go of everything. What was
     /// not finished is found in history by the next node.
     pub async fn shutdown(&self) {
+        self.shutdown_within(self.shared.config.shutdown_grace).await;
+    }
+
+    /// The same with so much of that time left.
+    pub async fn shutdown_within(&self, grace: Duration) {
+        let deadline = health::now() + grace;
         self.begin_shutdown();
         let shared = &self.shared;
         shared.attempts.close();
-        let finished =
-            tokio::time::timeout(shared.config.shutdown_grace, shared.attempts.wait()).await;
-        if finished.is_err() {
+        if tokio::time::timeout_at(deadline, shared.attempts.wait()).await.is_err() {
             tracing::warn!(
                 attempts = shared.attempts.len(),
                 "attempts of activities were still running; they will be made again"
@@ -279,8 +289,12 @@ impl Runtime {
         shared.halted.cancel();
         shared.actors.close();
         // An actor that is committing finishes its commit, and no more.
-        if tokio::time::timeout(shared.config.shutdown_grace, shared.actors.wait()).await.is_err() {
+        let until = deadline.max(health::now() + COMMIT_TIME_MIN);
+        if tokio::time::timeout_at(until, shared.actors.wait()).await.is_err() {
             tracing::warn!("some runs did not come to rest; their last commit decides");
+            // A database that has no answer for them has none for the lease either, which
+            // ends by itself.
+            return;
         }
         ownership::release(shared).await;
     }

@@ -24,6 +24,7 @@ use dacapo_store::memory::MemoryStore;
 use futures::FutureExt as _;
 use support::guests::ScriptedHost;
 use support::*;
+use tokio::sync::Semaphore;
 
 /// What somebody waits for at most: a while for a store that may be back in a moment,
 /// and what a try takes.
@@ -375,4 +376,37 @@ async fn a_read_while_the_process_takes_the_runs_again_is_refused_and_ends_nothi
     assert!(first.ownership_lost().now_or_never().is_none(), "it has them itself");
     first.halt().await;
     second.describe_run(&run_ref("c")).await.expect("it is the second's");
+}
+
+/// An attempt that does not end, and a commit that has no answer.
+#[tokio::test]
+async fn a_database_without_an_answer_holds_a_stop_no_longer_than_its_grace() {
+    let (host, calls) = (ScriptedHost::new(), Calls::default());
+    let (frozen, never) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
+    let is_frozen = frozen.clone();
+    let store = scripted(memory(), &calls, move |_| match is_frozen.load(Ordering::SeqCst) {
+        true => Fault::Delayed(never.clone()),
+        false => Fault::None,
+    });
+    let grace = Duration::from_secs(3);
+    let leased = Tenure::Leased { take_over: false };
+    let config =
+        ServiceConfig { shutdown_grace: grace, tenure: leased, ..ServiceConfig::default() };
+    let runtime = start_with(store, &host, config).await;
+    runtime.start_run(request("gated", "attempt", "1")).await.expect("started");
+    runtime.start_run(request("relay", "commit", "1")).await.expect("started");
+    until_event(&runtime, "attempt", "ActivityTaskScheduled").await;
+    frozen.store(true, Ordering::SeqCst);
+    let commits = calls.count(Operation::Commit);
+    let signalling = runtime.clone();
+    let signalling =
+        tokio::spawn(async move { signalling.signal_run(&run_ref("commit"), signal("go")).await });
+    until("it commits", || calls.count(Operation::Commit) > commits).await;
+
+    let begun = now();
+    runtime.shutdown().await;
+    let took = begun.elapsed();
+    assert!(took >= grace, "the attempt may have ended: {took:?}");
+    assert!(took < grace * 2, "{took:?}");
+    signalling.abort();
 }
