@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use dacapo_engine::guest::{ModuleRejected, RunContext, Unbounded};
+use dacapo_engine::guest::{ModuleRejected, Room, RunContext};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::{NamespaceName, RunId, TypeName, WorkflowId};
 use dacapo_model::limits::{Limits, MODULE_TYPES_MAX};
@@ -29,10 +29,12 @@ pub(super) async fn ask(
     pre: &InstancePre<WorkflowState>,
     exported: &Exported,
     limits: &Arc<Limits>,
+    room: Arc<dyn Room>,
 ) -> Result<ModuleDefinitions, ModuleRejected> {
     let limits = Arc::new(Limits { activation_fuel: FUEL, ..(**limits).clone() });
     let conversation = Arc::new(Conversation::new(&limits));
-    let answer = call(engine, pre, exported, &conversation, limits);
+    let state = WorkflowState::new(Arc::clone(&conversation), nobody()?, limits, room);
+    let answer = call(engine, pre, exported, state);
     match conversation.run_until_wait(std::pin::pin!(answer)).await {
         Some(answer) => check(answer?),
         None => {
@@ -45,11 +47,8 @@ async fn call(
     engine: &Engine,
     pre: &InstancePre<WorkflowState>,
     exported: &Exported,
-    conversation: &Arc<Conversation>,
-    limits: Arc<Limits>,
+    state: WorkflowState,
 ) -> Result<exports::ModuleDefinitions, ModuleRejected> {
-    let room = Arc::new(Unbounded);
-    let state = WorkflowState::new(Arc::clone(conversation), nobody()?, limits, room);
     let mut store = new_store(engine, state).map_err(|error| invalid(format!("{error:#}")))?;
     let stopped = |store: &wasmtime::Store<WorkflowState>, error: wasmtime::Error| {
         let fault = Fault::new(&error, &store.data().memory.limiter, &store.data().log);

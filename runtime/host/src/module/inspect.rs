@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dacapo_engine::guest::ModuleRejected;
+use dacapo_engine::guest::{ModuleRejected, Room};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::limits::Limits;
 use wasmtime::Engine;
@@ -27,11 +27,12 @@ pub(super) async fn check(
     engine: &Engine,
     component: Component,
     limits: &Arc<Limits>,
+    room: Arc<dyn Room>,
 ) -> Result<Module, Unusable> {
     let exported = Exported::of(engine, &component)?;
     check_memories(&component)?;
     let alone = link(&WorkflowWorld::Inspected, Linker::new(engine), &component)?;
-    let definitions = definitions::ask(engine, &alone, &exported, limits).await?;
+    let definitions = definitions::ask(engine, &alone, &exported, limits, room).await?;
     let mut after_end = None;
     let workflow = if exported.workflow {
         let pre = link(&WorkflowWorld::Running, Linker::new(engine), &component)?;

@@ -8,6 +8,7 @@ mod inspect;
 mod kept;
 mod process;
 mod refusals;
+mod room;
 pub(crate) mod store;
 mod survey;
 

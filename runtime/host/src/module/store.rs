@@ -16,6 +16,7 @@ use super::cache::{Cache, deserialize};
 use super::compile::{self, Occasion};
 use super::kept::Kept;
 use super::refusals::Refusals;
+use super::room::Inspections;
 use super::survey::survey;
 use super::{Module, Unusable, blocking, inspect};
 use crate::config::{Compiler, HostError};
@@ -31,6 +32,7 @@ pub(crate) struct ModuleStore {
     source: Arc<dyn ModuleSource>,
     kept: Kept<Module>,
     refusals: Refusals,
+    inspections: Inspections,
     /// Compiling takes much memory and all processors; a few at a time, in the order
     /// in which they came.
     uploads: Semaphore,
@@ -56,6 +58,7 @@ impl ModuleStore {
             source,
             kept: Kept::new(bytes_max),
             refusals: Refusals::default(),
+            inspections: Inspections::new(),
             uploads: Semaphore::new(UPLOADS_MAX),
             loads: Semaphore::new(LOADS_MAX),
         })
@@ -116,7 +119,8 @@ impl ModuleStore {
         let module = slot
             .get_or_try_init(|| async {
                 let (component, compiled) = self.component(digest, bytes).await?;
-                let module = inspect::check(&self.engine, component, &self.limits).await?;
+                let room = self.inspections.room();
+                let module = inspect::check(&self.engine, component, &self.limits, room).await?;
                 if let Some(code) = compiled {
                     // Only what passed: refused uploads must not fill the disk.
                     self.keep(digest, code).await;
