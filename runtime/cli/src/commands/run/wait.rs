@@ -16,6 +16,10 @@ use crate::times::wall_clock;
 /// Between two polls, so that a server that answers early is not flooded.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 
+/// The same for a blocked run, of which the server says so at once each time: it may stay so
+/// for days.
+const BLOCKED_PAUSE: Duration = Duration::from_secs(2);
+
 /// After so long people are told what they wait for.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 
@@ -122,8 +126,13 @@ async fn poll(
         if let Some(teller) = &mut teller {
             teller.tell(client, &run).await;
         }
-        tokio::time::sleep(POLL_PAUSE).await;
+        let left = wait.left(now().duration_since(started));
+        tokio::time::sleep(pause(&result.status).min(left)).await;
     }
+}
+
+fn pause(status: &str) -> Duration {
+    if status == "blocked" { BLOCKED_PAUSE } else { POLL_PAUSE }
 }
 
 /// Waits a moment before the next try. Without patience so far it begins now, if a
@@ -262,6 +271,12 @@ mod tests {
         assert_eq!(stuck, expected);
         let failed = r#"{"run_id": "r", "status": "timed_out", "reason": ""}"#;
         assert_eq!(told(failed, None), "order 17 is timed out");
+    }
+
+    #[test]
+    fn a_blocked_run_is_asked_for_seldom() {
+        assert_eq!(pause("running"), POLL_PAUSE);
+        assert_eq!(pause("blocked"), BLOCKED_PAUSE);
     }
 
     #[test]
