@@ -27,8 +27,8 @@ pub struct ServiceConfig {
     pub tenure: Tenure,
     /// Attempts of activities that run at a time on this node.
     pub activities_max: usize,
-    /// Bytes that the instances of idle runs may hold together. Those that run may hold
-    /// more for a moment; no other starts then.
+    /// Bytes that instances may hold together. One at a time may hold more, so that it
+    /// can go on; the others wait until there is room.
     pub instances_bytes_max: usize,
     /// Open runs for which there is room. Those that there are already, and runs that
     /// follow one that closes, are kept in any case.

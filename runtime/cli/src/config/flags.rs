@@ -66,8 +66,8 @@ pub struct ServerFlags {
     #[arg(long, value_name = "COUNT", env = "DACAPO_INSTANCES_MAX")]
     pub instances_max: Option<usize>,
 
-    /// Bytes that the instances of idle runs may hold together [default: half of the
-    /// memory limit].
+    /// Bytes that workflow instances may hold together; one at a time may hold more
+    /// [default: half of the memory limit].
     #[arg(long, value_name = "BYTES", env = "DACAPO_INSTANCES_BYTES_MAX")]
     pub instances_bytes_max: Option<usize>,
 

@@ -1,14 +1,23 @@
 //! Room in memory for the instances of runs.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_engine::guest::Room;
 use dacapo_model::ids::RunId;
 
 use super::{Message, try_deliver};
+use crate::log_limit::LogLimit;
 use crate::residency::Place;
 use crate::runtime::Shared;
+
+/// Who operates the server is told of a wait that is longer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Many may wait at a time.
+static LOG: LogLimit = LogLimit::new();
 
 /// The place of one instance, where it holds its memory. It is free again once the
 /// instance has gone, too.
@@ -31,7 +40,20 @@ impl InstanceRoom {
 #[async_trait]
 impl Room for InstanceRoom {
     async fn hold(&self, bytes: usize) {
-        self.place.hold(bytes, |run_id| evict(&self.shared, run_id)).await;
+        let mut held = pin!(self.place.hold(bytes, |run_id| evict(&self.shared, run_id)));
+        if tokio::time::timeout(PATIENCE, held.as_mut()).await.is_ok() {
+            return;
+        }
+        if let Some(withheld) = LOG.allows() {
+            let max = self.shared.config.instances_bytes_max;
+            tracing::warn!(
+                bytes,
+                max,
+                withheld,
+                "a busy instance waits for memory: the others hold all of `instances_bytes_max`"
+            );
+        }
+        held.await;
     }
 }
 
