@@ -41,6 +41,9 @@ const CHILD_STARTS_MAX: usize = 1_024;
 /// what attempts have come to at the last moment is worth it.
 const COMMIT_TIME_MIN: Duration = Duration::from_secs(1);
 
+/// The part of all open runs that children can't have: one of so many.
+const CLIENTS_RESERVE: usize = 8;
+
 static TOO_MANY_LOG: LogLimit = LogLimit::new();
 
 /// What all parts of a node share.
@@ -98,10 +101,12 @@ impl Shared {
     }
 
     /// Refuses one more open run, which has its place in the registry already, if there
-    /// are too many.
-    pub(crate) fn admit_open_run(&self) -> Result<()> {
+    /// are too many. Children don't have the last eighth: workflows that start them
+    /// without end leave some to the clients.
+    pub(crate) fn admit_open_run(&self, is_child: bool) -> Result<()> {
         let open_runs_max = self.config.open_runs_max;
-        if self.registry.len() <= open_runs_max {
+        let reserve = if is_child { open_runs_max / CLIENTS_RESERVE } else { 0 };
+        if self.registry.len() <= open_runs_max - reserve {
             return Ok(());
         }
         if let Some(withheld) = TOO_MANY_LOG.allows() {

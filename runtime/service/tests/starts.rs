@@ -11,8 +11,10 @@ use dacapo_model::ids::RequestId;
 use dacapo_model::json::Json;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
+use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::StartRequest;
+use dacapo_store::execution::ExecutionFilter;
 use support::guests::ScriptedHost;
 use support::*;
 
@@ -254,6 +256,33 @@ async fn a_start_is_answered_while_its_code_is_made_ready() {
     let result = runtime.run_result(&run_ref("cold"), PATIENCE).await.expect("it is found");
     assert_eq!(result.run_id, started.run_id);
     assert!(result.closing.is_some(), "it has completed");
+}
+
+async fn open_runs(runtime: &Runtime) -> usize {
+    let filter = ExecutionFilter::default();
+    let page = runtime.list_runs(&namespace(), &filter, None, 1_000).await.expect("listed");
+    page.executions.iter().filter(|run| run.status.is_open()).count()
+}
+
+#[tokio::test]
+async fn children_leave_the_last_places_to_clients() {
+    let config = ServiceConfig { open_runs_max: 8, ..ServiceConfig::default() };
+    let runtime = start_with(memory(), &ScriptedHost::new(), config).await;
+    let parent = runtime.start_run(request("family", "p", "forever - count=20")).await;
+    parent.expect("started");
+    let six = async {
+        while open_runs(&runtime).await < 7 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, six).await.expect("there is room for six of them");
+    runtime
+        .start_run(request("forever", "client", ""))
+        .await
+        .expect("the last place is a client's");
+    let refused = runtime.start_run(request("forever", "other", "")).await.expect_err("too many");
+    assert_eq!(refused.code, ErrorCode::Overloaded);
+    assert_eq!(open_runs(&runtime).await, 8);
 }
 
 #[tokio::test]

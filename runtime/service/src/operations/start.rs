@@ -301,7 +301,7 @@ impl Runtime {
                 }
                 self.check_reuse(request, workflow_id).await?;
                 shared.health.admit_start()?;
-                shared.admit_open_run()?;
+                shared.admit_open_run(new.started.parent.is_some())?;
                 let run = claimed.keep();
                 // Before anything can happen to it.
                 let update = request.update.as_ref();

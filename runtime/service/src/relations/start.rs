@@ -56,7 +56,8 @@ impl ChildToStart {
                 return;
             }
             let place = shared.child_starts.acquire(self.parent.module_digest).await;
-            let tried = self.try_start().await;
+            // Boxed, so that those who wait are small: there may be very many.
+            let tried = Box::pin(self.try_start()).await;
             drop(place);
             match tried {
                 Ok(()) => break Ok(()),
