@@ -9,6 +9,7 @@ on_both_databases! {
     timers_of_a_millisecond_fire_once_and_never_early,
     a_timer_of_ten_years_outlives_the_server_and_longer_ones_are_cut_to_it,
     timers_that_lost_a_race_are_cancelled,
+    a_timer_does_not_wait_for_very_many_of_other_runs,
 }
 
 fn time(of: &Value) -> DateTime<Utc> {
@@ -86,4 +87,32 @@ async fn timers_that_lost_a_race_are_cancelled(database: Database) {
         of_type(&history, "TimerCanceled").iter().map(|it| &it["attributes"]).collect();
     let operations: Vec<_> = given_up.iter().map(|it| it["operation_id"].as_u64()).collect();
     assert_eq!(operations, [Some(1), Some(3)]);
+}
+
+/// All are due at the same time, the one included.
+async fn a_timer_does_not_wait_for_very_many_of_other_runs(database: Database) {
+    const TIMERS: usize = 400;
+    let server = Server::start(&database).await;
+    server.client().upload_guests(&["steps"]).await;
+    #[expect(clippy::disallowed_methods, reason = "the server goes by the same clock")]
+    let due = Utc::now() + TimeDelta::seconds(5);
+    let start = async |count: usize| {
+        let input = json!({"count": count, "due_micros": due.timestamp_micros()});
+        server.client().start("alarms", input).await
+    };
+    let mut others = Vec::new();
+    for _ in 0..10 {
+        others.push(start(TIMERS).await);
+    }
+    let one = start(1).await;
+    assert_eq!(one.completed().await, 1);
+    let fired_at = time(&of_type(&one.history().await, "TimerFired")[0]["time"]);
+    let mut before = 0;
+    for other in others {
+        assert_eq!(other.completed().await, TIMERS);
+        let history = other.history().await;
+        let fired = of_type(&history, "TimerFired").into_iter().map(|event| time(&event["time"]));
+        before += fired.filter(|at| *at < fired_at).count();
+    }
+    assert!(before < 10 * TIMERS / 2, "{before} fired before it");
 }

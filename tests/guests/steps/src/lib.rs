@@ -21,7 +21,7 @@ use activities::{
 };
 use cancellation::{cancellable, ignores_cancellation};
 use signals::{await_signals, receive_signal, relay_signals};
-use timing::{deadline, race, timeout_activity, timers};
+use timing::{alarms, deadline, race, timeout_activity, timers};
 use workflows::{
     call, continue_n, echo, fails, fan_out, flaky, info, sequential, unknown_activity,
 };
@@ -29,7 +29,7 @@ use workflows::{
 dacapo::module! {
     workflows: [
         sequential, fan_out, flaky, call, unknown_activity, echo, fails, continue_n, info,
-        timers, race, timeout_activity, deadline,
+        timers, alarms, race, timeout_activity, deadline,
         cancellable, ignores_cancellation,
         chain::chapters, chain::tries,
         scopes::booking, scopes::limited, scopes::passes_on, scopes::scoped,

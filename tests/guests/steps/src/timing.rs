@@ -1,6 +1,6 @@
 //! Timers, races and time limits.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use dacapo::{ActivityOptions, Failure, RetryPolicy, sleep, timeout};
 use serde::Deserialize;
@@ -34,6 +34,22 @@ pub(crate) async fn race(input: Timers) -> Result<usize, Failure> {
     let (position, fired) = dacapo::race_all(timers).await;
     fired?;
     Ok(position)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Alarms {
+    count: usize,
+    due_micros: u64,
+}
+
+/// `{"count": n, "due_micros": t}`: so many timers that all fire at a point in time,
+/// in microseconds since 1970.
+#[dacapo::workflow]
+pub(crate) async fn alarms(input: Alarms) -> Result<usize, Failure> {
+    let due = SystemTime::UNIX_EPOCH + Duration::from_micros(input.due_micros);
+    let left = due.duration_since(SystemTime::now()).unwrap_or_default();
+    let fired = dacapo::join_all((0..input.count).map(|_| sleep(left))).await;
+    Ok(fired.into_iter().filter(Result::is_ok).count())
 }
 
 #[derive(Deserialize)]
