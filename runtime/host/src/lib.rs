@@ -14,6 +14,7 @@ mod activity;
 mod bindings;
 mod config;
 mod engine;
+mod hook;
 mod interfaces;
 mod limits;
 mod linker;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use wasmtime::component::ResourceTable;
 use wasmtime::{CallHook, CallHookHandler, StoreContextMut, Trap};
 use wasmtime_wasi_http::FieldMap;
@@ -17,6 +16,7 @@ use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest};
 
 use super::http::CHUNK_BYTES;
 use super::state::ActivityState;
+use crate::hook::{Done, nothing};
 
 /// Fuel of a call, however short it is or long it waits.
 const FUEL_PER_CALL: u64 = 500;
@@ -92,8 +92,7 @@ impl Calls {
         }
     }
 
-    fn enter(&mut self) {
-        let at = now();
+    fn enter(&mut self, at: Instant) {
         let turn = self.turns.current();
         if turn != self.turn {
             self.turn = turn;
@@ -103,8 +102,8 @@ impl Calls {
     }
 
     /// How long the host was busy for the guest. None if the guest was not in it.
-    fn leave(&mut self) -> Option<Duration> {
-        let busy = self.entered.take()?.elapsed();
+    fn leave(&mut self, at: Instant) -> Option<Duration> {
+        let busy = at.saturating_duration_since(self.entered.take()?);
         Some(if self.turns.current() == self.turn { busy } else { Duration::ZERO })
     }
 
@@ -124,32 +123,41 @@ impl Calls {
         self.fuel = self.fuel.saturating_add(fuel);
     }
 
-    fn is_turn_over(&self) -> bool {
-        self.turn_began.elapsed() >= TURN_MAX
+    fn is_turn_over(&self, at: Instant) -> bool {
+        at.saturating_duration_since(self.turn_began) >= TURN_MAX
     }
 }
 
 /// Called whenever a guest enters the host or leaves it.
 pub(super) struct Hook;
 
-#[async_trait]
 impl CallHookHandler<ActivityState> for Hook {
-    async fn handle_call_event(
-        &self,
-        mut store: StoreContextMut<'_, ActivityState>,
+    fn handle_call_event<'s, 'c, 'f>(
+        &'s self,
+        mut store: StoreContextMut<'c, ActivityState>,
         event: CallHook,
-    ) -> wasmtime::Result<()> {
+    ) -> Done<'f>
+    where
+        's: 'f,
+        'c: 'f,
+        Self: 'f,
+    {
+        let at = now();
         match event {
-            CallHook::CallingHost | CallHook::ReturningFromWasm => store.data_mut().calls.enter(),
-            // The host calls the guest as well: for room to put a list into.
-            CallHook::ReturningFromHost | CallHook::CallingWasm => {
-                account(&mut store)?;
-                if store.data().calls.is_turn_over() {
-                    tokio::task::yield_now().await;
-                }
+            CallHook::CallingHost | CallHook::ReturningFromWasm => {
+                store.data_mut().calls.enter(at);
+                nothing()
             }
+            // The host calls the guest as well: for room to put a list into.
+            CallHook::ReturningFromHost | CallHook::CallingWasm => match account(&mut store, at) {
+                Ok(()) if store.data().calls.is_turn_over(at) => Box::pin(async {
+                    tokio::task::yield_now().await;
+                    Ok(())
+                }),
+                Ok(()) => nothing(),
+                Err(error) => Box::pin(std::future::ready(Err(error))),
+            },
         }
-        Ok(())
     }
 }
 
@@ -158,16 +166,16 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn account(store: &mut StoreContextMut<'_, ActivityState>) -> wasmtime::Result<()> {
-    let began = now();
+/// What the host did until then is the guest's to pay.
+fn account(store: &mut StoreContextMut<'_, ActivityState>, at: Instant) -> wasmtime::Result<()> {
     let state = store.data_mut();
-    let Some(mut busy) = state.calls.leave() else {
+    let Some(mut busy) = state.calls.leave(at) else {
         return Ok(());
     };
     if state.calls.is_time_to_look(busy) {
         let (handles, bytes) = held(&mut state.table);
         state.calls.looked_at(handles);
-        busy = busy.saturating_add(began.elapsed());
+        busy = busy.saturating_add(at.elapsed());
         if !state.limiter.hold(bytes.saturating_sub(HELD_BYTES_FREE)) {
             return Err(wasmtime::Error::msg("the host holds too much for the guest"));
         }
@@ -228,12 +236,12 @@ mod tests {
         let mut calls = Calls::new(turns.clone());
         turns
             .count(async {
-                calls.enter();
-                assert!(calls.leave().is_some());
-                calls.enter();
+                calls.enter(now());
+                assert!(calls.leave(now()).is_some());
+                calls.enter(now());
                 tokio::task::yield_now().await;
-                assert_eq!(calls.leave(), Some(Duration::ZERO));
-                assert_eq!(calls.leave(), None, "it is not in the host");
+                assert_eq!(calls.leave(now()), Some(Duration::ZERO));
+                assert_eq!(calls.leave(now()), None, "it is not in the host");
             })
             .await;
     }

@@ -5,13 +5,12 @@
 //! The fuel is owed until it is worth settling. Then the guest makes way for others: it
 //! may have kept the host busy for as long as a guest may be.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use wasmtime::{CallHook, CallHookHandler, StoreContextMut, Trap};
 
 use super::state::WorkflowState;
+use crate::hook::{Done, nothing};
 
 /// Fuel of a call. The shortest take as long as a busy guest needs for about half of it.
 const FUEL_PER_CALL: u64 = 500;
@@ -40,7 +39,7 @@ impl Debt {
         bytes.into_iter().for_each(|bytes| self.value(bytes));
     }
 
-    /// The guest has been given fuel anew.
+    /// The guest has been given new fuel.
     pub(super) fn forget(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
@@ -63,15 +62,12 @@ impl Debt {
 /// Called whenever a guest enters the host or leaves it.
 pub(super) struct Hook;
 
-type Event<'a> = Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send + 'a>>;
-
-/// Written out, since what `async_trait` makes of it takes memory for each call.
 impl CallHookHandler<WorkflowState> for Hook {
     fn handle_call_event<'s, 'c, 'f>(
         &'s self,
         store: StoreContextMut<'c, WorkflowState>,
         event: CallHook,
-    ) -> Event<'f>
+    ) -> Done<'f>
     where
         's: 'f,
         'c: 'f,
@@ -83,19 +79,7 @@ impl CallHookHandler<WorkflowState> for Hook {
             CallHook::ReturningFromHost if debt.is_due() => return Box::pin(settle(store)),
             _ => {}
         }
-        // Of no size: there is nothing to allocate.
-        Box::pin(Nothing)
-    }
-}
-
-/// What is to be done at most calls.
-struct Nothing;
-
-impl Future for Nothing {
-    type Output = wasmtime::Result<()>;
-
-    fn poll(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(Ok(()))
+        nothing()
     }
 }
 

@@ -47,7 +47,7 @@ impl Actor {
     /// Decides inputs, lets the guest answer each, commits all of it, and answers.
     /// When the commit fails, the run is read again: the store knows what has
     /// happened. If the commit was done, what it said counts; else the inputs are
-    /// decided anew.
+    /// decided again.
     pub(super) async fn settle(
         &mut self,
         mut inputs: Vec<Asked>,
