@@ -232,3 +232,22 @@ async fn a_stopping_node_finishes_attempts_and_refuses_new_work() {
     assert_eq!(host.attempts_of("gated", "2"), 1);
     assert_eq!(host.attempts_of("gated", "1"), 1);
 }
+/// What begins while a node stops may not end: an attempt that may be made once would be
+/// reported as lost although it never began.
+#[tokio::test]
+async fn a_stopping_node_begins_nothing_that_it_could_lose() {
+    let (host, store) = (ScriptedHost::new(), memory());
+    let runtime = start(store.clone(), &host).await;
+    runtime.start_run(request("gated-once", "g", "2")).await.expect("started");
+    until_event(&runtime, "g", "ActivityTaskStarted").await;
+    runtime.begin_shutdown();
+    host.gate.add_permits(1);
+    runtime.shutdown().await;
+
+    host.gate.add_permits(1);
+    let next = start(store, &host).await;
+    assert_eq!(result(&next, "g").await.status, ExecutionStatus::Completed);
+    assert_eq!(host.attempts_of("gated-once", "2"), 1);
+    assert_eq!(host.attempts_of("gated-once", "1"), 1);
+}
+

@@ -28,8 +28,22 @@ impl Actor {
         fresh: Vec<HistoryEvent>,
         transition: &mut Transition,
     ) -> Result<(), CommitFailure> {
+        if self.leaves_the_rest() {
+            return Ok(());
+        }
         self.turn(fresh, transition).await?;
         self.offer_updates(transition).await
+    }
+
+    /// While the node stops, the guest is told nothing more: what it would begin may not
+    /// end here. The next node finds in history what the guest has not answered.
+    pub(super) fn leaves_the_rest(&mut self) -> bool {
+        let stopping = self.shared.stopping.is_cancelled();
+        if stopping {
+            // It does not know any more what has happened.
+            self.drop_guest();
+        }
+        stopping
     }
 
     pub(super) async fn turn(

@@ -255,11 +255,12 @@ impl Actor {
     }
 
     fn run_activity(&mut self, scheduled_event_id: EventId) {
-        // A stopping node leaves it to the next one, which finds it in history.
-        if self.shared.stopping.is_cancelled() {
-            return;
-        }
         if let Some(activity) = self.state.activities.get(&scheduled_event_id) {
+            // A stopping node leaves it to the next one, which finds it in history; but not
+            // one of which history says that it may have begun.
+            if self.shared.stopping.is_cancelled() && !activity.started {
+                return;
+            }
             let attempt = activities::spawn(
                 &self.shared,
                 &self.run,

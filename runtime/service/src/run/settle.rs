@@ -166,7 +166,10 @@ impl Actor {
         transition.extend(step);
         if wakes_guest && self.state.guest_may_run() {
             self.activate(fresh, transition).await?;
-        } else if matches!(input, Input::Update(_)) && self.state.guest_may_run() {
+        } else if matches!(input, Input::Update(_))
+            && self.state.guest_may_run()
+            && !self.leaves_the_rest()
+        {
             self.offer_updates(transition).await?;
         }
         Ok(Ok(()))

@@ -21,7 +21,7 @@ impl ScriptedHost {
         let key = (task.activity_type.as_str().to_owned(), input);
         *self.attempts.lock().entry(key).or_default() += 1;
         match task.activity_type.as_str() {
-            "gated" => {
+            "gated" | "gated-once" => {
                 self.gate.acquire().await.expect("the gate stays").forget();
                 Ok(task.input)
             }
@@ -78,7 +78,7 @@ pub(super) fn options(activity: &str) -> ActivityOptions {
     let retry = RetryPolicy {
         initial_interval,
         maximum_interval: initial_interval,
-        maximum_attempts: if matches!(activity, "once" | "brief") { 1 } else { 0 },
+        maximum_attempts: if matches!(activity, "once" | "gated-once" | "brief") { 1 } else { 0 },
         ..RetryPolicy::default()
     };
     ActivityOptions {

@@ -98,9 +98,10 @@ impl ScriptedHost {
     }
 }
 
-const WORKFLOWS: [&str; 17] = [
+const WORKFLOWS: [&str; 18] = [
     "sequential",
     "gated",
+    "gated-once",
     "sleep",
     "flaky",
     "once",

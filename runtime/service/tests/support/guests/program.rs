@@ -61,6 +61,7 @@ impl Program {
         Ok(match start.workflow_type.as_str() {
             "sequential" => steps("step"),
             "gated" => steps("gated"),
+            "gated-once" => steps("gated-once"),
             "flaky" => steps("flaky"),
             "once" => steps("once"),
             "watch" => {
