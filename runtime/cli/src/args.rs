@@ -23,7 +23,7 @@ try again; 4 the run closed without completing; 5 still open after the wait.";
 /// Durable workflows as WebAssembly components: one binary that stores and runs
 /// them.
 #[derive(Debug, Parser)]
-#[command(name = "dacapo", version, after_help = EXAMPLES, propagate_version = true)]
+#[command(name = "dacapo", version, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

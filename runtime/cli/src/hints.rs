@@ -156,6 +156,12 @@ mod tests {
     }
 
     #[test]
+    fn a_version_that_is_asked_for_is_not_taken_for_that_of_the_program() {
+        let told = told("run move w --version 2");
+        assert!(told.contains("--to-version"), "{told}");
+    }
+
+    #[test]
     fn what_is_suggested_can_be_pasted_into_a_shell() {
         let words = ["start", "greet", "--input", "{\"a\": 1}"].map(OsString::from);
         let all = std::iter::once(OsString::from("dacapo")).chain(words.clone());

@@ -250,4 +250,3 @@ async fn a_stopping_node_begins_nothing_that_it_could_lose() {
     assert_eq!(host.attempts_of("gated-once", "2"), 1);
     assert_eq!(host.attempts_of("gated-once", "1"), 1);
 }
-

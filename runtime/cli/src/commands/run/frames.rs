@@ -23,22 +23,34 @@ const FUNCTIONS: [&str; 11] = [
 /// The frames without those of the SDK and of the language, one per line, where there are
 /// others; and how many are left out.
 pub(crate) fn shown_frames(backtrace: &str) -> String {
+    own_frames(backtrace).unwrap_or_else(|| backtrace.to_owned())
+}
+
+/// The same; none if there is no frame of the module.
+pub(crate) fn own_frames(backtrace: &str) -> Option<String> {
     let (own, others): (Vec<&str>, Vec<&str>) = backtrace.lines().partition(|frame| is_own(frame));
-    if own.is_empty() || others.is_empty() {
-        return backtrace.to_owned();
+    if own.is_empty() {
+        return None;
+    }
+    if others.is_empty() {
+        return Some(backtrace.to_owned());
     }
     let left_out = others.len();
     let frames = if left_out == 1 { "frame" } else { "frames" };
-    format!(
+    Some(format!(
         "{}\n({left_out} {frames} of the SDK and the language left out; --output json shows all)",
         own.join("\n")
-    )
+    ))
 }
 
 /// Whether a frame, `module!function`, is code of whoever wrote the module, or of a library
 /// that they chose.
 fn is_own(frame: &str) -> bool {
     let function = frame.split_once('!').map_or(frame, |(_, function)| function);
+    // The compiler made it, and nobody gave it a name.
+    if function.starts_with("<wasm function") {
+        return false;
+    }
     // `<a::B as c::D>::e` is code of `a`.
     let path = function.trim_start_matches(|sign| "<&*[(".contains(sign));
     let path = ["mut ", "const ", "dyn "].iter().fold(path, |path, word| {
@@ -97,6 +109,9 @@ checkout.wasm!<&mut checkout::Order as core::future::future::Future>::poll
     fn what_has_no_frame_of_the_module_is_shown_whole() {
         let frames = "m!core::panicking::panic_fmt\nm!dacapo::executor::go_on";
         assert_eq!(shown_frames(frames), frames);
+        assert_eq!(own_frames(frames), None);
         assert_eq!(shown_frames("m!checkout::run"), "m!checkout::run");
+        let waiting = "<unknown>!<wasm function 8>\nm!dacapo::executor::go_on\nm!checkout::run";
+        assert!(shown_frames(waiting).starts_with("m!checkout::run\n(2 frames"));
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::frames::shown_frames;
+use super::frames::own_frames;
 use super::report::report_fields;
 use super::signals_left::signal_fields;
 use crate::args::{ClientFlags, RunFlags};
@@ -54,7 +54,9 @@ fn fields(waiting: RunWaiting, blocked: Option<&Blocked>) -> Vec<(&'static str, 
         fields.push(("", format!("and for {} more", waiting.more_waits)));
     }
     fields.extend(signal_fields(&waiting.signals));
-    fields.extend(waiting.backtrace.map(|frames| ("backtrace", shown_frames(&frames))));
+    // Those of the SDK say nothing about where it waits.
+    let frames = waiting.backtrace.as_deref().and_then(own_frames);
+    fields.extend(frames.map(|frames| ("backtrace", frames)));
     fields
 }
 
