@@ -3,7 +3,6 @@
 
 mod batch;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use tokio::task::JoinSet;
 
 use self::batch::{Batch, Job};
 use crate::health::StoreHealth;
-use crate::ownership::Loss;
+use crate::ownership::{Loss, Owned};
 use crate::panics::caught;
 
 /// Units that wait for the committer. Each run has at most one, so this bounds
@@ -70,13 +69,13 @@ impl Committer {
     /// Starts the task. It ends when the last handle is dropped.
     pub(crate) fn start(
         store: Arc<dyn Store>,
-        ownership: Arc<Ownership>,
+        owned: Owned,
         health: Arc<StoreHealth>,
         loss: Loss,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let mut collector = Collector {
-            worker: Arc::new(Worker { store, ownership, health, loss }),
+            worker: Arc::new(Worker { store, owned, health, loss }),
             queue,
             batch: Batch::default(),
             under_way: JoinSet::new(),
@@ -183,52 +182,68 @@ impl Collector {
 
 struct Worker {
     store: Arc<dyn Store>,
-    ownership: Arc<Ownership>,
+    owned: Owned,
     health: Arc<StoreHealth>,
     loss: Loss,
 }
 
 impl Worker {
     /// Writes a batch. Where one unit may be to blame for the whole, the others must
-    /// not suffer for it: it is written in halves, and those in halves, until the
-    /// one stands alone.
+    /// not suffer for it. Those of shards that are lost are left out; else it is written in
+    /// halves, and those in halves, until the one stands alone.
     async fn write(&self, batch: Batch) {
-        let Batch { units, waiting, alone, .. } = batch;
-        let mut waiting = waiting.into_iter();
-        let mut parts: Vec<Range<usize>> = std::iter::once(0..units.len()).collect();
-        while let Some(part) = parts.pop() {
-            let (verdict, may_pass) = self.commit(&units[part.clone()], alone).await;
-            let may_be_one =
-                matches!(verdict, Err(CommitFailure::Conflict | CommitFailure::Rejected(_)));
-            if may_be_one && part.len() > 1 {
-                let middle = part.start + part.len() / 2;
-                parts.extend([middle..part.end, part.start..middle]);
-                continue;
-            }
-            // Of one that stands alone, if of any.
-            let mut again = may_pass.then(|| units[part.start].clone());
-            for done in waiting.by_ref().take(part.len()) {
-                answer(done, Answer { verdict: verdict.clone(), again: again.take() });
-            }
-            if matches!(verdict, Err(CommitFailure::Unavailable | CommitFailure::Fenced)) {
-                // The rest would hear the same, one time-out after the other.
-                break;
+        let mut parts = vec![batch];
+        while let Some(mut part) = parts.pop() {
+            let owned = self.owned.current();
+            let (verdict, may_pass) = self.commit(&owned, &part.units, part.alone).await;
+            match verdict {
+                Err(CommitFailure::Conflict | CommitFailure::Rejected(_)) if part.len() > 1 => {
+                    let second = part.split_off(part.len() / 2);
+                    parts.extend([second, part]);
+                }
+                Err(CommitFailure::Fenced) => {
+                    let now = self.owned.current();
+                    let lost = part.take_lost(&now);
+                    let is_explained = !lost.is_empty() || !Arc::ptr_eq(&owned, &now);
+                    lost.answer(&verdict);
+                    if !is_explained {
+                        // The node has to start over: none of them may be written.
+                        part.answer(&verdict);
+                    } else if !part.is_empty() {
+                        parts.push(part);
+                    }
+                }
+                verdict if may_pass => part.answer_again(&verdict),
+                verdict => {
+                    part.answer(&verdict);
+                    if verdict == Err(CommitFailure::Unavailable) {
+                        // The rest would hear the same, one time-out after the other.
+                        parts.drain(..).for_each(|part| part.answer(&verdict));
+                    }
+                }
             }
         }
-        waiting.for_each(|done| answer(done, Err(CommitFailure::Unavailable).into()));
     }
 
     /// What became of them, and whether what was refused may be taken later.
-    async fn commit(&self, units: &[CommitUnit], alone: bool) -> (Verdict, bool) {
+    async fn commit(
+        &self,
+        owned: &Ownership,
+        units: &[CommitUnit],
+        alone: bool,
+    ) -> (Verdict, bool) {
         // Somebody else finds out when it works again.
         if !self.health.grace().await {
             return (Err(CommitFailure::Unavailable), false);
         }
-        let committed = match caught(self.store.commit(&self.ownership, units)).await {
+        let committed = match caught(self.store.commit(owned, units)).await {
             Ok(committed) => committed,
             // Of a row, perhaps, that nobody has thought of.
             Err(panic) => Err(StoreError::Rejected { reason: panic.to_string(), may_pass: false }),
         };
+        if let Err(error) = &committed {
+            self.loss.note(error).await;
+        }
         let may_pass = matches!(committed, Err(StoreError::Rejected { may_pass: true, .. }));
         (self.verdict_of(committed, units, alone), may_pass)
     }
@@ -256,8 +271,7 @@ impl Worker {
                 };
                 Err(CommitFailure::Rejected(reason.into()))
             }
-            Err(error @ (StoreError::WentBack { .. } | StoreError::Fenced { .. })) => {
-                self.loss.note(&error);
+            Err(StoreError::WentBack { .. } | StoreError::Fenced { .. }) => {
                 Err(CommitFailure::Fenced)
             }
             Err(error @ StoreError::Unavailable { .. }) if alone => {
@@ -270,11 +284,6 @@ impl Worker {
             }
         }
     }
-}
-
-fn answer(done: oneshot::Sender<Answer>, answer: Answer) {
-    // An actor that is gone has no use for the verdict: history has it.
-    let _ = done.send(answer);
 }
 
 #[cfg(test)]

@@ -281,7 +281,7 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
             let probes = health.probes.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
                 () = shared.halted.cancelled() => return,
-                () = tokio::time::sleep(pause(probes, shared.ownership.node.0.as_u128())) => {}
+                () = tokio::time::sleep(pause(probes, shared.owned.node().0.as_u128())) => {}
             }
         }
         probe(&shared).await;
@@ -291,7 +291,7 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
 async fn probe(shared: &Shared) {
     match shared.store.probe_write().await {
         Ok(()) => shared.health.probed(),
-        Err(error @ StoreError::WentBack { .. }) => shared.loss.note(&error),
+        Err(error @ StoreError::WentBack { .. }) => shared.loss.note(&error).await,
         Err(error) => shared.health.failed(&error, "the database takes no writes"),
     }
 }

@@ -7,7 +7,7 @@ use dacapo_engine::guest::GuestHost;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::limits::Limits;
 use dacapo_store::Store;
-use dacapo_store::shard::{NodeId, Ownership};
+use dacapo_store::shard::NodeId;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,7 +22,7 @@ use crate::fair::FairPlaces;
 use crate::health::{self, StoreHealth};
 use crate::loader::Loader;
 use crate::log_limit::LogLimit;
-use crate::ownership::{Confirm, Loss, Phase};
+use crate::ownership::{Confirm, Loss, Owned, Phase};
 use crate::registry::Registry;
 use crate::relations::UnderWay;
 use crate::residency::Residency;
@@ -56,7 +56,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) committer: Committer,
     pub(crate) loader: Loader,
-    pub(crate) ownership: Arc<Ownership>,
+    pub(crate) owned: Owned,
     pub(crate) confirm: Confirm,
     pub(crate) timers: Timers,
     pub(crate) residency: Arc<Residency>,
@@ -157,25 +157,24 @@ impl Runtime {
         #[expect(clippy::disallowed_methods, reason = "a node's id is made once, at the edge")]
         let node = NodeId(Uuid::new_v4());
         let ownership = ownership::take(&*store, node, config.tenure, &phase).await;
-        let ownership = ownership.map_err(ServiceError::at_start)?;
-        let ownership = Arc::new(ownership);
+        let owned = Owned::new(ownership.map_err(ServiceError::at_start)?);
         phase.send_replace(Phase::Recovering);
         // Attempts wait here, where their timeouts do not run yet.
         let attempts_max = config.activities_max.min(host.activities_max());
         let catalog = Catalog::load(&*store).await.map_err(ServiceError::at_start)?;
-        let loss = Loss::none_yet(ownership.clone());
+        let loss = Loss::none_yet(store.clone(), owned.clone());
         let halted = CancellationToken::new();
         let health = Arc::new(StoreHealth::new(halted.clone()));
         let committer =
-            Committer::start(store.clone(), ownership.clone(), health.clone(), loss.clone());
+            Committer::start(store.clone(), owned.clone(), health.clone(), loss.clone());
         let workload = Workload::default();
         let shared = Arc::new(Shared {
             catalog,
             registry: Registry::new(workload.clone()),
             committer,
             loader: Loader::start(store.clone()),
-            confirm: Confirm::start(store.clone(), ownership.clone(), loss.clone()),
-            ownership,
+            confirm: Confirm::start(store.clone(), owned.clone(), loss.clone()),
+            owned,
             timers: Timers::default(),
             residency: Residency::new(host.instances_max(), config.instances_bytes_max),
             activity_slots: FairPlaces::new(attempts_max),

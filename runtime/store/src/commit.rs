@@ -95,9 +95,9 @@ pub trait CommitStore: Send + Sync {
     ///
     /// With [`StoreError::Conflict`](crate::error::StoreError::Conflict) and
     /// [`Fenced`](crate::error::StoreError::Fenced) nothing of any unit was
-    /// written. The store does not say which unit was to blame: the caller
-    /// commits fewer of them to find out. With both reasons at hand it says
-    /// `Fenced`.
+    /// written. A fence names a shard of a unit that is to blame. Of a conflict the
+    /// store does not say which unit it was: the caller commits fewer of them to find
+    /// out. With both reasons at hand it says `Fenced`.
     ///
     /// The event before each new one has to be there, stored or in the same commit.
     /// Else the answer is [`WentBack`](crate::error::StoreError::WentBack), unless

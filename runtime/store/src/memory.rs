@@ -133,8 +133,7 @@ impl State {
     }
 
     fn check_all_held(&self, ownership: &Ownership) -> Result<()> {
-        let hashes: Vec<_> = ownership.shards().iter().map(|lease| lease.hash_from).collect();
-        self.check_held(ownership, &hashes)
+        ownership.check_all(&self.shards.iter().map(|it| (it.shard_id, it.epoch)).collect())
     }
 
     fn check_epochs(

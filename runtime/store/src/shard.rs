@@ -31,6 +31,25 @@ pub struct ShardLease {
     pub epoch: u64,
 }
 
+/// Hashes from the first to the last, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashRange {
+    /// The first.
+    pub from: WorkflowHash,
+    /// The last.
+    pub to: WorkflowHash,
+}
+
+impl HashRange {
+    /// All hashes that there are.
+    pub const ALL: Self = Self { from: WorkflowHash(i32::MIN), to: WorkflowHash(i32::MAX) };
+
+    /// Whether a hash is one of them.
+    pub fn contains(&self, hash: WorkflowHash) -> bool {
+        (self.from..=self.to).contains(&hash)
+    }
+}
+
 /// Everything a node owns. Ranges do not overlap and are ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ownership {
@@ -44,6 +63,46 @@ impl Ownership {
     pub fn new(node: NodeId, mut shards: Vec<ShardLease>) -> Self {
         shards.sort_by_key(|shard| shard.hash_from);
         Self { node, shards }
+    }
+
+    /// All leases, by range.
+    pub fn shards(&self) -> &[ShardLease] {
+        &self.shards
+    }
+
+    /// Whether the node owns nothing.
+    pub fn is_empty(&self) -> bool {
+        self.shards.is_empty()
+    }
+
+    /// What the node owns, with neighbours joined: one range if it is everything.
+    pub fn ranges(&self) -> Vec<HashRange> {
+        let mut ranges: Vec<HashRange> = Vec::new();
+        for shard in &self.shards {
+            match ranges.last_mut() {
+                Some(last) if last.to.0.checked_add(1) == Some(shard.hash_from.0) => {
+                    last.to = shard.hash_to;
+                }
+                _ => ranges.push(HashRange { from: shard.hash_from, to: shard.hash_to }),
+            }
+        }
+        ranges
+    }
+
+    /// Adds a lease, in place of an earlier one over the same shard.
+    pub fn take(&mut self, lease: ShardLease) {
+        self.shards.retain(|held| held.shard_id != lease.shard_id);
+        let place = self.shards.partition_point(|held| held.hash_from < lease.hash_from);
+        self.shards.insert(place, lease);
+    }
+
+    /// Gives up the shards that have a later epoch than they are held under; `stored` are
+    /// epochs by shard. Says how many that are.
+    pub fn lose(&mut self, stored: &BTreeMap<u16, u64>) -> usize {
+        let before = self.shards.len();
+        self.shards
+            .retain(|held| stored.get(&held.shard_id).is_none_or(|stored| *stored <= held.epoch));
+        before - self.shards.len()
     }
 
     /// The lease over a hash, if this node has it.
@@ -62,11 +121,6 @@ impl Ownership {
         self.shards.iter().any(|held| held.shard_id == *shard_id && held.epoch > *epoch)
     }
 
-    /// All leases, by range.
-    pub fn shards(&self) -> &[ShardLease] {
-        &self.shards
-    }
-
     /// The epochs that the shards of these hashes are held under, by shard. The
     /// first hash that this node has no lease for, if there is one.
     pub fn epochs_of(
@@ -76,19 +130,16 @@ impl Ownership {
         let epoch = |hash| self.lease_of(hash).map(|it| (it.shard_id, it.epoch)).ok_or(hash);
         hashes.into_iter().map(epoch).collect()
     }
-}
 
-impl Ownership {
     /// [`StoreError::Fenced`] unless all shards have the epochs that they are held
-    /// under; `stored` are the epochs of all of them, by shard.
+    /// under, and there is one; `stored` are the epochs of all of them, by shard.
     pub fn check_all(&self, stored: &BTreeMap<u16, u64>) -> Result<()> {
-        for lease in &self.shards {
-            let epoch = stored.get(&lease.shard_id).copied().unwrap_or_default();
-            if epoch != lease.epoch {
-                return Err(StoreError::Fenced { shard_id: lease.shard_id, epoch });
-            }
+        let epoch_of = |shard_id| stored.get(&shard_id).copied().unwrap_or_default();
+        let lost = self.shards.iter().find(|held| epoch_of(held.shard_id) != held.epoch);
+        match lost.map(|held| held.shard_id).or(self.is_empty().then_some(0)) {
+            Some(shard_id) => Err(StoreError::Fenced { shard_id, epoch: epoch_of(shard_id) }),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -163,16 +214,22 @@ pub trait ShardStore: Send + Sync {
 mod tests {
     use super::*;
 
+    fn lease(shard_id: u16, from: i32, to: i32) -> ShardLease {
+        let (hash_from, hash_to) = (WorkflowHash(from), WorkflowHash(to));
+        ShardLease { shard_id, hash_from, hash_to, epoch: 1 }
+    }
+
+    fn of(leases: Vec<ShardLease>) -> Ownership {
+        Ownership::new(NodeId(Uuid::nil()), leases)
+    }
+
+    fn range(from: i32, to: i32) -> HashRange {
+        HashRange { from: WorkflowHash(from), to: WorkflowHash(to) }
+    }
+
     #[test]
     fn a_lease_is_found_by_any_hash_of_its_range_and_no_other() {
-        let lease = |shard_id, from, to| ShardLease {
-            shard_id,
-            hash_from: WorkflowHash(from),
-            hash_to: WorkflowHash(to),
-            epoch: 1,
-        };
-        let ownership =
-            Ownership::new(NodeId(Uuid::nil()), vec![lease(2, 10, 19), lease(0, i32::MIN, -1)]);
+        let ownership = of(vec![lease(2, 10, 19), lease(0, i32::MIN, -1)]);
         let shard = |hash| ownership.lease_of(WorkflowHash(hash)).map(|shard| shard.shard_id);
         assert_eq!(shard(i32::MIN), Some(0));
         assert_eq!(shard(-1), Some(0));
@@ -180,5 +237,42 @@ mod tests {
         assert_eq!(shard(10), Some(2));
         assert_eq!(shard(19), Some(2));
         assert_eq!(shard(20), None);
+    }
+
+    #[test]
+    fn ranges_come_and_go() {
+        let thirds = [lease(0, i32::MIN, -1), lease(1, 0, 9), lease(2, 10, i32::MAX)];
+        let mut ownership = of(Vec::new());
+        assert!(ownership.is_empty());
+        for third in [thirds[2], thirds[0]] {
+            ownership.take(third);
+        }
+        assert_eq!(ownership.ranges(), [range(i32::MIN, -1), range(10, i32::MAX)]);
+        ownership.take(thirds[1]);
+        assert_eq!(ownership.ranges(), [HashRange::ALL]);
+        assert_eq!(ownership.shards(), thirds);
+
+        assert_eq!(ownership.lose(&[(0, 2), (1, 1)].into()), 1, "the other has its epoch");
+        assert_eq!(ownership.ranges(), [range(0, i32::MAX)]);
+        let again = ShardLease { epoch: 3, ..thirds[0] };
+        ownership.take(again);
+        assert_eq!(ownership.lose(&[(0, 2)].into()), 0, "that was the loss before");
+        assert_eq!(ownership.lease_of(WorkflowHash(-1)), Some(&again));
+        ownership.take(ShardLease { epoch: 4, ..again });
+        assert_eq!(ownership.shards().len(), 3, "one lease for a shard");
+        assert_eq!(ownership.lose(&[(0, 9), (1, 9), (2, 9)].into()), 3);
+        assert!(ownership.is_empty());
+        assert_eq!(ownership.ranges(), []);
+    }
+
+    /// It must not be told that nothing was lost of what it has.
+    #[test]
+    fn who_owns_nothing_holds_nothing() {
+        let stored = [(0, 7)].into();
+        of(vec![ShardLease { epoch: 7, ..lease(0, 0, 9) }]).check_all(&stored).expect("held");
+        for fenced in [of(vec![lease(0, 0, 9)]), of(Vec::new())] {
+            let fence = fenced.check_all(&stored).expect_err("not held");
+            assert!(matches!(fence, StoreError::Fenced { shard_id: 0, epoch: 7 }), "{fence:?}");
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! What waits for the next commit.
 
-use dacapo_store::commit::CommitUnit;
+use dacapo_store::commit::{CommitUnit, RunTransition};
+use dacapo_store::shard::Ownership;
 use tokio::sync::oneshot;
 
-use super::Answer;
+use super::{Answer, Verdict};
 
 /// Units written in one transaction. More add latency for the first of them
 /// without saving a round trip that matters.
@@ -73,5 +74,40 @@ impl Batch {
             self.add(job);
         }
         taken
+    }
+
+    /// Those from a place on, which are then written apart from the others.
+    pub(super) fn split_off(&mut self, place: usize) -> Self {
+        let (units, waiting) = (self.units.split_off(place), self.waiting.split_off(place));
+        Self { units, waiting, ..Self::default() }
+    }
+
+    /// Those of shards that are not owned.
+    pub(super) fn take_lost(&mut self, owned: &Ownership) -> Self {
+        let (units, waiting) = (std::mem::take(&mut self.units), std::mem::take(&mut self.waiting));
+        let mut lost = Self::default();
+        for (unit, done) in units.into_iter().zip(waiting) {
+            let is_held =
+                |transition: &RunTransition| owned.lease_of(transition.key.hash).is_some();
+            let part = if unit.transitions.iter().all(is_held) { &mut *self } else { &mut lost };
+            part.units.push(unit);
+            part.waiting.push(done);
+        }
+        lost
+    }
+
+    /// Tells those who wait what became of their units.
+    pub(super) fn answer(self, verdict: &Verdict) {
+        for done in self.waiting {
+            // An actor that is gone has no use for the verdict: history has it.
+            let _ = done.send(verdict.clone().into());
+        }
+    }
+
+    /// The same, and gives the units back: the store may take them a moment later.
+    pub(super) fn answer_again(self, verdict: &Verdict) {
+        for (unit, done) in self.units.into_iter().zip(self.waiting) {
+            let _ = done.send(Answer { verdict: verdict.clone(), again: Some(unit) });
+        }
     }
 }

@@ -1,10 +1,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use dacapo_model::ids::WorkflowHash;
 use dacapo_model::payload::Payload;
-use dacapo_store::conformance::fixtures::{Owned, execution, start, unit};
+use dacapo_store::conformance::fixtures::{self, execution, node, start, unit};
 use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use dacapo_store::memory::MemoryStore;
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -22,12 +24,20 @@ async fn committer(store: impl Store + 'static) -> (Committer, Arc<dyn Store>) {
 async fn watched_committer(
     store: impl Store + 'static,
 ) -> (Committer, Arc<dyn Store>, Arc<StoreHealth>) {
-    let Owned { store, ownership } = Owned::of(Arc::new(store)).await;
+    let fixtures::Owned { store, ownership } = fixtures::Owned::of(Arc::new(store)).await;
     let health = Arc::new(StoreHealth::new(CancellationToken::new()));
-    let ownership = Arc::new(ownership);
-    let loss = Loss::none_yet(ownership.clone());
-    let committer = Committer::start(store.clone(), ownership, health.clone(), loss);
+    let (committer, _) = committer_with(store.clone(), ownership, health.clone());
     (committer, store, health)
+}
+
+fn committer_with(
+    store: Arc<dyn Store>,
+    ownership: Ownership,
+    health: Arc<StoreHealth>,
+) -> (Committer, Loss) {
+    let owned = Owned::new(ownership);
+    let loss = Loss::none_yet(store.clone(), owned.clone());
+    (Committer::start(store, owned, health, loss.clone()), loss)
 }
 
 /// Starts of runs with these numbers, all at once.
@@ -214,4 +224,66 @@ async fn a_committer_that_panics_starts_again() {
     assert!(rest.contains(&Err(CommitFailure::Unavailable)), "they had no verdict: {rest:?}");
     let verdicts = starts(&committer, 201..=220).await;
     assert!(verdicts.iter().all(Result::is_ok), "{verdicts:?}");
+}
+
+fn counting_commits() -> (Arc<dyn Store>, Arc<AtomicU64>) {
+    let commits = Arc::new(AtomicU64::new(0));
+    let counted = commits.clone();
+    let store = FaultyStore::new(Arc::new(MemoryStore::new()), move |call: Call| {
+        counted.fetch_add(u64::from(call.operation == Operation::Commit), Ordering::SeqCst);
+        Fault::None
+    });
+    (Arc::new(store), commits)
+}
+
+/// A committer that holds all shards but that of one workflow id, which it has lost unseen;
+/// and how many commits there were.
+async fn with_one_shard_lost(number: u128) -> (Committer, Loss, Ownership, Arc<AtomicU64>) {
+    let (store, commits) = counting_commits();
+    let before = store.acquire_all_shards(node(1)).await.expect("takes");
+    let mut ownership = store.acquire_all_shards(node(1)).await.expect("takes");
+    let lost = hash_of(number);
+    ownership.take(*before.lease_of(lost).expect("it holds all"));
+    let mut left = ownership.clone();
+    left.lose(&[(left.lease_of(lost).expect("it holds all").shard_id, u64::MAX)].into());
+    let health = Arc::new(StoreHealth::new(CancellationToken::new()));
+    let (committer, loss) = committer_with(store, ownership, health);
+    (committer, loss, left, commits)
+}
+
+fn hash_of(number: u128) -> WorkflowHash {
+    execution(&format!("order-{number}"), number).key.hash
+}
+
+#[tokio::test]
+async fn a_unit_of_a_lost_shard_is_fenced_and_the_others_are_committed() {
+    let (committer, loss, left, commits) = with_one_shard_lost(77).await;
+    // The second time it is known; a unit may still come.
+    for numbers in [1..=300, 1_000..=1_299] {
+        let before = commits.load(Ordering::SeqCst);
+        let numbers: Vec<_> = numbers.chain([77]).collect();
+        let verdicts = starts(&committer, numbers.iter().copied()).await;
+        for (number, verdict) in numbers.iter().zip(&verdicts) {
+            let is_lost = left.lease_of(hash_of(*number)).is_none();
+            let expected = if is_lost { Err(CommitFailure::Fenced) } else { Ok(()) };
+            assert_eq!(*verdict, expected, "{number}");
+        }
+        let commits = commits.load(Ordering::SeqCst) - before;
+        assert!(commits < 12, "{commits} commits");
+        loss.admit().expect("the node goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_was_taken_over_hears_it_of_one_commit() {
+    let (store, commits) = counting_commits();
+    let ownership = store.acquire_all_shards(node(1)).await.expect("takes");
+    store.acquire_all_shards(node(2)).await.expect("takes");
+    let health = Arc::new(StoreHealth::new(CancellationToken::new()));
+    let (committer, loss) = committer_with(store, ownership, health);
+    let verdicts = starts(&committer, 1..=300).await;
+    assert!(verdicts.iter().all(|verdict| *verdict == Err(CommitFailure::Fenced)));
+    let commits = commits.load(Ordering::SeqCst);
+    assert!(commits < 12, "{commits} commits: one for each batch");
+    loss.to_another().now_or_never().expect("it is known");
 }

@@ -77,7 +77,7 @@ impl Deletion {
         loop {
             let deleted = self.delete().await;
             let is_known = !matches!(deleted, Err(StoreError::Unavailable { .. }));
-            let told = deleted.map_err(|error| self.shared.loss.refusal(error));
+            let told = self.shared.loss.judge(deleted).await;
             if let Some(answer) = answer.take() {
                 // Who went away can ask again.
                 let _ = answer.send(told.and_then(|deletion| self.answer(deletion)));
@@ -97,7 +97,8 @@ impl Deletion {
     async fn delete(&self) -> std::result::Result<ModuleDeletion, StoreError> {
         let Self { shared, namespace, name, version, .. } = self;
         let store = &shared.store;
-        let deleted = store.delete_modules(&shared.ownership, namespace, name, *version).await?;
+        let deleted =
+            store.delete_modules(&shared.owned.current(), namespace, name, *version).await?;
         if let ModuleDeletion::Deleted(_) = &deleted {
             // Also what a try before has deleted that seemed to fail.
             shared.catalog.remove(namespace, name, *version);

@@ -32,8 +32,8 @@ impl Runtime {
                 return Err(has_open_parent(&run.workflow_id, &parent.workflow_id, parent.run_id));
             }
         }
-        let deleted = shared.store.delete_run(&shared.ownership, key).await;
-        match deleted.map_err(|error| shared.loss.refusal(error))? {
+        let deleted = shared.store.delete_run(&shared.owned.current(), key).await;
+        match shared.loss.judge(deleted).await? {
             RunDeletion::Deleted => Ok(true),
             RunDeletion::Unknown => Ok(false),
             RunDeletion::Open => Err(is_open(&run.workflow_id, run_id)),

@@ -78,19 +78,14 @@ impl Runtime {
         let shared = &self.shared;
         // No deletion comes between the store and memory.
         let chosen = shared.catalog.choose().await?;
-        match shared.store.put_module(&shared.ownership, module).await {
-            Ok((version, created)) => {
-                shared.catalog.add(version.clone());
-                Ok((version, created))
-            }
-            Err(error) => {
-                if let StoreError::Unavailable { .. } = &error {
-                    // It may be there.
-                    catalog::refresh(shared, chosen);
-                }
-                Err(shared.loss.refusal(error))
-            }
+        let kept = shared.store.put_module(&shared.owned.current(), module).await;
+        match &kept {
+            Ok((version, _)) => shared.catalog.add(version.clone()),
+            // It may be there.
+            Err(StoreError::Unavailable { .. }) => catalog::refresh(shared, chosen),
+            Err(_) => {}
         }
+        shared.loss.judge(kept).await
     }
 
     /// The newest version of each module, by name.

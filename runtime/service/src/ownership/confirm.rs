@@ -11,10 +11,9 @@ use std::sync::Arc;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::WorkflowHash;
 use dacapo_store::Store;
-use dacapo_store::shard::Ownership;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Loss;
+use super::{Loss, Owned};
 use crate::error::{self, ServiceError};
 
 /// Requests that wait for a check; more wait to be heard.
@@ -36,15 +35,15 @@ pub(crate) struct Confirm {
 
 struct Worker {
     store: Arc<dyn Store>,
-    ownership: Arc<Ownership>,
+    owned: Owned,
     loss: Loss,
 }
 
 impl Confirm {
     /// Starts the task. It ends when the last handle is dropped.
-    pub(crate) fn start(store: Arc<dyn Store>, ownership: Arc<Ownership>, loss: Loss) -> Self {
+    pub(crate) fn start(store: Arc<dyn Store>, owned: Owned, loss: Loss) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let worker = Arc::new(Worker { store, ownership, loss });
+        let worker = Arc::new(Worker { store, owned, loss });
         tokio::spawn(work(worker.clone(), queue));
         Self { worker, jobs }
     }
@@ -61,16 +60,16 @@ impl Confirm {
 
     /// Refuses if any shard is another node's by now.
     pub(crate) async fn all(&self) -> error::Result<()> {
-        let shards = self.worker.ownership.shards();
-        let hashes: Vec<_> = shards.iter().map(|lease| lease.hash_from).collect();
+        let owned = self.worker.owned.current();
+        let hashes: Vec<_> = owned.shards().iter().map(|lease| lease.hash_from).collect();
         self.worker.check(&hashes).await
     }
 }
 
 impl Worker {
     async fn check(&self, hashes: &[WorkflowHash]) -> Answer {
-        let held = self.store.check_held(&self.ownership, hashes).await;
-        held.map_err(|error| self.loss.refusal(error))?;
+        let held = self.store.check_held(&self.owned.current(), hashes).await;
+        self.loss.judge(held).await?;
         // Something else may have been found out meanwhile.
         self.loss.admit()
     }
@@ -123,9 +122,9 @@ mod tests {
             Fault::Delayed(script_gate.clone())
         });
         let ownership = inner.acquire_all_shards(NodeId(Uuid::nil())).await.expect("takes");
-        let ownership = Arc::new(ownership);
-        let loss = Loss::none_yet(ownership.clone());
-        let confirm = Confirm::start(Arc::new(store), ownership, loss.clone());
+        let owned = Owned::new(ownership);
+        let loss = Loss::none_yet(inner.clone(), owned.clone());
+        let confirm = Confirm::start(Arc::new(store), owned, loss.clone());
         let ask = |number| {
             let confirm = confirm.clone();
             tokio::spawn(async move { confirm.held(WorkflowHash(number)).await })

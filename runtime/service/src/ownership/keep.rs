@@ -71,15 +71,14 @@ async fn until_due(shared: &Shared, pause: Duration) {
 }
 
 async fn once(shared: &Shared) -> Result<()> {
-    let kept = match shared.config.tenure {
-        Tenure::Alone => {
-            let owners = shared.store.shard_owners().await?;
-            let epochs = owners.into_iter().map(|(shard_id, epoch, _)| (shard_id, epoch));
-            shared.ownership.check_all(&epochs.collect())
-        }
-        Tenure::Leased { .. } => shared.store.renew_lease(&shared.ownership, LEASE).await,
-    };
-    kept.inspect_err(|error| shared.loss.note(error))
+    if shared.config.tenure == Tenure::Alone {
+        return shared.loss.look().await;
+    }
+    let kept = shared.store.renew_lease(&shared.owned.current(), LEASE).await;
+    if let Err(error) = &kept {
+        shared.loss.note(error).await;
+    }
+    kept
 }
 
 /// Gives the lease back: this node does nothing more.
@@ -87,7 +86,7 @@ pub(crate) async fn release(shared: &Shared) {
     if shared.config.tenure == Tenure::Alone {
         return;
     }
-    let released = shared.store.release_lease(shared.ownership.node);
+    let released = shared.store.release_lease(shared.owned.node());
     match tokio::time::timeout(RELEASE_TIME_MAX, released).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(error = ?error, "the lease was not given back"),

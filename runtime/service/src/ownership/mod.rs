@@ -4,7 +4,7 @@
 //! ```text
 //!  take ── stands by while the owner lives ──▶ keep ── renews the lease ──▶ release
 //!                                               │
-//!          confirm (reads), commits, uploads, deletions ──▶ loss: the node ends
+//!          confirm (reads), commits, uploads, deletions ──▶ loss: of some, or the node ends
 //! ```
 //!
 //! Leases decide how soon a node takes over, and nothing else: what it may write and
@@ -13,6 +13,7 @@
 mod confirm;
 mod keep;
 mod loss;
+mod owned;
 mod take;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use dacapo_store::shard::NodeId;
 pub(crate) use self::confirm::Confirm;
 pub(crate) use self::keep::{keep, release};
 pub(crate) use self::loss::Loss;
+pub(crate) use self::owned::Owned;
 pub(crate) use self::take::take;
 
 /// How long a lease goes on without being renewed. Whoever waits for the shards of

@@ -143,6 +143,7 @@ macro_rules! conformance_tests {
                 taking_shards_raises_every_epoch,
                 a_former_owner_is_fenced_and_writes_nothing,
                 one_lost_shard_fences_the_whole_commit,
+                a_fence_names_a_shard_of_a_unit_that_is_to_blame,
                 a_fence_is_reported_before_a_conflict,
                 a_fence_is_reported_before_a_gap,
                 a_shard_that_is_not_held_is_fenced,

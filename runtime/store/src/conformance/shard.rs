@@ -90,6 +90,29 @@ pub async fn one_lost_shard_fences_the_whole_commit(store: Arc<dyn Store>) {
     store.commit(&mixed, &held).await.expect("the other shards are held");
 }
 
+/// Who leaves out the units of the shard that the error names can write the others.
+pub async fn a_fence_names_a_shard_of_a_unit_that_is_to_blame(store: Arc<dyn Store>) {
+    let old = store.acquire_all_shards(node(1)).await.expect("takes");
+    let mut mixed = store.acquire_all_shards(node(1)).await.expect("takes");
+    let hash = |number: u128| execution(&format!("order-{number}"), number).key.hash;
+    for number in [3, 11] {
+        mixed.take(*old.lease_of(hash(number)).expect("holds every shard"));
+    }
+    let mut left: Vec<u128> = (1..=20).collect();
+    for _ in [3, 11] {
+        let units: Vec<_> = left.iter().copied().map(start_unit).collect();
+        let Err(StoreError::Fenced { shard_id, epoch }) = store.commit(&mixed, &units).await else {
+            panic!("a shard is lost");
+        };
+        assert_eq!(mixed.lose(&[(shard_id, epoch)].into()), 1, "it is one of them");
+        left.retain(|number| mixed.lease_of(hash(*number)).is_some());
+    }
+    assert!(!left.contains(&3) && !left.contains(&11), "{left:?}");
+    let units: Vec<_> = left.iter().copied().map(start_unit).collect();
+    store.commit(&mixed, &units).await.expect("the rest is held");
+    assert_eq!(count_runs(&store).await, left.len());
+}
+
 /// A caller that is fenced must stop; one that lost a race must try again.
 pub async fn a_fence_is_reported_before_a_conflict(store: Arc<dyn Store>) {
     let old = store.acquire_all_shards(node(1)).await.expect("takes");
