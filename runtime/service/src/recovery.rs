@@ -4,7 +4,6 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use dacapo_engine::state::PendingActivity;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, NamespaceName, RunKey, WorkflowHash, WorkflowId};
 use dacapo_model::time::Timestamp;
@@ -205,24 +204,17 @@ impl Recovering {
     }
 }
 
-/// Timers, retries and those who complete attempts outside wake a run by
-/// themselves.
+/// Whether the run has something to do now. All else wakes it by itself.
 fn has_work(loaded: &Loaded) -> bool {
-    let is_work = |activity: &PendingActivity| {
-        activity.runs_here() || (activity.cancel.is_some() && activity.open.is_none())
-    };
-    loaded.needs_activation
-        || loaded.shows_fault()
-        || loaded.state.activities.values().any(is_work)
-        || loaded.state.children.values().any(|child| !child.started)
-        || !loaded.state.externals.is_empty()
+    loaded.needs_activation || loaded.shows_fault() || loaded.state.has_duties()
 }
 
 /// The timer row that should have woken the run before now, if there is one.
 fn overdue(loaded: &Loaded, now: Timestamp) -> Option<EventId> {
     let timers = loaded.state.timers.iter().map(|(event_id, timer)| (*event_id, timer.due_at));
     let retries = loaded.state.activities.iter();
-    let retries = retries.filter_map(|(event_id, activity)| Some((*event_id, activity.retry_at?)));
+    let retries =
+        retries.filter_map(|(event_id, activity)| Some((*event_id, activity.retry_at()?)));
     let own = loaded.state.run_timer().map(|timer| (EventId::FIRST, timer.fire_at()));
     let first = timers.chain(retries).chain(own).min_by_key(|(_, fire_at)| *fire_at);
     first.filter(|(_, fire_at)| *fire_at <= now).map(|(event_id, _)| event_id)

@@ -102,9 +102,9 @@ pub(super) fn heartbeat(
 ) -> Result<Transition, Refusal> {
     let activity = running(state, event_id, attempt)?;
     let last_failure = activity.last_failure.clone();
-    let timer = match &activity.open {
-        Some(open) => {
-            let fire_at = activity.deadline(open.started_at, heard_at);
+    let timer = match activity.outside() {
+        Some(outside) => {
+            let fire_at = activity.deadline(outside.started_at, heard_at);
             let details = details.or_else(|| activity.heartbeat_details.clone());
             state.note_deadline(event_id, fire_at, last_failure.clone(), details.clone());
             TimerChange::SetDeadline { event_id, fire_at, attempt, last_failure, details }
@@ -150,7 +150,7 @@ pub(super) fn running(
     state
         .activities
         .get(&scheduled_event_id)
-        .filter(|activity| activity.attempt == attempt && activity.retry_at.is_none())
+        .filter(|activity| activity.attempt == attempt && activity.retry_at().is_none())
         .ok_or(Refusal::Stale)
 }
 
@@ -384,7 +384,7 @@ mod tests {
             input(&mut state, 70, timed_out(1, TimeoutType::StartToClose)).expect("runs");
         assert_eq!(transition.events, []);
         let pending = &state.activities[&EVENT];
-        assert_eq!((pending.attempt, pending.retry_at), (2, Some(at(71))));
+        assert_eq!((pending.attempt, pending.retry_at()), (2, Some(at(71))));
         let failure = pending.last_failure.as_ref().expect("it is kept");
         assert_eq!(failure.info.type_name, "StartToClose");
         assert_eq!(failure.info.message, "attempt 1 took longer than its start-to-close timeout");

@@ -71,8 +71,11 @@ fn unpause(
     let Some(activity) = state.activities.get_mut(&scheduled_event_id) else {
         return transition;
     };
-    let waited = activity.retry_at.is_some_and(|retry_at| retry_at > now);
-    let begins = activity.retry_at.take().is_some();
+    let waited = activity.retry_at().is_some_and(|retry_at| retry_at > now);
+    let begins = activity.retry_at().is_some();
+    if begins {
+        activity.begin_attempt();
+    }
     if let Some(last_failure) = activity.last_failure.clone().filter(|_| waited) {
         // After a crash it begins at once, too.
         transition.timers.push(TimerChange::SetRetry {

@@ -21,7 +21,7 @@ pub(super) fn open(
     limits: &Limits,
 ) -> Result<Transition, Refusal> {
     let activity = running(state, event_id, open.number)?;
-    if activity.open.is_some() {
+    if activity.outside().is_some() {
         return Err(Refusal::Stale);
     }
     has_room(state, limits.history_events_max)?;
@@ -35,8 +35,8 @@ pub(super) fn open(
     };
     let mut transition = Transition::default();
     transition.record(state, now, attributes);
-    let opened = state.activities.get(&event_id).and_then(|activity| activity.open.as_ref());
-    let fire_at = opened.map_or(now, |open| open.deadline);
+    let outside = state.activities.get(&event_id).and_then(|activity| activity.outside());
+    let fire_at = outside.map_or(now, |outside| outside.deadline);
     state.note_deadline(event_id, fire_at, last_failure.clone(), details.clone());
     let timer = TimerChange::SetDeadline { event_id, fire_at, attempt, last_failure, details };
     transition.timers.push(timer);
@@ -52,9 +52,11 @@ pub fn find(state: &RunState, target: &ActivityTarget) -> Result<(EventId, u32),
         ActivityTarget::Token { scheduled_event_id, .. } => *scheduled_event_id,
     };
     let activity = state.activities.get(&event_id).ok_or(Refusal::NoSuchActivity)?;
-    match (&activity.open, target) {
+    match (activity.outside(), target) {
         (Some(_), ActivityTarget::Operation(_)) => Ok((event_id, activity.attempt)),
-        (Some(open), ActivityTarget::Token { digest, .. }) if open.token_digest == *digest => {
+        (Some(outside), ActivityTarget::Token { digest, .. })
+            if outside.token_digest == *digest =>
+        {
             Ok((event_id, activity.attempt))
         }
         (None, ActivityTarget::Operation(_)) => Err(Refusal::ActivityNotOpen),
@@ -88,9 +90,9 @@ pub(super) fn overdue(
     now: Timestamp,
 ) -> Result<Transition, Refusal> {
     let activity = state.activities.get(&event_id).ok_or(Refusal::Stale)?;
-    let open = activity.open.as_ref().ok_or(Refusal::Stale)?;
-    if now < open.deadline {
-        return Err(Refusal::TooEarly(open.deadline));
+    let outside = activity.outside().ok_or(Refusal::Stale)?;
+    if now < outside.deadline {
+        return Err(Refusal::TooEarly(outside.deadline));
     }
     let (attempt, options) = (activity.attempt, &activity.options);
     if let Some(cancel) = activity.cancel
@@ -107,7 +109,7 @@ pub(super) fn overdue(
     let timeout_type =
         if all_attempts.is_some_and(|limit| activity.scheduled_at.after(limit) <= now) {
             TimeoutType::ScheduleToClose
-        } else if open.started_at.after(options.start_to_close_timeout) <= now {
+        } else if outside.started_at.after(options.start_to_close_timeout) <= now {
             TimeoutType::StartToClose
         } else {
             TimeoutType::Heartbeat
@@ -199,7 +201,7 @@ mod tests {
             details: None,
         };
         assert_eq!(transition.timers, [row], "the attempt has run since second 11");
-        assert!(!state.activities[&EVENT].runs_here(), "after a crash it is not run again");
+        assert_eq!(state.activities[&EVENT].duty(), None, "after a crash it is not run again");
         assert_eq!(input(&mut state, 12, opens(1, 11)), Err(Refusal::Stale), "it is open");
     }
 
@@ -255,7 +257,7 @@ mod tests {
             assert_eq!(early, Err(Refusal::TooEarly(at(ends_at))));
             let transition = input(&mut state, ends_at, row_is_due()).expect("its time has come");
             assert_eq!(event_types(&transition), Vec::from_iter(event), "others are retried");
-            assert!(state.activities.values().all(|activity| activity.open.is_none()));
+            assert!(state.activities.values().all(|activity| activity.outside().is_none()));
         }
     }
 

@@ -20,18 +20,18 @@ use super::{Input, Refusal, decide, start};
 use crate::state::RunState;
 use crate::transition::{Effect, StatusChange, TimerChange, Transition};
 
-pub(super) const RUN: RunId = RunId(Uuid::from_u128(7));
+pub(crate) const RUN: RunId = RunId(Uuid::from_u128(7));
 
-pub(super) fn at(seconds: u64) -> Timestamp {
+pub(crate) fn at(seconds: u64) -> Timestamp {
     Timestamp::default().after(Duration::from_secs(seconds))
 }
 
 /// A run that started at second 10.
-pub(super) fn begun() -> RunState {
+pub(crate) fn begun() -> RunState {
     start(start_attributes(), [], [], at(10)).0
 }
 
-pub(super) fn start_attributes() -> WorkflowExecutionStarted {
+pub(crate) fn start_attributes() -> WorkflowExecutionStarted {
     WorkflowExecutionStarted {
         workflow_type: TypeName::new("order").expect("a valid name"),
         module_digest: ModuleDigest([1; 32]),
@@ -49,23 +49,23 @@ pub(super) fn start_attributes() -> WorkflowExecutionStarted {
 }
 
 /// A run that scheduled one activity at second 10, as its event 2.
-pub(super) fn with_activity(options: ActivityOptions) -> RunState {
+pub(crate) fn with_activity(options: ActivityOptions) -> RunState {
     let mut state = begun();
     take_turn(&mut state, 10, [schedule(1, options)]);
     state
 }
 
 /// A run that started a timer for second 20 at second 10, as its event 2.
-pub(super) fn with_timer() -> RunState {
+pub(crate) fn with_timer() -> RunState {
     let mut state = begun();
     take_turn(&mut state, 10, [start_timer(1, 20)]);
     state
 }
 
 /// The activity or the timer of the two above.
-pub(super) const EVENT: EventId = EventId(2);
+pub(crate) const EVENT: EventId = EventId(2);
 
-pub(super) fn input(
+pub(crate) fn input(
     state: &mut RunState,
     seconds: u64,
     input: Input,
@@ -78,7 +78,7 @@ pub(super) fn input(
     decided
 }
 
-pub(super) fn take_turn(
+pub(crate) fn take_turn(
     state: &mut RunState,
     seconds: u64,
     commands: impl IntoIterator<Item = Command>,
@@ -86,7 +86,7 @@ pub(super) fn take_turn(
     take_turn_within(state, seconds, commands, &Limits::default())
 }
 
-pub(super) fn take_turn_within(
+pub(crate) fn take_turn_within(
     state: &mut RunState,
     seconds: u64,
     commands: impl IntoIterator<Item = Command>,
@@ -96,7 +96,7 @@ pub(super) fn take_turn_within(
     decide(state, turn, at(seconds), limits).expect("the run is open")
 }
 
-pub(super) fn schedule(operation: u32, options: ActivityOptions) -> Command {
+pub(crate) fn schedule(operation: u32, options: ActivityOptions) -> Command {
     Command::ScheduleActivity {
         operation_id: OperationId(operation),
         activity_type: TypeName::new("charge").expect("a valid name"),
@@ -105,24 +105,24 @@ pub(super) fn schedule(operation: u32, options: ActivityOptions) -> Command {
     }
 }
 
-pub(super) fn start_timer(operation: u32, seconds: u64) -> Command {
+pub(crate) fn start_timer(operation: u32, seconds: u64) -> Command {
     Command::StartTimer { operation_id: OperationId(operation), fire_at: at(seconds) }
 }
 
-pub(super) fn give_up(operation: u32) -> Command {
+pub(crate) fn give_up(operation: u32) -> Command {
     Command::CancelOperation { operation_id: OperationId(operation) }
 }
 
-pub(super) fn ask_to_cancel(operation: u32, grace_seconds: u64) -> Command {
+pub(crate) fn ask_to_cancel(operation: u32, grace_seconds: u64) -> Command {
     let grace = Duration::from_secs(grace_seconds);
     Command::RequestCancelActivity { operation_id: OperationId(operation), grace }
 }
 
-pub(super) fn tell_activity() -> Effect {
+pub(crate) fn tell_activity() -> Effect {
     Effect::TellActivity { scheduled_event_id: EVENT }
 }
 
-pub(super) fn options() -> ActivityOptions {
+pub(crate) fn options() -> ActivityOptions {
     ActivityOptions {
         start_to_close_timeout: Duration::from_secs(60),
         retry: RetryPolicy::default(),
@@ -130,30 +130,30 @@ pub(super) fn options() -> ActivityOptions {
     }
 }
 
-pub(super) fn attempts(maximum_attempts: u32) -> ActivityOptions {
+pub(crate) fn attempts(maximum_attempts: u32) -> ActivityOptions {
     let retry = RetryPolicy { maximum_attempts, ..RetryPolicy::default() };
     ActivityOptions { retry, ..options() }
 }
 
-pub(super) fn declined() -> Failure {
+pub(crate) fn declined() -> Failure {
     Failure::new(FailureKind::Application, "Declined", "no money")
 }
 
-pub(super) fn returns(attempt: u32, outcome: Result<Payload, Failure>) -> Input {
+pub(crate) fn returns(attempt: u32, outcome: Result<Payload, Failure>) -> Input {
     Input::ActivityReturned { scheduled_event_id: EVENT, attempt, outcome }
 }
 
-pub(super) fn row_is_due() -> Input {
+pub(crate) fn row_is_due() -> Input {
     Input::TimerDue { event_id: EVENT }
 }
 
 /// Fails the first attempt of [`with_activity`] at second 10: it is to be tried
 /// again at second 11.
-pub(super) fn fail_once(state: &mut RunState) {
+pub(crate) fn fail_once(state: &mut RunState) {
     input(state, 10, returns(1, Err(declined()))).expect("attempt 1 runs");
 }
 
-pub(super) fn trap() -> Blocked {
+pub(crate) fn trap() -> Blocked {
     Blocked {
         code: "guest_trap".to_owned(),
         message: "unreachable".to_owned(),
@@ -164,29 +164,29 @@ pub(super) fn trap() -> Blocked {
 
 /// The event of a transition that records one.
 #[track_caller]
-pub(super) fn only_event(transition: &Transition) -> &EventAttributes {
+pub(crate) fn only_event(transition: &Transition) -> &EventAttributes {
     match &transition.events[..] {
         [HistoryEvent { attributes, .. }] => attributes,
         events => panic!("one event was expected: {events:?}"),
     }
 }
 
-pub(super) fn event_types(transition: &Transition) -> Vec<&'static str> {
+pub(crate) fn event_types(transition: &Transition) -> Vec<&'static str> {
     transition.events.iter().map(|event| event.attributes.type_name()).collect()
 }
 
-pub(super) fn run_activity() -> Effect {
+pub(crate) fn run_activity() -> Effect {
     Effect::RunActivity { scheduled_event_id: EVENT }
 }
 
-pub(super) fn stop_activity() -> Effect {
+pub(crate) fn stop_activity() -> Effect {
     Effect::StopActivity { scheduled_event_id: EVENT }
 }
 
-pub(super) fn clear() -> TimerChange {
+pub(crate) fn clear() -> TimerChange {
     TimerChange::Clear { event_id: EVENT }
 }
 
-pub(super) fn status(change: &Transition) -> &StatusChange {
+pub(crate) fn status(change: &Transition) -> &StatusChange {
     change.status.as_ref().expect("the status changes")
 }

@@ -9,7 +9,7 @@ mod child;
 mod external;
 mod fault;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod options;
 #[cfg(test)]
 mod repeats;

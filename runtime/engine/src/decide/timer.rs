@@ -5,7 +5,7 @@ use dacapo_model::ids::EventId;
 use dacapo_model::time::Timestamp;
 
 use super::{Refusal, activity_open};
-use crate::state::RunState;
+use crate::state::{Placement, RunState};
 use crate::transition::{Effect, TimerChange, Transition};
 
 /// Fires a timer, or starts the next attempt of an activity.
@@ -29,10 +29,11 @@ pub(super) fn due(
         return Ok(transition);
     }
     let activity = state.activities.get_mut(&event_id).ok_or(Refusal::Stale)?;
-    if activity.open.is_some() {
-        return activity_open::overdue(state, event_id, now);
-    }
-    let retry_at = activity.retry_at.ok_or(Refusal::Stale)?;
+    let retry_at = match &activity.placement {
+        Placement::Outside(_) => return activity_open::overdue(state, event_id, now),
+        Placement::Here => return Err(Refusal::Stale),
+        Placement::Waiting { until } => *until,
+    };
     if now < retry_at {
         return Err(Refusal::TooEarly(retry_at));
     }
@@ -41,7 +42,7 @@ pub(super) fn due(
     }
     // The row stays until the activity closes: it is what says, after a crash,
     // which attempt this is. So there is nothing to commit.
-    activity.retry_at = None;
+    activity.begin_attempt();
     Ok(Transition {
         effects: vec![Effect::RunActivity { scheduled_event_id: event_id }],
         ..Transition::default()
@@ -58,7 +59,7 @@ fn hold(state: &mut RunState, event_id: EventId) -> Transition {
     if let Some(activity) = state.activities.get_mut(&event_id)
         && let Some(last_failure) = activity.last_failure.clone()
     {
-        activity.retry_at = Some(NEVER);
+        activity.placement = Placement::Waiting { until: NEVER };
         transition.timers.push(TimerChange::SetRetry {
             event_id,
             fire_at: NEVER,

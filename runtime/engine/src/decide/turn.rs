@@ -19,7 +19,7 @@ use super::chain;
 use super::fault::fault;
 use super::{child, external, update};
 use crate::replay::command_bytes;
-use crate::state::{PendingChild, RunState};
+use crate::state::{PendingChild, Placement, RunState};
 use crate::transition::{Effect, TimerChange, Transition};
 
 /// Records all commands, or blocks the run and records none of them.
@@ -262,11 +262,11 @@ fn request_cancel(
     let request = ActivityTaskCancelRequested { scheduled_event_id: event_id, operation_id, grace };
     transition.record(state, now, EventAttributes::ActivityTaskCancelRequested(request));
     if let Some(activity) = state.activities.get_mut(&event_id)
-        && let Some(open) = &mut activity.open
+        && let Placement::Outside(outside) = &mut activity.placement
     {
         // Nothing here runs for it: the row sees that it ends.
-        let fire_at = open.deadline.min(now.after(grace));
-        open.deadline = fire_at;
+        let fire_at = outside.deadline.min(now.after(grace));
+        outside.deadline = fire_at;
         transition.timers.push(TimerChange::SetDeadline {
             event_id,
             fire_at,

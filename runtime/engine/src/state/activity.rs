@@ -1,4 +1,15 @@
 //! What is known of an activity that has no outcome yet.
+//!
+//! Its [`Placement`] says who has its current attempt. Everything that asks who acts
+//! on the activity next (effects, recovery, timers, requests from outside) asks for
+//! this one value.
+//!
+//! ```text
+//!  scheduled ──▶ Here ── fails ──▶ Waiting ── timer row is due ──▶ Here
+//!                 │ completed from outside
+//!                 ▼
+//!              Outside ── fails, or its deadline passes ──▶ Waiting
+//! ```
 
 use std::time::Duration;
 
@@ -29,14 +40,12 @@ pub struct PendingActivity {
     pub attempts_before: u32,
     /// True once the history says that the only attempt may have begun.
     pub started: bool,
-    /// Set while it waits for its next attempt.
-    pub retry_at: Option<Timestamp>,
+    /// Who has the current attempt.
+    pub placement: Placement,
     /// What the attempt before failed with.
     pub last_failure: Option<Failure>,
     /// What the last heartbeat said that was stored.
     pub heartbeat_details: Option<Payload>,
-    /// Set while its attempt is to be completed from outside.
-    pub open: Option<OpenOutside>,
     /// Set once the guest asked it to cancel and still waits for it.
     pub cancel: Option<ActivityCancel>,
     /// No attempt begins while it is.
@@ -45,14 +54,29 @@ pub struct PendingActivity {
     pub has_row: bool,
 }
 
+/// Who has the current attempt of an activity. Events decide it, and timer rows say
+/// which attempt waits; so a replay and a recovery come to the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placement {
+    /// The node that owns the run executes it.
+    Here,
+    /// Nobody yet: it begins when the timer row of the activity is due.
+    Waiting {
+        /// Not before then.
+        until: Timestamp,
+    },
+    /// Somebody outside completes it.
+    Outside(OutsideAttempt),
+}
+
 /// An attempt that is completed from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenOutside {
+pub struct OutsideAttempt {
     /// When the attempt began.
     pub started_at: Timestamp,
     /// A digest of the secret in its token.
     pub token_digest: String,
-    /// When it is next looked after: what its timer row says.
+    /// When the run next checks on it: what its timer row says.
     pub deadline: Timestamp,
 }
 
@@ -82,26 +106,23 @@ impl PendingActivity {
             attempt: 1,
             attempts_before: 0,
             started: false,
-            retry_at: None,
+            placement: Placement::Here,
             last_failure: None,
             heartbeat_details: None,
-            open: None,
             cancel: None,
             paused: false,
             has_row: false,
         }
     }
 
-    /// Nobody here runs it any more: it is to start over. Whether an only attempt may
-    /// have begun is not forgotten.
+    /// Makes it start over. Whether an only attempt may have begun is not forgotten.
     pub(super) fn restart(&mut self, now: Timestamp) {
         self.scheduled_at = now;
         self.attempt = 1;
         self.attempts_before = 0;
-        self.retry_at = None;
         self.last_failure = None;
         self.heartbeat_details = None;
-        self.open = None;
+        self.begin_attempt();
         self.paused = false;
         self.has_row = false;
     }
@@ -111,13 +132,38 @@ impl PendingActivity {
         self.attempt.saturating_sub(self.attempts_before)
     }
 
-    /// True if an attempt runs in an instance, or is about to.
-    pub fn runs_here(&self) -> bool {
-        self.retry_at.is_none() && self.open.is_none()
+    /// Places the current attempt where attempts of this activity begin. Nothing else
+    /// decides that.
+    pub(crate) fn begin_attempt(&mut self) {
+        self.placement = Placement::Here;
     }
 
-    /// When an attempt that is open outside, and was heard of at `heard_at`, is
-    /// to be looked after.
+    /// When its next attempt begins, if it waits for that.
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        match &self.placement {
+            Placement::Waiting { until } => Some(*until),
+            Placement::Here | Placement::Outside(_) => None,
+        }
+    }
+
+    /// The current attempt, if it is completed from outside.
+    pub fn outside(&self) -> Option<&OutsideAttempt> {
+        match &self.placement {
+            Placement::Outside(attempt) => Some(attempt),
+            Placement::Here | Placement::Waiting { .. } => None,
+        }
+    }
+
+    /// When its timer row has to wake the run, if it has to.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        match &self.placement {
+            Placement::Here => None,
+            Placement::Waiting { until } => Some(*until),
+            Placement::Outside(attempt) => Some(attempt.deadline),
+        }
+    }
+
+    /// When the run has to check on an attempt outside that was heard of at `heard_at`.
     pub(crate) fn deadline(&self, started_at: Timestamp, heard_at: Timestamp) -> Timestamp {
         let options = &self.options;
         let limits = [
@@ -163,10 +209,9 @@ impl RunState {
             return false;
         };
         activity.attempt = attempt;
-        activity.retry_at = Some(retry_at);
+        activity.placement = Placement::Waiting { until: retry_at };
         activity.last_failure = Some(last_failure);
         activity.heartbeat_details = heartbeat_details;
-        activity.open = None;
         activity.has_row = true;
         true
     }
@@ -176,8 +221,9 @@ impl RunState {
     pub fn note_begun(&mut self, scheduled_event_id: EventId, attempt: u32) {
         if let Some(activity) = self.activities.get_mut(&scheduled_event_id)
             && activity.attempt == attempt
+            && activity.retry_at().is_some()
         {
-            activity.retry_at = None;
+            activity.begin_attempt();
         }
     }
 
@@ -194,16 +240,15 @@ impl RunState {
             return false;
         };
         activity.attempt = attempt;
-        activity.retry_at = None;
+        activity.begin_attempt();
         activity.last_failure = last_failure;
         activity.heartbeat_details = Some(heartbeat_details);
-        activity.open = None;
         activity.has_row = true;
         true
     }
 
-    /// Takes into account when an attempt that is open outside is to be looked
-    /// after. That it is open, the history says. False if it does not.
+    /// Takes into account when the run has to check on an attempt outside. That it is
+    /// outside, the history says. False if it does not.
     pub fn note_deadline(
         &mut self,
         scheduled_event_id: EventId,
@@ -214,11 +259,10 @@ impl RunState {
         let Some(activity) = self.activities.get_mut(&scheduled_event_id) else {
             return false;
         };
-        let Some(open) = &mut activity.open else {
+        let Placement::Outside(outside) = &mut activity.placement else {
             return false;
         };
-        open.deadline = deadline;
-        activity.retry_at = None;
+        outside.deadline = deadline;
         activity.last_failure = last_failure;
         activity.heartbeat_details = heartbeat_details;
         activity.has_row = true;

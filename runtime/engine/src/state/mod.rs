@@ -13,6 +13,7 @@ use dacapo_model::time::Timestamp;
 
 mod activity;
 mod chain;
+mod duty;
 mod relations;
 mod taken;
 #[cfg(test)]
@@ -21,7 +22,8 @@ mod updates;
 
 pub use self::updates::{UpdateStage, Updates};
 
-pub use self::activity::{ActivityCancel, OpenOutside, PendingActivity};
+pub use self::activity::{ActivityCancel, OutsideAttempt, PendingActivity, Placement};
+pub use self::duty::ActivityDuty;
 pub use self::relations::{Children, ExternalRequest, Externals, PendingChild, PendingExternal};
 use self::taken::SignalRequests;
 
@@ -306,8 +308,7 @@ impl RunState {
                     None => activity.started = true,
                     Some(open) => {
                         activity.attempt = open.number;
-                        activity.retry_at = None;
-                        activity.open = Some(OpenOutside {
+                        activity.placement = Placement::Outside(OutsideAttempt {
                             started_at: open.started_at,
                             token_digest: open.token_digest.clone(),
                             deadline: activity.deadline(open.started_at, event.time),
@@ -330,9 +331,8 @@ impl RunState {
                 let activity = self.pending(event, reset.scheduled_event_id)?;
                 activity.attempts_before = reset.attempts_before;
                 activity.attempt = reset.attempts_before.saturating_add(1);
-                activity.retry_at = None;
+                activity.begin_attempt();
                 activity.last_failure = None;
-                activity.open = None;
             }
             EventAttributes::ActivityTaskCompleted { scheduled_event_id, operation_id, .. }
             | EventAttributes::ActivityTaskFailed { scheduled_event_id, operation_id, .. }

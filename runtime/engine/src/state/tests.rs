@@ -222,11 +222,11 @@ fn a_planned_retry_is_of_a_pending_activity() {
     let mut state = state_of([scheduled(1), timer(2)]);
     assert!(state.plan_retry(EventId(2), 2, at, failure(), None));
     let activity = &state.activities[&EventId(2)];
-    assert_eq!((activity.attempt, activity.retry_at), (2, Some(at)));
+    assert_eq!((activity.attempt, activity.retry_at()), (2, Some(at)));
     assert_eq!(activity.last_failure, Some(failure()));
     assert!(!state.plan_retry(EventId(3), 2, at, failure(), None), "a timer is not retried");
     state.note_begun(EventId(2), 1);
-    assert!(!state.activities[&EventId(2)].runs_here(), "that was another attempt");
+    assert_eq!(state.activities[&EventId(2)].duty(), None, "that was another attempt");
     state.note_begun(EventId(2), 2);
-    assert!(state.activities[&EventId(2)].runs_here());
+    assert_eq!(state.activities[&EventId(2)].duty(), Some(ActivityDuty::RunAttempt));
 }

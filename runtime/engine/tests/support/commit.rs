@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dacapo_engine::state::{ExternalRequest, RunState};
+use dacapo_engine::state::{ActivityDuty, ExternalRequest, Placement, RunState};
 use dacapo_engine::transition::{Effect, Transition, UpdateChange};
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
@@ -65,7 +65,7 @@ impl Simulation {
                 let asked = self.state.activities.get(&scheduled_event_id);
                 self.idle_cancels.extend(
                     asked
-                        .filter(|a| a.cancel.is_some() && a.open.is_none())
+                        .filter(|a| a.duty() == Some(ActivityDuty::ReportStopped))
                         .map(|activity| (scheduled_event_id, activity.attempt))
                         .filter(|attempt| !self.running.contains(attempt)),
                 );
@@ -138,7 +138,7 @@ impl Simulation {
                 self.published
             );
         }
-        let wanted = self.state.activities.iter().filter(|(_, a)| a.runs_here());
+        let wanted = self.state.activities.iter().filter(|(_, a)| a.placement == Placement::Here);
         let wanted: BTreeSet<_> = wanted.map(|(id, activity)| (*id, activity.attempt)).collect();
         ensure!(
             self.running == wanted,
@@ -175,9 +175,9 @@ impl Simulation {
     /// are begun again.
     fn check_recovery(&self) -> Checked {
         let mut recovered = self.recovered()?;
-        for (id, activity) in &mut recovered.activities {
-            if self.state.activities.get(id).is_some_and(|live| live.retry_at.is_none()) {
-                activity.retry_at = None;
+        for (id, live) in &self.state.activities {
+            if live.placement == Placement::Here {
+                recovered.note_begun(*id, live.attempt);
             }
         }
         ensure!(

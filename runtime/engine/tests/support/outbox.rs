@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dacapo_engine::state::RunState;
+use dacapo_engine::state::{Placement, RunState};
 use dacapo_engine::transition::TimerChange;
 use dacapo_model::ids::EventId;
 use dacapo_model::time::Timestamp;
@@ -53,7 +53,9 @@ impl Outbox {
     pub(crate) fn earliest(&self, state: &RunState) -> Option<(EventId, Timestamp)> {
         self.rows
             .iter()
-            .filter(|(id, _)| state.activities.get(id).is_none_or(|a| !a.runs_here()))
+            .filter(|(id, _)| {
+                state.activities.get(id).is_none_or(|a| a.placement != Placement::Here)
+            })
             .filter_map(|(id, row)| Some((*id, fire_at(row)?)))
             .filter(|(_, fire_at)| *fire_at < Timestamp::from_micros(i64::MAX))
             .min_by_key(|(id, fire_at)| (*fire_at, *id))
@@ -91,9 +93,8 @@ impl Outbox {
         let timers = state.timers.iter().map(|(id, timer)| (*id, Some(timer.due_at)));
         let activities = state.activities.iter().filter(|(_, activity)| activity.has_row);
         let activities = activities.map(|(id, activity)| {
-            let open = activity.open.as_ref().map(|open| open.deadline);
             let begun = self.rows.get(id).and_then(fire_at);
-            (*id, activity.retry_at.or(open).or(begun))
+            (*id, activity.due_at().or(begun))
         });
         let own = state.run_timer().filter(|_| state.status.is_open());
         let own = own.map(|timer| (EventId::FIRST, Some(timer.fire_at())));
@@ -102,7 +103,7 @@ impl Outbox {
         ensure!(rows == expected, "timer rows are {rows:?}, but the state needs {expected:?}");
         for (id, activity) in &state.activities {
             let keeps = activity.attempt_number() > 1
-                || activity.open.is_some()
+                || activity.outside().is_some()
                 || activity.heartbeat_details.is_some();
             ensure!(keeps <= activity.has_row, "activity {id} has no row: {activity:?}");
         }

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use dacapo_engine::decide::{ChildOutcome, FromParent, Input};
-use dacapo_engine::state::{Children, ExternalRequest, Externals, RunState};
+use dacapo_engine::state::{Children, Externals, RunState};
+use dacapo_engine::transition::Effect;
 use dacapo_model::event::RootExecution;
 use dacapo_model::event::{EventAttributes, HistoryEvent, ParentClosePolicy, ParentExecution};
 use dacapo_model::failure::{Failure, FailureKind};
@@ -29,12 +30,15 @@ pub(crate) struct Outreach {
 impl Outreach {
     /// What a node that took the run over sets going.
     pub(super) fn needed(state: &RunState) -> (BTreeSet<EventId>, BTreeSet<EventId>) {
-        let starting = state.children.iter().filter(|(_, child)| !child.started);
-        let reaching = state.externals.iter().filter(|(_, external)| match external.request {
-            ExternalRequest::CancelChild { child, .. } => state.children[&child].started,
-            _ => true,
-        });
-        (starting.map(|(id, _)| *id).collect(), reaching.map(|(id, _)| *id).collect())
+        let (mut starting, mut reaching) = (BTreeSet::new(), BTreeSet::new());
+        for duty in state.relation_duties() {
+            match duty {
+                Effect::StartChild { initiated_event_id } => starting.insert(initiated_event_id),
+                Effect::ReachExternal { initiated_event_id } => reaching.insert(initiated_event_id),
+                _ => false,
+            };
+        }
+        (starting, reaching)
     }
 
     pub(super) fn resume(&mut self, state: &RunState) {

@@ -9,7 +9,7 @@ use dacapo_engine::decide::{
     ActivityControl, ActivityTarget, Input, Report, decide, implied, start,
 };
 use dacapo_engine::replay::{CallError, Offer, Reply, is_delivered};
-use dacapo_engine::state::RunState;
+use dacapo_engine::state::{ActivityDuty, Placement, RunState};
 use dacapo_engine::transition::Transition;
 use dacapo_model::command::Command;
 use dacapo_model::event::{
@@ -296,7 +296,7 @@ impl Simulation {
                 return Ok(());
             }
             let paused = self.state.activities.values().find(|activity| activity.paused);
-            let open = self.state.activities.values().find(|activity| activity.open.is_some());
+            let open = self.state.activities.values().find(|activity| activity.outside().is_some());
             if self.state.status == ExecutionStatus::Blocked {
                 self.raise_limits();
                 self.feed(Input::Retry)?;
@@ -369,7 +369,9 @@ impl Simulation {
         let open = OpenAttempt { number, started_at: self.now, token_digest };
         self.feed(Input::ActivityOpened { scheduled_event_id, open })?;
         let activity = self.state.activities.get(&scheduled_event_id);
-        if activity.is_some_and(|activity| activity.runs_here() && activity.attempt == number) {
+        if activity.is_some_and(|activity| {
+            activity.placement == Placement::Here && activity.attempt == number
+        }) {
             // Refused.
             self.running.insert((scheduled_event_id, number));
         }
@@ -479,16 +481,21 @@ impl Simulation {
         self.state = self.recovered()?;
         self.idle_cancels.clear();
         self.outreach.resume(&self.state);
-        let interrupted = self.state.activities.iter().filter(|(_, a)| a.runs_here());
+        let interrupted = self.state.activities.iter();
+        let interrupted = interrupted.filter(|(_, a)| a.placement == Placement::Here);
         self.running = interrupted.map(|(id, activity)| (*id, activity.attempt)).collect();
-        let asked = self.state.activities.iter();
-        let asked = asked.filter(|(_, a)| a.cancel.is_some() && a.open.is_none());
-        let asked: Vec<_> = asked.map(|(id, activity)| (*id, activity.attempt)).collect();
-        self.idle_cancels.extend(asked);
+        let mut lost = Vec::new();
+        for (id, activity) in &self.state.activities {
+            match activity.duty() {
+                Some(ActivityDuty::ReportStopped) => {
+                    self.idle_cancels.push((*id, activity.attempt));
+                }
+                Some(ActivityDuty::ReportLost) => lost.push((*id, activity.attempt)),
+                Some(ActivityDuty::RunAttempt) | None => {}
+            }
+        }
         self.end_idle_cancels()?;
-        let started = self.state.activities.iter().filter(|(_, activity)| activity.started);
-        let started: Vec<_> = started.map(|(id, activity)| (*id, activity.attempt)).collect();
-        for (scheduled_event_id, attempt) in started {
+        for (scheduled_event_id, attempt) in lost {
             if !self.running.remove(&(scheduled_event_id, attempt)) {
                 continue;
             }

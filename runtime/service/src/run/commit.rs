@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dacapo_engine::state::RunTimer;
+use dacapo_engine::state::{ActivityDuty, RunTimer};
 use dacapo_engine::transition::{Effect, TimerChange, Transition, UpdateChange};
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{EventId, RunKey, UpdateId};
@@ -208,17 +208,25 @@ impl Actor {
     pub(super) fn resume_activities(&mut self) {
         let ids: Vec<EventId> = self.state.activities.keys().copied().collect();
         for event_id in ids {
-            let runs = self.attempts.contains_key(&event_id);
-            match self.state.activities.get(&event_id) {
-                Some(activity) if runs || activity.cancel.is_some() => self.tell_activity(event_id),
-                Some(activity) if activity.runs_here() && activity.started => {
-                    let (shared, run) = (&self.shared, &self.run);
-                    let lost = activities::spawn_lost(shared, run, event_id, activity);
-                    self.attempts.insert(event_id, lost);
-                }
-                Some(activity) if activity.runs_here() => self.run_activity(event_id),
-                _ => {}
+            if self.attempts.contains_key(&event_id) {
+                self.tell_activity(event_id);
+                continue;
             }
+            let duty = self.state.activities.get(&event_id).and_then(|activity| activity.duty());
+            match duty {
+                Some(ActivityDuty::RunAttempt) => self.run_activity(event_id),
+                Some(ActivityDuty::ReportLost) => self.report_lost(event_id),
+                Some(ActivityDuty::ReportStopped) => self.tell_activity(event_id),
+                None => {}
+            }
+        }
+    }
+
+    fn report_lost(&mut self, scheduled_event_id: EventId) {
+        if let Some(activity) = self.state.activities.get(&scheduled_event_id) {
+            let (shared, run) = (&self.shared, &self.run);
+            let lost = activities::spawn_lost(shared, run, scheduled_event_id, activity);
+            self.attempts.insert(scheduled_event_id, lost);
         }
     }
 
@@ -230,7 +238,7 @@ impl Actor {
         };
         if let Some(running) = self.attempts.get(&scheduled_event_id) {
             running.link.tell(activity);
-        } else if activity.cancel.is_some() && activity.open.is_none() {
+        } else if activity.duty() == Some(ActivityDuty::ReportStopped) {
             let (shared, run) = (&self.shared, &self.run);
             let stopped = activities::spawn_stopped(shared, run, scheduled_event_id, activity);
             self.attempts.insert(scheduled_event_id, stopped);
@@ -247,8 +255,7 @@ impl Actor {
             self.shared.timers.add(key, *event_id, timer.due_at);
         }
         for (event_id, activity) in &self.state.activities {
-            let open_until = activity.open.as_ref().map(|open| open.deadline);
-            if let Some(fire_at) = activity.retry_at.or(open_until) {
+            if let Some(fire_at) = activity.due_at() {
                 self.shared.timers.add(key, *event_id, fire_at);
             }
         }
@@ -279,7 +286,7 @@ impl Actor {
             .state
             .activities
             .get(&scheduled_event_id)
-            .is_none_or(|activity| activity.retry_at.is_some());
+            .is_none_or(|activity| activity.retry_at().is_some());
         if waiting {
             self.attempts.remove(&scheduled_event_id);
         }

@@ -17,10 +17,10 @@ impl Actor {
                 activity_type: activity.activity_type.clone(),
                 scheduled_at: activity.scheduled_at,
                 attempt: activity.attempt_number(),
-                next_attempt_at: activity.retry_at.filter(|_| !activity.paused),
+                next_attempt_at: activity.retry_at().filter(|_| !activity.paused),
                 last_failure: activity.last_failure.clone(),
                 heartbeat_details: activity.heartbeat_details.clone(),
-                is_open: activity.open.is_some(),
+                is_open: activity.outside().is_some(),
                 cancel_requested: activity.cancel.is_some(),
                 paused: activity.paused,
             });

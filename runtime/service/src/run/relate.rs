@@ -1,6 +1,6 @@
 //! What a run has to do with other runs.
 
-use dacapo_engine::state::{ExternalRequest, RunState};
+use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Effect;
 use dacapo_model::event::HistoryEvent;
 
@@ -38,23 +38,12 @@ impl Actor {
 
     /// Goes on with what the run began with others, after it was read.
     pub(super) fn resume_relations(&self, history: &[HistoryEvent]) {
-        let state = &self.state;
         if self.closing.is_some() {
             // Its last commit seemed to fail, and left its effects undone.
             self.relate(left_by(history).into_iter().collect());
             return;
         }
-        let starts = state.children.iter().filter(|(_, child)| !child.started);
-        let starts =
-            starts.map(|(event_id, _)| Effect::StartChild { initiated_event_id: *event_id });
-        let due = state.externals.iter().filter(|(_, external)| match external.request {
-            ExternalRequest::CancelChild { child, .. } => {
-                state.children.get(&child).is_some_and(|child| child.started)
-            }
-            ExternalRequest::Signal { .. } | ExternalRequest::Cancel { .. } => true,
-        });
-        let due = due.map(|(event_id, _)| Effect::ReachExternal { initiated_event_id: *event_id });
-        self.relate(starts.chain(due).collect());
+        self.relate(self.state.relation_duties().collect());
     }
 
     /// Tells the parent that this run has closed, if it is a child.
