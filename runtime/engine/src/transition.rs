@@ -12,6 +12,10 @@ use dacapo_model::update::AdmittedUpdate;
 use crate::state::{Children, Externals, RunState, RunTimer};
 
 /// Events, rows and effects that belong together.
+///
+/// Rows of a further kind are one more list here, one in the store's `RunTransition`,
+/// and the step between the two in the service's `run/commit.rs`; what is to be done
+/// about them after the commit is one more [`Effect`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Transition {
     /// To append, in order. Already applied to the state that decided them.

@@ -20,7 +20,7 @@ use super::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 use super::postponed::Postponed;
 use super::room::{InstanceRoom, evict};
 use super::{Origin, ResetAnswer, load};
-use crate::activities::Running;
+use crate::activities::LocalExecutor;
 use crate::operations::Closing;
 use crate::portions::Portion;
 use crate::registry::OpenRun;
@@ -69,8 +69,8 @@ pub(super) struct Actor {
     /// need not read it again.
     pub(super) history: Option<Vec<HistoryEvent>>,
     pub(super) guest: Option<Resident>,
-    /// Attempts of activities that this actor has started and not heard of yet.
-    pub(super) attempts: HashMap<EventId, Running>,
+    /// The attempts of its activities that have not ended yet.
+    pub(super) attempts: LocalExecutor,
     /// What was heard of attempts that are open outside.
     pub(super) heard: HashMap<EventId, Heard>,
     /// The guest has not answered the last event of history.
@@ -148,6 +148,7 @@ impl Actor {
         state: RunState,
     ) -> Self {
         let context = Arc::new(context_of(&execution));
+        let attempts = LocalExecutor::new(shared.clone(), run.clone());
         Self {
             shared,
             run,
@@ -161,7 +162,7 @@ impl Actor {
             state,
             history: None,
             guest: None,
-            attempts: HashMap::new(),
+            attempts,
             heard: HashMap::new(),
             needs_activation: false,
             closing: None,
@@ -305,9 +306,7 @@ impl Actor {
 
     async fn finish(mut self, stop: Stop) {
         self.drop_guest();
-        for (_, attempt) in self.attempts.drain() {
-            attempt.handle.abort();
-        }
+        self.attempts.stop_all();
         if stop == Stop::Closed {
             self.report_to_parent();
         }

@@ -96,10 +96,7 @@ impl Actor {
                 let _ = answer.send(self.heartbeat(&activity, details).await?);
             }
             Message::AttemptLeft { scheduled_event_id, attempt } => {
-                let running = self.attempts.get(&scheduled_event_id);
-                if running.is_some_and(|running| running.link.attempt == attempt) {
-                    self.attempts.remove(&scheduled_event_id);
-                }
+                self.attempts.forget_attempt(scheduled_event_id, attempt);
             }
             Message::Query { query, answer } => {
                 let _ = answer.send(self.query(query).await);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dacapo_engine::state::{ActivityDuty, RunTimer};
+use dacapo_engine::state::RunTimer;
 use dacapo_engine::transition::{Effect, TimerChange, Transition, UpdateChange};
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{EventId, RunKey, UpdateId};
@@ -14,7 +14,7 @@ use tracing::Span;
 
 use super::actor::Actor;
 use super::replace::Successor;
-use crate::activities;
+use crate::activities::Executor as _;
 use crate::committer::CommitFailure;
 use crate::log;
 use crate::operations::Closing;
@@ -166,19 +166,17 @@ impl Actor {
         let mut relations = Vec::new();
         for effect in effects {
             match effect {
-                Effect::RunActivity { scheduled_event_id } => self.run_activity(scheduled_event_id),
+                Effect::RunActivity { scheduled_event_id } => {
+                    self.start_attempt(scheduled_event_id);
+                }
                 Effect::StopActivity { scheduled_event_id } => {
-                    if let Some(attempt) = self.attempts.remove(&scheduled_event_id) {
-                        attempt.handle.abort();
-                    }
+                    self.attempts.stop(scheduled_event_id);
                 }
                 Effect::GiveUpActivity { scheduled_event_id } => {
-                    if let Some(attempt) = self.attempts.get(&scheduled_event_id) {
-                        attempt.link.give_up();
-                    }
+                    self.attempts.give_up(scheduled_event_id);
                 }
                 Effect::TellActivity { scheduled_event_id } => {
-                    self.tell_activity(scheduled_event_id);
+                    self.tell_attempt(scheduled_event_id);
                 }
                 Effect::StartChild { .. }
                 | Effect::ReachExternal { .. }
@@ -203,48 +201,6 @@ impl Actor {
         self.run.updates.publish(self.run.key.run_id, update_id, progress);
     }
 
-    /// Starts the attempts that nobody here runs: all of them after a restart. The
-    /// others may not have been told of what was committed after all.
-    pub(super) fn resume_activities(&mut self) {
-        let ids: Vec<EventId> = self.state.activities.keys().copied().collect();
-        for event_id in ids {
-            if self.attempts.contains_key(&event_id) {
-                self.tell_activity(event_id);
-                continue;
-            }
-            let duty = self.state.activities.get(&event_id).and_then(|activity| activity.duty());
-            match duty {
-                Some(ActivityDuty::RunAttempt) => self.run_activity(event_id),
-                Some(ActivityDuty::ReportLost) => self.report_lost(event_id),
-                Some(ActivityDuty::ReportStopped) => self.tell_activity(event_id),
-                None => {}
-            }
-        }
-    }
-
-    fn report_lost(&mut self, scheduled_event_id: EventId) {
-        if let Some(activity) = self.state.activities.get(&scheduled_event_id) {
-            let (shared, run) = (&self.shared, &self.run);
-            let lost = activities::spawn_lost(shared, run, scheduled_event_id, activity);
-            self.attempts.insert(scheduled_event_id, lost);
-        }
-    }
-
-    /// Tells what runs for an activity what the state says. If nothing does, a
-    /// request to cancel is its end.
-    fn tell_activity(&mut self, scheduled_event_id: EventId) {
-        let Some(activity) = self.state.activities.get(&scheduled_event_id) else {
-            return;
-        };
-        if let Some(running) = self.attempts.get(&scheduled_event_id) {
-            running.link.tell(activity);
-        } else if activity.duty() == Some(ActivityDuty::ReportStopped) {
-            let (shared, run) = (&self.shared, &self.run);
-            let stopped = activities::spawn_stopped(shared, run, scheduled_event_id, activity);
-            self.attempts.insert(scheduled_event_id, stopped);
-        }
-    }
-
     /// Makes sure that the timers of a run that was just read are in memory.
     pub(super) fn resume_timers(&self) {
         let key = self.run.key;
@@ -258,37 +214,6 @@ impl Actor {
             if let Some(fire_at) = activity.due_at() {
                 self.shared.timers.add(key, *event_id, fire_at);
             }
-        }
-    }
-
-    fn run_activity(&mut self, scheduled_event_id: EventId) {
-        if let Some(activity) = self.state.activities.get(&scheduled_event_id) {
-            // A stopping node leaves it to the next one, which finds it in history; but not
-            // one of which history says that it may have begun.
-            if self.shared.stopping.is_cancelled() && !activity.started {
-                return;
-            }
-            let attempt = activities::spawn(
-                &self.shared,
-                &self.run,
-                &self.context,
-                scheduled_event_id,
-                activity,
-            );
-            self.attempts.insert(scheduled_event_id, attempt);
-        }
-    }
-
-    /// An attempt has been heard of. A later one of the same activity may have
-    /// been started since, by the very transition that heard of it.
-    pub(super) fn forget_attempt(&mut self, scheduled_event_id: EventId) {
-        let waiting = self
-            .state
-            .activities
-            .get(&scheduled_event_id)
-            .is_none_or(|activity| activity.retry_at().is_some());
-        if waiting {
-            self.attempts.remove(&scheduled_event_id);
         }
     }
 }

@@ -336,16 +336,14 @@ impl Actor {
         self.run.set_faulted(self.fault.is_some());
         if self.fault.is_some() {
             // What it waits for may have come: that is not known.
-            for (_, attempt) in self.attempts.drain() {
-                attempt.handle.abort();
-            }
+            self.attempts.stop_all();
             self.heard.clear();
             self.history = Some(loaded.history);
             return;
         }
         // Those that still run here are not made a second time.
-        for (event_id, attempt) in &self.attempts {
-            self.state.note_begun(*event_id, attempt.link.attempt);
+        for (event_id, attempt) in self.attempts.numbers() {
+            self.state.note_begun(event_id, attempt);
         }
         self.resume_activities();
         self.resume_timers();

@@ -2,6 +2,7 @@
 
 mod activation;
 mod actor;
+mod attempts;
 mod attend;
 mod begin;
 mod commit;

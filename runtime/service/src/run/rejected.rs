@@ -102,7 +102,7 @@ impl Actor {
             Input::ActivityReturned { scheduled_event_id, .. }
             | Input::ActivityTimedOut { scheduled_event_id, .. }
             | Input::ActivityStopped { scheduled_event_id, .. } => {
-                self.attempts.remove(&scheduled_event_id);
+                self.attempts.forget(scheduled_event_id);
                 self.block_alone(reason).await
             }
             _ => self.block_alone(reason).await,

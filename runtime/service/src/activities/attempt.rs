@@ -1,0 +1,270 @@
+//! One attempt on this node, from the wait for its place to its end.
+//!
+//! ```text
+//!  wait for a place ──▶ execute ──▶ returned, timed out, stopped ──▶ mailbox
+//!        │ too late, stopped            │ left to somebody outside
+//!        ▼                              ▼
+//!     mailbox                        AttemptLeft
+//! ```
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_engine::decide::{Input, not_in_time};
+use dacapo_engine::guest::{ActivityTask, RunContext};
+use dacapo_engine::state::PendingActivity;
+use dacapo_model::event::TimeoutType;
+use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::ids::EventId;
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+use futures::FutureExt as _;
+
+use super::link::{Link, Next};
+use crate::clock::wait_until;
+use crate::fair::Place;
+use crate::log;
+use crate::registry::OpenRun;
+use crate::run::{Message, deliver};
+use crate::runtime::Shared;
+use crate::workload::Work;
+
+/// The outcome of an activity that was asked to cancel while nothing ran for it.
+pub(super) fn not_running() -> Failure {
+    Failure::new(
+        FailureKind::Cancelled,
+        "Cancelled",
+        "the activity was asked to cancel while no attempt of it ran",
+    )
+}
+
+/// An attempt that is about to begin.
+pub(super) struct Attempt {
+    pub(super) shared: Arc<Shared>,
+    pub(super) run: Arc<OpenRun>,
+    pub(super) context: Arc<RunContext>,
+    pub(super) scheduled_event_id: EventId,
+    /// As it was when the attempt began.
+    pub(super) activity: PendingActivity,
+    pub(super) link: Arc<Link>,
+    /// Held until the run has the outcome in its mailbox.
+    pub(super) _work: Work,
+}
+
+impl Attempt {
+    pub(super) async fn run(self) {
+        let input = match self.slot().await {
+            Ok(_slot) => {
+                let told = log::Attempt::begin(&self.run, &self.activity, &*self.shared.clock);
+                let input = self.execute().await;
+                if let Some(told) = told {
+                    told.end(input.as_ref());
+                }
+                log::attempt_failed(&self.run, &self.activity, input.as_ref());
+                input
+            }
+            Err(input) => Some(input),
+        };
+        let message = match input {
+            Some(input) => Message::Input { input, answer: None },
+            None => Message::AttemptLeft {
+                scheduled_event_id: self.scheduled_event_id,
+                attempt: self.link.attempt,
+            },
+        };
+        let _ = deliver(&self.shared, &self.run, message).await;
+    }
+
+    /// Waits until the attempt may begin, or until it is too late for it.
+    async fn slot(&self) -> Result<Place, Input> {
+        let module = self.context.module_digest;
+        if !self.link.is_paused()
+            && let Some(slot) = self.shared.activity_slots.try_acquire(module)
+        {
+            return Ok(slot);
+        }
+        let clock = &*self.shared.clock;
+        let too_late = clock.instant().checked_add(self.remaining(clock.now()));
+        // Nothing happens to it before somebody else makes room, or its time is over.
+        let _parked = self.shared.workload.park();
+        loop {
+            tokio::select! {
+                () = self.link.unpaused() => {}
+                () = self.stopped() => return Err(self.stopped_input(not_running())),
+                () = wait_until(clock, too_late) => {
+                    return Err(self.timed_out(TimeoutType::ScheduleToClose));
+                }
+            }
+            // What is paused is not in the queue.
+            let to_start = self.activity.options.schedule_to_start_timeout;
+            let too_late_to_start =
+                to_start.and_then(|timeout| clock.instant().checked_add(timeout));
+            tokio::select! {
+                biased;
+                slot = self.shared.activity_slots.acquire(module) => {
+                    if !self.link.is_paused() {
+                        return Ok(slot);
+                    }
+                }
+                () = self.stopped() => return Err(self.stopped_input(not_running())),
+                () = wait_until(clock, too_late) => {
+                    return Err(self.timed_out(TimeoutType::ScheduleToClose));
+                }
+                () = wait_until(clock, too_late_to_start) => {
+                    return Err(self.timed_out(TimeoutType::ScheduleToStart));
+                }
+            }
+        }
+    }
+
+    /// Returns once the attempt is to be stopped, while it does not run yet.
+    async fn stopped(&self) {
+        while !matches!(self.link.next(None), Next::Stop) {
+            self.link.changed.notified().await;
+        }
+    }
+
+    /// How the attempt ended; none if it did not, but is somebody else's to end.
+    async fn execute(&self) -> Option<Input> {
+        // The wait for a slot counts against schedule-to-close, but not against
+        // start-to-close.
+        let now = self.shared.clock.now();
+        let (timeout, timeout_type) = self.timeout(now);
+        if timeout.is_zero() {
+            return Some(self.timed_out(timeout_type));
+        }
+        self.link.begin(now);
+        let clock = &*self.shared.clock;
+        let mut elapsed = pin!(wait_until(clock, clock.instant().checked_add(timeout)));
+        let heartbeat_timeout = self.activity.options.heartbeat_timeout;
+        let running = self.shared.host.run_activity(self.task(now, timeout), self.link.clone());
+        // A defect of the host must not lose the activity.
+        let mut running = AssertUnwindSafe(running).catch_unwind();
+        loop {
+            let look_at = match self.link.next(heartbeat_timeout) {
+                Next::WaitUntil(at) => at,
+                Next::Save(details) => {
+                    self.save(details).await;
+                    continue;
+                }
+                Next::Stop => return Some(self.stopped_input(not_in_time())),
+                Next::Silent => {
+                    self.save_rest().await;
+                    return Some(self.timed_out(TimeoutType::Heartbeat));
+                }
+            };
+            tokio::select! {
+                biased;
+                ended = &mut running => return self.ended(ended).await,
+                () = &mut elapsed => {
+                    self.save_rest().await;
+                    return Some(self.timed_out(timeout_type));
+                }
+                () = wait_until(clock, look_at) => {}
+                () = self.link.changed.notified() => {}
+            }
+        }
+    }
+
+    async fn ended(
+        &self,
+        ended: Result<Result<Payload, Failure>, Box<dyn std::any::Any + Send>>,
+    ) -> Option<Input> {
+        match ended {
+            Ok(Ok(_)) if self.link.is_open() => None,
+            Ok(outcome) => {
+                if outcome.is_err() {
+                    self.save_rest().await;
+                }
+                Some(self.returned(outcome))
+            }
+            Err(_panic) => Some(self.panicked()),
+        }
+    }
+
+    async fn save(&self, details: Payload) {
+        report(&self.shared, &self.run, self.link.heartbeat_input(details)).await;
+    }
+
+    /// The next attempt is to know all that this one said.
+    async fn save_rest(&self) {
+        if let Some(details) = self.link.take_unsaved() {
+            self.save(details).await;
+        }
+    }
+
+    /// What is left for all attempts.
+    fn remaining(&self, now: Timestamp) -> Duration {
+        let elapsed = now.since(self.activity.scheduled_at);
+        let limit = self.activity.options.schedule_to_close_timeout;
+        limit.map_or(Duration::MAX, |timeout| timeout.saturating_sub(elapsed))
+    }
+
+    /// What is left for this attempt, and which timeout ends it.
+    fn timeout(&self, now: Timestamp) -> (Duration, TimeoutType) {
+        let remaining = self.remaining(now);
+        let start_to_close = self.activity.options.start_to_close_timeout;
+        if remaining <= start_to_close {
+            (remaining, TimeoutType::ScheduleToClose)
+        } else {
+            (start_to_close, TimeoutType::StartToClose)
+        }
+    }
+
+    fn task(&self, now: Timestamp, timeout: Duration) -> ActivityTask {
+        ActivityTask {
+            run: self.context.clone(),
+            activity_type: self.activity.activity_type.clone(),
+            input: self.activity.input.clone(),
+            operation_id: self.activity.operation_id,
+            attempt: self.activity.attempt_number(),
+            timeout,
+            deadline: now.after(timeout),
+            heartbeat_details: self.activity.heartbeat_details.clone(),
+        }
+    }
+
+    fn returned(&self, outcome: Result<Payload, Failure>) -> Input {
+        Input::ActivityReturned {
+            scheduled_event_id: self.scheduled_event_id,
+            attempt: self.activity.attempt,
+            outcome,
+        }
+    }
+
+    fn timed_out(&self, timeout_type: TimeoutType) -> Input {
+        Input::ActivityTimedOut {
+            scheduled_event_id: self.scheduled_event_id,
+            attempt: self.activity.attempt,
+            timeout_type,
+        }
+    }
+
+    fn stopped_input(&self, failure: Failure) -> Input {
+        Input::ActivityStopped {
+            scheduled_event_id: self.scheduled_event_id,
+            attempt: self.activity.attempt,
+            failure,
+        }
+    }
+
+    fn panicked(&self) -> Input {
+        tracing::error!(
+            run_id = %self.run.key,
+            activity_type = %self.activity.activity_type,
+            "the host panicked while it ran an activity"
+        );
+        self.returned(Err(Failure::new(
+            FailureKind::Application,
+            "Internal",
+            "the server failed while it ran the activity",
+        )))
+    }
+}
+
+pub(super) async fn report(shared: &Arc<Shared>, run: &Arc<OpenRun>, input: Input) {
+    // A run that has closed meanwhile has no use for it.
+    let _ = deliver(shared, run, Message::Input { input, answer: None }).await;
+}
