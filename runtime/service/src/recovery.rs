@@ -8,6 +8,7 @@ use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, NamespaceName, RunKey, WorkflowHash, WorkflowId};
 use dacapo_model::time::Timestamp;
 use dacapo_store::error::{Result, StoreError};
+use dacapo_store::shard::HashRange;
 
 use crate::loader::{self, StoredRun};
 use crate::portions::Portions;
@@ -29,14 +30,34 @@ const OVERDUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// that have not come to wait yet.
 const PORTION: usize = 8;
 
-/// Reads all open runs, page by page. One of which nothing can be read is left as it
-/// is: it must not keep the others from running.
+/// Reads all open runs of the node, and goes on with them.
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
     let portions = Portions::new(shared.config.instances_bytes_max / PORTION);
     let mut recovering = Recovering::within(portions);
+    for range in shared.owned.current().ranges() {
+        read_range(shared, range, &mut recovering).await?;
+    }
+    let Recovering { found, resumed, unreadable, relations, portions, to_wake, .. } = recovering;
+    let waiting = to_wake.len();
+    tracing::info!(open_runs = found, resumed, waiting, unreadable, "recovered");
+    shared.recovered.cancel();
+    relations.finish(shared);
+    if waiting > 0 {
+        shared.actors.spawn(wake_others(shared.clone(), portions, to_wake));
+    }
+    Ok(())
+}
+
+/// Reads the open runs of a range, page by page. One of which nothing can be read is left
+/// as it is: it must not keep the others from running.
+async fn read_range(
+    shared: &Arc<Shared>,
+    range: HashRange,
+    recovering: &mut Recovering,
+) -> Result<()> {
     let (mut after, mut limit) = (None, PAGE);
     loop {
-        let page = match shared.store.open_executions(after, limit).await {
+        let page = match shared.store.open_executions(range, after, limit).await {
             Ok(page) => page,
             // It is one of those: come nearer.
             Err(error) if is_unreadable(&error) && limit > 1 => {
@@ -44,8 +65,8 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
                 continue;
             }
             Err(error) if is_unreadable(&error) => {
-                let Some(key) = shared.store.next_open(after).await? else {
-                    break;
+                let Some(key) = shared.store.next_open(range, after).await? else {
+                    return Ok(());
                 };
                 recovering.leave(key, &error);
                 after = Some(key);
@@ -54,7 +75,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
             Err(error) => return Err(error),
         };
         let Some(last) = page.last() else {
-            break;
+            return Ok(());
         };
         after = Some(last.key);
         limit = (limit * 2).min(PAGE);
@@ -67,15 +88,6 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
             }
         }
     }
-    let Recovering { found, resumed, unreadable, relations, portions, to_wake, .. } = recovering;
-    let waiting = to_wake.len();
-    tracing::info!(open_runs = found, resumed, waiting, unreadable, "recovered");
-    shared.recovered.cancel();
-    relations.finish(shared);
-    if waiting > 0 {
-        shared.actors.spawn(wake_others(shared.clone(), portions, to_wake));
-    }
-    Ok(())
 }
 
 /// Wakes runs that have something to do, as room for them comes. Whoever tells one of

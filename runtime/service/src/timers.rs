@@ -161,9 +161,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 /// what is due need not wait for the rest.
 async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()> {
     let until = now.after(HORIZON);
+    let ranges = shared.owned.current().ranges();
     let mut after = None;
     loop {
-        let rows = shared.store.due_timers(until, after, PAGE).await?;
+        let rows = shared.store.due_timers(&ranges, until, after, PAGE).await?;
         after = rows.last().copied();
         let full = rows.len() >= PAGE as usize;
         let rows = rows.into_iter().map(|row| (row.fire_at, row.key, row.event_id));

@@ -11,6 +11,7 @@ use dacapo_model::payload::Payload;
 use dacapo_service::Runtime;
 use dacapo_service::operations::{ExecutionFilter, Reapply, ResetPoint, ResetRequest, RunRef};
 use dacapo_store::faulty::{Fault, Operation};
+use dacapo_store::shard::HashRange;
 use support::guests::ScriptedHost;
 use support::*;
 use tokio::sync::Semaphore;
@@ -188,7 +189,7 @@ async fn nothing_starts_with_a_module_while_it_is_not_known_whether_it_was_delet
         let _either = starting.await.expect("no panic");
         until_versions(&runtime, &[1]).await;
         assert_eq!(inner.all_modules().await.expect("lists"), [version]);
-        for run in inner.open_executions(None, 10).await.expect("lists") {
+        for run in inner.open_executions(HashRange::ALL, None, 10).await.expect("lists") {
             assert!(inner.module_bytes(run.module_digest).await.expect("reads").is_some());
         }
     }

@@ -8,5 +8,14 @@ WHERE fire_at < $1
       $4::uuid,
       $5::int8
   )
+  -- Of all runs, or of those with a hash in one of these ranges.
+  AND (
+      $7::int4[] IS NULL
+      OR EXISTS (
+          SELECT
+          FROM unnest($7::int4[], $8::int4[]) AS owned (hash_from, hash_to)
+          WHERE workflow_hash BETWEEN owned.hash_from AND owned.hash_to
+      )
+  )
 ORDER BY fire_at, workflow_hash, run_id, event_id
 LIMIT $6

@@ -5,5 +5,6 @@ SELECT workflow_hash AS "workflow_hash!", run_id AS "run_id!", namespace AS "nam
 FROM workflow_executions
 WHERE status IN ('running', 'blocked')
   AND (workflow_hash, run_id) > ($1, $2)
+  AND workflow_hash <= $4
 ORDER BY workflow_hash, run_id
 LIMIT $3

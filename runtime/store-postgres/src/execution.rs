@@ -8,6 +8,7 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use dacapo_store::record::RowName;
+use dacapo_store::shard::HashRange;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -186,14 +187,20 @@ impl ExecutionStore for PostgresStore {
         rows.map_err(error::on(TABLE))?.into_iter().map(ExecutionRow::into_listed).collect()
     }
 
-    async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
-        let after = after.unwrap_or(BEFORE_ALL);
+    async fn open_executions(
+        &self,
+        range: HashRange,
+        after: Option<RunKey>,
+        limit: u32,
+    ) -> Result<Vec<Execution>> {
+        let after = range.scanned_to(after);
         sqlx::query_file_as!(
             ExecutionRow,
             "queries/open_executions.sql",
             after.hash.0,
             after.run_id.0,
-            i64::from(limit)
+            i64::from(limit),
+            range.to.0
         )
         .fetch_all(self.statement())
         .await
@@ -203,9 +210,9 @@ impl ExecutionStore for PostgresStore {
         .collect()
     }
 
-    async fn next_open(&self, after: Option<RunKey>) -> Result<Option<RunKey>> {
-        let after = after.unwrap_or(BEFORE_ALL);
-        let next = sqlx::query_file!("queries/next_open.sql", after.hash.0, after.run_id.0)
+    async fn next_open(&self, range: HashRange, after: Option<RunKey>) -> Result<Option<RunKey>> {
+        let RunKey { hash, run_id } = range.scanned_to(after);
+        let next = sqlx::query_file!("queries/next_open.sql", hash.0, run_id.0, range.to.0)
             .fetch_optional(self.statement())
             .await
             .map_err(error::on(TABLE))?;
@@ -213,6 +220,3 @@ impl ExecutionStore for PostgresStore {
             .map(|row| RunKey { hash: WorkflowHash(row.workflow_hash), run_id: RunId(row.run_id) }))
     }
 }
-
-/// No run has the nil id, so this is before the first.
-const BEFORE_ALL: RunKey = RunKey { hash: WorkflowHash(i32::MIN), run_id: RunId(Uuid::nil()) };

@@ -6,6 +6,7 @@ use dacapo_model::ids::{EventId, RunId, RunKey, WorkflowHash};
 use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
+use dacapo_store::shard::HashRange;
 use dacapo_store::timer::{TimerCursor, TimerRow, TimerStore};
 use dacapo_store::timer_columns::StoredKind;
 use serde_json::Value;
@@ -69,6 +70,7 @@ impl StoredTimer {
 impl TimerStore for PostgresStore {
     async fn due_timers(
         &self,
+        ranges: &[HashRange],
         until: Timestamp,
         after: Option<TimerCursor>,
         limit: u32,
@@ -76,6 +78,11 @@ impl TimerStore for PostgresStore {
         let fire_at = after.map(|after| to_database(after.fire_at));
         let key = after.map(|after| after.key);
         let event_id = after.map_or(0, |after| after.event_id.0);
+        let some = (ranges != [HashRange::ALL]).then_some(ranges);
+        let bounds = |bound: fn(&HashRange) -> WorkflowHash| {
+            some.map(|some| some.iter().map(|range| bound(range).0).collect::<Vec<i32>>())
+        };
+        let (first, last) = (bounds(|range| range.from), bounds(|range| range.to));
         sqlx::query_file_as!(
             DueTimer,
             "queries/due_timers.sql",
@@ -84,7 +91,9 @@ impl TimerStore for PostgresStore {
             key.map_or(0, |key| key.hash.0),
             key.map_or(Uuid::nil(), |key| key.run_id.0),
             i64::try_from(event_id).unwrap_or(i64::MAX),
-            i64::from(limit)
+            i64::from(limit),
+            first.as_deref(),
+            last.as_deref()
         )
         .fetch_all(self.statement())
         .await

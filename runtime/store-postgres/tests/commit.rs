@@ -9,7 +9,7 @@ use dacapo_store::conformance::fixtures::{
 };
 use dacapo_store::deletion::RunDeletion;
 use dacapo_store::error::StoreError;
-use dacapo_store::shard::ShardStore;
+use dacapo_store::shard::{HashRange, ShardStore};
 use dacapo_store::statistics::StatisticsStore;
 use dacapo_store_postgres::{PostgresOptions, PostgresStore};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -187,7 +187,8 @@ async fn sessions_that_are_read_only_are_replaced() {
         // The first may be told that its session was ended.
         while !refused().await.contains("read-only") {}
         owned.store.probe_write().await.expect_err("it would write");
-        let all = owned.store.open_executions(None, 10).await.expect("it can be read");
+        let all =
+            owned.store.open_executions(HashRange::ALL, None, 10).await.expect("it can be read");
         assert_eq!(all.len(), 1);
         set(&mut observer, "RESET default_transaction_read_only").await;
         // No session is ended: the store has to give them up by itself.

@@ -17,7 +17,7 @@ use dacapo_store::conformance::samples;
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::execution::ExecutionFilter;
 use dacapo_store::memory::MemoryStore;
-use dacapo_store::shard::Ownership;
+use dacapo_store::shard::{HashRange, Ownership};
 use dacapo_store::timer::{TimerKind, TimerRow};
 use dacapo_store_sqlite::SqliteStore;
 use rand::seq::IndexedRandom as _;
@@ -156,10 +156,10 @@ async fn rows(store: &dyn Store) -> String {
     let keys = keys();
     let all = ExecutionFilter::default();
     let runs = store.list_executions(&default_namespace(), &all, None, 100).await.expect("lists");
-    let open = store.open_executions(None, 100).await.expect("lists");
+    let open = store.open_executions(HashRange::ALL, None, 100).await.expect("lists");
     let histories = store.load_histories(&keys, 1000, usize::MAX).await.expect("reads");
     let timers = store.run_timers(&keys).await.expect("reads");
-    let due = store.due_timers(at(3), None, 100).await.expect("reads");
+    let due = store.due_timers(&[HashRange::ALL], at(3), None, 100).await.expect("reads");
     format!("{runs:#?}\n{open:#?}\n{histories:#?}\n{timers:#?}\n{due:#?}")
 }
 

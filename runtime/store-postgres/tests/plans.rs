@@ -141,14 +141,14 @@ fn hot_queries() -> Vec<Expected> {
         query(
             "open_executions",
             include_str!("../queries/open_executions.sql"),
-            "7, RUN, 100",
+            "7, RUN, 100, 9",
             &["workflow_executions_open"],
             false,
         ),
         query(
             "next_open",
             include_str!("../queries/next_open.sql"),
-            "7, RUN",
+            "7, RUN, 9",
             &["workflow_executions_open"],
             false,
         ),
@@ -197,7 +197,7 @@ fn hot_queries() -> Vec<Expected> {
         query(
             "due_timers",
             include_str!("../queries/due_timers.sql"),
-            "now(), now(), 7, RUN, 1, 100",
+            "now(), now(), 7, RUN, 1, 100, '{7}', '{9}'",
             &["workflow_timers_due"],
             true,
         ),

@@ -402,7 +402,7 @@ async fn set_query_results(connection: &mut SqliteConnection, batch: &Batch<'_>)
 
 /// Rows as the JSON array of arrays that a statement takes apart. It can't hold
 /// bytes: those are given in hexadecimal.
-fn rows(rows: impl Iterator<Item = impl Serialize>) -> String {
+pub(crate) fn rows(rows: impl Iterator<Item = impl Serialize>) -> String {
     let rows: Vec<_> = rows.collect();
     serde_json::to_string(&rows).expect("columns have a JSON form")
 }

@@ -7,6 +7,7 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use dacapo_store::record::RowName;
+use dacapo_store::shard::HashRange;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -288,8 +289,13 @@ impl ExecutionStore for SqliteStore {
         rows.map_err(error::on(TABLE))?.into_iter().map(ExecutionRow::into_listed).collect()
     }
 
-    async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
-        let after = after.unwrap_or(BEFORE_ALL);
+    async fn open_executions(
+        &self,
+        range: HashRange,
+        after: Option<RunKey>,
+        limit: u32,
+    ) -> Result<Vec<Execution>> {
+        let after = range.scanned_to(after);
         sqlx::query_as!(
             ExecutionRow,
             r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
@@ -305,10 +311,12 @@ impl ExecutionStore for SqliteStore {
             FROM workflow_executions
             WHERE status IN ('running', 'blocked')
               AND (workflow_hash, run_id) > (?, ?)
+              AND workflow_hash <= ?
             ORDER BY workflow_hash, run_id
             LIMIT ?"#,
             after.hash.0,
             after.run_id.0,
+            range.to.0,
             limit
         )
         .fetch_all(self.statement())
@@ -319,17 +327,19 @@ impl ExecutionStore for SqliteStore {
         .collect()
     }
 
-    async fn next_open(&self, after: Option<RunKey>) -> Result<Option<RunKey>> {
-        let after = after.unwrap_or(BEFORE_ALL);
+    async fn next_open(&self, range: HashRange, after: Option<RunKey>) -> Result<Option<RunKey>> {
+        let after = range.scanned_to(after);
         let next = sqlx::query!(
             r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid"
                FROM workflow_executions
                WHERE status IN ('running', 'blocked')
                  AND (workflow_hash, run_id) > (?, ?)
+                 AND workflow_hash <= ?
                ORDER BY workflow_hash, run_id
                LIMIT 1"#,
             after.hash.0,
-            after.run_id.0
+            after.run_id.0,
+            range.to.0
         )
         .fetch_optional(self.statement())
         .await
@@ -338,9 +348,6 @@ impl ExecutionStore for SqliteStore {
             .map(|row| RunKey { hash: WorkflowHash(row.workflow_hash), run_id: RunId(row.run_id) }))
     }
 }
-
-/// No run has the nil id, so this is before the first.
-const BEFORE_ALL: RunKey = RunKey { hash: WorkflowHash(i32::MIN), run_id: RunId(Uuid::nil()) };
 
 /// Conditions of a list, with absent bounds replaced by the furthest ones, so
 /// that they stay conditions on the index.

@@ -5,11 +5,13 @@ use dacapo_model::ids::{EventId, RunId, RunKey, WorkflowHash};
 use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
+use dacapo_store::shard::HashRange;
 use dacapo_store::timer::{TimerCursor, TimerRow, TimerStore};
 use dacapo_store::timer_columns::StoredKind;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::commit::rows;
 use crate::{SqliteStore, error};
 
 const TABLE: &str = "workflow_timers";
@@ -67,6 +69,7 @@ impl StoredTimer {
 impl TimerStore for SqliteStore {
     async fn due_timers(
         &self,
+        ranges: &[HashRange],
         until: Timestamp,
         after: Option<TimerCursor>,
         limit: u32,
@@ -77,20 +80,32 @@ impl TimerStore for SqliteStore {
         let run_id = after.map_or(Uuid::nil(), |after| after.key.run_id.0);
         let event_id = after.map_or(0, |after| after.event_id.0);
         let event_id = i64::try_from(event_id).unwrap_or(i64::MAX);
+        let bounds = ranges.iter().map(|range| (range.from.0, range.to.0));
+        let some = (ranges != [HashRange::ALL]).then(|| rows(bounds));
         sqlx::query_as!(
             DueTimer,
             r#"SELECT workflow_hash AS "workflow_hash: i32", run_id AS "run_id: Uuid", event_id,
                       fire_at
                FROM workflow_timers
-               WHERE fire_at < ?
-                 AND (fire_at, workflow_hash, run_id, event_id) > (?, ?, ?, ?)
+               WHERE fire_at < ?1
+                 AND (fire_at, workflow_hash, run_id, event_id) > (?2, ?3, ?4, ?5)
+                 -- Of all runs, or of those with a hash in one of these ranges.
+                 AND (
+                     ?6 IS NULL
+                     OR EXISTS (
+                         SELECT 1
+                         FROM json_each(?6) AS owned
+                         WHERE workflow_hash BETWEEN owned.value ->> 0 AND owned.value ->> 1
+                     )
+                 )
                ORDER BY fire_at, workflow_hash, run_id, event_id
-               LIMIT ?"#,
+               LIMIT ?7"#,
             until,
             fire_at,
             hash,
             run_id,
             event_id,
+            some,
             limit
         )
         .fetch_all(self.statement())

@@ -7,6 +7,7 @@ use dacapo_model::ids::{NamespaceName, RequestId, RunId, RunKey, TypeName, Workf
 use dacapo_model::time::Timestamp;
 
 use crate::error::Result;
+use crate::shard::HashRange;
 
 /// Which runs to list. All conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -86,11 +87,16 @@ pub trait ExecutionStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ListedExecution>>;
 
-    /// At most `limit` open runs (of all namespaces) with a key after `after`, in the order of
-    /// their keys. What a node reads to recover.
-    async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>>;
+    /// At most `limit` open runs (of all namespaces) with a hash in `range` and a key after
+    /// `after`, in the order of their keys. What a node reads to recover.
+    async fn open_executions(
+        &self,
+        range: HashRange,
+        after: Option<RunKey>,
+        limit: u32,
+    ) -> Result<Vec<Execution>>;
 
     /// The key of the first of those, and nothing else of it: to get past a run that
     /// can't be read.
-    async fn next_open(&self, after: Option<RunKey>) -> Result<Option<RunKey>>;
+    async fn next_open(&self, range: HashRange, after: Option<RunKey>) -> Result<Option<RunKey>>;
 }

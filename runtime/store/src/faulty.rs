@@ -29,7 +29,7 @@ use crate::module::{ModuleStore, NewModule};
 use crate::namespace::NamespaceStore;
 use crate::probe::ProbeStore;
 use crate::query_result::QueryResultStore;
-use crate::shard::{NodeId, Owner, Ownership, ShardStore};
+use crate::shard::{HashRange, NodeId, Owner, Ownership, ShardStore};
 use crate::statistics::{Statistics, StatisticsStore};
 use crate::timer::{TimerCursor, TimerRow, TimerStore};
 use crate::update::UpdateStore;
@@ -403,15 +403,20 @@ impl ExecutionStore for FaultyStore {
         self.call(Operation::FindRuns, async |_| self.inner.find_runs(keys).await).await
     }
 
-    async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
+    async fn open_executions(
+        &self,
+        range: HashRange,
+        after: Option<RunKey>,
+        limit: u32,
+    ) -> Result<Vec<Execution>> {
         self.call(Operation::OpenExecutions, async |_| {
-            self.inner.open_executions(after, limit).await
+            self.inner.open_executions(range, after, limit).await
         })
         .await
     }
 
-    async fn next_open(&self, after: Option<RunKey>) -> Result<Option<RunKey>> {
-        self.call(Operation::NextOpen, async |_| self.inner.next_open(after).await).await
+    async fn next_open(&self, range: HashRange, after: Option<RunKey>) -> Result<Option<RunKey>> {
+        self.call(Operation::NextOpen, async |_| self.inner.next_open(range, after).await).await
     }
 }
 
@@ -567,12 +572,15 @@ impl StatisticsStore for FaultyStore {
 impl TimerStore for FaultyStore {
     async fn due_timers(
         &self,
+        ranges: &[HashRange],
         until: Timestamp,
         after: Option<TimerCursor>,
         limit: u32,
     ) -> Result<Vec<TimerCursor>> {
-        self.call(Operation::DueTimers, async |_| self.inner.due_timers(until, after, limit).await)
-            .await
+        self.call(Operation::DueTimers, async |_| {
+            self.inner.due_timers(ranges, until, after, limit).await
+        })
+        .await
     }
 
     async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>> {

@@ -31,7 +31,9 @@ use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedE
 use crate::namespace::NamespaceStore;
 use crate::probe::ProbeStore;
 use crate::query_result::QueryResultStore;
-use crate::shard::{INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore};
+use crate::shard::{
+    HashRange, INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore,
+};
 use crate::statistics::{Counters, Statistics, StatisticsStore};
 use crate::timer::{TimerCursor, TimerRow, TimerStore};
 use crate::update::UpdateStore;
@@ -292,10 +294,14 @@ impl State {
         self.executions.range(first..=last).map(|(_, run)| run)
     }
 
-    fn open_after(&self, after: Option<RunKey>) -> impl Iterator<Item = &Execution> {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+    fn open_after(
+        &self,
+        range: HashRange,
+        after: Option<RunKey>,
+    ) -> impl Iterator<Item = &Execution> {
+        let start = Bound::Excluded(range.scanned_to(after));
         let runs = self.executions.range((start, Bound::Unbounded)).map(|(_, run)| run);
-        runs.filter(|run| run.status.is_open())
+        runs.take_while(move |run| range.contains(run.key.hash)).filter(|run| run.status.is_open())
     }
 
     fn read_execution(&self, run: &Execution) -> Result<Execution> {
@@ -437,15 +443,20 @@ impl ExecutionStore for MemoryStore {
         })
     }
 
-    async fn open_executions(&self, after: Option<RunKey>, limit: u32) -> Result<Vec<Execution>> {
+    async fn open_executions(
+        &self,
+        range: HashRange,
+        after: Option<RunKey>,
+        limit: u32,
+    ) -> Result<Vec<Execution>> {
         self.read(|state| {
-            let open = state.open_after(after).take(at_most(limit));
+            let open = state.open_after(range, after).take(at_most(limit));
             open.map(|run| state.read_execution(run)).collect()
         })
     }
 
-    async fn next_open(&self, after: Option<RunKey>) -> Result<Option<RunKey>> {
-        Ok(self.read(|state| state.open_after(after).next().map(|run| run.key)))
+    async fn next_open(&self, range: HashRange, after: Option<RunKey>) -> Result<Option<RunKey>> {
+        Ok(self.read(|state| state.open_after(range, after).next().map(|run| run.key)))
     }
 }
 
@@ -543,6 +554,7 @@ impl StatisticsStore for MemoryStore {
 impl TimerStore for MemoryStore {
     async fn due_timers(
         &self,
+        ranges: &[HashRange],
         until: Timestamp,
         after: Option<TimerCursor>,
         limit: u32,
@@ -550,7 +562,9 @@ impl TimerStore for MemoryStore {
         Ok(self.read(|state| {
             let start = after.map_or(Bound::Unbounded, Bound::Excluded);
             let due = state.due.range((start, Bound::Unbounded));
-            due.take_while(|at| at.fire_at < until).take(at_most(limit)).copied().collect()
+            let due = due.take_while(|at| at.fire_at < until);
+            let due = due.filter(|at| ranges.iter().any(|range| range.contains(at.key.hash)));
+            due.take(at_most(limit)).copied().collect()
         }))
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dacapo_model::ids::WorkflowHash;
+use dacapo_model::ids::{RunId, RunKey, WorkflowHash};
 use uuid::Uuid;
 
 use crate::error::{Result, StoreError};
@@ -47,6 +47,12 @@ impl HashRange {
     /// Whether a hash is one of them.
     pub fn contains(&self, hash: WorkflowHash) -> bool {
         (self.from..=self.to).contains(&hash)
+    }
+
+    /// For backends: the key that the scan of a range goes on after. No run has the nil id,
+    /// so a scan begins before the first.
+    pub fn scanned_to(&self, after: Option<RunKey>) -> RunKey {
+        after.unwrap_or(RunKey { hash: self.from, run_id: RunId(Uuid::nil()) })
     }
 }
 

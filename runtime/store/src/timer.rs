@@ -8,6 +8,7 @@ use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 
 use crate::error::Result;
+use crate::shard::HashRange;
 
 /// One row. At most one exists per event of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,11 +80,12 @@ pub struct TimerCursor {
 /// Reading timers.
 #[async_trait]
 pub trait TimerStore: Send + Sync {
-    /// At most `limit` timers that fire before `until`, after `after`, in the
-    /// order (time, run, event). Reads nothing else of their rows, which may hold
-    /// what a guest made as large as it likes.
+    /// At most `limit` timers of runs with a hash in one of `ranges` that fire before
+    /// `until`, after `after`, in the order (time, run, event). Reads nothing else of their
+    /// rows, which may hold what a guest made as large as it likes.
     async fn due_timers(
         &self,
+        ranges: &[HashRange],
         until: Timestamp,
         after: Option<TimerCursor>,
         limit: u32,

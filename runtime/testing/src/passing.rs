@@ -7,6 +7,7 @@ use std::time::Duration;
 use dacapo_model::time::Timestamp;
 use dacapo_service::clock::Clock as _;
 use dacapo_service::error::ServiceError;
+use dacapo_store::shard::HashRange;
 
 use crate::env::TestEnv;
 use crate::error::TestError;
@@ -104,7 +105,7 @@ impl TestEnv {
     async fn timers(&self, hang: usize) -> Result<(usize, Option<Timestamp>), TestError> {
         let end_of_time = Timestamp::from_micros(i64::MAX);
         let limit = u32::try_from(hang).unwrap_or(u32::MAX).saturating_add(1);
-        let rows = self.store.due_timers(end_of_time, None, limit).await;
+        let rows = self.store.due_timers(&[HashRange::ALL], end_of_time, None, limit).await;
         let rows = rows.map_err(ServiceError::from)?;
         let now = self.now();
         let due = rows.iter().take_while(|row| row.fire_at <= now).count();

@@ -14,6 +14,7 @@ use crate::Store;
 use crate::commit::RunTransition;
 use crate::deletion::{ModuleDeletion, RunDeletion};
 use crate::module::NewModule;
+use crate::shard::HashRange;
 
 /// For the check that every case is listed.
 pub const SOURCE: &str = include_str!("deletion.rs");
@@ -70,7 +71,7 @@ fn status() -> QueryName {
 /// How many timers, updates and published values are kept of a run.
 async fn kept(store: &Arc<dyn Store>, key: RunKey) -> [usize; 3] {
     let timers = store.run_timers(&[key]).await.expect("reads").len();
-    let due = store.due_timers(at(1_000), None, 100).await.expect("reads");
+    let due = store.due_timers(&[HashRange::ALL], at(1_000), None, 100).await.expect("reads");
     assert_eq!(due.iter().filter(|at| at.key == key).count(), timers);
     let updates = store.run_updates(&[key]).await.expect("reads").len();
     let names = store.query_result_names(key).await.expect("reads").len();

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use dacapo_model::attributes::RunAttributes;
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus, Nondeterminism};
+use dacapo_model::ids::WorkflowHash;
 use dacapo_model::module::ModuleDigest;
 
 use super::fixtures::*;
 use super::samples;
 use crate::Store;
 use crate::commit::{ExecutionChange, ExecutionUpdate, RunTransition};
+use crate::shard::HashRange;
 
 /// For the check that every case is listed.
 pub const SOURCE: &str = include_str!("execution.rs");
@@ -288,8 +290,8 @@ pub async fn open_runs_are_read_in_pages(store: Arc<dyn Store>) {
     let mut found = Vec::new();
     loop {
         let after = found.last().map(|run: &Execution| run.key);
-        let page = owned.store.open_executions(after, 7).await.expect("reads");
-        let next = owned.store.next_open(after).await.expect("reads");
+        let page = owned.store.open_executions(HashRange::ALL, after, 7).await.expect("reads");
+        let next = owned.store.next_open(HashRange::ALL, after).await.expect("reads");
         assert_eq!(next, page.first().map(|run| run.key));
         assert!(page.len() <= 7);
         if page.is_empty() {
@@ -298,4 +300,30 @@ pub async fn open_runs_are_read_in_pages(store: Arc<dyn Store>) {
         found.extend(page);
     }
     assert_eq!(found, expected);
+}
+
+/// What several nodes read that own a part each: nothing twice, and nothing of others.
+pub async fn open_runs_are_read_by_range(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    assert_eq!(owned.ownership.ranges(), [HashRange::ALL]);
+    let mut runs: Vec<_> =
+        (1..=9_u32).map(|n| execution(&format!("order-{n}"), n.into())).collect();
+    owned.start(&runs.iter().collect::<Vec<_>>()).await;
+    runs.sort_by_key(|run| run.key);
+    let (from, to) = (runs[3].key.hash, runs[6].key.hash);
+    let [below, above] = [from.0 - 1, to.0 + 1].map(WorkflowHash);
+    let ranges = [
+        (HashRange { to: below, ..HashRange::ALL }, &runs[..3]),
+        (HashRange { from, to }, &runs[3..7]),
+        (HashRange { from: above, ..HashRange::ALL }, &runs[7..]),
+    ];
+    for (range, expected) in ranges {
+        let first = owned.store.open_executions(range, None, 2).await.expect("reads");
+        assert_eq!(owned.store.next_open(range, None).await.expect("reads"), Some(first[0].key));
+        let after = first.last().map(|run| run.key);
+        let rest = owned.store.open_executions(range, after, 9).await.expect("reads");
+        assert_eq!([first, rest].concat(), expected);
+        let last = expected.last().map(|run| run.key);
+        assert_eq!(owned.store.next_open(range, last).await.expect("reads"), None);
+    }
 }

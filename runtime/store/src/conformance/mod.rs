@@ -84,6 +84,7 @@ macro_rules! conformance_tests {
                 ids_may_hold_any_text,
                 several_runs_are_found_at_once,
                 open_runs_are_read_in_pages,
+                open_runs_are_read_by_range,
             }
             execution_list {
                 runs_are_listed_newest_first,
@@ -153,6 +154,7 @@ macro_rules! conformance_tests {
                 a_timer_is_set_replaced_and_cleared,
                 a_timer_set_and_cleared_in_one_commit_is_gone,
                 due_timers_come_in_order_and_in_pages,
+                due_timers_are_read_by_range,
                 a_timer_is_not_due_at_its_bound,
                 timers_of_runs_are_read_together,
                 the_rows_of_a_run_itself_are_kept,

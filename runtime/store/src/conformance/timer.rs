@@ -1,5 +1,6 @@
 //! Timers: one row per event, read when they are due.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use dacapo_model::ids::EventId;
@@ -10,6 +11,7 @@ use super::fixtures::*;
 use super::samples;
 use crate::Store;
 use crate::commit::RunTransition;
+use crate::shard::HashRange;
 use crate::timer::{TimerCursor, TimerKind, TimerRow};
 
 /// For the check that every case is listed.
@@ -75,7 +77,11 @@ pub async fn due_timers_come_in_order_and_in_pages(store: Arc<dyn Store>) {
     let expected: Vec<_> = expected.iter().map(cursor).collect();
     let mut found: Vec<TimerCursor> = Vec::new();
     loop {
-        let page = owned.store.due_timers(at(50), found.last().copied(), 3).await.expect("reads");
+        let page = owned
+            .store
+            .due_timers(&[HashRange::ALL], at(50), found.last().copied(), 3)
+            .await
+            .expect("reads");
         assert!(page.len() <= 3);
         if page.is_empty() {
             break;
@@ -85,13 +91,44 @@ pub async fn due_timers_come_in_order_and_in_pages(store: Arc<dyn Store>) {
     assert_eq!(found, expected);
 }
 
+/// Only of the runs of the ranges asked for, however many those are.
+pub async fn due_timers_are_read_by_range(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let mut keys: Vec<_> =
+        (1..=9_u32).map(|n| execution(&format!("order-{n}"), n.into()).key).collect();
+    keys.sort();
+    for key in &keys {
+        owned.commit([set(vec![timer(*key, 2, at(1))])]).await.expect("sets");
+    }
+    let range = |places: RangeInclusive<usize>| HashRange {
+        from: keys[*places.start()].hash,
+        to: keys[*places.end()].hash,
+    };
+    let due = async |ranges: &[HashRange], limit| {
+        let due = owned.store.due_timers(ranges, at(2), None, limit).await.expect("reads");
+        due.into_iter().map(|due| due.key).collect::<Vec<_>>()
+    };
+    assert_eq!(due(&[range(2..=4)], 9).await, keys[2..=4]);
+    let some = [range(0..=0), range(3..=5), range(8..=8)];
+    assert_eq!(due(&some, 9).await, [&keys[..=0], &keys[3..=5], &keys[8..]].concat());
+    assert_eq!(due(&some, 2).await, [keys[0], keys[3]]);
+    assert_eq!(due(&[], 9).await, []);
+    assert_eq!(due(&[HashRange::ALL], 9).await, keys);
+}
+
 /// "Before `until`", to the microsecond.
 pub async fn a_timer_is_not_due_at_its_bound(store: Arc<dyn Store>) {
     let owned = Owned::of(store).await;
     let key = execution("order-1", 1).key;
     owned.commit([set(vec![timer(key, 2, at(10))])]).await.expect("sets");
-    assert_eq!(owned.store.due_timers(at(10), None, 9).await.expect("reads"), []);
-    assert_eq!(owned.store.due_timers(at(11), None, 9).await.expect("reads").len(), 1);
+    assert_eq!(
+        owned.store.due_timers(&[HashRange::ALL], at(10), None, 9).await.expect("reads"),
+        []
+    );
+    assert_eq!(
+        owned.store.due_timers(&[HashRange::ALL], at(11), None, 9).await.expect("reads").len(),
+        1
+    );
 }
 
 /// In the order (run, event), only of the runs asked for.
@@ -122,7 +159,10 @@ pub async fn the_rows_of_a_run_itself_are_kept(store: Arc<dyn Store>) {
             owned.store.run_timers(&[key]).await.expect("reads"),
             std::slice::from_ref(&row)
         );
-        assert_eq!(owned.store.due_timers(at(6), None, 1).await.expect("reads"), [cursor(&row)]);
+        assert_eq!(
+            owned.store.due_timers(&[HashRange::ALL], at(6), None, 1).await.expect("reads"),
+            [cursor(&row)]
+        );
     }
 }
 
@@ -139,7 +179,10 @@ pub async fn a_retry_keeps_its_failure(store: Arc<dyn Store>) {
     owned.commit([set(vec![retry.clone()])]).await.expect("sets");
     let stored = owned.store.run_timers(&[key]).await.expect("reads");
     assert_eq!(stored, std::slice::from_ref(&retry));
-    assert_eq!(owned.store.due_timers(at(2), None, 1).await.expect("reads"), [cursor(&retry)]);
+    assert_eq!(
+        owned.store.due_timers(&[HashRange::ALL], at(2), None, 1).await.expect("reads"),
+        [cursor(&retry)]
+    );
 }
 
 /// With and without what may be missing, each in the place of the other.
@@ -167,7 +210,10 @@ pub async fn an_attempt_keeps_what_it_said(store: Arc<dyn Store>) {
         owned.commit([set(vec![row.clone()])]).await.expect("sets");
         let stored = owned.store.run_timers(&[key]).await.expect("reads");
         assert_eq!(stored, std::slice::from_ref(&row));
-        assert_eq!(owned.store.due_timers(at(2), None, 1).await.expect("reads"), [cursor(&row)]);
+        assert_eq!(
+            owned.store.due_timers(&[HashRange::ALL], at(2), None, 1).await.expect("reads"),
+            [cursor(&row)]
+        );
     }
 }
 
@@ -179,7 +225,11 @@ pub async fn a_timer_may_be_further_than_any_calendar(store: Arc<dyn Store>) {
     let never = Timestamp::from_micros(i64::MAX);
     owned.commit([set(vec![timer(key, 2, never)])]).await.expect("sets");
     let in_ten_thousand_years = at(10_000 * 365 * 86_400_000_000);
-    let due = owned.store.due_timers(in_ten_thousand_years, None, 1).await.expect("reads");
+    let due = owned
+        .store
+        .due_timers(&[HashRange::ALL], in_ten_thousand_years, None, 1)
+        .await
+        .expect("reads");
     assert_eq!(due, []);
     assert_eq!(owned.store.run_timers(&[key]).await.expect("reads").len(), 1);
 }
