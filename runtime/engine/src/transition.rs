@@ -7,6 +7,7 @@ use dacapo_model::failure::Failure;
 use dacapo_model::ids::{EventId, QueryName, RunId, UpdateId};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::TimerKind;
 use dacapo_model::update::AdmittedUpdate;
 
 use crate::state::{Children, Externals, RunState, RunTimer};
@@ -35,60 +36,33 @@ pub struct Transition {
     pub effects: Vec<Effect>,
 }
 
-/// A change of the timer outbox.
+/// A change of the timer outbox, which has one row at most for an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TimerChange {
-    /// A workflow's timer is to fire.
-    SetTimer {
-        /// Its `TimerStarted`.
+    /// Something is to happen.
+    Set {
+        /// The event the row belongs to.
         event_id: EventId,
         /// Not before then.
         fire_at: Timestamp,
+        /// What.
+        kind: TimerKind,
     },
-    /// An activity is to be tried again.
-    SetRetry {
-        /// Its `ActivityTaskScheduled`.
-        event_id: EventId,
-        /// Not before then.
-        fire_at: Timestamp,
-        /// The attempt to come.
-        attempt: u32,
-        /// What the attempt before failed with.
-        last_failure: Failure,
-        /// What the last heartbeat said.
-        details: Option<Payload>,
-    },
-    /// An attempt that runs here has something to keep for the next one.
-    SetHeartbeat {
-        /// Its `ActivityTaskScheduled`.
-        event_id: EventId,
-        /// The attempt that runs.
-        attempt: u32,
-        /// What the attempt before failed with.
-        last_failure: Option<Failure>,
-        /// What the heartbeat said.
-        details: Payload,
-    },
-    /// An attempt that is open outside is to be looked after.
-    SetDeadline {
-        /// Its `ActivityTaskScheduled`.
-        event_id: EventId,
-        /// Not before then.
-        fire_at: Timestamp,
-        /// The attempt that is open.
-        attempt: u32,
-        /// What the attempt before failed with.
-        last_failure: Option<Failure>,
-        /// What the last heartbeat said.
-        details: Option<Payload>,
-    },
-    /// The run itself: its row is kept with the first event.
-    SetRunTimer(RunTimer),
     /// Nothing is to happen for this event any more.
     Clear {
         /// The event the row belongs to.
         event_id: EventId,
     },
+}
+
+impl From<RunTimer> for TimerChange {
+    fn from(timer: RunTimer) -> Self {
+        let kind = match timer {
+            RunTimer::StartDelay { .. } => TimerKind::StartDelay,
+            RunTimer::Timeout { .. } => TimerKind::RunTimeout,
+        };
+        Self::Set { event_id: EventId::FIRST, fire_at: timer.fire_at(), kind }
+    }
 }
 
 /// A change of the updates that wait for the guest.

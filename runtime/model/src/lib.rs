@@ -23,4 +23,5 @@ pub mod signal;
 pub mod task_token;
 pub mod text;
 pub mod time;
+pub mod timer;
 pub mod update;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_model::time::Timestamp;
+use dacapo_store::timer::DueTimer;
 use futures::FutureExt as _;
 use futures::future::{Fuse, FusedFuture as _};
 use parking_lot::Mutex;
@@ -50,7 +51,7 @@ pub(crate) struct Timers {
 
 #[derive(Default)]
 struct Near {
-    due: BTreeSet<(Timestamp, RunKey, EventId)>,
+    due: BTreeSet<DueTimer>,
     /// Rows before this time are all in `due`, and no others.
     until: Timestamp,
     /// When those of the next stretch are to be read.
@@ -64,8 +65,8 @@ impl Timers {
         if fire_at >= near.until {
             return;
         }
-        near.due.insert((fire_at, key, event_id));
-        let first = near.due.first().is_some_and(|(time, _, _)| *time == fire_at);
+        near.due.insert(DueTimer { fire_at, key, event_id });
+        let first = near.due.first().is_some_and(|first| first.fire_at == fire_at);
         drop(near);
         if first {
             self.changed.notify_one();
@@ -74,12 +75,12 @@ impl Timers {
 
     fn take_due(&self, now: Timestamp, taken: &mut Due) {
         let mut near = self.near.lock();
-        while let Some((fire_at, key, event_id)) = near.due.first().copied() {
-            if fire_at > now {
+        while let Some(timer) = near.due.first().copied() {
+            if timer.fire_at > now {
                 break;
             }
             near.due.pop_first();
-            taken.add(key, fire_at, event_id);
+            taken.add(timer);
         }
     }
 
@@ -89,7 +90,7 @@ impl Timers {
         let mut near = self.near.lock();
         near.until = now.after(HORIZON);
         near.read_on_at = now.after(RESCAN);
-        while near.due.last().is_some_and(|(fire_at, _, _)| *fire_at >= near.until) {
+        while near.due.last().is_some_and(|last| last.fire_at >= near.until) {
             near.due.pop_last();
         }
     }
@@ -102,7 +103,7 @@ impl Timers {
 
     /// When a row is due next, by the time of day.
     fn next_due(&self) -> Option<Timestamp> {
-        self.near.lock().due.first().map(|(fire_at, _, _)| *fire_at)
+        self.near.lock().due.first().map(|first| first.fire_at)
     }
 
     /// When there is something to do next: a row is due, or others are to be read.
@@ -167,7 +168,6 @@ async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()
         let rows = shared.store.due_timers(&ranges, until, after, PAGE).await?;
         after = rows.last().copied();
         let full = rows.len() >= PAGE as usize;
-        let rows = rows.into_iter().map(|row| (row.fire_at, row.key, row.event_id));
         shared.timers.near.lock().due.extend(rows);
         shared.timers.changed.notify_one();
         if !full {

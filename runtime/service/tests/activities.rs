@@ -11,12 +11,12 @@ use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::OperationId;
 use dacapo_model::payload::Payload;
+use dacapo_model::timer::NEVER;
 use dacapo_service::Runtime;
 use dacapo_service::operations::{
     ActivityControl, ActivityDescription, ActivityRef, Report, RunResult, StartRequest,
 };
 use dacapo_store::faulty::{Call, Fault, Operation};
-use dacapo_store::timer::NEVER;
 use support::guests::ScriptedHost;
 use support::*;
 

@@ -7,7 +7,7 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
 use dacapo_store::shard::HashRange;
-use dacapo_store::timer::{TimerCursor, TimerRow, TimerStore};
+use dacapo_store::timer::{DueTimer, TimerRow, TimerStore};
 use dacapo_store::timer_columns::StoredKind;
 use serde_json::Value;
 use uuid::Uuid;
@@ -28,18 +28,18 @@ struct StoredTimer {
     details: Option<Vec<u8>>,
 }
 
-struct DueTimer {
+struct DueRow {
     workflow_hash: i32,
     run_id: Uuid,
     event_id: i64,
     fire_at: DateTime<Utc>,
 }
 
-impl DueTimer {
-    fn into_cursor(self) -> Result<TimerCursor> {
+impl DueRow {
+    fn into_due(self) -> Result<DueTimer> {
         let place = format!("{}/{}", self.run_id, self.event_id);
         let row = RowName { table: TABLE, key: &place };
-        Ok(TimerCursor {
+        Ok(DueTimer {
             key: RunKey { hash: WorkflowHash(self.workflow_hash), run_id: RunId(self.run_id) },
             event_id: EventId(row.unsigned("event_id", self.event_id)?),
             fire_at: Timestamp::from(self.fire_at),
@@ -72,9 +72,9 @@ impl TimerStore for PostgresStore {
         &self,
         ranges: &[HashRange],
         until: Timestamp,
-        after: Option<TimerCursor>,
+        after: Option<DueTimer>,
         limit: u32,
-    ) -> Result<Vec<TimerCursor>> {
+    ) -> Result<Vec<DueTimer>> {
         let fire_at = after.map(|after| to_database(after.fire_at));
         let key = after.map(|after| after.key);
         let event_id = after.map_or(0, |after| after.event_id.0);
@@ -84,7 +84,7 @@ impl TimerStore for PostgresStore {
         };
         let (first, last) = (bounds(|range| range.from), bounds(|range| range.to));
         sqlx::query_file_as!(
-            DueTimer,
+            DueRow,
             "queries/due_timers.sql",
             to_database(until),
             fire_at,
@@ -99,7 +99,7 @@ impl TimerStore for PostgresStore {
         .await
         .map_err(error::on(TABLE))?
         .into_iter()
-        .map(DueTimer::into_cursor)
+        .map(DueRow::into_due)
         .collect()
     }
 

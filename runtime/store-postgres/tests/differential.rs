@@ -8,6 +8,7 @@ use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
+use dacapo_model::timer::TimerKind;
 use dacapo_store::Store;
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use dacapo_store::conformance::fixtures::{
@@ -18,7 +19,7 @@ use dacapo_store::error::{Result, StoreError};
 use dacapo_store::execution::ExecutionFilter;
 use dacapo_store::memory::MemoryStore;
 use dacapo_store::shard::{HashRange, Ownership};
-use dacapo_store::timer::{TimerKind, TimerRow};
+use dacapo_store::timer::TimerRow;
 use dacapo_store_sqlite::SqliteStore;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};

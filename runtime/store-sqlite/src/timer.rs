@@ -6,7 +6,7 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
 use dacapo_store::shard::HashRange;
-use dacapo_store::timer::{TimerCursor, TimerRow, TimerStore};
+use dacapo_store::timer::{DueTimer, TimerRow, TimerStore};
 use dacapo_store::timer_columns::StoredKind;
 use serde_json::Value;
 use uuid::Uuid;
@@ -27,18 +27,18 @@ struct StoredTimer {
     details: Option<Vec<u8>>,
 }
 
-struct DueTimer {
+struct DueRow {
     workflow_hash: i32,
     run_id: Uuid,
     event_id: i64,
     fire_at: i64,
 }
 
-impl DueTimer {
-    fn into_cursor(self) -> Result<TimerCursor> {
+impl DueRow {
+    fn into_due(self) -> Result<DueTimer> {
         let place = format!("{}/{}", self.run_id, self.event_id);
         let row = RowName { table: TABLE, key: &place };
-        Ok(TimerCursor {
+        Ok(DueTimer {
             key: RunKey { hash: WorkflowHash(self.workflow_hash), run_id: RunId(self.run_id) },
             event_id: EventId(row.unsigned("event_id", self.event_id)?),
             fire_at: Timestamp::from_micros(self.fire_at),
@@ -71,9 +71,9 @@ impl TimerStore for SqliteStore {
         &self,
         ranges: &[HashRange],
         until: Timestamp,
-        after: Option<TimerCursor>,
+        after: Option<DueTimer>,
         limit: u32,
-    ) -> Result<Vec<TimerCursor>> {
+    ) -> Result<Vec<DueTimer>> {
         let until = until.as_micros();
         let fire_at = after.map_or(i64::MIN, |after| after.fire_at.as_micros());
         let hash = after.map_or(i32::MIN, |after| after.key.hash.0);
@@ -83,7 +83,7 @@ impl TimerStore for SqliteStore {
         let bounds = ranges.iter().map(|range| (range.from.0, range.to.0));
         let some = (ranges != [HashRange::ALL]).then(|| rows(bounds));
         sqlx::query_as!(
-            DueTimer,
+            DueRow,
             r#"SELECT workflow_hash AS "workflow_hash: i32", run_id AS "run_id: Uuid", event_id,
                       fire_at
                FROM workflow_timers
@@ -112,7 +112,7 @@ impl TimerStore for SqliteStore {
         .await
         .map_err(error::on(TABLE))?
         .into_iter()
-        .map(DueTimer::into_cursor)
+        .map(DueRow::into_due)
         .collect()
     }
 

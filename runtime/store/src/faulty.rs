@@ -31,7 +31,7 @@ use crate::probe::ProbeStore;
 use crate::query_result::QueryResultStore;
 use crate::shard::{HashRange, NodeId, Owner, Ownership, ShardStore};
 use crate::statistics::{Statistics, StatisticsStore};
-use crate::timer::{TimerCursor, TimerRow, TimerStore};
+use crate::timer::{DueTimer, TimerRow, TimerStore};
 use crate::update::UpdateStore;
 
 /// A method of the store.
@@ -574,9 +574,9 @@ impl TimerStore for FaultyStore {
         &self,
         ranges: &[HashRange],
         until: Timestamp,
-        after: Option<TimerCursor>,
+        after: Option<DueTimer>,
         limit: u32,
-    ) -> Result<Vec<TimerCursor>> {
+    ) -> Result<Vec<DueTimer>> {
         self.call(Operation::DueTimers, async |_| {
             self.inner.due_timers(ranges, until, after, limit).await
         })

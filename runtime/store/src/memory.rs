@@ -35,7 +35,7 @@ use crate::shard::{
     HashRange, INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore,
 };
 use crate::statistics::{Counters, Statistics, StatisticsStore};
-use crate::timer::{TimerCursor, TimerRow, TimerStore};
+use crate::timer::{DueTimer, TimerRow, TimerStore};
 use crate::update::UpdateStore;
 
 /// Keeps everything in memory, under one lock.
@@ -64,7 +64,7 @@ struct State {
     /// Events that can't be read.
     spoilt: BTreeSet<(RunKey, EventId)>,
     timers: BTreeMap<(RunKey, EventId), TimerRow>,
-    due: BTreeSet<TimerCursor>,
+    due: BTreeSet<DueTimer>,
     updates: BTreeMap<(RunKey, UpdateId), AdmittedUpdate>,
     query_results: BTreeMap<(RunKey, QueryName), Payload>,
 }
@@ -247,10 +247,10 @@ impl State {
         let cleared = batch.timers_cleared.iter().map(|key| (key, None));
         for (key, timer) in set.chain(cleared) {
             if let Some(old) = self.timers.remove(key) {
-                self.due.remove(&cursor(&old));
+                self.due.remove(&old.due());
             }
             if let Some(timer) = timer {
-                self.due.insert(cursor(timer));
+                self.due.insert(timer.due());
                 self.timers.insert(*key, timer.clone());
             }
         }
@@ -335,10 +335,6 @@ fn same_workflow(one: &Execution, other: &Execution) -> bool {
     one.key.hash == other.key.hash
         && one.namespace == other.namespace
         && one.workflow_id == other.workflow_id
-}
-
-fn cursor(timer: &TimerRow) -> TimerCursor {
-    TimerCursor { fire_at: timer.fire_at, key: timer.key, event_id: timer.event_id }
 }
 
 /// Bounded by the caller; a `u32` fits on every platform that runs this.
@@ -556,9 +552,9 @@ impl TimerStore for MemoryStore {
         &self,
         ranges: &[HashRange],
         until: Timestamp,
-        after: Option<TimerCursor>,
+        after: Option<DueTimer>,
         limit: u32,
-    ) -> Result<Vec<TimerCursor>> {
+    ) -> Result<Vec<DueTimer>> {
         Ok(self.read(|state| {
             let start = after.map_or(Bound::Unbounded, Bound::Excluded);
             let due = state.due.range((start, Bound::Unbounded));

@@ -7,11 +7,12 @@ use dacapo_model::attributes::RunAttributes;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Blocked;
 use dacapo_model::payload::Payload;
+use dacapo_model::timer::TimerKind;
 use dacapo_model::update::AdmittedUpdate;
 use serde::Serialize;
 
 use crate::commit::{CommitUnit, ExecutionChange, RunTransition};
-use crate::timer::{TimerKind, TimerRow};
+use crate::timer::TimerRow;
 
 /// Of a row, for its key and its small columns.
 const ROW_BYTES: usize = 64;

@@ -2,10 +2,9 @@
 //! timers and of retries: memory only makes them fast.
 
 use async_trait::async_trait;
-use dacapo_model::failure::Failure;
 use dacapo_model::ids::{EventId, RunKey};
-use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::TimerKind;
 
 use crate::error::Result;
 use crate::shard::HashRange;
@@ -23,52 +22,16 @@ pub struct TimerRow {
     pub kind: TimerKind,
 }
 
-/// What is to happen when the time has come.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TimerKind {
-    /// A timer of the workflow fires.
-    Timer,
-    /// The run begins: its start was delayed. Its event is the first.
-    StartDelay,
-    /// The time of the run is over. Its event is the first.
-    RunTimeout,
-    /// An activity that failed is tried again.
-    ActivityRetry {
-        /// The attempt to come, from 2.
-        attempt: u32,
-        /// What the attempt before failed with.
-        last_failure: Failure,
-        /// What the last heartbeat said.
-        details: Option<Payload>,
-    },
-    /// Nothing: an attempt of an activity runs, and has said something that the
-    /// next one is to know. Its time never comes ([`NEVER`]).
-    ActivityHeartbeat {
-        /// The attempt that runs.
-        attempt: u32,
-        /// What the attempt before failed with.
-        last_failure: Option<Failure>,
-        /// What it said.
-        details: Payload,
-    },
-    /// An attempt of an activity that is to be completed from outside is looked
-    /// after.
-    ActivityTimeout {
-        /// The attempt that is open.
-        attempt: u32,
-        /// What the attempt before failed with.
-        last_failure: Option<Failure>,
-        /// What the last heartbeat said.
-        details: Option<Payload>,
-    },
+impl TimerRow {
+    /// When it is due.
+    pub fn due(&self) -> DueTimer {
+        DueTimer { fire_at: self.fire_at, key: self.key, event_id: self.event_id }
+    }
 }
 
-/// The time of what is not to happen. No scan finds it.
-pub const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
-
-/// A timer in the order in which timers are due, and where a scan of them stands.
+/// Which row is due when: all that a scan reads of it, in the order of the scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TimerCursor {
+pub struct DueTimer {
     /// Not before then.
     pub fire_at: Timestamp,
     /// The run.
@@ -87,9 +50,9 @@ pub trait TimerStore: Send + Sync {
         &self,
         ranges: &[HashRange],
         until: Timestamp,
-        after: Option<TimerCursor>,
+        after: Option<DueTimer>,
         limit: u32,
-    ) -> Result<Vec<TimerCursor>>;
+    ) -> Result<Vec<DueTimer>>;
 
     /// All timers of several runs, in the order (run, event).
     async fn run_timers(&self, keys: &[RunKey]) -> Result<Vec<TimerRow>>;

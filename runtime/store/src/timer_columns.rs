@@ -3,11 +3,11 @@
 
 use dacapo_model::failure::Failure;
 use dacapo_model::payload::Payload;
+use dacapo_model::timer::TimerKind;
 use serde_json::Value;
 
 use crate::error::Result;
 use crate::record::{RowName, to_json};
-use crate::timer::TimerKind;
 
 const TIMER: &str = "timer";
 const START_DELAY: &str = "start_delay";

@@ -6,6 +6,7 @@ use dacapo_model::ids::EventId;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryState;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::{NEVER, TimerKind};
 
 use super::Refusal;
 use crate::state::{PendingActivity, RunState};
@@ -107,14 +108,22 @@ pub(super) fn heartbeat(
             let fire_at = activity.deadline(outside.started_at, heard_at);
             let details = details.or_else(|| activity.heartbeat_details.clone());
             state.note_deadline(event_id, fire_at, last_failure.clone(), details.clone());
-            TimerChange::SetDeadline { event_id, fire_at, attempt, last_failure, details }
+            TimerChange::Set {
+                event_id,
+                fire_at,
+                kind: TimerKind::ActivityTimeout { attempt, last_failure, details },
+            }
         }
         None => {
             let Some(details) = details else {
                 return Ok(Transition::default());
             };
             state.note_heartbeat(event_id, attempt, last_failure.clone(), details.clone());
-            TimerChange::SetHeartbeat { event_id, attempt, last_failure, details }
+            TimerChange::Set {
+                event_id,
+                fire_at: NEVER,
+                kind: TimerKind::ActivityHeartbeat { attempt, last_failure, details },
+            }
         }
     };
     Ok(Transition { timers: vec![timer], ..Transition::default() })
@@ -197,7 +206,11 @@ fn plan(
     let details = state.activities.get(&event_id).and_then(|it| it.heartbeat_details.clone());
     let last_failure = last_failure.while_retried();
     state.plan_retry(event_id, attempt, fire_at, last_failure.clone(), details.clone());
-    let timer = TimerChange::SetRetry { event_id, fire_at, attempt, last_failure, details };
+    let timer = TimerChange::Set {
+        event_id,
+        fire_at,
+        kind: TimerKind::ActivityRetry { attempt, last_failure, details },
+    };
     Transition { timers: vec![timer], ..Transition::default() }
 }
 
@@ -272,8 +285,13 @@ mod tests {
             made_after.push(seconds - 10);
             let transition =
                 input(&mut state, seconds, returns(attempt, Err(declined()))).expect("runs");
-            let [TimerChange::SetRetry { event_id, fire_at, attempt: next, last_failure, .. }] =
-                &transition.timers[..]
+            let [
+                TimerChange::Set {
+                    event_id,
+                    fire_at,
+                    kind: TimerKind::ActivityRetry { attempt: next, last_failure, .. },
+                },
+            ] = &transition.timers[..]
             else {
                 panic!("a retry was expected: {transition:?}");
             };
@@ -478,15 +496,20 @@ mod tests {
         let transition = input(&mut state, 10, beats(1, "7")).expect("it runs");
         assert_eq!(transition.events, [], "heartbeats are not history");
         let details = Payload::new("7");
-        let row = TimerChange::SetHeartbeat {
+        let row = TimerChange::Set {
             event_id: EVENT,
-            attempt: 1,
-            last_failure: None,
-            details: details.clone(),
+            fire_at: NEVER,
+            kind: TimerKind::ActivityHeartbeat {
+                attempt: 1,
+                last_failure: None,
+                details: details.clone(),
+            },
         };
         assert_eq!(transition.timers, [row]);
         let transition = input(&mut state, 11, returns(1, Err(declined()))).expect("runs");
-        let [TimerChange::SetRetry { details: kept, .. }] = &transition.timers[..] else {
+        let [TimerChange::Set { kind: TimerKind::ActivityRetry { details: kept, .. }, .. }] =
+            &transition.timers[..]
+        else {
             panic!("a retry was expected: {transition:?}");
         };
         assert_eq!(kept.as_ref(), Some(&details));

@@ -6,6 +6,7 @@ use dacapo_model::event::{
 use dacapo_model::ids::{EventId, OperationId};
 use dacapo_model::limits::Limits;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::{NEVER, TimerKind};
 
 use super::activity::has_room;
 use super::{ActivityControl, Refusal};
@@ -78,12 +79,14 @@ fn unpause(
     }
     if let Some(last_failure) = activity.last_failure.clone().filter(|_| waited) {
         // After a crash it begins at once, too.
-        transition.timers.push(TimerChange::SetRetry {
+        transition.timers.push(TimerChange::Set {
             event_id: scheduled_event_id,
             fire_at: now,
-            attempt: activity.attempt,
-            last_failure,
-            details: activity.heartbeat_details.clone(),
+            kind: TimerKind::ActivityRetry {
+                attempt: activity.attempt,
+                last_failure,
+                details: activity.heartbeat_details.clone(),
+            },
         });
     }
     transition.effects.push(if begins {
@@ -117,7 +120,11 @@ fn reset(
     activity.heartbeat_details = kept.clone();
     let (event_id, attempt) = (scheduled_event_id, activity.attempt);
     if let Some(details) = kept {
-        let timer = TimerChange::SetHeartbeat { event_id, attempt, last_failure: None, details };
+        let timer = TimerChange::Set {
+            event_id,
+            fire_at: NEVER,
+            kind: TimerKind::ActivityHeartbeat { attempt, last_failure: None, details },
+        };
         transition.timers.push(timer);
     } else if std::mem::take(&mut activity.has_row) {
         transition.timers.push(TimerChange::Clear { event_id });
@@ -156,7 +163,9 @@ mod tests {
         assert_eq!(event_types(&transition), ["ActivityTaskPaused"]);
         let transition = input(&mut state, 11, row_is_due()).expect("its time has come");
         assert_eq!((&transition.events[..], &transition.effects[..]), (&[][..], &[][..]));
-        let [TimerChange::SetRetry { fire_at, attempt: 2, .. }] = transition.timers[..] else {
+        let [TimerChange::Set { fire_at, kind: TimerKind::ActivityRetry { attempt: 2, .. }, .. }] =
+            transition.timers[..]
+        else {
             panic!("its time is not to come again: {transition:?}");
         };
         assert!(fire_at > at(1_000_000), "{fire_at}");
@@ -168,7 +177,9 @@ mod tests {
             input(&mut state, 50, control(ActivityControl::Unpause)).expect("it is paused");
         assert_eq!(event_types(&transition), ["ActivityTaskUnpaused"]);
         assert_eq!(transition.effects, [run_activity()]);
-        let [TimerChange::SetRetry { fire_at, .. }] = transition.timers[..] else {
+        let [TimerChange::Set { fire_at, kind: TimerKind::ActivityRetry { .. }, .. }] =
+            transition.timers[..]
+        else {
             panic!("after a crash it begins, too: {transition:?}");
         };
         assert_eq!(fire_at, at(50));
@@ -183,7 +194,9 @@ mod tests {
         let transition =
             input(&mut state, 10, control(ActivityControl::Unpause)).expect("it is paused");
         assert_eq!(transition.effects, [run_activity()]);
-        let [TimerChange::SetRetry { fire_at, attempt: 2, .. }] = transition.timers[..] else {
+        let [TimerChange::Set { fire_at, kind: TimerKind::ActivityRetry { attempt: 2, .. }, .. }] =
+            transition.timers[..]
+        else {
             panic!("after a crash it begins at once, too: {transition:?}");
         };
         assert_eq!(fire_at, at(10));
@@ -206,7 +219,10 @@ mod tests {
         let makes_way =
             Failure::new(dacapo_model::failure::FailureKind::Application, PAUSED, "paused");
         let transition = input(&mut state, 11, returns(1, Err(makes_way))).expect("it runs");
-        assert!(matches!(transition.timers[..], [TimerChange::SetRetry { attempt: 2, .. }]));
+        assert!(matches!(
+            transition.timers[..],
+            [TimerChange::Set { kind: TimerKind::ActivityRetry { attempt: 2, .. }, .. }]
+        ));
         let transition =
             input(&mut state, 60, control(ActivityControl::Unpause)).expect("it is paused");
         assert_eq!(transition.effects, [run_activity()]);
@@ -224,7 +240,10 @@ mod tests {
         assert_eq!((activity.attempt, activity.attempt_number()), (3, 1));
         assert_eq!(input(&mut state, 10, done(1)), Err(Refusal::Stale));
         let transition = input(&mut state, 10, returns(3, Err(declined()))).expect("it runs");
-        assert!(matches!(transition.timers[..], [TimerChange::SetRetry { attempt: 4, .. }]));
+        assert!(matches!(
+            transition.timers[..],
+            [TimerChange::Set { kind: TimerKind::ActivityRetry { attempt: 4, .. }, .. }]
+        ));
         input(&mut state, 11, row_is_due()).expect("its time has come");
         let transition = input(&mut state, 11, returns(4, Err(declined()))).expect("it runs");
         assert!(
@@ -250,8 +269,10 @@ mod tests {
             input(&mut state, 10, beat).expect("it runs");
             let reset = control(ActivityControl::Reset { forget_heartbeat });
             let transition = input(&mut state, 11, reset).expect("it is pending");
-            let kept =
-                matches!(transition.timers[..], [TimerChange::SetHeartbeat { attempt: 2, .. }]);
+            let kept = matches!(
+                transition.timers[..],
+                [TimerChange::Set { kind: TimerKind::ActivityHeartbeat { attempt: 2, .. }, .. }]
+            );
             assert_eq!(kept, !forget_heartbeat);
             assert_eq!(state.activities[&EVENT].heartbeat_details.is_some(), !forget_heartbeat);
         }

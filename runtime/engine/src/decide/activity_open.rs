@@ -5,6 +5,7 @@ use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::EventId;
 use dacapo_model::limits::Limits;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::TimerKind;
 
 use super::activity::{close, has_room, returned, running, stopped, timed_out};
 use super::{ActivityTarget, Refusal, Report};
@@ -38,7 +39,11 @@ pub(super) fn open(
     let outside = state.activities.get(&event_id).and_then(|activity| activity.outside());
     let fire_at = outside.map_or(now, |outside| outside.deadline);
     state.note_deadline(event_id, fire_at, last_failure.clone(), details.clone());
-    let timer = TimerChange::SetDeadline { event_id, fire_at, attempt, last_failure, details };
+    let timer = TimerChange::Set {
+        event_id,
+        fire_at,
+        kind: TimerKind::ActivityTimeout { attempt, last_failure, details },
+    };
     transition.timers.push(timer);
     Ok(transition)
 }
@@ -193,12 +198,10 @@ mod tests {
         let mut state = with_activity(options());
         let transition = input(&mut state, 12, opens(1, 11)).expect("it runs");
         assert_eq!(event_types(&transition), ["ActivityTaskStarted"]);
-        let row = TimerChange::SetDeadline {
+        let row = TimerChange::Set {
             event_id: EVENT,
             fire_at: at(71),
-            attempt: 1,
-            last_failure: None,
-            details: None,
+            kind: TimerKind::ActivityTimeout { attempt: 1, last_failure: None, details: None },
         };
         assert_eq!(transition.timers, [row], "the attempt has run since second 11");
         assert_eq!(state.activities[&EVENT].duty(), None, "after a crash it is not run again");
@@ -222,7 +225,10 @@ mod tests {
         let mut state = opened(options());
         let failed = reports(by_token(1), Report::Failed(declined()));
         let transition = input(&mut state, 13, failed).expect("it is open");
-        assert!(matches!(transition.timers[..], [TimerChange::SetRetry { attempt: 2, .. }]));
+        assert!(matches!(
+            transition.timers[..],
+            [TimerChange::Set { kind: TimerKind::ActivityRetry { attempt: 2, .. }, .. }]
+        ));
         assert_eq!(
             input(&mut state, 13, reports(by_name(), done())),
             Err(Refusal::ActivityNotOpen),
@@ -267,7 +273,8 @@ mod tests {
         let transition = input(&mut state, 31, beats(30)).expect("it is open");
         assert!(matches!(
             transition.timers[..],
-            [TimerChange::SetDeadline { fire_at, .. }] if fire_at == at(50)
+            [TimerChange::Set { fire_at, kind: TimerKind::ActivityTimeout { .. }, .. }]
+                if fire_at == at(50)
         ));
         assert_eq!(input(&mut state, 32, row_is_due()), Err(Refusal::TooEarly(at(50))));
         input(&mut state, 60, beats(60)).expect("it is open, though late");
@@ -286,7 +293,8 @@ mod tests {
         let transition = take_turn(&mut state, 20, [ask_to_cancel(1, 5)]);
         assert!(matches!(
             transition.timers[..],
-            [TimerChange::SetDeadline { fire_at, .. }] if fire_at == at(25)
+            [TimerChange::Set { fire_at, kind: TimerKind::ActivityTimeout { .. }, .. }]
+                if fire_at == at(25)
         ));
         let transition = input(&mut state.clone(), 21, unasked).expect("it was asked");
         assert_eq!(event_types(&transition), ["ActivityTaskCanceled"]);

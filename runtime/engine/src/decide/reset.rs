@@ -10,6 +10,7 @@ use dacapo_model::ids::{EventId, RunId};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::TimerKind;
 use dacapo_model::update::{AdmittedUpdate, Update};
 
 use super::update;
@@ -179,10 +180,14 @@ pub fn reset(
         }
     }
     for (event_id, timer) in &state.timers {
-        let set = TimerChange::SetTimer { event_id: *event_id, fire_at: timer.fire_at };
+        let set = TimerChange::Set {
+            event_id: *event_id,
+            fire_at: timer.fire_at,
+            kind: TimerKind::Timer,
+        };
         transition.timers.push(set);
     }
-    transition.timers.extend(state.run_timer().map(TimerChange::SetRunTimer));
+    transition.timers.extend(state.run_timer().map(TimerChange::from));
     Ok((state, transition))
 }
 
@@ -409,7 +414,8 @@ mod tests {
             panic!("not marked: {transition:?}");
         };
         assert_eq!((marker.base_run_id, marker.base_event_id), (RUN, EventId(5)));
-        let set = TimerChange::SetTimer { event_id: EventId(4), fire_at: at(20) };
+        let set =
+            TimerChange::Set { event_id: EventId(4), fire_at: at(20), kind: TimerKind::Timer };
         assert_eq!(transition.timers, [set], "it is due already");
 
         let (state, _) =

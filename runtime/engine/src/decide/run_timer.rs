@@ -33,7 +33,7 @@ pub(super) fn due(
 pub(super) fn begin(transition: &mut Transition, state: &mut RunState, now: Timestamp) {
     transition.record(state, now, EventAttributes::WorkflowExecutionDelayEnded {});
     transition.timers.push(match state.run_timer() {
-        Some(timer) => TimerChange::SetRunTimer(timer),
+        Some(timer) => timer.into(),
         None => TimerChange::Clear { event_id: EventId::FIRST },
     });
 }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     fn times_out(seconds: u64, timeout_type: RunTimeoutType) -> TimerChange {
-        TimerChange::SetRunTimer(RunTimer::Timeout { fire_at: at(seconds), timeout_type })
+        RunTimer::Timeout { fire_at: at(seconds), timeout_type }.into()
     }
 
     fn signal() -> Signal {
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_delayed_run_begins_at_its_time_and_its_timeouts_run_from_there() {
         let (mut state, transition) = with(delayed());
-        let until = TimerChange::SetRunTimer(RunTimer::StartDelay { fire_at: at(30) });
+        let until = RunTimer::StartDelay { fire_at: at(30) }.into();
         assert_eq!(transition.timers, [until]);
         assert!(!state.guest_may_run());
         assert_eq!(input(&mut state, 29, is_due()), Err(Refusal::TooEarly(at(30))));

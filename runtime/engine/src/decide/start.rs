@@ -37,7 +37,7 @@ pub fn start(
     };
     let mut state = RunState::from_start(&event).expect("the event is a start with the first id");
     let mut transition = Transition { events: vec![event], ..Transition::default() };
-    transition.timers.extend(state.run_timer().map(TimerChange::SetRunTimer));
+    transition.timers.extend(state.run_timer().map(TimerChange::from));
     for signal in signals {
         transition.record(&mut state, now, signal.into());
     }

@@ -3,6 +3,7 @@
 use dacapo_model::event::EventAttributes;
 use dacapo_model::ids::EventId;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::{NEVER, TimerKind};
 
 use super::{Refusal, activity_open};
 use crate::state::{Placement, RunState};
@@ -49,9 +50,6 @@ pub(super) fn due(
     })
 }
 
-/// The time of what waits for a person.
-const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
-
 /// An attempt whose time has come while its activity is paused. Its row would be found
 /// to be due over and over again, for as long as the pause takes.
 fn hold(state: &mut RunState, event_id: EventId) -> Transition {
@@ -60,12 +58,14 @@ fn hold(state: &mut RunState, event_id: EventId) -> Transition {
         && let Some(last_failure) = activity.last_failure.clone()
     {
         activity.placement = Placement::Waiting { until: NEVER };
-        transition.timers.push(TimerChange::SetRetry {
+        transition.timers.push(TimerChange::Set {
             event_id,
             fire_at: NEVER,
-            attempt: activity.attempt,
-            last_failure,
-            details: activity.heartbeat_details.clone(),
+            kind: TimerKind::ActivityRetry {
+                attempt: activity.attempt,
+                last_failure,
+                details: activity.heartbeat_details.clone(),
+            },
         });
     }
     transition
@@ -102,7 +102,10 @@ mod tests {
         // The guest was told that it is 600.
         let transition = take_turn(&mut state, 20, [start_timer(1, 607)]);
         let event_id = transition.events[0].id;
-        assert_eq!(transition.timers, [TimerChange::SetTimer { event_id, fire_at: at(27) }]);
+        assert_eq!(
+            transition.timers,
+            [TimerChange::Set { event_id, fire_at: at(27), kind: TimerKind::Timer }]
+        );
         let due = Input::TimerDue { event_id };
         assert_eq!(input(&mut state, 26, due.clone()), Err(Refusal::TooEarly(at(27))));
         let transition = input(&mut state, 27, due).expect("its time has come");

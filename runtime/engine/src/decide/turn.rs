@@ -14,6 +14,7 @@ use dacapo_model::execution::Blocked;
 use dacapo_model::ids::{EventId, OperationId, RunId};
 use dacapo_model::limits::Limits;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::TimerKind;
 
 use super::chain;
 use super::fault::fault;
@@ -160,7 +161,11 @@ fn record(
             let started = EventAttributes::TimerStarted { operation_id, fire_at };
             let event_id = transition.record(state, now, started);
             state.note_timer(event_id, due_at);
-            transition.timers.push(TimerChange::SetTimer { event_id, fire_at: due_at });
+            transition.timers.push(TimerChange::Set {
+                event_id,
+                fire_at: due_at,
+                kind: TimerKind::Timer,
+            });
         }
         Command::StartChild(command) => child::initiate(transition, state, run_id, *command, now),
         Command::SignalExternal(command) => {
@@ -267,12 +272,14 @@ fn request_cancel(
         // Nothing here runs for it: the row sees that it ends.
         let fire_at = outside.deadline.min(now.after(grace));
         outside.deadline = fire_at;
-        transition.timers.push(TimerChange::SetDeadline {
+        transition.timers.push(TimerChange::Set {
             event_id,
             fire_at,
-            attempt: activity.attempt,
-            last_failure: activity.last_failure.clone(),
-            details: activity.heartbeat_details.clone(),
+            kind: TimerKind::ActivityTimeout {
+                attempt: activity.attempt,
+                last_failure: activity.last_failure.clone(),
+                details: activity.heartbeat_details.clone(),
+            },
         });
     }
     transition.effects.push(Effect::TellActivity { scheduled_event_id: event_id });
@@ -366,7 +373,8 @@ mod tests {
         let ids: Vec<_> = transition.events.iter().map(|event| event.id.0).collect();
         assert_eq!(ids, [2, 3]);
         assert_eq!(transition.effects, [run_activity()]);
-        let timer = TimerChange::SetTimer { event_id: EventId(3), fire_at: at(20) };
+        let timer =
+            TimerChange::Set { event_id: EventId(3), fire_at: at(20), kind: TimerKind::Timer };
         assert_eq!(transition.timers, [timer]);
         assert_eq!(transition.status, None);
     }

@@ -6,37 +6,22 @@ use dacapo_engine::state::{Placement, RunState};
 use dacapo_engine::transition::TimerChange;
 use dacapo_model::ids::EventId;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::{NEVER, TimerKind};
 
 use super::{Checked, ensure};
 
-/// At most one row per event, as the table's primary key says. A row is what set
-/// it.
+/// At most one row per event, as the table's primary key says: when it is due, and what
+/// for.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    rows: BTreeMap<EventId, TimerChange>,
-}
-
-fn fire_at(row: &TimerChange) -> Option<Timestamp> {
-    match row {
-        TimerChange::SetTimer { fire_at, .. }
-        | TimerChange::SetRetry { fire_at, .. }
-        | TimerChange::SetDeadline { fire_at, .. } => Some(*fire_at),
-        TimerChange::SetRunTimer(timer) => Some(timer.fire_at()),
-        TimerChange::SetHeartbeat { .. } | TimerChange::Clear { .. } => None,
-    }
+    rows: BTreeMap<EventId, (Timestamp, TimerKind)>,
 }
 
 impl Outbox {
     pub(crate) fn apply(&mut self, change: &TimerChange) {
         match change {
-            TimerChange::SetTimer { event_id, .. }
-            | TimerChange::SetRetry { event_id, .. }
-            | TimerChange::SetHeartbeat { event_id, .. }
-            | TimerChange::SetDeadline { event_id, .. } => {
-                self.rows.insert(*event_id, change.clone());
-            }
-            TimerChange::SetRunTimer(_) => {
-                self.rows.insert(EventId::FIRST, change.clone());
+            TimerChange::Set { event_id, fire_at, kind } => {
+                self.rows.insert(*event_id, (*fire_at, kind.clone()));
             }
             TimerChange::Clear { event_id } => {
                 self.rows.remove(event_id);
@@ -56,8 +41,8 @@ impl Outbox {
             .filter(|(id, _)| {
                 state.activities.get(id).is_none_or(|a| a.placement != Placement::Here)
             })
-            .filter_map(|(id, row)| Some((*id, fire_at(row)?)))
-            .filter(|(_, fire_at)| *fire_at < Timestamp::from_micros(i64::MAX))
+            .map(|(id, (fire_at, _))| (*id, *fire_at))
+            .filter(|(_, fire_at)| *fire_at < NEVER)
             .min_by_key(|(id, fire_at)| (*fire_at, *id))
     }
 
@@ -68,21 +53,21 @@ impl Outbox {
     /// Puts what the rows say into a state that was made from history alone, as
     /// recovery does.
     pub(crate) fn restore(&self, state: &mut RunState) -> Checked {
-        for (id, row) in &self.rows {
-            let known = match row.clone() {
-                TimerChange::SetTimer { fire_at, .. } => state.note_timer(*id, fire_at),
-                TimerChange::SetRunTimer(_) | TimerChange::Clear { .. } => true,
-                TimerChange::SetRetry { fire_at, attempt, last_failure, details, .. } => {
-                    state.plan_retry(*id, attempt, fire_at, last_failure, details)
+        for (id, (fire_at, kind)) in &self.rows {
+            let known = match kind.clone() {
+                TimerKind::Timer => state.note_timer(*id, *fire_at),
+                TimerKind::StartDelay | TimerKind::RunTimeout => true,
+                TimerKind::ActivityRetry { attempt, last_failure, details } => {
+                    state.plan_retry(*id, attempt, *fire_at, last_failure, details)
                 }
-                TimerChange::SetHeartbeat { attempt, last_failure, details, .. } => {
+                TimerKind::ActivityHeartbeat { attempt, last_failure, details } => {
                     state.note_heartbeat(*id, attempt, last_failure, details)
                 }
-                TimerChange::SetDeadline { fire_at, last_failure, details, .. } => {
-                    state.note_deadline(*id, fire_at, last_failure, details)
+                TimerKind::ActivityTimeout { last_failure, details, .. } => {
+                    state.note_deadline(*id, *fire_at, last_failure, details)
                 }
             };
-            ensure!(known, "a row belongs to event {id}, which is no such activity: {row:?}");
+            ensure!(known, "a row belongs to event {id}, which is no such activity: {kind:?}");
         }
         Ok(())
     }
@@ -93,13 +78,14 @@ impl Outbox {
         let timers = state.timers.iter().map(|(id, timer)| (*id, Some(timer.due_at)));
         let activities = state.activities.iter().filter(|(_, activity)| activity.has_row);
         let activities = activities.map(|(id, activity)| {
-            let begun = self.rows.get(id).and_then(fire_at);
+            let begun = self.rows.get(id).map(|(fire_at, _)| *fire_at);
             (*id, activity.due_at().or(begun))
         });
         let own = state.run_timer().filter(|_| state.status.is_open());
         let own = own.map(|timer| (EventId::FIRST, Some(timer.fire_at())));
         let expected: BTreeMap<_, _> = timers.chain(own).chain(activities).collect();
-        let rows: BTreeMap<_, _> = self.rows.iter().map(|(id, row)| (*id, fire_at(row))).collect();
+        let rows = self.rows.iter().map(|(id, (fire_at, _))| (*id, Some(*fire_at)));
+        let rows: BTreeMap<_, _> = rows.collect();
         ensure!(rows == expected, "timer rows are {rows:?}, but the state needs {expected:?}");
         for (id, activity) in &state.activities {
             let keeps = activity.attempt_number() > 1

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dacapo_engine::state::RunTimer;
 use dacapo_engine::transition::{Effect, TimerChange, Transition, UpdateChange};
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{EventId, RunKey, UpdateId};
 use dacapo_model::update::AdmittedUpdate;
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
-use dacapo_store::timer::{NEVER, TimerKind, TimerRow};
+use dacapo_store::timer::TimerRow;
 use tracing::Span;
 
 use super::actor::Actor;
@@ -224,37 +223,13 @@ pub(super) fn timer_rows(
     key: RunKey,
     changes: Vec<TimerChange>,
 ) -> BTreeMap<EventId, Option<TimerRow>> {
-    let mut rows = BTreeMap::new();
-    for change in changes {
-        let (event_id, row) = match change {
-            TimerChange::SetTimer { event_id, fire_at } => {
-                (event_id, Some(TimerRow { key, event_id, fire_at, kind: TimerKind::Timer }))
-            }
-            TimerChange::SetRetry { event_id, fire_at, attempt, last_failure, details } => {
-                let kind = TimerKind::ActivityRetry { attempt, last_failure, details };
-                (event_id, Some(TimerRow { key, event_id, fire_at, kind }))
-            }
-            TimerChange::SetHeartbeat { event_id, attempt, last_failure, details } => {
-                let kind = TimerKind::ActivityHeartbeat { attempt, last_failure, details };
-                (event_id, Some(TimerRow { key, event_id, fire_at: NEVER, kind }))
-            }
-            TimerChange::SetDeadline { event_id, fire_at, attempt, last_failure, details } => {
-                let kind = TimerKind::ActivityTimeout { attempt, last_failure, details };
-                (event_id, Some(TimerRow { key, event_id, fire_at, kind }))
-            }
-            TimerChange::SetRunTimer(timer) => {
-                let kind = match timer {
-                    RunTimer::StartDelay { .. } => TimerKind::StartDelay,
-                    RunTimer::Timeout { .. } => TimerKind::RunTimeout,
-                };
-                let (event_id, fire_at) = (EventId::FIRST, timer.fire_at());
-                (event_id, Some(TimerRow { key, event_id, fire_at, kind }))
-            }
-            TimerChange::Clear { event_id } => (event_id, None),
-        };
-        rows.insert(event_id, row);
-    }
-    rows
+    let row = |change| match change {
+        TimerChange::Set { event_id, fire_at, kind } => {
+            (event_id, Some(TimerRow { key, event_id, fire_at, kind }))
+        }
+        TimerChange::Clear { event_id } => (event_id, None),
+    };
+    changes.into_iter().map(row).collect()
 }
 
 /// What the transition leaves of its changes to the updates that wait: by id, the

@@ -8,8 +8,8 @@ use dacapo_engine::state::RunState;
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::EventId;
+use dacapo_model::timer::TimerKind;
 use dacapo_store::error::StoreError;
-use dacapo_store::timer::TimerKind;
 
 use super::actor::{Actor, Stop, context_of};
 use super::fault::{state_of, with_end};

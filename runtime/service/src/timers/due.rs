@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_model::time::Timestamp;
+use dacapo_store::timer::DueTimer;
 
 /// Rows that one run is told of before it is the turn of the next. One batch of its
 /// actor.
@@ -17,7 +18,8 @@ pub(super) struct Due(BTreeMap<RunKey, BTreeSet<(Timestamp, EventId)>>);
 
 impl Due {
     /// One that is there already is not added again.
-    pub(super) fn add(&mut self, key: RunKey, fire_at: Timestamp, event_id: EventId) {
+    pub(super) fn add(&mut self, timer: DueTimer) {
+        let DueTimer { fire_at, key, event_id } = timer;
         self.0.entry(key).or_default().insert((fire_at, event_id));
     }
 
@@ -87,14 +89,18 @@ mod tests {
         Timestamp::from_micros(i64::try_from(micros).expect("small"))
     }
 
+    fn timer(run: u8, micros: u64, event: u64) -> DueTimer {
+        DueTimer { fire_at: at(micros), key: key(run), event_id: EventId(event) }
+    }
+
     /// Ten runs with ten thousand each, and one with one, which is due last of all.
     #[test]
     fn a_run_with_many_rows_does_not_hold_others_up() {
         let mut due = Due::default();
         for number in 0..10 {
-            (1..=10_000).for_each(|event| due.add(key(number), at(event), EventId(event)));
+            (1..=10_000).for_each(|event| due.add(timer(number, event, event)));
         }
-        due.add(key(99), at(10_001), EventId(7));
+        due.add(timer(99, 10_001, 7));
         let mut room = HashMap::new();
         let (mut told, mut asked) = (Vec::new(), 0);
         let mut takes = |key: RunKey, event_id| {
@@ -122,8 +128,8 @@ mod tests {
     fn what_is_found_again_before_its_run_is_told_is_told_once() {
         let mut due = Due::default();
         for _ in 0..2 {
-            due.add(key(1), at(2), EventId(5));
-            due.add(key(1), at(1), EventId(9));
+            due.add(timer(1, 2, 5));
+            due.add(timer(1, 1, 9));
             assert_eq!(due.hand_out(|_, _| false), 0);
         }
         let mut told = Vec::new();

@@ -15,13 +15,14 @@ use dacapo_model::ids::{
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::TimerKind;
 use uuid::Uuid;
 
 use crate::Store;
 use crate::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use crate::error::Result;
 use crate::shard::{NodeId, Ownership};
-use crate::timer::{TimerKind, TimerRow};
+use crate::timer::TimerRow;
 
 /// 2023-11-14T22:13:20.123456Z, when all cases begin.
 pub const START: Timestamp = Timestamp::from_micros(1_700_000_000_123_456);

@@ -6,23 +6,20 @@ use std::sync::Arc;
 use dacapo_model::ids::EventId;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::TimerKind;
 
 use super::fixtures::*;
 use super::samples;
 use crate::Store;
 use crate::commit::RunTransition;
 use crate::shard::HashRange;
-use crate::timer::{TimerCursor, TimerKind, TimerRow};
+use crate::timer::{DueTimer, TimerRow};
 
 /// For the check that every case is listed.
 pub const SOURCE: &str = include_str!("timer.rs");
 
 fn set(timers: Vec<TimerRow>) -> RunTransition {
     RunTransition { timers_set: timers.clone(), ..transition(timers[0].key) }
-}
-
-fn cursor(timer: &TimerRow) -> TimerCursor {
-    TimerCursor { fire_at: timer.fire_at, key: timer.key, event_id: timer.event_id }
 }
 
 /// Clearing what is not there is no error.
@@ -74,8 +71,8 @@ pub async fn due_timers_come_in_order_and_in_pages(store: Arc<dyn Store>) {
     }
     owned.commit([set(vec![timer(keys[0], 7, at(100))])]).await.expect("sets");
     expected.sort_by_key(|it| (it.fire_at, it.key, it.event_id));
-    let expected: Vec<_> = expected.iter().map(cursor).collect();
-    let mut found: Vec<TimerCursor> = Vec::new();
+    let expected: Vec<_> = expected.iter().map(TimerRow::due).collect();
+    let mut found: Vec<DueTimer> = Vec::new();
     loop {
         let page = owned
             .store
@@ -161,7 +158,7 @@ pub async fn the_rows_of_a_run_itself_are_kept(store: Arc<dyn Store>) {
         );
         assert_eq!(
             owned.store.due_timers(&[HashRange::ALL], at(6), None, 1).await.expect("reads"),
-            [cursor(&row)]
+            [row.due()]
         );
     }
 }
@@ -181,7 +178,7 @@ pub async fn a_retry_keeps_its_failure(store: Arc<dyn Store>) {
     assert_eq!(stored, std::slice::from_ref(&retry));
     assert_eq!(
         owned.store.due_timers(&[HashRange::ALL], at(2), None, 1).await.expect("reads"),
-        [cursor(&retry)]
+        [retry.due()]
     );
 }
 
@@ -212,7 +209,7 @@ pub async fn an_attempt_keeps_what_it_said(store: Arc<dyn Store>) {
         assert_eq!(stored, std::slice::from_ref(&row));
         assert_eq!(
             owned.store.due_timers(&[HashRange::ALL], at(2), None, 1).await.expect("reads"),
-            [cursor(&row)]
+            [row.due()]
         );
     }
 }
