@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use dacapo_model::event::{
-    EventAttributes, HistoryEvent, WorkflowExecutionOptionsUpdated, WorkflowExecutionReset,
+    EventAttributes, HistoryEvent, Role, WorkflowExecutionOptionsUpdated, WorkflowExecutionReset,
 };
 use dacapo_model::ids::{EventId, RunId};
 use dacapo_model::module::ModuleDigest;
@@ -14,7 +14,6 @@ use dacapo_model::timer::TimerKind;
 use dacapo_model::update::{AdmittedUpdate, Update};
 
 use super::update;
-use crate::replay::is_delivered;
 use crate::state::{IllegalEvent, RunState};
 use crate::transition::{TimerChange, Transition};
 
@@ -281,23 +280,20 @@ fn first_cut(history: &[HistoryEvent]) -> Option<usize> {
 fn ends_in_input(history: &[HistoryEvent], cut: usize) -> bool {
     cut.checked_sub(1)
         .and_then(|last| history.get(last))
-        .is_some_and(|event| is_delivered(&event.attributes))
+        .is_some_and(|event| event.attributes.wakes_guest())
 }
 
 /// Whether nothing that the guest did in one activation stands on both sides.
 fn is_boundary(history: &[HistoryEvent], cut: usize) -> bool {
-    let after = history.get(cut).map(|event| &event.attributes);
-    ends_in_input(history, cut)
-        || after.is_some_and(|attributes| {
-            is_delivered(attributes)
-                || matches!(
-                    attributes,
-                    EventAttributes::WorkflowTaskFailed { .. }
-                        | EventAttributes::WorkflowExecutionReset(_)
-                        | EventAttributes::WorkflowExecutionTerminated { .. }
-                        | EventAttributes::WorkflowExecutionTimedOut(_)
-                )
-        })
+    let begins_another = |event: &HistoryEvent| match event.attributes.role() {
+        Role::Input
+        | Role::AcceptedInput
+        | Role::FirstActivation
+        | Role::Interruption
+        | Role::ClosedFromOutside => true,
+        Role::Command | Role::ClosingCommand | Role::Note => false,
+    };
+    ends_in_input(history, cut) || history.get(cut).is_some_and(begins_another)
 }
 
 #[cfg(test)]

@@ -1,91 +1,13 @@
 //! Commands against history, and inputs out of it.
 
 use dacapo_model::command::{Command, Outcome};
-use dacapo_model::event::{EVENT_BYTES, EventAttributes, HistoryEvent, Marker};
+use dacapo_model::event::{EVENT_BYTES, EventAttributes, HistoryEvent, Marker, Role};
 use dacapo_model::update::Update;
 
 use super::live::{Live, Origin};
-use super::operation::{Operation, ended_operation, outcome_of};
-use super::relations::ended_relations;
+use super::operation::Operation;
 use super::report::{command_mismatch, describe_command, mismatch};
 use super::{Answer, Arrival, CallError, Cancel, Cursor, Waiting};
-
-/// How the cursor treats an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Delivered to the guest.
-    Input,
-    /// Matched with what the guest asks for.
-    Command,
-    /// The activation that ends here was not recorded, or not copied.
-    Fault,
-    /// Nothing to do with the guest.
-    Note,
-}
-
-pub(super) fn role(attributes: &EventAttributes) -> Role {
-    match attributes {
-        EventAttributes::WorkflowExecutionStarted(_)
-        | EventAttributes::WorkflowExecutionCancelRequested { .. }
-        | EventAttributes::WorkflowExecutionSignaled { .. }
-        | EventAttributes::WorkflowExecutionUpdateAccepted(_)
-        | EventAttributes::ActivityTaskCompleted { .. }
-        | EventAttributes::ActivityTaskFailed { .. }
-        | EventAttributes::ActivityTaskTimedOut { .. }
-        | EventAttributes::ActivityTaskCanceled { failure: Some(_), .. }
-        | EventAttributes::TimerFired { .. }
-        | EventAttributes::StartChildWorkflowExecutionFailed(_)
-        | EventAttributes::ChildWorkflowExecutionStarted(_)
-        | EventAttributes::ChildWorkflowExecutionCompleted(_)
-        | EventAttributes::ChildWorkflowExecutionFailed(_)
-        | EventAttributes::ChildWorkflowExecutionCanceled(_)
-        | EventAttributes::ChildWorkflowExecutionTimedOut(_)
-        | EventAttributes::ChildWorkflowExecutionTerminated(_)
-        | EventAttributes::ExternalWorkflowExecutionSignaled(_)
-        | EventAttributes::SignalExternalWorkflowExecutionFailed(_)
-        | EventAttributes::ExternalWorkflowExecutionCancelRequested(_)
-        | EventAttributes::RequestCancelExternalWorkflowExecutionFailed(_) => Role::Input,
-        EventAttributes::ActivityTaskScheduled { .. }
-        | EventAttributes::WorkflowExecutionUpdateCompleted(_)
-        | EventAttributes::ActivityTaskCanceled { failure: None, .. }
-        | EventAttributes::ActivityTaskCancelRequested(_)
-        | EventAttributes::TimerStarted { .. }
-        | EventAttributes::TimerCanceled { .. }
-        | EventAttributes::MarkerRecorded(_)
-        | EventAttributes::StartChildWorkflowExecutionInitiated(_)
-        | EventAttributes::SignalExternalWorkflowExecutionInitiated(_)
-        | EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(_)
-        | EventAttributes::WorkflowExecutionCompleted { .. }
-        | EventAttributes::WorkflowExecutionFailed { .. }
-        | EventAttributes::WorkflowExecutionCanceled { .. }
-        | EventAttributes::UpsertWorkflowSearchAttributes(_)
-        | EventAttributes::WorkflowPropertiesModified(_)
-        | EventAttributes::WorkflowExecutionContinuedAsNew { .. } => Role::Command,
-        EventAttributes::WorkflowTaskFailed { .. } | EventAttributes::WorkflowExecutionReset(_) => {
-            Role::Fault
-        }
-        EventAttributes::ActivityTaskStarted { .. }
-        | EventAttributes::WorkflowExecutionOptionsUpdated(_)
-        | EventAttributes::ActivityTaskPaused(_)
-        | EventAttributes::ActivityTaskUnpaused(_)
-        | EventAttributes::ActivityTaskReset(_)
-        | EventAttributes::WorkflowExecutionDelayEnded {}
-        | EventAttributes::WorkflowExecutionTimedOut(_)
-        | EventAttributes::WorkflowExecutionTerminated { .. } => Role::Note,
-    }
-}
-
-/// Whether the guest is told of the event, or runs at last, so that it must run for
-/// it.
-pub fn is_delivered(attributes: &EventAttributes) -> bool {
-    role(attributes) == Role::Input
-        || matches!(attributes, EventAttributes::WorkflowExecutionDelayEnded {})
-}
-
-/// Whether the guest has nothing to do with the event.
-pub fn is_note(attributes: &EventAttributes) -> bool {
-    role(attributes) == Role::Note && !is_delivered(attributes)
-}
 
 /// Whether the guest of this history has run at all. One whose run was closed while
 /// its start was delayed has not, and can't be replayed.
@@ -124,11 +46,9 @@ impl Cursor {
     /// it are inputs that it overtakes: those recorded while the run was blocked.
     pub(super) fn overtake(&mut self) {
         while let Some(event) = self.history.front() {
-            match role(&event.attributes) {
-                Role::Input if self.overtaking => {
-                    let [other, another] = ended_relations(&event.attributes);
-                    let ended = [ended_operation(&event.attributes), other, another];
-                    for operation_id in ended.into_iter().flatten() {
+            match event.attributes.role() {
+                Role::Input | Role::AcceptedInput if self.overtaking => {
+                    for operation_id in event.attributes.ended_operations().into_iter().flatten() {
                         if let Some(operation @ Operation::Open) = self.operation_mut(operation_id)
                         {
                             *operation = Operation::Ended;
@@ -137,9 +57,9 @@ impl Cursor {
                     let input = self.history.pop_front();
                     self.overtaken.extend(input);
                 }
-                Role::Command | Role::Input => return,
-                Role::Fault => self.pass_fault(),
-                Role::Note => {
+                Role::Command | Role::ClosingCommand | Role::Input | Role::AcceptedInput => return,
+                Role::Interruption => self.pass_fault(),
+                Role::FirstActivation | Role::ClosedFromOutside | Role::Note => {
                     self.history.pop_front();
                 }
             }
@@ -170,20 +90,22 @@ impl Cursor {
             return Ok(Answer::Ready(()));
         }
         while let Some(event) = self.history.front() {
-            match role(&event.attributes) {
-                Role::Input => {
+            match event.attributes.role() {
+                Role::Input | Role::AcceptedInput => {
                     self.check_delivery(event, &waiting)?;
                     if let Some(event) = self.history.pop_front() {
                         self.deliver(event);
                     }
                     return Ok(Answer::Ready(()));
                 }
-                Role::Command => return Err(mismatch(event, format!("waited for {waiting}"))),
+                Role::Command | Role::ClosingCommand => {
+                    return Err(mismatch(event, format!("waited for {waiting}")));
+                }
                 // The activation that failed asked for nothing: it is over. What
                 // the guest asks for in answer to the first of the inputs that
                 // follow still overtakes the others.
-                Role::Fault => self.pass_fault(),
-                Role::Note => {
+                Role::Interruption => self.pass_fault(),
+                Role::FirstActivation | Role::ClosedFromOutside | Role::Note => {
                     self.history.pop_front();
                 }
             }
@@ -236,26 +158,19 @@ impl Cursor {
                 self.live = Live::Undecided { update, origin: Origin::History(event.id) };
                 self.arrivals.push_back(Arrival::Update);
             }
-            attributes => match ended_operation(&attributes) {
-                Some(operation_id) => {
-                    if let Some(outcome) = outcome_of(attributes) {
-                        self.end(operation_id, outcome);
-                    }
-                }
-                None => self.deliver_relation(attributes),
-            },
+            attributes => self.deliver_end(attributes),
         }
     }
 
     /// The event at which a guest that ended should have gone on, if any.
     pub(super) fn unreached(&mut self) -> Option<&HistoryEvent> {
         while let Some(event) = self.history.front() {
-            match role(&event.attributes) {
-                Role::Note => {
+            match event.attributes.role() {
+                Role::FirstActivation | Role::ClosedFromOutside | Role::Note => {
                     self.history.pop_front();
                 }
-                Role::Fault => self.pass_fault(),
-                Role::Input | Role::Command => break,
+                Role::Interruption => self.pass_fault(),
+                Role::Input | Role::AcceptedInput | Role::Command | Role::ClosingCommand => break,
             }
         }
         self.history.front()

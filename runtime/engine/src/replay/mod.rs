@@ -44,7 +44,7 @@ use self::live::Live;
 pub use self::live::{Offer, Reply};
 use self::markers::Markers;
 pub(crate) use self::matching::command_bytes;
-pub use self::matching::{has_begun, is_delivered, is_note};
+pub use self::matching::has_begun;
 use self::operation::Operation;
 use self::published::Published;
 use self::relations::Relations;

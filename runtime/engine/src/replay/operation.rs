@@ -2,7 +2,6 @@
 
 use dacapo_model::event::{EventAttributes, TimeoutType};
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::OperationId;
 use dacapo_model::payload::Payload;
 
 /// One operation, from the guest's side.
@@ -21,19 +20,7 @@ pub(super) enum Operation {
     Over,
 }
 
-/// The operation that an input event ends, if it ends one.
-pub(super) fn ended_operation(attributes: &EventAttributes) -> Option<OperationId> {
-    match attributes {
-        EventAttributes::ActivityTaskCompleted { operation_id, .. }
-        | EventAttributes::ActivityTaskFailed { operation_id, .. }
-        | EventAttributes::ActivityTaskTimedOut { operation_id, .. }
-        | EventAttributes::ActivityTaskCanceled { operation_id, failure: Some(_), .. }
-        | EventAttributes::TimerFired { operation_id, .. } => Some(*operation_id),
-        _ => None,
-    }
-}
-
-/// The outcome that an input event gives its operation.
+/// The outcome that an event gives an activity or a timer.
 pub(super) fn outcome_of(attributes: EventAttributes) -> Option<Result<Payload, Failure>> {
     match attributes {
         EventAttributes::ActivityTaskCompleted { result, .. } => Some(Ok(result)),

@@ -9,7 +9,7 @@ use dacapo_model::ids::{OperationId, RunId, SignalName, TypeName, WorkflowId};
 use dacapo_model::payload::Payload;
 use serde_json::json;
 
-use super::operation::{Operation, cancelled};
+use super::operation::{Operation, cancelled, outcome_of};
 use super::{Arrival, CallError, Cursor};
 
 /// Operations that are given up in another manner than activities and timers.
@@ -119,8 +119,8 @@ impl Cursor {
         }
     }
 
-    /// Delivers what an event says of children and other runs.
-    pub(super) fn deliver_relation(&mut self, attributes: EventAttributes) {
+    /// Delivers how an operation ended.
+    pub(super) fn deliver_end(&mut self, attributes: EventAttributes) {
         match attributes {
             EventAttributes::StartChildWorkflowExecutionFailed(failed) => {
                 let failure = child_failure("could not start", failed.failure);
@@ -173,7 +173,12 @@ impl Cursor {
             {
                 self.end(failed.operation_id, Err(failed.failure));
             }
-            _ => {}
+            attributes => {
+                let [ended, _] = attributes.ended_operations();
+                if let Some((operation_id, outcome)) = ended.zip(outcome_of(attributes)) {
+                    self.end(operation_id, outcome);
+                }
+            }
         }
     }
 
@@ -202,34 +207,6 @@ impl Cursor {
             *operation = Operation::Ready(Box::new(outcome));
             self.arrivals.push_back(Arrival::Outcome(operation_id));
         }
-    }
-}
-
-/// The operations that an event about a child or another run ends, for certain.
-pub(super) fn ended_relations(attributes: &EventAttributes) -> [Option<OperationId>; 2] {
-    match attributes {
-        EventAttributes::StartChildWorkflowExecutionFailed(failed) => {
-            [Some(failed.started_operation_id), Some(failed.closed_operation_id)]
-        }
-        EventAttributes::ChildWorkflowExecutionStarted(e) => [Some(e.operation_id), None],
-        EventAttributes::ChildWorkflowExecutionCompleted(e) => [Some(e.operation_id), None],
-        EventAttributes::ChildWorkflowExecutionFailed(e) => [Some(e.operation_id), None],
-        EventAttributes::ChildWorkflowExecutionCanceled(e) => [Some(e.operation_id), None],
-        EventAttributes::ChildWorkflowExecutionTimedOut(e) => [Some(e.operation_id), None],
-        EventAttributes::ChildWorkflowExecutionTerminated(e) => [Some(e.operation_id), None],
-        EventAttributes::ExternalWorkflowExecutionSignaled(e) => [Some(e.operation_id), None],
-        EventAttributes::SignalExternalWorkflowExecutionFailed(e) => [Some(e.operation_id), None],
-        EventAttributes::ExternalWorkflowExecutionCancelRequested(e)
-            if e.child_initiated_event_id.is_none() =>
-        {
-            [Some(e.operation_id), None]
-        }
-        EventAttributes::RequestCancelExternalWorkflowExecutionFailed(e)
-            if e.child_initiated_event_id.is_none() =>
-        {
-            [Some(e.operation_id), None]
-        }
-        _ => [None, None],
     }
 }
 

@@ -14,8 +14,6 @@ use dacapo_model::text::shown;
 use dacapo_model::update::Update;
 
 use super::CallError;
-use super::operation::ended_operation;
-use super::relations::ended_relations;
 
 /// The code did something other than asking for what history has.
 pub(super) fn mismatch(event: &HistoryEvent, attempted: String) -> CallError {
@@ -208,7 +206,7 @@ fn describe_event(attributes: &EventAttributes) -> String {
             request.operation_id,
             shown(&request.reason)
         ),
-        input => match ended_operation(input).or(ended_relations(input)[0]) {
+        input => match input.ended_operations()[0] {
             Some(operation_id) => format!("{name} of operation {operation_id}"),
             None => name.to_owned(),
         },

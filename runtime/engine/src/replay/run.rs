@@ -1,10 +1,9 @@
 //! The run as the guest sees it: when it began, who it is, how long it has become.
 
-use dacapo_model::event::{EventAttributes, HistorySize, WorkflowExecutionStarted};
+use dacapo_model::event::{EventAttributes, HistorySize, Role, WorkflowExecutionStarted};
 use dacapo_model::ids::RunId;
 
 use super::Cursor;
-use super::matching::{Role, role};
 
 impl Cursor {
     /// As whom the run passes, if not as itself: a run that was reset is the one
@@ -43,7 +42,7 @@ impl Cursor {
             self.now = event.time;
         }
         let before = self.history.drain(..=end);
-        self.overtaken.extend(before.filter(|event| role(&event.attributes) == Role::Input));
+        self.overtaken.extend(before.filter(|event| event.attributes.role() == Role::Input));
     }
 
     /// Goes past an activation that is missing in history.

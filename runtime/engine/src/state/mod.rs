@@ -207,7 +207,7 @@ impl RunState {
         if event.time < self.last_event_at {
             return Err(illegal(event, "time does not go back"));
         }
-        if self.delayed_until.is_some() && is_command(&event.attributes) {
+        if self.delayed_until.is_some() && event.attributes.is_command() {
             return Err(illegal(event, "the run has not begun"));
         }
         self.apply_attributes(event)?;
@@ -411,7 +411,7 @@ impl RunState {
             }
         }
         // A command that was recorded shows that the guest got past its fault.
-        if self.status == ExecutionStatus::Blocked && is_command(&event.attributes) {
+        if self.status == ExecutionStatus::Blocked && event.attributes.is_command() {
             self.status = ExecutionStatus::Running;
         }
         Ok(())
@@ -482,30 +482,6 @@ impl RunState {
     pub fn open_operations(&self) -> usize {
         self.operations.len()
     }
-}
-
-/// True for events that record what a guest did.
-pub(crate) fn is_command(attributes: &EventAttributes) -> bool {
-    matches!(
-        attributes,
-        EventAttributes::ActivityTaskScheduled { .. }
-            | EventAttributes::WorkflowExecutionUpdateAccepted(_)
-            | EventAttributes::WorkflowExecutionUpdateCompleted(_)
-            | EventAttributes::ActivityTaskCanceled { failure: None, .. }
-            | EventAttributes::ActivityTaskCancelRequested(_)
-            | EventAttributes::TimerStarted { .. }
-            | EventAttributes::TimerCanceled { .. }
-            | EventAttributes::MarkerRecorded(_)
-            | EventAttributes::StartChildWorkflowExecutionInitiated(_)
-            | EventAttributes::SignalExternalWorkflowExecutionInitiated(_)
-            | EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(_)
-            | EventAttributes::WorkflowExecutionCompleted { .. }
-            | EventAttributes::WorkflowExecutionFailed { .. }
-            | EventAttributes::WorkflowExecutionCanceled { .. }
-            | EventAttributes::WorkflowExecutionContinuedAsNew { .. }
-            | EventAttributes::UpsertWorkflowSearchAttributes(_)
-            | EventAttributes::WorkflowPropertiesModified(_)
-    )
 }
 
 fn illegal(event: &HistoryEvent, reason: &'static str) -> IllegalEvent {

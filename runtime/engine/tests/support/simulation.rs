@@ -8,7 +8,7 @@ use std::time::Duration;
 use dacapo_engine::decide::{
     ActivityControl, ActivityTarget, Input, Report, decide, implied, start,
 };
-use dacapo_engine::replay::{CallError, Offer, Reply, is_delivered};
+use dacapo_engine::replay::{CallError, Offer, Reply};
 use dacapo_engine::state::{ActivityDuty, Placement, RunState};
 use dacapo_engine::transition::Transition;
 use dacapo_model::command::Command;
@@ -560,7 +560,7 @@ impl Simulation {
             }
             Ok(mut transition) => {
                 let mut events = transition.events.iter();
-                let wakes = retries || asks || events.any(|event| is_delivered(&event.attributes));
+                let wakes = retries || asks || events.any(|event| event.attributes.wakes_guest());
                 if wakes && self.state.guest_may_run() {
                     transition.extend(self.turn(&transition.events.clone())?);
                 }

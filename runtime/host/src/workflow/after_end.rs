@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use dacapo_engine::guest::{Asked, GuestInstance, RunContext};
-use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::event::{HistoryEvent, Role};
 use dacapo_model::execution::Blocked;
 use dacapo_model::limits::Limits;
 use dacapo_model::query::Query;
@@ -27,7 +27,8 @@ pub(crate) async fn query_closed(
     mut history: Vec<HistoryEvent>,
     query: Query,
 ) -> Asked {
-    if history.pop_if(|last| is_closed_from_outside(&last.attributes)).is_some() {
+    // Then the guest was not asked: it waits to this day.
+    if history.pop_if(|last| last.attributes.role() == Role::ClosedFromOutside).is_some() {
         let mut instance = Instance::new(module, run, limits, place);
         return match instance.advance(history).await {
             Ok(_never_recorded) => instance.query(query).await,
@@ -45,15 +46,6 @@ pub(crate) async fn query_closed(
         Some(asked) => asked.unwrap_or_else(Asked::Broken),
         None => Asked::Ended,
     }
-}
-
-/// The guest was not asked: it waits to this day.
-fn is_closed_from_outside(attributes: &EventAttributes) -> bool {
-    matches!(
-        attributes,
-        EventAttributes::WorkflowExecutionTerminated { .. }
-            | EventAttributes::WorkflowExecutionTimedOut(_)
-    )
 }
 
 async fn run_and_ask(

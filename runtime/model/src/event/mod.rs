@@ -2,8 +2,8 @@
 //! never changed once histories hold it. Names follow Temporal's events.
 //!
 //! *Inputs* are things that happened to a run and are delivered to its guest;
-//! *commands* are things the guest asked for, matched again on replay. Each
-//! event has at most one [`Payload`], which stores keep beside the attributes,
+//! *commands* are things the guest asked for, matched again on replay. [`Role`] says
+//! which event is what. Each event has at most one [`Payload`], which stores keep beside the attributes,
 //! byte for byte.
 
 mod activity;
@@ -14,6 +14,7 @@ mod export;
 mod external;
 mod marker;
 mod options;
+mod role;
 mod size;
 mod started;
 mod taken;
@@ -47,6 +48,7 @@ pub use self::external::{
 };
 pub use self::marker::Marker;
 pub use self::options::WorkflowExecutionOptionsUpdated;
+pub use self::role::Role;
 pub use self::size::EVENT_BYTES;
 pub use self::started::WorkflowExecutionStarted;
 pub use self::taken::{Taken, TakenUpdate};
@@ -434,18 +436,5 @@ impl EventAttributes {
             Self::WorkflowExecutionOptionsUpdated(options) => options.module_digest,
             _ => None,
         }
-    }
-
-    /// True for the last event of a history.
-    pub fn is_closing(&self) -> bool {
-        matches!(
-            self,
-            Self::WorkflowExecutionCompleted { .. }
-                | Self::WorkflowExecutionFailed { .. }
-                | Self::WorkflowExecutionCanceled { .. }
-                | Self::WorkflowExecutionTerminated { .. }
-                | Self::WorkflowExecutionContinuedAsNew { .. }
-                | Self::WorkflowExecutionTimedOut(_)
-        )
     }
 }

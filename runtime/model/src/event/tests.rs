@@ -452,3 +452,11 @@ fn options_are_rounded_up_to_what_a_history_keeps() {
     assert_eq!(kept.retry.initial_interval, Duration::from_micros(3));
     assert_eq!(kept.retry.maximum_interval, Duration::from_micros(3));
 }
+
+#[test]
+fn what_ends_an_operation_is_delivered_to_the_guest() {
+    for event in all() {
+        let ends = event.ended_operations() != [None, None];
+        assert!(!ends || event.role() == Role::Input, "{}", event.type_name());
+    }
+}

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_engine::replay::{is_delivered, is_note};
 use dacapo_engine::state::RunState;
-use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::event::{HistoryEvent, Role};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::EventId;
 use dacapo_model::timer::TimerKind;
@@ -121,14 +120,12 @@ pub(crate) fn assemble(stored: StoredRun) -> Loaded {
 /// the last event that the guest has to do with, the guest did nothing, or has not
 /// been asked. An update is an event only once the guest has accepted it.
 fn is_unanswered(history: &[HistoryEvent]) -> bool {
-    let concerns_guest = |event: &&HistoryEvent| !is_note(&event.attributes);
-    history.iter().rev().find(concerns_guest).is_some_and(|event| match event.attributes {
-        EventAttributes::WorkflowTaskFailed { .. } | EventAttributes::WorkflowExecutionReset(_) => {
-            true
-        }
-        EventAttributes::WorkflowExecutionUpdateAccepted(_) => false,
-        _ => is_delivered(&event.attributes),
-    })
+    let mut roles = history.iter().rev().map(|event| event.attributes.role());
+    roles.find_map(|role| match role {
+        Role::Input | Role::FirstActivation | Role::Interruption => Some(true),
+        Role::AcceptedInput | Role::Command | Role::ClosingCommand => Some(false),
+        Role::ClosedFromOutside | Role::Note => None,
+    }) == Some(true)
 }
 
 /// Takes a run from the store. Waits while the store does not answer; once that has

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use dacapo_engine::decide::{Input, Refusal, decide, implied};
-use dacapo_engine::replay::is_delivered;
 use dacapo_engine::transition::{Effect, Transition};
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::failure::Failure;
@@ -206,7 +205,7 @@ impl Actor {
 
 /// Whether an input is something that the guest is to hear of.
 pub(super) fn wakes_guest(input: &Input, fresh: &[HistoryEvent]) -> bool {
-    matches!(input, Input::Retry) || fresh.iter().any(|event| is_delivered(&event.attributes))
+    matches!(input, Input::Retry) || fresh.iter().any(|event| event.attributes.wakes_guest())
 }
 
 fn mark_of(events: &[HistoryEvent]) -> Option<(EventId, Timestamp, &'static str)> {
