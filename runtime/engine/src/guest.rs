@@ -1,5 +1,5 @@
-//! What the engine needs of the thing that runs guests. The host implements it
-//! with wasmtime; tests implement it with plain code.
+//! The port between the service and whatever runs guests. The host implements it with
+//! wasmtime; tests implement it with plain code.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub struct ActivityTask {
     pub heartbeat_details: Option<Payload>,
 }
 
-/// What an attempt is to know while it runs.
+/// What an attempt is told while it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AttemptSignals {
     /// It is to end, soon.
@@ -65,20 +65,21 @@ pub struct AttemptSignals {
     pub paused: bool,
 }
 
-/// What an attempt may say while it runs, and hear.
+/// How an attempt talks to its run while it runs.
 #[async_trait]
 pub trait AttemptLink: Send + Sync {
-    /// It is alive, and says what the next attempt is to be told. Never waits.
+    /// Tells the run that the attempt is alive, and what the next attempt is to be
+    /// told. Never waits.
     fn heartbeat(&self, details: Option<Payload>);
 
-    /// What it is to know.
+    /// Returns what the attempt is told.
     fn signals(&self) -> AttemptSignals;
 
-    /// Returns once it is asked to cancel.
+    /// Returns once the attempt is asked to cancel.
     async fn cancel_requested(&self);
 
-    /// Leaves the attempt open for somebody else to complete. Returns its token,
-    /// once that it is open is durable; the same each time.
+    /// Leaves the attempt to somebody outside to complete. Returns its token, once it
+    /// is durable that the attempt is left; the same token each time.
     async fn complete_later(&self) -> Result<String, Failure>;
 }
 
@@ -156,7 +157,7 @@ pub trait GuestHost: Send + Sync {
     ) -> Asked;
 
     /// Runs one attempt of an activity to its end. Dropping the future stops it.
-    /// What it returns does not count if it was left open for somebody else.
+    /// What it returns does not count if it was left to somebody outside.
     async fn run_activity(
         &self,
         task: ActivityTask,

@@ -157,11 +157,11 @@ pub enum Effect {
 pub struct NextRun {
     /// Its id follows from that of the run before.
     pub run_id: RunId,
-    /// What it begins with.
+    /// Its first event.
     pub started: WorkflowExecutionStarted,
     /// Its input is that of the run before, which the engine does not keep.
     pub same_input: bool,
-    /// The signals that it begins with, by the events of the run before.
+    /// The signals that follow its first event, by their events in the run before.
     pub unread_signals: Vec<EventId>,
     /// The updates that the run before has not decided about, which go over to it.
     pub admitted: Vec<AdmittedUpdate>,

@@ -1,4 +1,4 @@
-//! An attempt of an activity ended, or was heard of.
+//! An attempt of an activity ended, or is alive.
 
 use dacapo_model::event::{EventAttributes, TimeoutType};
 use dacapo_model::failure::{Failure, FailureKind};
@@ -12,8 +12,8 @@ use super::Refusal;
 use crate::state::{PendingActivity, RunState};
 use crate::transition::{TimerChange, Transition};
 
-/// The type of the failure by which an attempt of a paused activity makes way.
-/// It is made again when the activity is unpaused, whatever the policy says.
+/// The type of the failure with which an attempt of a paused activity ends early.
+/// The attempt is made again when the activity is unpaused, whatever the policy says.
 pub const PAUSED: &str = "ActivityPaused";
 
 /// An attempt returned a result or a failure.
@@ -273,7 +273,7 @@ mod tests {
             }
         );
         assert_eq!(transition.timers, [], "a first attempt has no row");
-        assert_eq!(state.open_operations(), 0);
+        assert_eq!(state.pending_operations(), 0);
     }
 
     #[test]
@@ -546,7 +546,7 @@ mod tests {
         let transition = take_turn(&mut state, 11, [ask_to_cancel(1, 5)]);
         assert_eq!(event_types(&transition), ["ActivityTaskCancelRequested"]);
         assert_eq!(transition.effects, [tell_activity()]);
-        assert_eq!(state.open_operations(), 1, "it is waited for");
+        assert_eq!(state.pending_operations(), 1, "it is waited for");
         state
     }
 

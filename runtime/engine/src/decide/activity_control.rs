@@ -22,7 +22,7 @@ pub(super) fn control(
     now: Timestamp,
     limits: &Limits,
 ) -> Result<Transition, Refusal> {
-    let event_id = state.open_event(operation_id).ok_or(Refusal::NoSuchActivity)?;
+    let event_id = state.operation_event(operation_id).ok_or(Refusal::NoSuchActivity)?;
     let activity = state.activities.get(&event_id).ok_or(Refusal::NoSuchActivity)?;
     let (paused, cancelled) = (activity.paused, activity.cancel.is_some());
     let is_there_already = match control {

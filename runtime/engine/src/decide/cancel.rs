@@ -47,7 +47,7 @@ mod tests {
         assert_eq!((&transition.timers[..], &transition.status), (&[][..], &None));
         let recorded = state.cancel_request.as_ref().expect("it is recorded");
         assert_eq!(recorded.reason, "too late");
-        assert_eq!(state.open_operations(), 1);
+        assert_eq!(state.pending_operations(), 1);
     }
 
     #[test]

@@ -293,15 +293,15 @@ mod tests {
     #[test]
     fn a_child_starts_once_and_closes_once() {
         let mut state = with_child();
-        assert_eq!(state.open_operations(), 2);
+        assert_eq!(state.pending_operations(), 2);
         assert_eq!(input(&mut state, 11, has_closed()), Err(Refusal::Stale), "not started yet");
         input(&mut state, 11, has_started()).expect("it is to start");
         assert_eq!(input(&mut state, 12, has_started()), Err(Refusal::Stale));
-        assert_eq!(state.open_operations(), 1);
+        assert_eq!(state.pending_operations(), 1);
         let transition = input(&mut state, 13, has_closed()).expect("it has started");
         assert_eq!(event_types(&transition), ["ChildWorkflowExecutionCompleted"]);
         assert_eq!(input(&mut state, 14, has_closed()), Err(Refusal::Stale));
-        assert_eq!(state.open_operations(), 0);
+        assert_eq!(state.pending_operations(), 0);
     }
 
     #[test]
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(event_types(&transition), ["StartChildWorkflowExecutionFailed"]);
         assert_eq!(input(&mut state, 12, failed()), Err(Refusal::Stale));
         assert_eq!(input(&mut state, 12, has_started()), Err(Refusal::Stale));
-        assert_eq!(state.open_operations(), 0);
+        assert_eq!(state.pending_operations(), 0);
     }
 
     #[test]
@@ -336,7 +336,7 @@ mod tests {
         input(&mut state, 13, reached()).expect("it was asked");
         assert_eq!(input(&mut state, 14, reached()), Err(Refusal::Stale));
         assert_eq!(take_turn(&mut state, 15, [give_up(2)]).events, [], "it was asked before");
-        assert_eq!(state.open_operations(), 1, "it is still there");
+        assert_eq!(state.pending_operations(), 1, "it is still there");
     }
 
     #[test]

@@ -66,7 +66,7 @@ mod tests {
             closed_at: None,
         };
         assert_eq!(transition.status, Some(expected));
-        assert_eq!(state.open_operations(), 1, "what is pending stays pending");
+        assert_eq!(state.pending_operations(), 1, "what is pending stays pending");
     }
 
     #[test]

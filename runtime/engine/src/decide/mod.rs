@@ -2,7 +2,7 @@
 
 mod activity;
 mod activity_control;
-mod activity_open;
+mod activity_outside;
 mod cancel;
 mod chain;
 mod child;
@@ -35,7 +35,7 @@ use dacapo_model::time::Timestamp;
 use dacapo_model::update::Update;
 
 pub use self::activity::PAUSED;
-pub use self::activity_open::{find as find_activity, not_in_time};
+pub use self::activity_outside::{find as find_activity, not_in_time};
 pub use self::child::{ChildOutcome, FromParent, implied};
 pub use self::reset::{Reapply, Reset, ResetPoint, ResetRefused, reset};
 pub use self::start::start;
@@ -91,8 +91,7 @@ pub enum Input {
         /// Which timeout.
         timeout_type: TimeoutType,
     },
-    /// An attempt that runs says that it does, or whoever has one that is open
-    /// outside.
+    /// An attempt is alive, as it says itself, or whoever has it outside.
     ActivityHeartbeat {
         /// Its `ActivityTaskScheduled`.
         scheduled_event_id: EventId,
@@ -100,7 +99,7 @@ pub enum Input {
         attempt: u32,
         /// What the next attempt is to be told.
         details: Option<Payload>,
-        /// When it was heard of; it may be told later.
+        /// When it said so; the input may come later.
         heard_at: Timestamp,
     },
     /// An attempt that was asked to cancel is over, or was not under way.
@@ -112,8 +111,8 @@ pub enum Input {
         /// Why, for the workflow.
         failure: Failure,
     },
-    /// A running attempt is to be completed from outside.
-    ActivityOpened {
+    /// From now on the running attempt is completed from outside.
+    ActivityMovedOutside {
         /// Its `ActivityTaskScheduled`.
         scheduled_event_id: EventId,
         /// Which attempt, and since when it runs.
@@ -136,7 +135,7 @@ pub enum Input {
         reason: String,
     },
     /// The time of a timer row has come: of a timer, of a retry, or of an attempt
-    /// that is open outside.
+    /// outside.
     TimerDue {
         /// The event the row belongs to.
         event_id: EventId,
@@ -336,11 +335,11 @@ pub fn decide(
         Input::ActivityStopped { scheduled_event_id, attempt, failure } => {
             activity::stopped(state, scheduled_event_id, attempt, failure, now)
         }
-        Input::ActivityOpened { scheduled_event_id, open } => {
-            activity_open::open(state, scheduled_event_id, open, now, limits)
+        Input::ActivityMovedOutside { scheduled_event_id, open } => {
+            activity_outside::move_outside(state, scheduled_event_id, open, now, limits)
         }
         Input::ActivityReported { activity, report } => {
-            activity_open::reported(state, &activity, report, now)
+            activity_outside::reported(state, &activity, report, now)
         }
         Input::ControlActivity { operation_id, control, reason } => {
             activity_control::control(state, operation_id, control, reason, now, limits)

@@ -54,7 +54,7 @@ mod tests {
         );
         assert_eq!(state.module_digest, OTHER);
         assert_eq!(status(&transition).status, ExecutionStatus::Running);
-        assert_eq!(state.open_operations(), 1, "what is pending stays pending");
+        assert_eq!(state.pending_operations(), 1, "what is pending stays pending");
     }
 
     #[test]

@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(*only_event(&transition), EventAttributes::from(signal(Some("a"))));
         let changed = (transition.timers.len(), transition.effects.len(), transition.status);
         assert_eq!(changed, (0, 0, None));
-        assert_eq!((state.signals, state.open_operations()), (1, 1));
+        assert_eq!((state.signals, state.pending_operations()), (1, 1));
     }
 
     fn recorded_by(event_id: u64) -> Result<Transition, Refusal> {

@@ -5,7 +5,7 @@ use dacapo_model::ids::EventId;
 use dacapo_model::time::Timestamp;
 use dacapo_model::timer::{NEVER, TimerKind};
 
-use super::{Refusal, activity_open};
+use super::{Refusal, activity_outside};
 use crate::state::{Placement, RunState};
 use crate::transition::{Effect, TimerChange, Transition};
 
@@ -31,7 +31,7 @@ pub(super) fn due(
     }
     let activity = state.activities.get_mut(&event_id).ok_or(Refusal::Stale)?;
     let retry_at = match &activity.placement {
-        Placement::Outside(_) => return activity_open::overdue(state, event_id, now),
+        Placement::Outside(_) => return activity_outside::overdue(state, event_id, now),
         Placement::Here => return Err(Refusal::Stale),
         Placement::Waiting { until } => *until,
     };

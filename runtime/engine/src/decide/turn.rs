@@ -45,8 +45,8 @@ pub(super) fn turn(
 /// nothing never does: a run that is at its limit may still wait.
 fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option<Blocked> {
     let mut events = state.next_event_id.0 - 1;
-    let mut open = state.open_operations();
-    let mut open_peak = 0;
+    let mut pending = state.pending_operations();
+    let mut pending_peak = 0;
     let mut new_children = BTreeSet::new();
     let mut bytes = state.history_bytes;
     let mut attributes = None;
@@ -56,26 +56,26 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
         match command {
             Command::ScheduleActivity { options, .. } => {
                 events += u64::from(is_at_most_once(options));
-                open += 1;
-                open_peak = open_peak.max(open);
+                pending += 1;
+                pending_peak = pending_peak.max(pending);
             }
             Command::StartTimer { .. }
             | Command::SignalExternal(_)
             | Command::CancelExternal(_) => {
-                open += 1;
-                open_peak = open_peak.max(open);
+                pending += 1;
+                pending_peak = pending_peak.max(pending);
             }
             // Its start and its end.
             Command::StartChild(child) => {
                 new_children.insert(child.closed_operation_id);
-                open += 2;
-                open_peak = open_peak.max(open);
+                pending += 2;
+                pending_peak = pending_peak.max(pending);
             }
             // Giving a child up leaves it pending.
             Command::CancelOperation { operation_id }
                 if new_children.contains(operation_id)
-                    || open_child(state, *operation_id).is_some() => {}
-            Command::CancelOperation { .. } => open = open.saturating_sub(1),
+                    || pending_child(state, *operation_id).is_some() => {}
+            Command::CancelOperation { .. } => pending = pending.saturating_sub(1),
             Command::UpsertAttributes(changes) => {
                 let current = || state.options.attributes.clone();
                 attributes.get_or_insert_with(current).apply(changes);
@@ -110,9 +110,9 @@ fn over_limit(state: &RunState, commands: &[Command], limits: &Limits) -> Option
         )
     } else if let Some(Err(error)) = attributes.map(|attributes| attributes.check()) {
         format!("{error}. Let the workflow say less about its run")
-    } else if open_peak > limits.pending_operations_max {
+    } else if pending_peak > limits.pending_operations_max {
         format!(
-            "{open_peak} operations would be pending at a time; at most {} are allowed. \
+            "{pending_peak} operations would be pending at a time; at most {} are allowed. \
              Raise `pending_operations_max`, or start fewer at a time",
             limits.pending_operations_max
         )
@@ -175,8 +175,8 @@ fn record(
             external::initiate_cancel(transition, state, *command, now);
         }
         Command::CancelOperation { operation_id } => {
-            // The cursor asks only for what is open.
-            if let Some(event_id) = state.open_event(operation_id) {
+            // The cursor asks only for what is pending.
+            if let Some(event_id) = state.operation_event(operation_id) {
                 cancel(transition, state, operation_id, event_id, now);
             }
         }
@@ -191,7 +191,7 @@ fn record(
             transition.record(state, now, EventAttributes::MarkerRecorded(marker));
         }
         Command::RequestCancelActivity { operation_id, grace } => {
-            if let Some(event_id) = state.open_event(operation_id) {
+            if let Some(event_id) = state.operation_event(operation_id) {
                 request_cancel(transition, state, operation_id, event_id, grace, now);
             }
         }
@@ -218,13 +218,13 @@ fn is_at_most_once(options: &ActivityOptions) -> bool {
     options.retry.maximum_attempts == 1
 }
 
-/// The child that an open operation belongs to, if it belongs to one.
-fn open_child(state: &RunState, operation_id: OperationId) -> Option<&PendingChild> {
+/// The child that a pending operation belongs to, if it belongs to one.
+fn pending_child(state: &RunState, operation_id: OperationId) -> Option<&PendingChild> {
     // Most runs have none: they need not look their operations up.
     if state.children.is_empty() {
         return None;
     }
-    state.children.get(&state.open_event(operation_id)?)
+    state.children.get(&state.operation_event(operation_id)?)
 }
 
 fn cancel(
@@ -234,7 +234,7 @@ fn cancel(
     event_id: EventId,
     now: Timestamp,
 ) {
-    if open_child(state, operation_id).is_some() {
+    if pending_child(state, operation_id).is_some() {
         child::request_cancel(transition, state, event_id, now);
     } else if let Some(activity) = state.activities.get(&event_id) {
         if activity.has_row {
@@ -255,7 +255,7 @@ fn cancel(
     }
 }
 
-/// The operation stays open until the activity has ended.
+/// Records the request. The operation stays pending until the activity has ended.
 fn request_cancel(
     transition: &mut Transition,
     state: &mut RunState,
@@ -449,7 +449,7 @@ mod tests {
             assert_eq!((change.status, change.closed_at), (expected, Some(at(12))));
             assert_eq!(transition.timers, [TimerChange::Clear { event_id: EventId(3) }, clear()]);
             assert_eq!(transition.effects, [stop_activity()]);
-            assert_eq!(state.open_operations(), 0);
+            assert_eq!(state.pending_operations(), 0);
             assert_eq!(input(&mut state, 12, row_is_due()), Err(Refusal::Closed));
         }
     }
@@ -495,7 +495,7 @@ mod tests {
             "3 operations would be pending at a time; at most 2 are allowed. \
              Raise `pending_operations_max`, or start fewer at a time",
         );
-        assert_eq!(state.open_operations(), 1);
+        assert_eq!(state.pending_operations(), 1);
 
         input(&mut state, 12, Input::Retry).expect("it is blocked");
         let transition = take_turn_within(&mut state, 12, commands, &limits(3, 100));

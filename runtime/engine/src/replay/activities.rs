@@ -60,7 +60,7 @@ impl Cursor {
         self.overtake();
         let operation =
             self.operation_mut(operation_id).ok_or(CallError::UnknownOperation(operation_id))?;
-        let is_open = *operation == Operation::Open;
+        let is_open = *operation == Operation::Pending;
         if !self.activities.is_activity(operation_id) {
             return Err(CallError::NotAnActivity(operation_id));
         }

@@ -14,7 +14,7 @@ impl Cursor {
         let searched = AttributeChanges { search_attributes, ..AttributeChanges::default() };
         for changes in [memo, searched] {
             if !changes.is_empty() {
-                self.attributes.apply(&changes);
+                self.run_attributes.apply(&changes);
                 self.emit(Command::UpsertAttributes(changes))?;
             }
         }
@@ -23,6 +23,6 @@ impl Cursor {
 
     /// What is said about the run, as far as the guest has come.
     pub fn attributes(&self) -> &RunAttributes {
-        &self.attributes
+        &self.run_attributes
     }
 }

@@ -29,7 +29,7 @@ impl Cursor {
         input: Payload,
         options: ActivityOptions,
     ) -> Result<OperationId, CallError> {
-        let operation_id = self.open_operation();
+        let operation_id = self.new_operation();
         self.activities.started(operation_id);
         // As it will be read back; else the same call would not match itself.
         let options = options.whole_micros();
@@ -39,7 +39,7 @@ impl Cursor {
 
     /// Starts a timer.
     pub fn start_timer(&mut self, fire_at: Timestamp) -> Result<OperationId, CallError> {
-        let operation_id = self.open_operation();
+        let operation_id = self.new_operation();
         self.emit(Command::StartTimer { operation_id, fire_at })?;
         Ok(operation_id)
     }
@@ -58,17 +58,17 @@ impl Cursor {
         let Some(operation) = self.operation_mut(operation_id) else {
             return Ok(());
         };
-        let is_open = matches!(operation, Operation::Open);
+        let is_pending = matches!(operation, Operation::Pending);
         let recorded = match giving_up {
             GivingUp::Recorded => {
                 *operation = Operation::Over;
-                is_open
+                is_pending
             }
             GivingUp::Unrecorded => {
                 *operation = Operation::Over;
                 false
             }
-            GivingUp::GoesOn => is_open,
+            GivingUp::GoesOn => is_pending,
             GivingUp::GoesOnAlready => false,
         };
         if recorded {
@@ -115,7 +115,7 @@ impl Cursor {
                         return Ok(Answer::Ready(outcome));
                     }
                 }
-                Some(Operation::Open | Operation::Ended) => {
+                Some(Operation::Pending | Operation::Ended) => {
                     if matches!(self.cancel, Cancel::Requested { .. }) {
                         self.cancel = Cancel::Delivered;
                         self.cancel(operation_id)?;
@@ -144,7 +144,7 @@ impl Cursor {
                     self.take_outcome(operation_id);
                     return Ok(Answer::Ready(()));
                 }
-                Some(Operation::Open | Operation::Ended) => {
+                Some(Operation::Pending | Operation::Ended) => {
                     if self.deliver_next(Waiting::Sleep(operation_id))? == Answer::Blocked {
                         return Ok(Answer::Blocked);
                     }
@@ -183,8 +183,8 @@ impl Cursor {
         self.closed
     }
 
-    pub(super) fn open_operation(&mut self) -> OperationId {
-        self.operations.push(Operation::Open);
+    pub(super) fn new_operation(&mut self) -> OperationId {
+        self.operations.push(Operation::Pending);
         // Pending operations are limited far below this; the guest's fuel ends
         // long before it has made four billion calls.
         OperationId(u32::try_from(self.operations.len()).unwrap_or(u32::MAX))
@@ -229,7 +229,7 @@ impl Cursor {
         self.forget_relation(operation_id);
         match taken {
             Operation::Ready(outcome) => Some(*outcome),
-            Operation::Open | Operation::Ended | Operation::Over => None,
+            Operation::Pending | Operation::Ended | Operation::Over => None,
         }
     }
 }

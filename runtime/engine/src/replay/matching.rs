@@ -49,7 +49,8 @@ impl Cursor {
             match event.attributes.role() {
                 Role::Input | Role::AcceptedInput if self.overtaking => {
                     for operation_id in event.attributes.ended_operations().into_iter().flatten() {
-                        if let Some(operation @ Operation::Open) = self.operation_mut(operation_id)
+                        if let Some(operation @ Operation::Pending) =
+                            self.operation_mut(operation_id)
                         {
                             *operation = Operation::Ended;
                         }
@@ -136,8 +137,8 @@ impl Cursor {
             EventAttributes::WorkflowExecutionStarted(started) => {
                 self.overtake_initial_signals(started.initial_signals);
                 self.overtake_delay(&started);
-                self.attributes = started.options.attributes.clone();
-                self.passes_as = started.chain.original_run_id;
+                self.run_attributes = started.options.attributes.clone();
+                self.seen_run_id = started.chain.original_run_id;
                 self.started = Some(started);
                 self.started_at = event.time;
             }

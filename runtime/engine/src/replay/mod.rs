@@ -5,8 +5,25 @@
 //! history order. What the guest asks for is matched with the next recorded
 //! command, or, past the end of history, becomes a new one. Each call is O(1).
 //!
+//! ```text
+//!                          ┌───── deliver the next input ◀────┐
+//!                          ▼                                  │
+//!  guest runs ── asks ── matches the next recorded command    │
+//!      │                   │ none is left: a new command      │
+//!      │                   │ another is recorded: nondeterminism
+//!      └── waits ──────────┴── an input is left in history ───┘
+//!                          │ none is left: the activation is over
+//!                          ▼
+//!                  commands go to `decide`
+//! ```
+//!
 //! The cursor does not know whether it replays: at the end of history it simply
 //! has nothing more to match.
+//!
+//! Inputs may stand in history before commands that the guest asks for first: those
+//! recorded while the run was blocked, or before the guest ran. The cursor sets them
+//! aside (`overtaken`) when it meets the interruption, and delivers them when the guest
+//! waits.
 
 mod activities;
 mod attributes;
@@ -276,10 +293,10 @@ pub struct Cursor {
     /// Updates that the guest took on and has not answered.
     accepted: BTreeSet<UpdateId>,
     published: Published,
-    /// What is said about the run.
-    attributes: RunAttributes,
-    /// As whom the run passes, if not as itself.
-    passes_as: Option<RunId>,
+    /// The memo and the search attributes of the run.
+    run_attributes: RunAttributes,
+    /// The run id that the guest is told, if it is not the run's own.
+    seen_run_id: Option<RunId>,
     /// The last event that was delivered.
     delivered: EventId,
     /// About how many bytes of history were delivered or asked for.
@@ -332,8 +349,8 @@ impl Cursor {
             queries: 0,
             accepted: BTreeSet::new(),
             published: Published::default(),
-            attributes: RunAttributes::default(),
-            passes_as: None,
+            run_attributes: RunAttributes::default(),
+            seen_run_id: None,
             delivered: EventId(0),
             bytes: 0,
             commands: Vec::new(),

@@ -8,9 +8,9 @@ use dacapo_model::payload::Payload;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Operation {
     /// Nothing has been delivered for it.
-    Open,
+    Pending,
     /// Its outcome is recorded, among the inputs that were overtaken, and not
-    /// delivered yet. To the guest it is open; to the run it is over, so giving
+    /// delivered yet. To the guest it is pending; to the run it is over, so giving
     /// it up is not recorded.
     Ended,
     /// It has an outcome that the guest has not taken. Boxed: most operations of
@@ -54,7 +54,7 @@ pub(super) fn outcome_of(attributes: EventAttributes) -> Option<Result<Payload, 
     }
 }
 
-/// The outcome of an operation that the run's cancellation gave up.
+/// The outcome of an operation that was given up because the run is to cancel.
 pub(super) fn cancelled() -> Failure {
     Failure::new(FailureKind::Cancelled, "Cancelled", "the run was asked to cancel")
 }

@@ -46,8 +46,8 @@ impl Cursor {
         input: Payload,
         options: ChildOptions,
     ) -> Result<(OperationId, OperationId), CallError> {
-        let started_operation_id = self.open_operation();
-        let closed_operation_id = self.open_operation();
+        let started_operation_id = self.new_operation();
+        let closed_operation_id = self.new_operation();
         let cancellation = options.cancellation_type;
         self.emit(Command::StartChild(Box::new(StartChild {
             started_operation_id,
@@ -70,7 +70,7 @@ impl Cursor {
         signal_name: SignalName,
         input: Payload,
     ) -> Result<OperationId, CallError> {
-        let operation_id = self.open_operation();
+        let operation_id = self.new_operation();
         let signal = SignalExternal { operation_id, workflow_id, run_id, signal_name, input };
         self.emit(Command::SignalExternal(Box::new(signal)))?;
         self.relations.0.insert(operation_id, Kind::Unrecorded);
@@ -84,22 +84,22 @@ impl Cursor {
         run_id: Option<RunId>,
         reason: String,
     ) -> Result<OperationId, CallError> {
-        let operation_id = self.open_operation();
+        let operation_id = self.new_operation();
         let request = CancelExternal { operation_id, workflow_id, run_id, reason };
         self.emit(Command::CancelExternal(Box::new(request)))?;
         self.relations.0.insert(operation_id, Kind::Unrecorded);
         Ok(operation_id)
     }
 
-    /// Whether the outcome of an operation is still to come, or to be taken: one
-    /// that was given up may be.
-    pub fn is_open(&self, operation_id: OperationId) -> bool {
+    /// Whether the outcome of an operation has not come yet, or not been taken. The
+    /// operation may have been given up.
+    pub fn is_pending(&self, operation_id: OperationId) -> bool {
         let index = usize::try_from(operation_id.0).ok().and_then(|id| id.checked_sub(1));
         let operation = index.and_then(|index| self.operations.get(index));
         operation.is_some_and(|operation| !matches!(operation, Operation::Over))
     }
 
-    /// What giving an open operation up comes to; notes that it was.
+    /// Says what giving up a pending operation comes to, and notes that it was given up.
     pub(super) fn giving_up(&mut self, operation_id: OperationId) -> GivingUp {
         match self.relations.0.get_mut(&operation_id) {
             None => GivingUp::Recorded,
@@ -201,7 +201,7 @@ impl Cursor {
 
     /// Gives an operation its outcome, unless the guest has no use for it.
     pub(super) fn end(&mut self, operation_id: OperationId, outcome: Result<Payload, Failure>) {
-        if let Some(operation @ (Operation::Open | Operation::Ended)) =
+        if let Some(operation @ (Operation::Pending | Operation::Ended)) =
             self.operation_mut(operation_id)
         {
             *operation = Operation::Ready(Box::new(outcome));

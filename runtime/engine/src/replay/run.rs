@@ -6,10 +6,10 @@ use dacapo_model::ids::RunId;
 use super::Cursor;
 
 impl Cursor {
-    /// As whom the run passes, if not as itself: a run that was reset is the one
-    /// it began with until the copied part of its history is over.
-    pub fn passes_as(&self) -> Option<RunId> {
-        self.passes_as
+    /// The run id that the guest is told, if it is not the run's own. A run that was
+    /// reset has that of the original run until the copied part of its history is over.
+    pub fn seen_run_id(&self) -> Option<RunId> {
+        self.seen_run_id
     }
 
     /// How long the history was when the last event was delivered.
@@ -51,7 +51,7 @@ impl Cursor {
         if let Some(event) = self.history.pop_front()
             && let EventAttributes::WorkflowExecutionReset(reset) = event.attributes
         {
-            self.passes_as = Some(reset.run_id);
+            self.seen_run_id = Some(reset.run_id);
         }
     }
 }

@@ -163,7 +163,7 @@ impl PendingActivity {
         }
     }
 
-    /// When the run has to check on an attempt outside that was heard of at `heard_at`.
+    /// When the run has to check on an attempt outside that was alive at `heard_at`.
     pub(crate) fn deadline(&self, started_at: Timestamp, heard_at: Timestamp) -> Timestamp {
         let options = &self.options;
         let limits = [

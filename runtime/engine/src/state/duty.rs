@@ -69,7 +69,7 @@ mod tests {
     fn outside(options: ActivityOptions) -> RunState {
         let mut state = with_activity(options);
         let open = OpenAttempt { number: 1, started_at: at(10), token_digest: String::new() };
-        let opened = Input::ActivityOpened { scheduled_event_id: EVENT, open };
+        let opened = Input::ActivityMovedOutside { scheduled_event_id: EVENT, open };
         input(&mut state, 11, opened).expect("it runs");
         state
     }

@@ -1,4 +1,24 @@
 //! What a history amounts to, as far as deciding needs it.
+//!
+//! A run goes through these states. Each arrow is an event; the state after a history
+//! is the state after its last event, live and after a crash.
+//!
+//! ```text
+//!            WorkflowExecutionStarted
+//!                      │ delayed              │ at once
+//!                      ▼                      │
+//!                  delayed ── DelayEnded ──▶ Running ◀── any command, Reset ──┐
+//!                      │                     │    │                           │
+//!                      │                     │    └── WorkflowTaskFailed ──▶ Blocked
+//!                      │                     │                                │
+//!                      └──────── closing ────┴──────────── closing ───────────┘
+//!                                            ▼
+//!          Completed, Failed, Canceled, Terminated, ContinuedAsNew, TimedOut
+//! ```
+//!
+//! Meanwhile the state holds what the run waits for: activities, timers, children,
+//! requests to other runs, and updates. Each is pending from the command that asks for
+//! it to the input that ends it. What the node has to do for them is in `duty.rs`.
 
 use std::collections::BTreeMap;
 
@@ -62,8 +82,8 @@ pub struct CancelRequest {
     pub request_id: Option<RequestId>,
 }
 
-/// The state of one run. Made by events and nothing else, but for three things that
-/// are no events and that recovery reads elsewhere:
+/// The state of one run. Events make it, and nothing else but three things that are
+/// no events and that recovery reads from other rows:
 ///
 /// * updates that the guest has not decided about (see [`Updates::admit`]);
 /// * what attempts of activities leave behind: the next one, the last failure, the
@@ -125,7 +145,7 @@ pub struct RunState {
     pub children: Children,
     /// Requests to other runs that are not known to have been delivered.
     pub externals: Externals,
-    /// Open operations, by the guest's name.
+    /// Pending operations, by the guest's name.
     operations: BTreeMap<OperationId, EventId>,
     /// The last name the guest gave.
     last_operation: OperationId,
@@ -292,7 +312,7 @@ impl RunState {
                 input,
                 options,
             } => {
-                self.open_operation(event, *operation_id)?;
+                self.begin_operation(event, *operation_id)?;
                 let activity = PendingActivity::scheduled(
                     *operation_id,
                     activity_type.clone(),
@@ -341,11 +361,11 @@ impl RunState {
                 if !self.activities.contains_key(scheduled_event_id) {
                     return Err(illegal(event, "it names no pending activity"));
                 }
-                self.close_operation(event, *operation_id, *scheduled_event_id)?;
+                self.end_operation(event, *operation_id, *scheduled_event_id)?;
                 self.activities.remove(scheduled_event_id);
             }
             EventAttributes::TimerStarted { operation_id, fire_at } => {
-                self.open_operation(event, *operation_id)?;
+                self.begin_operation(event, *operation_id)?;
                 let (operation_id, fire_at) = (*operation_id, *fire_at);
                 let timer = PendingTimer { operation_id, fire_at, due_at: fire_at };
                 self.timers.insert(event.id, timer);
@@ -355,7 +375,7 @@ impl RunState {
                 if !self.timers.contains_key(started_event_id) {
                     return Err(illegal(event, "it names no pending timer"));
                 }
-                self.close_operation(event, *operation_id, *started_event_id)?;
+                self.end_operation(event, *operation_id, *started_event_id)?;
                 self.timers.remove(started_event_id);
             }
             EventAttributes::MarkerRecorded(Marker::Version { change_id, version }) => {
@@ -427,7 +447,7 @@ impl RunState {
             .ok_or_else(|| illegal(event, "it names no pending activity"))
     }
 
-    fn open_operation(
+    fn begin_operation(
         &mut self,
         event: &HistoryEvent,
         operation: OperationId,
@@ -440,13 +460,13 @@ impl RunState {
         Ok(())
     }
 
-    fn close_operation(
+    fn end_operation(
         &mut self,
         event: &HistoryEvent,
         operation: OperationId,
-        opened_by: EventId,
+        begun_by: EventId,
     ) -> Result<(), IllegalEvent> {
-        if self.open_event(operation) != Some(opened_by) {
+        if self.operation_event(operation) != Some(begun_by) {
             return Err(illegal(event, "it does not end the operation that it names"));
         }
         self.operations.remove(&operation);
@@ -463,8 +483,8 @@ impl RunState {
         self.updates.close();
     }
 
-    /// The event that opened an operation which is still open.
-    pub fn open_event(&self, operation: OperationId) -> Option<EventId> {
+    /// The event that began an operation which is still pending.
+    pub fn operation_event(&self, operation: OperationId) -> Option<EventId> {
         self.operations.get(&operation).copied()
     }
 
@@ -478,8 +498,8 @@ impl RunState {
         self.signal_requests.event(request_id)
     }
 
-    /// How many operations are open.
-    pub fn open_operations(&self) -> usize {
+    /// How many operations are pending.
+    pub fn pending_operations(&self) -> usize {
         self.operations.len()
     }
 }

@@ -83,8 +83,8 @@ impl RunState {
         if initiated.closed_operation_id <= initiated.started_operation_id {
             return Err(illegal(event, "operations are numbered in order"));
         }
-        self.open_operation(event, initiated.started_operation_id)?;
-        self.open_operation(event, initiated.closed_operation_id)?;
+        self.begin_operation(event, initiated.started_operation_id)?;
+        self.begin_operation(event, initiated.closed_operation_id)?;
         let child = PendingChild {
             initiated: initiated.clone(),
             initiated_at: event.time,
@@ -106,7 +106,7 @@ impl RunState {
             Some(child) if !child.started => child.started = true,
             _ => return Err(illegal(event, "it names no child that is to start")),
         }
-        self.close_operation(event, operation, initiated_event_id)
+        self.end_operation(event, operation, initiated_event_id)
     }
 
     /// A child ended, or could not start: then the wait for its start ends, too.
@@ -124,13 +124,13 @@ impl RunState {
             return Err(illegal(event, "a child starts, and then ends"));
         }
         let cancel = child.cancel;
-        if self.open_event(end) != Some(initiated_event_id) {
+        if self.operation_event(end) != Some(initiated_event_id) {
             return Err(illegal(event, "it does not end the operation that it names"));
         }
         if let Some(start) = start {
-            self.close_operation(event, start, initiated_event_id)?;
+            self.end_operation(event, start, initiated_event_id)?;
         }
-        self.close_operation(event, end, initiated_event_id)?;
+        self.end_operation(event, end, initiated_event_id)?;
         self.children.remove(&initiated_event_id);
         if let Some(cancel) = cancel {
             self.externals.remove(&cancel);
@@ -143,7 +143,7 @@ impl RunState {
         event: &HistoryEvent,
         initiated: &SignalExternalWorkflowExecutionInitiated,
     ) -> Result<(), IllegalEvent> {
-        self.open_operation(event, initiated.operation_id)?;
+        self.begin_operation(event, initiated.operation_id)?;
         let external = PendingExternal {
             operation_id: initiated.operation_id,
             workflow_id: initiated.workflow_id.clone(),
@@ -166,7 +166,7 @@ impl RunState {
         let reason = initiated.reason.clone();
         let request = match initiated.child_initiated_event_id {
             None => {
-                self.open_operation(event, initiated.operation_id)?;
+                self.begin_operation(event, initiated.operation_id)?;
                 ExternalRequest::Cancel { reason }
             }
             Some(id) => {
@@ -220,7 +220,7 @@ impl RunState {
                     child.cancel = None;
                 }
             }
-            _ => self.close_operation(event, operation, initiated_event_id)?,
+            _ => self.end_operation(event, operation, initiated_event_id)?,
         }
         self.externals.remove(&initiated_event_id);
         Ok(())

@@ -183,16 +183,16 @@ fn a_guest_asks_for_nothing_before_its_run_has_begun() {
 #[test]
 fn an_operation_is_open_from_its_start_to_its_end() {
     let state = state_of([scheduled(1), timer(2)]);
-    assert_eq!(state.open_event(OperationId(1)), Some(EventId(2)));
-    assert_eq!(state.open_event(OperationId(2)), Some(EventId(3)));
-    assert_eq!(state.open_event(OperationId(3)), None);
+    assert_eq!(state.operation_event(OperationId(1)), Some(EventId(2)));
+    assert_eq!(state.operation_event(OperationId(2)), Some(EventId(3)));
+    assert_eq!(state.operation_event(OperationId(3)), None);
 
     let state = state_of([scheduled(1), timer(2), fired(3, 2)]);
-    assert_eq!((state.open_operations(), state.timers.len()), (1, 0));
+    assert_eq!((state.pending_operations(), state.timers.len()), (1, 0));
 
     let state = state_of([scheduled(1), timer(2), run_completed()]);
     assert_eq!(state.status, ExecutionStatus::Completed);
-    assert_eq!((state.open_operations(), state.activities.len()), (0, 0));
+    assert_eq!((state.pending_operations(), state.activities.len()), (0, 0));
 }
 
 #[test]

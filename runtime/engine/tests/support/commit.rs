@@ -155,9 +155,9 @@ impl Simulation {
             + unstarted
             + externals;
         ensure!(
-            self.state.open_operations() == pending,
+            self.state.pending_operations() == pending,
             "{} operations are open, but {pending} are pending",
-            self.state.open_operations()
+            self.state.pending_operations()
         );
         ensure!(
             pending <= self.limits.pending_operations_max,

@@ -307,7 +307,7 @@ impl Guest {
             }
         };
         self.see(&format!("{delivery:?} at {}", self.cursor.now()));
-        let run_id = self.cursor.passes_as().unwrap_or(RUN);
+        let run_id = self.cursor.seen_run_id().unwrap_or(RUN);
         self.see(&format!("{:?} {run_id}", self.cursor.history_size()));
         match delivery {
             Delivery::Completed { operation_id, .. } => {

@@ -367,7 +367,7 @@ impl Simulation {
         self.tokens.push((scheduled_event_id, token_digest.clone()));
         self.running.remove(&(scheduled_event_id, number));
         let open = OpenAttempt { number, started_at: self.now, token_digest };
-        self.feed(Input::ActivityOpened { scheduled_event_id, open })?;
+        self.feed(Input::ActivityMovedOutside { scheduled_event_id, open })?;
         let activity = self.state.activities.get(&scheduled_event_id);
         if activity.is_some_and(|activity| {
             activity.placement == Placement::Here && activity.attempt == number

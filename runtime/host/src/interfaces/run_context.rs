@@ -41,7 +41,7 @@ const ID_BYTES: usize = 64;
 
 fn info(state: &WorkflowState) -> RunInfo {
     let cursor = state.conversation.cursor();
-    let run_id = cursor.passes_as().unwrap_or(state.run.run_id);
+    let run_id = cursor.seen_run_id().unwrap_or(state.run.run_id);
     // The names, and the ids, which are of one length.
     let run = &state.run;
     let names = [run.namespace.as_str(), run.workflow_id.as_str(), &state.workflow_type];

@@ -26,9 +26,9 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// Goes on with the streams of this run, from their beginning if they were
-    /// another's.
-    pub(crate) fn be(&mut self, run_id: RunId) {
+    /// Switches to the streams of this run, from their beginning, unless they are in
+    /// use already.
+    pub(crate) fn switch_to(&mut self, run_id: RunId) {
         if self.run_id != run_id {
             *self = Self::new(run_id);
         }

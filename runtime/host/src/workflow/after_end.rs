@@ -27,7 +27,7 @@ pub(crate) async fn query_closed(
     mut history: Vec<HistoryEvent>,
     query: Query,
 ) -> Asked {
-    // Then the guest was not asked: it waits to this day.
+    // The guest did not end by itself: it still waits.
     if history.pop_if(|last| last.attributes.role() == Role::ClosedFromOutside).is_some() {
         let mut instance = Instance::new(module, run, limits, place);
         return match instance.advance(history).await {

@@ -94,8 +94,8 @@ impl WorkflowState {
 
     /// Takes note of whom the run passes as: random numbers are that run's.
     fn pass_as(&mut self) {
-        let run_id = self.conversation.cursor().passes_as().unwrap_or(self.run.run_id);
-        self.random.be(run_id);
+        let run_id = self.conversation.cursor().seen_run_id().unwrap_or(self.run.run_id);
+        self.random.switch_to(run_id);
     }
 }
 

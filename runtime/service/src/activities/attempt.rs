@@ -57,10 +57,10 @@ impl Attempt {
     pub(super) async fn run(self) {
         let input = match self.slot().await {
             Ok(_slot) => {
-                let told = log::Attempt::begin(&self.run, &self.activity, &*self.shared.clock);
+                let logged = log::Attempt::begin(&self.run, &self.activity, &*self.shared.clock);
                 let input = self.execute().await;
-                if let Some(told) = told {
-                    told.end(input.as_ref());
+                if let Some(logged) = logged {
+                    logged.end(input.as_ref());
                 }
                 log::attempt_failed(&self.run, &self.activity, input.as_ref());
                 input
@@ -126,7 +126,7 @@ impl Attempt {
         }
     }
 
-    /// How the attempt ended; none if it did not, but is somebody else's to end.
+    /// Runs the attempt, and says how it ended. None if it is left to somebody outside.
     async fn execute(&self) -> Option<Input> {
         // The wait for a slot counts against schedule-to-close, but not against
         // start-to-close.
@@ -173,7 +173,7 @@ impl Attempt {
         ended: Result<Result<Payload, Failure>, Box<dyn std::any::Any + Send>>,
     ) -> Option<Input> {
         match ended {
-            Ok(Ok(_)) if self.link.is_open() => None,
+            Ok(Ok(_)) if self.link.is_left_outside() => None,
             Ok(outcome) => {
                 if outcome.is_err() {
                     self.save_rest().await;
@@ -188,21 +188,21 @@ impl Attempt {
         report(&self.shared, &self.run, self.link.heartbeat_input(details)).await;
     }
 
-    /// The next attempt is to know all that this one said.
+    /// Stores the last heartbeat, for the next attempt.
     async fn save_rest(&self) {
         if let Some(details) = self.link.take_unsaved() {
             self.save(details).await;
         }
     }
 
-    /// What is left for all attempts.
+    /// The time that is left for all attempts.
     fn remaining(&self, now: Timestamp) -> Duration {
         let elapsed = now.since(self.activity.scheduled_at);
         let limit = self.activity.options.schedule_to_close_timeout;
         limit.map_or(Duration::MAX, |timeout| timeout.saturating_sub(elapsed))
     }
 
-    /// What is left for this attempt, and which timeout ends it.
+    /// The time that is left for this attempt, and which timeout ends it.
     fn timeout(&self, now: Timestamp) -> (Duration, TimeoutType) {
         let remaining = self.remaining(now);
         let start_to_close = self.activity.options.start_to_close_timeout;

@@ -1,4 +1,5 @@
-//! What an attempt and its run tell each other while it runs.
+//! The connection between an attempt and its run while it runs: signals one way,
+//! heartbeats the other.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::registry::OpenRun;
 use crate::run::{Message, deliver};
 use crate::runtime::Shared;
 
-/// The two ends of one attempt.
+/// The connection between one attempt and its run.
 pub(crate) struct Link {
     shared: Arc<Shared>,
     run: Arc<OpenRun>,
@@ -33,23 +34,22 @@ pub(crate) struct Link {
     /// Among all attempts of the activity.
     pub(crate) attempt: u32,
     signals: watch::Sender<AttemptSignals>,
-    heard: Mutex<Heard>,
-    /// Something of the above has changed that whoever watches the attempt has to
-    /// act on.
+    liveness: Mutex<Liveness>,
+    /// Something of the above has changed that [`Link::next`] has to be asked about.
     pub(super) changed: Notify,
     token: OnceCell<String>,
 }
 
-/// What was heard of the attempt, and what it was asked.
-struct Heard {
+/// The signs of life of an attempt, and the request to cancel it.
+struct Liveness {
     throttle: Throttle,
-    /// When the attempt began, or last said that it is alive.
+    /// When the attempt began, or had its last heartbeat.
     alive_at: Instant,
     started_at: Timestamp,
-    /// What it said last, if that is not stored.
+    /// The details of the last heartbeat, if they are not stored.
     unsaved: Option<Payload>,
-    /// It has looked, and so will see what it is told.
-    listens: bool,
+    /// It has looked at its signals, so it will see a request to cancel.
+    looks_at_signals: bool,
     cancel: Option<Cancel>,
 }
 
@@ -66,7 +66,7 @@ pub(super) enum Next {
     Stop,
     /// It was silent for too long.
     Silent,
-    /// What it said is to be stored.
+    /// The details of its heartbeat are to be stored.
     Save(Payload),
     /// Nothing before then; with none, nothing before something changes.
     WaitUntil(Option<Instant>),
@@ -81,12 +81,12 @@ impl Link {
     ) -> Self {
         let signals =
             AttemptSignals { cancel_requested: activity.cancel.is_some(), paused: activity.paused };
-        let heard = Heard {
+        let liveness = Liveness {
             throttle: Throttle::of(activity.options.heartbeat_timeout),
             alive_at: shared.clock.instant(),
             started_at: Timestamp::default(),
             unsaved: None,
-            listens: false,
+            looks_at_signals: false,
             cancel: None,
         };
         Self {
@@ -95,20 +95,21 @@ impl Link {
             scheduled_event_id,
             attempt: activity.attempt,
             signals: watch::Sender::new(signals),
-            heard: Mutex::new(heard),
+            liveness: Mutex::new(liveness),
             changed: Notify::new(),
             token: OnceCell::new(),
         }
     }
 
-    /// The attempt begins now.
+    /// Notes that the attempt begins now.
     pub(super) fn begin(&self, now: Timestamp) {
-        let mut heard = self.heard.lock();
-        heard.started_at = now;
-        heard.alive_at = self.shared.clock.instant();
+        let mut liveness = self.liveness.lock();
+        liveness.started_at = now;
+        liveness.alive_at = self.shared.clock.instant();
     }
 
-    /// What the state says that the attempt is to know.
+    /// Passes on to the attempt what the state says: that it is to cancel, is paused or
+    /// is not.
     pub(crate) fn tell(&self, activity: &PendingActivity) {
         self.signals.send_modify(|signals| signals.paused = activity.paused);
         if let Some(cancel) = activity.cancel {
@@ -116,15 +117,15 @@ impl Link {
         }
     }
 
-    /// Nobody waits for the attempt any more.
+    /// Asks the attempt to end, as nobody waits for it any more.
     pub(crate) fn give_up(&self) {
         self.cancel(CANCELLATION_GRACE_DEFAULT, false);
     }
 
     fn cancel(&self, grace: Duration, is_awaited: bool) {
-        let mut heard = self.heard.lock();
+        let mut liveness = self.liveness.lock();
         let stop_at = self.shared.clock.instant() + grace;
-        match &mut heard.cancel {
+        match &mut liveness.cancel {
             // Asked again: it has no more time than before.
             Some(cancel) => {
                 cancel.stop_at = cancel.stop_at.min(stop_at);
@@ -132,7 +133,7 @@ impl Link {
             }
             cancel @ None => *cancel = Some(Cancel { stop_at, is_awaited }),
         }
-        drop(heard);
+        drop(liveness);
         self.signals.send_modify(|signals| signals.cancel_requested = true);
         self.changed.notify_one();
     }
@@ -146,39 +147,39 @@ impl Link {
         self.signals.borrow().paused
     }
 
-    /// True once it is somebody else's to complete.
-    pub(super) fn is_open(&self) -> bool {
+    /// True once the attempt is left to somebody outside.
+    pub(super) fn is_left_outside(&self) -> bool {
         self.token.initialized()
     }
 
     /// What is to be done about the attempt.
     pub(super) fn next(&self, heartbeat_timeout: Option<Duration>) -> Next {
         let now = self.shared.clock.instant();
-        let mut heard = self.heard.lock();
+        let mut liveness = self.liveness.lock();
         let mut wait_until = None::<Instant>;
         let mut not_before = |at: Instant| {
             wait_until = Some(wait_until.map_or(at, |earlier| earlier.min(at)));
         };
-        if let Some(cancel) = heard.cancel {
+        if let Some(cancel) = liveness.cancel {
             // One that has never looked would not see the request.
-            if now >= cancel.stop_at || !(cancel.is_awaited || heard.listens) {
+            if now >= cancel.stop_at || !(cancel.is_awaited || liveness.looks_at_signals) {
                 return Next::Stop;
             }
             not_before(cancel.stop_at);
         }
         // Whoever has the token says that it is alive, to the run itself.
-        if let Some(timeout) = heartbeat_timeout.filter(|_| !self.is_open()) {
-            let silent_at = heard.alive_at + timeout;
+        if let Some(timeout) = heartbeat_timeout.filter(|_| !self.is_left_outside()) {
+            let silent_at = liveness.alive_at + timeout;
             if now >= silent_at {
                 return Next::Silent;
             }
             not_before(silent_at);
         }
-        if heard.unsaved.is_some() {
-            let save_at = heard.throttle.not_before();
+        if liveness.unsaved.is_some() {
+            let save_at = liveness.throttle.not_before();
             if save_at.is_none_or(|at| now >= at) {
-                heard.throttle.saved(now);
-                if let Some(details) = heard.unsaved.take() {
+                liveness.throttle.saved(now);
+                if let Some(details) = liveness.unsaved.take() {
                     return Next::Save(details);
                 }
             } else if let Some(at) = save_at {
@@ -188,9 +189,9 @@ impl Link {
         Next::WaitUntil(wait_until)
     }
 
-    /// What it said last and nobody has stored.
+    /// Takes the details of the last heartbeat, if they are not stored.
     pub(super) fn take_unsaved(&self) -> Option<Payload> {
-        self.heard.lock().unsaved.take()
+        self.liveness.lock().unsaved.take()
     }
 
     pub(super) fn heartbeat_input(&self, details: Payload) -> Input {
@@ -202,15 +203,16 @@ impl Link {
         }
     }
 
-    /// Makes it durable that the attempt is open before anybody can have its token.
-    async fn open(&self) -> Result<String, Failure> {
+    /// Makes it durable that the attempt is left to somebody outside, before anybody can
+    /// have its token.
+    async fn leave_outside(&self) -> Result<String, Failure> {
         #[expect(clippy::disallowed_methods, reason = "a secret is random, and made at the edge")]
         let secret = Uuid::new_v4();
         let token =
             TaskToken { key: self.run.key, scheduled_event_id: self.scheduled_event_id, secret };
         let open = OpenAttempt {
             number: self.attempt,
-            started_at: self.heard.lock().started_at,
+            started_at: self.liveness.lock().started_at,
             token_digest: token.digest(),
         };
         if let Some(details) = self.take_unsaved() {
@@ -218,20 +220,21 @@ impl Link {
             let _ = deliver(&self.shared, &self.run, Message::Input { input, answer: None }).await;
         }
         let (answer, answered) = oneshot::channel();
-        let input = Input::ActivityOpened { scheduled_event_id: self.scheduled_event_id, open };
+        let input =
+            Input::ActivityMovedOutside { scheduled_event_id: self.scheduled_event_id, open };
         let message = Message::Input { input, answer: Some(answer) };
         let _ = deliver(&self.shared, &self.run, message).await;
         match answered.await {
             Ok(Ok(Ok(()))) => Ok(token.to_string()),
-            Ok(Ok(Err(refusal))) => Err(not_opened(&refusal)),
-            Ok(Err(error)) => Err(not_opened(&error)),
+            Ok(Ok(Err(refusal))) => Err(not_left_outside(&refusal)),
+            Ok(Err(error)) => Err(not_left_outside(&error)),
             // The node stops; whether it is recorded is seen by the next one.
             Err(_) => std::future::pending().await,
         }
     }
 }
 
-fn not_opened(reason: &dyn Display) -> Failure {
+fn not_left_outside(reason: &dyn Display) -> Failure {
     let message = format!("the attempt can't be completed later: {reason}");
     Failure::new(FailureKind::Application, "ActivityCannotBeOpened", message)
 }
@@ -239,34 +242,34 @@ fn not_opened(reason: &dyn Display) -> Failure {
 #[async_trait]
 impl AttemptLink for Link {
     fn heartbeat(&self, details: Option<Payload>) {
-        let mut heard = self.heard.lock();
-        heard.listens = true;
-        heard.alive_at = self.shared.clock.instant();
-        // A guest may do so in a tight loop: only the first is worth a look.
-        let is_news = details.is_some() && heard.unsaved.is_none();
+        let mut liveness = self.liveness.lock();
+        liveness.looks_at_signals = true;
+        liveness.alive_at = self.shared.clock.instant();
+        // A guest may do so in a tight loop: only the first wakes whoever stores them.
+        let is_first = details.is_some() && liveness.unsaved.is_none();
         if let Some(details) = details {
-            heard.unsaved = Some(details);
+            liveness.unsaved = Some(details);
         }
-        drop(heard);
-        if is_news {
+        drop(liveness);
+        if is_first {
             self.changed.notify_one();
         }
     }
 
     fn signals(&self) -> AttemptSignals {
-        self.heard.lock().listens = true;
+        self.liveness.lock().looks_at_signals = true;
         *self.signals.borrow()
     }
 
     async fn cancel_requested(&self) {
-        self.heard.lock().listens = true;
-        let mut told = self.signals.subscribe();
-        if told.wait_for(|signals| signals.cancel_requested).await.is_err() {
+        self.liveness.lock().looks_at_signals = true;
+        let mut signals = self.signals.subscribe();
+        if signals.wait_for(|now| now.cancel_requested).await.is_err() {
             std::future::pending().await
         }
     }
 
     async fn complete_later(&self) -> Result<String, Failure> {
-        self.token.get_or_try_init(|| self.open()).await.cloned()
+        self.token.get_or_try_init(|| self.leave_outside()).await.cloned()
     }
 }

@@ -1,4 +1,4 @@
-//! How often what heartbeats say is stored.
+//! How often the details of heartbeats are stored.
 
 use std::time::Duration;
 

@@ -59,7 +59,7 @@ impl Actor {
                 let history = self.history_with(transition).await?;
                 match self.launch_in(room, history).await {
                     Ok(commands) if transition.events.is_empty() => {
-                        Ok(news(&*self.shared.store, self.run.key, commands).await)
+                        Ok(without_stored_values(&*self.shared.store, self.run.key, commands).await)
                     }
                     turn => turn,
                 }
@@ -159,9 +159,13 @@ impl Actor {
     }
 }
 
-/// What a guest that was launched again asks for, without the values that are stored as
-/// it publishes them: it can't know that they are, as no event says so.
-async fn news(store: &dyn Store, key: RunKey, mut commands: Vec<Command>) -> Vec<Command> {
+/// Leaves the values out that are stored already, of what a guest asks for that was
+/// launched again: it can't know that they are, as no event says so.
+async fn without_stored_values(
+    store: &dyn Store,
+    key: RunKey,
+    mut commands: Vec<Command>,
+) -> Vec<Command> {
     if !commands.iter().all(|command| matches!(command, Command::Publish { .. })) {
         return commands;
     }

@@ -15,7 +15,7 @@ use dacapo_model::payload::Payload;
 use tokio::sync::mpsc;
 
 use super::begin::Begun;
-use super::heartbeats::Heard;
+use super::heartbeats::Heartbeats;
 use super::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 use super::postponed::Postponed;
 use super::room::{InstanceRoom, evict};
@@ -71,8 +71,8 @@ pub(super) struct Actor {
     pub(super) guest: Option<Resident>,
     /// The attempts of its activities that have not ended yet.
     pub(super) attempts: LocalExecutor,
-    /// What was heard of attempts that are open outside.
-    pub(super) heard: HashMap<EventId, Heard>,
+    /// The heartbeats of attempts outside.
+    pub(super) heartbeats: HashMap<EventId, Heartbeats>,
     /// The guest has not answered the last event of history.
     pub(super) needs_activation: bool,
     pub(super) closing: Option<Closing>,
@@ -163,7 +163,7 @@ impl Actor {
             history: None,
             guest: None,
             attempts,
-            heard: HashMap::new(),
+            heartbeats: HashMap::new(),
             needs_activation: false,
             closing: None,
             fault: None,
@@ -219,7 +219,7 @@ impl Actor {
             // Without a guest and its attempts there is nothing worth keeping.
             let holds_something = self.guest.is_some()
                 || !self.attempts.is_empty()
-                || !self.heard.is_empty()
+                || !self.heartbeats.is_empty()
                 || self.waits_for_store();
             let patience =
                 if holds_something { self.shared.config.idle_timeout } else { Duration::ZERO };
@@ -260,7 +260,7 @@ impl Actor {
                 Err(_idle) => {
                     self.drop_guest();
                     let is_idle = self.attempts.is_empty()
-                        && self.heard.is_empty()
+                        && self.heartbeats.is_empty()
                         && !self.waits_for_store();
                     if is_idle && self.run.fall_asleep(&self.mailbox) {
                         return Err(Stop::Asleep);

@@ -1,4 +1,4 @@
-//! Heartbeats from outside, for attempts that are open there.
+//! Heartbeats of attempts that are completed from outside.
 
 use dacapo_engine::decide::{ActivityTarget, Input, Refusal, find_activity};
 use dacapo_engine::guest::AttemptSignals;
@@ -11,20 +11,20 @@ use super::actor::{Actor, Stop};
 use super::message::HeartbeatAnswer;
 use crate::activities::Throttle;
 
-/// What was heard of an attempt that is open outside.
-pub(super) struct Heard {
+/// The heartbeats of an attempt outside.
+pub(super) struct Heartbeats {
     attempt: u32,
     throttle: Throttle,
-    unsaved: Option<Beat>,
+    unsaved: Option<Heartbeat>,
 }
 
-struct Beat {
+struct Heartbeat {
     details: Option<Payload>,
     heard_at: Timestamp,
 }
 
 impl Actor {
-    /// Stores it, unless one was stored a moment ago: then it waits for the next.
+    /// Stores a heartbeat, unless one was stored a moment ago: then it waits for the next.
     pub(super) async fn heartbeat(
         &mut self,
         activity: &ActivityTarget,
@@ -41,45 +41,47 @@ impl Actor {
             AttemptSignals { cancel_requested: pending.cancel.is_some(), paused: pending.paused };
         let throttle = Throttle::of(pending.options.heartbeat_timeout);
         let heard_at = self.shared.clock.now();
-        let heard =
-            self.heard.entry(event_id).or_insert(Heard { attempt, throttle, unsaved: None });
-        if heard.attempt != attempt {
-            *heard = Heard { attempt, throttle, unsaved: None };
+        let heartbeats = self.heartbeats.entry(event_id).or_insert(Heartbeats {
+            attempt,
+            throttle,
+            unsaved: None,
+        });
+        if heartbeats.attempt != attempt {
+            *heartbeats = Heartbeats { attempt, throttle, unsaved: None };
         }
-        let before = heard.unsaved.take().and_then(|beat| beat.details);
-        heard.unsaved = Some(Beat { details: details.or(before), heard_at });
+        let before = heartbeats.unsaved.take().and_then(|heartbeat| heartbeat.details);
+        heartbeats.unsaved = Some(Heartbeat { details: details.or(before), heard_at });
         self.save_heartbeats().await?;
         Ok(Ok(Ok(signals)))
     }
 
     /// When the next of them is to be stored, or, if all are, may be forgotten.
     pub(super) fn heartbeats_due(&self) -> Option<Instant> {
-        self.heard.values().filter_map(|heard| heard.throttle.not_before()).min()
+        self.heartbeats.values().filter_map(|heartbeats| heartbeats.throttle.not_before()).min()
     }
 
     /// Stores those whose time has come, and forgets the others that have none.
     pub(super) async fn save_heartbeats(&mut self) -> Result<(), Stop> {
         let now = self.shared.clock.instant();
         let mut inputs = Vec::new();
-        self.heard.retain(|event_id, heard| {
-            if heard.throttle.not_before().is_some_and(|at| now < at) {
+        self.heartbeats.retain(|event_id, heartbeats| {
+            if heartbeats.throttle.not_before().is_some_and(|at| now < at) {
                 return true;
             }
-            let Some(input) = heard.take(*event_id) else {
+            let Some(input) = heartbeats.take(*event_id) else {
                 return false;
             };
-            heard.throttle.saved(now);
+            heartbeats.throttle.saved(now);
             inputs.push((input, None));
             true
         });
         self.settle(inputs, false).await
     }
 
-    /// What an attempt has said and nobody has stored, if the input may be its end:
-    /// one that is alive has not run into its timeout, and the next attempt is to
-    /// know what this one said.
+    /// The last heartbeat that is not stored, if the input may end its attempt. One that
+    /// is alive has not run into its timeout, and the next attempt is told the details.
     pub(super) fn heartbeat_before(&mut self, input: &Input) -> Option<Input> {
-        if self.heard.is_empty() {
+        if self.heartbeats.is_empty() {
             return None;
         }
         let event_id = match input {
@@ -89,13 +91,13 @@ impl Actor {
             Input::TimerDue { event_id } => *event_id,
             _ => return None,
         };
-        self.heard.remove(&event_id)?.take(event_id)
+        self.heartbeats.remove(&event_id)?.take(event_id)
     }
 }
 
-impl Heard {
+impl Heartbeats {
     fn take(&mut self, scheduled_event_id: EventId) -> Option<Input> {
-        let Beat { details, heard_at } = self.unsaved.take()?;
+        let Heartbeat { details, heard_at } = self.unsaved.take()?;
         let attempt = self.attempt;
         Some(Input::ActivityHeartbeat { scheduled_event_id, attempt, details, heard_at })
     }

@@ -334,7 +334,7 @@ impl Actor {
         if self.fault.is_some() {
             // What it waits for may have come: that is not known.
             self.attempts.stop_all();
-            self.heard.clear();
+            self.heartbeats.clear();
             self.history = Some(loaded.history);
             return;
         }

@@ -139,7 +139,7 @@ fn renew(before: &mut Message, later: Message) {
 
 /// Whether an attempt of this node waits for it, which can't ask again.
 fn is_own(input: &Input) -> bool {
-    matches!(input, Input::ActivityOpened { .. })
+    matches!(input, Input::ActivityMovedOutside { .. })
 }
 
 impl Actor {

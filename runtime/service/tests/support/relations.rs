@@ -109,7 +109,7 @@ impl Relations {
                     self.cancelled = Some(reason);
                     for (operation, is_start) in self.waiting.clone() {
                         cursor.cancel(operation)?;
-                        if is_start || !cursor.is_open(operation) {
+                        if is_start || !cursor.is_pending(operation) {
                             self.waiting.remove(&operation);
                         }
                     }

@@ -12,9 +12,9 @@ use super::{ActivityTarget, Refusal, Report};
 use crate::state::RunState;
 use crate::transition::{TimerChange, Transition};
 
-/// From now on the attempt is open, whatever becomes of the instance that made it
-/// so: that is recorded before anybody outside may know of it.
-pub(super) fn open(
+/// Leaves the current attempt to somebody outside, whatever becomes of the instance
+/// that asked for it. This is recorded before anybody outside can know of it.
+pub(super) fn move_outside(
     state: &mut RunState,
     event_id: EventId,
     open: OpenAttempt,
@@ -48,11 +48,11 @@ pub(super) fn open(
     Ok(transition)
 }
 
-/// The open attempt that somebody outside means, by its event and its number.
+/// Finds the attempt that somebody outside means: its event and its number.
 pub fn find(state: &RunState, target: &ActivityTarget) -> Result<(EventId, u32), Refusal> {
     let event_id = match target {
         ActivityTarget::Operation(operation_id) => {
-            state.open_event(*operation_id).ok_or(Refusal::NoSuchActivity)?
+            state.operation_event(*operation_id).ok_or(Refusal::NoSuchActivity)?
         }
         ActivityTarget::Token { scheduled_event_id, .. } => *scheduled_event_id,
     };
@@ -70,7 +70,7 @@ pub fn find(state: &RunState, target: &ActivityTarget) -> Result<(EventId, u32),
     }
 }
 
-/// Somebody outside says how an attempt ended.
+/// Ends an attempt as somebody outside says.
 pub(super) fn reported(
     state: &mut RunState,
     target: &ActivityTarget,
@@ -88,7 +88,7 @@ pub(super) fn reported(
     }
 }
 
-/// The deadline of an open attempt has come.
+/// Ends an attempt outside whose deadline has come.
 pub(super) fn overdue(
     state: &mut RunState,
     event_id: EventId,
@@ -150,7 +150,7 @@ mod tests {
             started_at: at(began),
             token_digest: format!("digest {attempt}"),
         };
-        Input::ActivityOpened { scheduled_event_id: EVENT, open }
+        Input::ActivityMovedOutside { scheduled_event_id: EVENT, open }
     }
 
     fn by_token(attempt: u32) -> ActivityTarget {
