@@ -4,6 +4,8 @@ use dacapo_model::event::{EventAttributes, TimeoutType};
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::payload::Payload;
 
+use super::Cursor;
+
 /// One operation, from the guest's side.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Operation {
@@ -20,37 +22,57 @@ pub(super) enum Operation {
     Over,
 }
 
-/// The outcome that an event gives an activity or a timer.
-pub(super) fn outcome_of(attributes: EventAttributes) -> Option<Result<Payload, Failure>> {
-    match attributes {
-        EventAttributes::ActivityTaskCompleted { result, .. } => Some(Ok(result)),
-        EventAttributes::TimerFired { .. } => Some(Ok(Payload::default())),
-        EventAttributes::ActivityTaskFailed { failure, attempt, .. } => {
-            Some(Err(activity_failure(attempt, failure)))
-        }
-        EventAttributes::ActivityTaskTimedOut { timeout_type, attempt, last_failure, .. } => {
-            let what = match timeout_type {
-                TimeoutType::StartToClose => "the start-to-close timeout of its last attempt",
-                TimeoutType::ScheduleToClose => "its schedule-to-close timeout",
-                TimeoutType::ScheduleToStart => "its schedule-to-start timeout",
-                TimeoutType::Heartbeat => "the heartbeat timeout of its last attempt",
-            };
-            let mut timeout = Failure::new(
-                FailureKind::Timeout,
-                timeout_type.type_name(),
-                format!("the activity ran out of {what}"),
-            );
-            if let Some(last_failure) = last_failure {
-                timeout = timeout.caused_by(last_failure);
+impl Cursor {
+    /// Delivers how an operation ended.
+    pub(super) fn deliver_end(&mut self, attributes: EventAttributes) {
+        match attributes {
+            EventAttributes::ActivityTaskCompleted { operation_id, result, .. } => {
+                self.end(operation_id, Ok(result));
             }
-            Some(Err(activity_failure(attempt, timeout)))
+            EventAttributes::TimerFired { operation_id, .. } => {
+                self.end(operation_id, Ok(Payload::default()));
+            }
+            EventAttributes::ActivityTaskFailed { operation_id, failure, attempt, .. } => {
+                self.end(operation_id, Err(activity_failure(attempt, failure)));
+            }
+            EventAttributes::ActivityTaskTimedOut {
+                operation_id,
+                timeout_type,
+                attempt,
+                last_failure,
+                ..
+            } => {
+                let failure =
+                    activity_failure(attempt, timeout_failure(timeout_type, last_failure));
+                self.end(operation_id, Err(failure));
+            }
+            EventAttributes::ActivityTaskCanceled {
+                operation_id, failure: Some(failure), ..
+            } => {
+                let message = format!("the activity was cancelled: {}", failure.info.message);
+                let outer = Failure::new(FailureKind::Activity, "ActivityFailure", message);
+                self.end(operation_id, Err(outer.caused_by(failure)));
+            }
+            attributes => self.deliver_relation(attributes),
         }
-        EventAttributes::ActivityTaskCanceled { failure: Some(failure), .. } => {
-            let message = format!("the activity was cancelled: {}", failure.info.message);
-            let outer = Failure::new(FailureKind::Activity, "ActivityFailure", message);
-            Some(Err(outer.caused_by(failure)))
-        }
-        _ => None,
+    }
+}
+
+fn timeout_failure(timeout_type: TimeoutType, last_failure: Option<Failure>) -> Failure {
+    let what = match timeout_type {
+        TimeoutType::StartToClose => "the start-to-close timeout of its last attempt",
+        TimeoutType::ScheduleToClose => "its schedule-to-close timeout",
+        TimeoutType::ScheduleToStart => "its schedule-to-start timeout",
+        TimeoutType::Heartbeat => "the heartbeat timeout of its last attempt",
+    };
+    let timeout = Failure::new(
+        FailureKind::Timeout,
+        timeout_type.type_name(),
+        format!("the activity ran out of {what}"),
+    );
+    match last_failure {
+        Some(last_failure) => timeout.caused_by(last_failure),
+        None => timeout,
     }
 }
 

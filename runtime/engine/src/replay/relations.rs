@@ -9,7 +9,7 @@ use dacapo_model::ids::{OperationId, RunId, SignalName, TypeName, WorkflowId};
 use dacapo_model::payload::Payload;
 use serde_json::json;
 
-use super::operation::{Operation, cancelled, outcome_of};
+use super::operation::{Operation, cancelled};
 use super::{Arrival, CallError, Cursor};
 
 /// Operations that are given up in another manner than activities and timers.
@@ -119,8 +119,8 @@ impl Cursor {
         }
     }
 
-    /// Delivers how an operation ended.
-    pub(super) fn deliver_end(&mut self, attributes: EventAttributes) {
+    /// Delivers how an operation ended that is about a child or another run.
+    pub(super) fn deliver_relation(&mut self, attributes: EventAttributes) {
         match attributes {
             EventAttributes::StartChildWorkflowExecutionFailed(failed) => {
                 let failure = child_failure("could not start", failed.failure);
@@ -173,12 +173,7 @@ impl Cursor {
             {
                 self.end(failed.operation_id, Err(failed.failure));
             }
-            attributes => {
-                let [ended, _] = attributes.ended_operations();
-                if let Some((operation_id, outcome)) = ended.zip(outcome_of(attributes)) {
-                    self.end(operation_id, outcome);
-                }
-            }
+            _ => {}
         }
     }
 
