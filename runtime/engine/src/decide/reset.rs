@@ -15,7 +15,7 @@ use dacapo_model::update::{AdmittedUpdate, Update};
 
 use super::update;
 use crate::state::{IllegalEvent, RunState};
-use crate::transition::{TimerChange, Transition};
+use crate::transition::{Effect, TimerChange, Transition};
 
 /// Where to cut a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +187,11 @@ pub fn reset(
         transition.timers.push(set);
     }
     transition.timers.extend(state.run_timer().map(TimerChange::from));
+    // An only attempt that may have begun is not made again: the owner of the run reports
+    // it as lost.
+    let again = state.activities.iter().filter(|(_, activity)| !activity.started);
+    let again = again.map(|(id, _)| Effect::RunActivity { scheduled_event_id: *id });
+    transition.effects.extend(again);
     Ok((state, transition))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dacapo_engine::decide::{self, Input, Reset, ResetRefused};
-use dacapo_engine::transition::{Effect, Transition};
+use dacapo_engine::transition::Transition;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Execution, ExecutionStatus};
@@ -35,16 +35,7 @@ pub(crate) fn copy(
     now: Timestamp,
 ) -> Result<Begun, ServiceError> {
     let run_id = reset.run_id;
-    let (state, mut transition) = decide::reset(history, reset, now).map_err(refused)?;
-    // What nobody runs any more. An only attempt that may have begun is not made
-    // again: the run is told that it was lost.
-    transition.effects.extend(
-        state
-            .activities
-            .iter()
-            .filter(|(_, activity)| !activity.started)
-            .map(|(id, _)| Effect::RunActivity { scheduled_event_id: *id }),
-    );
+    let (state, transition) = decide::reset(history, reset, now).map_err(refused)?;
     let execution = Execution {
         key: RunKey { hash: WorkflowHash::of(namespace, workflow_id), run_id },
         namespace: namespace.clone(),
