@@ -191,7 +191,7 @@ impl Room for Unbounded {
     async fn hold(&self, _bytes: usize) {}
 }
 
-/// What a replay came to that fits.
+/// The result of a replay that fits the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replayed {
     /// How much the guest asked for that is not history yet.

@@ -30,7 +30,7 @@ pub struct Transition {
     pub published: Vec<(QueryName, Payload)>,
     /// Present if what the run's summary shows has changed.
     pub status: Option<StatusChange>,
-    /// Present if what is said about the run has changed: all of it.
+    /// Present if the memo or the search attributes of the run have changed: all of them.
     pub attributes: Option<RunAttributes>,
     /// To do once all of it is committed.
     pub effects: Vec<Effect>,
@@ -39,7 +39,7 @@ pub struct Transition {
 /// A change of the timer outbox, which has one row at most for an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TimerChange {
-    /// Something is to happen.
+    /// Sets the row.
     Set {
         /// The event the row belongs to.
         event_id: EventId,
@@ -48,7 +48,7 @@ pub enum TimerChange {
         /// What.
         kind: TimerKind,
     },
-    /// Nothing is to happen for this event any more.
+    /// Removes the row.
     Clear {
         /// The event the row belongs to.
         event_id: EventId,
@@ -99,14 +99,14 @@ pub enum Effect {
         /// Its `ActivityTaskScheduled`.
         scheduled_event_id: EventId,
     },
-    /// Nobody waits for an activity any more: tell what runs for it, and stop it
-    /// if it does not listen.
+    /// Ask the attempt of an activity to end, as nobody waits for the activity any more,
+    /// and stop it if it does not look at its signals.
     GiveUpActivity {
         /// Its `ActivityTaskScheduled`.
         scheduled_event_id: EventId,
     },
-    /// Tell what runs for an activity that it is to cancel, is paused or is not:
-    /// the state says which. If nothing runs, a request to cancel ends it.
+    /// Tell the attempt of an activity that it is to cancel, is paused or is not: the
+    /// state says which. If nothing runs, a request to cancel ends the activity.
     TellActivity {
         /// Its `ActivityTaskScheduled`.
         scheduled_event_id: EventId,
@@ -116,34 +116,34 @@ pub enum Effect {
         /// Its `StartChildWorkflowExecutionInitiated`.
         initiated_event_id: EventId,
     },
-    /// Tell another run what this one has to say to it.
+    /// Deliver a signal or a request to cancel to another run.
     ReachExternal {
         /// The event that asked for it.
         initiated_event_id: EventId,
     },
-    /// Do with the children what their parent close policies say, since the run
-    /// has closed: the state does not know them any more.
+    /// Treat the children as their parent close policies say, since the run has closed.
+    /// The state does not know them any more.
     LeaveChildren {
         /// All that were pending.
         children: Children,
         /// The requests that were not delivered.
         externals: Externals,
     },
-    /// Another run follows this one, and must start in the same commit.
+    /// Start the run that follows this one, in the same commit.
     StartNext(Box<NextRun>),
-    /// Whoever waits for an update may know that it was accepted.
+    /// Tell those who wait for an update that it was accepted.
     UpdateAccepted {
         /// Which one.
         update_id: UpdateId,
     },
-    /// Whoever waits for an update may have its outcome.
+    /// Tell those who wait for an update its outcome.
     UpdateCompleted {
         /// Which one.
         update_id: UpdateId,
-        /// What it came to.
+        /// The outcome.
         outcome: Result<Payload, Failure>,
     },
-    /// Whoever waits for an update may know that it was rejected.
+    /// Tell those who wait for an update that it was rejected.
     UpdateRejected {
         /// Which one.
         update_id: UpdateId,

@@ -212,8 +212,8 @@ pub(super) fn closed(
     Ok(transition)
 }
 
-/// A parent tells this run something, if this is the child that it means.
-pub(super) fn hear(
+/// Does what the parent of this run says, if this is the child that it means.
+pub(super) fn from_parent(
     state: &mut RunState,
     parent_run_id: RunId,
     initiated_event_id: EventId,

@@ -358,7 +358,7 @@ pub fn decide(
             external::reached(state, initiated_event_id, outcome, now)
         }
         Input::FromParent { parent_run_id, initiated_event_id, message } => {
-            child::hear(state, parent_run_id, initiated_event_id, message, now)
+            child::from_parent(state, parent_run_id, initiated_event_id, message, now)
         }
         Input::RunTimerDue { run_id } => run_timer::due(state, run_id, now),
         // Only of a history that is corrupt.

@@ -30,7 +30,7 @@ pub enum Offer {
     },
 }
 
-/// What the guest made of an [`Offer`].
+/// The guest's answer to an [`Offer`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// It answered the query.
@@ -71,8 +71,8 @@ pub(super) enum Origin {
 }
 
 impl Cursor {
-    /// Has this delivered next. False if the guest does not wait for whatever happens
-    /// next; then it can't take it.
+    /// Delivers an offer next. False if the guest does not wait in `next`: then it can't
+    /// take an offer.
     pub fn offer(&mut self, offer: Offer) -> bool {
         let takes = self.waiting == Some(Waiting::Next);
         if takes {
@@ -81,14 +81,14 @@ impl Cursor {
         takes
     }
 
-    /// The guest has ended its run, and is asked a query in another call. From now on
-    /// it does nothing that a run may do.
+    /// Begins a query of a guest that has ended its run. From now on the guest may do
+    /// nothing that a run may do.
     pub fn ask_after_end(&mut self) {
         self.live = Live::AfterEnd;
     }
 
-    /// What the guest made of the offer, once it waits again or has ended. None if
-    /// it got no offer, or has not made anything of it.
+    /// Takes the guest's answer to the offer, once it waits again or has ended. None if
+    /// there was no offer, or it has no answer.
     pub fn take_reply(&mut self) -> Option<Reply> {
         match std::mem::take(&mut self.live) {
             Live::Over(reply) => Some(reply),
@@ -96,8 +96,8 @@ impl Cursor {
         }
     }
 
-    /// Whether the guest has something that no history will tell of. What it uses
-    /// up meanwhile, such as random numbers, must be given back.
+    /// Whether the guest has something that is not recorded. What it uses up meanwhile,
+    /// such as random numbers, must be restored.
     pub fn is_off_the_record(&self) -> bool {
         matches!(
             self.live,
@@ -107,7 +107,7 @@ impl Cursor {
         )
     }
 
-    /// The guest's answer to a query.
+    /// Takes the guest's answer to a query.
     pub fn respond_query(
         &mut self,
         query_id: &str,
@@ -122,7 +122,7 @@ impl Cursor {
         }
     }
 
-    /// The guest takes on the update that it has.
+    /// Accepts the update that the guest has.
     pub fn accept_update(&mut self, update_id: &UpdateId) -> Result<(), CallError> {
         match std::mem::take(&mut self.live) {
             Live::Undecided { update, origin } if update.id == *update_id => {
@@ -141,7 +141,7 @@ impl Cursor {
         }
     }
 
-    /// The guest will not do the update that it has.
+    /// Rejects the update that the guest has.
     pub fn reject_update(
         &mut self,
         update_id: &UpdateId,
@@ -166,7 +166,7 @@ impl Cursor {
         }
     }
 
-    /// The guest's answer to an update that it took on.
+    /// Takes the guest's answer to an update that it accepted.
     pub fn complete_update(
         &mut self,
         update_id: &UpdateId,
@@ -200,7 +200,7 @@ impl Cursor {
         }
     }
 
-    /// The guest waits in `next`: what it has must be answered, and is over now.
+    /// Ends what the guest has, as it waits in `next`. It must have answered.
     pub(super) fn settle_live(&mut self) -> Result<(), CallError> {
         let waits = || format!("waited for {}", Waiting::Next);
         match std::mem::take(&mut self.live) {
@@ -220,7 +220,7 @@ impl Cursor {
         }
     }
 
-    /// The offer, if there is one.
+    /// Takes the offer, if there is one.
     pub(super) fn take_offer(&mut self) -> Option<Delivery> {
         let offer = match std::mem::take(&mut self.live) {
             Live::Offered(offer) => offer,

@@ -16,7 +16,7 @@ use dacapo_model::payload::Payload;
 use super::report::mismatch;
 use super::{CallError, Cursor};
 
-/// What was noted so far.
+/// The markers so far.
 #[derive(Debug, Default)]
 pub(super) struct Markers {
     /// The last version of each change.
@@ -69,7 +69,7 @@ impl Markers {
 }
 
 impl Cursor {
-    /// The version of a change that the code is to follow from here on; 0 is the
+    /// Returns the version of a change that the code must follow from here on; 0 is the
     /// code before the change.
     ///
     /// Where history has a version of the change next, it is that. Where history
@@ -106,7 +106,7 @@ impl Cursor {
         Ok(version)
     }
 
-    /// The value that was recorded here; none past the end of history. Then the
+    /// Returns the value that was recorded here; none past the end of history. Then the
     /// guest must record it before it does anything else.
     pub fn recorded_value(&mut self, name: ValueName) -> Result<Option<Payload>, CallError> {
         self.begin_note(|| asked_for(&name))?;
@@ -125,7 +125,7 @@ impl Cursor {
         }
     }
 
-    /// The value as it was last recorded up to here; none past the end of
+    /// Returns the value as it was last recorded up to here; none past the end of
     /// history. Then the guest must record what it is now before it does anything
     /// else.
     pub fn latest_value(&mut self, name: ValueName) -> Result<Option<Payload>, CallError> {
@@ -180,7 +180,7 @@ impl Cursor {
         self.add_command(Command::RecordMarker(marker))
     }
 
-    /// Brings what is recorded next to the front.
+    /// Brings the next recorded command to the front of history.
     fn begin_note(&mut self, attempted: impl FnOnce() -> String) -> Result<(), CallError> {
         self.check_undisturbed(attempted)?;
         self.markers.nothing_unrecorded()?;

@@ -25,13 +25,13 @@ enum Kind {
     Child { cancellation: ChildCancellationType, requested: bool },
 }
 
-/// What giving an operation up comes to.
+/// What happens when the guest gives an operation up.
 pub(super) enum GivingUp {
     /// It is over, and that is recorded.
     Recorded,
     /// It is over for the guest only.
     Unrecorded,
-    /// It is recorded that the guest wants no more of it, but it goes on.
+    /// It is recorded that the guest gave it up, but it goes on.
     GoesOn,
     /// The same, and it was recorded before.
     GoesOnAlready,
@@ -99,7 +99,7 @@ impl Cursor {
         operation.is_some_and(|operation| !matches!(operation, Operation::Over))
     }
 
-    /// Says what giving up a pending operation comes to, and notes that it was given up.
+    /// Decides what happens as the guest gives up a pending operation, and notes it.
     pub(super) fn giving_up(&mut self, operation_id: OperationId) -> GivingUp {
         match self.relations.0.get_mut(&operation_id) {
             None => GivingUp::Recorded,
@@ -194,7 +194,7 @@ impl Cursor {
         }
     }
 
-    /// Gives an operation its outcome, unless the guest has no use for it.
+    /// Gives an operation its outcome, unless the guest has given it up.
     pub(super) fn end(&mut self, operation_id: OperationId, outcome: Result<Payload, Failure>) {
         if let Some(operation @ (Operation::Pending | Operation::Ended)) =
             self.operation_mut(operation_id)

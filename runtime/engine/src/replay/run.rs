@@ -1,4 +1,4 @@
-//! The run as the guest sees it: when it began, who it is, how long it has become.
+//! The run as the guest sees it: its id, when it began, how long its history is.
 
 use dacapo_model::event::{EventAttributes, HistorySize, Role, WorkflowExecutionStarted};
 use dacapo_model::ids::RunId;
@@ -26,8 +26,8 @@ impl Cursor {
         size.events >= suggested.events || size.bytes >= suggested.bytes
     }
 
-    /// What happened to a run while its start was delayed stands in history before
-    /// what the guest asked for until it first waited.
+    /// Sets aside what happened to the run while its start was delayed: in history it
+    /// stands before what the guest asked for until it first waited.
     pub(super) fn overtake_delay(&mut self, started: &WorkflowExecutionStarted) {
         if started.options.delayed_until.is_none() {
             return;

@@ -61,8 +61,8 @@ impl Signals {
 }
 
 impl Cursor {
-    /// The next signal of a name that the guest has not taken. Others are kept. A
-    /// request to cancel ends the wait.
+    /// Returns the next signal of a name that the guest has not taken. Others are kept.
+    /// A request to cancel ends the wait.
     pub fn receive_signal(
         &mut self,
         name: &SignalName,
@@ -81,8 +81,8 @@ impl Cursor {
         }
     }
 
-    /// The guest did not act on a signal that it took, the n-th of those: if the
-    /// run continues as new, it is the new run's.
+    /// Takes back a signal that the guest took and did not act on, the n-th of those it
+    /// took. If the run continues as new, the new run gets it.
     pub fn return_signal(&mut self, number: u32) -> Result<(), CallError> {
         self.check_undisturbed(|| format!("gave signal {number} back"))?;
         let unknown = CallError::UnknownSignal { number };
@@ -112,8 +112,8 @@ impl Cursor {
         unread.map(|signal| signal.event_id).chain(overtaken.map(|event| event.id)).collect()
     }
 
-    /// Signals that were there before the guest ran stand in history before what
-    /// it asked for until it first waited.
+    /// Sets aside the signals that were there before the guest ran: in history they stand
+    /// before what it asked for until it first waited.
     pub(super) fn overtake_initial_signals(&mut self, count: u64) {
         for _ in 0..count {
             let Some(event) = self.history.pop_front_if(|event| {

@@ -1,4 +1,4 @@
-//! What a history amounts to, as far as deciding needs it.
+//! The state of a run after its history, as far as deciding needs it.
 //!
 //! A run goes through these states. Each arrow is an event; the state after a history
 //! is the state after its last event, live and after a crash.

@@ -14,7 +14,7 @@ use super::RunState;
 pub(super) struct SignalRequests(BTreeMap<RequestId, EventId>);
 
 impl SignalRequests {
-    /// False if it is there already.
+    /// Adds a request. False if it is there already.
     pub(super) fn insert(&mut self, request_id: RequestId, event_id: EventId) -> bool {
         self.0.insert(request_id, event_id).is_none()
     }
@@ -25,8 +25,8 @@ impl SignalRequests {
 }
 
 impl RunState {
-    /// What a run that follows this one is to know: what this one has taken, without
-    /// the signals that the other begins with, and what those before it have.
+    /// The requests that a run that follows this one must recognise: those of this run,
+    /// without the signals that are passed on, and those of the runs before.
     pub(crate) fn taken(&self, run_id: RunId, unread_signals: &[EventId]) -> Taken {
         let mut own: Vec<_> = self.signal_requests.0.iter().collect();
         own.sort_unstable_by_key(|(_, event_id)| Reverse(**event_id));

@@ -20,8 +20,8 @@ pub enum UpdateStage {
     Before(RunId),
 }
 
-/// All updates of a run, and of those before it, but those that were rejected, which are forgotten. As
-/// many as the limits allow at most.
+/// The updates of a run and of the runs before it, without those that were rejected. The
+/// limits say how many there may be.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Updates {
     /// In the order in which they are offered. Not events: recovery reads them from
@@ -36,7 +36,7 @@ pub struct Updates {
 }
 
 impl Updates {
-    /// Those of a run that follows others.
+    /// The updates of a run that follows others.
     pub(super) fn after(taken: &Taken) -> Self {
         let before = taken.updates.iter().map(|it| (it.update_id.clone(), it.run_id)).collect();
         Self { before, ..Self::default() }
@@ -119,13 +119,13 @@ impl Updates {
         is_new
     }
 
-    /// The guest decided about it. None if there is nothing to decide about.
+    /// Removes an update that the guest decided about. None if it does not wait.
     pub(crate) fn remove_admitted(&mut self, update_id: &UpdateId) -> Option<Update> {
         let key = self.admitted_key(update_id)?;
         self.admitted.remove(&key)
     }
 
-    /// False if it was accepted before.
+    /// Notes that an update was accepted. False if it was accepted before.
     pub(super) fn accept(&mut self, update_id: &UpdateId, event_id: EventId) -> bool {
         self.remove_admitted(update_id);
         let is_new = self.own_stage(update_id).is_none();
@@ -135,7 +135,7 @@ impl Updates {
         is_new
     }
 
-    /// False if there is no such update without an outcome.
+    /// Notes the outcome of an update. False if there is no such update without one.
     pub(super) fn complete(
         &mut self,
         update_id: &UpdateId,
@@ -150,13 +150,13 @@ impl Updates {
         true
     }
 
-    /// The run has closed: nobody will decide any more.
+    /// Forgets the updates that wait, as the run has closed.
     pub(super) fn close(&mut self) {
         self.admitted.clear();
     }
 
-    /// At most as many are searched as may be in flight, but in a run that was
-    /// reset: it begins with all that the other had.
+    /// Searches at most as many updates as may be in flight, or, in a run that was reset,
+    /// all that the original run had.
     fn admitted_key(&self, update_id: &UpdateId) -> Option<(Timestamp, UpdateId)> {
         self.admitted.keys().find(|(_, id)| id == update_id).cloned()
     }

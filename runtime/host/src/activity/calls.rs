@@ -1,6 +1,6 @@
 //! What an attempt makes the host do and hold: time in the host costs fuel as the
 //! guest's own time does, what the host holds for it counts as its memory, and a guest
-//! that calls without end makes way for others.
+//! that calls without end yields to others.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const FUEL_PER_NANO: u128 = 2;
 /// something else meanwhile, that is not the guest's doing.
 const CHARGED_MAX: Duration = Duration::from_millis(5);
 
-/// Calls may go on for so long before the guest makes way.
+/// Calls may go on for so long before the guest yields.
 const TURN_MAX: Duration = Duration::from_millis(1);
 
 /// How often it is looked at what the host holds: after so many calls, more if there is

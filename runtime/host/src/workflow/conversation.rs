@@ -17,7 +17,7 @@ use crate::trap::Stop;
 pub(crate) struct Conversation {
     cursor: Mutex<Cursor>,
     /// Set by a host function that suspends the guest since nothing more is
-    /// recorded. A guest that is suspended without it only makes way for others.
+    /// recorded. A guest that is suspended without it only yields to others.
     waiting: AtomicBool,
     /// Where in its code the guest waits, if someone wants to know.
     trace: Option<Mutex<Option<String>>>,

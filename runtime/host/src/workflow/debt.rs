@@ -2,7 +2,7 @@
 //! each call, and for what is copied for it. Nothing is measured, so it is the same on
 //! every replay.
 //!
-//! The fuel is owed until it is worth settling. Then the guest makes way for others: it
+//! The fuel is owed until it is worth settling. Then the guest yields to others: it
 //! may have kept the host busy for as long as a guest may be.
 
 use std::sync::atomic::{AtomicU64, Ordering};

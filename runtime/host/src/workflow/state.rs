@@ -21,7 +21,7 @@ use crate::wasi::random::Random;
 /// Handles that one guest may hold.
 const HANDLES_MAX: usize = 10_000;
 
-/// Fuel between two points where a busy guest makes way for others: a few
+/// Fuel between two points where a busy guest yields to others: a few
 /// milliseconds.
 pub(crate) const FUEL_BETWEEN_YIELDS: u64 = 5_000_000;
 
