@@ -59,6 +59,26 @@ impl ExecutionRow {
     }
 }
 
+/// A statement that reads runs: what comes after the columns, and its arguments.
+macro_rules! select_executions {
+    ($from:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            ExecutionRow,
+            r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
+                      namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
+                      workflow_type AS "workflow_type!: String",
+                      module_digest AS "module_digest!: Vec<u8>",
+                      request_id AS "request_id?: String", status AS "status!: String",
+                      blocked AS "blocked?: Value", memo AS "memo?: Value",
+                      search_attributes AS "search_attributes?: Value",
+                      started_at AS "started_at!: i64", closed_at AS "closed_at?: i64",
+                      run_number AS "run_number!: i64"
+               "# + $from
+            $(, $argument)*
+        )
+    };
+}
+
 #[async_trait]
 impl ExecutionStore for SqliteStore {
     async fn find_execution(
@@ -71,20 +91,9 @@ impl ExecutionStore for SqliteStore {
         let (namespace, workflow_id) = (namespace.as_str(), workflow_id.as_str());
         let row = match run_id {
             Some(run_id) => {
-                sqlx::query_as!(
-                    ExecutionRow,
-                    r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
-                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
-                   workflow_type AS "workflow_type!: String",
-                   module_digest AS "module_digest!: Vec<u8>",
-                   request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value",
-                   memo AS "memo?: Value",
-                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64",
-                   run_number AS "run_number!: i64"
-            FROM workflow_executions
-            WHERE workflow_hash = ?1 AND run_id = ?4 AND namespace = ?2 AND workflow_id = ?3"#,
+                select_executions!(
+                    "FROM workflow_executions
+                     WHERE workflow_hash = ?1 AND run_id = ?4 AND namespace = ?2 AND workflow_id = ?3",
                     hash,
                     namespace,
                     workflow_id,
@@ -94,35 +103,24 @@ impl ExecutionStore for SqliteStore {
                 .await
             }
             None => {
-                sqlx::query_as!(
-                    ExecutionRow,
-                    r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
-                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
-                   workflow_type AS "workflow_type!: String",
-                   module_digest AS "module_digest!: Vec<u8>",
-                   request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value",
-                   memo AS "memo?: Value",
-                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64",
-                   run_number AS "run_number!: i64"
-            FROM (
-                SELECT 1 AS choice, *
-                FROM workflow_executions
-                WHERE workflow_hash = ?1 AND namespace = ?2 AND workflow_id = ?3
-                  AND status IN ('running', 'blocked')
-                UNION ALL
-                SELECT *
-                FROM (
-                    SELECT 2 AS choice, *
-                    FROM workflow_executions
-                    WHERE workflow_hash = ?1 AND namespace = ?2 AND workflow_id = ?3
-                    ORDER BY run_number DESC, started_at DESC, run_id DESC
-                    LIMIT 1
-                )
-            )
-            ORDER BY choice
-            LIMIT 1"#,
+                select_executions!(
+                    "FROM (
+                         SELECT 1 AS choice, *
+                         FROM workflow_executions
+                         WHERE workflow_hash = ?1 AND namespace = ?2 AND workflow_id = ?3
+                           AND status IN ('running', 'blocked')
+                         UNION ALL
+                         SELECT *
+                         FROM (
+                             SELECT 2 AS choice, *
+                             FROM workflow_executions
+                             WHERE workflow_hash = ?1 AND namespace = ?2 AND workflow_id = ?3
+                             ORDER BY run_number DESC, started_at DESC, run_id DESC
+                             LIMIT 1
+                         )
+                     )
+                     ORDER BY choice
+                     LIMIT 1",
                     hash,
                     namespace,
                     workflow_id
@@ -143,20 +141,9 @@ impl ExecutionStore for SqliteStore {
         let hash = WorkflowHash::of(namespace, workflow_id).0;
         let (namespace, workflow_id) = (namespace.as_str(), workflow_id.as_str());
         let request_id = request_id.as_str();
-        sqlx::query_as!(
-            ExecutionRow,
-            r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
-                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
-                   workflow_type AS "workflow_type!: String",
-                   module_digest AS "module_digest!: Vec<u8>",
-                   request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value",
-                   memo AS "memo?: Value",
-                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64",
-                   run_number AS "run_number!: i64"
-            FROM workflow_executions
-            WHERE workflow_hash = ? AND namespace = ? AND workflow_id = ? AND request_id = ?"#,
+        select_executions!(
+            "FROM workflow_executions
+             WHERE workflow_hash = ? AND namespace = ? AND workflow_id = ? AND request_id = ?",
             hash,
             namespace,
             workflow_id,
@@ -173,20 +160,9 @@ impl ExecutionStore for SqliteStore {
     async fn find_runs(&self, keys: &[RunKey]) -> Result<Vec<Execution>> {
         let mut runs = Vec::with_capacity(keys.len());
         for key in keys {
-            let row = sqlx::query_as!(
-                ExecutionRow,
-                r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
-                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
-                   workflow_type AS "workflow_type!: String",
-                   module_digest AS "module_digest!: Vec<u8>",
-                   request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value",
-                   memo AS "memo?: Value",
-                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64",
-                   run_number AS "run_number!: i64"
-                FROM workflow_executions
-                WHERE workflow_hash = ? AND run_id = ?"#,
+            let row = select_executions!(
+                "FROM workflow_executions
+                 WHERE workflow_hash = ? AND run_id = ?",
                 key.hash.0,
                 key.run_id.0
             )
@@ -210,27 +186,16 @@ impl ExecutionStore for SqliteStore {
         let namespace_name = namespace.as_str();
         let rows = match &filter.workflow_id {
             None => {
-                sqlx::query_as!(
-                    ExecutionRow,
-                    r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
-                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
-                   workflow_type AS "workflow_type!: String",
-                   module_digest AS "module_digest!: Vec<u8>",
-                   request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value",
-                   memo AS "memo?: Value",
-                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64",
-                   run_number AS "run_number!: i64"
-            FROM workflow_executions
-            WHERE namespace = ?1
-              AND (started_at, run_id) < (?2, ?3)
-              AND started_at >= ?4
-              AND started_at < ?5
-              AND (?6 IS NULL OR status IN (SELECT value FROM json_each(?6)))
-              AND (?7 IS NULL OR workflow_type = ?7)
-            ORDER BY started_at DESC, run_id DESC
-            LIMIT ?8"#,
+                select_executions!(
+                    "FROM workflow_executions
+                     WHERE namespace = ?1
+                       AND (started_at, run_id) < (?2, ?3)
+                       AND started_at >= ?4
+                       AND started_at < ?5
+                       AND (?6 IS NULL OR status IN (SELECT value FROM json_each(?6)))
+                       AND (?7 IS NULL OR workflow_type = ?7)
+                     ORDER BY started_at DESC, run_id DESC
+                     LIMIT ?8",
                     namespace_name,
                     bounds.after_time,
                     bounds.after_run,
@@ -247,29 +212,18 @@ impl ExecutionStore for SqliteStore {
             Some(workflow_id) => {
                 let hash = WorkflowHash::of(namespace, workflow_id).0;
                 let workflow_id = workflow_id.as_str();
-                sqlx::query_as!(
-                    ExecutionRow,
-                    r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
-                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
-                   workflow_type AS "workflow_type!: String",
-                   module_digest AS "module_digest!: Vec<u8>",
-                   request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value",
-                   memo AS "memo?: Value",
-                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64",
-                   run_number AS "run_number!: i64"
-            FROM workflow_executions
-            WHERE namespace = ?1
-              AND workflow_hash = ?9
-              AND workflow_id = ?10
-              AND (run_number, started_at, run_id) < (?11, ?2, ?3)
-              AND started_at >= ?4
-              AND started_at < ?5
-              AND (?6 IS NULL OR status IN (SELECT value FROM json_each(?6)))
-              AND (?7 IS NULL OR workflow_type = ?7)
-            ORDER BY run_number DESC, started_at DESC, run_id DESC
-            LIMIT ?8"#,
+                select_executions!(
+                    "FROM workflow_executions
+                     WHERE namespace = ?1
+                       AND workflow_hash = ?9
+                       AND workflow_id = ?10
+                       AND (run_number, started_at, run_id) < (?11, ?2, ?3)
+                       AND started_at >= ?4
+                       AND started_at < ?5
+                       AND (?6 IS NULL OR status IN (SELECT value FROM json_each(?6)))
+                       AND (?7 IS NULL OR workflow_type = ?7)
+                     ORDER BY run_number DESC, started_at DESC, run_id DESC
+                     LIMIT ?8",
                     namespace_name,
                     bounds.after_time,
                     bounds.after_run,
@@ -296,24 +250,13 @@ impl ExecutionStore for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Execution>> {
         let after = range.scanned_to(after);
-        sqlx::query_as!(
-            ExecutionRow,
-            r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
-                   namespace AS "namespace!: String", workflow_id AS "workflow_id!: String",
-                   workflow_type AS "workflow_type!: String",
-                   module_digest AS "module_digest!: Vec<u8>",
-                   request_id AS "request_id?: String", status AS "status!: String",
-                   blocked AS "blocked?: Value",
-                   memo AS "memo?: Value",
-                   search_attributes AS "search_attributes?: Value", started_at AS "started_at!: i64",
-                   closed_at AS "closed_at?: i64",
-                   run_number AS "run_number!: i64"
-            FROM workflow_executions
-            WHERE status IN ('running', 'blocked')
-              AND (workflow_hash, run_id) > (?, ?)
-              AND workflow_hash <= ?
-            ORDER BY workflow_hash, run_id
-            LIMIT ?"#,
+        select_executions!(
+            "FROM workflow_executions
+             WHERE status IN ('running', 'blocked')
+               AND (workflow_hash, run_id) > (?, ?)
+               AND workflow_hash <= ?
+             ORDER BY workflow_hash, run_id
+             LIMIT ?",
             after.hash.0,
             after.run_id.0,
             range.to.0,
