@@ -1,9 +1,25 @@
 -- A commit that only appends to histories: what most steps of a run are. The same
 -- as `commit.sql`, whose other parts take their time even if there is nothing for
 -- them to do.
-WITH fenced AS MATERIALIZED (
+WITH held (shard_id, epoch) AS (
+    SELECT * FROM unnest($1::int4[], $2::int8[])
+),
+required (workflow_hash, run_id, event_id) AS (
+    SELECT * FROM unnest($3::int4[], $4::uuid[], $5::int8[])
+),
+new_event (
+    workflow_hash, run_id, event_id, event_type, event_time, attributes, payload
+) AS (
+    SELECT *
+    FROM unnest(
+        $6::int4[], $7::uuid[], $8::int8[], $9::text[], $10::timestamptz[],
+        $11::text[]::jsonb[], $12::bytea[]
+    )
+),
+
+fenced AS MATERIALIZED (
     SELECT held.shard_id, COALESCE(shard.epoch, 0) AS epoch
-    FROM unnest($1::int4[], $2::int8[]) AS held (shard_id, epoch)
+    FROM held
     LEFT JOIN history_shards AS shard ON shard.shard_id = held.shard_id
     WHERE shard.epoch IS DISTINCT FROM held.epoch
     ORDER BY held.shard_id
@@ -11,8 +27,7 @@ WITH fenced AS MATERIALIZED (
 ),
 gap AS MATERIALIZED (
     SELECT required.run_id, required.event_id
-    FROM unnest($10::int4[], $11::uuid[], $12::int8[])
-        AS required (workflow_hash, run_id, event_id)
+    FROM required
     WHERE NOT EXISTS (
         SELECT FROM history_events AS event
         WHERE event.workflow_hash = required.workflow_hash
@@ -28,12 +43,7 @@ appended AS (
     INSERT INTO history_events (
         workflow_hash, run_id, event_id, event_type, event_time, attributes, payload
     )
-    SELECT *
-    FROM unnest(
-        $3::int4[], $4::uuid[], $5::int8[], $6::text[], $7::timestamptz[],
-        $8::text[]::jsonb[], $9::bytea[]
-    )
-    WHERE NOT EXISTS (SELECT FROM refused)
+    SELECT * FROM new_event WHERE NOT EXISTS (SELECT FROM refused)
 )
 SELECT (SELECT shard_id FROM fenced) AS "shard_id?",
        (SELECT epoch FROM fenced) AS "epoch?",

@@ -149,13 +149,16 @@ async fn write_messages(connection: &mut PgConnection, batch: &Batch<'_>) -> Res
 }
 
 async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
-    let events = NewEvents::of(batch)?;
     let required = RequiredEvents::of(batch)?;
+    let events = NewEvents::of(batch)?;
     sqlx::query_file_as!(
         Outcome,
         "queries/commit_events.sql",
         &held.shard_ids,
         &held.epochs,
+        &required.hashes,
+        &required.run_ids,
+        &required.event_ids,
         &events.hashes,
         &events.run_ids,
         &events.event_ids,
@@ -163,9 +166,6 @@ async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -
         &events.times,
         &events.attributes,
         &events.payloads as _,
-        &required.hashes,
-        &required.run_ids,
-        &required.event_ids,
     )
     .fetch_one(connection)
     .await
@@ -173,22 +173,26 @@ async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -
 }
 
 async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
+    let required = RequiredEvents::of(batch)?;
     let updated = UpdatedExecutions::of(batch);
     let inserted = InsertedExecutions::of(batch);
     let events = NewEvents::of(batch)?;
     let timers = SetTimers::of(batch)?;
     let cleared = ClearedTimers::of(batch)?;
-    let required = RequiredEvents::of(batch)?;
     sqlx::query_file_as!(
         Outcome,
         "queries/commit.sql",
         &held.shard_ids,
         &held.epochs,
+        &required.hashes,
+        &required.run_ids,
+        &required.event_ids,
         &updated.hashes,
         &updated.run_ids,
         &updated.statuses as _,
         &updated.blocked as _,
         &updated.closed_at as _,
+        &updated.module_digests as _,
         &updated.says,
         &updated.memos as _,
         &updated.search_attributes as _,
@@ -205,6 +209,7 @@ async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) ->
         &inserted.closed_at as _,
         &inserted.memos as _,
         &inserted.search_attributes as _,
+        &inserted.places,
         &events.hashes,
         &events.run_ids,
         &events.event_ids,
@@ -223,11 +228,6 @@ async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) ->
         &cleared.hashes,
         &cleared.run_ids,
         &cleared.event_ids,
-        &updated.module_digests as _,
-        &inserted.places,
-        &required.hashes,
-        &required.run_ids,
-        &required.event_ids,
     )
     .fetch_one(connection)
     .await

@@ -1,4 +1,5 @@
-//! The rows of a commit as columns: the arrays that `queries/commit.sql` takes.
+//! The rows of a commit as columns: the arrays that `queries/commit.sql` takes, in its
+//! order.
 
 use chrono::{DateTime, Utc};
 use dacapo_model::ids::{EventId, RunKey};
@@ -10,6 +11,26 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::time::to_database;
+
+/// Events that have to be there already.
+#[derive(Default)]
+pub(crate) struct RequiredEvents {
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) event_ids: Vec<i64>,
+}
+
+impl RequiredEvents {
+    pub(crate) fn of(batch: &Batch<'_>) -> Result<Self> {
+        let mut columns = Self::default();
+        for (key, event_id) in &batch.required {
+            columns.hashes.push(key.hash.0);
+            columns.run_ids.push(key.run_id.0);
+            columns.event_ids.push(signed("history_events", *key, *event_id)?);
+        }
+        Ok(columns)
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct UpdatedExecutions {
@@ -108,26 +129,6 @@ impl<'a> NewEvents<'a> {
             columns.times.push(to_database(event.time));
             columns.attributes.push(event_to_json(&event.attributes));
             columns.payloads.push(event.attributes.payload().map(|(_, it)| it.as_bytes()));
-        }
-        Ok(columns)
-    }
-}
-
-/// Events that have to be there already.
-#[derive(Default)]
-pub(crate) struct RequiredEvents {
-    pub(crate) hashes: Vec<i32>,
-    pub(crate) run_ids: Vec<Uuid>,
-    pub(crate) event_ids: Vec<i64>,
-}
-
-impl RequiredEvents {
-    pub(crate) fn of(batch: &Batch<'_>) -> Result<Self> {
-        let mut columns = Self::default();
-        for (key, event_id) in &batch.required {
-            columns.hashes.push(key.hash.0);
-            columns.run_ids.push(key.run_id.0);
-            columns.event_ids.push(signed("history_events", *key, *event_id)?);
         }
         Ok(columns)
     }

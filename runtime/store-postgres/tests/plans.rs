@@ -52,13 +52,14 @@ struct Expected {
 fn hot_queries() -> Vec<Expected> {
     let commit_arguments = format!(
         "'{{7}}', '{{1}}',
-         '{{7}}', ARRAY[{RUN}], '{{completed}}', '{{NULL}}', ARRAY[now()],
+         '{{7}}', ARRAY[{RUN}], '{{1}}',
+         '{{7}}', ARRAY[{RUN}], '{{completed}}', '{{NULL}}', ARRAY[now()], '{{NULL}}',
          '{{false}}', '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{n}}', '{{w}}', '{{t}}', '{{x}}', '{{r}}', '{{running}}',
-         '{{NULL}}', ARRAY[now()], '{{NULL}}', '{{NULL}}', '{{NULL}}',
+         '{{NULL}}', ARRAY[now()], '{{NULL}}', '{{NULL}}', '{{NULL}}', '{{1}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', '{{t}}', ARRAY[now()], '{{NULL}}', '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}', ARRAY[now()], '{{timer}}', '{{NULL}}', '{{NULL}}',
-         '{{NULL}}', '{{7}}', ARRAY[{RUN}], '{{1}}', '{{NULL}}', '{{1}}',
+         '{{NULL}}',
          '{{7}}', ARRAY[{RUN}], '{{1}}'"
     );
     let query = |name, sql, arguments: &str, indexes, is_sorted| Expected {
@@ -84,8 +85,8 @@ fn hot_queries() -> Vec<Expected> {
         query(
             "commit_events",
             include_str!("../queries/commit_events.sql"),
-            "'{7}', '{1}', '{7}', ARRAY[RUN], '{1}', '{t}', ARRAY[now()], '{NULL}', '{NULL}',
-             '{7}', ARRAY[RUN], '{1}'",
+            "'{7}', '{1}', '{7}', ARRAY[RUN], '{1}', '{7}', ARRAY[RUN], '{1}', '{t}',
+             ARRAY[now()], '{NULL}', '{NULL}'",
             &["history_events_pkey"],
             true,
         ),
