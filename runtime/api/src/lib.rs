@@ -19,7 +19,6 @@
 
 mod body;
 mod config;
-mod detach;
 mod error;
 mod extract;
 mod health;

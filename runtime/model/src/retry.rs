@@ -34,7 +34,7 @@ impl Default for RetryPolicy {
         Self {
             initial_interval,
             backoff_coefficient: 2.0,
-            maximum_interval: initial_interval * 100,
+            maximum_interval: Self::maximum_interval_of(initial_interval),
             maximum_attempts: 0,
             non_retryable_types: Vec::new(),
         }
@@ -60,6 +60,11 @@ pub enum RetryState {
 }
 
 impl RetryPolicy {
+    /// The longest wait unless something else is asked for, after a first one of so long.
+    pub fn maximum_interval_of(initial_interval: Duration) -> Duration {
+        initial_interval.saturating_mul(100).min(TIMER_MAX)
+    }
+
     /// Says what breaks a rule, if something does: what may be asked for is
     /// recorded, and sums of times must stay in range.
     pub fn check(&self) -> Result<(), String> {

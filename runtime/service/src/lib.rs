@@ -22,6 +22,7 @@ mod catalog;
 pub mod clock;
 mod committer;
 pub mod config;
+mod detach;
 pub mod error;
 mod fair;
 mod health;
@@ -43,4 +44,5 @@ mod timers;
 mod update_watch;
 mod workload;
 
+pub use self::detach::to_the_end;
 pub use self::runtime::Runtime;

@@ -250,7 +250,7 @@ async fn a_damaged_run_can_be_replaced_by_a_start() {
         let damaged = Damaged::by(damage).await;
         let runtime = damaged.start().await;
         let mut replacing = request("sequential", "g", "1");
-        replacing.conflict_policy = IdConflictPolicy::TerminateExisting;
+        replacing.conflict_policy = Some(IdConflictPolicy::TerminateExisting);
         assert!(runtime.start_run(replacing).await.expect("replaced").started, "{damage:?}");
         assert_eq!(result(&runtime, "g").await.status, ExecutionStatus::Completed);
     }
@@ -276,7 +276,7 @@ async fn the_end_of_a_damaged_run_is_seen_whatever_becomes_of_its_commit() {
             let runtime = damaged.start_on(store).await;
             fails.store(true, Ordering::SeqCst);
             let mut replacing = request("sequential", "g", "1");
-            replacing.conflict_policy = IdConflictPolicy::TerminateExisting;
+            replacing.conflict_policy = Some(IdConflictPolicy::TerminateExisting);
             let replaced = runtime.start_run(replacing).await;
             let replaced =
                 replaced.unwrap_or_else(|error| panic!("{damage:?} {fault:?}: {error:?}"));

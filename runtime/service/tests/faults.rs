@@ -28,7 +28,7 @@ async fn undisturbed(workflow: &str, input: &str) -> Vec<EventAttributes> {
 async fn start_surely(runtime: &Runtime, workflow: &str, input: &str) {
     let mut request = request(workflow, "w", input);
     request.request_id = Some(RequestId::new("the-start").expect("valid"));
-    request.conflict_policy = IdConflictPolicy::UseExisting;
+    request.conflict_policy = Some(IdConflictPolicy::UseExisting);
     loop {
         match runtime.start_run(request.clone()).await {
             Ok(_) => return,

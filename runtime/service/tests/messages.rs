@@ -355,7 +355,7 @@ async fn an_update_may_come_with_the_start_in_one_commit() {
     let start = |id: &str| {
         let runtime = runtime.clone();
         let mut request = request("counter", "c", "10");
-        request.conflict_policy = dacapo_model::execution::IdConflictPolicy::UseExisting;
+        request.conflict_policy = Some(dacapo_model::execution::IdConflictPolicy::UseExisting);
         let update = update(id, "add", "5");
         async move { runtime.start_run_with_update(request, update, TO_THE_END).await }
     };
@@ -369,7 +369,7 @@ async fn an_update_may_come_with_the_start_in_one_commit() {
     let (_, told) = start("a").await.expect("finds it again");
     assert_eq!(told.progress, done("15"));
     let mut replacing = request("counter", "c", "100");
-    replacing.conflict_policy = dacapo_model::execution::IdConflictPolicy::TerminateExisting;
+    replacing.conflict_policy = Some(dacapo_model::execution::IdConflictPolicy::TerminateExisting);
     let replaced = runtime.start_run_with_update(replacing, update("c", "add", "5"), TO_THE_END);
     let (started, told) = replaced.await.expect("replaces it");
     assert_eq!((started.started, told.progress), (true, done("105")));

@@ -98,7 +98,7 @@ fn failing_once(number: u64, fault: Fault) -> Arc<dyn Store> {
 async fn start_surely(runtime: &Runtime, request: &StartRequest) -> RunId {
     let request = StartRequest {
         request_id: Some("the-start".to_owned().try_into().expect("valid")),
-        conflict_policy: IdConflictPolicy::UseExisting,
+        conflict_policy: Some(IdConflictPolicy::UseExisting),
         ..request.clone()
     };
     loop {

@@ -94,7 +94,7 @@ async fn nothing_is_answered_from_memory_once_another_node_has_the_runs() {
     refused("retry", displaced().await.0.retry_run(&run).await);
     let mut start = request("collect", "f", "5");
     refused("start, refused", displaced().await.0.start_run(start.clone()).await);
-    start.conflict_policy = IdConflictPolicy::UseExisting;
+    start.conflict_policy = Some(IdConflictPolicy::UseExisting);
     refused("start, found", displaced().await.0.start_run(start).await);
     let unknown = displaced().await.0.start_run(request("of_a_later_module", "g", "")).await;
     refused("start, unknown type", unknown);

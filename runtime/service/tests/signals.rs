@@ -30,7 +30,7 @@ fn requested(text: &str) -> Signal {
 /// A start that signals, too.
 fn with_signal(workflow: &str, workflow_id: &str, input: &str, signal: Signal) -> StartRequest {
     StartRequest {
-        conflict_policy: IdConflictPolicy::UseExisting,
+        conflict_policy: Some(IdConflictPolicy::UseExisting),
         signal: Some(signal),
         ..request(workflow, workflow_id, input)
     }
@@ -260,7 +260,7 @@ async fn a_start_with_a_signal_that_is_refused_signals_nobody_and_a_replacement_
     let runtime = start(memory(), &ScriptedHost::new()).await;
     let first = runtime.start_run(request("forever", "f", "")).await.expect("started");
     let with = |policy, text| StartRequest {
-        conflict_policy: policy,
+        conflict_policy: Some(policy),
         ..with_signal("forever", "f", "", signal(text))
     };
     let refused = runtime.start_run(with(IdConflictPolicy::Fail, "a")).await;

@@ -26,7 +26,7 @@ async fn two_hundred_concurrent_starts_make_one_run() {
         let starts = (0..200).map(|_| {
             let runtime = Arc::clone(&runtime);
             let mut request = request("forever", "same", "");
-            request.conflict_policy = policy;
+            request.conflict_policy = Some(policy);
             tokio::spawn(async move { runtime.start_run(request).await })
         });
         let mut run_ids = Vec::new();
@@ -153,7 +153,7 @@ async fn terminate_existing_replaces_the_open_run_in_one_step() {
     let runtime = start(memory(), &host).await;
     let first = runtime.start_run(request("forever", "x", "")).await.expect("started");
     let mut replacing = request("sequential", "x", "1");
-    replacing.conflict_policy = IdConflictPolicy::TerminateExisting;
+    replacing.conflict_policy = Some(IdConflictPolicy::TerminateExisting);
     let second = runtime.start_run(replacing).await.expect("started");
     assert!(second.started);
     assert_ne!(second.run_id, first.run_id);
@@ -173,7 +173,7 @@ async fn many_starts_that_replace_one_another_at_once_all_have_their_turn() {
     let starts = (0..STARTS).map(|_| {
         let runtime = Arc::clone(&runtime);
         let mut replacing = request("forever", "x", "");
-        replacing.conflict_policy = IdConflictPolicy::TerminateExisting;
+        replacing.conflict_policy = Some(IdConflictPolicy::TerminateExisting);
         tokio::spawn(async move { runtime.start_run(replacing).await })
     });
     for start in starts.collect::<Vec<_>>() {
@@ -298,7 +298,7 @@ async fn no_run_starts_beyond_the_number_that_may_be_open_and_children_wait_for_
     assert!(refused.message.contains("open_runs_max"), "{refused:?}");
     // What is there is found, however many there are.
     let again = StartRequest {
-        conflict_policy: IdConflictPolicy::UseExisting,
+        conflict_policy: Some(IdConflictPolicy::UseExisting),
         ..request("forever", "a", "")
     };
     assert_eq!(runtime.start_run(again).await.expect("found").run_id, first.run_id);

@@ -41,7 +41,8 @@ async fn a_replacement_whose_commit_has_no_verdict_is_made_once() {
         let runtime = start(failing_at(2, &fault), &ScriptedHost::new()).await;
         let first = runtime.start_run(request("collect", "w", "9")).await.expect("started").run_id;
         let mut replacing = request("collect", "w", "1");
-        replacing.conflict_policy = dacapo_model::execution::IdConflictPolicy::TerminateExisting;
+        replacing.conflict_policy =
+            Some(dacapo_model::execution::IdConflictPolicy::TerminateExisting);
         let second = runtime.start_run(replacing).await;
         let second = second.unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
         assert!(second.started && second.run_id != first, "{fault:?}");

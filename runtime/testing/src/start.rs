@@ -28,7 +28,6 @@ pub struct Start<'env> {
     env: &'env TestEnv,
     /// The first thing that was wrong with it is told when it is awaited.
     request: Result<StartRequest, TestError>,
-    conflict_policy: Option<IdConflictPolicy>,
 }
 
 impl TestEnv {
@@ -60,7 +59,7 @@ impl TestEnv {
     /// # }
     /// ```
     pub fn start_with(&self, workflow: &str, input: &impl Serialize) -> Start<'_> {
-        Start { env: self, request: request(workflow, input), conflict_policy: None }
+        Start { env: self, request: request(workflow, input) }
     }
 
     /// Sends a signal to the open run of `workflow_id`; if there is none, starts
@@ -117,7 +116,7 @@ fn request(workflow: &str, input: &impl Serialize) -> Result<StartRequest, TestE
         input: payload(input)?,
         module: None,
         reuse_policy: IdReusePolicy::default(),
-        conflict_policy: IdConflictPolicy::default(),
+        conflict_policy: None,
         environment: BTreeMap::new(),
         arguments: Vec::new(),
         options: StartOptions::default(),
@@ -138,9 +137,11 @@ impl<'env> Start<'env> {
 
     /// What to do if a run of the workflow id is open: refuse, unless a signal or
     /// an update goes with the start; then that run gets it.
-    pub fn conflict_policy(mut self, policy: IdConflictPolicy) -> Self {
-        self.conflict_policy = Some(policy);
-        self
+    pub fn conflict_policy(self, policy: IdConflictPolicy) -> Self {
+        self.set(|request| {
+            request.conflict_policy = Some(policy);
+            Ok(())
+        })
     }
 
     /// What to do if the latest run of the workflow id is closed: start another.
@@ -204,8 +205,7 @@ impl<'env> Start<'env> {
     }
 
     /// The run begins with this signal.
-    pub fn signal(mut self, name: &str, input: &impl Serialize) -> Self {
-        self.conflict_policy.get_or_insert(IdConflictPolicy::UseExisting);
+    pub fn signal(self, name: &str, input: &impl Serialize) -> Self {
         self.set(|request| {
             let name = SignalName::new(name).map_err(ServiceError::from)?;
             request.signal = Some(Signal { name, input: payload(input)?, request_id: None });
@@ -216,13 +216,12 @@ impl<'env> Start<'env> {
     /// Starts the run, which begins with this update, and returns when the
     /// workflow has taken it on.
     pub async fn update(
-        mut self,
+        self,
         name: &str,
         input: &impl Serialize,
     ) -> Result<(TestRun<'env>, TestUpdate<'env>), TestError> {
         let update = new_update(None, name, input)?;
-        self.conflict_policy.get_or_insert(IdConflictPolicy::UseExisting);
-        let (env, mut request) = (self.env, self.request()?);
+        let (env, mut request) = (self.env, self.request?);
         let workflow_id = match request.workflow_id.take() {
             Some(workflow_id) => workflow_id,
             // The run must have a name by which it is found while it is waited for.
@@ -245,11 +244,6 @@ impl<'env> Start<'env> {
         let taken_by = run.run(result.run_id);
         let update = TestUpdate::taken(run.clone(), taken_by, &update, result.progress)?;
         Ok((run, update))
-    }
-
-    fn request(self) -> Result<StartRequest, TestError> {
-        let conflict_policy = self.conflict_policy.unwrap_or_default();
-        Ok(StartRequest { conflict_policy, ..self.request? })
     }
 
     fn options(self, set: impl FnOnce(&mut StartOptions)) -> Self {
@@ -275,7 +269,7 @@ impl<'env> IntoFuture for Start<'env> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let env = self.env;
-            let started = env.runtime().start_run(self.request()?).await?;
+            let started = env.runtime().start_run(self.request?).await?;
             Ok(TestRun::new(env, started.workflow_id, started.run_id))
         })
     }

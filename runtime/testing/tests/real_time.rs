@@ -85,7 +85,7 @@ async fn in_real_time(component: &PathBuf, workflow: &str, input: &str) -> Vec<H
         input: Payload::new(input.to_owned()),
         module: None,
         reuse_policy: IdReusePolicy::default(),
-        conflict_policy: IdConflictPolicy::default(),
+        conflict_policy: Some(IdConflictPolicy::default()),
         environment: BTreeMap::new(),
         arguments: Vec::new(),
         options: StartOptions::default(),

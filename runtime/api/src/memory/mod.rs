@@ -99,8 +99,18 @@ pub(crate) async fn keep_account(
     answer::charge(&account, response).await
 }
 
+/// Runs an operation to its end, even if the client goes away meanwhile. What the
+/// request was charged for stays charged until then.
+pub(crate) async fn to_the_end<T, F>(operation: F) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    dacapo_service::to_the_end(with_account(operation)).await
+}
+
 /// Runs a part of a request that outlives its handler: its charges stay with it.
-pub(crate) fn with_account<F: Future>(part: F) -> impl Future<Output = F::Output> {
+fn with_account<F: Future>(part: F) -> impl Future<Output = F::Output> {
     let account = REQUEST.try_with(Arc::clone).ok();
     async move {
         match account {

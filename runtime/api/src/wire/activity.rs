@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use dacapo_model::failure;
-use dacapo_model::limits::TIMER_MAX;
 use dacapo_model::payload::Payload;
-use dacapo_service::operations::AttemptSignals;
+use dacapo_service::operations::{self, AttemptSignals, Report};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -140,15 +139,8 @@ impl CompleteActivityRequest {
 }
 
 impl CancelActivityRequest {
-    pub(crate) fn failure(self) -> failure::Failure {
-        let message = match self.message {
-            message if message.is_empty() => "the activity ended as it was asked to".to_owned(),
-            message => message,
-        };
-        let kind = failure::FailureKind::Cancelled;
-        let mut failure = failure::Failure::new(kind, "Cancelled", message);
-        failure.info.details = self.details.map(json);
-        failure
+    pub(crate) fn report(self) -> Report {
+        operations::canceled_report(self.message, self.details.map(json))
     }
 }
 
@@ -156,7 +148,7 @@ impl FailureRequest {
     pub(crate) fn into_failure(mut self) -> Result<failure::Failure, ApiError> {
         let causes = std::mem::take(&mut self.causes).into_iter().map(Self::into_info);
         let causes = causes.collect::<Result<_, _>>()?;
-        Ok(failure::Failure { info: self.into_info()?, causes }.bounded())
+        Ok(failure::Failure { info: self.into_info()?, causes })
     }
 
     fn into_info(self) -> Result<failure::FailureInfo, ApiError> {
@@ -169,7 +161,7 @@ impl FailureRequest {
             type_name: self.type_name,
             message: self.message,
             non_retryable: self.non_retryable,
-            next_retry_delay: next_retry_delay.map(|delay| delay.min(TIMER_MAX)),
+            next_retry_delay,
             details: self.details.map(json),
         })
     }

@@ -145,7 +145,7 @@ impl UpdateRequest {
     pub(crate) fn into_update(
         self,
         name: UpdateName,
-    ) -> Result<(Update, operations::WaitFor), ApiError> {
+    ) -> Result<(Update, Option<operations::WaitFor>), ApiError> {
         let update = Update {
             id: match self.update_id {
                 Some(id) => UpdateId::addressable(id)?,
@@ -154,12 +154,12 @@ impl UpdateRequest {
             name,
             input: payload::extract(self.input, self.input_base64)?,
         };
-        Ok((update, self.wait_for.map(Into::into).unwrap_or_default()))
+        Ok((update, self.wait_for.map(Into::into)))
     }
 }
 
 impl StartUpdate {
-    pub(crate) fn into_update(self) -> Result<(Update, operations::WaitFor), ApiError> {
+    pub(crate) fn into_update(self) -> Result<(Update, Option<operations::WaitFor>), ApiError> {
         let Self { name, input, input_base64, update_id, wait_for } = self;
         let request = UpdateRequest { input, input_base64, update_id, wait_for };
         request.into_update(UpdateName::addressable(name)?)

@@ -159,7 +159,7 @@ impl RetryOptions {
             initial_interval,
             backoff_coefficient: self.backoff_coefficient.unwrap_or(default.backoff_coefficient),
             maximum_interval: maximum
-                .unwrap_or_else(|| initial_interval.saturating_mul(100).min(TIMER_MAX)),
+                .unwrap_or_else(|| retry::RetryPolicy::maximum_interval_of(initial_interval)),
             maximum_attempts: self.maximum_attempts,
             non_retryable_types: self.non_retryable_types,
         })

@@ -165,15 +165,7 @@ pub(crate) struct MoveRequest {
 
 impl MoveRequest {
     pub(crate) fn into_target(self) -> Result<MoveTarget, ApiError> {
-        let Self { digest, module, version } = self;
-        if version == Some(0) {
-            return Err(ApiError::invalid_argument("versions count from 1, so version is not 0"));
-        }
-        if digest.is_some() && (module.is_some() || version.is_some()) {
-            let problem = "digest names the code already; leave module and version out";
-            return Err(ApiError::invalid_argument(problem));
-        }
-        Ok(MoveTarget { digest, module, version })
+        Ok(MoveTarget::new(self.digest, self.module, self.version)?)
     }
 }
 

@@ -286,14 +286,8 @@ impl StartRequest {
     /// The update that goes with the start, and what to wait for.
     pub(crate) fn take_update(
         &mut self,
-    ) -> Result<Option<(Update, operations::WaitFor)>, ApiError> {
-        let update = self.update.take().map(StartUpdate::into_update).transpose()?;
-        if update.is_some() {
-            // Who asks for something wants to reach the run that is there.
-            let policy = &mut self.options.id_conflict_policy;
-            policy.get_or_insert(IdConflictPolicy::UseExisting);
-        }
-        Ok(update)
+    ) -> Result<Option<(Update, Option<operations::WaitFor>)>, ApiError> {
+        self.update.take().map(StartUpdate::into_update).transpose()
     }
 
     pub(crate) fn into_operation(
@@ -301,18 +295,7 @@ impl StartRequest {
         namespace: NamespaceName,
     ) -> Result<operations::StartRequest, ApiError> {
         let options = self.options;
-        if self.request_id.is_some() && self.workflow_id.is_none() {
-            return Err(ApiError::invalid_argument(
-                "a request_id needs a workflow_id: repeats are recognised within one",
-            ));
-        }
         let signal = self.signal.map(StartSignal::into_signal).transpose()?;
-        let conflict_policy = match options.id_conflict_policy {
-            Some(policy) => policy.into(),
-            // Who signals wants to reach the run that is there.
-            None if signal.is_some() => model::IdConflictPolicy::UseExisting,
-            None => model::IdConflictPolicy::default(),
-        };
         Ok(operations::StartRequest {
             namespace,
             workflow_type: TypeName::new(self.workflow)?,
@@ -321,7 +304,7 @@ impl StartRequest {
             input: payload::extract(self.input, self.input_base64)?,
             module: options.module.map(ModuleName::new).transpose()?,
             reuse_policy: options.id_reuse_policy.map(Into::into).unwrap_or_default(),
-            conflict_policy,
+            conflict_policy: options.id_conflict_policy.map(Into::into),
             options: operations::StartOptions {
                 run_timeout: duration("run_timeout_seconds", options.run_timeout_seconds)?,
                 execution_timeout: duration(
@@ -364,7 +347,7 @@ mod tests {
         assert_eq!(request.input.as_bytes(), b"null");
         assert_eq!(request.workflow_id, None);
         assert_eq!(request.reuse_policy, model::IdReusePolicy::AllowDuplicate);
-        assert_eq!(request.conflict_policy, model::IdConflictPolicy::Fail);
+        assert_eq!(request.conflict_policy, None);
     }
 
     #[test]
@@ -375,20 +358,13 @@ mod tests {
     }
 
     #[test]
-    fn a_request_id_without_a_workflow_id_would_promise_nothing() {
-        assert!(read(r#"{"workflow": "w", "request_id": "r", "workflow_id": "i"}"#).is_ok());
-        let error = read(r#"{"workflow": "w", "request_id": "r"}"#).expect_err("no promise");
-        assert!(error.contains("workflow_id"), "{error}");
-    }
-
-    #[test]
     fn a_null_that_was_sent_is_an_input() {
         let both = read(r#"{"workflow": "w", "input": null, "input_base64": ""}"#);
         assert!(both.expect_err("two inputs").contains("input_base64"));
     }
 
     #[test]
-    fn a_start_with_a_signal_is_for_the_run_that_is_there_unless_it_says_otherwise() {
+    fn a_signal_keeps_its_bytes_and_the_policy_is_left_to_the_operation() {
         let policy = |options: &str| {
             let signal = r#"{"name": "approved", "input": [1.0]}"#;
             let body = format!(r#"{{"workflow": "w", "signal": {signal}, "options": {options}}}"#);
@@ -400,8 +376,9 @@ mod tests {
             );
             request.conflict_policy
         };
-        assert_eq!(policy("{}"), model::IdConflictPolicy::UseExisting);
-        assert_eq!(policy(r#"{"id_conflict_policy": "fail"}"#), model::IdConflictPolicy::Fail);
+        assert_eq!(policy("{}"), None);
+        let fail = Some(model::IdConflictPolicy::Fail);
+        assert_eq!(policy(r#"{"id_conflict_policy": "fail"}"#), fail);
         assert!(read(r#"{"workflow": "w", "signal": {"name": ""}}"#).is_err());
         assert!(read(r#"{"workflow": "w", "signal": {"input": 1}}"#).is_err());
     }

@@ -1,6 +1,7 @@
-//! What a start may not ask for.
+//! What a start may not ask for, and what it asks for if it does not say.
 
 use dacapo_model::code::ErrorCode;
+use dacapo_model::execution::IdConflictPolicy;
 use dacapo_model::limits::TIMER_MAX;
 use dacapo_model::text::shown;
 use dacapo_model::time::whole_micros;
@@ -11,6 +12,29 @@ use crate::error::{Result, ServiceError};
 
 /// Bytes of all environment variables and arguments of a run together.
 const ENVIRONMENT_BYTES_MAX: usize = 32 * 1024;
+
+impl StartRequest {
+    /// What happens if a run of the workflow id is open: whoever sends a signal or an
+    /// update wants to reach the run that is there.
+    pub(super) fn conflict_policy(&self) -> IdConflictPolicy {
+        let brings_something = self.signal.is_some() || self.update.is_some();
+        self.conflict_policy.unwrap_or(match brings_something {
+            true => IdConflictPolicy::UseExisting,
+            false => IdConflictPolicy::default(),
+        })
+    }
+}
+
+/// Refuses a request id that would promise nothing.
+pub(super) fn check_repeatable(request: &StartRequest) -> Result<()> {
+    if request.request_id.is_none() || request.workflow_id.is_some() {
+        return Ok(());
+    }
+    Err(ServiceError::new(
+        ErrorCode::InvalidArgument,
+        "a request_id needs a workflow_id: repeats are recognised within one",
+    ))
+}
 
 pub(super) fn check_sizes(request: &StartRequest, payload_bytes_max: usize) -> Result<()> {
     check_payload("the input", &request.input, payload_bytes_max)?;
@@ -74,4 +98,69 @@ pub(super) fn check_options(options: &mut StartOptions) -> Result<()> {
         policy.maximum_interval = whole_micros(policy.maximum_interval);
     }
     options.attributes.check().map_err(|error| invalid(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use dacapo_model::execution::IdReusePolicy;
+    use dacapo_model::ids::{
+        NamespaceName, RequestId, SignalName, TypeName, UpdateName, WorkflowId,
+    };
+    use dacapo_model::payload::Payload;
+    use dacapo_model::signal::Signal;
+    use dacapo_model::update::Update;
+
+    use super::*;
+    use crate::operations::made_up_update_id;
+
+    fn request() -> StartRequest {
+        StartRequest {
+            namespace: NamespaceName::new("default").expect("valid"),
+            workflow_type: TypeName::new("w").expect("valid"),
+            workflow_id: None,
+            request_id: None,
+            input: Payload::new("null"),
+            module: None,
+            reuse_policy: IdReusePolicy::default(),
+            conflict_policy: None,
+            environment: BTreeMap::new(),
+            arguments: Vec::new(),
+            options: StartOptions::default(),
+            signal: None,
+            update: None,
+        }
+    }
+
+    #[test]
+    fn a_start_with_a_message_is_for_the_run_that_is_there_unless_it_says_otherwise() {
+        assert_eq!(request().conflict_policy(), IdConflictPolicy::Fail);
+        let signal = Signal {
+            name: SignalName::new("approved").expect("valid"),
+            input: Payload::new("null"),
+            request_id: None,
+        };
+        let mut signals = StartRequest { signal: Some(signal), ..request() };
+        assert_eq!(signals.conflict_policy(), IdConflictPolicy::UseExisting);
+        signals.conflict_policy = Some(IdConflictPolicy::Fail);
+        assert_eq!(signals.conflict_policy(), IdConflictPolicy::Fail);
+        let update = Update {
+            id: made_up_update_id(),
+            name: UpdateName::new("add").expect("valid"),
+            input: Payload::new("null"),
+        };
+        let updates = StartRequest { update: Some(update), ..request() };
+        assert_eq!(updates.conflict_policy(), IdConflictPolicy::UseExisting);
+    }
+
+    #[test]
+    fn a_request_id_without_a_workflow_id_would_promise_nothing() {
+        let request_id = Some(RequestId::new("r").expect("valid"));
+        let mut request = StartRequest { request_id, ..request() };
+        let error = check_repeatable(&request).expect_err("no promise");
+        assert!(error.message.contains("workflow_id"), "{error}");
+        request.workflow_id = Some(WorkflowId::new("i").expect("valid"));
+        assert_eq!(check_repeatable(&request), Ok(()));
+    }
 }

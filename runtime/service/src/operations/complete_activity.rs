@@ -5,8 +5,9 @@ use std::sync::Arc;
 use dacapo_engine::decide::{ActivityTarget, Input, Refusal, Report};
 use dacapo_engine::guest::AttemptSignals;
 use dacapo_model::code::ErrorCode;
+use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{NamespaceName, OperationId, RunId, WorkflowHash};
-use dacapo_model::limits::HEARTBEAT_DETAILS_BYTES_MAX;
+use dacapo_model::limits::{HEARTBEAT_DETAILS_BYTES_MAX, TIMER_MAX};
 use dacapo_model::payload::Payload;
 use dacapo_model::task_token::TaskToken;
 use tokio::sync::oneshot;
@@ -40,6 +41,7 @@ pub enum ActivityRef {
 impl Runtime {
     /// Ends an attempt that was left open. When it returns, that is durable.
     pub async fn report_activity(&self, activity: &ActivityRef, report: Report) -> Result<RunId> {
+        let report = bounded(report);
         self.check_report(&report)?;
         self.shared.admit_write()?;
         let reported = self.report(activity, report).await;
@@ -142,6 +144,28 @@ impl Runtime {
     }
 }
 
+/// The report of an attempt that ended because it was asked to.
+pub fn canceled_report(message: String, details: Option<Payload>) -> Report {
+    let message = match message {
+        message if message.is_empty() => "the activity ended as it was asked to".to_owned(),
+        message => message,
+    };
+    let mut failure = Failure::new(FailureKind::Cancelled, "Cancelled", message);
+    failure.info.details = details;
+    Report::Canceled(failure)
+}
+
+/// What is kept of a failure, which may come with any text and any delay.
+fn bounded(report: Report) -> Report {
+    let Report::Failed(mut failure) = report else {
+        return report;
+    };
+    for info in std::iter::once(&mut failure.info).chain(&mut failure.causes) {
+        info.next_retry_delay = info.next_retry_delay.map(|delay| delay.min(TIMER_MAX));
+    }
+    Report::Failed(failure.bounded())
+}
+
 fn target(activity: &ActivityRef) -> ActivityTarget {
     match activity {
         ActivityRef::Token { token, .. } => ActivityTarget::Token {
@@ -177,4 +201,37 @@ fn not_found() -> ServiceError {
         ErrorCode::ActivityNotFound,
         "there is no such activity: it has its outcome, its attempt is over, or it never was",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use dacapo_model::limits::FAILURE_CAUSES_MAX;
+
+    use super::*;
+
+    #[test]
+    fn a_report_of_a_failure_is_bounded() {
+        let mut failure = Failure::new(FailureKind::Application, "Declined", "no");
+        failure.info.next_retry_delay = Some(Duration::MAX);
+        failure.causes = vec![failure.info.clone(); FAILURE_CAUSES_MAX + 1];
+        let Report::Failed(kept) = bounded(Report::Failed(failure)) else {
+            panic!("it is a failure");
+        };
+        assert_eq!(kept.causes.len(), FAILURE_CAUSES_MAX);
+        for info in std::iter::once(&kept.info).chain(&kept.causes) {
+            assert_eq!(info.next_retry_delay, Some(TIMER_MAX));
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_canceled_says_so_if_nothing_else() {
+        let message = |text: &str| match canceled_report(text.to_owned(), None) {
+            Report::Canceled(failure) => failure.info.message,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(message(""), "the activity ended as it was asked to");
+        assert_eq!(message("enough"), "enough");
+    }
 }

@@ -13,21 +13,24 @@ mod list;
 mod locate;
 mod modules;
 mod move_run;
+mod pages;
 mod query;
 mod repeat;
 mod replay;
 mod reset;
 mod result;
 mod retry;
+mod said;
 mod signal;
 mod start;
 mod terminate;
 mod update;
 mod waiting;
+mod waits;
 
 use dacapo_model::ids::{NamespaceName, RunId, WorkflowId};
 
-pub use self::complete_activity::ActivityRef;
+pub use self::complete_activity::{ActivityRef, canceled_report};
 pub use self::describe::{
     ActivityDescription, ChainDescription, ChildDescription, ExternalDescription, RunDescription,
     TimerDescription, UpdateDescription,
@@ -37,6 +40,7 @@ pub use self::history::{HistoryFollower, HistoryPage, PAGE_BYTES_MAX};
 pub use self::list::RunList;
 pub use self::modules::CheckedModule;
 pub use self::move_run::{MoveChange, MoveTarget, MovedRun};
+pub use self::pages::page_size_of;
 pub use self::query::{QueryOutcome, QueryResult, RejectIf};
 pub(crate) use self::replay::{REPLAY_TIME_MAX, took_too_long};
 pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, VersionRef};
@@ -46,6 +50,7 @@ pub(crate) use self::start::ChildStart;
 pub use self::start::{StartOptions, StartRequest, Started};
 pub use self::update::{UpdateResult, UpdateWait, WaitFor, made_up_update_id};
 pub use self::waiting::{Awaited, SignalsLeft, Wait, WaitingDescription};
+pub use self::waits::{look_wait_of, wait_of};
 pub use crate::salvage::DamagedEvent;
 pub use crate::update_watch::UpdateProgress;
 pub use dacapo_engine::decide::{ActivityControl, Reapply, Report, ResetPoint};

@@ -26,6 +26,24 @@ pub struct MoveTarget {
     pub version: Option<u32>,
 }
 
+impl MoveTarget {
+    /// Refuses what names no code, or names it twice.
+    pub fn new(
+        digest: Option<ModuleDigest>,
+        module: Option<ModuleName>,
+        version: Option<u32>,
+    ) -> Result<Self> {
+        let invalid = |problem| Err(ServiceError::new(ErrorCode::InvalidArgument, problem));
+        if version == Some(0) {
+            return invalid("versions count from 1, so version is not 0");
+        }
+        if digest.is_some() && (module.is_some() || version.is_some()) {
+            return invalid("digest names the code already; leave module and version out");
+        }
+        Ok(Self { digest, module, version })
+    }
+}
+
 /// A run that goes on with other code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MovedRun {

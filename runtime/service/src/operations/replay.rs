@@ -104,6 +104,12 @@ impl ReplayOutcome {
 impl Runtime {
     /// Replays runs with code that was uploaded: one page of them.
     pub async fn replay_runs(&self, request: &ReplayRequest) -> Result<ReplayPage> {
+        if request.run_id.is_some() && request.workflow_id.is_none() {
+            return Err(ServiceError::new(
+                ErrorCode::InvalidArgument,
+                "run_id needs the workflow_id that it is a run of",
+            ));
+        }
         let shared = &self.shared;
         shared.admit()?;
         let version = self.module_version(&request.namespace, &request.module)?;

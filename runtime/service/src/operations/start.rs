@@ -22,7 +22,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::Span;
 use uuid::Uuid;
 
-use super::check_start::{check_options, check_sizes};
+use super::check_start::{check_options, check_repeatable, check_sizes};
 use super::locate::no_answer;
 use super::signal::with_request_id;
 use super::{RunRef, RunResult, UpdateResult, UpdateWait};
@@ -54,8 +54,8 @@ pub struct StartRequest {
     pub module: Option<ModuleName>,
     /// If the latest run of the workflow id is closed.
     pub reuse_policy: IdReusePolicy,
-    /// If a run of the workflow id is open.
-    pub conflict_policy: IdConflictPolicy,
+    /// If a run of the workflow id is open. If absent, it depends on what the start brings.
+    pub conflict_policy: Option<IdConflictPolicy>,
     /// Environment variables of the workflow.
     pub environment: BTreeMap<String, String>,
     /// Command-line arguments of the workflow.
@@ -210,6 +210,7 @@ impl Runtime {
 
     async fn start_watched(&self, mut request: StartRequest) -> Result<Led> {
         let shared = &self.shared;
+        check_repeatable(&request)?;
         shared.admit_write()?;
         check_sizes(&request, shared.config.limits.payload_bytes_max)?;
         check_options(&mut request.options)?;
@@ -384,7 +385,7 @@ impl Runtime {
         let (answer, answered) = oneshot::channel();
         let message = Message::Join {
             request_id: request.request_id.clone(),
-            policy: request.conflict_policy,
+            policy: request.conflict_policy(),
             replacement: Box::new(new),
             chosen: chosen.clone(),
             answer,

@@ -103,7 +103,7 @@ impl ChildToStart {
                 input: child.input.clone(),
                 module: None,
                 reuse_policy: child.options.reuse_policy,
-                conflict_policy: IdConflictPolicy::Fail,
+                conflict_policy: Some(IdConflictPolicy::Fail),
                 environment: parent.environment.clone(),
                 arguments: parent.arguments.clone(),
                 options: start_options(&child.options),

@@ -57,7 +57,7 @@ pub fn request(workflow: &str, workflow_id: &str, input: &str) -> StartRequest {
         input: Payload::from(input.as_bytes().to_vec()),
         module: None,
         reuse_policy: IdReusePolicy::default(),
-        conflict_policy: IdConflictPolicy::default(),
+        conflict_policy: Some(IdConflictPolicy::default()),
         environment: BTreeMap::new(),
         arguments: Vec::new(),
         options: StartOptions::default(),

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use dacapo_service::Runtime;
-use dacapo_service::operations::{ActivityRef, Report};
+use dacapo_service::operations::ActivityRef;
 
 use super::{ActivitiesPath, ActivityPath, by_token, no_token};
-use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, JsonOrEmpty, Path, Query};
+use crate::memory::to_the_end;
 use crate::v1::runs::RunQuery;
 use crate::wire::activity::CancelActivityRequest;
 use crate::wire::run::RunChanged;
@@ -67,7 +67,7 @@ async fn cancel(
     activity: ActivityRef,
     request: CancelActivityRequest,
 ) -> Result<axum::Json<RunChanged>, ApiError> {
-    let report = Report::Canceled(request.failure());
+    let report = request.report();
     let reported = async move { runtime.report_activity(&activity, report).await };
     Ok(axum::Json(RunChanged { run_id: to_the_end(reported).await? }))
 }

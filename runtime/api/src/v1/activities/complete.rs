@@ -7,9 +7,9 @@ use dacapo_service::Runtime;
 use dacapo_service::operations::{ActivityRef, Report};
 
 use super::{ActivitiesPath, ActivityPath, by_token, no_token};
-use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, JsonOrEmpty, Path, Query};
+use crate::memory::to_the_end;
 use crate::v1::runs::RunQuery;
 use crate::wire::activity::CompleteActivityRequest;
 use crate::wire::run::RunChanged;

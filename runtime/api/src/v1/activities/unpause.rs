@@ -9,9 +9,9 @@ use dacapo_service::Runtime;
 use dacapo_service::operations::ActivityControl;
 
 use super::ActivityPath;
-use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::memory::to_the_end;
 use crate::v1::runs::RunQuery;
 use crate::wire::activity::ControlActivityRequest;
 use crate::wire::run::RunChanged;

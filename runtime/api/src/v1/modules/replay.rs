@@ -12,7 +12,6 @@ use super::ModulePath;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path};
 use crate::page_token;
-use crate::v1::runs::page_size_of;
 use crate::wire::replay::{ReplayPage, ReplayRequest};
 
 /// Replay runs with a module.
@@ -39,9 +38,6 @@ pub(crate) async fn replay(
         Ok(digest) => VersionRef::Digest(digest),
         Err(_) => VersionRef::Numbered(path.name, request.version),
     };
-    if request.run_id.is_some() && request.workflow_id.is_none() {
-        return Err(ApiError::invalid_argument("run_id needs the workflow_id that it is a run of"));
-    }
     let request = operations::ReplayRequest {
         namespace: path.namespace,
         module,
@@ -49,7 +45,7 @@ pub(crate) async fn replay(
         workflow_id: request.workflow_id,
         run_id: request.run_id,
         after: request.page_token.as_deref().map(page_token::decode).transpose()?,
-        limit: page_size_of(request.limit)?,
+        limit: operations::page_size_of(request.limit)?,
     };
     Ok(Json(runtime.replay_runs(&request).await?.into()))
 }

@@ -16,9 +16,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::ModulePath;
 use crate::body::{self, BodyError, BodyLimits, Kind};
-use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{self, Path, Query};
+use crate::memory::to_the_end;
 use crate::wire::replay::UploadedModule;
 
 /// Time a module may take to arrive.

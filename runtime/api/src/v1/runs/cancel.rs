@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use dacapo_model::ids::RequestId;
 use dacapo_service::Runtime;
 
-use super::{RunPath, RunQuery, check_reason};
-use crate::detach::to_the_end;
+use super::{RunPath, RunQuery};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::memory::to_the_end;
 use crate::wire::request::CancelRequest;
 use crate::wire::run::RunChanged;
 
@@ -34,7 +34,6 @@ pub(crate) async fn cancel(
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<CancelRequest>,
 ) -> Result<(StatusCode, Json<RunChanged>), ApiError> {
-    check_reason(&request.reason)?;
     let request_id = request.request_id.map(RequestId::new).transpose()?;
     let run = path.run(query.run_id);
     let run_id =

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::RunPath;
-use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
+use crate::memory::to_the_end;
 
 /// Which run.
 #[derive(Deserialize, IntoParams)]

@@ -9,10 +9,11 @@ use axum::response::{IntoResponse as _, Response};
 use dacapo_model::event::{ExportFormat, ExportedEvent, ExportedHistory};
 use dacapo_model::ids::{EventId, RunId};
 use dacapo_service::Runtime;
+use dacapo_service::operations::page_size_of;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{RunPath, follow, page_size_of};
+use super::{RunPath, follow};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
 use crate::memory::{self, page_cost_max};

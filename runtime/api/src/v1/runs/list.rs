@@ -10,12 +10,11 @@ use dacapo_model::ids::{TypeName, WorkflowId};
 use dacapo_model::limits::{MEMO_BYTES_MAX, SEARCH_ATTRIBUTES_BYTES_MAX};
 use dacapo_model::time::Timestamp;
 use dacapo_service::Runtime;
-use dacapo_service::operations::ExecutionFilter;
+use dacapo_service::operations::{ExecutionFilter, page_size_of};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 
-use super::page_size_of;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
 use crate::memory;

@@ -7,9 +7,9 @@ use axum::extract::State;
 use dacapo_service::Runtime;
 
 use super::{RunPath, RunQuery};
-use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::memory::to_the_end;
 use crate::wire::replay::{MoveRequest, RunMoved};
 
 /// Move a run to another version of its code.

@@ -7,10 +7,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_service::Runtime;
 
-use super::{RunPath, RunQuery, check_reason};
-use crate::detach::to_the_end;
+use super::{RunPath, RunQuery};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json as Body, Path, Query};
+use crate::memory::to_the_end;
 use crate::wire::request::ResetRequest;
 use crate::wire::run::RunChanged;
 
@@ -35,7 +35,6 @@ pub(crate) async fn reset(
     Query(query): Query<RunQuery>,
     Body(request): Body<ResetRequest>,
 ) -> Result<(StatusCode, Json<RunChanged>), ApiError> {
-    check_reason(&request.reason)?;
     let run = path.run(query.run_id);
     let request = request.into_operation()?;
     let run_id = to_the_end(async move { runtime.reset_run(&run, request).await }).await?;

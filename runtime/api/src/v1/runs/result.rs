@@ -7,10 +7,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_model::ids::RunId;
 use dacapo_service::Runtime;
+use dacapo_service::operations::look_wait_of;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{RunPath, wait_of};
+use super::RunPath;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
 use crate::wire::result::RunResult;
@@ -56,7 +57,7 @@ pub(crate) async fn result(
     Path(path): Path<RunPath>,
     Query(query): Query<ResultQuery>,
 ) -> Result<(StatusCode, Json<RunResult>), ApiError> {
-    let wait = wait_of(query.wait.unwrap_or(0.0))?;
+    let wait = look_wait_of(query.wait)?;
     let run = path.run(query.run_id);
     let result = match query.follow.unwrap_or(true) {
         true => runtime.run_result(&run, wait).await?,

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use dacapo_service::Runtime;
 
 use super::{RunPath, RunQuery};
-use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::memory::to_the_end;
 use crate::wire::request::RetryRequest;
 use crate::wire::run::RunChanged;
 

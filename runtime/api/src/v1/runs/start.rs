@@ -1,26 +1,21 @@
 //! Starts a run.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_service::Runtime;
-use dacapo_service::operations::{RunRef, Started, UpdateWait};
+use dacapo_service::operations::{RunRef, Started, UpdateWait, wait_of};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::wait_of;
-use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, Path, Query};
 use crate::memory;
+use crate::memory::to_the_end;
 use crate::v1::NamespacePath;
 use crate::wire::request::StartRequest;
 use crate::wire::result::StartAnswer;
-
-/// How long a start with an update waits for it unless it says otherwise.
-const UPDATE_WAIT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// How to answer a start.
 #[derive(Deserialize, IntoParams)]
@@ -61,7 +56,7 @@ pub(crate) async fn start(
     let update = request.take_update()?;
     let request = request.into_operation(path.namespace)?;
     if let Some((update, wait_for)) = update {
-        let wait = UpdateWait { wait_for, wait: wait.unwrap_or(UPDATE_WAIT_DEFAULT) };
+        let wait = UpdateWait::of_sender(wait_for, wait);
         let (started, update) =
             to_the_end(async move { runtime.start_run_with_update(request, update, wait).await })
                 .await?;

@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use dacapo_service::Runtime;
 
-use super::{RunPath, RunQuery, check_reason};
-use crate::detach::to_the_end;
+use super::{RunPath, RunQuery};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::memory::to_the_end;
 use crate::wire::request::TerminateRequest;
 use crate::wire::run::RunChanged;
 
@@ -31,7 +31,6 @@ pub(crate) async fn terminate(
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<TerminateRequest>,
 ) -> Result<Json<RunChanged>, ApiError> {
-    check_reason(&request.reason)?;
     let run = path.run(query.run_id);
     let run_id =
         to_the_end(async move { runtime.terminate_run(&run, request.reason).await }).await?;

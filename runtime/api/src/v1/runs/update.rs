@@ -7,18 +7,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_model::ids::{NamespaceName, RunId, UpdateId, UpdateName, WorkflowId};
 use dacapo_service::Runtime;
-use dacapo_service::operations::{RunRef, UpdateResult, UpdateWait};
+use dacapo_service::operations::{RunRef, UpdateResult, UpdateWait, look_wait_of, wait_of};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::wait_of;
-use crate::detach::to_the_end;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::memory::to_the_end;
 use crate::wire::message::{UpdateAnswer, UpdateRequest, WaitFor};
-
-/// Seconds that a request waits for an update unless it says otherwise.
-const WAIT_SECONDS_DEFAULT: f64 = 30.0;
 
 /// Names a workflow and an update.
 #[derive(Deserialize, IntoParams)]
@@ -97,9 +93,9 @@ pub(crate) async fn update(
 ) -> Result<(StatusCode, Json<UpdateAnswer>), ApiError> {
     let UpdatePath { namespace, workflow_id, update } = path;
     let run = RunRef { namespace, workflow_id, run_id: query.run_id };
-    let wait = wait_of(query.wait.unwrap_or(WAIT_SECONDS_DEFAULT))?;
+    let wait = query.wait.map(wait_of).transpose()?;
     let (update, wait_for) = request.into_update(UpdateName::new(update)?)?;
-    let wait = UpdateWait { wait_for, wait };
+    let wait = UpdateWait::of_sender(wait_for, wait);
     let result = to_the_end(async move { runtime.update_run(&run, update, wait).await }).await?;
     Ok(answer(result, wait))
 }
@@ -128,7 +124,7 @@ pub(crate) async fn show(
     let run = RunRef { namespace, workflow_id, run_id: query.run_id };
     let wait = UpdateWait {
         wait_for: query.wait_for.map(Into::into).unwrap_or_default(),
-        wait: wait_of(query.wait.unwrap_or(0.0))?,
+        wait: look_wait_of(query.wait)?,
     };
     let result = runtime.describe_update(&run, UpdateId::new(update)?, wait).await?;
     Ok(answer(result, wait))

@@ -2,17 +2,15 @@
 
 use tracing::{Instrument as _, Span};
 
-use crate::memory;
-
-/// Runs an operation to its end, even if the client goes away meanwhile: a
-/// handler is dropped wherever it waits, and half an operation is none. What the
-/// request was charged for stays charged until then.
-pub(crate) async fn to_the_end<T, F>(operation: F) -> T
+/// Runs an operation to its end, even if its caller goes away meanwhile: what answers
+/// a client is dropped wherever it waits, and half an operation is none. Every
+/// operation that changes something is called in this way.
+pub async fn to_the_end<T, F>(operation: F) -> T
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    match tokio::spawn(memory::with_account(operation).instrument(Span::current())).await {
+    match tokio::spawn(operation.instrument(Span::current())).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -41,7 +39,7 @@ mod tests {
                 done.notify_one();
             })
         };
-        // Polled once, as a handler is, and dropped.
+        // Polled once, as for a client that then goes away, and dropped.
         assert_eq!(operation.now_or_never(), None);
         go.notify_one();
         done.notified().await;
