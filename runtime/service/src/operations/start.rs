@@ -182,7 +182,7 @@ impl Runtime {
                 // There is a run, whatever becomes of the wait: an error would
                 // hide that.
                 let result = self.run_result(&run, wait).await;
-                result.inspect_err(|error| tracing::warn!(%error, "the wait ended")).ok()
+                result.inspect_err(|error| tracing::debug!(%error, "the wait ended")).ok()
             }
         };
         Ok((started, result))
