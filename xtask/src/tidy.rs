@@ -4,6 +4,7 @@ mod crates;
 mod docs;
 mod files;
 mod migrations;
+mod modules;
 mod sources;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
     let mut problems = Vec::new();
     problems.extend(sources::check(root, &files)?);
     problems.extend(crates::check(root, &packages));
+    problems.extend(modules::check(root, &files)?);
     problems.extend(crates::check_guests(root, &guests));
     problems.extend(migrations::check(root)?);
     problems.extend(docs::check_links(root, &files)?);

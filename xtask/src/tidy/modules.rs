@@ -1,0 +1,175 @@
+//! Who may know whom inside the service. A request goes down through its modules; see
+//! "The way of a request" in ARCHITECTURE.md.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+const SOURCES: &str = "runtime/service/src";
+
+/// What a module of the service must not import.
+struct Rule {
+    module: &'static str,
+    never: &'static [&'static str],
+    why: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        module: "operations",
+        never: &["activities", "committer", "loader", "ownership", "residency", "timers"],
+        why: "an operation changes a run by telling its actor, and in no other way",
+    },
+    Rule {
+        module: "relations",
+        never: &["activities", "committer", "loader", "ownership", "residency", "timers"],
+        why: "runs reach each other as clients do",
+    },
+    Rule {
+        module: "run",
+        never: &["ownership", "recovery", "timers"],
+        why: "an actor knows its run, and not how the node came by it",
+    },
+    Rule {
+        module: "activities",
+        never: &["catalog", "committer", "loader", "operations", "ownership", "relations"],
+        why: "an attempt tells its run what came of it, and in no other way",
+    },
+    Rule {
+        module: "timers",
+        never: &["committer", "loader", "operations", "ownership", "relations"],
+        why: "a timer wakes a run, and the run decides",
+    },
+    Rule {
+        module: "recovery",
+        never: &["activities", "committer", "operations", "timers"],
+        why: "recovery hands runs to the actors, which know what is to be done",
+    },
+    Rule {
+        module: "committer",
+        never: &["activities", "catalog", "operations", "registry", "relations", "run", "runtime"],
+        why: "the committer writes what it is given, and knows no run",
+    },
+    Rule {
+        module: "loader",
+        never: &["activities", "catalog", "operations", "registry", "relations", "run", "runtime"],
+        why: "the loader reads what it is asked for, and knows no run",
+    },
+    Rule {
+        module: "ownership",
+        never: &["activities", "catalog", "operations", "registry", "relations", "run", "timers"],
+        why: "who owns the runs does not depend on which there are",
+    },
+    Rule {
+        module: "catalog",
+        never: &["operations", "registry", "relations", "run"],
+        why: "which code there is does not depend on who runs it",
+    },
+];
+
+pub(crate) fn check(root: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for path in files.iter().filter(|path| path.extension() == Some(OsStr::new("rs"))) {
+        let Ok(inside) = path.strip_prefix(SOURCES) else { continue };
+        let text = fs::read_to_string(root.join(path))
+            .with_context(|| format!("can't read {}", path.display()))?;
+        problems.extend(problems_of(path, inside, &text));
+    }
+    Ok(problems)
+}
+
+fn problems_of(path: &Path, inside: &Path, text: &str) -> Vec<String> {
+    // `timers.rs` and `timers/due.rs` are one module.
+    let Some(module) = inside.iter().next().and_then(OsStr::to_str) else { return Vec::new() };
+    let module = module.strip_suffix(".rs").unwrap_or(module);
+    let Some(rule) = RULES.iter().find(|rule| rule.module == module) else { return Vec::new() };
+    let mut problems = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        // Tests are at the end of a file, and may use everything.
+        if line == "#[cfg(test)]" {
+            break;
+        }
+        for known in imported(line).into_iter().filter(|it| rule.never.contains(it)) {
+            problems.push(format!(
+                "{}:{number}: `{module}` must not know `{known}`: {}",
+                path.display(),
+                rule.why
+            ));
+        }
+    }
+    problems
+}
+
+/// The modules that a line names from the root of the crate.
+fn imported(line: &str) -> Vec<&str> {
+    let code = line.split("//").next().unwrap_or_default();
+    let paths = code.match_indices("crate::").map(|(at, root)| &code[at + root.len()..]);
+    paths
+        .flat_map(|path| match path.strip_prefix('{') {
+            // Nothing is nested in the groups that the formatter leaves on one line, but
+            // what comes after the first `::` is no module of the crate.
+            Some(group) => group.split(", ").map(first_name).collect(),
+            None => vec![first_name(path)],
+        })
+        .collect()
+}
+
+fn first_name(path: &str) -> &str {
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    let end = path.find(|character| !is_part(character)).unwrap_or(path.len());
+    &path[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(inside: &str, text: &str) -> Vec<String> {
+        problems_of(&Path::new(SOURCES).join(inside), Path::new(inside), text)
+    }
+
+    #[test]
+    fn a_module_is_told_whom_it_must_not_know_and_why() {
+        let text = "use crate::error::Result;\nuse crate::committer::Committer;\n";
+        let found = problems("operations/signal.rs", text);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("runtime/service/src/operations/signal.rs:2:"), "{found:?}");
+        assert!(found[0].contains("`committer`"), "{found:?}");
+        assert_eq!(problems("timers.rs", "crate::operations::started();").len(), 1);
+        assert_eq!(problems("timers/due.rs", "crate::operations::started();").len(), 1);
+    }
+
+    #[test]
+    fn what_has_no_rule_may_know_everything() {
+        assert_eq!(
+            problems("runtime.rs", "use crate::committer::Committer;"),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn tests_and_comments_are_free() {
+        let text = "// crate::committer\n#[cfg(test)]\nuse crate::committer::Committer;\n";
+        assert_eq!(problems("operations/signal.rs", text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn groups_and_paths_in_code_are_seen() {
+        assert_eq!(imported("use crate::{ownership, recovery};"), ["ownership", "recovery"]);
+        assert_eq!(imported("    crate::run::spawn(crate::log::of(run));"), ["run", "log"]);
+        assert_eq!(imported("use super::run;"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn every_rule_is_about_a_module_that_is_there() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(SOURCES);
+        let is_there = |module: &str| {
+            sources.join(module).is_dir() || sources.join(format!("{module}.rs")).is_file()
+        };
+        for rule in RULES {
+            assert!(is_there(rule.module), "{}", rule.module);
+        }
+    }
+}
