@@ -1,8 +1,14 @@
 //! Which module defines what: all modules of all namespaces, in memory, so that
 //! a start reads no table.
+//!
+//! Other nodes upload and delete, too. So what is not found here is looked for once more
+//! after the store was asked whether its modules have changed since they were read. Those
+//! who ask while a read is under way share the next one: whoever asks for what is not
+//! there costs the store one read of one row at a time, however many there are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dacapo_model::code::ErrorCode;
@@ -32,11 +38,31 @@ const CHOICE_TIME_MAX: Duration = Duration::from_secs(10);
 type Versions = Vec<ModuleVersion>;
 
 /// The modules of every namespace.
-#[derive(Debug)]
 pub(crate) struct Catalog {
+    store: Arc<dyn Store>,
     /// Held by whoever has chosen code for a run, until that is committed.
     choices: Arc<tokio::sync::RwLock<()>>,
-    namespaces: RwLock<BTreeMap<NamespaceName, BTreeMap<ModuleName, Versions>>>,
+    known: RwLock<Known>,
+    /// Reads that have begun.
+    begun: AtomicU64,
+    /// One reads at a time.
+    read: tokio::sync::Mutex<Read>,
+}
+
+#[derive(Default)]
+struct Known {
+    namespaces: BTreeMap<NamespaceName, BTreeMap<ModuleName, Versions>>,
+    /// How often the modules had changed in the store when they were read; none if this
+    /// node has changed them since.
+    changes: Option<u64>,
+    /// How often this node has changed them itself.
+    own_changes: u64,
+}
+
+/// The last read that ended.
+struct Read {
+    number: u64,
+    outcome: Result<()>,
 }
 
 /// While there is one, no module is deleted. Whoever pins a run to code has one from
@@ -55,16 +81,72 @@ pub(crate) struct NoChoice {
 
 impl Catalog {
     /// Reads everything once.
-    pub(crate) async fn load(store: &dyn Store) -> dacapo_store::error::Result<Self> {
-        let mut namespaces = BTreeMap::new();
-        for namespace in store.namespaces().await? {
-            namespaces.insert(namespace, BTreeMap::<ModuleName, Versions>::new());
+    pub(crate) async fn load(store: Arc<dyn Store>) -> dacapo_store::error::Result<Self> {
+        let namespaces = store.namespaces().await?;
+        let namespaces = namespaces.into_iter().map(|namespace| (namespace, BTreeMap::new()));
+        let mut known = Known { namespaces: namespaces.collect(), ..Known::default() };
+        known.changes = Some(store.module_changes().await?);
+        known.replace(store.all_modules().await?);
+        Ok(Self {
+            store,
+            choices: Arc::default(),
+            known: RwLock::new(known),
+            begun: AtomicU64::new(0),
+            read: tokio::sync::Mutex::new(Read { number: 0, outcome: Ok(()) }),
+        })
+    }
+
+    /// Takes in what has changed in the store since it was last read, by whichever node.
+    pub(crate) async fn catch_up(&self) -> Result<()> {
+        // One that is under way may have read before the change that matters.
+        let enough = self.begun.load(Ordering::SeqCst) + 1;
+        let mut read = self.read.lock().await;
+        if read.number < enough {
+            let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            let outcome = self.read_changes().await.map_err(ServiceError::from);
+            *read = Read { number, outcome };
         }
-        for module in store.all_modules().await? {
-            let modules = namespaces.entry(module.namespace.clone()).or_default();
-            modules.entry(module.name.clone()).or_default().push(module);
+        read.outcome.clone()
+    }
+
+    async fn read_changes(&self) -> dacapo_store::error::Result<()> {
+        loop {
+            let (known, own_changes) = {
+                let known = self.known.read();
+                (known.changes, known.own_changes)
+            };
+            let changes = self.store.module_changes().await?;
+            if known == Some(changes) {
+                return Ok(());
+            }
+            let modules = self.store.all_modules().await?;
+            if self.take_in(changes, modules, own_changes) {
+                return Ok(());
+            }
         }
-        Ok(Self { choices: Arc::default(), namespaces: RwLock::new(namespaces) })
+    }
+
+    /// Puts what was read in the place of what is known, unless this node has changed that
+    /// meanwhile: what was read may be from before.
+    fn take_in(&self, changes: u64, modules: Vec<ModuleVersion>, own_changes: u64) -> bool {
+        let mut known = self.known.write();
+        let is_last = known.own_changes == own_changes;
+        if is_last {
+            known.changes = Some(changes);
+            known.replace(modules);
+        }
+        is_last
+    }
+
+    /// Looks something up, and once more if it is not there and the store has changed.
+    pub(crate) async fn look_up<T>(&self, find: impl Fn(&Self) -> Result<T>) -> Result<T> {
+        match find(self) {
+            Err(error) if is_missing(error.code) => {
+                self.catch_up().await?;
+                find(self)
+            }
+            found => found,
+        }
     }
 
     /// Keeps the modules that are there from being deleted.
@@ -99,8 +181,9 @@ impl Catalog {
         name: &ModuleName,
         version: Option<u32>,
     ) {
-        let mut namespaces = self.namespaces.write();
-        let Some(modules) = namespaces.get_mut(namespace) else { return };
+        let mut known = self.known.write();
+        known.changed();
+        let Some(modules) = known.namespaces.get_mut(namespace) else { return };
         if let Some(versions) = modules.get_mut(name) {
             versions.retain(|known| version.is_some_and(|version| known.version != version));
             if versions.is_empty() {
@@ -111,21 +194,14 @@ impl Catalog {
 
     /// Takes a stored version into account.
     pub(crate) fn add(&self, module: ModuleVersion) {
-        let mut namespaces = self.namespaces.write();
-        let versions = namespaces
-            .entry(module.namespace.clone())
-            .or_default()
-            .entry(module.name.clone())
-            .or_default();
-        if versions.iter().all(|known| known.version != module.version) {
-            versions.push(module);
-            versions.sort_by_key(|known| known.version);
-        }
+        let mut known = self.known.write();
+        known.changed();
+        known.add(module);
     }
 
     /// Refuses an unknown namespace.
     pub(crate) fn check_namespace(&self, namespace: &NamespaceName) -> Result<()> {
-        if self.namespaces.read().contains_key(namespace) {
+        if self.known.read().namespaces.contains_key(namespace) {
             return Ok(());
         }
         Err(ServiceError::new(
@@ -138,7 +214,7 @@ impl Catalog {
     /// The newest version of each module of a namespace, by name.
     pub(crate) fn newest(&self, namespace: &NamespaceName) -> Result<Versions> {
         self.check_namespace(namespace)?;
-        let namespaces = self.namespaces.read();
+        let namespaces = &self.known.read().namespaces;
         let modules = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
         Ok(modules.filter_map(|versions| versions.last().cloned()).collect())
     }
@@ -150,7 +226,7 @@ impl Catalog {
         name: &ModuleName,
     ) -> Result<Versions> {
         self.check_namespace(namespace)?;
-        let namespaces = self.namespaces.read();
+        let namespaces = &self.known.read().namespaces;
         namespaces.get(namespace).and_then(|modules| modules.get(name)).cloned().ok_or_else(|| {
             ServiceError::new(
                 ErrorCode::ModuleNotFound,
@@ -167,7 +243,7 @@ impl Catalog {
         digest: ModuleDigest,
     ) -> Result<ModuleVersion> {
         self.check_namespace(namespace)?;
-        let namespaces = self.namespaces.read();
+        let namespaces = &self.known.read().namespaces;
         let mut versions = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
         versions
             .find_map(|of_one| of_one.iter().find(|it| it.digest == digest))
@@ -221,7 +297,7 @@ impl Catalog {
     ) -> Result<ModuleDigest> {
         let candidates: Versions = match module {
             None => {
-                let namespaces = self.namespaces.read();
+                let namespaces = &self.known.read().namespaces;
                 let modules = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
                 modules.flatten().find(|module| module.digest == parent).cloned().into_iter()
             }
@@ -245,7 +321,32 @@ impl Catalog {
     }
 }
 
-/// Reads the modules again, until the store answers: one was uploaded, and it is not
+impl Known {
+    /// This node changes them. Another may have done so just before.
+    fn changed(&mut self) {
+        self.changes = None;
+        self.own_changes += 1;
+    }
+
+    fn add(&mut self, module: ModuleVersion) {
+        let modules = self.namespaces.entry(module.namespace.clone()).or_default();
+        let versions = modules.entry(module.name.clone()).or_default();
+        if versions.iter().all(|known| known.version != module.version) {
+            versions.push(module);
+            versions.sort_by_key(|known| known.version);
+        }
+    }
+
+    /// Puts what was read in the place of all that was known.
+    fn replace(&mut self, modules: Vec<ModuleVersion>) {
+        self.namespaces.values_mut().for_each(BTreeMap::clear);
+        for module in modules {
+            self.add(module);
+        }
+    }
+}
+
+/// Catches up with the store, as soon as that answers: a module was uploaded, and it is not
 /// known whether the store has it. Nothing is deleted meanwhile.
 pub(crate) fn refresh(shared: &Arc<Shared>, chosen: Choice) {
     let by_task = shared.clone();
@@ -253,22 +354,18 @@ pub(crate) fn refresh(shared: &Arc<Shared>, chosen: Choice) {
     shared.actors.spawn(async move {
         let refreshed = async {
             let mut backoff = Backoff::new(BACKOFF, BACKOFF_MAX);
-            loop {
-                match by_task.store.all_modules().await {
-                    Ok(modules) => {
-                        modules.into_iter().for_each(|module| by_task.catalog.add(module));
-                        return;
-                    }
-                    Err(error) => {
-                        tracing::debug!(error = ?error, "the modules can't be read yet");
-                    }
-                }
+            while let Err(error) = by_task.catalog.catch_up().await {
+                tracing::debug!(%error, "the modules can't be read yet");
                 backoff.wait().await;
             }
         };
         halted.run_until_cancelled(refreshed).await;
         drop(chosen);
     });
+}
+
+fn is_missing(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::ModuleNotFound | ErrorCode::WorkflowTypeNotFound)
 }
 
 fn being_deleted() -> ServiceError {
@@ -311,4 +408,122 @@ fn unknown_type(
         ),
     )
     .with("workflow", workflow_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use dacapo_model::module::ModuleDefinitions;
+    use dacapo_model::time::Timestamp;
+    use dacapo_store::faulty::{Fault, FaultyStore, Operation};
+    use dacapo_store::memory::MemoryStore;
+    use dacapo_store::module::NewModule;
+    use dacapo_store::shard::{NodeId, Ownership};
+    use tokio::sync::Semaphore;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn namespace() -> NamespaceName {
+        NamespaceName::new("default").expect("valid")
+    }
+
+    fn workflow() -> TypeName {
+        TypeName::new("shop.order").expect("valid")
+    }
+
+    async fn owned(store: &dyn Store) -> Ownership {
+        store.acquire_all_shards(NodeId(Uuid::nil())).await.expect("takes")
+    }
+
+    /// As another node does, unseen.
+    async fn upload(
+        store: &dyn Store,
+        ownership: &Ownership,
+        content: &'static [u8],
+    ) -> ModuleVersion {
+        let module = NewModule {
+            namespace: namespace(),
+            name: ModuleName::new("shop").expect("valid"),
+            digest: ModuleDigest::of(content),
+            bytes: Bytes::from_static(content),
+            definitions: ModuleDefinitions { workflows: vec![workflow()], activities: Vec::new() },
+            created_at: Timestamp::default(),
+        };
+        store.put_module(ownership, module).await.expect("keeps").0
+    }
+
+    async fn resolve(catalog: &Catalog) -> Result<ModuleDigest> {
+        catalog.look_up(|it| it.resolve(&namespace(), &workflow(), None)).await
+    }
+
+    #[tokio::test]
+    async fn what_another_node_has_uploaded_or_deleted_is_heard_of() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let ownership = owned(&*store).await;
+        let catalog = Catalog::load(store.clone()).await.expect("loads");
+        resolve(&catalog).await.expect_err("nothing is there");
+        let first = upload(&*store, &ownership, b"one").await;
+        assert_eq!(resolve(&catalog).await, Ok(first.digest));
+
+        let second = upload(&*store, &ownership, b"two").await;
+        let before = store.statistics().statements;
+        assert_eq!(resolve(&catalog).await, Ok(first.digest), "it is there");
+        assert_eq!(store.statistics().statements, before, "the store is not asked");
+        catalog.catch_up().await.expect("reads");
+        assert_eq!(resolve(&catalog).await, Ok(second.digest));
+
+        let name = first.name.clone();
+        store.delete_modules(&ownership, &namespace(), &name, None).await.expect("deletes");
+        catalog.catch_up().await.expect("reads");
+        resolve(&catalog).await.expect_err("it is gone");
+        let before = store.statistics().statements;
+        resolve(&catalog).await.expect_err("it is gone");
+        assert_eq!(store.statistics().statements, before + 1, "one row says that nothing changed");
+    }
+
+    #[tokio::test]
+    async fn those_who_look_for_what_is_not_there_share_a_read() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let ownership = owned(&*store).await;
+        let gate = Arc::new(Semaphore::new(0));
+        let asked = Arc::new(AtomicU64::new(0));
+        let (held, counted) = (gate.clone(), asked.clone());
+        let slow = FaultyStore::new(store.clone(), move |call| match call.operation {
+            // The first is the catalog's own.
+            Operation::ModuleChanges if call.number > 1 => {
+                counted.fetch_add(1, Ordering::SeqCst);
+                Fault::Delayed(held.clone())
+            }
+            _ => Fault::None,
+        });
+        let catalog = Catalog::load(Arc::new(slow)).await.expect("loads");
+        let uploads = async {
+            while asked.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+            // It may have been missed by the read that is under way.
+            let uploaded = upload(&*store, &ownership, b"one").await;
+            gate.add_permits(2);
+            uploaded
+        };
+        let all = futures::future::join_all((0..100).map(|_| resolve(&catalog)));
+        let (found, uploaded) = futures::join!(all, uploads);
+        assert!(found.iter().all(|found| *found == Ok(uploaded.digest)), "{found:?}");
+        assert!(asked.load(Ordering::SeqCst) <= 2, "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn an_upload_of_this_node_is_not_forgotten_by_a_read_that_is_under_way() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let ownership = owned(&*store).await;
+        let catalog = Catalog::load(store.clone()).await.expect("loads");
+        catalog.add(upload(&*store, &ownership, b"one").await);
+        let own_changes = catalog.known.read().own_changes;
+        let read = store.all_modules().await.expect("reads");
+        let second = upload(&*store, &ownership, b"two").await;
+        catalog.add(second.clone());
+        assert!(!catalog.take_in(1, read, own_changes), "it is to be read again");
+        assert_eq!(resolve(&catalog).await, Ok(second.digest));
+    }
 }

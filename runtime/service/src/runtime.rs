@@ -161,7 +161,7 @@ impl Runtime {
         phase.send_replace(Phase::Recovering);
         // Attempts wait here, where their timeouts do not run yet.
         let attempts_max = config.activities_max.min(host.activities_max());
-        let catalog = Catalog::load(&*store).await.map_err(ServiceError::at_start)?;
+        let catalog = Catalog::load(store.clone()).await.map_err(ServiceError::at_start)?;
         let loss = Loss::none_yet(store.clone(), owned.clone());
         let halted = CancellationToken::new();
         let health = Arc::new(StoreHealth::new(halted.clone()));

@@ -55,6 +55,14 @@ impl ModuleStore for PostgresStore {
         self.lineage.judge(outcome)
     }
 
+    async fn module_changes(&self) -> Result<u64> {
+        let changes = sqlx::query_scalar!("SELECT changes FROM module_changes")
+            .fetch_one(self.statement())
+            .await
+            .map_err(error::on("module_changes"))?;
+        RowName { table: "module_changes", key: &1 }.unsigned("changes", changes)
+    }
+
     async fn all_modules(&self) -> Result<Vec<ModuleVersion>> {
         sqlx::query_as!(
             ModuleRow,

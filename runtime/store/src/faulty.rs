@@ -1,5 +1,7 @@
 //! A store that fails on demand: for tests of what happens then.
 
+mod script;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +19,8 @@ use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::AdmittedUpdate;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 
+pub use self::script::{Call, Fault, Operation};
 use crate::Store;
 use crate::commit::{CommitStore, CommitUnit};
 use crate::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
@@ -33,104 +35,6 @@ use crate::shard::{HashRange, NodeId, Owner, Ownership, ShardStore};
 use crate::statistics::{Statistics, StatisticsStore};
 use crate::timer::{DueTimer, TimerRow, TimerStore};
 use crate::update::UpdateStore;
-
-/// A method of the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// Of [`CommitStore`].
-    Commit,
-    /// Of [`DeletionStore`].
-    DeleteRun,
-    /// Of [`DeletionStore`].
-    DeleteModules,
-    /// Of [`ExecutionStore`].
-    FindExecution,
-    /// Of [`ExecutionStore`].
-    FindExecutionByRequest,
-    /// Of [`ExecutionStore`].
-    FindRuns,
-    /// Of [`ExecutionStore`].
-    ListExecutions,
-    /// Of [`ExecutionStore`].
-    OpenExecutions,
-    /// Of [`ExecutionStore`].
-    NextOpen,
-    /// Of [`HistoryStore`].
-    LoadHistory,
-    /// Of [`HistoryStore`].
-    LastEvent,
-    /// Of [`HistoryStore`].
-    LoadHistories,
-    /// Of [`HistoryStore`].
-    LastEvents,
-    /// Of [`HistoryStore`].
-    FindParents,
-    /// Of [`ModuleStore`].
-    PutModule,
-    /// Of [`ModuleStore`].
-    AllModules,
-    /// Of [`ModuleStore`].
-    ModuleBytes,
-    /// Of [`NamespaceStore`].
-    Namespaces,
-    /// Of [`QueryResultStore`].
-    QueryResult,
-    /// Of [`QueryResultStore`].
-    QueryResultNames,
-    /// Of [`ProbeStore`].
-    ProbeWrite,
-    /// Of [`ShardStore`].
-    AcquireAllShards,
-    /// Of [`ShardStore`].
-    AcquireShardsAfter,
-    /// Of [`ShardStore`].
-    Owner,
-    /// Of [`ShardStore`].
-    RenewLease,
-    /// Of [`ShardStore`].
-    ReleaseLease,
-    /// Of [`ShardStore`].
-    CheckHeld,
-    /// Of [`ShardStore`].
-    ShardOwners,
-    /// Of [`TimerStore`].
-    DueTimers,
-    /// Of [`TimerStore`].
-    RunTimers,
-    /// Of [`UpdateStore`].
-    RunUpdates,
-}
-
-/// One call, as the script sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
-    /// What is called.
-    pub operation: Operation,
-    /// How often it was called so far, this call included.
-    pub number: u64,
-}
-
-/// What becomes of a call.
-#[derive(Debug, Clone)]
-pub enum Fault {
-    /// It is done as asked.
-    None,
-    /// It is not done, and reported as unavailable.
-    Unavailable,
-    /// It is done, but reported as unavailable.
-    DoneButUnavailable,
-    /// A commit is reported as unavailable, and is done later, before so many
-    /// further calls of any kind have begun: like a statement whose server goes on
-    /// after the connection was lost. Other calls are just not done.
-    DoneLater(u32),
-    /// It is not done, and reported as fenced.
-    Fenced,
-    /// It is not done: the store panics.
-    Panic,
-    /// It is done once the semaphore gives a permit, which is used up. A delay
-    /// that ends when the test says so.
-    Delayed(Arc<Semaphore>),
-}
 
 type Script = Box<dyn Fn(Call) -> Fault + Send + Sync>;
 type Hook = Box<dyn Fn(u64) + Send + Sync>;
@@ -479,6 +383,10 @@ impl ModuleStore for FaultyStore {
     ) -> Result<(ModuleVersion, bool)> {
         self.call(Operation::PutModule, async |_| self.inner.put_module(ownership, module).await)
             .await
+    }
+
+    async fn module_changes(&self) -> Result<u64> {
+        self.call(Operation::ModuleChanges, async |_| self.inner.module_changes().await).await
     }
 
     async fn all_modules(&self) -> Result<Vec<ModuleVersion>> {

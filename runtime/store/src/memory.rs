@@ -51,6 +51,7 @@ pub struct Snapshot(State);
 struct State {
     namespaces: Vec<NamespaceName>,
     modules: Vec<ModuleVersion>,
+    module_changes: u64,
     contents: HashMap<ModuleDigest, Bytes>,
     shards: Vec<ShardLease>,
     owner: Option<NodeId>,
@@ -85,6 +86,7 @@ impl MemoryStore {
         let state = State {
             namespaces: vec![NamespaceName::new("default").expect("a valid name")],
             modules: Vec::new(),
+            module_changes: 0,
             contents: HashMap::new(),
             shards: shards.collect(),
             owner: None,

@@ -41,8 +41,12 @@ pub trait ModuleStore: Send + Sync {
         module: NewModule,
     ) -> Result<(ModuleVersion, bool)>;
 
+    /// How often modules have changed. As long as it is the same number,
+    /// [`Self::all_modules`] finds the same.
+    async fn module_changes(&self) -> Result<u64>;
+
     /// All versions of all modules of all namespaces, ordered by namespace,
-    /// name and version. What a node reads when it starts.
+    /// name and version. What a node reads when it starts, and after they have changed.
     async fn all_modules(&self) -> Result<Vec<ModuleVersion>>;
 
     /// The component with this digest.

@@ -37,11 +37,14 @@ impl Runtime {
         let none_chooses = shared.catalog.hold_choices().await?;
         if let Some(version) = version {
             // Numbers are counted on from the newest, and must not be given twice.
-            let versions = shared.catalog.versions(namespace, name).unwrap_or_default();
-            if versions.last().is_some_and(|newest| newest.version == version) {
+            let newest = || shared.catalog.versions(namespace, name).ok()?.pop();
+            let is_last = || newest().is_some_and(|newest| newest.version == version);
+            if is_last() {
                 // Another node may have a newer one.
                 self.confirm_catalog().await?;
-                return Err(is_newest(name, version));
+                if is_last() {
+                    return Err(is_newest(name, version));
+                }
             }
         }
         let deletion = Deletion {

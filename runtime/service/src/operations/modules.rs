@@ -110,8 +110,10 @@ impl Runtime {
         self.shared.catalog.newest(namespace)
     }
 
-    /// Uploads are refused as soon as any shard is another node's, so any will do.
+    /// What memory says of modules is what the store says. A node that was taken over does
+    /// not answer; all shards are another's then, so any will do.
     pub(super) async fn confirm_catalog(&self) -> Result<()> {
-        self.shared.confirm.held(WorkflowHash(0)).await
+        self.shared.confirm.held(WorkflowHash(0)).await?;
+        self.shared.catalog.catch_up().await
     }
 }

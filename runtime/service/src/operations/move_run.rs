@@ -78,7 +78,7 @@ impl Runtime {
         if !execution.status.is_open() {
             return Err(closed(run, run_id));
         }
-        let module = self.target(&execution, target)?;
+        let module = self.target(&execution, target).await?;
         if !module.definitions.workflows.contains(&execution.workflow_type) {
             return Err(undefined(&execution, &module));
         }
@@ -105,7 +105,7 @@ impl Runtime {
     }
 
     /// The code that is meant.
-    pub(super) fn target(
+    pub(super) async fn target(
         &self,
         execution: &Execution,
         target: &MoveTarget,
@@ -116,11 +116,12 @@ impl Runtime {
             (None, Some(name)) => VersionRef::Numbered(name.clone(), target.version),
             (None, None) => {
                 let catalog = &self.shared.catalog;
-                let pinned = catalog.by_digest(namespace, execution.module_digest)?;
+                let digest = execution.module_digest;
+                let pinned = catalog.look_up(|it| it.by_digest(namespace, digest)).await?;
                 VersionRef::Numbered(pinned.name, target.version)
             }
         };
-        self.module_version(namespace, &version)
+        self.module_version(namespace, &version).await
     }
 }
 

@@ -13,6 +13,7 @@ use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ListedExecution};
 
 use crate::Runtime;
+use crate::catalog::Catalog;
 use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
 use crate::run::{context_of, make_room};
@@ -112,7 +113,7 @@ impl Runtime {
         }
         let shared = &self.shared;
         shared.admit()?;
-        let version = self.module_version(&request.namespace, &request.module)?;
+        let version = self.module_version(&request.namespace, &request.module).await?;
         let code = Code::of(&version);
         let _permit = shared.replays.try_acquire().map_err(|_| busy())?;
         if let (Some(workflow_id), Some(_)) = (&request.workflow_id, request.run_id) {
@@ -150,29 +151,12 @@ impl Runtime {
     }
 
     /// The version that a request names.
-    pub(crate) fn module_version(
+    pub(crate) async fn module_version(
         &self,
         namespace: &NamespaceName,
         version: &VersionRef,
     ) -> Result<ModuleVersion> {
-        let catalog = &self.shared.catalog;
-        let (name, number) = match version {
-            VersionRef::Digest(digest) => return catalog.by_digest(namespace, *digest),
-            VersionRef::Numbered(name, number) => (name, *number),
-        };
-        let mut versions = catalog.versions(namespace, name)?;
-        let found = match number {
-            None => versions.pop(),
-            Some(number) => versions.into_iter().find(|it| it.version == number),
-        };
-        found.ok_or_else(|| {
-            let number = number.unwrap_or_default();
-            ServiceError::new(
-                ErrorCode::ModuleNotFound,
-                format!("module `{name}` has no version {number} in namespace `{namespace}`"),
-            )
-            .with("module", name)
-        })
+        self.shared.catalog.look_up(|it| find_version(it, namespace, version)).await
     }
 
     /// The code of all versions of a version's module.
@@ -180,6 +164,30 @@ impl Runtime {
         let versions = self.shared.catalog.versions(&version.namespace, &version.name)?;
         Ok(versions.into_iter().map(|version| version.digest).collect())
     }
+}
+
+fn find_version(
+    catalog: &Catalog,
+    namespace: &NamespaceName,
+    version: &VersionRef,
+) -> Result<ModuleVersion> {
+    let (name, number) = match version {
+        VersionRef::Digest(digest) => return catalog.by_digest(namespace, *digest),
+        VersionRef::Numbered(name, number) => (name, *number),
+    };
+    let mut versions = catalog.versions(namespace, name)?;
+    let found = match number {
+        None => versions.pop(),
+        Some(number) => versions.into_iter().find(|it| it.version == number),
+    };
+    found.ok_or_else(|| {
+        let number = number.unwrap_or_default();
+        ServiceError::new(
+            ErrorCode::ModuleNotFound,
+            format!("module `{name}` has no version {number} in namespace `{namespace}`"),
+        )
+        .with("module", name)
+    })
 }
 
 /// Code to replay runs with. It need not be stored, if the host has it.

@@ -68,7 +68,9 @@ impl Runtime {
             }
             if let (Located::Closed(execution), None) = (&located, &request.module) {
                 // It may have been deleted since the run closed.
-                self.shared.catalog.by_digest(&run.namespace, execution.module_digest)?;
+                let catalog = &self.shared.catalog;
+                let digest = execution.module_digest;
+                catalog.look_up(|it| it.by_digest(&run.namespace, digest)).await?;
             }
             let reset = Reset {
                 base_run_id: base.run_id,
@@ -99,7 +101,7 @@ impl Runtime {
         };
         let base = RunRef { run_id: Some(base.run_id), ..run.clone() };
         let execution = self.describe_run(&base).await?.execution;
-        let module = self.target(&execution, target)?;
+        let module = self.target(&execution, target).await?;
         match module.definitions.workflows.contains(&execution.workflow_type) {
             true => Ok(Some(module.digest)),
             false => Err(undefined(&execution, &module)),

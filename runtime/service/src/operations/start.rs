@@ -227,14 +227,14 @@ impl Runtime {
         let StartRequest { namespace, workflow_type, module, .. } = &request;
         let digest = match shared.catalog.resolve(namespace, workflow_type, module.as_ref()) {
             Ok(digest) => digest,
-            Err(refused) => {
+            Err(_) => {
                 // Its module may have been deleted since.
                 if let Some(led) = self.repeated_start(&request).await? {
                     return Ok(led);
                 }
-                // The next owner may know more modules.
+                // Another node may have uploaded it.
                 self.confirm_catalog().await?;
-                return Err(refused);
+                shared.catalog.resolve(namespace, workflow_type, module.as_ref())?
             }
         };
         #[expect(
@@ -262,7 +262,7 @@ impl Runtime {
         shared.admit_write()?;
         let ChildStart { request, digest, run_id, parent } = child;
         let chosen = shared.catalog.choose().await?;
-        shared.catalog.by_digest(&request.namespace, digest)?;
+        shared.catalog.look_up(|it| it.by_digest(&request.namespace, digest)).await?;
         check_sizes(&request, shared.config.limits.payload_bytes_max)?;
         let Some(workflow_id) = request.workflow_id.clone() else {
             return Err(no_answer());

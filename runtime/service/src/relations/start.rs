@@ -11,6 +11,7 @@ use dacapo_model::limits::CHILD_GENERATIONS_MAX;
 
 use super::{Entered, Origin, Recorded, backoff, failure_of, post, report, spawn, tell};
 use crate::Runtime;
+use crate::catalog::Catalog;
 use crate::error::{Result, ServiceError};
 use crate::operations::{ChildStart, StartOptions, StartRequest};
 use crate::runtime::Shared;
@@ -87,12 +88,11 @@ impl ChildToStart {
         if parent_of_child.generation > CHILD_GENERATIONS_MAX {
             return Err(too_deep());
         }
-        let digest = shared.catalog.resolve_child(
-            &parent.namespace,
-            &child.workflow_type,
-            parent.module_digest,
-            child.options.module.as_ref(),
-        )?;
+        let (workflow_type, module) = (&child.workflow_type, child.options.module.as_ref());
+        let code = |catalog: &Catalog| {
+            catalog.resolve_child(&parent.namespace, workflow_type, parent.module_digest, module)
+        };
+        let digest = shared.catalog.look_up(code).await?;
         let start = ChildStart {
             request: StartRequest {
                 namespace: parent.namespace.clone(),

@@ -130,6 +130,7 @@ macro_rules! conformance_tests {
                 concurrent_uploads_of_one_content_make_one_version,
                 a_module_needs_a_namespace,
                 a_module_of_a_former_owner_is_not_kept,
+                uploads_and_deletions_of_modules_are_counted,
             }
             namespace {
                 there_is_a_default_namespace,

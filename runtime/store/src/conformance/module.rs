@@ -9,6 +9,7 @@ use dacapo_model::module::{ModuleDefinitions, ModuleDigest, ModuleVersion};
 
 use super::fixtures::*;
 use crate::Store;
+use crate::deletion::ModuleDeletion;
 use crate::error::StoreError;
 use crate::module::NewModule;
 
@@ -169,4 +170,24 @@ pub async fn a_module_of_a_former_owner_is_not_kept(store: Arc<dyn Store>) {
         assert!(matches!(refused, Err(StoreError::Fenced { .. })), "{refused:?}");
     }
     assert_eq!(owned.store.all_modules().await.expect("lists").len(), 1);
+}
+
+/// What tells a node that keeps modules in memory to read them again.
+pub async fn uploads_and_deletions_of_modules_are_counted(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let changes = async || owned.store.module_changes().await.expect("counts");
+    let mut before = changes().await;
+    put(&owned, "shop", b"one").await;
+    assert!(changes().await > before);
+    before = changes().await;
+    put(&owned, "shop", b"one").await;
+    assert_eq!(changes().await, before, "it is there already");
+    put(&owned, "shop", b"two").await;
+    assert!(changes().await > before);
+    before = changes().await;
+    let name = ModuleName::new("shop").expect("a valid name");
+    let namespace = default_namespace();
+    let deleted = owned.store.delete_modules(&owned.ownership, &namespace, &name, Some(1)).await;
+    assert_eq!(deleted.expect("deletes"), ModuleDeletion::Deleted(vec![1]));
+    assert!(changes().await > before);
 }

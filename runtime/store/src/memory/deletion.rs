@@ -66,6 +66,7 @@ impl DeletionStore for MemoryStore {
             pinned.contains(digest) || left.iter().any(|it| it.digest == *digest)
         });
         state.modules = left;
+        state.module_changes += 1;
         let mut versions: Vec<_> = gone.into_iter().map(|it| it.version).collect();
         versions.sort_unstable();
         Ok(ModuleDeletion::Deleted(versions))

@@ -44,7 +44,12 @@ impl ModuleStore for MemoryStore {
         };
         state.contents.insert(module.digest, module.bytes);
         state.modules.push(version.clone());
+        state.module_changes += 1;
         Ok((version, true))
+    }
+
+    async fn module_changes(&self) -> Result<u64> {
+        Ok(self.read(|state| state.module_changes))
     }
 
     async fn all_modules(&self) -> Result<Vec<ModuleVersion>> {
