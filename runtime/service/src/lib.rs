@@ -1,7 +1,7 @@
 //! The runtime without HTTP, SQL or wasmtime.
 //!
 //! ```text
-//!  operation ──▶ registry ──▶ run actor ──▶ committer ──▶ store
+//!  operation ──▶ delivery ──▶ run actor ──▶ committer ──▶ store
 //!                   ▲            │  ▲                       │ committed
 //!      timers ──────┤            ▼  └── guest (resumed) ◀───┤
 //!      activities ──┘        decide                         ▼ effects
@@ -22,6 +22,7 @@ mod catalog;
 pub mod clock;
 mod committer;
 pub mod config;
+mod delivery;
 mod detach;
 pub mod error;
 mod fair;
@@ -34,13 +35,13 @@ pub mod ownership;
 mod panics;
 mod portions;
 mod recovery;
-mod registry;
 mod relations;
 mod residency;
 mod run;
 mod runtime;
 mod salvage;
 mod timers;
+mod types;
 mod update_watch;
 mod workload;
 

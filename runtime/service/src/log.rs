@@ -16,8 +16,8 @@ use tracing::{Level, Span};
 
 use crate::clock::Clock;
 use crate::log_limit::LogLimit;
-use crate::operations::Closing;
-use crate::registry::OpenRun;
+use crate::run::OpenRun;
+use crate::types::Closing;
 
 /// Bytes of why something went wrong.
 const REASON_BYTES_MAX: usize = 1_024;

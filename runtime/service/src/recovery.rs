@@ -10,11 +10,11 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::shard::HashRange;
 
+use crate::delivery::wake_overdue;
 use crate::loader::{self, StoredRun};
 use crate::portions::Portions;
-use crate::registry::OpenRun;
 use crate::relations::Recovery;
-use crate::run::{self, Loaded, Origin};
+use crate::run::{self, Loaded, OpenRun, Origin};
 use crate::runtime::Shared;
 use crate::salvage::is_unreadable;
 
@@ -147,7 +147,6 @@ impl Recovering {
              its row of workflow_executions, then restart the server"
         );
         self.unreadable += 1;
-        self.relations.leave(key.run_id);
     }
 
     /// Those of a page whose workflow ids were not on the page before. A run that
@@ -194,7 +193,9 @@ impl Recovering {
 
     /// Makes the run known, and wakes it if it has something to do.
     fn go_on(&mut self, shared: &Arc<Shared>, stored: StoredRun) {
-        let run = shared.registry.insert_asleep(&stored.execution);
+        let Some(run) = shared.directory.adopt(&stored.execution) else {
+            return;
+        };
         run.set_admitted(!stored.updates.is_empty());
         let loaded = run::assemble(stored);
         // What is known of a damaged run may be long past.
@@ -211,7 +212,7 @@ impl Recovering {
         {
             self.resumed += 1;
             self.overdue_bytes = bytes;
-            run::wake_overdue(shared, &run, event_id, loaded);
+            wake_overdue(shared, &run, event_id, loaded);
         }
     }
 }

@@ -17,13 +17,13 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::ServiceConfig;
+use crate::delivery::Directory;
 use crate::error::{Result, ServiceError};
 use crate::fair::FairPlaces;
 use crate::health::{self, StoreHealth};
 use crate::loader::Loader;
 use crate::log_limit::LogLimit;
 use crate::ownership::{Confirm, Loss, Owned, Phase};
-use crate::registry::Registry;
 use crate::relations::UnderWay;
 use crate::residency::Residency;
 use crate::timers::{self, Timers};
@@ -53,7 +53,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: ServiceConfig,
     pub(crate) catalog: Catalog,
-    pub(crate) registry: Registry,
+    pub(crate) directory: Directory,
     pub(crate) committer: Committer,
     pub(crate) loader: Loader,
     pub(crate) owned: Owned,
@@ -100,13 +100,13 @@ impl Shared {
         self.health.admit()
     }
 
-    /// Refuses one more open run, which has its place in the registry already, if there
+    /// Refuses one more open run, which has its place in the directory already, if there
     /// are too many. Children don't have the last eighth: workflows that start them
     /// without end leave some to the clients.
     pub(crate) fn admit_open_run(&self, is_child: bool) -> Result<()> {
         let open_runs_max = self.config.open_runs_max;
         let reserve = if is_child { open_runs_max / CLIENTS_RESERVE } else { 0 };
-        if self.registry.len() <= open_runs_max - reserve {
+        if self.directory.len() <= open_runs_max - reserve {
             return Ok(());
         }
         if let Some(withheld) = TOO_MANY_LOG.allows() {
@@ -170,7 +170,7 @@ impl Runtime {
         let workload = Workload::default();
         let shared = Arc::new(Shared {
             catalog,
-            registry: Registry::new(workload.clone()),
+            directory: Directory::new(workload.clone()),
             committer,
             loader: Loader::start(store.clone()),
             confirm: Confirm::start(store.clone(), owned.clone(), loss.clone()),

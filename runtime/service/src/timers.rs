@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use self::due::Due;
 use crate::backoff::Backoff;
+use crate::delivery::wake_for_timer;
 use crate::runtime::Shared;
 
 /// How far ahead rows are kept in memory.
@@ -180,9 +181,5 @@ async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()
 /// was.
 fn wake_due(shared: &Arc<Shared>, due: &mut Due) -> usize {
     shared.timers.take_due(shared.clock.now(), due);
-    due.hand_out(|key, event_id| match shared.registry.by_run(key.run_id) {
-        Some(run) if !run.is_faulted() => crate::run::try_wake(shared, &run, event_id),
-        // A run that is not open has no use for its rows; its closing removes them.
-        _ => true,
-    })
+    due.hand_out(|key, event_id| wake_for_timer(shared, key, event_id))
 }

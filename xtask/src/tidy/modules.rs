@@ -48,23 +48,33 @@ const RULES: &[Rule] = &[
         why: "recovery hands runs to the actors, which know what is to be done",
     },
     Rule {
+        module: "delivery",
+        never: &["activities", "committer", "operations", "relations", "timers"],
+        why: "it finds runs and tells them things, whatever these are",
+    },
+    Rule {
+        module: "types",
+        never: &["delivery", "operations", "relations", "run", "runtime"],
+        why: "what requests and answers consist of does not depend on how they are served",
+    },
+    Rule {
         module: "committer",
-        never: &["activities", "catalog", "operations", "registry", "relations", "run", "runtime"],
+        never: &["activities", "catalog", "operations", "delivery", "relations", "run", "runtime"],
         why: "the committer writes what it is given, and knows no run",
     },
     Rule {
         module: "loader",
-        never: &["activities", "catalog", "operations", "registry", "relations", "run", "runtime"],
+        never: &["activities", "catalog", "operations", "delivery", "relations", "run", "runtime"],
         why: "the loader reads what it is asked for, and knows no run",
     },
     Rule {
         module: "ownership",
-        never: &["activities", "catalog", "operations", "registry", "relations", "run", "timers"],
+        never: &["activities", "catalog", "operations", "delivery", "relations", "run", "timers"],
         why: "who owns the runs does not depend on which there are",
     },
     Rule {
         module: "catalog",
-        never: &["operations", "registry", "relations", "run"],
+        never: &["operations", "delivery", "relations", "run"],
         why: "which code there is does not depend on who runs it",
     },
 ];

@@ -24,10 +24,10 @@ use futures::FutureExt as _;
 
 use super::link::{Link, Next};
 use crate::clock::wait_until;
+use crate::delivery::deliver;
 use crate::fair::Place;
 use crate::log;
-use crate::registry::OpenRun;
-use crate::run::{Message, deliver};
+use crate::run::{Message, OpenRun};
 use crate::runtime::Shared;
 use crate::workload::Work;
 

@@ -22,8 +22,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::throttle::Throttle;
-use crate::registry::OpenRun;
-use crate::run::{Message, deliver};
+use crate::delivery::deliver;
+use crate::run::{Message, OpenRun};
 use crate::runtime::Shared;
 
 /// The connection between one attempt and its run.

@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use super::Executor;
 use super::attempt::{Attempt, not_running, report};
 use super::link::Link;
-use crate::registry::OpenRun;
+use crate::run::OpenRun;
 use crate::runtime::Shared;
 
 /// The attempts of one run that this node executes, by the `ActivityTaskScheduled` of

@@ -13,11 +13,11 @@ use dacapo_model::task_token::TaskToken;
 use tokio::sync::oneshot;
 
 use super::RunRef;
-use super::locate::{Located, check_payload, locate, no_answer};
+use super::locate::{Located, check_payload, locate};
 use crate::Runtime;
+use crate::delivery::{Address, Reached, deliver, find, no_answer, tell_open};
 use crate::error::{Result, ServiceError};
-use crate::registry::OpenRun;
-use crate::run::{Message, deliver};
+use crate::run::{Message, OpenRun};
 
 /// Names an activity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +51,7 @@ impl Runtime {
     async fn report(&self, activity: &ActivityRef, report: Report) -> Result<RunId> {
         let run = self.run_of(activity).await?;
         let input = Input::ActivityReported { activity: target(activity), report };
-        let (answer, answered) = oneshot::channel();
-        let message = Message::Input { input, answer: Some(answer) };
-        if deliver(&self.shared, &run, message).await.is_err() {
-            return Err(not_found());
-        }
-        match answered.await.map_err(|_| no_answer())?? {
+        match tell_open(&self.shared, &run, input).await? {
             Ok(()) => Ok(run.key.run_id),
             Err(refusal) => Err(refused(&refusal)),
         }
@@ -132,8 +127,14 @@ impl Runtime {
         let found = match activity {
             ActivityRef::Token { namespace, token } => {
                 self.shared.catalog.check_namespace(namespace)?;
-                let run = self.shared.registry.by_run(token.key.run_id);
-                run.filter(|run| run.namespace == *namespace && run.key == token.key)
+                match find(&self.shared, Address::Key(token.key)).await? {
+                    Reached::Here(open) => {
+                        Some(open).filter(|it| it.namespace == *namespace && it.key == token.key)
+                    }
+                    Reached::Elsewhere => return Err(ServiceError::displaced()),
+                    Reached::Unreadable(error) => return Err(error.into()),
+                    Reached::Closed(_) | Reached::Unknown => None,
+                }
             }
             ActivityRef::Operation { run, .. } => match locate(&self.shared, run).await? {
                 Located::Open(open) => Some(open),

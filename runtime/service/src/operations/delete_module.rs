@@ -9,9 +9,9 @@ use dacapo_store::deletion::ModuleDeletion;
 use dacapo_store::error::StoreError;
 use tokio::sync::oneshot;
 
-use super::locate::no_answer;
 use crate::Runtime;
 use crate::catalog::NoChoice;
+use crate::delivery::no_answer;
 use crate::error::{Result, ServiceError};
 use crate::runtime::Shared;
 

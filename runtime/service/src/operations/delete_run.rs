@@ -6,6 +6,7 @@ use dacapo_store::deletion::RunDeletion;
 
 use super::RunRef;
 use crate::Runtime;
+use crate::delivery::is_here;
 use crate::error::{Result, ServiceError};
 
 impl Runtime {
@@ -19,7 +20,7 @@ impl Runtime {
         shared.admit()?;
         shared.catalog.check_namespace(&run.namespace)?;
         let key = RunKey { hash: WorkflowHash::of(&run.namespace, &run.workflow_id), run_id };
-        if shared.registry.by_run(run_id).is_some() {
+        if is_here(shared, run_id) {
             // It may have closed on another node.
             shared.confirm.held(key.hash).await?;
             return Err(is_open(&run.workflow_id, run_id));

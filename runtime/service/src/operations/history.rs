@@ -12,7 +12,7 @@ use super::RunRef;
 use super::locate::{Located, locate};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
-use crate::registry::Progress;
+use crate::run::Progress;
 use crate::runtime::Shared;
 use crate::salvage::{DamagedEvent, Part, is_unreadable, read_around};
 

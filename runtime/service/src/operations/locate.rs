@@ -12,48 +12,33 @@ use tokio::sync::oneshot;
 
 use super::RunRef;
 use crate::Runtime;
+use crate::delivery::{self, Address, Reached};
 use crate::error::{Result, ServiceError};
-use crate::registry::OpenRun;
-use crate::run::{Message, deliver};
+use crate::run::{Message, OpenRun};
 use crate::runtime::Shared;
 
-/// A run, and where it can be asked.
-pub(crate) enum Located {
+/// A run that a request is about.
+pub(crate) enum Located<T = Arc<OpenRun>> {
     /// Open, on this node.
-    Open(Arc<OpenRun>),
+    Open(T),
     /// Closed, in the store.
     Closed(Box<Execution>),
 }
 
-/// How often a request looks again for a run that closed between two looks.
-const LOOKS_MAX: usize = 32;
-
-/// Finds a run. Reads the store only if it is not open here.
-pub(crate) async fn locate(shared: &Shared, run: &RunRef) -> Result<Located> {
+/// Finds a run. Reads the store only if it is not in memory.
+pub(crate) async fn locate(shared: &Arc<Shared>, run: &RunRef) -> Result<Located> {
     shared.catalog.check_namespace(&run.namespace)?;
-    for _ in 0..LOOKS_MAX {
-        let open = shared
-            .registry
-            .by_workflow(&run.namespace, &run.workflow_id)
-            .filter(|open| run.run_id.is_none_or(|run_id| run_id == open.key.run_id));
-        if let Some(open) = open {
-            return Ok(Located::Open(open));
-        }
-        let found =
-            shared.store.find_execution(&run.namespace, &run.workflow_id, run.run_id).await?;
-        match found {
-            None => return Err(not_found(run)),
-            Some(execution) if !execution.status.is_open() => {
-                return Ok(Located::Closed(Box::new(execution)));
-            }
-            // It has started between the two looks.
-            Some(_) => {}
-        }
-    }
-    Err(ServiceError::new(
-        ErrorCode::Unavailable,
-        "the run is open, but not on this node yet; send the request again",
-    ))
+    located(run, delivery::find(shared, Address::Named(run)).await?)
+}
+
+/// Asks a run something that it answers.
+pub(crate) async fn ask<A>(
+    shared: &Arc<Shared>,
+    run: &RunRef,
+    message: impl Fn(oneshot::Sender<A>) -> Message,
+) -> Result<Located<(Arc<OpenRun>, A)>> {
+    shared.catalog.check_namespace(&run.namespace)?;
+    located(run, delivery::ask(shared, Address::Named(run), message).await?)
 }
 
 /// Tells a run something, and waits until that is committed.
@@ -63,30 +48,22 @@ pub(crate) async fn send(
     input: Input,
 ) -> Result<(RunId, std::result::Result<(), Refusal>)> {
     shared.admit_write()?;
-    for _ in 0..LOOKS_MAX {
-        let open = match locate(shared, run).await? {
-            Located::Open(open) => open,
-            Located::Closed(execution) => {
-                return Ok((execution.key.run_id, Err(Refusal::Closed)));
-            }
-        };
-        let (answer, answered) = oneshot::channel();
-        let message = Message::Input { input: input.clone(), answer: Some(answer) };
-        if deliver(shared, &open, message).await.is_err() {
-            continue;
-        }
-        let verdict = answered.await.map_err(|_| no_answer())??;
-        if verdict == Err(Refusal::Closed) && run.run_id.is_none() {
-            // It may go on as another run by now, which is the one that is meant.
-            continue;
-        }
-        if verdict.is_err() {
-            // Nothing was committed for it, which would have shown whose the run is.
-            shared.confirm.held(open.key.hash).await?;
-        }
-        return Ok((open.key.run_id, verdict));
+    shared.catalog.check_namespace(&run.namespace)?;
+    let told = delivery::tell(shared, Address::Named(run), &input).await?;
+    Ok(match located(run, told)? {
+        Located::Open((key, verdict)) => (key.run_id, verdict),
+        Located::Closed(execution) => (execution.key.run_id, Err(Refusal::Closed)),
+    })
+}
+
+fn located<T>(run: &RunRef, reached: Reached<T>) -> Result<Located<T>> {
+    match reached {
+        Reached::Here(here) => Ok(Located::Open(here)),
+        Reached::Closed(execution) => Ok(Located::Closed(execution)),
+        Reached::Elsewhere => Err(ServiceError::displaced()),
+        Reached::Unknown => Err(not_found(run)),
+        Reached::Unreadable(error) => Err(error.into()),
     }
-    Err(not_reached())
 }
 
 impl Runtime {
@@ -131,24 +108,6 @@ pub(crate) fn check_reason(reason: &str) -> Result<()> {
             reason.len()
         ),
     ))
-}
-
-/// The run's actor went away without an answer.
-pub(crate) fn no_answer() -> ServiceError {
-    ServiceError::new(
-        ErrorCode::Unavailable,
-        "the run did not answer; whether the request had its effect is not known. Send it again, \
-         with the same request id if it changes something",
-    )
-}
-
-/// Each run that had the workflow id closed before it took the request.
-pub(crate) fn not_reached() -> ServiceError {
-    ServiceError::new(
-        ErrorCode::Unavailable,
-        "the runs of this workflow id follow each other too fast to be reached; nothing was \
-         changed. Send the request again",
-    )
 }
 
 /// The error for a request to a run that has closed.

@@ -8,11 +8,12 @@ use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use tokio::sync::oneshot;
 
 use super::RunRef;
-use super::locate::{Located, closed, locate, no_answer, send};
+use super::locate::{Located, closed, locate, send};
 use super::replay::VersionRef;
 use crate::Runtime;
+use crate::delivery::{deliver, no_answer};
 use crate::error::{Result, ServiceError};
-use crate::run::{Message, MoveAnswer, deliver};
+use crate::run::{Message, MoveAnswer};
 
 /// Where a run is to go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,14 +7,13 @@ use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::RunId;
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
-use tokio::sync::oneshot;
 
 use super::RunRef;
-use super::locate::{Located, check_payload, locate, no_answer, not_reached};
+use super::locate::{Located, ask, check_payload};
 use super::replay::REPLAY_TIME_MAX;
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
-use crate::run::{Message, answer, context_of, deliver, make_room, not_served, took_too_long};
+use crate::run::{Message, answer, context_of, make_room, not_served, took_too_long};
 
 /// When a query is to be refused because of where the run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,9 +55,6 @@ pub enum QueryOutcome {
     Rejected(ExecutionStatus),
 }
 
-/// How often a query looks again for a run that closed between two looks.
-const LOOKS_MAX: usize = 32;
-
 impl Runtime {
     /// Asks a run, after everything that was acknowledged before. Nothing of it is
     /// recorded.
@@ -80,46 +76,33 @@ impl Runtime {
         query: Query,
         reject_if: RejectIf,
     ) -> Result<QueryResult> {
-        for _ in 0..LOOKS_MAX {
-            let open = match locate(&self.shared, run).await? {
-                Located::Open(open) => open,
-                Located::Closed(execution) => {
-                    let run_id = execution.key.run_id;
-                    if reject_if.applies_to(execution.status) {
-                        let outcome = QueryOutcome::Rejected(execution.status);
-                        return Ok(QueryResult { run_id, outcome });
-                    }
-                    let published = self.shared.store.query_result(execution.key, &query.name);
-                    let value = match published.await? {
-                        Some(value) => value,
-                        None => self.query_closed(&execution, query).await?,
-                    };
-                    return Ok(QueryResult { run_id, outcome: QueryOutcome::Answered(value) });
-                }
-            };
-            let (reply, answered) = oneshot::channel();
-            let message = Message::Query { query: query.clone(), answer: reply };
-            if deliver(&self.shared, &open, message).await.is_err() {
-                continue;
+        let message = |answer| Message::Query { query: query.clone(), answer };
+        match ask(&self.shared, run, message).await? {
+            Located::Open((open, answer)) => {
+                let outcome = QueryOutcome::Answered(answer?);
+                Ok(QueryResult { run_id: open.key.run_id, outcome })
             }
-            let run_id = open.key.run_id;
-            match answered.await {
-                Ok(answer) => {
-                    return Ok(QueryResult { run_id, outcome: QueryOutcome::Answered(answer?) });
+            Located::Closed(execution) => {
+                let run_id = execution.key.run_id;
+                if reject_if.applies_to(execution.status) {
+                    let outcome = QueryOutcome::Rejected(execution.status);
+                    return Ok(QueryResult { run_id, outcome });
                 }
-                // It closed before it came to this message: look again.
-                Err(_) if self.shared.registry.by_run(run_id).is_none() => {}
-                Err(_) => return Err(no_answer()),
+                let published = self.shared.store.query_result(execution.key, &query.name);
+                let value = match published.await? {
+                    Some(value) => value,
+                    None => self.query_closed(&execution, query).await?,
+                };
+                Ok(QueryResult { run_id, outcome: QueryOutcome::Answered(value) })
             }
         }
-        Err(not_reached())
     }
 
     /// Asks the code of a run that is closed. Its whole history is replayed for it.
     async fn query_closed(&self, execution: &Execution, query: Query) -> Result<Payload> {
         let shared = &self.shared;
         let name = query.name.clone();
-        let ask = async {
+        let asking = async {
             // Few at a time: it takes the processor from runs that are open.
             let _turn = shared.replays.acquire().await.map_err(|_| ServiceError::stopping())?;
             let room = make_room(shared).await;
@@ -132,7 +115,7 @@ impl Runtime {
             let asked = shared.host.query_closed(run, room, stored.whole()?, query).await;
             answer(&name, asked, "the run is closed, and its module has no answers after the end")
         };
-        let asked = tokio::time::timeout(REPLAY_TIME_MAX, ask).await;
+        let asked = tokio::time::timeout(REPLAY_TIME_MAX, asking).await;
         asked.unwrap_or_else(|_elapsed| Err(took_too_long(&name, REPLAY_TIME_MAX)))
     }
 }

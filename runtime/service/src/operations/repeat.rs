@@ -9,47 +9,34 @@ use dacapo_model::signal::Signal;
 use dacapo_store::error::StoreError;
 
 use super::locate::closed;
-use super::start::{Led, new_run};
+use super::start::{StartedRun, new_run};
 use super::{ResetPoint, ResetRequest, RunRef, StartRequest, Started};
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
+use crate::runtime::Shared;
 
 impl Runtime {
     /// Answers a start that was made before.
-    pub(super) async fn repeated_start(&self, request: &StartRequest) -> Result<Option<Led>> {
+    pub(super) async fn repeated_start(
+        &self,
+        request: &StartRequest,
+    ) -> Result<Option<StartedRun>> {
         let Some(workflow_id) = &request.workflow_id else {
             return Ok(None);
         };
-        match self.started_before(request, workflow_id).await? {
+        match started_before(&self.shared, request, workflow_id).await? {
             Some(started) => self.tell_again(request, started).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// The run that the same request has started before. The only read of a start, and
-    /// only for those who ask for idempotence.
-    pub(super) async fn started_before(
-        &self,
-        request: &StartRequest,
-        workflow_id: &WorkflowId,
-    ) -> Result<Option<Started>> {
-        let Some(request_id) = &request.request_id else {
-            return Ok(None);
-        };
-        let store = &self.shared.store;
-        let found =
-            store.find_execution_by_request(&request.namespace, workflow_id, request_id).await?;
-        let Some(execution) = found else {
-            return Ok(None);
-        };
-        self.check_repeated_start(request, workflow_id, execution.key).await?;
-        let (workflow_id, run_id) = (workflow_id.clone(), execution.key.run_id);
-        Ok(Some(Started { workflow_id, run_id, started: false }))
-    }
-
     /// Like [`Self::tell_found`], of the run that the same request has started before:
     /// there is no other that it could lead to.
-    pub(super) async fn tell_again(&self, request: &StartRequest, found: Started) -> Result<Led> {
+    pub(super) async fn tell_again(
+        &self,
+        request: &StartRequest,
+        found: Started,
+    ) -> Result<StartedRun> {
         let run = RunRef {
             namespace: request.namespace.clone(),
             workflow_id: found.workflow_id.clone(),
@@ -58,89 +45,110 @@ impl Runtime {
         let run_id = found.run_id;
         self.tell_found(request, found).await?.ok_or_else(|| closed(&run, run_id))
     }
+}
 
-    /// Refuses a start that does not say what the one with the same id said.
-    pub(super) async fn check_repeated_start(
-        &self,
-        request: &StartRequest,
-        workflow_id: &WorkflowId,
-        key: RunKey,
-    ) -> Result<()> {
-        // The start, and the signal that it may have come with.
-        let recorded = match self.shared.store.load_history(key, EventId::FIRST, 2).await {
-            Ok(recorded) => recorded,
-            // Nothing to compare it with. The answer is the run nevertheless.
-            Err(StoreError::Corrupt { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        let Some((was, was_sent)) = beginning(&recorded) else {
-            return Ok(());
-        };
-        // What a run would begin with that this request had started then.
-        let at = recorded[0].time;
-        let new = new_run(request, was.module_digest, workflow_id, key.run_id, at);
-        let asked = new.begin(at).transition.events;
-        let Some((now, is_sent)) = beginning(&asked) else {
-            return Ok(());
-        };
-        let other_signal = (was_sent != is_sent).then_some("signal");
-        let difference = other_signal.or_else(|| difference(now, was));
-        match (difference, &request.request_id) {
-            (Some(what), Some(request_id)) => Err(reused(
-                request_id,
-                key.run_id,
-                &format!("it started run {} with another {what}", key.run_id),
-            )),
-            _ => Ok(()),
+/// The run that the same request has started before. The only read of a start, and
+/// only for those who ask for idempotence.
+pub(super) async fn started_before(
+    shared: &Shared,
+    request: &StartRequest,
+    workflow_id: &WorkflowId,
+) -> Result<Option<Started>> {
+    let Some(request_id) = &request.request_id else {
+        return Ok(None);
+    };
+    let store = &shared.store;
+    let found =
+        store.find_execution_by_request(&request.namespace, workflow_id, request_id).await?;
+    let Some(execution) = found else {
+        return Ok(None);
+    };
+    check_repeated_start(shared, request, workflow_id, execution.key).await?;
+    let (workflow_id, run_id) = (workflow_id.clone(), execution.key.run_id);
+    Ok(Some(Started { workflow_id, run_id, started: false }))
+}
+
+/// Refuses a start that does not say what the one with the same id said.
+pub(super) async fn check_repeated_start(
+    shared: &Shared,
+    request: &StartRequest,
+    workflow_id: &WorkflowId,
+    key: RunKey,
+) -> Result<()> {
+    // The start, and the signal that it may have come with.
+    let recorded = match shared.store.load_history(key, EventId::FIRST, 2).await {
+        Ok(recorded) => recorded,
+        // Nothing to compare it with. The answer is the run nevertheless.
+        Err(StoreError::Corrupt { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let Some((was, was_sent)) = beginning(&recorded) else {
+        return Ok(());
+    };
+    // What a run would begin with that this request had started then.
+    let at = recorded[0].time;
+    let new = new_run(request, was.module_digest, workflow_id, key.run_id, at);
+    let asked = new.begin(at).transition.events;
+    let Some((now, is_sent)) = beginning(&asked) else {
+        return Ok(());
+    };
+    let other_signal = (was_sent != is_sent).then_some("signal");
+    let difference = other_signal.or_else(|| difference(now, was));
+    match (difference, &request.request_id) {
+        (Some(what), Some(request_id)) => Err(reused(
+            request_id,
+            key.run_id,
+            &format!("it started run {} with another {what}", key.run_id),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a reset that cuts elsewhere than the one with the same id, or another
+/// run. Places with names are not compared: by now they may be others.
+pub(super) async fn check_repeated_reset(
+    shared: &Shared,
+    run: &RunRef,
+    request: &ResetRequest,
+    key: RunKey,
+) -> Result<()> {
+    let (Some(request_id), ResetPoint::Event(at)) = (&request.request_id, request.point) else {
+        return Ok(());
+    };
+    let recorded = match shared.store.load_history(key, at, 1).await {
+        Ok(recorded) => recorded,
+        Err(StoreError::Corrupt { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    match recorded.first().map(|event| &event.attributes) {
+        Some(EventAttributes::WorkflowExecutionReset(reset))
+            if run.run_id.is_none_or(|base| base == reset.base_run_id) =>
+        {
+            Ok(())
+        }
+        _ => {
+            let first = format!("it reset a run elsewhere, to run {}", key.run_id);
+            Err(reused(request_id, key.run_id, &first))
         }
     }
+}
 
-    /// Refuses a reset that cuts elsewhere than the one with the same id, or another
-    /// run. Places with names are not compared: by now they may be others.
-    pub(super) async fn check_repeated_reset(
-        &self,
-        run: &RunRef,
-        request: &ResetRequest,
-        key: RunKey,
-    ) -> Result<()> {
-        let (Some(request_id), ResetPoint::Event(at)) = (&request.request_id, request.point) else {
-            return Ok(());
-        };
-        let recorded = match self.shared.store.load_history(key, at, 1).await {
-            Ok(recorded) => recorded,
-            Err(StoreError::Corrupt { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        match recorded.first().map(|event| &event.attributes) {
-            Some(EventAttributes::WorkflowExecutionReset(reset))
-                if run.run_id.is_none_or(|base| base == reset.base_run_id) =>
-            {
-                Ok(())
-            }
-            _ => {
-                let first = format!("it reset a run elsewhere, to run {}", key.run_id);
-                Err(reused(request_id, key.run_id, &first))
-            }
-        }
-    }
-
-    /// Refuses a signal that does not say what the one with the same id said, which
-    /// this event of the run has recorded. What a run has recorded that the run follows
-    /// is not read for it.
-    pub(super) async fn check_repeated_signal(
-        &self,
-        signal: &Signal,
-        key: RunKey,
-        event_id: Option<EventId>,
-    ) -> Result<()> {
-        let Some(event_id) = event_id else {
-            return Ok(());
-        };
-        let recorded = self.shared.store.load_history(key, event_id, 1).await?;
-        match recorded.first() {
-            Some(event) => check_same_signal(signal, key.run_id, &event.attributes),
-            None => Ok(()),
-        }
+/// Refuses a signal that does not say what the one with the same id said, which
+/// this event of the run has recorded. What a run has recorded that the run follows
+/// is not read for it.
+pub(super) async fn check_repeated_signal(
+    shared: &Shared,
+    signal: &Signal,
+    key: RunKey,
+    event_id: Option<EventId>,
+) -> Result<()> {
+    let Some(event_id) = event_id else {
+        return Ok(());
+    };
+    let recorded = shared.store.load_history(key, event_id, 1).await?;
+    match recorded.first() {
+        Some(event) => check_same_signal(signal, key.run_id, &event.attributes),
+        None => Ok(()),
     }
 }
 

@@ -11,18 +11,15 @@ use tokio::sync::oneshot;
 use tracing::Span;
 use uuid::Uuid;
 
-use super::locate::{Located, check_reason, locate, no_answer};
+use super::locate::{Located, check_reason, locate};
 use super::move_run::undefined;
-use super::start::Claimed;
+use super::repeat::check_repeated_reset;
 use super::{MoveTarget, RunRef};
 use crate::Runtime;
 use crate::catalog::Choice;
+use crate::delivery::{Claim, LOOKS_MAX, deliver, no_answer};
 use crate::error::{Result, ServiceError};
-use crate::registry::Claim;
 use crate::run::{self, BeginAnswer, Message, Origin, ResetAnswer};
-
-/// How often a reset is tried again because the run in its way has closed.
-const TRIES_MAX: usize = 16;
 
 /// How to start over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +47,7 @@ impl Runtime {
         let run_id = new_run_id(run, request.request_id.as_ref());
         let chosen = self.shared.catalog.choose().await?;
         let mut read = None;
-        for _ in 0..TRIES_MAX {
+        for _ in 0..LOOKS_MAX {
             let located = locate(&self.shared, run).await?;
             let base = match &located {
                 Located::Open(open) => open.key,
@@ -62,9 +59,11 @@ impl Runtime {
                 if let Located::Open(open) = located
                     && open.key != key
                 {
-                    let _ = run::deliver(&self.shared, &open, Message::Reread).await;
+                    let _ = deliver(&self.shared, &open, Message::Reread).await;
                 }
-                return self.check_repeated_reset(run, &request, key).await.map(|()| run_id);
+                return check_repeated_reset(&self.shared, run, &request, key)
+                    .await
+                    .map(|()| run_id);
             }
             if let (Located::Closed(execution), None) = (&located, &request.module) {
                 // It may have been deleted since the run closed.
@@ -83,7 +82,9 @@ impl Runtime {
             };
             if self.try_reset(run, base, key, &reset, &chosen, &mut read).await? {
                 // Another one with the same id may have been there first.
-                return self.check_repeated_reset(run, &request, key).await.map(|()| run_id);
+                return check_repeated_reset(&self.shared, run, &request, key)
+                    .await
+                    .map(|()| run_id);
             }
         }
         Err(no_answer())
@@ -120,9 +121,8 @@ impl Runtime {
     ) -> Result<bool> {
         let shared = &self.shared;
         let (namespace, workflow_id) = (&run.namespace, &run.workflow_id);
-        match shared.registry.claim(key, namespace, workflow_id) {
+        match shared.directory.claim(key, namespace, workflow_id) {
             Claim::Free(claimed, mailbox) => {
-                let claimed = Claimed::new(&shared.registry, claimed);
                 // It is closed, so this is all of it.
                 let history = self.history_of(base, read).await?;
                 let now = shared.clock.now();
@@ -147,7 +147,7 @@ impl Runtime {
                 let (answer, answered) = oneshot::channel();
                 let (reset, chosen) = (Box::new(reset.clone()), chosen.clone());
                 let message = Message::Reset { reset, base, chosen, answer };
-                if run::deliver(shared, &open, message).await.is_err() {
+                if deliver(shared, &open, message).await.is_err() {
                     return Ok(false);
                 }
                 match shared.health.answer(answered).await {

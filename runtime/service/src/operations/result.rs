@@ -3,32 +3,20 @@
 use std::time::Duration;
 
 use dacapo_model::code::ErrorCode;
-use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{RunId, WorkflowId};
-use dacapo_model::time::Timestamp;
 
 use super::RunRef;
 use super::locate::{Located, locate};
 use crate::Runtime;
 use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
-use crate::registry::{OpenRun, Progress};
+use crate::run::{OpenRun, Progress};
+use crate::types::Closing;
 
 /// Runs of a chain that one request follows. Each is read from the store if it is
 /// closed. Who asks for more goes on from the one that was answered.
 const FOLLOWED_MAX: usize = 1_000;
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Closing {
-    /// Where it stands.
-    pub status: ExecutionStatus,
-    /// The last event: holds the result or the failure.
-    pub attributes: EventAttributes,
-    /// When.
-    pub closed_at: Timestamp,
-}
 
 /// The state of a run when the wait was over.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,17 +29,6 @@ pub struct RunResult {
     pub status: ExecutionStatus,
     /// How it ended; none while it is open.
     pub closing: Option<Closing>,
-}
-
-impl Closing {
-    /// The run that follows, started in the commit that closed this one.
-    pub fn next_run(&self) -> Option<RunId> {
-        match &self.attributes {
-            // It has ended for those who wait: somebody went back to another point.
-            EventAttributes::WorkflowExecutionTerminated { .. } => None,
-            other => other.next_run(),
-        }
-    }
 }
 
 impl Runtime {

@@ -12,19 +12,16 @@ use dacapo_model::update::Update;
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
-use super::locate::{Located, check_payload, closed, locate, no_answer, not_reached};
+use super::locate::{Located, check_payload, closed, locate};
 use super::{RunRef, Started};
 use crate::Runtime;
+use crate::delivery::{LOOKS_MAX, deliver, no_answer, not_reached, tell_open};
 use crate::error::{Result, ServiceError};
-use crate::registry::OpenRun;
-use crate::run::{Message, deliver};
+use crate::run::{Message, OpenRun};
 use crate::update_watch::{UpdateProgress, Watched};
 
 /// Events read by one statement.
 const PAGE: u32 = 2_000;
-
-/// How often an update looks again for a run that closed between two looks.
-const LOOKS_MAX: usize = 32;
 
 /// Runs that follow each other in which one request looks for an update.
 const FOLLOWED_MAX: usize = 8;
@@ -195,12 +192,7 @@ impl Runtime {
     }
 
     async fn send_update(&self, run: &RunRef, open: &Arc<OpenRun>, update: Update) -> Result<Sent> {
-        let (answer, answered) = oneshot::channel();
-        let message = Message::Input { input: Input::Update(update), answer: Some(answer) };
-        if deliver(&self.shared, open, message).await.is_err() {
-            return Ok(Sent::Closed);
-        }
-        match answered.await.map_err(|_| no_answer())?? {
+        match tell_open(&self.shared, open, Input::Update(update)).await? {
             Ok(()) | Err(Refusal::Stale) => Ok(Sent::Taken),
             Err(Refusal::Closed) => Ok(Sent::Closed),
             Err(refusal) => Err(ServiceError::new(

@@ -7,14 +7,14 @@ use dacapo_engine::state::{Children, Externals};
 use dacapo_model::event::ParentClosePolicy;
 use futures::{FutureExt as _, StreamExt as _};
 
-use super::{AT_ONCE, Origin, reach, spawn, start, tell};
+use super::{AT_ONCE, Requester, reach, spawn, start, tell};
 use crate::runtime::Shared;
 
 /// Does with each child what its parent close policy says. A node that dies
 /// meanwhile leaves it to the next one, which finds children without a parent.
 pub(crate) fn leave(
     shared: &Arc<Shared>,
-    parent: &Arc<Origin>,
+    parent: &Arc<Requester>,
     children: Children,
     externals: Externals,
 ) {
@@ -39,7 +39,7 @@ pub(crate) fn leave(
     }
     let (shared_by_task, parent) = (shared.clone(), parent.clone());
     let tell = move |(event_id, workflow_id)| {
-        let told = (parent.run_id, event_id, FromParent::Closed);
+        let told = (parent.key.run_id, event_id, FromParent::Closed);
         tell::tell(shared_by_task.clone(), parent.namespace.clone(), workflow_id, told).map(drop)
     };
     spawn(shared, futures::stream::iter(left).for_each_concurrent(AT_ONCE, tell));

@@ -23,10 +23,9 @@ use dacapo_engine::decide::{Input, Refusal};
 use dacapo_engine::state::RunState;
 use dacapo_model::event::{ParentExecution, RootExecution};
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{EventId, NamespaceName, RunId, WorkflowId};
+use dacapo_model::ids::{EventId, NamespaceName, RunId, RunKey, WorkflowId};
 use dacapo_model::module::ModuleDigest;
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
 pub(crate) use self::leave::leave;
 pub(crate) use self::reach::reach;
@@ -34,9 +33,9 @@ pub(crate) use self::recover::Recovery;
 pub(crate) use self::report::report;
 pub(crate) use self::start::start;
 use crate::backoff::Backoff;
+use crate::delivery::{self, Address, Reached};
 use crate::error::ServiceError;
-use crate::registry::OpenRun;
-use crate::run::{Message, deliver};
+use crate::run::OpenRun;
 use crate::runtime::Shared;
 
 /// First wait before something is tried again; doubled up to [`BACKOFF_MAX`].
@@ -70,12 +69,12 @@ impl Drop for Entered {
     }
 }
 
-/// The run that has something to do with others.
+/// The run that asks something of others.
 #[derive(Debug)]
-pub(crate) struct Origin {
-    pub(crate) namespace: NamespaceName,
-    pub(crate) workflow_id: WorkflowId,
-    pub(crate) run_id: RunId,
+pub(crate) struct Requester {
+    namespace: NamespaceName,
+    workflow_id: WorkflowId,
+    key: RunKey,
     root: RootExecution,
     /// As its children count it.
     generation: u32,
@@ -84,14 +83,14 @@ pub(crate) struct Origin {
     arguments: Vec<String>,
 }
 
-impl Origin {
+impl Requester {
     /// What children and other runs need to know of a run.
     pub(crate) fn of(run: &OpenRun, state: &RunState) -> Arc<Self> {
         let itself = RootExecution { workflow_id: run.workflow_id.clone(), run_id: run.key.run_id };
         Arc::new(Self {
             namespace: run.namespace.clone(),
             workflow_id: run.workflow_id.clone(),
-            run_id: run.key.run_id,
+            key: run.key,
             root: state.parent.as_ref().map_or(itself, |parent| parent.root.clone()),
             generation: state.parent.as_ref().map_or(0, |parent| parent.generation),
             module_digest: state.module_digest,
@@ -107,7 +106,7 @@ impl Origin {
     ) -> ParentExecution {
         ParentExecution {
             workflow_id: self.workflow_id.clone(),
-            run_id: self.run_id,
+            run_id: self.key.run_id,
             initiated_event_id,
             parent_close_policy,
             root: self.root.clone(),
@@ -131,50 +130,25 @@ fn spawn(shared: &Arc<Shared>, work: impl Future<Output = ()> + Send + 'static) 
 }
 
 /// What became of something that a run was to record.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recorded {
     /// It is recorded, now or before.
     Yes,
-    /// The run has closed.
+    /// The run has closed, or nobody runs it.
     Closed,
 }
 
 /// Tells a run what it waits for, and again until that is recorded.
-async fn post(shared: Arc<Shared>, run_id: RunId, input: Input) -> Recorded {
+async fn post(shared: Arc<Shared>, run: RunKey, input: Input) -> Recorded {
     let mut backoff = backoff();
     loop {
-        let Some(run) = open_run(&shared, run_id).await else {
-            return Recorded::Closed;
-        };
-        match ask(&shared, &run, input.clone()).await {
-            Some(Ok(()) | Err(Refusal::Stale)) => return Recorded::Yes,
-            Some(Err(_closed)) => return Recorded::Closed,
-            None => backoff.wait().await,
+        match delivery::tell(&shared, Address::Key(run), &input).await {
+            Ok(Reached::Here((_, Ok(()) | Err(Refusal::Stale)))) => return Recorded::Yes,
+            Ok(Reached::Here((_, Err(_))) | Reached::Closed(_)) => return Recorded::Closed,
+            Ok(Reached::Unknown | Reached::Unreadable(_)) => return Recorded::Closed,
+            Ok(Reached::Elsewhere) | Err(_) => backoff.wait().await,
         }
     }
-}
-
-/// One try to tell a run something. None if it is not known what came of it.
-async fn ask(
-    shared: &Arc<Shared>,
-    run: &Arc<OpenRun>,
-    input: Input,
-) -> Option<Result<(), Refusal>> {
-    let (answer, answered) = oneshot::channel();
-    let message = Message::Input { input, answer: Some(answer) };
-    if deliver(shared, run, message).await.is_err() {
-        return Some(Err(Refusal::Closed));
-    }
-    answered.await.ok()?.ok()
-}
-
-/// The run, if it is open. While the node recovers, not all of them are known.
-async fn open_run(shared: &Shared, run_id: RunId) -> Option<Arc<OpenRun>> {
-    if let Some(run) = shared.registry.by_run(run_id) {
-        return Some(run);
-    }
-    shared.recovered.cancelled().await;
-    shared.registry.by_run(run_id)
 }
 
 /// An error of an operation, as the workflow that asked for it gets it.

@@ -1,18 +1,19 @@
-//! What a crash has left between parents and children. All that is needed for it
-//! is read by recovery anyway; only children that closed unheard are looked up.
+//! What a crash has left between parents and children. Most of it is read by recovery
+//! anyway; looked up are children that closed unheard, and parents that are not here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use dacapo_engine::decide::FromParent;
 use dacapo_engine::state::RunState;
 use dacapo_model::event::ParentClosePolicy;
-use dacapo_model::ids::{RunId, RunKey, WorkflowHash};
+use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
 use futures::{FutureExt as _, StreamExt as _};
 
-use super::report::{ChildOf, find_end};
-use super::{AT_ONCE, spawn, tell};
-use crate::registry::OpenRun;
+use super::report::{ChildOf, find_end, parent_key};
+use super::{AT_ONCE, backoff, spawn, tell};
+use crate::delivery::{Address, Reached, find, is_here};
+use crate::run::OpenRun;
 use crate::runtime::Shared;
 
 /// What open runs say of each other, gathered page by page.
@@ -21,66 +22,78 @@ pub(crate) struct Recovery {
     /// Open runs that are children.
     open: HashSet<ChildOf>,
     /// Those whose parent's end is also theirs.
-    bound: Vec<(ChildOf, RunKey)>,
+    bound: Vec<(ChildOf, Arc<OpenRun>)>,
     /// Children that open runs wait for, by their first runs.
     awaited: Vec<(ChildOf, RunKey)>,
-    /// Open runs of which nothing else is known.
-    unreadable: HashSet<RunId>,
 }
+
+/// Children of one parent, by the events that asked for them.
+type Siblings = Vec<(EventId, Arc<OpenRun>)>;
 
 impl Recovery {
     /// Takes an open run into account.
-    pub(crate) fn add(&mut self, run: &OpenRun, state: &RunState) {
+    pub(crate) fn add(&mut self, run: &Arc<OpenRun>, state: &RunState) {
         if let Some(parent) = &state.parent {
-            let child = (parent.run_id, parent.initiated_event_id);
+            let child = (parent_key(run, parent), parent.initiated_event_id);
             self.open.insert(child);
             if parent.parent_close_policy != ParentClosePolicy::Abandon {
-                self.bound.push((child, run.key));
+                self.bound.push((child, run.clone()));
             }
         }
         for (event_id, child) in state.children.iter().filter(|(_, child)| child.started) {
             let hash = WorkflowHash::of(&run.namespace, &child.initiated.workflow_id);
             let key = RunKey { hash, run_id: child.initiated.run_id };
-            self.awaited.push(((run.key.run_id, *event_id), key));
+            self.awaited.push(((run.key, *event_id), key));
         }
-    }
-
-    /// Takes an open run into account of which nothing can be read. It may be a parent or
-    /// a child: nobody is told that it has closed.
-    pub(crate) fn leave(&mut self, run_id: RunId) {
-        self.unreadable.insert(run_id);
     }
 
     /// Makes good what the crash has kept from happening, now that all open runs
     /// are known.
     pub(crate) fn finish(self, shared: &Arc<Shared>) {
-        let Self { open, bound, awaited, unreadable } = self;
+        let Self { open, bound, awaited } = self;
         let closed: Vec<_> =
             awaited.into_iter().filter(|(child, _)| !open.contains(child)).collect();
-        let orphans: Vec<_> = bound
-            .into_iter()
-            .filter(|((parent, _), _)| !unreadable.contains(parent))
-            .filter(|((parent, _), _)| shared.registry.by_run(*parent).is_none())
-            .filter_map(|(child, key)| Some((child, shared.registry.by_run(key.run_id)?)))
-            .collect();
-        if closed.is_empty() && orphans.is_empty() {
+        let mut apart: HashMap<RunKey, Siblings> = HashMap::new();
+        for ((parent, initiated_event_id), run) in bound {
+            if !is_here(shared, parent.run_id) {
+                apart.entry(parent).or_default().push((initiated_event_id, run));
+            }
+        }
+        if closed.is_empty() && apart.is_empty() {
             return;
         }
         tracing::info!(
             closed_unheard = closed.len(),
-            orphans = orphans.len(),
-            "children whose parents do not know, or have closed"
+            parents_not_here = apart.len(),
+            "children whose parents do not know that they closed, or are not here"
         );
         let shared_by_task = shared.clone();
         spawn(shared, async move {
             let shared = shared_by_task;
-            let leave = |((parent, initiated_event_id), run): (ChildOf, Arc<OpenRun>)| {
-                let told = (parent, initiated_event_id, FromParent::Closed);
-                let (namespace, id) = (run.namespace.clone(), run.workflow_id.clone());
-                tell::tell(shared.clone(), namespace, id, told).map(drop)
+            let leave = |(parent, children): (RunKey, Siblings)| {
+                leave_if_closed(shared.clone(), parent, children)
             };
-            let leave_all = futures::stream::iter(orphans).for_each_concurrent(AT_ONCE, leave);
+            let leave_all = futures::stream::iter(apart).for_each_concurrent(AT_ONCE, leave);
             let ((), ()) = futures::join!(find_end(&shared, closed), leave_all);
         });
     }
+}
+
+/// Does with children what is to be done when their parent has closed, if it has. It may
+/// be open on another node, and nothing is known of one whose row can't be read.
+async fn leave_if_closed(shared: Arc<Shared>, parent: RunKey, children: Siblings) {
+    let mut backoff = backoff();
+    loop {
+        match find(&shared, Address::Key(parent)).await {
+            Ok(Reached::Closed(_) | Reached::Unknown) => break,
+            Ok(Reached::Here(_) | Reached::Elsewhere | Reached::Unreadable(_)) => return,
+            Err(_) => backoff.wait().await,
+        }
+    }
+    let leave = |(initiated_event_id, run): (EventId, Arc<OpenRun>)| {
+        let told = (parent.run_id, initiated_event_id, FromParent::Closed);
+        let (namespace, id) = (run.namespace.clone(), run.workflow_id.clone());
+        tell::tell(shared.clone(), namespace, id, told).map(drop)
+    };
+    futures::stream::iter(children).for_each_concurrent(AT_ONCE, leave).await;
 }

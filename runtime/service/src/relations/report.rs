@@ -7,16 +7,18 @@ use dacapo_engine::decide::{ChildOutcome, Input};
 use dacapo_model::event::{
     EventAttributes, HistoryEvent, ParentExecution, WorkflowExecutionTimedOut,
 };
-use dacapo_model::ids::{EventId, RunId, RunKey};
+use dacapo_model::ids::{EventId, RunId, RunKey, WorkflowHash};
 use dacapo_store::error::StoreError;
 use futures::{FutureExt as _, StreamExt as _};
 
 use super::{AT_ONCE, backoff, post, spawn};
+use crate::delivery::is_here;
+use crate::run::OpenRun;
 use crate::runtime::Shared;
 use crate::salvage::{is_unreadable, or_nothing};
 
 /// A child by its parent's run and its `StartChildWorkflowExecutionInitiated`.
-pub(super) type ChildOf = (RunId, EventId);
+pub(super) type ChildOf = (RunKey, EventId);
 
 /// Children read by one set of statements.
 const PAGE: usize = 200;
@@ -25,11 +27,12 @@ const PAGE: usize = 200;
 /// another, which is that child from then on.
 pub(crate) fn report(
     shared: &Arc<Shared>,
-    key: RunKey,
+    run: &OpenRun,
     parent: &ParentExecution,
     last: &EventAttributes,
 ) {
-    let (initiated_event_id, parent) = (parent.initiated_event_id, parent.run_id);
+    let (initiated_event_id, key) = (parent.initiated_event_id, run.key);
+    let parent = parent_key(run, parent);
     let shared_by_task = shared.clone();
     match end_of(last) {
         End::Of(outcome) => spawn(shared, async move {
@@ -38,12 +41,18 @@ pub(crate) fn report(
             post(shared_by_task, parent, input).await;
         }),
         // It closed before, and was started again by a parent that had not heard.
-        End::As(run_id) if shared.registry.by_run(run_id).is_none() => {
+        End::As(run_id) if !is_here(shared, run_id) => {
             let next = ((parent, initiated_event_id), RunKey { run_id, ..key });
             spawn(shared, async move { find_end(&shared_by_task, vec![next]).await });
         }
         End::As(_) | End::NotYet => {}
     }
+}
+
+/// The run that started `child`.
+pub(super) fn parent_key(child: &OpenRun, parent: &ParentExecution) -> RunKey {
+    let hash = WorkflowHash::of(&child.namespace, &parent.workflow_id);
+    RunKey { hash, run_id: parent.run_id }
 }
 
 /// What a closing event means to the parent of its run.

@@ -9,21 +9,22 @@ use dacapo_model::execution::IdConflictPolicy;
 use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
 use dacapo_model::limits::CHILD_GENERATIONS_MAX;
 
-use super::{Entered, Origin, Recorded, backoff, failure_of, post, report, spawn, tell};
-use crate::Runtime;
+use super::{Entered, Recorded, Requester, backoff, failure_of, post, report, spawn, tell};
 use crate::catalog::Catalog;
+use crate::delivery::is_here;
 use crate::error::{Result, ServiceError};
-use crate::operations::{ChildStart, StartOptions, StartRequest};
+use crate::operations::{self, ChildStart};
 use crate::runtime::Shared;
+use crate::types::{StartOptions, StartRequest};
 
 /// Starts a child, however long it takes, and tells its parent.
 pub(crate) fn start(
     shared: &Arc<Shared>,
-    parent: &Arc<Origin>,
+    parent: &Arc<Requester>,
     initiated_event_id: EventId,
     child: &StartChildWorkflowExecutionInitiated,
 ) {
-    let Some(entered) = Entered::new(shared, (parent.run_id, initiated_event_id)) else {
+    let Some(entered) = Entered::new(shared, (parent.key.run_id, initiated_event_id)) else {
         return;
     };
     let child = ChildToStart {
@@ -40,7 +41,7 @@ pub(crate) fn start(
 
 struct ChildToStart {
     shared: Arc<Shared>,
-    parent: Arc<Origin>,
+    parent: Arc<Requester>,
     initiated_event_id: EventId,
     child: StartChildWorkflowExecutionInitiated,
 }
@@ -53,7 +54,7 @@ impl ChildToStart {
         let mut backoff = backoff();
         let started = loop {
             let abandoned = self.child.options.parent_close_policy == ParentClosePolicy::Abandon;
-            if !abandoned && shared.registry.by_run(self.parent.run_id).is_none() {
+            if !abandoned && !is_here(shared, self.parent.key.run_id) {
                 return;
             }
             let place = shared.child_starts.acquire(self.parent.module_digest).await;
@@ -72,11 +73,11 @@ impl ChildToStart {
             Ok(()) => Input::ChildStarted { initiated_event_id },
             Err(failure) => Input::ChildStartFailed { initiated_event_id, failure },
         };
-        let recorded = post(shared.clone(), self.parent.run_id, input).await;
+        let recorded = post(shared.clone(), self.parent.key, input).await;
         if recorded == Recorded::Closed && is_started {
             // The parent could not know that it leaves a child.
             let namespace = self.parent.namespace.clone();
-            let told = (self.parent.run_id, initiated_event_id, FromParent::Closed);
+            let told = (self.parent.key.run_id, initiated_event_id, FromParent::Closed);
             tell::tell(self.shared, namespace, self.child.workflow_id, told).await;
         }
     }
@@ -110,12 +111,12 @@ impl ChildToStart {
                 signal: None,
                 update: None,
             },
+            workflow_id: child.workflow_id.clone(),
             digest,
             run_id: child.run_id,
             parent: parent_of_child,
         };
-        let runtime = Runtime { shared: shared.clone() };
-        let Err(error) = runtime.start_child(start).await else {
+        let Err(error) = operations::start_child(shared, start).await else {
             return Ok(());
         };
         if error.code.is_retryable() {
@@ -127,7 +128,7 @@ impl ChildToStart {
         if shared.store.find_runs(&[key]).await?.is_empty() {
             return Err(error);
         }
-        let of = (parent.run_id, self.initiated_event_id);
+        let of = (parent.key, self.initiated_event_id);
         report::find_end(shared, vec![(of, key)]).await;
         Ok(())
     }

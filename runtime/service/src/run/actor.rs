@@ -19,13 +19,13 @@ use super::heartbeats::Heartbeats;
 use super::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 use super::postponed::Postponed;
 use super::room::{InstanceRoom, evict};
-use super::{Origin, ResetAnswer, load};
+use super::{OpenRun, Origin, ResetAnswer, load};
 use crate::activities::LocalExecutor;
-use crate::operations::Closing;
+use crate::delivery::deliver;
 use crate::portions::Portion;
-use crate::registry::OpenRun;
 use crate::runtime::Shared;
 use crate::salvage::Fault;
+use crate::types::Closing;
 use crate::workload::Work;
 
 /// Messages decided together, in one commit. More would make the first of them
@@ -108,7 +108,7 @@ pub(super) async fn run(
             drop(chosen);
             if ready.is_err() {
                 // It never was: free its workflow id.
-                actor.shared.registry.remove(&actor.run);
+                actor.shared.directory.remove(&actor.run);
                 actor.run.close();
             }
             (actor, ready)
@@ -331,10 +331,9 @@ impl Actor {
     /// started over whenever one has won.
     async fn pass_on(&mut self) {
         for join in std::mem::take(&mut self.left) {
-            let (namespace, workflow_id) = (&self.run.namespace, &self.run.workflow_id);
-            match self.shared.registry.by_workflow(namespace, workflow_id) {
+            match self.shared.directory.follower(&self.run) {
                 Some(follower) => {
-                    if let Err(join) = super::deliver(&self.shared, &follower, join).await {
+                    if let Err(join) = deliver(&self.shared, &follower, join).await {
                         refuse_closed(join);
                     }
                 }

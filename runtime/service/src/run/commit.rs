@@ -1,7 +1,6 @@
 //! Commit, then act.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use dacapo_engine::transition::{Effect, TimerChange, Transition, UpdateChange};
 use dacapo_model::execution::ExecutionStatus;
@@ -16,7 +15,7 @@ use super::replace::Successor;
 use crate::activities::Executor as _;
 use crate::committer::CommitFailure;
 use crate::log;
-use crate::operations::Closing;
+use crate::types::Closing;
 use crate::update_watch::UpdateProgress;
 
 /// From so many failures in a row on, what a run has to commit is committed alone: it
@@ -153,7 +152,7 @@ impl Actor {
         let blocked = self.state.status == ExecutionStatus::Blocked;
         self.run.publish_progress(self.state.next_event_id.0 - 1, blocked);
         if let Some(closing) = &self.closing {
-            self.shared.registry.remove(&self.run);
+            self.shared.directory.remove(&self.run);
             self.run.close();
             if self.run.publish_closing(closing.clone()) {
                 log::run_closed(&self.execution, closing, self.state.next_event_id.0 - 1);
@@ -252,15 +251,4 @@ pub(super) fn update_rows(
         }
     }
     rows
-}
-
-/// Starts the actor of a run that is stored and loaded.
-pub(super) fn wake_loaded(
-    shared: &Arc<crate::runtime::Shared>,
-    run: &Arc<crate::registry::OpenRun>,
-    loaded: super::Loaded,
-) {
-    if let Some(mailbox) = run.wake() {
-        super::spawn(shared, run.clone(), mailbox, super::Origin::Loaded(Box::new(loaded)));
-    }
 }

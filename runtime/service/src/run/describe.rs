@@ -3,7 +3,7 @@
 use dacapo_engine::state::RunTimer;
 
 use super::actor::Actor;
-use crate::operations::{
+use crate::types::{
     ActivityDescription, ChainDescription, ChildDescription, ExternalDescription, RunDescription,
     TimerDescription, UpdateDescription,
 };

@@ -21,8 +21,8 @@ use super::load::Loaded;
 use super::message::Message;
 use super::settle::{Asked, Tries};
 use crate::committer::CommitFailure;
-use crate::operations::Closing;
 use crate::salvage::{Fault, is_fault, or_nothing};
+use crate::types::Closing;
 
 /// The state after a history, and what is wrong with the history, if anything is:
 /// `fault`, or an event that can't be where it is. Then it is the state before that,

@@ -10,17 +10,18 @@ use dacapo_model::ids::EventId;
 use dacapo_model::timer::TimerKind;
 use dacapo_store::error::StoreError;
 
+use super::OpenRun;
 use super::actor::{Actor, Stop, context_of};
 use super::fault::{state_of, with_end};
 use super::settle::{Asked, Tries, Verdicts};
 use crate::backoff::Backoff;
+use crate::delivery::is_here;
 use crate::health::now;
 use crate::loader::StoredRun;
 use crate::log_limit::LogLimit;
-use crate::operations::Closing;
-use crate::registry::OpenRun;
 use crate::runtime::Shared;
 use crate::salvage::{Fault, is_fault, is_unreadable, salvage};
+use crate::types::Closing;
 use crate::update_watch::UpdateProgress;
 
 /// The pauses before the store is asked again.
@@ -150,7 +151,7 @@ async fn look(
         match try_load(shared, run).await {
             // It has closed, and nobody can say how: who waits for it looks into the store.
             Ok(Some(loaded)) if loaded.fault.is_some() && loaded.has_closed() => {
-                shared.registry.remove(run);
+                shared.directory.remove(run);
                 run.close();
                 return Err(Stop::Gone);
             }
@@ -264,17 +265,15 @@ async fn adopt_follower(
     let latest = shared.store.find_execution(&run.namespace, &run.workflow_id, None).await?;
     if let Some(latest) = latest
         && latest.status.is_open()
-        && shared.registry.by_run(latest.key.run_id).is_none()
+        && !is_here(shared, latest.key.run_id)
     {
-        let follower = shared.registry.insert_asleep(&latest);
+        let follower = shared.directory.follow(&latest);
         // What this run had not decided about went over to it.
         follower.set_admitted(true);
         let mut watched = run.updates.watched();
         watched.retain(|update_id| state.updates.stage(update_id).is_none());
         run.updates.hand_over(watched.iter(), &follower.updates, follower.key.run_id);
-        if let Some(mailbox) = follower.wake() {
-            super::spawn(shared, follower, mailbox, super::Origin::Stored);
-        }
+        super::wake(shared, &follower);
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::{NewRun, ResetAnswer};
 use crate::catalog::Choice;
 use crate::error::ServiceError;
-use crate::operations::{RunDescription, WaitingDescription};
+use crate::types::{RunDescription, WaitingDescription};
 use crate::workload::Work;
 
 /// The answer to an input: it was committed, or it has no effect, or it can't be

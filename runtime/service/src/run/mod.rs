@@ -13,6 +13,7 @@ mod length;
 mod load;
 mod message;
 mod moving;
+mod open_run;
 mod postponed;
 mod query;
 mod rejected;
@@ -29,8 +30,6 @@ mod update;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use dacapo_engine::decide::Input;
-use dacapo_model::ids::EventId;
 use tokio::sync::mpsc;
 use tracing::Span;
 
@@ -38,13 +37,13 @@ pub(crate) use self::actor::context_of;
 pub(crate) use self::begin::{BeginAnswer, BeginWaiter, Begun, NewRun};
 pub(crate) use self::load::{Loaded, assemble};
 pub(crate) use self::message::{Envelope, JoinAnswer, Message, MoveAnswer};
+pub(crate) use self::open_run::{OpenRun, Posted, Progress};
 pub(crate) use self::query::{answer, not_served, took_too_long};
 pub(crate) use self::rejected::not_storable;
 pub(crate) use self::reset::{ResetAnswer, copy};
 pub(crate) use self::room::make_room;
 use crate::catalog::Choice;
 use crate::portions::Portion;
-use crate::registry::{OpenRun, Posted};
 use crate::runtime::Shared;
 
 /// Where an actor gets its run from.
@@ -91,69 +90,16 @@ pub(crate) fn spawn_in(
     shared.actors.spawn(actor);
 }
 
-/// Delivers a message, waking the run if it sleeps and waiting if its mailbox
-/// is full. Gives the message back if the run has closed.
-pub(crate) async fn deliver(
-    shared: &Arc<Shared>,
-    run: &Arc<OpenRun>,
-    mut message: Message,
-) -> Result<(), Message> {
-    loop {
-        match run.post(message) {
-            Posted::Sent => return Ok(()),
-            Posted::Wake(mailbox) => {
-                spawn(shared, run.clone(), mailbox, Origin::Stored);
-                return Ok(());
-            }
-            Posted::Closed(message) => return Err(message),
-            Posted::Full(returned, sender) => {
-                // The permit is kept: one that is given back goes to the next who
-                // waits, and where many wait, nobody would ever send.
-                message = match sender.reserve().await {
-                    Ok(room) => match run.post_reserved(returned, &sender, room) {
-                        None => return Ok(()),
-                        Some(returned) => returned,
-                    },
-                    Err(_the_actor_is_gone) => returned,
-                };
-            }
-        }
+/// Wakes a run that is stored, if it sleeps.
+pub(crate) fn wake(shared: &Arc<Shared>, run: &Arc<OpenRun>) {
+    if let Some(mailbox) = run.wake() {
+        spawn(shared, run.clone(), mailbox, Origin::Stored);
     }
 }
 
-/// Tells a run that a timer row is due. False if its mailbox is full.
-pub(crate) fn try_wake(shared: &Arc<Shared>, run: &Arc<OpenRun>, event_id: EventId) -> bool {
-    try_deliver(shared, run, timer_due(run, event_id))
-}
-
-/// Tells a run that was just read that a timer row is due, so that it need not be
-/// read again.
-pub(crate) fn wake_overdue(
-    shared: &Arc<Shared>,
-    run: &Arc<OpenRun>,
-    event_id: EventId,
-    loaded: Loaded,
-) {
-    if let Posted::Wake(mailbox) = run.post(timer_due(run, event_id)) {
+/// Wakes a run that was just read, or written, if it sleeps.
+fn wake_loaded(shared: &Arc<Shared>, run: &Arc<OpenRun>, loaded: Loaded) {
+    if let Some(mailbox) = run.wake() {
         spawn(shared, run.clone(), mailbox, Origin::Loaded(Box::new(loaded)));
-    }
-}
-
-fn timer_due(run: &OpenRun, event_id: EventId) -> Message {
-    let input = match event_id {
-        EventId::FIRST => Input::RunTimerDue { run_id: run.key.run_id },
-        event_id => Input::TimerDue { event_id },
-    };
-    Message::Input { input, answer: None }
-}
-
-fn try_deliver(shared: &Arc<Shared>, run: &Arc<OpenRun>, message: Message) -> bool {
-    match run.post(message) {
-        Posted::Sent | Posted::Closed(_) => true,
-        Posted::Wake(mailbox) => {
-            spawn(shared, run.clone(), mailbox, Origin::Stored);
-            true
-        }
-        Posted::Full(..) => false,
     }
 }

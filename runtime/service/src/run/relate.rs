@@ -5,7 +5,7 @@ use dacapo_engine::transition::Effect;
 use dacapo_model::event::HistoryEvent;
 
 use super::actor::Actor;
-use crate::relations::{self, Origin};
+use crate::relations::{self, Requester};
 
 impl Actor {
     /// Does the effects that are about other runs.
@@ -14,22 +14,22 @@ impl Actor {
             return;
         }
         let (shared, state) = (&self.shared, &self.state);
-        let origin = Origin::of(&self.run, state);
+        let requester = Requester::of(&self.run, state);
         for effect in effects {
             match effect {
                 // One that was given up since, with the run itself, is left below.
                 Effect::StartChild { initiated_event_id } => {
                     if let Some(child) = state.children.get(&initiated_event_id) {
-                        relations::start(shared, &origin, initiated_event_id, &child.initiated);
+                        relations::start(shared, &requester, initiated_event_id, &child.initiated);
                     }
                 }
                 Effect::ReachExternal { initiated_event_id } => {
                     if let Some(external) = state.externals.get(&initiated_event_id) {
-                        relations::reach(shared, &origin, initiated_event_id, external.clone());
+                        relations::reach(shared, &requester, initiated_event_id, external.clone());
                     }
                 }
                 Effect::LeaveChildren { children, externals } => {
-                    relations::leave(shared, &origin, children, externals);
+                    relations::leave(shared, &requester, children, externals);
                 }
                 _ => {}
             }
@@ -49,7 +49,7 @@ impl Actor {
     /// Tells the parent that this run has closed, if it is a child.
     pub(super) fn report_to_parent(&self) {
         if let (Some(parent), Some(closing)) = (&self.state.parent, &self.closing) {
-            relations::report(&self.shared, self.run.key, parent, &closing.attributes);
+            relations::report(&self.shared, &self.run, parent, &closing.attributes);
         }
     }
 }

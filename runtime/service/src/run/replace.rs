@@ -16,11 +16,10 @@ use tracing::Span;
 
 use super::actor::{Actor, Stop};
 use super::begin::Begun;
-use super::commit::{timer_rows, update_rows, wake_loaded};
-use super::{JoinAnswer, Loaded, NewRun};
+use super::commit::{timer_rows, update_rows};
+use super::{JoinAnswer, Loaded, NewRun, OpenRun, wake_loaded};
 use crate::committer::CommitFailure;
 use crate::log;
-use crate::registry::OpenRun;
 use crate::runtime::Shared;
 
 /// A run that is about to start in another's commit. Its guest runs afterwards.
@@ -55,7 +54,7 @@ impl Successor {
 
     /// Takes the workflow id over and lets its guest run.
     pub(super) fn spawn(self, shared: &Arc<Shared>, before: &OpenRun) {
-        let run = shared.registry.insert_asleep(&self.execution);
+        let run = shared.directory.follow(&self.execution);
         run.set_admitted(!self.updates.is_empty());
         // Of a copied history: those that the run had taken on before it was cut.
         let accepted = self.state.updates.accepted();

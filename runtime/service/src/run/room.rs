@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use dacapo_engine::guest::Room;
 use dacapo_model::ids::RunId;
 
-use super::{Message, try_deliver};
+use super::Message;
+use crate::delivery::{find_run, try_deliver};
 use crate::log_limit::LogLimit;
 use crate::residency::Place;
 use crate::runtime::Shared;
@@ -72,7 +73,7 @@ pub(crate) async fn make_room(shared: &Arc<Shared>) -> Arc<InstanceRoom> {
 /// Asks a run to give its instance up. A run that is too busy to hear it is not
 /// idle anyway.
 pub(super) fn evict(shared: &Arc<Shared>, run_id: RunId) {
-    if let Some(run) = shared.registry.by_run(run_id) {
+    if let Some(run) = find_run(shared, run_id) {
         try_deliver(shared, &run, Message::Evict);
     }
 }

@@ -10,7 +10,7 @@ use dacapo_model::ids::{OperationId, SignalName};
 use super::actor::Actor;
 use super::query::unreadable;
 use crate::error::Result;
-use crate::operations::{Awaited, SignalsLeft, Wait, WaitingDescription};
+use crate::types::{Awaited, SignalsLeft, Wait, WaitingDescription};
 
 /// As many waits are told of a run whose code does not tell which it waits for.
 const WAITS_MAX: usize = 200;

@@ -1,19 +1,16 @@
-//! All open runs of this node, awake or not. The one place that says whether a
-//! workflow id is taken.
+//! What others hold of a run: its mailbox, and how far it has come.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dacapo_model::execution::{Execution, ExecutionStatus};
-use dacapo_model::ids::{NamespaceName, RunId, RunKey, WorkflowId};
+use dacapo_model::ids::{NamespaceName, RunKey, WorkflowId};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
-use crate::operations::Closing;
-use crate::run::{Envelope, Message};
+use super::{Envelope, Message};
+use crate::types::Closing;
 use crate::update_watch::UpdateWatch;
 use crate::workload::Workload;
 
@@ -73,6 +70,27 @@ pub(crate) enum Posted {
 }
 
 impl OpenRun {
+    /// A run that is stored and open.
+    pub(crate) fn asleep(execution: &Execution, workload: Workload) -> Self {
+        let (namespace, workflow_id) = (&execution.namespace, &execution.workflow_id);
+        let (namespace, workflow_id) = (namespace.clone(), workflow_id.clone());
+        let run = Self::new(execution.key, namespace, workflow_id, Mailbox::Asleep, workload);
+        run.publish_progress(0, execution.status == ExecutionStatus::Blocked);
+        run
+    }
+
+    /// A run that is about to start, with the mailbox for its actor.
+    pub(crate) fn awake(
+        key: RunKey,
+        namespace: NamespaceName,
+        workflow_id: WorkflowId,
+        workload: Workload,
+    ) -> (Self, mpsc::Receiver<Envelope>) {
+        let (sender, mailbox) = mpsc::channel(MAILBOX);
+        let run = Self::new(key, namespace, workflow_id, Mailbox::Awake(sender), workload);
+        (run, mailbox)
+    }
+
     fn new(
         key: RunKey,
         namespace: NamespaceName,
@@ -209,7 +227,7 @@ impl OpenRun {
     }
 
     /// Tells those who watch how it ended; true if nobody was told before. After this,
-    /// the registry and the store both say that the workflow id is free.
+    /// the directory and the store both say that the workflow id is free.
     pub(crate) fn publish_closing(&self, closing: Closing) -> bool {
         let mut is_news = false;
         self.progress.send_modify(|progress| {
@@ -217,112 +235,5 @@ impl OpenRun {
             progress.closing = Some(Arc::new(closing));
         });
         is_news
-    }
-}
-
-/// The open runs by workflow id and by run id.
-pub(crate) struct Registry {
-    inner: Mutex<Inner>,
-    workload: Workload,
-}
-
-#[derive(Default)]
-struct Inner {
-    by_workflow: HashMap<(NamespaceName, WorkflowId), Arc<OpenRun>>,
-    by_run: HashMap<RunId, Arc<OpenRun>>,
-}
-
-/// The answer to a claim of a workflow id.
-pub(crate) enum Claim {
-    /// It was free, and is this run's now. The caller must start the run or
-    /// release it.
-    Free(Arc<OpenRun>, mpsc::Receiver<Envelope>),
-    /// This run has it.
-    Taken(Arc<OpenRun>),
-}
-
-impl Registry {
-    /// Of no runs yet.
-    pub(crate) fn new(workload: Workload) -> Self {
-        Self { inner: Mutex::default(), workload }
-    }
-
-    /// Claims a workflow id for a new run.
-    pub(crate) fn claim(
-        &self,
-        key: RunKey,
-        namespace: &NamespaceName,
-        workflow_id: &WorkflowId,
-    ) -> Claim {
-        let mut inner = self.inner.lock();
-        match inner.by_workflow.entry((namespace.clone(), workflow_id.clone())) {
-            Entry::Occupied(taken) => Claim::Taken(taken.get().clone()),
-            Entry::Vacant(free) => {
-                let (sender, receiver) = mpsc::channel(MAILBOX);
-                let run = Arc::new(OpenRun::new(
-                    key,
-                    namespace.clone(),
-                    workflow_id.clone(),
-                    Mailbox::Awake(sender),
-                    self.workload.clone(),
-                ));
-                free.insert(run.clone());
-                inner.by_run.insert(key.run_id, run.clone());
-                Claim::Free(run, receiver)
-            }
-        }
-    }
-
-    /// Adds a run that is stored and open, asleep. Replaces a closed run of the
-    /// same workflow id, which it follows.
-    pub(crate) fn insert_asleep(&self, execution: &Execution) -> Arc<OpenRun> {
-        let key = execution.key;
-        let workflow = (execution.namespace.clone(), execution.workflow_id.clone());
-        let run = OpenRun::new(
-            key,
-            workflow.0.clone(),
-            workflow.1.clone(),
-            Mailbox::Asleep,
-            self.workload.clone(),
-        );
-        run.publish_progress(0, execution.status == ExecutionStatus::Blocked);
-        let run = Arc::new(run);
-        let mut inner = self.inner.lock();
-        if let Some(before) = inner.by_workflow.insert(workflow, run.clone()) {
-            inner.by_run.remove(&before.key.run_id);
-        }
-        inner.by_run.insert(key.run_id, run.clone());
-        run
-    }
-
-    /// Forgets a run that has closed or never started.
-    pub(crate) fn remove(&self, run: &Arc<OpenRun>) {
-        let mut inner = self.inner.lock();
-        inner.by_run.remove(&run.key.run_id);
-        let workflow = (run.namespace.clone(), run.workflow_id.clone());
-        // A run that continues this one may have its place already.
-        if inner.by_workflow.get(&workflow).is_some_and(|current| Arc::ptr_eq(current, run)) {
-            inner.by_workflow.remove(&workflow);
-        }
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.inner.lock().by_run.len()
-    }
-
-    /// The open run of a workflow id.
-    pub(crate) fn by_workflow(
-        &self,
-        namespace: &NamespaceName,
-        workflow_id: &WorkflowId,
-    ) -> Option<Arc<OpenRun>> {
-        let workflow = (namespace.clone(), workflow_id.clone());
-        self.inner.lock().by_workflow.get(&workflow).cloned()
-    }
-
-    /// An open run.
-    pub(crate) fn by_run(&self, run_id: RunId) -> Option<Arc<OpenRun>> {
-        self.inner.lock().by_run.get(&run_id).cloned()
     }
 }

@@ -1,0 +1,17 @@
+//! What requests ask for and what they are told: plain data that all parts of the
+//! service share. Nothing here knows how a request is served.
+
+mod closing;
+mod description;
+mod run_ref;
+mod start;
+mod waiting;
+
+pub use self::closing::Closing;
+pub use self::description::{
+    ActivityDescription, ChainDescription, ChildDescription, ExternalDescription, RunDescription,
+    TimerDescription, UpdateDescription,
+};
+pub use self::run_ref::RunRef;
+pub use self::start::{StartOptions, StartRequest, Started};
+pub use self::waiting::{Awaited, SignalsLeft, Wait, WaitingDescription};
