@@ -16,7 +16,29 @@ struct Rule {
     why: &'static str,
 }
 
+/// What finds a run in memory. That one is not there says nothing about whether it is
+/// open: only this module knows what to do then.
+const LOOKUPS: (&[&str], &str) = (&["by_run", "by_workflow"], "delivery");
+
 const RULES: &[Rule] = &[
+    Rule {
+        module: "delivery",
+        never: &[
+            "activities",
+            "catalog",
+            "committer",
+            "loader",
+            "operations",
+            "relations",
+            "timers",
+        ],
+        why: "where a run is does not depend on what it is told",
+    },
+    Rule {
+        module: "types",
+        never: &["catalog", "delivery", "operations", "relations", "run", "runtime"],
+        why: "data describes, and all may use it",
+    },
     Rule {
         module: "operations",
         never: &["activities", "committer", "loader", "ownership", "residency", "timers"],
@@ -94,19 +116,26 @@ fn problems_of(path: &Path, inside: &Path, text: &str) -> Vec<String> {
     // `timers.rs` and `timers/due.rs` are one module.
     let Some(module) = inside.iter().next().and_then(OsStr::to_str) else { return Vec::new() };
     let module = module.strip_suffix(".rs").unwrap_or(module);
-    let Some(rule) = RULES.iter().find(|rule| rule.module == module) else { return Vec::new() };
+    let rule = RULES.iter().find(|rule| rule.module == module);
+    let (lookups, owner) = LOOKUPS;
     let mut problems = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         // Tests are at the end of a file, and may use everything.
         if line == "#[cfg(test)]" {
             break;
         }
-        for known in imported(line).into_iter().filter(|it| rule.never.contains(it)) {
-            problems.push(format!(
-                "{}:{number}: `{module}` must not know `{known}`: {}",
-                path.display(),
-                rule.why
-            ));
+        let shown = path.display();
+        if let Some(rule) = rule {
+            for known in imported(line).into_iter().filter(|it| rule.never.contains(it)) {
+                problems.push(format!(
+                    "{shown}:{number}: `{module}` must not know `{known}`: {}",
+                    rule.why
+                ));
+            }
+        }
+        for lookup in lookups.iter().filter(|it| module != owner && calls(line, it)) {
+            problems
+                .push(format!("{shown}:{number}: ask `{owner}` where the run is, not `{lookup}`"));
         }
     }
     problems
@@ -124,6 +153,11 @@ fn imported(line: &str) -> Vec<&str> {
             None => vec![first_name(path)],
         })
         .collect()
+}
+
+fn calls(line: &str, function: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    code.contains(&format!(".{function}("))
 }
 
 fn first_name(path: &str) -> &str {
@@ -157,6 +191,14 @@ mod tests {
             problems("runtime.rs", "use crate::committer::Committer;"),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn only_one_module_looks_for_runs_in_memory() {
+        let text = "let run = shared.directory.by_run(run_id);";
+        assert_eq!(problems("operations/signal.rs", text).len(), 1);
+        assert_eq!(problems("runtime.rs", text).len(), 1);
+        assert_eq!(problems("delivery/find.rs", text), Vec::<String>::new());
     }
 
     #[test]
