@@ -51,7 +51,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         module: "run",
-        never: &["ownership", "recovery", "timers"],
+        never: &["operations", "ownership", "recovery", "timers"],
         why: "an actor knows its run, and not how the node came by it",
     },
     Rule {

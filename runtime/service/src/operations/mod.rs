@@ -37,7 +37,6 @@ pub use self::modules::CheckedModule;
 pub use self::move_run::{MoveChange, MoveTarget, MovedRun};
 pub use self::pages::page_size_of;
 pub use self::query::{QueryOutcome, QueryResult, RejectIf};
-pub(crate) use self::replay::{REPLAY_TIME_MAX, took_too_long};
 pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, VersionRef};
 pub use self::reset::ResetRequest;
 pub use self::result::RunResult;

@@ -10,10 +10,11 @@ use dacapo_model::query::Query;
 
 use super::RunRef;
 use super::locate::{Located, ask, check_payload};
-use super::replay::REPLAY_TIME_MAX;
 use crate::Runtime;
 use crate::error::{Result, ServiceError};
-use crate::run::{Message, answer, context_of, make_room, not_served, took_too_long};
+use crate::run::{
+    Message, REPLAY_TIME_MAX, answer, context_of, make_room, not_served, took_too_long,
+};
 
 /// When a query is to be refused because of where the run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

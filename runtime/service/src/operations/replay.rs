@@ -16,11 +16,8 @@ use crate::Runtime;
 use crate::catalog::Catalog;
 use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
-use crate::run::{context_of, make_room};
+use crate::run::{REPLAY_TIME_MAX, context_of, make_room, replay_took_too_long};
 use crate::runtime::Shared;
-
-/// How long the replay of one run may take.
-pub(crate) const REPLAY_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A page ends with the replay that makes them take longer than this together.
 const PAGE_TIME_MAX: Duration = Duration::from_secs(20);
@@ -227,7 +224,7 @@ impl<'a> Code<'a> {
             guest::replay(&*shared.host, Arc::new(context), room, stored.history).await
         };
         let replayed = tokio::time::timeout(REPLAY_TIME_MAX, replay).await;
-        let outcome = match replayed.unwrap_or_else(|_| Err(took_too_long())) {
+        let outcome = match replayed.unwrap_or_else(|_| Err(replay_took_too_long())) {
             Ok(replayed) => ReplayOutcome::Fits { commands: replayed.commands },
             Err(blocked) if blocked.code == ErrorCode::Nondeterminism.as_str() => {
                 ReplayOutcome::Diverges(Box::new(blocked))
@@ -281,14 +278,6 @@ impl<'a> OpenRuns<'a> {
             self.chunk = chunk.into_iter();
         }
     }
-}
-
-/// The report of a replay that was stopped.
-pub(crate) fn took_too_long() -> Blocked {
-    report(
-        ErrorCode::GuestCpuLimit,
-        format!("the replay took longer than {} s, and was stopped", REPLAY_TIME_MAX.as_secs()),
-    )
 }
 
 fn no_such_type(execution: &Execution) -> Blocked {

@@ -14,10 +14,10 @@ use dacapo_model::module::ModuleDigest;
 use super::MoveAnswer;
 use super::actor::{Actor, Stop};
 use super::rejected::not_storable;
+use super::replay_time::{REPLAY_TIME_MAX, replay_took_too_long};
 use crate::catalog::Choice;
 use crate::committer::CommitFailure;
 use crate::error::{Result, ServiceError};
-use crate::operations::{REPLAY_TIME_MAX, took_too_long};
 
 impl Actor {
     /// Replays all of the run with other code and, if that fits, records it and
@@ -41,7 +41,7 @@ impl Actor {
             Some(_) => Some(Ok(Vec::new())),
             None => {
                 let replay = tokio::time::timeout(REPLAY_TIME_MAX, self.replay());
-                replay.await.unwrap_or_else(|_| Some(Err(took_too_long())))
+                replay.await.unwrap_or_else(|_| Some(Err(replay_took_too_long())))
             }
         };
         let commands = match replayed {
