@@ -144,7 +144,7 @@ impl Recovering {
         tracing::error!(
             run_id = %key, %error,
             "an open run can't be read and is left as it is: it neither goes on nor ends. Fix \
-             its row of workflow_executions, then restart the server"
+             its row of workflow_executions, then ask for the run, or restart the server"
         );
         self.unreadable += 1;
     }

@@ -510,3 +510,20 @@ async fn an_open_run_of_which_nothing_can_be_read_is_left_as_it_is() {
         assert_eq!(described.execution.status, ExecutionStatus::Running, "{workflow_id}");
     }
 }
+
+/// It was left alone when the node started, so nobody runs it.
+#[tokio::test]
+async fn an_open_run_that_became_readable_goes_on_when_somebody_asks_for_it() {
+    let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
+    let first = start(store.clone(), &host).await;
+    first.start_run(request("collect", "w", "1")).await.expect("started");
+    let key = first.describe_run(&run_ref("w")).await.expect("there").execution.key;
+    first.halt().await;
+    store.spoil_execution(key, true);
+    let second = start(store.clone(), &host).await;
+    second.describe_run(&run_ref("w")).await.expect_err("its row can't be read");
+    store.spoil_execution(key, false);
+    second.signal_run(&run_ref("w"), signal("a")).await.expect("it hears it");
+    let result = second.run_result(&run_ref("w"), PATIENCE).await.expect("it has closed");
+    assert_eq!((result.run_id, result.status), (key.run_id, ExecutionStatus::Completed));
+}
