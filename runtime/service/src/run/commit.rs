@@ -1,22 +1,17 @@
 //! Commit, then act.
 
-use std::collections::BTreeMap;
-
-use dacapo_engine::transition::{Effect, TimerChange, Transition, UpdateChange};
-use dacapo_model::execution::ExecutionStatus;
-use dacapo_model::ids::{EventId, RunKey, UpdateId};
-use dacapo_model::update::AdmittedUpdate;
+use dacapo_engine::transition::{StatusChange, Transition};
+use dacapo_model::attributes::RunAttributes;
+use dacapo_model::execution::Execution;
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
-use dacapo_store::timer::TimerRow;
 use tracing::Span;
 
 use super::actor::Actor;
 use super::replace::Successor;
-use crate::activities::Executor as _;
+use super::rows::{timer_rows, update_rows};
 use crate::committer::CommitFailure;
 use crate::log;
 use crate::types::Closing;
-use crate::update_watch::UpdateProgress;
 
 /// From so many failures in a row on, what a run has to commit is committed alone: it
 /// may be what the store fails at, and takes nobody else with it.
@@ -51,31 +46,17 @@ impl Actor {
                 rows.entry(event_id).or_insert(None);
             }
         }
-        let module_digest = self.state.module_digest;
-        let moved_to = (self.execution.module_digest != module_digest).then_some(module_digest);
-        self.execution.module_digest = module_digest;
         let updates = update_rows(updates);
         let becomes_long = self.becomes_long(&events);
-        if let Some(change) = &status {
-            self.execution.status = change.status;
-            self.execution.blocked = change.blocked.clone();
-            self.execution.closed_at = change.closed_at;
-        }
-        if let Some(attributes) = &attributes {
-            self.execution.attributes = attributes.clone();
-        }
-        let shows_more = status.is_some() || attributes.is_some();
-        let execution = match start {
+        let next = self.next_execution(status, attributes.as_ref());
+        let execution = match (start, &next) {
             // A run may be blocked or closed by its very first transition.
-            Some(_) => ExecutionChange::Insert(Box::new(self.execution.clone())),
-            None if shows_more => ExecutionChange::Update(ExecutionUpdate {
-                status: self.execution.status,
-                blocked: self.execution.blocked.clone(),
-                closed_at: self.execution.closed_at,
-                attributes,
-                module_digest: moved_to,
-            }),
-            None => ExecutionChange::None,
+            (Some(_), next) => {
+                let first = next.as_ref().unwrap_or(&self.execution);
+                ExecutionChange::Insert(Box::new(first.clone()))
+            }
+            (None, Some(next)) => ExecutionChange::Update(self.update_to(next, attributes)),
+            (None, None) => ExecutionChange::None,
         };
         let closing =
             events.last().filter(|event| event.attributes.is_closing()).map(|event| Closing {
@@ -119,6 +100,9 @@ impl Actor {
             self.in_doubt = committed == Err(CommitFailure::Unavailable);
             committed?;
             self.history = None;
+            if let Some(next) = next {
+                self.execution = next;
+            }
             if let Some(cause) = start {
                 log::run_started(&self.execution, cause);
             }
@@ -146,109 +130,35 @@ impl Actor {
         Ok(())
     }
 
-    /// Tells those who watch the run how far it has come. To be called before anybody
-    /// is answered: who was told that it is closed must not find it open any more.
-    pub(super) fn publish(&self) {
-        let blocked = self.state.status == ExecutionStatus::Blocked;
-        self.run.publish_progress(self.state.next_event_id.0 - 1, blocked);
-        if let Some(closing) = &self.closing {
-            self.shared.directory.remove(&self.run);
-            self.run.close();
-            if self.run.publish_closing(closing.clone()) {
-                log::run_closed(&self.execution, closing, self.state.next_event_id.0 - 1);
-            }
+    /// What the row of the run is to say, if that is something else than before.
+    fn next_execution(
+        &self,
+        status: Option<StatusChange>,
+        attributes: Option<&RunAttributes>,
+    ) -> Option<Execution> {
+        let is_moved = self.execution.module_digest != self.state.module_digest;
+        if status.is_none() && attributes.is_none() && !is_moved {
+            return None;
         }
+        let mut next = self.execution.clone();
+        next.module_digest = self.state.module_digest;
+        if let Some(StatusChange { status, blocked, closed_at }) = status {
+            (next.status, next.blocked, next.closed_at) = (status, blocked, closed_at);
+        }
+        if let Some(attributes) = attributes {
+            next.attributes = attributes.clone();
+        }
+        Some(next)
     }
 
-    fn act(&mut self, effects: Vec<Effect>) {
-        let mut relations = Vec::new();
-        for effect in effects {
-            match effect {
-                Effect::RunActivity { scheduled_event_id } => {
-                    self.start_attempt(scheduled_event_id);
-                }
-                Effect::StopActivity { scheduled_event_id } => {
-                    self.attempts.stop(scheduled_event_id);
-                }
-                Effect::GiveUpActivity { scheduled_event_id } => {
-                    self.attempts.give_up(scheduled_event_id);
-                }
-                Effect::TellActivity { scheduled_event_id } => {
-                    self.tell_attempt(scheduled_event_id);
-                }
-                Effect::StartChild { .. }
-                | Effect::ReachExternal { .. }
-                | Effect::LeaveChildren { .. } => relations.push(effect),
-                // Started in the same commit.
-                Effect::StartNext(_) => {}
-                Effect::UpdateAccepted { update_id } => {
-                    self.tell(&update_id, UpdateProgress::Accepted);
-                }
-                Effect::UpdateCompleted { update_id, outcome } => {
-                    self.tell(&update_id, UpdateProgress::Completed(outcome));
-                }
-                Effect::UpdateRejected { update_id, failure } => {
-                    self.tell(&update_id, UpdateProgress::Rejected(failure));
-                }
-            }
-        }
-        self.relate(relations);
-    }
-
-    pub(super) fn tell(&self, update_id: &UpdateId, progress: UpdateProgress) {
-        self.run.updates.publish(self.run.key.run_id, update_id, progress);
-    }
-
-    /// Makes sure that the timers of a run that was just read are in memory.
-    pub(super) fn resume_timers(&self) {
-        let key = self.run.key;
-        if let Some(timer) = self.state.run_timer().filter(|_| self.state.status.is_open()) {
-            self.shared.timers.add(key, EventId::FIRST, timer.fire_at());
-        }
-        for (event_id, timer) in &self.state.timers {
-            self.shared.timers.add(key, *event_id, timer.due_at);
-        }
-        for (event_id, activity) in &self.state.activities {
-            if let Some(fire_at) = activity.due_at() {
-                self.shared.timers.add(key, *event_id, fire_at);
-            }
+    fn update_to(&self, next: &Execution, attributes: Option<RunAttributes>) -> ExecutionUpdate {
+        let is_moved = self.execution.module_digest != next.module_digest;
+        ExecutionUpdate {
+            status: next.status,
+            blocked: next.blocked.clone(),
+            closed_at: next.closed_at,
+            attributes,
+            module_digest: is_moved.then_some(next.module_digest),
         }
     }
-}
-
-/// What the transition leaves of its changes to timer rows: by event, the row to
-/// set, or none to remove it.
-pub(super) fn timer_rows(
-    key: RunKey,
-    changes: Vec<TimerChange>,
-) -> BTreeMap<EventId, Option<TimerRow>> {
-    let row = |change| match change {
-        TimerChange::Set { event_id, fire_at, kind } => {
-            (event_id, Some(TimerRow { key, event_id, fire_at, kind }))
-        }
-        TimerChange::Clear { event_id } => (event_id, None),
-    };
-    changes.into_iter().map(row).collect()
-}
-
-/// What the transition leaves of its changes to the updates that wait: by id, the
-/// row to set, or none to remove it. One that came and was decided about leaves
-/// nothing.
-pub(super) fn update_rows(
-    changes: Vec<UpdateChange>,
-) -> BTreeMap<UpdateId, Option<AdmittedUpdate>> {
-    let mut rows = BTreeMap::new();
-    for change in changes {
-        match change {
-            UpdateChange::Admit(admitted) => {
-                rows.insert(admitted.update.id.clone(), Some(admitted));
-            }
-            UpdateChange::Remove(update_id) => {
-                if rows.remove(&update_id).is_none() {
-                    rows.insert(update_id, None);
-                }
-            }
-        }
-    }
-    rows
 }

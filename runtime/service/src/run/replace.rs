@@ -16,7 +16,7 @@ use tracing::Span;
 
 use super::actor::{Actor, Stop};
 use super::begin::Begun;
-use super::commit::{timer_rows, update_rows};
+use super::rows::{timer_rows, update_rows};
 use super::{JoinAnswer, Loaded, NewRun, OpenRun, wake_loaded};
 use crate::committer::CommitFailure;
 use crate::log;

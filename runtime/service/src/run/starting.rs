@@ -45,7 +45,6 @@ impl Actor {
         let patient_until = now() + PATIENCE;
         let history_bytes = begun.0.history_bytes;
         let (mut begun, mut undecided) = (Some(begun), None);
-        let execution = self.execution.clone();
         loop {
             let failure = match self.commit(transition.clone(), Some(cause)).await {
                 Ok(()) => {
@@ -59,7 +58,6 @@ impl Actor {
             };
             self.failures += 1;
             self.drop_guest();
-            self.execution.clone_from(&execution);
             if failure == CommitFailure::Unavailable {
                 undecided.get_or_insert_with(|| self.shared.health.undecided(history_bytes));
                 let waited = self.until_next_try(patient_until, waiter).await;
