@@ -158,13 +158,17 @@ pub fn canceled_report(message: String, details: Option<Payload>) -> Report {
 
 /// What is kept of a failure, which may come with any text and any delay.
 fn bounded(report: Report) -> Report {
-    let Report::Failed(mut failure) = report else {
-        return report;
+    let bound = |mut failure: Failure| {
+        for info in std::iter::once(&mut failure.info).chain(&mut failure.causes) {
+            info.next_retry_delay = info.next_retry_delay.map(|delay| delay.min(TIMER_MAX));
+        }
+        failure.bounded()
     };
-    for info in std::iter::once(&mut failure.info).chain(&mut failure.causes) {
-        info.next_retry_delay = info.next_retry_delay.map(|delay| delay.min(TIMER_MAX));
+    match report {
+        Report::Completed(result) => Report::Completed(result),
+        Report::Failed(failure) => Report::Failed(bound(failure)),
+        Report::Canceled(failure) => Report::Canceled(bound(failure)),
     }
-    Report::Failed(failure.bounded())
 }
 
 fn target(activity: &ActivityRef) -> ActivityTarget {
@@ -208,7 +212,7 @@ fn not_found() -> ServiceError {
 mod tests {
     use std::time::Duration;
 
-    use dacapo_model::limits::FAILURE_CAUSES_MAX;
+    use dacapo_model::limits::{FAILURE_CAUSES_MAX, FAILURE_MESSAGE_BYTES_MAX};
 
     use super::*;
 
@@ -224,6 +228,16 @@ mod tests {
         for info in std::iter::once(&kept.info).chain(&kept.causes) {
             assert_eq!(info.next_retry_delay, Some(TIMER_MAX));
         }
+    }
+
+    #[test]
+    fn what_a_canceled_attempt_says_is_bounded() {
+        let long = "x".repeat(2 * FAILURE_MESSAGE_BYTES_MAX);
+        let Report::Canceled(kept) = bounded(canceled_report(long, None)) else {
+            panic!("it is canceled");
+        };
+        // What is cut ends with a mark.
+        assert_eq!(kept.info.message.len(), FAILURE_MESSAGE_BYTES_MAX + '…'.len_utf8());
     }
 
     #[test]
