@@ -1,24 +1,24 @@
-//! How much a description tells of what activities have said.
+//! Bounds a description: failures and heartbeats of activities are as large as guests like.
 
 use super::{ActivityDescription, RunDescription};
 
 /// Bytes of failures and heartbeats that are shown of all activities of a run: it may
-/// have thousands that wait for another attempt, each with what it said last.
-const SAID_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// have thousands that wait for another attempt, each with its last failure.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl RunDescription {
-    /// Leaves out what the last activities have said if it is too much together. Returns
-    /// the bytes that are left.
-    pub fn leave_out_what_is_too_much(&mut self) -> usize {
-        leave_out(&mut self.pending_activities)
+    /// Leaves out the failures and heartbeats of activities beyond a bound for all of
+    /// them. Returns the bytes that are left.
+    pub fn limit_bytes(&mut self) -> usize {
+        limit(&mut self.pending_activities)
     }
 }
 
-fn leave_out(activities: &mut [ActivityDescription]) -> usize {
+fn limit(activities: &mut [ActivityDescription]) -> usize {
     let mut shown = 0;
     for activity in activities {
-        let bytes = said(activity);
-        if shown + bytes <= SAID_BYTES_MAX {
+        let bytes = bytes_of(activity);
+        if shown + bytes <= BYTES_MAX {
             shown += bytes;
         } else {
             activity.last_failure = None;
@@ -28,8 +28,8 @@ fn leave_out(activities: &mut [ActivityDescription]) -> usize {
     shown
 }
 
-/// Bytes that an activity has said.
-fn said(activity: &ActivityDescription) -> usize {
+/// Bytes of its last failure and its last heartbeat.
+fn bytes_of(activity: &ActivityDescription) -> usize {
     let failure = activity.last_failure.as_ref().map_or(0, |failure| {
         let infos = std::iter::once(&failure.info).chain(&failure.causes);
         let texts: usize = infos.map(|it| it.message.len() + it.type_name.len()).sum();
@@ -66,13 +66,13 @@ mod tests {
     }
 
     #[test]
-    fn what_activities_have_said_is_shown_up_to_a_bound() {
+    fn failures_and_heartbeats_are_shown_up_to_a_bound() {
         const MIB: usize = 1024 * 1024;
         let mut activities = [2, 1, 2, 1].map(|mib| activity(mib * MIB - 200));
-        let shown = leave_out(&mut activities);
-        assert!((3 * MIB..=SAID_BYTES_MAX).contains(&shown), "{shown}");
-        let has_said: Vec<bool> = activities.iter().map(|it| it.last_failure.is_some()).collect();
-        assert_eq!(has_said, [true, true, false, true]);
+        let shown = limit(&mut activities);
+        assert!((3 * MIB..=BYTES_MAX).contains(&shown), "{shown}");
+        let is_shown: Vec<bool> = activities.iter().map(|it| it.last_failure.is_some()).collect();
+        assert_eq!(is_shown, [true, true, false, true]);
         assert!(activities[2].heartbeat_details.is_none());
         assert_eq!(activities[2].attempt, 2);
     }

@@ -37,8 +37,8 @@ pub(crate) async fn describe(
     Query(query): Query<RunQuery>,
 ) -> Result<Json<RunDescription>, ApiError> {
     let mut description = runtime.describe_run(&path.run(query.run_id)).await?;
-    let said = description.leave_out_what_is_too_much();
-    memory::reserve(SAID_FACTOR * said + OPERATION_COST * under_way(&description)).await?;
+    let shown = description.limit_bytes();
+    memory::reserve(SAID_FACTOR * shown + OPERATION_COST * under_way(&description)).await?;
     Ok(Json(description.into()))
 }
 
