@@ -187,6 +187,21 @@ text_id!(
 );
 
 text_id!(
+    /// The name of a task queue, where activities wait for a worker.
+    QueueName,
+    "the task queue",
+    "control characters are not allowed",
+    |c| !c.is_control()
+);
+text_id!(
+    /// The name that a worker gives itself, for people.
+    WorkerIdentity,
+    "the worker's identity",
+    "control characters are not allowed",
+    |c| !c.is_control()
+);
+
+text_id!(
     /// The name of a change of a workflow's code, which has versions.
     ChangeId,
     "the change id",

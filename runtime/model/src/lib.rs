@@ -20,6 +20,7 @@ pub mod payload;
 pub mod query;
 pub mod retry;
 pub mod signal;
+pub mod task;
 pub mod task_token;
 pub mod text;
 pub mod time;

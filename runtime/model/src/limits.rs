@@ -75,6 +75,17 @@ pub const RETRY_WAIT_MIN: Duration = Duration::from_millis(100);
 /// with many activities holds as many failures in memory.
 pub const RETRIED_FAILURE_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of a fairness key. It is in every row of a backlog, and in an index.
+pub const FAIRNESS_KEY_BYTES_MAX: usize = 64;
+
+/// Tasks that one poll may ask for.
+pub const POLLED_TASKS_MAX: usize = 1_000;
+
+/// Shortest and longest lease of a task.
+pub const LEASE_MIN: Duration = Duration::from_secs(1);
+/// The longest.
+pub const LEASE_MAX: Duration = Duration::from_secs(3600);
+
 /// Bytes of a run's memo. It is in each of its rows, and in lists.
 pub const MEMO_BYTES_MAX: usize = 32 * 1024;
 

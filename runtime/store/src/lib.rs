@@ -43,6 +43,7 @@ pub mod record;
 pub mod shard;
 pub mod size;
 pub mod statistics;
+pub mod task;
 pub mod timer;
 pub mod timer_columns;
 pub mod update;
