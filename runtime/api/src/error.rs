@@ -83,6 +83,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::RunNeeded
         | ErrorCode::ModuleNeeded
         | ErrorCode::ActivityNotOpen
+        | ErrorCode::LeaseLost
         | ErrorCode::ReplayDiverged
         | ErrorCode::HistoryDamaged
         | ErrorCode::EngineTooOld

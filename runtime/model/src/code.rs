@@ -60,6 +60,8 @@ codes! {
     ActivityNotFound = "activity_not_found", retryable: false;
     /// The activity's attempt is not to be completed from outside.
     ActivityNotOpen = "activity_not_open", retryable: false;
+    /// The worker does not have the attempt any more.
+    LeaseLost = "lease_lost", retryable: false;
     /// The run has had as many signals as one run may.
     TooManySignals = "too_many_signals", retryable: false;
     /// The run has had as many updates as one run may, or as many without outcome.

@@ -106,7 +106,8 @@ async fn nothing_is_answered_from_memory_once_another_node_has_the_runs() {
 async fn an_outcome_is_not_refused_by_a_node_that_does_not_know_the_run_any_more() {
     let hash = WorkflowHash::of(&namespace(), &run_ref("later").workflow_id);
     let key = RunKey { hash, run_id: RunId(Uuid::from_u128(7)) };
-    let token = TaskToken { key, scheduled_event_id: EventId(2), secret: Uuid::max() };
+    let token =
+        TaskToken { key, scheduled_event_id: EventId(2), attempt: None, secret: Uuid::max() };
     let activities = [
         ActivityRef::Token { namespace: namespace(), token },
         ActivityRef::Operation { run: run_ref("f"), operation_id: OperationId(1) },

@@ -208,8 +208,12 @@ impl Link {
     async fn leave_outside(&self) -> Result<String, Failure> {
         #[expect(clippy::disallowed_methods, reason = "a secret is random, and made at the edge")]
         let secret = Uuid::new_v4();
-        let token =
-            TaskToken { key: self.run.key, scheduled_event_id: self.scheduled_event_id, secret };
+        let token = TaskToken {
+            key: self.run.key,
+            scheduled_event_id: self.scheduled_event_id,
+            attempt: None,
+            secret,
+        };
         let open = OpenAttempt {
             number: self.attempt,
             started_at: self.liveness.lock().started_at,
