@@ -14,6 +14,7 @@ use dacapo_service::Runtime;
 use serde::de::DeserializeOwned;
 
 use crate::body::{self, BodyError, BodyLimits, Kind};
+use crate::door::Door;
 use crate::error::ApiError;
 use crate::memory;
 use crate::wire::object::Object;
@@ -127,14 +128,16 @@ where
 
 async fn read_json<S>(request: Request, state: &S) -> Result<bytes::Bytes, ApiError>
 where
+    S: Send + Sync,
     Arc<Runtime>: FromRef<S>,
 {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     if body.is_end_stream() {
         return Ok(bytes::Bytes::new());
     }
     check_content_type(&parts.headers)?;
-    let bytes_max = json_bytes_max(Arc::<Runtime>::from_ref(state).limits());
+    let Door(tenant) = Door::from_request_parts(&mut parts, state).await?;
+    let bytes_max = json_bytes_max(&tenant.policy().limits);
     let limits = BodyLimits {
         kind: Kind::Json,
         bytes_max,

@@ -19,6 +19,7 @@
 
 mod body;
 mod config;
+mod door;
 mod error;
 mod extract;
 mod health;

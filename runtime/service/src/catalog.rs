@@ -82,10 +82,7 @@ pub(crate) struct NoChoice {
 impl Catalog {
     /// Reads everything once.
     pub(crate) async fn load(store: Arc<dyn Store>) -> dacapo_store::error::Result<Self> {
-        let namespaces = store.namespaces().await?;
-        let namespaces = namespaces.into_iter().map(|namespace| (namespace, BTreeMap::new()));
-        let mut known = Known { namespaces: namespaces.collect(), ..Known::default() };
-        known.changes = Some(store.module_changes().await?);
+        let mut known = Known { changes: Some(store.module_changes().await?), ..Known::default() };
         known.replace(store.all_modules().await?);
         Ok(Self {
             store,
@@ -199,24 +196,11 @@ impl Catalog {
         known.add(module);
     }
 
-    /// Refuses an unknown namespace.
-    pub(crate) fn check_namespace(&self, namespace: &NamespaceName) -> Result<()> {
-        if self.known.read().namespaces.contains_key(namespace) {
-            return Ok(());
-        }
-        Err(ServiceError::new(
-            ErrorCode::NamespaceNotFound,
-            format!("there is no namespace `{namespace}`; every server has one called `default`"),
-        )
-        .with("namespace", namespace))
-    }
-
     /// The newest version of each module of a namespace, by name.
-    pub(crate) fn newest(&self, namespace: &NamespaceName) -> Result<Versions> {
-        self.check_namespace(namespace)?;
+    pub(crate) fn newest(&self, namespace: &NamespaceName) -> Versions {
         let namespaces = &self.known.read().namespaces;
         let modules = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
-        Ok(modules.filter_map(|versions| versions.last().cloned()).collect())
+        modules.filter_map(|versions| versions.last().cloned()).collect()
     }
 
     /// All versions of one module, the oldest first.
@@ -225,7 +209,6 @@ impl Catalog {
         namespace: &NamespaceName,
         name: &ModuleName,
     ) -> Result<Versions> {
-        self.check_namespace(namespace)?;
         let namespaces = &self.known.read().namespaces;
         namespaces.get(namespace).and_then(|modules| modules.get(name)).cloned().ok_or_else(|| {
             ServiceError::new(
@@ -242,7 +225,6 @@ impl Catalog {
         namespace: &NamespaceName,
         digest: ModuleDigest,
     ) -> Result<ModuleVersion> {
-        self.check_namespace(namespace)?;
         let namespaces = &self.known.read().namespaces;
         let mut versions = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
         versions
@@ -267,7 +249,7 @@ impl Catalog {
     ) -> Result<ModuleDigest> {
         let candidates: Versions = match module {
             Some(name) => self.versions(namespace, name)?.pop().into_iter().collect(),
-            None => self.newest(namespace)?,
+            None => self.newest(namespace),
         };
         let mut defining =
             candidates.iter().filter(|module| module.definitions.workflows.contains(workflow_type));

@@ -40,6 +40,7 @@ mod residency;
 mod run;
 mod runtime;
 mod salvage;
+pub mod tenancy;
 mod timers;
 mod types;
 mod update_watch;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use dacapo_engine::guest::GuestHost;
 use dacapo_model::code::ErrorCode;
-use dacapo_model::limits::Limits;
 use dacapo_store::Store;
 use dacapo_store::shard::NodeId;
 use tokio::sync::{Semaphore, watch};
@@ -26,6 +25,7 @@ use crate::log_limit::LogLimit;
 use crate::ownership::{Confirm, Loss, Owned, Phase};
 use crate::relations::UnderWay;
 use crate::residency::Residency;
+use crate::tenancy::Namespaces;
 use crate::timers::{self, Timers};
 use crate::workload::Workload;
 use crate::{ownership, recovery};
@@ -52,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) host: Arc<dyn GuestHost>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: ServiceConfig,
+    pub(crate) namespaces: Namespaces,
     pub(crate) catalog: Catalog,
     pub(crate) directory: Directory,
     pub(crate) committer: Committer,
@@ -126,8 +127,8 @@ impl Shared {
     }
 }
 
-/// A running node. Operations are its methods, one file each under
-/// `operations/`.
+/// A running node. What clients ask for are methods of a [`Tenant`](crate::tenancy::Tenant),
+/// which [`Self::tenant`] makes.
 pub struct Runtime {
     pub(crate) shared: Arc<Shared>,
 }
@@ -161,6 +162,9 @@ impl Runtime {
         phase.send_replace(Phase::Recovering);
         // Attempts wait here, where their timeouts do not run yet.
         let attempts_max = config.activities_max.min(host.activities_max());
+        let namespaces = Namespaces::load(&*store, config.limits.clone())
+            .await
+            .map_err(ServiceError::at_start)?;
         let catalog = Catalog::load(store.clone()).await.map_err(ServiceError::at_start)?;
         let loss = Loss::none_yet(store.clone(), owned.clone());
         let halted = CancellationToken::new();
@@ -169,6 +173,7 @@ impl Runtime {
             Committer::start(store.clone(), owned.clone(), health.clone(), loss.clone());
         let workload = Workload::default();
         let shared = Arc::new(Shared {
+            namespaces,
             catalog,
             directory: Directory::new(workload.clone()),
             committer,
@@ -205,11 +210,6 @@ impl Runtime {
         }
         runtime.shared.actors.spawn(timers::run(runtime.shared.clone()));
         Ok(runtime)
-    }
-
-    /// The limits this node keeps.
-    pub fn limits(&self) -> &Limits {
-        &self.shared.config.limits
     }
 
     /// True while the node takes work: it has recovered, still owns its shards,

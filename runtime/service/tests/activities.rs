@@ -12,7 +12,6 @@ use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::OperationId;
 use dacapo_model::payload::Payload;
 use dacapo_model::timer::NEVER;
-use dacapo_service::Runtime;
 use dacapo_service::operations::{
     ActivityControl, ActivityDescription, ActivityRef, Report, RunResult, StartRequest,
 };
@@ -20,7 +19,7 @@ use dacapo_store::faulty::{Call, Fault, Operation};
 use support::guests::ScriptedHost;
 use support::*;
 
-async fn watch(runtime: &Runtime, activity: &str) {
+async fn watch(runtime: &Node, activity: &str) {
     runtime.start_run(request("watch", "w", activity)).await.expect("started");
 }
 
@@ -31,12 +30,12 @@ fn failed_with(result: &RunResult) -> Failure {
     }
 }
 
-async fn pending(runtime: &Runtime) -> ActivityDescription {
+async fn pending(runtime: &Node) -> ActivityDescription {
     let description = runtime.describe_run(&run_ref("w")).await.expect("described");
     description.pending_activities.into_iter().next().expect("an activity is pending")
 }
 
-async fn until_pending(runtime: &Runtime, is: impl Fn(&ActivityDescription) -> bool) {
+async fn until_pending(runtime: &Node, is: impl Fn(&ActivityDescription) -> bool) {
     let reached = async {
         while !is(&pending(runtime).await) {
             tokio::task::yield_now().await;
@@ -50,7 +49,7 @@ fn by_name() -> ActivityRef {
 }
 
 fn by_token(token: &str) -> ActivityRef {
-    ActivityRef::Token { namespace: namespace(), token: token.parse().expect("a token") }
+    ActivityRef::Token(token.parse().expect("a token"))
 }
 
 async fn token(host: &ScriptedHost, nth: usize) -> String {
@@ -69,7 +68,7 @@ fn done() -> Report {
     Report::Completed(Payload::new("done"))
 }
 
-async fn control(runtime: &Runtime, control: ActivityControl) {
+async fn control(runtime: &Node, control: ActivityControl) {
     let run = run_ref("w");
     let controlled = runtime.control_activity(&run, OperationId(1), control, String::new());
     controlled.await.expect("recorded");
@@ -413,7 +412,7 @@ async fn attempts_that_do_not_end_leave_room_for_those_of_other_modules() {
     until_attempts(&host, 7).await;
     let name = "quiet".parse().expect("valid");
     let bytes = Bytes::from_static(b"quiet");
-    runtime.upload_module(&namespace(), &name, bytes).await.expect("the upload is accepted");
+    runtime.upload_module(&name, bytes).await.expect("the upload is accepted");
     let quiet = StartRequest { module: Some(name), ..request("sequential", "quiet", "3") };
     runtime.start_run(quiet).await.expect("started");
     assert_eq!(result(&runtime, "quiet").await.status, ExecutionStatus::Completed);

@@ -10,7 +10,6 @@ use std::time::Duration;
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::RequestId;
-use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::{ExecutionFilter, Reapply, ResetPoint, ResetRequest, RunResult};
 use dacapo_store::faulty::{Call, Fault, Operation};
@@ -25,15 +24,15 @@ fn ended_with(result: &RunResult) -> String {
     }
 }
 
-async fn run_family(runtime: &Runtime, workflow: &str, input: &str) -> String {
+async fn run_family(runtime: &Node, workflow: &str, input: &str) -> String {
     runtime.start_run(request(workflow, "parent", input)).await.expect("started");
     ended_with(&result(runtime, "parent").await)
 }
 
 /// How often each workflow id has run.
-async fn runs(runtime: &Runtime) -> Vec<(String, ExecutionStatus)> {
+async fn runs(runtime: &Node) -> Vec<(String, ExecutionStatus)> {
     let filter = ExecutionFilter::default();
-    let list = runtime.list_runs(&namespace(), &filter, None, 1_000).await.expect("listed");
+    let list = runtime.list_runs(&filter, None, 1_000).await.expect("listed");
     let mut runs: Vec<_> = list
         .executions
         .iter()
@@ -43,11 +42,11 @@ async fn runs(runtime: &Runtime) -> Vec<(String, ExecutionStatus)> {
     runs
 }
 
-async fn count(runtime: &Runtime, event_type: &str) -> usize {
+async fn count(runtime: &Node, event_type: &str) -> usize {
     event_types(runtime, "parent").await.iter().filter(|it| **it == event_type).count()
 }
 
-async fn request_cancel(runtime: &Runtime, workflow_id: &str, reason: &str) {
+async fn request_cancel(runtime: &Node, workflow_id: &str, reason: &str) {
     let run = run_ref(workflow_id);
     runtime.request_cancel(&run, reason.to_owned(), None).await.expect("it is open");
 }
@@ -85,7 +84,7 @@ async fn a_child_knows_its_parent_and_is_shown_by_it() {
         }
     }
     let filter = ExecutionFilter::default();
-    let list = runtime.list_runs(&namespace(), &filter, None, 10).await.expect("listed");
+    let list = runtime.list_runs(&filter, None, 10).await.expect("listed");
     assert_eq!(list.parents.len(), 1);
     assert_eq!(list.parents[&pending.run_id].run_id, run_id);
     let heard = ended_with(&result(&runtime, "parent").await);
@@ -237,7 +236,7 @@ const SCENARIOS: [(&str, &str, &str); 5] = [
 ];
 
 /// Starts until it is told that the run is there, as a client would.
-async fn start_surely(runtime: &Runtime, workflow: &str, workflow_id: &str, input: &str) {
+async fn start_surely(runtime: &Node, workflow: &str, workflow_id: &str, input: &str) {
     let mut request = request(workflow, workflow_id, input);
     request.request_id = Some(RequestId::new("the-start").expect("valid"));
     while let Err(error) = runtime.start_run(request.clone()).await {
@@ -248,7 +247,7 @@ async fn start_surely(runtime: &Runtime, workflow: &str, workflow_id: &str, inpu
 }
 
 /// The run of a scenario, and the one that it has to do with.
-async fn start_both(runtime: &Runtime, (workflow, input, _): (&str, &str, &str)) {
+async fn start_both(runtime: &Node, (workflow, input, _): (&str, &str, &str)) {
     if workflow == "messenger" {
         start_surely(runtime, "collect", "inbox", "2").await;
     }
@@ -256,7 +255,7 @@ async fn start_both(runtime: &Runtime, (workflow, input, _): (&str, &str, &str))
 }
 
 /// What is true of each scenario once its parent has ended.
-async fn check(runtime: &Runtime, (workflow, _, expected): (&str, &str, &str), at: &str) {
+async fn check(runtime: &Node, (workflow, _, expected): (&str, &str, &str), at: &str) {
     assert_eq!(ended_with(&result(runtime, "parent").await), expected, "{at}");
     let mut ids: Vec<_> = runs(runtime).await;
     if workflow == "messenger" {

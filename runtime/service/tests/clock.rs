@@ -54,7 +54,7 @@ impl Clock for SetClock {
 }
 
 struct Node {
-    runtime: Arc<Runtime>,
+    runtime: support::Node,
     host: Arc<ScriptedHost>,
     clock: SetClock,
     step: i64,
@@ -67,6 +67,7 @@ impl Node {
         start(store.clone(), &host).await.halt().await;
         let (config, set) = (ServiceConfig::default(), Arc::new(clock.clone()));
         let runtime = Runtime::start(store, host.clone(), set, config).await.expect("starts");
+        let runtime = support::Node::new(runtime);
         Self { runtime, host, clock, step }
     }
 

@@ -12,7 +12,6 @@ use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy};
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_model::query::Query;
-use dacapo_service::Runtime;
 use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{
     ExecutionFilter, RejectIf, ReplayOutcome, ReplayRequest, ResetPoint, ResetRequest, VersionRef,
@@ -105,11 +104,11 @@ impl Damaged {
         Self { store, host, key, whole }
     }
 
-    async fn start(&self) -> Arc<Runtime> {
+    async fn start(&self) -> Node {
         self.start_on(self.store.clone()).await
     }
 
-    async fn start_on(&self, store: Arc<dyn Store>) -> Arc<Runtime> {
+    async fn start_on(&self, store: Arc<dyn Store>) -> Node {
         let runtime = start(store, &self.host).await;
         // Told once the run was read.
         until_status(&runtime, "g", ExecutionStatus::Blocked).await;
@@ -166,7 +165,7 @@ async fn a_damaged_run_is_listed_with_the_reason_and_the_others_go_on() {
             statuses: vec![ExecutionStatus::Blocked],
             ..ExecutionFilter::default()
         };
-        let page = runtime.list_runs(&namespace(), &blocked, None, 10).await.expect("listed");
+        let page = runtime.list_runs(&blocked, None, 10).await.expect("listed");
         assert_eq!(page.executions.len(), 1, "{damage:?}");
         assert_eq!(page.executions[0].key, damaged.key);
         // Who waits for it need not wait.
@@ -331,7 +330,7 @@ async fn a_reset_of_a_damaged_run_is_made_once_whatever_becomes_of_its_commit() 
         let recorded = signals_of(&history(&runtime, "g").await);
         assert_eq!(recorded, ["a", "b", "x", "y", "z"], "{fault:?}");
         let all = ExecutionFilter::default();
-        let runs = runtime.list_runs(&namespace(), &all, None, 10).await.expect("listed");
+        let runs = runtime.list_runs(&all, None, 10).await.expect("listed");
         assert_eq!(runs.executions.len(), 3, "{fault:?}: with the other run");
     }
 }
@@ -446,7 +445,6 @@ async fn a_replay_says_what_is_wrong_and_goes_on_with_the_others() {
         let damaged = Damaged::by(damage).await;
         let runtime = damaged.start().await;
         let request = ReplayRequest {
-            namespace: namespace(),
             module: VersionRef::Numbered("scripted".parse().expect("valid"), None),
             workflow_type: None,
             workflow_id: None,

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{ModuleName, RunId};
 use dacapo_model::payload::Payload;
-use dacapo_service::Runtime;
 use dacapo_service::operations::{ExecutionFilter, Reapply, ResetPoint, ResetRequest, RunRef};
 use dacapo_store::faulty::{Fault, Operation};
 use dacapo_store::shard::HashRange;
@@ -20,18 +19,18 @@ fn scripted_name() -> ModuleName {
     "scripted".parse().expect("valid")
 }
 
-async fn upload(runtime: &Runtime, bytes: &'static [u8]) -> u32 {
+async fn upload(runtime: &Node, bytes: &'static [u8]) -> u32 {
     let bytes = Bytes::from_static(bytes);
-    let uploaded = runtime.upload_module(&namespace(), &scripted_name(), bytes).await;
+    let uploaded = runtime.upload_module(&scripted_name(), bytes).await;
     uploaded.expect("accepted").0.version
 }
 
-async fn delete_version(runtime: &Runtime, version: Option<u32>) -> Result<Vec<u32>, String> {
-    let deleted = runtime.delete_module(&namespace(), &scripted_name(), version).await;
+async fn delete_version(runtime: &Node, version: Option<u32>) -> Result<Vec<u32>, String> {
+    let deleted = runtime.delete_module(&scripted_name(), version).await;
     deleted.map_err(|error| error.code.as_str().to_owned())
 }
 
-async fn delete(runtime: &Runtime, workflow_id: &str, run_id: RunId) -> Result<bool, String> {
+async fn delete(runtime: &Node, workflow_id: &str, run_id: RunId) -> Result<bool, String> {
     let deleted = runtime.delete_run(&run_ref(workflow_id), run_id).await;
     deleted.map_err(|error| error.code.as_str().to_owned())
 }
@@ -66,7 +65,7 @@ async fn a_child_stays_while_its_parent_is_open() {
     until_event(&runtime, "parent", "ChildWorkflowExecutionCompleted").await;
     let statuses = vec![ExecutionStatus::Completed];
     let filter = ExecutionFilter { statuses, ..ExecutionFilter::default() };
-    let closed = runtime.list_runs(&namespace(), &filter, None, 10).await.expect("listed");
+    let closed = runtime.list_runs(&filter, None, 10).await.expect("listed");
     let child = closed.executions.first().expect("one has closed");
     let (id, run_id) = (child.workflow_id.as_str().to_owned(), child.key.run_id);
     assert_eq!(delete(&runtime, &id, run_id).await, Err("run_needed".to_owned()));
@@ -96,14 +95,14 @@ async fn a_deletion_that_seemed_to_fail_can_be_repeated() {
     // Memory follows by itself.
     until_versions(&runtime, &[2]).await;
     assert_eq!(delete_version(&runtime, Some(1)).await, Ok(vec![]));
-    let left = runtime.module_versions(&namespace(), &scripted_name()).await.expect("there is one");
+    let left = runtime.module_versions(&scripted_name()).await.expect("there is one");
     assert_eq!(left.iter().map(|it| it.version).collect::<Vec<_>>(), [2], "memory follows");
 }
 
-async fn until_versions(runtime: &Runtime, expected: &[u32]) {
+async fn until_versions(runtime: &Node, expected: &[u32]) {
     let reached = async {
         loop {
-            let versions = runtime.module_versions(&namespace(), &scripted_name()).await;
+            let versions = runtime.module_versions(&scripted_name()).await;
             let versions = versions.unwrap_or_default();
             if versions.iter().map(|it| it.version).eq(expected.iter().copied()) {
                 return;
@@ -177,7 +176,7 @@ async fn nothing_starts_with_a_module_while_it_is_not_known_whether_it_was_delet
         let uploading = {
             let (runtime, bytes) = (runtime.clone(), Bytes::from_static(b"again"));
             let name = scripted_name();
-            tokio::spawn(async move { runtime.upload_module(&namespace(), &name, bytes).await })
+            tokio::spawn(async move { runtime.upload_module(&name, bytes).await })
         };
         for _ in 0..100 {
             tokio::task::yield_now().await;

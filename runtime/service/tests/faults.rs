@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy};
 use dacapo_model::ids::RequestId;
-use dacapo_service::Runtime;
 use dacapo_store::faulty::{Call, Fault, Operation};
 use support::guests::ScriptedHost;
 use support::*;
@@ -25,7 +24,7 @@ async fn undisturbed(workflow: &str, input: &str) -> Vec<EventAttributes> {
 }
 
 /// Starts until it is told that the run is there, as a client would.
-async fn start_surely(runtime: &Runtime, workflow: &str, input: &str) {
+async fn start_surely(runtime: &Node, workflow: &str, input: &str) {
     let mut request = request(workflow, "w", input);
     request.request_id = Some(RequestId::new("the-start").expect("valid"));
     request.conflict_policy = Some(IdConflictPolicy::UseExisting);

@@ -13,7 +13,6 @@ use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
 use dacapo_model::update::Update;
-use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{
@@ -39,14 +38,14 @@ fn update(id: &str, name: &str, input: &str) -> Update {
 }
 
 async fn send(
-    runtime: &Runtime,
+    runtime: &Node,
     (id, name, input): (&str, &str, &str),
     wait: UpdateWait,
 ) -> Result<UpdateResult, ServiceError> {
     runtime.update_run(&run_ref("c"), update(id, name, input), wait).await
 }
 
-async fn sent(runtime: &Runtime, update: (&str, &str, &str), wait: UpdateWait) -> UpdateProgress {
+async fn sent(runtime: &Node, update: (&str, &str, &str), wait: UpdateWait) -> UpdateProgress {
     send(runtime, update, wait).await.expect("it is taken").progress
 }
 
@@ -54,12 +53,12 @@ fn done(total: &'static str) -> UpdateProgress {
     UpdateProgress::Completed(Ok(Payload::new(total)))
 }
 
-async fn look(runtime: &Runtime, id: &str, wait: UpdateWait) -> UpdateProgress {
+async fn look(runtime: &Node, id: &str, wait: UpdateWait) -> UpdateProgress {
     let id = UpdateId::new(id).expect("valid");
     runtime.describe_update(&run_ref("c"), id, wait).await.expect("it is known").progress
 }
 
-async fn ask(runtime: &Runtime, name: &str) -> Result<String, ServiceError> {
+async fn ask(runtime: &Node, name: &str) -> Result<String, ServiceError> {
     let query = Query { name: QueryName::new(name).expect("valid"), input: Payload::default() };
     let answer = runtime.query_run(&run_ref("c"), query, RejectIf::None).await?;
     match answer.outcome {
@@ -68,24 +67,24 @@ async fn ask(runtime: &Runtime, name: &str) -> Result<String, ServiceError> {
     }
 }
 
-async fn answer(runtime: &Runtime, name: &str) -> String {
+async fn answer(runtime: &Node, name: &str) -> String {
     ask(runtime, name).await.expect("it is answered")
 }
 
 /// The code and the message of a refusal.
-async fn refusal(runtime: &Runtime, name: &str) -> (ErrorCode, String) {
+async fn refusal(runtime: &Node, name: &str) -> (ErrorCode, String) {
     let error = ask(runtime, name).await.expect_err("nobody can answer");
     (error.code, error.message)
 }
 
-async fn counter(store: Arc<dyn Store>, host: &Arc<ScriptedHost>) -> Arc<Runtime> {
+async fn counter(store: Arc<dyn Store>, host: &Arc<ScriptedHost>) -> Node {
     let runtime = again(store, host).await;
     runtime.start_run(request("counter", "c", "0")).await.expect("starts");
     runtime
 }
 
 /// A node that does not wait for its activities when it stops.
-async fn again(store: Arc<dyn Store>, host: &Arc<ScriptedHost>) -> Arc<Runtime> {
+async fn again(store: Arc<dyn Store>, host: &Arc<ScriptedHost>) -> Node {
     let config = ServiceConfig { shutdown_grace: Duration::ZERO, ..ServiceConfig::default() };
     start_with(store, host, config).await
 }
@@ -293,7 +292,7 @@ async fn a_repeat_is_answered_by_the_run_that_has_it_whatever_has_followed_that(
     let (store, host) = (memory(), ScriptedHost::new());
     let runtime = counter(store.clone(), &host).await;
     let first = send(&runtime, ("u", "add", "5"), TO_THE_END).await.expect("it is taken");
-    let is_known = async |runtime: &Runtime| {
+    let is_known = async |runtime: &Node| {
         let told = send(runtime, ("u", "add", "5"), TO_THE_END).await.expect("it is known");
         assert_eq!(told, first);
         let id = UpdateId::new("u").expect("valid");

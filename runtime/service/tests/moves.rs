@@ -12,7 +12,6 @@ use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{ModuleName, TypeName};
 use dacapo_model::module::ModuleDigest;
-use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::{
     GateReport, MoveChange, MoveTarget, ReplayOutcome, ReplayPage, ReplayRequest, VersionRef,
@@ -25,9 +24,9 @@ fn name() -> ModuleName {
     ModuleName::new("scripted").expect("valid")
 }
 
-async fn upload(runtime: &Runtime, code: &'static str) -> ModuleDigest {
+async fn upload(runtime: &Node, code: &'static str) -> ModuleDigest {
     let bytes = Bytes::from_static(code.as_bytes());
-    let uploaded = runtime.upload_module(&namespace(), &name(), bytes).await;
+    let uploaded = runtime.upload_module(&name(), bytes).await;
     uploaded.expect("the upload is accepted").0.digest
 }
 
@@ -35,13 +34,13 @@ fn to_newest() -> MoveTarget {
     MoveTarget::default()
 }
 
-async fn digest_of(runtime: &Runtime, workflow_id: &str) -> ModuleDigest {
+async fn digest_of(runtime: &Node, workflow_id: &str) -> ModuleDigest {
     let description = runtime.describe_run(&run_ref(workflow_id)).await.expect("a run");
     description.execution.module_digest
 }
 
 /// A run that waits for its first activity.
-async fn waiting(runtime: &Runtime, workflow_id: &str, steps: &str) {
+async fn waiting(runtime: &Node, workflow_id: &str, steps: &str) {
     runtime.start_run(request("gated", workflow_id, steps)).await.expect("started");
 }
 
@@ -170,11 +169,11 @@ async fn a_move_whose_commit_fails_or_seems_to_is_made_once_or_not_at_all() {
 }
 
 async fn through_gate(
-    runtime: &Runtime,
+    runtime: &Node,
     code: &'static str,
 ) -> Result<GateReport, dacapo_service::error::ServiceError> {
     let bytes = Bytes::from_static(code.as_bytes());
-    let uploaded = runtime.upload_module_through_gate(&namespace(), &name(), bytes).await;
+    let uploaded = runtime.upload_module_through_gate(&name(), bytes).await;
     uploaded.map(|(_, _, report)| report)
 }
 
@@ -192,11 +191,11 @@ async fn a_gate_refuses_code_that_open_runs_could_not_be_moved_to() {
     assert_eq!(refused.code, ErrorCode::ReplayDiverged);
     assert_eq!(refused.details["runs"], "2");
     assert!(refused.message.contains("`a` (") && refused.message.contains("`b` ("));
-    assert_eq!(runtime.module_versions(&namespace(), &name()).await.expect("versions").len(), 1);
+    assert_eq!(runtime.module_versions(&name()).await.expect("versions").len(), 1);
 
     let fits = through_gate(&runtime, "the same again").await.expect("it fits");
     assert_eq!(fits, GateReport { fitting: 2, blocked: 1 });
-    assert_eq!(runtime.module_versions(&namespace(), &name()).await.expect("versions").len(), 2);
+    assert_eq!(runtime.module_versions(&name()).await.expect("versions").len(), 2);
 
     // What nobody runs any more is in nobody's way.
     host.gate.add_permits(2);
@@ -207,7 +206,6 @@ async fn a_gate_refuses_code_that_open_runs_could_not_be_moved_to() {
 
 fn replay_request(limit: u32) -> ReplayRequest {
     ReplayRequest {
-        namespace: namespace(),
         module: VersionRef::Numbered(name(), None),
         workflow_type: None,
         workflow_id: None,

@@ -15,7 +15,6 @@ use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy};
 use dacapo_model::ids::{EventId, RunId};
 use dacapo_model::limits::{Limits, MEMO_BYTES_MAX, SEARCH_ATTRIBUTES_MAX, TIMER_MAX};
 use dacapo_model::retry::{RetryPolicy, RetryState};
-use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::{RunRef, RunResult, StartOptions, StartRequest};
 use dacapo_store::Store;
@@ -47,7 +46,7 @@ fn exactly(run_id: RunId) -> RunRef {
     RunRef { run_id: Some(run_id), ..run_ref("w") }
 }
 
-async fn history_of(runtime: &Runtime, run_id: RunId) -> Vec<HistoryEvent> {
+async fn history_of(runtime: &Node, run_id: RunId) -> Vec<HistoryEvent> {
     let page = runtime.run_history(&exactly(run_id), EventId::FIRST, 1_000).await;
     page.expect("readable").events
 }
@@ -75,7 +74,7 @@ fn timed_out(result: &RunResult) -> RunTimeoutType {
 }
 
 /// The runs of a chain from this one on, each with its events.
-async fn chain(runtime: &Runtime, first: RunId) -> Vec<(RunId, Vec<HistoryEvent>)> {
+async fn chain(runtime: &Node, first: RunId) -> Vec<(RunId, Vec<HistoryEvent>)> {
     let mut chain = Vec::new();
     let mut next = Some(first);
     while let Some(run_id) = next {
@@ -95,7 +94,7 @@ fn failing_once(number: u64, fault: Fault) -> Arc<dyn Store> {
 }
 
 /// Starts until it is told that the run is there. The id of the first run.
-async fn start_surely(runtime: &Runtime, request: &StartRequest) -> RunId {
+async fn start_surely(runtime: &Node, request: &StartRequest) -> RunId {
     let request = StartRequest {
         request_id: Some("the-start".to_owned().try_into().expect("valid")),
         conflict_policy: Some(IdConflictPolicy::UseExisting),

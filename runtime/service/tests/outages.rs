@@ -15,7 +15,6 @@ use dacapo_model::ids::{QueryName, RequestId};
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
 use dacapo_model::signal::Signal;
-use dacapo_service::Runtime;
 use dacapo_service::config::{ServiceConfig, Tenure};
 use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{QueryResult, RejectIf};
@@ -37,7 +36,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 struct Outage {
     on: Arc<AtomicBool>,
     calls: Calls,
-    runtime: Arc<Runtime>,
+    runtime: Node,
 }
 
 impl Outage {
@@ -77,7 +76,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-async fn ask(runtime: &Runtime, workflow_id: &str) -> Result<QueryResult, ServiceError> {
+async fn ask(runtime: &Node, workflow_id: &str) -> Result<QueryResult, ServiceError> {
     let query = Query { name: QueryName::new("total").expect("valid"), input: Payload::default() };
     runtime.query_run(&run_ref(workflow_id), query, RejectIf::None).await
 }
@@ -343,11 +342,11 @@ async fn a_lost_takeover_is_no_takeover_by_another() {
             2 => unavailable(first.describe_run(&run_ref("c")).await),
             3 => {
                 let (name, bytes) = ("late".parse().expect("valid"), Bytes::from_static(b"late"));
-                unavailable(first.upload_module(&namespace(), &name, bytes).await);
+                unavailable(first.upload_module(&name, bytes).await);
             }
             4 => {
                 let name = "scripted".parse().expect("valid");
-                unavailable(first.delete_module(&namespace(), &name, None).await);
+                unavailable(first.delete_module(&name, None).await);
             }
             _ => unavailable(first.delete_run(&run_ref("gone"), gone.run_id).await),
         }

@@ -39,7 +39,7 @@ fn refused<T: std::fmt::Debug>(what: &str, answer: Result<T, ServiceError>) {
 }
 
 /// A node with an open run `f` and a module, whose shards another took unseen.
-async fn displaced() -> (Arc<Runtime>, Arc<dyn Store>, Arc<ScriptedHost>) {
+async fn displaced() -> (Node, Arc<dyn Store>, Arc<ScriptedHost>) {
     let (host, store) = (ScriptedHost::new(), memory());
     let first = start(store.clone(), &host).await;
     first.start_run(request("collect", "f", "5")).await.expect("started");
@@ -52,11 +52,11 @@ async fn displaced() -> (Arc<Runtime>, Arc<dyn Store>, Arc<ScriptedHost>) {
 async fn an_upload_that_the_next_owner_would_not_know_is_not_acknowledged() {
     let (first, store, host) = displaced().await;
     let name = "late".parse().expect("valid");
-    let late = first.upload_module(&namespace(), &name, Bytes::from_static(b"late")).await;
+    let late = first.upload_module(&name, Bytes::from_static(b"late")).await;
     refused("a new module", late);
     tokio::time::timeout(PATIENCE, first.ownership_lost()).await.expect("it knows");
     let second = start(store, &host).await;
-    let unknown = second.module_versions(&namespace(), &name).await;
+    let unknown = second.module_versions(&name).await;
     assert_eq!(unknown.expect_err("not kept").code, ErrorCode::ModuleNotFound);
 }
 
@@ -64,7 +64,7 @@ async fn an_upload_that_the_next_owner_would_not_know_is_not_acknowledged() {
 async fn a_module_that_is_there_already_is_not_acknowledged_either() {
     let (first, _, _) = displaced().await;
     let name = "scripted".parse().expect("valid");
-    let again = first.upload_module(&namespace(), &name, Bytes::from_static(b"scripted")).await;
+    let again = first.upload_module(&name, Bytes::from_static(b"scripted")).await;
     refused("a known module", again);
 }
 
@@ -84,7 +84,7 @@ async fn nothing_is_answered_from_memory_once_another_node_has_the_runs() {
             .map(|follower| follower.run_id),
     );
     refused("waiting", displaced().await.0.describe_waiting(&run).await);
-    refused("modules", displaced().await.0.list_modules(&namespace()).await);
+    refused("modules", displaced().await.0.list_modules().await);
     let query = Query { name: QueryName::new("state").expect("valid"), input: Payload::default() };
     refused("query", displaced().await.0.query_run(&run, query, RejectIf::None).await);
     let wait = UpdateWait { wait_for: Default::default(), wait: Duration::ZERO };
@@ -109,7 +109,7 @@ async fn an_outcome_is_not_refused_by_a_node_that_does_not_know_the_run_any_more
     let token =
         TaskToken { key, scheduled_event_id: EventId(2), attempt: None, secret: Uuid::max() };
     let activities = [
-        ActivityRef::Token { namespace: namespace(), token },
+        ActivityRef::Token(token),
         ActivityRef::Operation { run: run_ref("f"), operation_id: OperationId(1) },
     ];
     for activity in activities {
@@ -132,7 +132,7 @@ async fn a_displaced_node_neither_deletes_nor_says_that_something_is_needed() {
     for version in [None, Some(1)] {
         let (first, ..) = displaced().await;
         let name = "scripted".parse().expect("valid");
-        refused("module", first.delete_module(&namespace(), &name, version).await);
+        refused("module", first.delete_module(&name, version).await);
         assert!(first.ownership_lost().now_or_never().is_some(), "it knows");
     }
     assert_eq!(second.delete_run(&run_ref("f"), key.run_id).await, Ok(true));
@@ -159,9 +159,9 @@ async fn the_catalog_follows_an_upload_that_seemed_to_fail() {
     });
     let runtime = start(store, &host).await;
     let name = "seemed".parse().expect("valid");
-    refused("upload", runtime.upload_module(&namespace(), &name, Bytes::from_static(b"it")).await);
+    refused("upload", runtime.upload_module(&name, Bytes::from_static(b"it")).await);
     let known = async {
-        while runtime.module_versions(&namespace(), &name).await.is_err() {
+        while runtime.module_versions(&name).await.is_err() {
             tokio::task::yield_now().await;
         }
     };

@@ -63,7 +63,7 @@ async fn a_run_that_continues_as_new_between_two_pages_is_known_once() {
     let runtime = start(Arc::new(store), &host).await;
     second.add_permits(1);
     assert_eq!(result(&runtime, &workflow_id).await.status, ExecutionStatus::Completed);
-    let runs = runtime.list_runs(&namespace(), &ExecutionFilter::default(), None, 1_000).await;
+    let runs = runtime.list_runs(&ExecutionFilter::default(), None, 1_000).await;
     let runs = runs.expect("listed").executions;
     let chain: Vec<_> = runs.iter().filter(|run| run.workflow_id.as_str() == workflow_id).collect();
     assert_eq!(chain.len(), 3);

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::payload::Payload;
-use dacapo_service::Runtime;
 use dacapo_store::Store;
 use dacapo_store::commit::CommitUnit;
 use dacapo_store::execution::ExecutionFilter;
@@ -49,7 +48,7 @@ fn has(payload: &Payload, text: &str) -> bool {
     payload.as_bytes() == text.as_bytes()
 }
 
-async fn report_of(runtime: &Runtime, workflow_id: &str) -> String {
+async fn report_of(runtime: &Node, workflow_id: &str) -> String {
     until_status(runtime, workflow_id, ExecutionStatus::Blocked).await;
     let description = runtime.describe_run(&run_ref(workflow_id)).await.expect("described");
     let report = description.execution.blocked.expect("a report");
@@ -68,7 +67,7 @@ async fn a_start_that_is_refused_leaves_nothing_and_its_workflow_id_is_free() {
     let refused = refused.expect_err("the store does not take it");
     assert_eq!(refused.code.as_str(), "not_storable");
     assert!(refused.message.contains("a fault was injected"), "{refused:?}");
-    let runs = runtime.list_runs(&namespace(), &ExecutionFilter::default(), None, 10).await;
+    let runs = runtime.list_runs(&ExecutionFilter::default(), None, 10).await;
     assert_eq!(runs.expect("listed").executions, []);
     runtime.start_run(request("sequential", "w", "1")).await.expect("the workflow id is free");
     assert_eq!(result(&runtime, "w").await.status, ExecutionStatus::Completed);

@@ -13,7 +13,6 @@ use dacapo_model::ids::{EventId, RequestId, RunId, UpdateId, UpdateName};
 use dacapo_model::payload::Payload;
 use dacapo_model::signal::Signal;
 use dacapo_model::update::Update;
-use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{
@@ -51,7 +50,7 @@ fn exactly(run_id: RunId) -> RunRef {
     RunRef { run_id: Some(run_id), ..run_ref("w") }
 }
 
-async fn history_of(runtime: &Runtime, run_id: RunId) -> Vec<HistoryEvent> {
+async fn history_of(runtime: &Node, run_id: RunId) -> Vec<HistoryEvent> {
     let page = runtime.run_history(&exactly(run_id), EventId::FIRST, 1_000).await;
     page.expect("readable").events
 }
@@ -60,19 +59,19 @@ fn types(history: &[HistoryEvent]) -> Vec<&'static str> {
     history.iter().map(|event| event.attributes.type_name()).collect()
 }
 
-async fn status_of(runtime: &Runtime, run_id: RunId) -> ExecutionStatus {
+async fn status_of(runtime: &Node, run_id: RunId) -> ExecutionStatus {
     let run = runtime.describe_run(&exactly(run_id)).await.expect("there is the run");
     run.execution.status
 }
 
 /// Starts `w`, and waits until it has closed.
-async fn ended(runtime: &Runtime, request: StartRequest) -> RunId {
+async fn ended(runtime: &Node, request: StartRequest) -> RunId {
     let started = runtime.start_run(request).await.expect("starts");
     result(runtime, "w").await;
     started.run_id
 }
 
-async fn reset_of(runtime: &Runtime, run: RunId, how: ResetRequest) -> RunId {
+async fn reset_of(runtime: &Node, run: RunId, how: ResetRequest) -> RunId {
     runtime.reset_run(&exactly(run), how).await.expect("it is reset")
 }
 
@@ -85,7 +84,7 @@ fn update(id: &str, name: &str, input: &str) -> Update {
 }
 
 async fn send(
-    runtime: &Runtime,
+    runtime: &Node,
     (id, name, input): (&str, &str, &str),
     wait: UpdateWait,
 ) -> Result<UpdateResult, ServiceError> {
@@ -354,7 +353,7 @@ async fn updates_are_done_again_under_their_ids() {
 
 const ACCEPTED: &str = "WorkflowExecutionUpdateAccepted";
 
-async fn key_of(runtime: &Runtime) -> dacapo_model::ids::RunKey {
+async fn key_of(runtime: &Node) -> dacapo_model::ids::RunKey {
     runtime.describe_run(&run_ref("w")).await.expect("a run").execution.key
 }
 
@@ -482,7 +481,7 @@ async fn a_run_may_start_over_with_other_code_which_is_blocked_where_it_does_not
     let old = ended(&runtime, request("sequential", "w", "2")).await;
     let name = "scripted".parse().expect("valid");
     let code = bytes::Bytes::from_static(b"reordered");
-    runtime.upload_module(&namespace(), &name, code).await.expect("it is accepted");
+    runtime.upload_module(&name, code).await.expect("it is accepted");
     let newest = |point| ResetRequest { module: Some(MoveTarget::default()), ..to(point) };
     // It asks for other activities: from the start on, that is no contradiction.
     let new = reset_of(&runtime, old, newest(ResetPoint::First)).await;

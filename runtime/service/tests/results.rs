@@ -12,7 +12,6 @@ use dacapo_model::ids::{EventId, QueryName, UpdateId, UpdateName};
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
 use dacapo_model::update::Update;
-use dacapo_service::Runtime;
 use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{
     QueryOutcome, QueryResult, RejectIf, StartOptions, StartRequest, UpdateWait, WaitFor,
@@ -22,13 +21,13 @@ use support::guests::ScriptedHost;
 use support::*;
 use tokio::sync::Semaphore;
 
-async fn ask(runtime: &Runtime, workflow_id: &str) -> Result<QueryResult, ServiceError> {
+async fn ask(runtime: &Node, workflow_id: &str) -> Result<QueryResult, ServiceError> {
     let query = Query { name: QueryName::new("seen").expect("valid"), input: Payload::default() };
     runtime.query_run(&run_ref(workflow_id), query, RejectIf::None).await
 }
 
 /// Waits until the node has so many more things in hand than before.
-async fn in_hand(runtime: &Runtime, count: usize) {
+async fn in_hand(runtime: &Node, count: usize) {
     let reached = async {
         while runtime.in_hand() < count {
             tokio::task::yield_now().await;

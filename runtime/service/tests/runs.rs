@@ -118,7 +118,7 @@ async fn a_run_continues_as_new_under_the_same_workflow_id() {
     let last = tokio::time::timeout(PATIENCE, last).await.expect("the last run closes");
     assert_ne!(last.run_id, first.run_id);
     let filter = dacapo_store::execution::ExecutionFilter::default();
-    let runs = runtime.list_runs(&namespace(), &filter, None, 100).await.expect("listed");
+    let runs = runtime.list_runs(&filter, None, 100).await.expect("listed");
     assert_eq!(runs.executions.len(), 6);
 }
 
@@ -207,7 +207,7 @@ async fn a_run_whose_timer_is_overdue_when_a_node_starts_is_read_once() {
 
     calls.clear();
     let later = Runtime::start(store, host, Arc::new(LaterClock), ServiceConfig::default());
-    let later = later.await.expect("the runtime starts");
+    let later = Node::new(later.await.expect("the runtime starts"));
     assert_eq!(result(&later, "s").await.status, ExecutionStatus::Completed);
     assert_eq!(calls.count(Operation::LoadHistories), 1);
     assert_eq!(calls.count(Operation::LoadHistory), 0);

@@ -11,7 +11,6 @@ use dacapo_model::ids::{EventId, RequestId};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
 use dacapo_model::signal::Signal;
-use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::StartRequest;
 use dacapo_store::faulty::{Call, Fault, Operation};
@@ -37,7 +36,7 @@ fn with_signal(workflow: &str, workflow_id: &str, input: &str, signal: Signal) -
 }
 
 /// Sends until it is told that the signal is recorded, as a client would.
-async fn signal_surely(runtime: &Runtime, workflow_id: &str, signal: Signal) {
+async fn signal_surely(runtime: &Node, workflow_id: &str, signal: Signal) {
     while let Err(error) = runtime.signal_run(&run_ref(workflow_id), signal.clone()).await {
         assert!(error.code.is_retryable(), "{error:?}");
         tokio::task::yield_now().await;
@@ -45,7 +44,7 @@ async fn signal_surely(runtime: &Runtime, workflow_id: &str, signal: Signal) {
 }
 
 /// The result of the run that ends a chain of runs.
-async fn last_result(runtime: &Runtime, workflow_id: &str) -> String {
+async fn last_result(runtime: &Node, workflow_id: &str) -> String {
     let last = async {
         loop {
             let latest = runtime.run_result(&run_ref(workflow_id), PATIENCE).await.expect("a run");
@@ -225,7 +224,7 @@ async fn what_a_run_began_with_is_replayed_as_it_was() {
 async fn a_hundred_concurrent_starts_with_a_signal_make_one_run_with_a_hundred_signals() {
     let runtime = start(memory(), &ScriptedHost::new()).await;
     let starts = numbers(100).into_iter().map(|text| {
-        let runtime = Arc::clone(&runtime);
+        let runtime = runtime.clone();
         let request = with_signal("collect", "c", "100", signal(&text));
         tokio::spawn(async move { runtime.start_run(request).await })
     });

@@ -11,7 +11,6 @@ use dacapo_model::ids::RequestId;
 use dacapo_model::json::Json;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
-use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::StartRequest;
 use dacapo_store::execution::ExecutionFilter;
@@ -24,7 +23,7 @@ async fn two_hundred_concurrent_starts_make_one_run() {
         let host = ScriptedHost::new();
         let runtime = start(memory(), &host).await;
         let starts = (0..200).map(|_| {
-            let runtime = Arc::clone(&runtime);
+            let runtime = runtime.clone();
             let mut request = request("forever", "same", "");
             request.conflict_policy = Some(policy);
             tokio::spawn(async move { runtime.start_run(request).await })
@@ -110,7 +109,7 @@ async fn a_request_id_that_was_used_for_another_start_is_refused() {
 async fn of_different_starts_with_one_request_id_at_once_only_one_is_taken() {
     let runtime = start(memory(), &ScriptedHost::new()).await;
     let starts = (0..100).map(|number| {
-        let runtime = Arc::clone(&runtime);
+        let runtime = runtime.clone();
         let mut request = request("forever", "same", &(number % 2).to_string());
         request.request_id = Some(RequestId::new("request-1").expect("valid"));
         tokio::spawn(async move { runtime.start_run(request).await })
@@ -171,7 +170,7 @@ async fn many_starts_that_replace_one_another_at_once_all_have_their_turn() {
     let runtime = start(memory(), &ScriptedHost::new()).await;
     runtime.start_run(request("forever", "x", "")).await.expect("started");
     let starts = (0..STARTS).map(|_| {
-        let runtime = Arc::clone(&runtime);
+        let runtime = runtime.clone();
         let mut replacing = request("forever", "x", "");
         replacing.conflict_policy = Some(IdConflictPolicy::TerminateExisting);
         tokio::spawn(async move { runtime.start_run(replacing).await })
@@ -180,7 +179,7 @@ async fn many_starts_that_replace_one_another_at_once_all_have_their_turn() {
         assert!(start.await.expect("no panic").expect("it replaces what was there").started);
     }
     let filter = dacapo_store::execution::ExecutionFilter::default();
-    let runs = runtime.list_runs(&namespace(), &filter, None, 1_000).await.expect("listed");
+    let runs = runtime.list_runs(&filter, None, 1_000).await.expect("listed");
     let count = |status| runs.executions.iter().filter(|run| run.status == status).count();
     assert_eq!(count(ExecutionStatus::Running), 1);
     assert_eq!(count(ExecutionStatus::Terminated), STARTS);
@@ -223,9 +222,8 @@ async fn unknown_names_are_refused_with_their_own_codes() {
     let runtime = start(memory(), &host).await;
     let unknown_type = runtime.start_run(request("nothing", "n", "")).await;
     assert_eq!(unknown_type.expect_err("unknown").code.as_str(), "workflow_type_not_found");
-    let mut elsewhere = request("forever", "n", "");
-    elsewhere.namespace = "elsewhere".parse().expect("valid");
-    let unknown_namespace = runtime.start_run(elsewhere).await;
+    let elsewhere = "elsewhere".parse().expect("valid");
+    let unknown_namespace = runtime.tenant_of(&elsewhere).map(drop);
     assert_eq!(unknown_namespace.expect_err("unknown").code.as_str(), "namespace_not_found");
     let unknown_run = runtime.describe_run(&run_ref("nobody")).await;
     assert_eq!(unknown_run.expect_err("unknown").code.as_str(), "run_not_found");
@@ -233,6 +231,17 @@ async fn unknown_names_are_refused_with_their_own_codes() {
     large.input = dacapo_model::payload::Payload::from(vec![b'x'; 3 * 1024 * 1024]);
     let too_large = runtime.start_run(large).await;
     assert_eq!(too_large.expect_err("too large").code.as_str(), "payload_too_large");
+}
+
+#[tokio::test]
+async fn the_namespace_is_refused_before_the_node_says_that_it_stops() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    runtime.begin_shutdown();
+    let elsewhere = runtime.tenant_of(&"elsewhere".parse().expect("valid")).map(drop);
+    assert_eq!(elsewhere.expect_err("unknown").code.as_str(), "namespace_not_found");
+    let here = runtime.tenant_of(&namespace()).expect("it is there");
+    let stopping = here.start_run(request("nothing", "n", "")).await;
+    assert_eq!(stopping.expect_err("it stops").code.as_str(), "unavailable");
 }
 
 #[tokio::test]
@@ -258,9 +267,9 @@ async fn a_start_is_answered_while_its_code_is_made_ready() {
     assert!(result.closing.is_some(), "it has completed");
 }
 
-async fn open_runs(runtime: &Runtime) -> usize {
+async fn open_runs(runtime: &Node) -> usize {
     let filter = ExecutionFilter::default();
-    let page = runtime.list_runs(&namespace(), &filter, None, 1_000).await.expect("listed");
+    let page = runtime.list_runs(&filter, None, 1_000).await.expect("listed");
     page.executions.iter().filter(|run| run.status.is_open()).count()
 }
 

@@ -30,7 +30,7 @@ async fn a_start_whose_commit_has_no_verdict_is_started_and_runs() {
         assert!(started.started, "{fault:?}");
         let result = result(&runtime, "w").await;
         assert_eq!((result.run_id, result.status), (started.run_id, ExecutionStatus::Completed));
-        let runs = runtime.list_runs(&namespace(), &ExecutionFilter::default(), None, 10).await;
+        let runs = runtime.list_runs(&ExecutionFilter::default(), None, 10).await;
         assert_eq!(runs.expect("listed").executions.len(), 1, "{fault:?}");
     }
 }
@@ -49,7 +49,7 @@ async fn a_replacement_whose_commit_has_no_verdict_is_made_once() {
         runtime.signal_run(&run_ref("w"), signal("word")).await.expect("it is open");
         let result = result(&runtime, "w").await;
         assert_eq!((result.run_id, completed_with(&result)), (second.run_id, "word".to_owned()));
-        let runs = runtime.list_runs(&namespace(), &ExecutionFilter::default(), None, 10).await;
+        let runs = runtime.list_runs(&ExecutionFilter::default(), None, 10).await;
         assert_eq!(runs.expect("listed").executions.len(), 2, "{fault:?}");
     }
 }

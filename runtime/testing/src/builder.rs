@@ -20,7 +20,7 @@ use tokio::sync::RwLock;
 
 use crate::activities::Activities;
 use crate::clock::VirtualClock;
-use crate::env::{TestEnv, namespace};
+use crate::env::{TestEnv, tenant_of};
 use crate::error::TestError;
 use crate::host::{StoredModules, TestHost};
 use crate::module;
@@ -178,9 +178,10 @@ impl Builder {
             service.clone(),
         )
         .await?;
+        let tenant = tenant_of(&runtime);
         for (number, bytes) in (1..).zip(modules) {
             let name = ModuleName::new(format!("module-{number}")).map_err(ServiceError::from)?;
-            runtime.upload_module(&namespace(), &name, bytes.into()).await?;
+            tenant.upload_module(&name, bytes.into()).await?;
         }
         Ok(TestEnv {
             runtime: Mutex::new(runtime),

@@ -12,6 +12,7 @@ use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
+use dacapo_service::tenancy::{Principal, Tenant};
 use dacapo_store::Store;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -46,20 +47,22 @@ pub struct TestEnv {
 
 /// A server that is not restarted while this is held.
 pub(crate) struct Steady<'a> {
-    runtime: Arc<Runtime>,
+    tenant: Tenant,
     _no_restart: RwLockReadGuard<'a, ()>,
 }
 
 impl Deref for Steady<'_> {
-    type Target = Runtime;
+    type Target = Tenant;
 
-    fn deref(&self) -> &Runtime {
-        &self.runtime
+    fn deref(&self) -> &Tenant {
+        &self.tenant
     }
 }
 
-pub(crate) fn namespace() -> NamespaceName {
-    NamespaceName::new("default").expect("the name of the namespace that is always there")
+/// As whom tests call, in the namespace that is always there.
+pub(crate) fn tenant_of(runtime: &Runtime) -> Tenant {
+    let namespace = NamespaceName::new("default").expect("a valid name");
+    runtime.tenant(Principal::Local, &namespace).expect("the namespace that is always there")
 }
 
 impl TestEnv {
@@ -186,11 +189,15 @@ impl TestEnv {
     /// must not ask for another.
     pub(crate) async fn steady(&self) -> Steady<'_> {
         let no_restart = self.restarts.read().await;
-        Steady { runtime: self.runtime(), _no_restart: no_restart }
+        Steady { tenant: self.tenant(), _no_restart: no_restart }
     }
 
     pub(crate) fn runtime(&self) -> Arc<Runtime> {
         Arc::clone(&self.runtime.lock())
+    }
+
+    pub(crate) fn tenant(&self) -> Tenant {
+        tenant_of(&self.runtime())
     }
 
     pub(crate) fn host(&self) -> &TestHost {
@@ -199,7 +206,7 @@ impl TestEnv {
 
     /// The module that defines a workflow.
     pub(crate) fn module_of(&self, workflow: &str) -> Result<ModuleDigest, TestError> {
-        let modules = self.runtime().modules_in_memory(&namespace())?;
+        let modules = self.tenant().modules_in_memory();
         let found = modules
             .iter()
             .find(|module| module.definitions.workflows.iter().any(|it| it.as_str() == workflow));
@@ -209,7 +216,7 @@ impl TestEnv {
     }
 
     fn defined_activities(&self) -> Vec<String> {
-        let modules = self.runtime().modules_in_memory(&namespace()).unwrap_or_default();
+        let modules = self.tenant().modules_in_memory();
         let activities = modules.into_iter().flat_map(|module| module.definitions.activities);
         activities.map(|name| name.to_string()).collect()
     }

@@ -7,7 +7,7 @@ use dacapo_service::operations::{ActivityRef, Report};
 use serde::Serialize;
 
 use crate::activities::{ActivityFailure, cancelled};
-use crate::env::{TestEnv, namespace, payload};
+use crate::env::{TestEnv, payload};
 use crate::error::TestError;
 use crate::run::TestRun;
 
@@ -38,7 +38,7 @@ impl TestEnv {
         let token: TaskToken = token
             .parse()
             .map_err(|error| TestError::Value(format!("`{token}` can't be used: {error}")))?;
-        let activity = ActivityRef::Token { namespace: namespace(), token };
+        let activity = ActivityRef::Token(token);
         Ok(OpenActivity { env: self, activity })
     }
 }
@@ -74,13 +74,13 @@ impl OpenActivity<'_> {
     pub async fn heartbeat(&self, details: &impl Serialize) -> Result<AttemptSignals, TestError> {
         self.env.settle().await?;
         let details = Some(payload(details)?);
-        Ok(self.env.runtime().heartbeat_activity(&self.activity, details).await?)
+        Ok(self.env.tenant().heartbeat_activity(&self.activity, details).await?)
     }
 
     async fn report(&self, report: Report) -> Result<(), TestError> {
         // Whether it is open is known once the attempt has come to an end here.
         self.env.settle().await?;
-        self.env.runtime().report_activity(&self.activity, report).await?;
+        self.env.tenant().report_activity(&self.activity, report).await?;
         Ok(())
     }
 }

@@ -33,7 +33,7 @@ impl TestRun<'_> {
             input: payload(input)?,
         };
         let run = self.latest().await?;
-        match self.env.runtime().query_run(&run, query, RejectIf::None).await?.outcome {
+        match self.env.tenant().query_run(&run, query, RejectIf::None).await?.outcome {
             QueryOutcome::Answered(answer) => read(&format!("the answer to `{name}`"), &answer),
             QueryOutcome::Rejected(status) => Err(TestError::Ended(status.as_str())),
         }

@@ -13,7 +13,7 @@ use dacapo_service::operations::{RunDescription, RunRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::env::{TestEnv, namespace, payload, read};
+use crate::env::{TestEnv, payload, read};
 use crate::error::TestError;
 use crate::history::History;
 
@@ -45,14 +45,14 @@ impl<'env> TestRun<'env> {
     pub async fn signal(&self, name: &str, input: &impl Serialize) -> Result<(), TestError> {
         let name = SignalName::new(name).map_err(ServiceError::from)?;
         let signal = Signal { name, input: payload(input)?, request_id: None };
-        self.env.runtime().signal_run(&self.named(), signal).await?;
+        self.env.tenant().signal_run(&self.named(), signal).await?;
         Ok(())
     }
 
     /// Asks the run to cancel.
     pub async fn cancel(&self) -> Result<(), TestError> {
         let reason = "the test asked for it".to_owned();
-        self.env.runtime().request_cancel(&self.named(), reason, None).await?;
+        self.env.tenant().request_cancel(&self.named(), reason, None).await?;
         Ok(())
     }
 
@@ -61,18 +61,18 @@ impl<'env> TestRun<'env> {
     /// are described by the latest run.
     pub async fn describe(&self) -> Result<RunDescription, TestError> {
         self.env.settle().await?;
-        Ok(self.env.runtime().describe_run(&self.latest().await?).await?)
+        Ok(self.env.tenant().describe_run(&self.latest().await?).await?)
     }
 
     /// What the run has recorded, once nothing is left to do; of those that
     /// continue it, what the latest has.
     pub async fn history(&self) -> Result<History, TestError> {
         self.env.settle().await?;
-        let execution = self.env.runtime().describe_run(&self.latest().await?).await?.execution;
+        let execution = self.env.tenant().describe_run(&self.latest().await?).await?.execution;
         let run = self.run(execution.key.run_id);
         let (mut events, mut next) = (Vec::new(), Some(EventId::FIRST));
         while let Some(from) = next {
-            let page = self.env.runtime().run_history(&run, from, PAGE_SIZE_MAX).await?;
+            let page = self.env.tenant().run_history(&run, from, PAGE_SIZE_MAX).await?;
             events.extend(page.events);
             next = page.next;
         }
@@ -119,6 +119,6 @@ impl<'env> TestRun<'env> {
 
     /// The run of this workflow id that is open.
     pub(crate) fn named(&self) -> RunRef {
-        RunRef { namespace: namespace(), workflow_id: self.workflow_id.clone(), run_id: None }
+        RunRef { workflow_id: self.workflow_id.clone(), run_id: None }
     }
 }

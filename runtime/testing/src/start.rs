@@ -16,7 +16,7 @@ use dacapo_service::operations::{RunRef, StartOptions, StartRequest, WaitFor};
 use futures::future::BoxFuture;
 use serde::Serialize;
 
-use crate::env::{TestEnv, namespace, payload};
+use crate::env::{TestEnv, payload};
 use crate::error::TestError;
 use crate::run::TestRun;
 use crate::update::{TestUpdate, new_update, until};
@@ -100,16 +100,15 @@ impl TestEnv {
     /// started.
     pub async fn find_run(&self, workflow_id: &str) -> Result<TestRun<'_>, TestError> {
         let workflow_id = WorkflowId::new(workflow_id).map_err(ServiceError::from)?;
-        let named = RunRef { namespace: namespace(), workflow_id, run_id: None };
+        let named = RunRef { workflow_id, run_id: None };
         self.settle().await?;
-        let found = self.runtime().describe_run(&named).await?.execution;
+        let found = self.tenant().describe_run(&named).await?.execution;
         Ok(TestRun::new(self, found.workflow_id, found.key.run_id))
     }
 }
 
 fn request(workflow: &str, input: &impl Serialize) -> Result<StartRequest, TestError> {
     Ok(StartRequest {
-        namespace: namespace(),
         workflow_type: TypeName::new(workflow).map_err(ServiceError::from)?,
         workflow_id: None,
         request_id: None,
@@ -228,9 +227,9 @@ impl<'env> Start<'env> {
             None => WorkflowId::new(update.id.as_str()).map_err(ServiceError::from)?,
         };
         request.workflow_id = Some(workflow_id.clone());
-        let runtime = env.runtime();
+        let tenant = env.tenant();
         let wait = until(WaitFor::Accepted);
-        let mut sent = pin!(runtime.start_run_with_update(request, update.clone(), wait));
+        let mut sent = pin!(tenant.start_run_with_update(request, update.clone(), wait));
         let (started, result) = tokio::select! {
             biased;
             answer = &mut sent => answer?,
@@ -269,7 +268,7 @@ impl<'env> IntoFuture for Start<'env> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let env = self.env;
-            let started = env.runtime().start_run(self.request?).await?;
+            let started = env.tenant().start_run(self.request?).await?;
             Ok(TestRun::new(env, started.workflow_id, started.run_id))
         })
     }

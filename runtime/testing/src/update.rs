@@ -101,8 +101,8 @@ impl<'env> TestRun<'env> {
     ) -> Result<(RunRef, UpdateProgress), TestError> {
         let wait = until(wait_for);
         loop {
-            let (runtime, named) = (self.env.runtime(), self.named());
-            let sent = pin!(runtime.update_run(&named, update.clone(), wait));
+            let (tenant, named) = (self.env.tenant(), self.named());
+            let sent = pin!(tenant.update_run(&named, update.clone(), wait));
             let UpdateResult { run_id, progress, .. } = self.wait_for(sent).await??;
             // A server that stops answers before. A repeat is the same update.
             if wait.is_over(&progress) {
@@ -141,8 +141,8 @@ impl<'env> TestUpdate<'env> {
     pub async fn result<T: DeserializeOwned>(&self) -> Result<T, TestError> {
         let wait = until(WaitFor::Completed);
         loop {
-            let runtime = self.run.env.runtime();
-            let asked = pin!(runtime.describe_update(&self.taken_by, self.id.clone(), wait));
+            let tenant = self.run.env.tenant();
+            let asked = pin!(tenant.describe_update(&self.taken_by, self.id.clone(), wait));
             let progress = self.run.wait_for(asked).await??.progress;
             if wait.is_over(&progress) {
                 return outcome(&self.name, progress);

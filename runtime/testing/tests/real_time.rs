@@ -19,6 +19,7 @@ use dacapo_service::Runtime;
 use dacapo_service::clock::SystemClock;
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::{RunRef, StartOptions, StartRequest};
+use dacapo_service::tenancy::Principal;
 use dacapo_store::memory::MemoryStore;
 use dacapo_testing::TestEnv;
 use serde_json::{Value, json};
@@ -75,10 +76,10 @@ async fn in_real_time(component: &PathBuf, workflow: &str, input: &str) -> Vec<H
     .await
     .expect("a runtime");
     let namespace = NamespaceName::new("default").expect("valid");
+    let tenant = runtime.tenant(Principal::Local, &namespace).expect("it is there");
     let name = ModuleName::new("steps").expect("valid");
-    runtime.upload_module(&namespace, &name, bytes.into()).await.expect("uploaded");
+    tenant.upload_module(&name, bytes.into()).await.expect("uploaded");
     let request = StartRequest {
-        namespace: namespace.clone(),
         workflow_type: TypeName::new(workflow).expect("valid"),
         workflow_id: None,
         request_id: None,
@@ -92,11 +93,11 @@ async fn in_real_time(component: &PathBuf, workflow: &str, input: &str) -> Vec<H
         signal: None,
         update: None,
     };
-    let started = runtime.start_run(request).await.expect("started");
-    let run = RunRef { namespace, workflow_id: started.workflow_id, run_id: None };
-    let result = runtime.run_result(&run, Duration::from_secs(60)).await.expect("answered");
+    let started = tenant.start_run(request).await.expect("started");
+    let run = RunRef { workflow_id: started.workflow_id, run_id: None };
+    let result = tenant.run_result(&run, Duration::from_secs(60)).await.expect("answered");
     assert!(result.closing.is_some(), "{result:?}");
-    runtime.run_history(&run, EventId::FIRST, 100).await.expect("a history").events
+    tenant.run_history(&run, EventId::FIRST, 100).await.expect("a history").events
 }
 
 #[tokio::test]

@@ -16,9 +16,29 @@ struct Rule {
     why: &'static str,
 }
 
-/// What finds a run in memory. That one is not there says nothing about whether it is
-/// open: only this module knows what to do then.
-const LOOKUPS: (&[&str], &str) = (&["by_run", "by_workflow"], "delivery");
+/// What is some modules' own, and would lose its meaning if others did it, too.
+struct Kept {
+    code: &'static str,
+    by: &'static [&'static str],
+    instead: &'static str,
+}
+
+const KEPT: &[Kept] = &[
+    // That a run is not in memory says nothing about whether it is open.
+    Kept { code: ".by_run(", by: &["delivery"], instead: "ask `delivery` where the run is" },
+    Kept { code: ".by_workflow(", by: &["delivery"], instead: "ask `delivery` where the run is" },
+    // What a namespace may do can differ from others, and change.
+    Kept {
+        code: "config.limits",
+        by: &["runtime", "tenancy"],
+        instead: "ask the `Tenant`, or `tenancy` for the policy of the run's namespace",
+    },
+    Kept {
+        code: "check_namespace",
+        by: &["tenancy"],
+        instead: "take a `Tenant`, whose namespace is there",
+    },
+];
 
 const RULES: &[Rule] = &[
     Rule {
@@ -70,16 +90,6 @@ const RULES: &[Rule] = &[
         why: "recovery hands runs to the actors, which know what is to be done",
     },
     Rule {
-        module: "delivery",
-        never: &["activities", "committer", "operations", "relations", "timers"],
-        why: "it finds runs and tells them things, whatever these are",
-    },
-    Rule {
-        module: "types",
-        never: &["delivery", "operations", "relations", "run", "runtime"],
-        why: "what requests and answers consist of does not depend on how they are served",
-    },
-    Rule {
         module: "committer",
         never: &["activities", "catalog", "delivery", "operations", "relations", "run", "runtime"],
         why: "the committer writes what it is given, and knows no run",
@@ -93,6 +103,11 @@ const RULES: &[Rule] = &[
         module: "ownership",
         never: &["activities", "catalog", "delivery", "operations", "relations", "run", "timers"],
         why: "who owns the runs does not depend on which there are",
+    },
+    Rule {
+        module: "tenancy",
+        never: &["catalog", "committer", "delivery", "operations", "relations", "run"],
+        why: "who calls, and where, is known before anything is asked for",
     },
     Rule {
         module: "catalog",
@@ -117,7 +132,6 @@ fn problems_of(path: &Path, inside: &Path, text: &str) -> Vec<String> {
     let Some(module) = inside.iter().next().and_then(OsStr::to_str) else { return Vec::new() };
     let module = module.strip_suffix(".rs").unwrap_or(module);
     let rule = RULES.iter().find(|rule| rule.module == module);
-    let (lookups, owner) = LOOKUPS;
     let mut problems = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         // Tests are at the end of a file, and may use everything.
@@ -133,9 +147,9 @@ fn problems_of(path: &Path, inside: &Path, text: &str) -> Vec<String> {
                 ));
             }
         }
-        for lookup in lookups.iter().filter(|it| module != owner && calls(line, it)) {
-            problems
-                .push(format!("{shown}:{number}: ask `{owner}` where the run is, not `{lookup}`"));
+        let code = code_of(line);
+        for kept in KEPT.iter().filter(|it| !it.by.contains(&module) && code.contains(it.code)) {
+            problems.push(format!("{shown}:{number}: {}, not `{}`", kept.instead, kept.code));
         }
     }
     problems
@@ -143,7 +157,7 @@ fn problems_of(path: &Path, inside: &Path, text: &str) -> Vec<String> {
 
 /// The modules that a line names from the root of the crate.
 fn imported(line: &str) -> Vec<&str> {
-    let code = line.split("//").next().unwrap_or_default();
+    let code = code_of(line);
     let paths = code.match_indices("crate::").map(|(at, root)| &code[at + root.len()..]);
     paths
         .flat_map(|path| match path.strip_prefix('{') {
@@ -155,9 +169,9 @@ fn imported(line: &str) -> Vec<&str> {
         .collect()
 }
 
-fn calls(line: &str, function: &str) -> bool {
-    let code = line.split("//").next().unwrap_or_default();
-    code.contains(&format!(".{function}("))
+/// The line without its comment.
+fn code_of(line: &str) -> &str {
+    line.split("//").next().unwrap_or_default()
 }
 
 fn first_name(path: &str) -> &str {
@@ -199,6 +213,17 @@ mod tests {
         assert_eq!(problems("operations/signal.rs", text).len(), 1);
         assert_eq!(problems("runtime.rs", text).len(), 1);
         assert_eq!(problems("delivery/find.rs", text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn only_the_door_looks_at_namespaces_and_reads_their_limits() {
+        let text = "let bytes_max = shared.config.limits.payload_bytes_max;";
+        assert_eq!(problems("run/settle.rs", text).len(), 1);
+        assert_eq!(problems("tenancy/namespaces.rs", text), Vec::<String>::new());
+        assert_eq!(problems("runtime.rs", text), Vec::<String>::new());
+        let text = "shared.catalog.check_namespace(&run.namespace)?;";
+        assert_eq!(problems("operations/signal.rs", text).len(), 1);
+        assert_eq!(problems("tenancy/tenant.rs", text), Vec::<String>::new());
     }
 
     #[test]

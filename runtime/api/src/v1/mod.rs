@@ -14,5 +14,5 @@ use utoipa::IntoParams;
 pub(crate) struct NamespacePath {
     /// The namespace.
     #[param(value_type = String, example = "default")]
-    namespace: NamespaceName,
+    pub(crate) namespace: NamespaceName,
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use dacapo_model::execution as model;
-use dacapo_model::ids::{
-    EventId, ModuleName, NamespaceName, RequestId, SignalName, TypeName, WorkflowId,
-};
+use dacapo_model::ids::{EventId, ModuleName, RequestId, SignalName, TypeName, WorkflowId};
 use dacapo_model::signal::Signal;
 use dacapo_model::update::Update;
 use dacapo_service::operations;
@@ -290,14 +288,10 @@ impl StartRequest {
         self.update.take().map(StartUpdate::into_update).transpose()
     }
 
-    pub(crate) fn into_operation(
-        self,
-        namespace: NamespaceName,
-    ) -> Result<operations::StartRequest, ApiError> {
+    pub(crate) fn into_operation(self) -> Result<operations::StartRequest, ApiError> {
         let options = self.options;
         let signal = self.signal.map(StartSignal::into_signal).transpose()?;
         Ok(operations::StartRequest {
-            namespace,
             workflow_type: TypeName::new(self.workflow)?,
             workflow_id: self.workflow_id.map(WorkflowId::addressable).transpose()?,
             request_id: self.request_id.map(RequestId::new).transpose()?,
@@ -337,8 +331,7 @@ mod tests {
     fn read(body: &str) -> Result<operations::StartRequest, String> {
         let request: StartRequest =
             serde_json::from_str(body).map_err(|error| error.to_string())?;
-        let namespace = NamespaceName::new("default").expect("valid");
-        request.into_operation(namespace).map_err(|error| format!("{error:?}"))
+        request.into_operation().map_err(|error| format!("{error:?}"))
     }
 
     #[test]

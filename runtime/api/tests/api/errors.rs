@@ -14,6 +14,27 @@ async fn an_unknown_route_is_refused_in_the_one_shape() {
     }
 }
 
+/// Before the rest of the request is looked at, and whatever the node can do.
+#[tokio::test]
+async fn an_unknown_namespace_is_refused_before_anything_else() {
+    let node = Node::start().await;
+    let nowhere = "/api/v1/namespaces/nowhere";
+    let refused = async || {
+        for path in ["modules", "runs", "runs/w", "runs/w/history", "runs/w/result?wait=soon"] {
+            node.get(&format!("{nowhere}/{path}")).await.refused(404, "namespace_not_found");
+        }
+        for path in ["runs", "runs/w/signals/go", "runs/w/cancel", "activities/heartbeat"] {
+            let answer = node.post(&format!("{nowhere}/{path}"), "no JSON").await;
+            answer.refused(404, "namespace_not_found");
+        }
+        let module = node.put(&format!("{nowhere}/modules/m"), b"echo").await;
+        module.refused(404, "namespace_not_found");
+    };
+    refused().await;
+    node.runtime.begin_shutdown();
+    refused().await;
+}
+
 #[tokio::test]
 async fn every_answer_names_its_request_and_errors_repeat_it() {
     let node = Node::start().await;

@@ -1,6 +1,6 @@
 //! How a run is addressed.
 
-use dacapo_model::ids::{RunKey, WorkflowHash};
+use dacapo_model::ids::{NamespaceName, RunKey, WorkflowHash};
 
 use crate::types::RunRef;
 
@@ -8,7 +8,7 @@ use crate::types::RunRef;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Address<'a> {
     /// As requests name it: the latest run of a workflow id, or a certain one.
-    Named(&'a RunRef),
+    Named(&'a NamespaceName, &'a RunRef),
     /// As histories name it.
     Key(RunKey),
 }
@@ -17,13 +17,13 @@ impl Address<'_> {
     /// Says who owns the run.
     pub(crate) fn hash(&self) -> WorkflowHash {
         match self {
-            Self::Named(run) => WorkflowHash::of(&run.namespace, &run.workflow_id),
+            Self::Named(namespace, run) => WorkflowHash::of(namespace, &run.workflow_id),
             Self::Key(key) => key.hash,
         }
     }
 
     /// Whether a run that follows the one that was found is meant as well.
     pub(super) fn is_latest(&self) -> bool {
-        matches!(self, Self::Named(run) if run.run_id.is_none())
+        matches!(self, Self::Named(_, run) if run.run_id.is_none())
     }
 }

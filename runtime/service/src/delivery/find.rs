@@ -93,9 +93,9 @@ pub(crate) fn is_here(shared: &Shared, run_id: RunId) -> bool {
 fn in_memory(shared: &Shared, address: Address<'_>) -> Option<Arc<OpenRun>> {
     match address {
         Address::Key(key) => shared.directory.by_run(key.run_id),
-        Address::Named(name) => shared
+        Address::Named(namespace, name) => shared
             .directory
-            .by_workflow(&name.namespace, &name.workflow_id)
+            .by_workflow(namespace, &name.workflow_id)
             .filter(|run| name.run_id.is_none_or(|run_id| run_id == run.key.run_id)),
     }
 }
@@ -107,8 +107,8 @@ async fn stored(
     let store = &shared.store;
     match address {
         Address::Key(key) => store.find_runs(&[key]).await.map(|mut found| found.pop()),
-        Address::Named(name) => {
-            store.find_execution(&name.namespace, &name.workflow_id, name.run_id).await
+        Address::Named(namespace, name) => {
+            store.find_execution(namespace, &name.workflow_id, name.run_id).await
         }
     }
 }

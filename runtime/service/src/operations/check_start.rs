@@ -6,9 +6,9 @@ use dacapo_model::limits::TIMER_MAX;
 use dacapo_model::text::shown;
 use dacapo_model::time::whole_micros;
 
-use super::locate::check_payload;
 use super::{StartOptions, StartRequest};
 use crate::error::{Result, ServiceError};
+use crate::tenancy::Tenant;
 
 /// Bytes of all environment variables and arguments of a run together.
 const ENVIRONMENT_BYTES_MAX: usize = 32 * 1024;
@@ -36,8 +36,16 @@ pub(super) fn check_repeatable(request: &StartRequest) -> Result<()> {
     ))
 }
 
-pub(super) fn check_sizes(request: &StartRequest, payload_bytes_max: usize) -> Result<()> {
-    check_payload("the input", &request.input, payload_bytes_max)?;
+impl Tenant {
+    /// Refuses a start with more data than this namespace may send.
+    pub(super) fn check_sizes(&self, request: &StartRequest) -> Result<()> {
+        self.check_payload("the input", &request.input)?;
+        check_environment_size(request)?;
+        check_environment(request)
+    }
+}
+
+fn check_environment_size(request: &StartRequest) -> Result<()> {
     let environment: usize =
         request.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
     let arguments: usize = request.arguments.iter().map(String::len).sum();
@@ -50,7 +58,7 @@ pub(super) fn check_sizes(request: &StartRequest, payload_bytes_max: usize) -> R
             ),
         ));
     }
-    check_environment(request)
+    Ok(())
 }
 
 /// Refuses what a program could not read as it was meant: `A=B` named `C` is `A` named
@@ -105,9 +113,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use dacapo_model::execution::IdReusePolicy;
-    use dacapo_model::ids::{
-        NamespaceName, RequestId, SignalName, TypeName, UpdateName, WorkflowId,
-    };
+    use dacapo_model::ids::{RequestId, SignalName, TypeName, UpdateName, WorkflowId};
     use dacapo_model::payload::Payload;
     use dacapo_model::signal::Signal;
     use dacapo_model::update::Update;
@@ -117,7 +123,6 @@ mod tests {
 
     fn request() -> StartRequest {
         StartRequest {
-            namespace: NamespaceName::new("default").expect("valid"),
             workflow_type: TypeName::new("w").expect("valid"),
             workflow_id: None,
             request_id: None,

@@ -6,29 +6,24 @@ use dacapo_engine::decide::{ActivityTarget, Input, Refusal, Report};
 use dacapo_engine::guest::AttemptSignals;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{NamespaceName, OperationId, RunId, WorkflowHash};
+use dacapo_model::ids::{OperationId, RunId};
 use dacapo_model::limits::{HEARTBEAT_DETAILS_BYTES_MAX, TIMER_MAX};
 use dacapo_model::payload::Payload;
 use dacapo_model::task_token::TaskToken;
 use tokio::sync::oneshot;
 
 use super::RunRef;
-use super::locate::{Located, check_payload, locate};
-use crate::Runtime;
+use super::locate::{Located, check_payload};
 use crate::delivery::{Address, Reached, deliver, find, no_answer, tell_open};
 use crate::error::{Result, ServiceError};
 use crate::run::{Message, OpenRun};
+use crate::tenancy::Tenant;
 
 /// Names an activity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActivityRef {
     /// By what its attempt was given.
-    Token {
-        /// Where it lives.
-        namespace: NamespaceName,
-        /// Names the attempt.
-        token: TaskToken,
-    },
+    Token(TaskToken),
     /// By the run that asked for it.
     Operation {
         /// Which run.
@@ -38,12 +33,12 @@ pub enum ActivityRef {
     },
 }
 
-impl Runtime {
+impl Tenant {
     /// Ends an attempt that was left open. When it returns, that is durable.
     pub async fn report_activity(&self, activity: &ActivityRef, report: Report) -> Result<RunId> {
+        self.shared.admit_write()?;
         let report = bounded(report);
         self.check_report(&report)?;
-        self.shared.admit_write()?;
         let reported = self.report(activity, report).await;
         self.unless_displaced(activity, reported).await
     }
@@ -63,10 +58,10 @@ impl Runtime {
         activity: &ActivityRef,
         details: Option<Payload>,
     ) -> Result<AttemptSignals> {
+        self.shared.admit_write()?;
         if let Some(details) = &details {
             check_payload("what the heartbeat says", details, HEARTBEAT_DETAILS_BYTES_MAX)?;
         }
-        self.shared.admit_write()?;
         let heard = self.heartbeat(activity, details).await;
         self.unless_displaced(activity, heard).await
     }
@@ -92,10 +87,8 @@ impl Runtime {
         let is_refused = |error: &ServiceError| error.code != ErrorCode::Unavailable;
         if told.as_ref().is_err_and(is_refused) {
             let hash = match activity {
-                ActivityRef::Token { token, .. } => token.key.hash,
-                ActivityRef::Operation { run, .. } => {
-                    WorkflowHash::of(&run.namespace, &run.workflow_id)
-                }
+                ActivityRef::Token(token) => token.key.hash,
+                ActivityRef::Operation { run, .. } => self.hash_of(&run.workflow_id),
             };
             self.shared.confirm.held(hash).await?;
         }
@@ -103,7 +96,7 @@ impl Runtime {
     }
 
     fn check_report(&self, report: &Report) -> Result<()> {
-        let bytes_max = self.shared.config.limits.payload_bytes_max;
+        let bytes_max = self.policy.limits.payload_bytes_max;
         match report {
             Report::Completed(result) => check_payload("the result", result, bytes_max),
             Report::Failed(failure) | Report::Canceled(failure) => {
@@ -125,18 +118,15 @@ impl Runtime {
     /// The run that waits for the activity.
     async fn run_of(&self, activity: &ActivityRef) -> Result<Arc<OpenRun>> {
         let found = match activity {
-            ActivityRef::Token { namespace, token } => {
-                self.shared.catalog.check_namespace(namespace)?;
-                match find(&self.shared, Address::Key(token.key)).await? {
-                    Reached::Here(open) => {
-                        Some(open).filter(|it| it.namespace == *namespace && it.key == token.key)
-                    }
-                    Reached::Elsewhere => return Err(ServiceError::displaced()),
-                    Reached::Unreadable(error) => return Err(error.into()),
-                    Reached::Closed(_) | Reached::Unknown => None,
+            ActivityRef::Token(token) => match find(&self.shared, Address::Key(token.key)).await? {
+                Reached::Here(open) => {
+                    Some(open).filter(|it| it.namespace == self.namespace && it.key == token.key)
                 }
-            }
-            ActivityRef::Operation { run, .. } => match locate(&self.shared, run).await? {
+                Reached::Elsewhere => return Err(ServiceError::displaced()),
+                Reached::Unreadable(error) => return Err(error.into()),
+                Reached::Closed(_) | Reached::Unknown => None,
+            },
+            ActivityRef::Operation { run, .. } => match self.locate(run).await? {
                 Located::Open(open) => Some(open),
                 Located::Closed(_) => None,
             },
@@ -173,7 +163,7 @@ fn bounded(report: Report) -> Report {
 
 fn target(activity: &ActivityRef) -> ActivityTarget {
     match activity {
-        ActivityRef::Token { token, .. } => ActivityTarget::Token {
+        ActivityRef::Token(token) => ActivityTarget::Token {
             scheduled_event_id: token.scheduled_event_id,
             digest: token.digest(),
         },

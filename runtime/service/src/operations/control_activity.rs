@@ -5,11 +5,11 @@ use dacapo_model::ids::{OperationId, RunId};
 
 use super::RunRef;
 use super::complete_activity::refused;
-use super::locate::{check_reason, closed, send};
-use crate::Runtime;
+use super::locate::{check_reason, closed};
 use crate::error::Result;
+use crate::tenancy::Tenant;
 
-impl Runtime {
+impl Tenant {
     /// When it returns, it is durable. To pause what is paused has no effect, and
     /// is no error.
     pub async fn control_activity(
@@ -19,9 +19,10 @@ impl Runtime {
         control: ActivityControl,
         reason: String,
     ) -> Result<RunId> {
+        self.shared.admit_write()?;
         check_reason(&reason)?;
         let input = Input::ControlActivity { operation_id, control, reason };
-        match send(&self.shared, run, input).await? {
+        match self.send(run, input).await? {
             (run_id, Ok(()) | Err(Refusal::Stale)) => Ok(run_id),
             (run_id, Err(Refusal::Closed)) => Err(closed(run, run_id)),
             (_, Err(refusal)) => Err(refused(&refusal)),

@@ -9,30 +9,24 @@ use dacapo_store::deletion::ModuleDeletion;
 use dacapo_store::error::StoreError;
 use tokio::sync::oneshot;
 
-use crate::Runtime;
 use crate::catalog::NoChoice;
 use crate::delivery::no_answer;
 use crate::error::{Result, ServiceError};
 use crate::runtime::Shared;
+use crate::tenancy::Tenant;
 
 /// First wait before a deletion without a verdict is made again; doubled up to
 /// [`BACKOFF_MAX`].
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-impl Runtime {
+impl Tenant {
     /// Deletes a version of a module that is not its newest, or without one the module with
     /// all its versions. Refused if an open run is pinned to what would be gone. The answer
     /// has the versions that are gone now; a repeat finds none.
-    pub async fn delete_module(
-        &self,
-        namespace: &NamespaceName,
-        name: &ModuleName,
-        version: Option<u32>,
-    ) -> Result<Vec<u32>> {
-        let shared = &self.shared;
+    pub async fn delete_module(&self, name: &ModuleName, version: Option<u32>) -> Result<Vec<u32>> {
+        let (shared, namespace) = (&self.shared, &self.namespace);
         shared.admit_write()?;
-        shared.catalog.check_namespace(namespace)?;
         // Whoever has chosen a version already has it committed by now, and is seen below.
         let none_chooses = shared.catalog.hold_choices().await?;
         if let Some(version) = version {

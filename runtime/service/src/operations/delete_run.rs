@@ -1,15 +1,15 @@
 //! Forgets a run.
 
 use dacapo_model::code::ErrorCode;
-use dacapo_model::ids::{RunId, RunKey, WorkflowHash, WorkflowId};
+use dacapo_model::ids::{RunId, RunKey, WorkflowId};
 use dacapo_store::deletion::RunDeletion;
 
 use super::RunRef;
-use crate::Runtime;
 use crate::delivery::is_here;
 use crate::error::{Result, ServiceError};
+use crate::tenancy::Tenant;
 
-impl Runtime {
+impl Tenant {
     /// Deletes a certain run that has closed, with its history and whatever else is kept of
     /// it. False if it was not there: a repeat finds that it is gone.
     ///
@@ -18,15 +18,14 @@ impl Runtime {
     pub async fn delete_run(&self, run: &RunRef, run_id: RunId) -> Result<bool> {
         let shared = &self.shared;
         shared.admit()?;
-        shared.catalog.check_namespace(&run.namespace)?;
-        let key = RunKey { hash: WorkflowHash::of(&run.namespace, &run.workflow_id), run_id };
+        let key = self.key_of(run, run_id);
         if is_here(shared, run_id) {
             // It may have closed on another node.
             shared.confirm.held(key.hash).await?;
             return Err(is_open(&run.workflow_id, run_id));
         }
         for (_, parent) in shared.store.find_parents(&[key]).await? {
-            let hash = WorkflowHash::of(&run.namespace, &parent.workflow_id);
+            let hash = self.hash_of(&parent.workflow_id);
             let parent_key = RunKey { hash, run_id: parent.run_id };
             let found = shared.store.find_runs(&[parent_key]).await?;
             if found.iter().any(|parent| parent.status.is_open()) {

@@ -7,14 +7,14 @@ use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::EventId;
 
 use super::RunRef;
-use super::locate::{Located, ask};
-use crate::Runtime;
+use super::locate::Located;
 use crate::error::Result;
 use crate::run::Message;
 use crate::salvage::or_nothing;
+use crate::tenancy::Tenant;
 use crate::types::{ChainDescription, RunDescription};
 
-impl Runtime {
+impl Tenant {
     /// Everything that is known of a run without its history.
     pub async fn describe_run(&self, run: &RunRef) -> Result<RunDescription> {
         self.confirmed(run, self.describe_located(run)).await
@@ -22,7 +22,7 @@ impl Runtime {
 
     async fn describe_located(&self, run: &RunRef) -> Result<RunDescription> {
         let store = &self.shared.store;
-        match ask(&self.shared, run, |answer| Message::Describe { answer }).await? {
+        match self.ask(run, |answer| Message::Describe { answer }).await? {
             Located::Open((open, description)) => {
                 let names = store.query_result_names(open.key).await?;
                 description.map(|it| RunDescription { published: names, ..it })

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::ExecutionStatus;
-use dacapo_model::ids::{ModuleName, NamespaceName};
+use dacapo_model::ids::ModuleName;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_store::execution::ExecutionFilter;
 
 use super::move_run::with_report;
 use super::replay::{Code, OpenRuns, ReplayedRun, busy};
-use crate::Runtime;
 use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
+use crate::tenancy::Tenant;
 
 /// How long all replays together may take.
 const GATE_TIME_MAX: Duration = Duration::from_secs(100);
@@ -34,18 +34,17 @@ pub struct GateReport {
     pub blocked: u64,
 }
 
-impl Runtime {
+impl Tenant {
     /// Replays the open runs of a module with code that is to be its next version.
     pub(super) async fn check_gate(
         &self,
-        namespace: &NamespaceName,
         name: &ModuleName,
         digest: ModuleDigest,
         definitions: &ModuleDefinitions,
     ) -> Result<GateReport> {
         let shared = &self.shared;
         // A module without versions has no runs.
-        let versions = shared.catalog.versions(namespace, name).unwrap_or_default();
+        let versions = shared.catalog.versions(&self.namespace, name).unwrap_or_default();
         let modules: BTreeSet<_> = versions.into_iter().map(|version| version.digest).collect();
         let _permit = shared.replays.try_acquire().map_err(|_| busy())?;
         let code = Code { digest, workflows: &definitions.workflows };
@@ -53,7 +52,7 @@ impl Runtime {
             statuses: vec![ExecutionStatus::Running, ExecutionStatus::Blocked],
             ..ExecutionFilter::default()
         };
-        let mut open = OpenRuns::new(shared, namespace, filter, Some(modules), None);
+        let mut open = OpenRuns::new(self, filter, Some(modules), None);
         let deadline = Deadline::after(GATE_TIME_MAX);
         let mut report = GateReport::default();
         let mut diverged = Vec::new();

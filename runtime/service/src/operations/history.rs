@@ -9,12 +9,12 @@ use dacapo_model::limits::PAGE_SIZE_MAX;
 use tokio::sync::watch;
 
 use super::RunRef;
-use super::locate::{Located, locate};
-use crate::Runtime;
+use super::locate::Located;
 use crate::error::{Result, ServiceError};
 use crate::run::Progress;
 use crate::runtime::Shared;
 use crate::salvage::{DamagedEvent, Part, is_unreadable, read_around};
+use crate::tenancy::Tenant;
 
 /// Events that a follower gets at a time.
 const CHUNK: u32 = 32;
@@ -40,7 +40,7 @@ pub struct HistoryPage {
     pub next: Option<EventId>,
 }
 
-impl Runtime {
+impl Tenant {
     /// At most `limit` events from `from` on, or fewer if they are large.
     pub async fn run_history(
         &self,
@@ -48,7 +48,7 @@ impl Runtime {
         from: EventId,
         limit: u32,
     ) -> Result<HistoryPage> {
-        let key = match self.confirmed(run, locate(&self.shared, run)).await? {
+        let key = match self.confirmed(run, self.locate(run)).await? {
             Located::Open(open) => open.key,
             Located::Closed(execution) => execution.key,
         };
@@ -68,7 +68,7 @@ impl Runtime {
 
     /// Events from `from` on, those that are recorded and those to come.
     pub async fn follow_history(&self, run: &RunRef, from: EventId) -> Result<HistoryFollower> {
-        let (key, progress) = match self.confirmed(run, locate(&self.shared, run)).await? {
+        let (key, progress) = match self.confirmed(run, self.locate(run)).await? {
             Located::Open(open) => (open.key, Some(open.watch())),
             Located::Closed(execution) => (execution.key, None),
         };

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use dacapo_model::event::ParentExecution;
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::{NamespaceName, RunId, RunKey};
+use dacapo_model::ids::{RunId, RunKey};
 use dacapo_model::limits::PAGE_SIZE_MAX;
 use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ListedExecution};
 
-use crate::Runtime;
 use crate::error::Result;
 use crate::salvage::{is_unreadable, or_nothing};
+use crate::tenancy::Tenant;
 
 /// One page of a list, the newest start first; of one workflow id, its last run first.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,21 +23,19 @@ pub struct RunList {
     pub next: Option<ExecutionCursor>,
 }
 
-impl Runtime {
+impl Tenant {
     /// Runs of a namespace. The rows are written with the transitions they show,
     /// so the list is never stale.
     pub async fn list_runs(
         &self,
-        namespace: &NamespaceName,
         filter: &ExecutionFilter,
         after: Option<ExecutionCursor>,
         limit: u32,
     ) -> Result<RunList> {
-        self.shared.catalog.check_namespace(namespace)?;
         let limit = limit.clamp(1, PAGE_SIZE_MAX);
         // One more than asked for, to know whether there is a next page.
         let mut listed =
-            self.shared.store.list_executions(namespace, filter, after, limit + 1).await?;
+            self.shared.store.list_executions(&self.namespace, filter, after, limit + 1).await?;
         let more = listed.len() > limit as usize;
         listed.truncate(limit as usize);
         let next = listed.last().filter(|_| more).map(ListedExecution::cursor);

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use dacapo_engine::decide::{Input, Refusal};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::{RunId, WorkflowHash};
+use dacapo_model::ids::{NamespaceName, RunId, RunKey, WorkflowHash, WorkflowId};
 use dacapo_model::limits::FAILURE_MESSAGE_BYTES_MAX;
 use dacapo_model::payload::Payload;
 use tokio::sync::oneshot;
 
 use super::RunRef;
-use crate::Runtime;
 use crate::delivery::{self, Address, Reached};
 use crate::error::{Result, ServiceError};
 use crate::run::{Message, OpenRun};
-use crate::runtime::Shared;
+use crate::tenancy::Tenant;
 
 /// A run that a request is about.
 pub(crate) enum Located<T = Arc<OpenRun>> {
@@ -25,48 +24,62 @@ pub(crate) enum Located<T = Arc<OpenRun>> {
     Closed(Box<Execution>),
 }
 
-/// Finds a run. Reads the store only if it is not in memory.
-pub(crate) async fn locate(shared: &Arc<Shared>, run: &RunRef) -> Result<Located> {
-    shared.catalog.check_namespace(&run.namespace)?;
-    located(run, delivery::find(shared, Address::Named(run)).await?)
-}
-
-/// Asks a run something that it answers.
-pub(crate) async fn ask<A>(
-    shared: &Arc<Shared>,
-    run: &RunRef,
-    message: impl Fn(oneshot::Sender<A>) -> Message,
-) -> Result<Located<(Arc<OpenRun>, A)>> {
-    shared.catalog.check_namespace(&run.namespace)?;
-    located(run, delivery::ask(shared, Address::Named(run), message).await?)
-}
-
-/// Tells a run something, and waits until that is committed.
-pub(crate) async fn send(
-    shared: &Arc<Shared>,
-    run: &RunRef,
-    input: Input,
-) -> Result<(RunId, std::result::Result<(), Refusal>)> {
-    shared.admit_write()?;
-    shared.catalog.check_namespace(&run.namespace)?;
-    let told = delivery::tell(shared, Address::Named(run), &input).await?;
-    Ok(match located(run, told)? {
-        Located::Open((key, verdict)) => (key.run_id, verdict),
-        Located::Closed(execution) => (execution.key.run_id, Err(Refusal::Closed)),
-    })
-}
-
-fn located<T>(run: &RunRef, reached: Reached<T>) -> Result<Located<T>> {
-    match reached {
-        Reached::Here(here) => Ok(Located::Open(here)),
-        Reached::Closed(execution) => Ok(Located::Closed(execution)),
-        Reached::Elsewhere => Err(ServiceError::displaced()),
-        Reached::Unknown => Err(not_found(run)),
-        Reached::Unreadable(error) => Err(error.into()),
+impl Tenant {
+    /// Finds a run. Reads the store only if it is not in memory.
+    pub(super) async fn locate(&self, run: &RunRef) -> Result<Located> {
+        let address = Address::Named(&self.namespace, run);
+        self.located(run, delivery::find(&self.shared, address).await?)
     }
-}
 
-impl Runtime {
+    /// Asks a run something that it answers.
+    pub(super) async fn ask<A>(
+        &self,
+        run: &RunRef,
+        message: impl Fn(oneshot::Sender<A>) -> Message,
+    ) -> Result<Located<(Arc<OpenRun>, A)>> {
+        let address = Address::Named(&self.namespace, run);
+        self.located(run, delivery::ask(&self.shared, address, message).await?)
+    }
+
+    /// Tells a run something, and waits until that is committed.
+    pub(super) async fn send(
+        &self,
+        run: &RunRef,
+        input: Input,
+    ) -> Result<(RunId, std::result::Result<(), Refusal>)> {
+        let address = Address::Named(&self.namespace, run);
+        let told = delivery::tell(&self.shared, address, &input).await?;
+        Ok(match self.located(run, told)? {
+            Located::Open((key, verdict)) => (key.run_id, verdict),
+            Located::Closed(execution) => (execution.key.run_id, Err(Refusal::Closed)),
+        })
+    }
+
+    fn located<T>(&self, run: &RunRef, reached: Reached<T>) -> Result<Located<T>> {
+        match reached {
+            Reached::Here(here) => Ok(Located::Open(here)),
+            Reached::Closed(execution) => Ok(Located::Closed(execution)),
+            Reached::Elsewhere => Err(ServiceError::displaced()),
+            Reached::Unknown => Err(not_found(&self.namespace, run)),
+            Reached::Unreadable(error) => Err(error.into()),
+        }
+    }
+
+    /// Says who owns a run.
+    pub(super) fn hash_of(&self, workflow_id: &WorkflowId) -> WorkflowHash {
+        WorkflowHash::of(&self.namespace, workflow_id)
+    }
+
+    /// What the store calls a run of that workflow id.
+    pub(super) fn key_of(&self, run: &RunRef, run_id: RunId) -> RunKey {
+        RunKey { hash: self.hash_of(&run.workflow_id), run_id }
+    }
+
+    /// Refuses a payload that is larger than this namespace may send.
+    pub(super) fn check_payload(&self, what: &str, payload: &Payload) -> Result<()> {
+        check_payload(what, payload, self.policy.limits.payload_bytes_max)
+    }
+
     /// Lets an answer from memory out only if the run was still this node's after the
     /// request had come. Both are found out at the same time.
     pub(super) async fn confirmed<T>(
@@ -74,8 +87,8 @@ impl Runtime {
         run: &RunRef,
         answer: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let hash = WorkflowHash::of(&run.namespace, &run.workflow_id);
-        let (held, answer) = futures::join!(self.shared.confirm.held(hash), answer);
+        let held = self.shared.confirm.held(self.hash_of(&run.workflow_id));
+        let (held, answer) = futures::join!(held, answer);
         held?;
         answer
     }
@@ -119,15 +132,15 @@ pub(crate) fn closed(run: &RunRef, run_id: RunId) -> ServiceError {
     .with("run_id", run_id)
 }
 
-fn not_found(run: &RunRef) -> ServiceError {
+fn not_found(namespace: &NamespaceName, run: &RunRef) -> ServiceError {
     let message = match run.run_id {
         Some(run_id) => format!(
-            "workflow id `{}` has no run {run_id} in namespace `{}`",
-            run.workflow_id, run.namespace
+            "workflow id `{}` has no run {run_id} in namespace `{namespace}`",
+            run.workflow_id
         ),
         None => format!(
-            "there is no run of workflow id `{}` in namespace `{}`",
-            run.workflow_id, run.namespace
+            "there is no run of workflow id `{}` in namespace `{namespace}`",
+            run.workflow_id
         ),
     };
     ServiceError::new(ErrorCode::RunNotFound, message).with("workflow_id", &run.workflow_id)

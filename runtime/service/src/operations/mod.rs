@@ -1,4 +1,5 @@
-//! What clients can ask for: one file per verb, independent of HTTP.
+//! What clients can ask for: methods of a [`Tenant`](crate::tenancy::Tenant), one file per
+//! verb, independent of HTTP.
 
 mod cancel;
 mod check_start;
@@ -28,7 +29,6 @@ mod update;
 mod waiting;
 mod waits;
 
-pub(crate) use self::cancel::request_cancel;
 pub use self::complete_activity::{ActivityRef, canceled_report};
 pub use self::gate::GateReport;
 pub use self::history::{HistoryFollower, HistoryPage, PAGE_BYTES_MAX};
@@ -40,8 +40,7 @@ pub use self::query::{QueryOutcome, QueryResult, RejectIf};
 pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, VersionRef};
 pub use self::reset::ResetRequest;
 pub use self::result::RunResult;
-pub(crate) use self::signal::signal_run;
-pub(crate) use self::start::{ChildStart, start_child};
+pub(crate) use self::start::ChildStart;
 pub use self::update::{UpdateResult, UpdateWait, WaitFor, made_up_update_id};
 pub use self::waits::{look_wait_of, wait_of};
 pub use crate::salvage::DamagedEvent;

@@ -1,35 +1,34 @@
 //! Uploads and lists modules.
 
 use bytes::Bytes;
-use dacapo_model::ids::{ModuleName, NamespaceName, WorkflowHash};
+use dacapo_model::ids::{ModuleName, WorkflowHash};
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest, ModuleVersion};
 use dacapo_store::error::StoreError;
 use dacapo_store::module::NewModule;
 
 use super::GateReport;
+use crate::catalog;
 use crate::error::Result;
-use crate::{Runtime, catalog};
+use crate::tenancy::Tenant;
 
 /// A component that may be kept: all that can take long has been done.
 #[derive(Debug)]
 pub struct CheckedModule {
-    namespace: NamespaceName,
     name: ModuleName,
     bytes: Bytes,
     digest: ModuleDigest,
     definitions: ModuleDefinitions,
 }
 
-impl Runtime {
+impl Tenant {
     /// Checks a component, compiles it and keeps it. The same bytes under the
     /// same name are the same version; the flag says whether it is new.
     pub async fn upload_module(
         &self,
-        namespace: &NamespaceName,
         name: &ModuleName,
         bytes: Bytes,
     ) -> Result<(ModuleVersion, bool)> {
-        let module = self.check_module(namespace, name, bytes).await?;
+        let module = self.check_module(name, bytes).await?;
         self.keep_module(module).await
     }
 
@@ -38,11 +37,10 @@ impl Runtime {
     /// this says whether they could be moved.
     pub async fn upload_module_through_gate(
         &self,
-        namespace: &NamespaceName,
         name: &ModuleName,
         bytes: Bytes,
     ) -> Result<(ModuleVersion, bool, GateReport)> {
-        let module = self.check_module(namespace, name, bytes).await?;
+        let module = self.check_module(name, bytes).await?;
         let report = self.replay_gate(&module).await?;
         let (version, created) = self.keep_module(module).await?;
         Ok((version, created, report))
@@ -50,29 +48,23 @@ impl Runtime {
 
     /// Checks a component and compiles it. Nothing of it is kept yet: whoever loses
     /// interest drops the future, and the compiler stops.
-    pub async fn check_module(
-        &self,
-        namespace: &NamespaceName,
-        name: &ModuleName,
-        bytes: Bytes,
-    ) -> Result<CheckedModule> {
+    pub async fn check_module(&self, name: &ModuleName, bytes: Bytes) -> Result<CheckedModule> {
         self.shared.admit_write()?;
-        self.shared.catalog.check_namespace(namespace)?;
         let digest = ModuleDigest::of(&bytes);
         let definitions = self.shared.host.inspect(digest, &bytes).await?;
-        let (namespace, name) = (namespace.clone(), name.clone());
-        Ok(CheckedModule { namespace, name, bytes, digest, definitions })
+        Ok(CheckedModule { name: name.clone(), bytes, digest, definitions })
     }
 
     /// Refuses a component that does not fit the history of an open run of the module.
     pub async fn replay_gate(&self, module: &CheckedModule) -> Result<GateReport> {
-        let CheckedModule { namespace, name, digest, definitions, .. } = module;
-        self.check_gate(namespace, name, *digest, definitions).await
+        let CheckedModule { name, digest, definitions, .. } = module;
+        self.check_gate(name, *digest, definitions).await
     }
 
     /// Makes a component the newest version under its name, unless it is already.
     pub async fn keep_module(&self, module: CheckedModule) -> Result<(ModuleVersion, bool)> {
-        let CheckedModule { namespace, name, bytes, digest, definitions } = module;
+        let CheckedModule { name, bytes, digest, definitions } = module;
+        let namespace = self.namespace.clone();
         let created_at = self.shared.clock.now();
         let module = NewModule { namespace, name, digest, bytes, definitions, created_at };
         let shared = &self.shared;
@@ -89,25 +81,21 @@ impl Runtime {
     }
 
     /// The newest version of each module, by name.
-    pub async fn list_modules(&self, namespace: &NamespaceName) -> Result<Vec<ModuleVersion>> {
+    pub async fn list_modules(&self) -> Result<Vec<ModuleVersion>> {
         self.confirm_catalog().await?;
-        self.shared.catalog.newest(namespace)
+        Ok(self.modules_in_memory())
     }
 
     /// All versions of a module, the oldest first.
-    pub async fn module_versions(
-        &self,
-        namespace: &NamespaceName,
-        name: &ModuleName,
-    ) -> Result<Vec<ModuleVersion>> {
+    pub async fn module_versions(&self, name: &ModuleName) -> Result<Vec<ModuleVersion>> {
         self.confirm_catalog().await?;
-        self.shared.catalog.versions(namespace, name)
+        self.shared.catalog.versions(&self.namespace, name)
     }
 
     /// The newest version of each module, as this node has them in memory: another
     /// may have more by now. For a process that is alone with its store.
-    pub fn modules_in_memory(&self, namespace: &NamespaceName) -> Result<Vec<ModuleVersion>> {
-        self.shared.catalog.newest(namespace)
+    pub fn modules_in_memory(&self) -> Vec<ModuleVersion> {
+        self.shared.catalog.newest(&self.namespace)
     }
 
     /// What memory says of modules is what the store says. A node that was taken over does

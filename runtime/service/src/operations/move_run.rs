@@ -8,12 +8,12 @@ use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use tokio::sync::oneshot;
 
 use super::RunRef;
-use super::locate::{Located, closed, locate, send};
+use super::locate::{Located, closed};
 use super::replay::VersionRef;
-use crate::Runtime;
 use crate::delivery::{deliver, no_answer};
 use crate::error::{Result, ServiceError};
 use crate::run::{Message, MoveAnswer};
+use crate::tenancy::Tenant;
 
 /// Where a run is to go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub enum MoveChange {
     Nothing,
 }
 
-impl Runtime {
+impl Tenant {
     /// Replays a run with other code and, if that fits, goes on with it. A run that
     /// was blocked goes on at once.
     pub async fn move_run(&self, run: &RunRef, target: &MoveTarget) -> Result<MovedRun> {
@@ -85,12 +85,12 @@ impl Runtime {
         }
         if module.digest == execution.module_digest {
             // It is there, but may be blocked for a reason that has passed.
-            let retried = execution.blocked.is_some()
-                && send(&self.shared, run, Input::Retry).await?.1.is_ok();
+            let retried =
+                execution.blocked.is_some() && self.send(run, Input::Retry).await?.1.is_ok();
             let change = if retried { MoveChange::Retried } else { MoveChange::Nothing };
             return Ok(MovedRun { run_id, module, change });
         }
-        let Located::Open(open) = locate(&self.shared, run).await? else {
+        let Located::Open(open) = self.locate(run).await? else {
             return Err(closed(run, run_id));
         };
         let (answer, answered) = oneshot::channel();
@@ -111,18 +111,17 @@ impl Runtime {
         execution: &Execution,
         target: &MoveTarget,
     ) -> Result<ModuleVersion> {
-        let namespace = &execution.namespace;
         let version = match (target.digest, &target.module) {
             (Some(digest), _) => VersionRef::Digest(digest),
             (None, Some(name)) => VersionRef::Numbered(name.clone(), target.version),
             (None, None) => {
                 let catalog = &self.shared.catalog;
                 let digest = execution.module_digest;
-                let pinned = catalog.look_up(|it| it.by_digest(namespace, digest)).await?;
+                let pinned = catalog.look_up(|it| it.by_digest(&self.namespace, digest)).await?;
                 VersionRef::Numbered(pinned.name, target.version)
             }
         };
-        self.module_version(namespace, &version).await
+        self.module_version(&version).await
     }
 }
 

@@ -9,12 +9,12 @@ use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
 
 use super::RunRef;
-use super::locate::{Located, ask, check_payload};
-use crate::Runtime;
+use super::locate::Located;
 use crate::error::{Result, ServiceError};
 use crate::run::{
     Message, REPLAY_TIME_MAX, answer, context_of, make_room, not_served, took_too_long,
 };
+use crate::tenancy::Tenant;
 
 /// When a query is to be refused because of where the run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,7 +56,7 @@ pub enum QueryOutcome {
     Rejected(ExecutionStatus),
 }
 
-impl Runtime {
+impl Tenant {
     /// Asks a run, after everything that was acknowledged before. Nothing of it is
     /// recorded.
     pub async fn query_run(
@@ -66,8 +66,7 @@ impl Runtime {
         reject_if: RejectIf,
     ) -> Result<QueryResult> {
         self.shared.admit()?;
-        let bytes_max = self.shared.config.limits.payload_bytes_max;
-        check_payload("the query's input", &query.input, bytes_max)?;
+        self.check_payload("the query's input", &query.input)?;
         self.confirmed(run, self.query_located(run, query, reject_if)).await
     }
 
@@ -78,7 +77,7 @@ impl Runtime {
         reject_if: RejectIf,
     ) -> Result<QueryResult> {
         let message = |answer| Message::Query { query: query.clone(), answer };
-        match ask(&self.shared, run, message).await? {
+        match self.ask(run, message).await? {
             Located::Open((open, answer)) => {
                 let outcome = QueryOutcome::Answered(answer?);
                 Ok(QueryResult { run_id: open.key.run_id, outcome })

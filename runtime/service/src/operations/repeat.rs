@@ -9,13 +9,13 @@ use dacapo_model::signal::Signal;
 use dacapo_store::error::StoreError;
 
 use super::locate::closed;
-use super::start::{StartedRun, new_run};
+use super::start::StartedRun;
 use super::{ResetPoint, ResetRequest, RunRef, StartRequest, Started};
-use crate::Runtime;
 use crate::error::{Result, ServiceError};
 use crate::runtime::Shared;
+use crate::tenancy::Tenant;
 
-impl Runtime {
+impl Tenant {
     /// Answers a start that was made before.
     pub(super) async fn repeated_start(
         &self,
@@ -24,7 +24,7 @@ impl Runtime {
         let Some(workflow_id) = &request.workflow_id else {
             return Ok(None);
         };
-        match started_before(&self.shared, request, workflow_id).await? {
+        match self.started_before(request, workflow_id).await? {
             Some(started) => self.tell_again(request, started).await.map(Some),
             None => Ok(None),
         }
@@ -37,70 +37,66 @@ impl Runtime {
         request: &StartRequest,
         found: Started,
     ) -> Result<StartedRun> {
-        let run = RunRef {
-            namespace: request.namespace.clone(),
-            workflow_id: found.workflow_id.clone(),
-            run_id: Some(found.run_id),
-        };
+        let run = RunRef { workflow_id: found.workflow_id.clone(), run_id: Some(found.run_id) };
         let run_id = found.run_id;
         self.tell_found(request, found).await?.ok_or_else(|| closed(&run, run_id))
     }
-}
 
-/// The run that the same request has started before. The only read of a start, and
-/// only for those who ask for idempotence.
-pub(super) async fn started_before(
-    shared: &Shared,
-    request: &StartRequest,
-    workflow_id: &WorkflowId,
-) -> Result<Option<Started>> {
-    let Some(request_id) = &request.request_id else {
-        return Ok(None);
-    };
-    let store = &shared.store;
-    let found =
-        store.find_execution_by_request(&request.namespace, workflow_id, request_id).await?;
-    let Some(execution) = found else {
-        return Ok(None);
-    };
-    check_repeated_start(shared, request, workflow_id, execution.key).await?;
-    let (workflow_id, run_id) = (workflow_id.clone(), execution.key.run_id);
-    Ok(Some(Started { workflow_id, run_id, started: false }))
-}
+    /// The run that the same request has started before. The only read of a start, and
+    /// only for those who ask for idempotence.
+    pub(super) async fn started_before(
+        &self,
+        request: &StartRequest,
+        workflow_id: &WorkflowId,
+    ) -> Result<Option<Started>> {
+        let Some(request_id) = &request.request_id else {
+            return Ok(None);
+        };
+        let store = &self.shared.store;
+        let found =
+            store.find_execution_by_request(&self.namespace, workflow_id, request_id).await?;
+        let Some(execution) = found else {
+            return Ok(None);
+        };
+        self.check_repeated_start(request, workflow_id, execution.key).await?;
+        let (workflow_id, run_id) = (workflow_id.clone(), execution.key.run_id);
+        Ok(Some(Started { workflow_id, run_id, started: false }))
+    }
 
-/// Refuses a start that does not say what the one with the same id said.
-pub(super) async fn check_repeated_start(
-    shared: &Shared,
-    request: &StartRequest,
-    workflow_id: &WorkflowId,
-    key: RunKey,
-) -> Result<()> {
-    // The start, and the signal that it may have come with.
-    let recorded = match shared.store.load_history(key, EventId::FIRST, 2).await {
-        Ok(recorded) => recorded,
-        // Nothing to compare it with. The answer is the run nevertheless.
-        Err(StoreError::Corrupt { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    let Some((was, was_sent)) = beginning(&recorded) else {
-        return Ok(());
-    };
-    // What a run would begin with that this request had started then.
-    let at = recorded[0].time;
-    let new = new_run(request, was.module_digest, workflow_id, key.run_id, at);
-    let asked = new.begin(at).transition.events;
-    let Some((now, is_sent)) = beginning(&asked) else {
-        return Ok(());
-    };
-    let other_signal = (was_sent != is_sent).then_some("signal");
-    let difference = other_signal.or_else(|| difference(now, was));
-    match (difference, &request.request_id) {
-        (Some(what), Some(request_id)) => Err(reused(
-            request_id,
-            key.run_id,
-            &format!("it started run {} with another {what}", key.run_id),
-        )),
-        _ => Ok(()),
+    /// Refuses a start that does not say what the one with the same id said.
+    pub(super) async fn check_repeated_start(
+        &self,
+        request: &StartRequest,
+        workflow_id: &WorkflowId,
+        key: RunKey,
+    ) -> Result<()> {
+        // The start, and the signal that it may have come with.
+        let recorded = match self.shared.store.load_history(key, EventId::FIRST, 2).await {
+            Ok(recorded) => recorded,
+            // Nothing to compare it with. The answer is the run nevertheless.
+            Err(StoreError::Corrupt { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let Some((was, was_sent)) = beginning(&recorded) else {
+            return Ok(());
+        };
+        // What a run would begin with that this request had started then.
+        let at = recorded[0].time;
+        let new = self.new_run(request, was.module_digest, workflow_id, key.run_id, at);
+        let asked = new.begin(at).transition.events;
+        let Some((now, is_sent)) = beginning(&asked) else {
+            return Ok(());
+        };
+        let other_signal = (was_sent != is_sent).then_some("signal");
+        let difference = other_signal.or_else(|| difference(now, was));
+        match (difference, &request.request_id) {
+            (Some(what), Some(request_id)) => Err(reused(
+                request_id,
+                key.run_id,
+                &format!("it started run {} with another {what}", key.run_id),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -12,12 +12,12 @@ use dacapo_model::limits::PAGE_SIZE_MAX;
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ListedExecution};
 
-use crate::Runtime;
 use crate::catalog::Catalog;
 use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
 use crate::run::{REPLAY_TIME_MAX, context_of, make_room, replay_took_too_long};
 use crate::runtime::Shared;
+use crate::tenancy::Tenant;
 
 /// A page ends with the replay that makes them take longer than this together.
 const PAGE_TIME_MAX: Duration = Duration::from_secs(20);
@@ -28,8 +28,6 @@ const CHUNK: u32 = 200;
 /// Which runs to replay, and with what.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReplayRequest {
-    /// Where.
-    pub namespace: NamespaceName,
     /// The code: a version of a module that was uploaded.
     pub module: VersionRef,
     /// Only runs of this type.
@@ -99,26 +97,24 @@ impl ReplayOutcome {
     }
 }
 
-impl Runtime {
+impl Tenant {
     /// Replays runs with code that was uploaded: one page of them.
     pub async fn replay_runs(&self, request: &ReplayRequest) -> Result<ReplayPage> {
+        let shared = &self.shared;
+        shared.admit()?;
         if request.run_id.is_some() && request.workflow_id.is_none() {
             return Err(ServiceError::new(
                 ErrorCode::InvalidArgument,
                 "run_id needs the workflow_id that it is a run of",
             ));
         }
-        let shared = &self.shared;
-        shared.admit()?;
-        let version = self.module_version(&request.namespace, &request.module).await?;
+        let version = self.module_version(&request.module).await?;
         let code = Code::of(&version);
         let _permit = shared.replays.try_acquire().map_err(|_| busy())?;
         if let (Some(workflow_id), Some(_)) = (&request.workflow_id, request.run_id) {
-            let found = shared
-                .store
-                .find_execution(&request.namespace, workflow_id, request.run_id)
-                .await?;
-            let execution = found.ok_or_else(|| no_such_run(request))?;
+            let found =
+                shared.store.find_execution(&self.namespace, workflow_id, request.run_id).await?;
+            let execution = found.ok_or_else(|| no_such_run(&self.namespace))?;
             let runs = vec![code.replay(shared, execution).await?];
             return Ok(ReplayPage { module_digest: version.digest, runs, next: None });
         }
@@ -132,7 +128,7 @@ impl Runtime {
             Some(_) => None,
             None => Some(self.digests_beside(&version)?),
         };
-        let mut open = OpenRuns::new(shared, &request.namespace, filter, modules, request.after);
+        let mut open = OpenRuns::new(self, filter, modules, request.after);
         let limit = request.limit.clamp(1, PAGE_SIZE_MAX) as usize;
         let deadline = Deadline::after(PAGE_TIME_MAX);
         let mut runs: Vec<ReplayedRun> = Vec::new();
@@ -148,17 +144,13 @@ impl Runtime {
     }
 
     /// The version that a request names.
-    pub(crate) async fn module_version(
-        &self,
-        namespace: &NamespaceName,
-        version: &VersionRef,
-    ) -> Result<ModuleVersion> {
-        self.shared.catalog.look_up(|it| find_version(it, namespace, version)).await
+    pub(crate) async fn module_version(&self, version: &VersionRef) -> Result<ModuleVersion> {
+        self.shared.catalog.look_up(|it| find_version(it, &self.namespace, version)).await
     }
 
     /// The code of all versions of a version's module.
     fn digests_beside(&self, version: &ModuleVersion) -> Result<BTreeSet<ModuleDigest>> {
-        let versions = self.shared.catalog.versions(&version.namespace, &version.name)?;
+        let versions = self.shared.catalog.versions(&self.namespace, &version.name)?;
         Ok(versions.into_iter().map(|version| version.digest).collect())
     }
 }
@@ -235,10 +227,9 @@ impl<'a> Code<'a> {
     }
 }
 
-/// Open runs of a namespace, one by one, read in chunks.
+/// Open runs of the namespace, one by one, read in chunks.
 pub(super) struct OpenRuns<'a> {
-    shared: &'a Shared,
-    namespace: &'a NamespaceName,
+    tenant: &'a Tenant,
     filter: ExecutionFilter,
     /// Only those that are pinned to one of these.
     modules: Option<BTreeSet<ModuleDigest>>,
@@ -249,14 +240,13 @@ pub(super) struct OpenRuns<'a> {
 
 impl<'a> OpenRuns<'a> {
     pub(super) fn new(
-        shared: &'a Shared,
-        namespace: &'a NamespaceName,
+        tenant: &'a Tenant,
         filter: ExecutionFilter,
         modules: Option<BTreeSet<ModuleDigest>>,
         after: Option<ExecutionCursor>,
     ) -> Self {
         let chunk = Vec::new().into_iter();
-        Self { shared, namespace, filter, modules, after, chunk, ended: false }
+        Self { tenant, filter, modules, after, chunk, ended: false }
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<ListedExecution>> {
@@ -270,9 +260,9 @@ impl<'a> OpenRuns<'a> {
             if self.ended {
                 return Ok(None);
             }
-            let store = &self.shared.store;
-            let chunk =
-                store.list_executions(self.namespace, &self.filter, self.after, CHUNK).await?;
+            let Tenant { shared, namespace, .. } = self.tenant;
+            let chunk = shared.store.list_executions(namespace, &self.filter, self.after, CHUNK);
+            let chunk = chunk.await?;
             self.ended = chunk.len() < CHUNK as usize;
             self.after = chunk.last().map(ListedExecution::cursor).or(self.after);
             self.chunk = chunk.into_iter();
@@ -292,10 +282,10 @@ fn report(code: ErrorCode, message: String) -> Blocked {
     Blocked { code: code.as_str().to_owned(), message, backtrace: None, nondeterminism: None }
 }
 
-fn no_such_run(request: &ReplayRequest) -> ServiceError {
+fn no_such_run(namespace: &NamespaceName) -> ServiceError {
     ServiceError::new(
         ErrorCode::RunNotFound,
-        format!("there is no such run in namespace `{}`", request.namespace),
+        format!("there is no such run in namespace `{namespace}`"),
     )
 }
 

@@ -11,15 +11,15 @@ use tokio::sync::oneshot;
 use tracing::Span;
 use uuid::Uuid;
 
-use super::locate::{Located, check_reason, locate};
+use super::locate::{Located, check_reason};
 use super::move_run::undefined;
 use super::repeat::check_repeated_reset;
 use super::{MoveTarget, RunRef};
-use crate::Runtime;
 use crate::catalog::Choice;
 use crate::delivery::{Claim, LOOKS_MAX, deliver, no_answer};
 use crate::error::{Result, ServiceError};
 use crate::run::{self, BeginAnswer, Message, Origin, ResetAnswer};
+use crate::tenancy::Tenant;
 
 /// How to start over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct ResetRequest {
     pub request_id: Option<RequestId>,
 }
 
-impl Runtime {
+impl Tenant {
     /// Starts a new run that begins with a part of the run's history, and
     /// terminates the open run of the workflow id, if there is one, in the same
     /// commit. A repeat with the same request id is answered with the run that
@@ -44,11 +44,11 @@ impl Runtime {
     pub async fn reset_run(&self, run: &RunRef, request: ResetRequest) -> Result<RunId> {
         self.shared.admit_write()?;
         check_reason(&request.reason)?;
-        let run_id = new_run_id(run, request.request_id.as_ref());
+        let run_id = self.new_run_id(run, request.request_id.as_ref());
         let chosen = self.shared.catalog.choose().await?;
         let mut read = None;
         for _ in 0..LOOKS_MAX {
-            let located = locate(&self.shared, run).await?;
+            let located = self.locate(run).await?;
             let base = match &located {
                 Located::Open(open) => open.key,
                 Located::Closed(execution) => execution.key,
@@ -69,7 +69,7 @@ impl Runtime {
                 // It may have been deleted since the run closed.
                 let catalog = &self.shared.catalog;
                 let digest = execution.module_digest;
-                catalog.look_up(|it| it.by_digest(&run.namespace, digest)).await?;
+                catalog.look_up(|it| it.by_digest(&self.namespace, digest)).await?;
             }
             let reset = Reset {
                 base_run_id: base.run_id,
@@ -88,6 +88,21 @@ impl Runtime {
             }
         }
         Err(no_answer())
+    }
+
+    /// Follows from the request, so that a repeat is recognised: also one that names no
+    /// run, and would mean the new one by now.
+    fn new_run_id(&self, run: &RunRef, request_id: Option<&RequestId>) -> RunId {
+        let Some(request_id) = request_id else {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a run's id is made here, once, and recorded"
+            )]
+            return RunId(Uuid::now_v7());
+        };
+        // Names have no control characters.
+        let name = format!("reset\n{}\n{}\n{request_id}", self.namespace, run.workflow_id);
+        RunId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
     }
 
     /// The code that the new run is to go on with, if not with the old.
@@ -120,7 +135,7 @@ impl Runtime {
         read: &mut Option<(RunKey, Arc<Vec<HistoryEvent>>)>,
     ) -> Result<bool> {
         let shared = &self.shared;
-        let (namespace, workflow_id) = (&run.namespace, &run.workflow_id);
+        let (namespace, workflow_id) = (&self.namespace, &run.workflow_id);
         match shared.directory.claim(key, namespace, workflow_id) {
             Claim::Free(claimed, mailbox) => {
                 // It is closed, so this is all of it.
@@ -183,24 +198,4 @@ impl Runtime {
 
 fn history_gone() -> ServiceError {
     ServiceError::new(ErrorCode::RunNotFound, "the history of the run is not there any more")
-}
-
-/// Follows from the request, so that a repeat is recognised: also one that names no
-/// run, and would mean the new one by now.
-fn new_run_id(run: &RunRef, request_id: Option<&RequestId>) -> RunId {
-    match request_id {
-        Some(request_id) => {
-            // Names have no control characters.
-            let name = format!("reset\n{}\n{}\n{request_id}", run.namespace, run.workflow_id);
-            RunId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
-        }
-        None =>
-        {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "a run's id is made here, once, and recorded"
-            )]
-            RunId(Uuid::now_v7())
-        }
-    }
 }

@@ -7,11 +7,11 @@ use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{RunId, WorkflowId};
 
 use super::RunRef;
-use super::locate::{Located, locate};
-use crate::Runtime;
+use super::locate::Located;
 use crate::clock::Deadline;
 use crate::error::{Result, ServiceError};
 use crate::run::{OpenRun, Progress};
+use crate::tenancy::Tenant;
 use crate::types::Closing;
 
 /// Runs of a chain that one request follows. Each is read from the store if it is
@@ -31,7 +31,7 @@ pub struct RunResult {
     pub closing: Option<Closing>,
 }
 
-impl Runtime {
+impl Tenant {
     /// How a run ended, or that it is still open after `wait`. When it is blocked
     /// meanwhile, that is answered without waiting on. A node that stops answers
     /// at once. Follows the chain: the next attempt of a run that failed, and what
@@ -62,7 +62,7 @@ impl Runtime {
 
     /// Like [`Self::run_result`], of exactly that run.
     pub async fn one_result(&self, run: &RunRef, wait: Duration) -> Result<RunResult> {
-        let execution = match locate(&self.shared, run).await? {
+        let execution = match self.locate(run).await? {
             Located::Closed(execution) => *execution,
             Located::Open(open) => return self.open_result(&open, wait).await,
         };

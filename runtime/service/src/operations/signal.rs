@@ -1,30 +1,45 @@
 //! Sends a run a message.
 
-use std::sync::Arc;
-
 use dacapo_engine::decide::{Input, Refusal};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::EventAttributes;
-use dacapo_model::ids::{EventId, RequestId, RunId, RunKey, WorkflowHash};
+use dacapo_model::ids::{EventId, RequestId, RunId, RunKey};
 use dacapo_model::signal::Signal;
 use uuid::Uuid;
 
-use super::locate::{check_payload, closed, send};
+use super::locate::closed;
 use super::repeat::{check_repeated_signal, check_same_signal};
 use super::{RunRef, StartRequest, Started};
-use crate::Runtime;
 use crate::error::{Result, ServiceError};
-use crate::runtime::Shared;
+use crate::tenancy::Tenant;
 
 /// Events read by one statement.
 const PAGE: u32 = 2_000;
 
-impl Runtime {
+impl Tenant {
     /// Records a signal, whether or not anyone waits for it yet. When it returns,
     /// the signal is durable. A repeat of a request is answered like the first,
     /// also when its run has closed since, and records nothing.
     pub async fn signal_run(&self, run: &RunRef, signal: Signal) -> Result<RunId> {
-        signal_run(&self.shared, run, signal).await
+        self.shared.admit_write()?;
+        self.check_signal(&signal)?;
+        let is_named = signal.request_id.is_some();
+        let signal = with_request_id(signal);
+        match self.send(run, Input::Signal(signal.clone())).await? {
+            (run_id, Ok(())) => Ok(run_id),
+            (run_id, Err(Refusal::Repeated { event_id })) => {
+                let key = self.key_of(run, run_id);
+                check_repeated_signal(&self.shared, &signal, key, event_id).await?;
+                Ok(run_id)
+            }
+            (run_id, Err(Refusal::TooManySignals { max })) => Err(too_many(run, run_id, max)),
+            (run_id, Err(_closed)) => {
+                if is_named && self.was_signaled(self.key_of(run, run_id), &signal).await? {
+                    return Ok(run_id);
+                }
+                Err(closed(run, run_id))
+            }
+        }
     }
 
     /// Tells a run that a start has found what the start has to say. None if it
@@ -37,87 +52,56 @@ impl Runtime {
         let Some(signal) = &request.signal else {
             return Ok(Some(found));
         };
-        let run = RunRef {
-            namespace: request.namespace.clone(),
-            workflow_id: found.workflow_id.clone(),
-            run_id: Some(found.run_id),
-        };
-        match send(&self.shared, &run, Input::Signal(signal.clone())).await? {
+        let run = RunRef { workflow_id: found.workflow_id.clone(), run_id: Some(found.run_id) };
+        // A while may have gone by since the start was taken on.
+        self.shared.admit_write()?;
+        match self.send(&run, Input::Signal(signal.clone())).await? {
             (_, Ok(())) => Ok(Some(found)),
             (run_id, Err(Refusal::Repeated { event_id })) => {
-                check_repeated_signal(&self.shared, signal, key_of(&run, run_id), event_id).await?;
+                let key = self.key_of(&run, run_id);
+                check_repeated_signal(&self.shared, signal, key, event_id).await?;
                 Ok(Some(found))
             }
             (run_id, Err(Refusal::TooManySignals { max })) => Err(too_many(&run, run_id, max)),
             (_, Err(_closed)) => Ok(None),
         }
     }
-}
 
-/// Sends a run a signal, for a client or for another run.
-pub(crate) async fn signal_run(
-    shared: &Arc<Shared>,
-    run: &RunRef,
-    signal: Signal,
-) -> Result<RunId> {
-    check_signal(shared, &signal)?;
-    let is_named = signal.request_id.is_some();
-    let signal = with_request_id(signal);
-    match send(shared, run, Input::Signal(signal.clone())).await? {
-        (run_id, Ok(())) => Ok(run_id),
-        (run_id, Err(Refusal::Repeated { event_id })) => {
-            check_repeated_signal(shared, &signal, key_of(run, run_id), event_id).await?;
-            Ok(run_id)
-        }
-        (run_id, Err(Refusal::TooManySignals { max })) => Err(too_many(run, run_id, max)),
-        (run_id, Err(_closed)) => {
-            if is_named && was_signaled(shared, key_of(run, run_id), &signal).await? {
-                return Ok(run_id);
-            }
-            Err(closed(run, run_id))
-        }
+    pub(super) fn check_signal(&self, signal: &Signal) -> Result<()> {
+        self.check_payload("the signal's input", &signal.input)
     }
-}
 
-pub(super) fn check_signal(shared: &Shared, signal: &Signal) -> Result<()> {
-    let bytes_max = shared.config.limits.payload_bytes_max;
-    check_payload("the signal's input", &signal.input, bytes_max)
-}
-
-/// Whether a closed run, or one that it follows, has had the signal. Reads its
-/// history: only for those who repeat a request after its run has closed.
-async fn was_signaled(shared: &Shared, key: RunKey, signal: &Signal) -> Result<bool> {
-    let Some(request_id) = &signal.request_id else {
-        return Ok(false);
-    };
-    let mut from = EventId::FIRST;
-    loop {
-        let page = shared.store.load_history(key, from, PAGE).await?;
-        for event in &page {
-            match &event.attributes {
-                EventAttributes::WorkflowExecutionSignaled { request_id: Some(id), .. }
-                    if id == request_id =>
-                {
-                    check_same_signal(signal, key.run_id, &event.attributes)?;
-                    return Ok(true);
+    /// Whether a closed run, or one that it follows, has had the signal. Reads its
+    /// history: only for those who repeat a request after its run has closed.
+    async fn was_signaled(&self, key: RunKey, signal: &Signal) -> Result<bool> {
+        let Some(request_id) = &signal.request_id else {
+            return Ok(false);
+        };
+        let mut from = EventId::FIRST;
+        loop {
+            let page = self.shared.store.load_history(key, from, PAGE).await?;
+            for event in &page {
+                match &event.attributes {
+                    EventAttributes::WorkflowExecutionSignaled { request_id: Some(id), .. }
+                        if id == request_id =>
+                    {
+                        check_same_signal(signal, key.run_id, &event.attributes)?;
+                        return Ok(true);
+                    }
+                    EventAttributes::WorkflowExecutionStarted(started)
+                        if started.chain.taken.has_signal(request_id) =>
+                    {
+                        return Ok(true);
+                    }
+                    _ => {}
                 }
-                EventAttributes::WorkflowExecutionStarted(started)
-                    if started.chain.taken.has_signal(request_id) =>
-                {
-                    return Ok(true);
-                }
-                _ => {}
+            }
+            match page.last() {
+                Some(last) if page.len() >= PAGE as usize => from = last.id.next(),
+                _ => return Ok(false),
             }
         }
-        match page.last() {
-            Some(last) if page.len() >= PAGE as usize => from = last.id.next(),
-            _ => return Ok(false),
-        }
     }
-}
-
-fn key_of(run: &RunRef, run_id: RunId) -> RunKey {
-    RunKey { hash: WorkflowHash::of(&run.namespace, &run.workflow_id), run_id }
 }
 
 /// A signal that can be told from every other: one whose commit had no verdict is

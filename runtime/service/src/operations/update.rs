@@ -7,17 +7,17 @@ use dacapo_engine::decide::{Input, Refusal};
 use dacapo_engine::state::UpdateStage;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::{EventAttributes, HistoryEvent};
-use dacapo_model::ids::{EventId, RunId, RunKey, UpdateId, WorkflowHash};
+use dacapo_model::ids::{EventId, RunId, RunKey, UpdateId};
 use dacapo_model::update::Update;
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
-use super::locate::{Located, check_payload, closed, locate};
+use super::locate::{Located, closed};
 use super::{RunRef, Started};
-use crate::Runtime;
 use crate::delivery::{LOOKS_MAX, deliver, no_answer, not_reached, tell_open};
 use crate::error::{Result, ServiceError};
 use crate::run::{Message, OpenRun};
+use crate::tenancy::Tenant;
 use crate::update_watch::{UpdateProgress, Watched};
 
 /// Events read by one statement.
@@ -66,7 +66,7 @@ pub struct UpdateResult {
     pub progress: UpdateProgress,
 }
 
-impl Runtime {
+impl Tenant {
     /// Sends an update and waits. When it returns, the update is durable, unless it
     /// was rejected. A repeat of its id is the same update, also when its run has
     /// closed since.
@@ -76,10 +76,10 @@ impl Runtime {
         update: Update,
         wait: UpdateWait,
     ) -> Result<UpdateResult> {
-        self.check_update(&update)?;
         self.shared.admit_write()?;
+        self.check_update(&update)?;
         for _ in 0..LOOKS_MAX {
-            let open = match locate(&self.shared, run).await? {
+            let open = match self.locate(run).await? {
                 Located::Open(open) => open,
                 Located::Closed(execution) => {
                     return self.closed_update(run, execution.key, update.id).await;
@@ -109,7 +109,7 @@ impl Runtime {
         // What the run says that was asked about.
         let mut unknown = None;
         for _ in 0..FOLLOWED_MAX {
-            let key = match locate(&self.shared, &at).await? {
+            let key = match self.locate(&at).await? {
                 Located::Open(open) => {
                     let watched = open.updates.watch(open.key.run_id, &update_id);
                     match self.stage(&open, &update_id).await {
@@ -145,8 +145,7 @@ impl Runtime {
     }
 
     pub(super) fn check_update(&self, update: &Update) -> Result<()> {
-        let bytes_max = self.shared.config.limits.payload_bytes_max;
-        check_payload("the update's input", &update.input, bytes_max)
+        self.check_payload("the update's input", &update.input)
     }
 
     /// Waits for an update that a start has brought to a run.
@@ -159,7 +158,7 @@ impl Runtime {
         wait: UpdateWait,
     ) -> Result<UpdateResult> {
         let run = RunRef { run_id: Some(started.run_id), ..run.clone() };
-        match locate(&self.shared, &run).await? {
+        match self.locate(&run).await? {
             Located::Open(open) => self.follow(&run, &open, watched, update_id, wait).await,
             Located::Closed(execution) => {
                 let seen = watched.borrow().clone();
@@ -175,20 +174,14 @@ impl Runtime {
     /// Tells a run that a start has found what the start asks for. None if it has
     /// closed meanwhile, and does not know the update.
     pub(super) async fn update_found(&self, run: &RunRef, update: &Update) -> Result<Option<()>> {
-        let Located::Open(open) = locate(&self.shared, run).await? else {
-            let key = self.key_of(run)?;
+        let Located::Open(open) = self.locate(run).await? else {
+            let key = self.key_of(run, run.run_id.ok_or_else(no_answer)?);
             return Ok(self.recorded_update(key, &update.id).await?.found.map(drop));
         };
         match self.send_update(run, &open, update.clone()).await? {
             Sent::Taken => Ok(Some(())),
             Sent::Closed => Ok(None),
         }
-    }
-
-    fn key_of(&self, run: &RunRef) -> Result<RunKey> {
-        let hash = WorkflowHash::of(&run.namespace, &run.workflow_id);
-        let run_id = run.run_id.ok_or_else(no_answer)?;
-        Ok(RunKey { hash, run_id })
     }
 
     async fn send_update(&self, run: &RunRef, open: &Arc<OpenRun>, update: Update) -> Result<Sent> {

@@ -3,13 +3,13 @@
 use dacapo_model::code::ErrorCode;
 
 use super::RunRef;
-use super::locate::{Located, ask};
-use crate::Runtime;
+use super::locate::Located;
 use crate::error::{Result, ServiceError};
 use crate::run::Message;
+use crate::tenancy::Tenant;
 use crate::types::WaitingDescription;
 
-impl Runtime {
+impl Tenant {
     /// Where an open run waits, by a replay of its history. The run is not disturbed.
     pub async fn describe_waiting(&self, run: &RunRef) -> Result<WaitingDescription> {
         self.shared.admit()?;
@@ -17,7 +17,7 @@ impl Runtime {
     }
 
     async fn describe_located_waiting(&self, run: &RunRef) -> Result<WaitingDescription> {
-        match ask(&self.shared, run, |answer| Message::Trace { answer }).await? {
+        match self.ask(run, |answer| Message::Trace { answer }).await? {
             Located::Open((_, description)) => description,
             Located::Closed(execution) => {
                 let run_id = execution.key.run_id;

@@ -11,8 +11,8 @@ use dacapo_model::signal::Signal;
 use super::tell::tell;
 use super::{Entered, Recorded, Requester, backoff, failure_of, post, spawn};
 use crate::error::{Result, ServiceError};
-use crate::operations;
 use crate::runtime::Shared;
+use crate::tenancy::Tenant;
 use crate::types::RunRef;
 
 /// Delivers a request, however long it takes, and tells the run what came of it.
@@ -49,27 +49,22 @@ async fn try_reach(
 ) -> Result<()> {
     // The same each time, so that a repeat is recognised.
     let request_id = RequestId::new(format!("{}/{initiated_event_id}", requester.key.run_id))?;
-    let run = RunRef {
-        namespace: requester.namespace.clone(),
-        workflow_id: external.workflow_id.clone(),
-        run_id: external.run_id,
-    };
+    let run = RunRef { workflow_id: external.workflow_id.clone(), run_id: external.run_id };
+    let itself = || Tenant::of_run(shared, requester.key, &requester.namespace);
     match &external.request {
         ExternalRequest::Signal { name, input } => {
             let signal =
                 Signal { name: name.clone(), input: input.clone(), request_id: Some(request_id) };
-            operations::signal_run(shared, &run, signal).await.map(drop)
+            itself()?.signal_run(&run, signal).await.map(drop)
         }
         ExternalRequest::Cancel { reason } => {
-            operations::request_cancel(shared, &run, reason.clone(), Some(request_id))
-                .await
-                .map(drop)
+            itself()?.request_cancel(&run, reason.clone(), Some(request_id)).await.map(drop)
         }
         ExternalRequest::CancelChild { child, reason } => {
             shared.admit_write()?;
             let message = FromParent::Cancel { reason: reason.clone(), request_id };
             let told = (requester.key.run_id, *child, message);
-            match tell(shared.clone(), run.namespace, run.workflow_id, told).await {
+            match tell(shared.clone(), requester.namespace.clone(), run.workflow_id, told).await {
                 Recorded::Yes => Ok(()),
                 Recorded::Closed => {
                     Err(ServiceError::new(ErrorCode::RunClosed, "the child is closed already"))

@@ -13,8 +13,9 @@ use super::{Entered, Recorded, Requester, backoff, failure_of, post, report, spa
 use crate::catalog::Catalog;
 use crate::delivery::is_here;
 use crate::error::{Result, ServiceError};
-use crate::operations::{self, ChildStart};
+use crate::operations::ChildStart;
 use crate::runtime::Shared;
+use crate::tenancy::Tenant;
 use crate::types::{StartOptions, StartRequest};
 
 /// Starts a child, however long it takes, and tells its parent.
@@ -96,7 +97,6 @@ impl ChildToStart {
         let digest = shared.catalog.look_up(code).await?;
         let start = ChildStart {
             request: StartRequest {
-                namespace: parent.namespace.clone(),
                 workflow_type: child.workflow_type.clone(),
                 workflow_id: Some(child.workflow_id.clone()),
                 // The run's id recognises a repeat.
@@ -116,7 +116,8 @@ impl ChildToStart {
             run_id: child.run_id,
             parent: parent_of_child,
         };
-        let Err(error) = operations::start_child(shared, start).await else {
+        let tenant = Tenant::of_run(shared, parent.key, &parent.namespace)?;
+        let Err(error) = tenant.start_child(start).await else {
             return Ok(());
         };
         if error.code.is_retryable() {

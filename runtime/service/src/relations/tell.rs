@@ -18,11 +18,11 @@ pub(super) async fn tell(
     workflow_id: WorkflowId,
     (parent_run_id, initiated_event_id, message): (RunId, EventId, FromParent),
 ) -> Recorded {
-    let child = RunRef { namespace, workflow_id, run_id: None };
+    let child = RunRef { workflow_id, run_id: None };
     let input = Input::FromParent { parent_run_id, initiated_event_id, message };
     let mut backoff = backoff();
     loop {
-        match delivery::tell(&shared, Address::Named(&child), &input).await {
+        match delivery::tell(&shared, Address::Named(&namespace, &child), &input).await {
             Ok(Reached::Here((_, Ok(()) | Err(Refusal::Stale)))) => return Recorded::Yes,
             // Or it is another run's child.
             Ok(Reached::Here((_, Err(_))) | Reached::Closed(_)) => return Recorded::Closed,

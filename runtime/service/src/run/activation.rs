@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dacapo_engine::decide::{Input, decide};
+use dacapo_engine::decide::Input;
 use dacapo_engine::transition::Transition;
 use dacapo_model::command::Command;
 use dacapo_model::event::HistoryEvent;
@@ -97,7 +97,7 @@ impl Actor {
 
     fn guest_did(&mut self, input: Input, transition: &mut Transition) {
         let now = self.shared.clock.now();
-        let decided = decide(&mut self.state, input, now, &self.shared.config.limits);
+        let decided = self.decide(input, now);
         // A guest runs only while its run is open, and nobody else decides.
         let step = decided.expect("an open run takes what its guest did");
         transition.extend(step);

@@ -10,7 +10,8 @@ const PART: u64 = 2;
 impl Actor {
     /// Whether these events take the history past half of what it may have.
     pub(super) fn becomes_long(&self, events: &[HistoryEvent]) -> bool {
-        let limits = &self.shared.config.limits;
+        let policy = self.policy();
+        let limits = &policy.limits;
         let recorded = self.state.next_event_id.0 - 1;
         let (events_half, bytes_half) =
             (limits.history_events_max / PART, limits.history_bytes_max / PART);
@@ -24,7 +25,8 @@ impl Actor {
 
     /// The log says it once: the workflow itself is told much earlier.
     pub(super) fn warn_of_length(&self) {
-        let limits = &self.shared.config.limits;
+        let policy = self.policy();
+        let limits = &policy.limits;
         tracing::warn!(
             run_id = %self.run.key,
             workflow_id = %self.run.workflow_id,

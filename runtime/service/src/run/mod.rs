@@ -15,6 +15,7 @@ mod load;
 mod message;
 mod moving;
 mod open_run;
+mod policy;
 mod postponed;
 mod query;
 mod rejected;

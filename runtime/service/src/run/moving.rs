@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dacapo_engine::decide::{Input, decide};
+use dacapo_engine::decide::Input;
 use dacapo_engine::guest::RunContext;
 use dacapo_engine::transition::Transition;
 use dacapo_model::code::ErrorCode;
@@ -110,7 +110,7 @@ impl Actor {
         }
         let mut transition = Transition::default();
         for input in inputs {
-            let decided = decide(&mut self.state, input, now, &self.shared.config.limits);
+            let decided = self.decide(input, now);
             // The run is open and elsewhere, and nobody else decides.
             transition.extend(decided.expect("an open run can be moved"));
         }

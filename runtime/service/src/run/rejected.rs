@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use dacapo_engine::decide::{Input, Refusal, decide, implied};
+use dacapo_engine::decide::{Input, Refusal, implied};
 use dacapo_engine::transition::Transition;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::{Blocked, ExecutionStatus};
@@ -111,12 +111,11 @@ impl Actor {
 
     /// Records the input, and that the guest could not go on.
     async fn record_and_block(&mut self, input: &Input, reason: &str) -> Result<Tried, Stop> {
-        let limits = &self.shared.config.limits;
         let mut transition = Transition::default();
         let mut is_for_guest = false;
         for input in implied(&self.state, input).iter().chain([input]) {
             let now = self.shared.clock.now();
-            match decide(&mut self.state, input.clone(), now, limits) {
+            match self.decide(input.clone(), now) {
                 Ok(step) => {
                     is_for_guest |=
                         wakes_guest(input, &step.events) || matches!(input, Input::Update(_));

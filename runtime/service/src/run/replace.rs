@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use dacapo_engine::decide::{Input, decide};
+use dacapo_engine::decide::Input;
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::{Effect, NextRun, Transition};
 use dacapo_model::event::HistoryEvent;
@@ -92,7 +92,7 @@ impl Actor {
             started.input = self.input(&transition.events).await?;
         }
         // What holds now, not when the first of them started.
-        started.options.continue_as_new_after = self.shared.config.limits.continue_as_new_after();
+        started.options.continue_as_new_after = self.policy().limits.continue_as_new_after();
         let new = NewRun {
             key: RunKey { hash: self.run.key.hash, run_id },
             namespace: self.run.namespace.clone(),
@@ -134,8 +134,7 @@ impl Actor {
         let now = self.shared.clock.now();
         let reason = format!("replaced by run {}", new.key.run_id);
         let mut transition = Transition::default();
-        match decide(&mut self.state, Input::Terminate { reason }, now, &self.shared.config.limits)
-        {
+        match self.decide(Input::Terminate { reason }, now) {
             Ok(step) => transition.extend(step),
             Err(_closed) => return Ok(JoinAnswer::Closed),
         }

@@ -101,7 +101,7 @@ impl Actor {
         };
         let mut transition = Transition::default();
         let goes_on = Input::Reset { new_run_id };
-        match decide::decide(&mut self.state, goes_on, now, &self.shared.config.limits) {
+        match self.decide(goes_on, now) {
             Ok(step) => transition.extend(step),
             Err(_closed) => return Ok(Ok(ResetAnswer::Closed)),
         }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use dacapo_engine::decide::{Input, Refusal, decide, implied};
+use dacapo_engine::decide::{Input, Refusal, implied};
 use dacapo_engine::transition::{Effect, Transition};
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::failure::Failure;
@@ -155,8 +155,7 @@ impl Actor {
         transition: &mut Transition,
     ) -> Result<Result<(), Refusal>, CommitFailure> {
         let now = self.shared.clock.now();
-        let limits = &self.shared.config.limits;
-        let step = match decide(&mut self.state, input.clone(), now, limits) {
+        let step = match self.decide(input.clone(), now) {
             Ok(step) => step,
             Err(refusal) => return Ok(Err(refusal)),
         };

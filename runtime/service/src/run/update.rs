@@ -1,6 +1,6 @@
 //! Updates on their way to the guest.
 
-use dacapo_engine::decide::{Input, decide};
+use dacapo_engine::decide::Input;
 use dacapo_engine::guest::Offered;
 use dacapo_engine::state::UpdateStage;
 use dacapo_engine::transition::Transition;
@@ -70,7 +70,7 @@ impl Actor {
     fn reject(&mut self, update_id: UpdateId, failure: Failure, transition: &mut Transition) {
         let now = self.shared.clock.now();
         let input = Input::UpdateRejected { update_id, failure };
-        let decided = decide(&mut self.state, input, now, &self.shared.config.limits);
+        let decided = self.decide(input, now);
         transition.extend(decided.expect("an open run has what was offered"));
     }
 }

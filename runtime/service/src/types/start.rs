@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dacapo_model::attributes::RunAttributes;
 use dacapo_model::execution::{IdConflictPolicy, IdReusePolicy};
-use dacapo_model::ids::{ModuleName, NamespaceName, RequestId, RunId, TypeName, WorkflowId};
+use dacapo_model::ids::{ModuleName, RequestId, RunId, TypeName, WorkflowId};
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 use dacapo_model::signal::Signal;
@@ -14,8 +14,6 @@ use dacapo_model::update::Update;
 /// What to start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StartRequest {
-    /// Where.
-    pub namespace: NamespaceName,
     /// What.
     pub workflow_type: TypeName,
     /// The caller's name for it; without one, the run's id is its name.

@@ -13,6 +13,7 @@ pub mod guests;
 pub mod relations;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,9 @@ use dacapo_model::signal::Signal;
 use dacapo_service::Runtime;
 use dacapo_service::clock::SystemClock;
 use dacapo_service::config::ServiceConfig;
+use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{RunRef, RunResult, StartOptions, StartRequest};
+use dacapo_service::tenancy::{Principal, Tenant};
 use dacapo_store::Store;
 use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use dacapo_store::memory::MemoryStore;
@@ -41,16 +44,11 @@ pub fn namespace() -> NamespaceName {
 }
 
 pub fn run_ref(workflow_id: &str) -> RunRef {
-    RunRef {
-        namespace: namespace(),
-        workflow_id: WorkflowId::new(workflow_id).expect("valid"),
-        run_id: None,
-    }
+    RunRef { workflow_id: WorkflowId::new(workflow_id).expect("valid"), run_id: None }
 }
 
 pub fn request(workflow: &str, workflow_id: &str, input: &str) -> StartRequest {
     StartRequest {
-        namespace: namespace(),
         workflow_type: TypeName::new(workflow).expect("valid"),
         workflow_id: Some(WorkflowId::new(workflow_id).expect("valid")),
         request_id: None,
@@ -142,7 +140,70 @@ pub fn memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())
 }
 
-pub async fn start(store: Arc<dyn Store>, host: &Arc<ScriptedHost>) -> Arc<Runtime> {
+/// A node, and who calls it.
+#[derive(Clone)]
+pub struct Node {
+    runtime: Arc<Runtime>,
+    tenant: Tenant,
+}
+
+impl Node {
+    pub fn new(runtime: Arc<Runtime>) -> Self {
+        let tenant = runtime.tenant(Principal::Local, &namespace()).expect("it is there");
+        Self { runtime, tenant }
+    }
+
+    /// Who calls it in another namespace.
+    pub fn tenant_of(&self, namespace: &NamespaceName) -> Result<Tenant, ServiceError> {
+        self.runtime.tenant(Principal::Local, namespace)
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.runtime.is_ready()
+    }
+
+    pub fn in_hand(&self) -> usize {
+        self.runtime.in_hand()
+    }
+
+    pub async fn in_hand_at_most(&self, max: usize) {
+        self.runtime.in_hand_at_most(max).await;
+    }
+
+    pub async fn check_store(&self) -> Result<(), ServiceError> {
+        self.runtime.check_store().await
+    }
+
+    pub async fn store_went_back(&self) {
+        self.runtime.store_went_back().await;
+    }
+
+    pub async fn ownership_lost(&self) {
+        self.runtime.ownership_lost().await;
+    }
+
+    pub fn begin_shutdown(&self) {
+        self.runtime.begin_shutdown();
+    }
+
+    pub async fn halt(&self) {
+        self.runtime.halt().await;
+    }
+
+    pub async fn shutdown(&self) {
+        self.runtime.shutdown().await;
+    }
+}
+
+impl Deref for Node {
+    type Target = Tenant;
+
+    fn deref(&self) -> &Tenant {
+        &self.tenant
+    }
+}
+
+pub async fn start(store: Arc<dyn Store>, host: &Arc<ScriptedHost>) -> Node {
     start_with(store, host, ServiceConfig::default()).await
 }
 
@@ -150,33 +211,34 @@ pub async fn start_with(
     store: Arc<dyn Store>,
     host: &Arc<ScriptedHost>,
     config: ServiceConfig,
-) -> Arc<Runtime> {
+) -> Node {
     let runtime = Runtime::start(store, host.clone(), Arc::new(SystemClock), config)
         .await
         .expect("the runtime starts");
-    if runtime.list_modules(&namespace()).await.expect("there is the namespace").is_empty() {
+    let runtime = Node::new(runtime);
+    if runtime.list_modules().await.expect("they are known").is_empty() {
         let name = "scripted".parse().expect("valid");
         runtime
-            .upload_module(&namespace(), &name, Bytes::from_static(b"scripted"))
+            .upload_module(&name, Bytes::from_static(b"scripted"))
             .await
             .expect("the upload is accepted");
     }
     runtime
 }
 
-pub async fn result(runtime: &Runtime, workflow_id: &str) -> RunResult {
+pub async fn result(runtime: &Node, workflow_id: &str) -> RunResult {
     let result = runtime.run_result(&run_ref(workflow_id), PATIENCE).await.expect("there is a run");
     assert!(result.closing.is_some(), "{workflow_id} did not close: {result:?}");
     result
 }
 
-pub async fn history(runtime: &Runtime, workflow_id: &str) -> Vec<HistoryEvent> {
+pub async fn history(runtime: &Node, workflow_id: &str) -> Vec<HistoryEvent> {
     let page =
         runtime.run_history(&run_ref(workflow_id), EventId::FIRST, 1_000).await.expect("readable");
     page.events
 }
 
-pub async fn event_types(runtime: &Runtime, workflow_id: &str) -> Vec<&'static str> {
+pub async fn event_types(runtime: &Node, workflow_id: &str) -> Vec<&'static str> {
     history(runtime, workflow_id).await.iter().map(|event| event.attributes.type_name()).collect()
 }
 
@@ -195,7 +257,7 @@ pub fn sanitised(history: &[HistoryEvent]) -> Vec<EventAttributes> {
 }
 
 /// Follows the history until an event of this type is there.
-pub async fn until_event(runtime: &Runtime, workflow_id: &str, event_type: &str) -> RunId {
+pub async fn until_event(runtime: &Node, workflow_id: &str, event_type: &str) -> RunId {
     let mut follower = runtime
         .follow_history(&run_ref(workflow_id), EventId::FIRST)
         .await
@@ -212,7 +274,7 @@ pub async fn until_event(runtime: &Runtime, workflow_id: &str, event_type: &str)
     follower.run_id
 }
 
-pub async fn until_status(runtime: &Runtime, workflow_id: &str, status: ExecutionStatus) {
+pub async fn until_status(runtime: &Node, workflow_id: &str, status: ExecutionStatus) {
     let reached = async {
         loop {
             let description = runtime.describe_run(&run_ref(workflow_id)).await.expect("a run");

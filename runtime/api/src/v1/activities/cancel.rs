@@ -1,15 +1,14 @@
 //! End an activity as cancelled from outside.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use dacapo_service::Runtime;
 use dacapo_service::operations::ActivityRef;
+use dacapo_service::tenancy::Tenant;
 
-use super::{ActivitiesPath, ActivityPath, by_token, no_token};
+use super::{ActivityPath, by_token, no_token};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, JsonOrEmpty, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::v1::runs::RunQuery;
 use crate::wire::activity::CancelActivityRequest;
 use crate::wire::run::RunChanged;
@@ -25,17 +24,16 @@ use crate::wire::run::RunChanged;
     path = "/api/v1/namespaces/{namespace}/activities/cancel",
     operation_id = "cancel_activity_by_token",
     tag = "activities",
-    params(ActivitiesPath),
+    params(NamespacePath),
     request_body = CancelActivityRequest,
     responses((status = 200, description = "Canceled.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn with_token(
-    State(runtime): State<Arc<Runtime>>,
-    Path(path): Path<ActivitiesPath>,
+    Door(tenant): Door,
     Json(request): Json<CancelActivityRequest>,
 ) -> Result<axum::Json<RunChanged>, ApiError> {
-    let activity = by_token(path, request.token.as_deref())?;
-    cancel(runtime, activity, request).await
+    let activity = by_token(request.token.as_deref())?;
+    cancel(tenant, activity, request).await
 }
 
 /// End an activity as cancelled, by the run that asked for it.
@@ -48,26 +46,26 @@ pub(crate) async fn with_token(
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/activities/{operation_id}/cancel",
     operation_id = "cancel_activity",
     tag = "activities",
-    params(ActivityPath, RunQuery),
+    params(NamespacePath, ActivityPath, RunQuery),
     request_body = Option<CancelActivityRequest>,
     responses((status = 200, description = "Canceled.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn with_operation(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<ActivityPath>,
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<CancelActivityRequest>,
 ) -> Result<axum::Json<RunChanged>, ApiError> {
     no_token(request.token.as_deref())?;
-    cancel(runtime, path.activity(query), request).await
+    cancel(tenant, path.activity(query), request).await
 }
 
 async fn cancel(
-    runtime: Arc<Runtime>,
+    tenant: Tenant,
     activity: ActivityRef,
     request: CancelActivityRequest,
 ) -> Result<axum::Json<RunChanged>, ApiError> {
     let report = request.report();
-    let reported = async move { runtime.report_activity(&activity, report).await };
+    let reported = async move { tenant.report_activity(&activity, report).await };
     Ok(axum::Json(RunChanged { run_id: to_the_end(reported).await? }))
 }

@@ -1,15 +1,14 @@
 //! Complete an activity from outside.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use dacapo_service::Runtime;
 use dacapo_service::operations::{ActivityRef, Report};
+use dacapo_service::tenancy::Tenant;
 
-use super::{ActivitiesPath, ActivityPath, by_token, no_token};
+use super::{ActivityPath, by_token, no_token};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, JsonOrEmpty, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::v1::runs::RunQuery;
 use crate::wire::activity::CompleteActivityRequest;
 use crate::wire::run::RunChanged;
@@ -24,17 +23,16 @@ use crate::wire::run::RunChanged;
     path = "/api/v1/namespaces/{namespace}/activities/complete",
     operation_id = "complete_activity_by_token",
     tag = "activities",
-    params(ActivitiesPath),
+    params(NamespacePath),
     request_body = CompleteActivityRequest,
     responses((status = 200, description = "Completed.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn with_token(
-    State(runtime): State<Arc<Runtime>>,
-    Path(path): Path<ActivitiesPath>,
+    Door(tenant): Door,
     Json(request): Json<CompleteActivityRequest>,
 ) -> Result<axum::Json<RunChanged>, ApiError> {
-    let activity = by_token(path, request.token.as_deref())?;
-    complete(runtime, activity, request).await
+    let activity = by_token(request.token.as_deref())?;
+    complete(tenant, activity, request).await
 }
 
 /// Complete an activity, by the run that asked for it.
@@ -46,26 +44,26 @@ pub(crate) async fn with_token(
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/activities/{operation_id}/complete",
     operation_id = "complete_activity",
     tag = "activities",
-    params(ActivityPath, RunQuery),
+    params(NamespacePath, ActivityPath, RunQuery),
     request_body = Option<CompleteActivityRequest>,
     responses((status = 200, description = "Completed.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn with_operation(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<ActivityPath>,
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<CompleteActivityRequest>,
 ) -> Result<axum::Json<RunChanged>, ApiError> {
     no_token(request.token.as_deref())?;
-    complete(runtime, path.activity(query), request).await
+    complete(tenant, path.activity(query), request).await
 }
 
 async fn complete(
-    runtime: Arc<Runtime>,
+    tenant: Tenant,
     activity: ActivityRef,
     request: CompleteActivityRequest,
 ) -> Result<axum::Json<RunChanged>, ApiError> {
     let report = Report::Completed(request.result()?);
-    let reported = async move { runtime.report_activity(&activity, report).await };
+    let reported = async move { tenant.report_activity(&activity, report).await };
     Ok(axum::Json(RunChanged { run_id: to_the_end(reported).await? }))
 }

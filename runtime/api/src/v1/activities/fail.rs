@@ -1,15 +1,14 @@
 //! Fail an attempt of an activity from outside.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use dacapo_service::Runtime;
 use dacapo_service::operations::{ActivityRef, Report};
+use dacapo_service::tenancy::Tenant;
 
-use super::{ActivitiesPath, ActivityPath, by_token, no_token};
+use super::{ActivityPath, by_token, no_token};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::v1::runs::RunQuery;
 use crate::wire::activity::FailActivityRequest;
 use crate::wire::run::RunChanged;
@@ -24,17 +23,16 @@ use crate::wire::run::RunChanged;
     path = "/api/v1/namespaces/{namespace}/activities/fail",
     operation_id = "fail_activity_by_token",
     tag = "activities",
-    params(ActivitiesPath),
+    params(NamespacePath),
     request_body = FailActivityRequest,
     responses((status = 200, description = "Recorded.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn with_token(
-    State(runtime): State<Arc<Runtime>>,
-    Path(path): Path<ActivitiesPath>,
+    Door(tenant): Door,
     Json(request): Json<FailActivityRequest>,
 ) -> Result<axum::Json<RunChanged>, ApiError> {
-    let activity = by_token(path, request.token.as_deref())?;
-    fail(runtime, activity, request).await
+    let activity = by_token(request.token.as_deref())?;
+    fail(tenant, activity, request).await
 }
 
 /// Fail an attempt of an activity, by the run that asked for it.
@@ -46,26 +44,26 @@ pub(crate) async fn with_token(
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/activities/{operation_id}/fail",
     operation_id = "fail_activity",
     tag = "activities",
-    params(ActivityPath, RunQuery),
+    params(NamespacePath, ActivityPath, RunQuery),
     request_body = FailActivityRequest,
     responses((status = 200, description = "Recorded.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn with_operation(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<ActivityPath>,
     Query(query): Query<RunQuery>,
     Json(request): Json<FailActivityRequest>,
 ) -> Result<axum::Json<RunChanged>, ApiError> {
     no_token(request.token.as_deref())?;
-    fail(runtime, path.activity(query), request).await
+    fail(tenant, path.activity(query), request).await
 }
 
 async fn fail(
-    runtime: Arc<Runtime>,
+    tenant: Tenant,
     activity: ActivityRef,
     request: FailActivityRequest,
 ) -> Result<axum::Json<RunChanged>, ApiError> {
     let report = Report::Failed(request.failure.into_failure()?);
-    let reported = async move { runtime.report_activity(&activity, report).await };
+    let reported = async move { tenant.report_activity(&activity, report).await };
     Ok(axum::Json(RunChanged { run_id: to_the_end(reported).await? }))
 }

@@ -1,14 +1,13 @@
 //! Says that an attempt is alive, from outside.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use dacapo_service::Runtime;
 use dacapo_service::operations::ActivityRef;
+use dacapo_service::tenancy::Tenant;
 
-use super::{ActivitiesPath, ActivityPath, by_token, no_token};
+use super::{ActivityPath, by_token, no_token};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, JsonOrEmpty, Path, Query};
+use crate::v1::NamespacePath;
 use crate::v1::runs::RunQuery;
 use crate::wire::activity::{HeartbeatAnswer, HeartbeatRequest, json};
 
@@ -22,17 +21,16 @@ use crate::wire::activity::{HeartbeatAnswer, HeartbeatRequest, json};
     path = "/api/v1/namespaces/{namespace}/activities/heartbeat",
     operation_id = "heartbeat_activity_by_token",
     tag = "activities",
-    params(ActivitiesPath),
+    params(NamespacePath),
     request_body = HeartbeatRequest,
     responses((status = 200, description = "What it is to know.", body = HeartbeatAnswer), ErrorBody)
 )]
 pub(crate) async fn with_token(
-    State(runtime): State<Arc<Runtime>>,
-    Path(path): Path<ActivitiesPath>,
+    Door(tenant): Door,
     Json(request): Json<HeartbeatRequest>,
 ) -> Result<axum::Json<HeartbeatAnswer>, ApiError> {
-    let activity = by_token(path, request.token.as_deref())?;
-    heartbeat(&runtime, &activity, request).await
+    let activity = by_token(request.token.as_deref())?;
+    heartbeat(&tenant, &activity, request).await
 }
 
 /// Say that an attempt is alive, by the run that asked for it.
@@ -44,25 +42,25 @@ pub(crate) async fn with_token(
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/activities/{operation_id}/heartbeat",
     operation_id = "heartbeat_activity",
     tag = "activities",
-    params(ActivityPath, RunQuery),
+    params(NamespacePath, ActivityPath, RunQuery),
     request_body = Option<HeartbeatRequest>,
     responses((status = 200, description = "What it is to know.", body = HeartbeatAnswer), ErrorBody)
 )]
 pub(crate) async fn with_operation(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<ActivityPath>,
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<HeartbeatRequest>,
 ) -> Result<axum::Json<HeartbeatAnswer>, ApiError> {
     no_token(request.token.as_deref())?;
-    heartbeat(&runtime, &path.activity(query), request).await
+    heartbeat(&tenant, &path.activity(query), request).await
 }
 
 async fn heartbeat(
-    runtime: &Runtime,
+    tenant: &Tenant,
     activity: &ActivityRef,
     request: HeartbeatRequest,
 ) -> Result<axum::Json<HeartbeatAnswer>, ApiError> {
     let details = request.details.map(json);
-    Ok(axum::Json(runtime.heartbeat_activity(activity, details).await?.into()))
+    Ok(axum::Json(tenant.heartbeat_activity(activity, details).await?.into()))
 }

@@ -8,7 +8,7 @@ pub(crate) mod pause;
 pub(crate) mod reset;
 pub(crate) mod unpause;
 
-use dacapo_model::ids::{NamespaceName, OperationId, WorkflowId};
+use dacapo_model::ids::{OperationId, WorkflowId};
 use dacapo_service::operations::{ActivityRef, RunRef};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -16,22 +16,10 @@ use utoipa::IntoParams;
 use super::runs::RunQuery;
 use crate::error::ApiError;
 
-/// Names all activities of a namespace.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(crate) struct ActivitiesPath {
-    /// The namespace.
-    #[param(value_type = String, example = "default")]
-    namespace: NamespaceName,
-}
-
 /// Names an activity of a run.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct ActivityPath {
-    /// The namespace.
-    #[param(value_type = String, example = "default")]
-    namespace: NamespaceName,
     /// The workflow id, percent-encoded: any characters but control characters.
     #[param(value_type = String, example = "order-17")]
     workflow_id: WorkflowId,
@@ -42,8 +30,8 @@ pub(crate) struct ActivityPath {
 
 impl ActivityPath {
     fn run(self, query: RunQuery) -> (RunRef, OperationId) {
-        let Self { namespace, workflow_id, operation_id } = self;
-        (RunRef { namespace, workflow_id, run_id: query.run_id }, operation_id)
+        let Self { workflow_id, operation_id } = self;
+        (RunRef { workflow_id, run_id: query.run_id }, operation_id)
     }
 
     fn activity(self, query: RunQuery) -> ActivityRef {
@@ -52,14 +40,14 @@ impl ActivityPath {
     }
 }
 
-fn by_token(path: ActivitiesPath, token: Option<&str>) -> Result<ActivityRef, ApiError> {
+fn by_token(token: Option<&str>) -> Result<ActivityRef, ApiError> {
     let token = token
         .ok_or_else(|| {
             ApiError::invalid_argument("the body has no token, which names the attempt")
         })?
         .parse()
         .map_err(|error| ApiError::invalid_argument(format!("token: {error}")))?;
-    Ok(ActivityRef::Token { namespace: path.namespace, token })
+    Ok(ActivityRef::Token(token))
 }
 
 /// Two names for one thing may not agree.

@@ -1,17 +1,15 @@
 //! Holds an activity.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
-use dacapo_service::Runtime;
 use dacapo_service::operations::ActivityControl;
 
 use super::ActivityPath;
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::v1::runs::RunQuery;
 use crate::wire::activity::ControlActivityRequest;
 use crate::wire::run::RunChanged;
@@ -26,12 +24,12 @@ use crate::wire::run::RunChanged;
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/activities/{operation_id}/pause",
     operation_id = "pause_activity",
     tag = "activities",
-    params(ActivityPath, RunQuery),
+    params(NamespacePath, ActivityPath, RunQuery),
     request_body = Option<ControlActivityRequest>,
     responses((status = 202, description = "Recorded.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn pause(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<ActivityPath>,
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<ControlActivityRequest>,
@@ -39,7 +37,7 @@ pub(crate) async fn pause(
     let control = ActivityControl::Pause;
     let (run, operation_id) = path.run(query);
     let controlled =
-        async move { runtime.control_activity(&run, operation_id, control, request.reason).await };
+        async move { tenant.control_activity(&run, operation_id, control, request.reason).await };
     let run_id = to_the_end(controlled).await?;
     Ok((StatusCode::ACCEPTED, Json(RunChanged { run_id })))
 }

@@ -1,17 +1,15 @@
 //! Forgets versions of a module.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
-use dacapo_service::Runtime;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ModulePath;
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 
 /// Which versions.
 #[derive(Deserialize, IntoParams)]
@@ -40,17 +38,15 @@ pub(crate) struct ModuleDeleted {
     path = "/api/v1/namespaces/{namespace}/modules/{name}",
     operation_id = "delete_module",
     tag = "modules",
-    params(ModulePath, DeleteQuery),
+    params(NamespacePath, ModulePath, DeleteQuery),
     responses((status = 200, description = "They are not there any more.", body = ModuleDeleted), ErrorBody)
 )]
 pub(crate) async fn delete(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<ModulePath>,
     Query(query): Query<DeleteQuery>,
 ) -> Result<Json<ModuleDeleted>, ApiError> {
-    let deleted = to_the_end(async move {
-        runtime.delete_module(&path.namespace, &path.name, query.version).await
-    })
-    .await?;
+    let deleted =
+        to_the_end(async move { tenant.delete_module(&path.name, query.version).await }).await?;
     Ok(Json(ModuleDeleted { deleted }))
 }

@@ -1,13 +1,9 @@
 //! Lists modules.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
-use dacapo_service::Runtime;
 
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
-use crate::extract::Path;
 use crate::v1::NamespacePath;
 use crate::wire::module::{ModuleList, ModuleVersion};
 
@@ -22,10 +18,7 @@ use crate::wire::module::{ModuleList, ModuleVersion};
     params(NamespacePath),
     responses((status = 200, description = "The modules.", body = ModuleList), ErrorBody)
 )]
-pub(crate) async fn list(
-    State(runtime): State<Arc<Runtime>>,
-    Path(path): Path<NamespacePath>,
-) -> Result<Json<ModuleList>, ApiError> {
-    let modules = runtime.list_modules(&path.namespace).await?;
+pub(crate) async fn list(Door(tenant): Door) -> Result<Json<ModuleList>, ApiError> {
+    let modules = tenant.list_modules().await?;
     Ok(Json(ModuleList { modules: modules.into_iter().map(ModuleVersion::from).collect() }))
 }

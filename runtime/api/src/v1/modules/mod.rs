@@ -6,7 +6,7 @@ pub(crate) mod replay;
 pub(crate) mod show;
 pub(crate) mod upload;
 
-use dacapo_model::ids::{ModuleName, NamespaceName};
+use dacapo_model::ids::ModuleName;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -14,9 +14,6 @@ use utoipa::IntoParams;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct ModulePath {
-    /// The namespace.
-    #[param(value_type = String, example = "default")]
-    namespace: NamespaceName,
     /// The module's name there: letters, digits, `-`, `_` and `.`.
     #[param(value_type = String, example = "checkout")]
     name: ModuleName,

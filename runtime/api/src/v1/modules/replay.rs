@@ -1,17 +1,15 @@
 //! Tries whether a module fits the histories of open runs.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use dacapo_model::module::ModuleDigest;
-use dacapo_service::Runtime;
 use dacapo_service::operations::{self, VersionRef};
 
 use super::ModulePath;
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path};
 use crate::page_token;
+use crate::v1::NamespacePath;
 use crate::wire::replay::{ReplayPage, ReplayRequest};
 
 /// Replay runs with a module.
@@ -25,12 +23,12 @@ use crate::wire::replay::{ReplayPage, ReplayRequest};
     path = "/api/v1/namespaces/{namespace}/modules/{name}/replay",
     operation_id = "replay_runs",
     tag = "modules",
-    params(ModulePath),
+    params(NamespacePath, ModulePath),
     request_body = Option<ReplayRequest>,
     responses((status = 200, description = "A page of runs.", body = ReplayPage), ErrorBody)
 )]
 pub(crate) async fn replay(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<ModulePath>,
     JsonOrEmpty(request): JsonOrEmpty<ReplayRequest>,
 ) -> Result<Json<ReplayPage>, ApiError> {
@@ -39,7 +37,6 @@ pub(crate) async fn replay(
         Err(_) => VersionRef::Numbered(path.name, request.version),
     };
     let request = operations::ReplayRequest {
-        namespace: path.namespace,
         module,
         workflow_type: request.workflow_type,
         workflow_id: request.workflow_id,
@@ -47,5 +44,5 @@ pub(crate) async fn replay(
         after: request.page_token.as_deref().map(page_token::decode).transpose()?,
         limit: operations::page_size_of(request.limit)?,
     };
-    Ok(Json(runtime.replay_runs(&request).await?.into()))
+    Ok(Json(tenant.replay_runs(&request).await?.into()))
 }

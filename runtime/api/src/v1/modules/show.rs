@@ -1,14 +1,12 @@
 //! Shows the versions of a module.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
-use dacapo_service::Runtime;
 
 use super::ModulePath;
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Path;
+use crate::v1::NamespacePath;
 use crate::wire::module::{ModuleVersion, ModuleVersions};
 
 /// Show a module.
@@ -19,13 +17,13 @@ use crate::wire::module::{ModuleVersion, ModuleVersions};
     path = "/api/v1/namespaces/{namespace}/modules/{name}",
     operation_id = "show_module",
     tag = "modules",
-    params(ModulePath),
+    params(NamespacePath, ModulePath),
     responses((status = 200, description = "Its versions.", body = ModuleVersions), ErrorBody)
 )]
 pub(crate) async fn show(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<ModulePath>,
 ) -> Result<Json<ModuleVersions>, ApiError> {
-    let versions = runtime.module_versions(&path.namespace, &path.name).await?;
+    let versions = tenant.module_versions(&path.name).await?;
     Ok(Json(ModuleVersions { versions: versions.into_iter().map(ModuleVersion::from).collect() }))
 }

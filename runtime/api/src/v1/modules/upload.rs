@@ -1,24 +1,24 @@
 //! Uploads a version of a module.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::ModuleName;
-use dacapo_service::Runtime;
 
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ModulePath;
 use crate::body::{self, BodyError, BodyLimits, Kind};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{self, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::wire::replay::UploadedModule;
 
 /// Time a module may take to arrive.
@@ -57,7 +57,7 @@ pub(crate) enum Gate {
     path = "/api/v1/namespaces/{namespace}/modules/{name}",
     operation_id = "upload_module",
     tag = "modules",
-    params(ModulePath, UploadQuery),
+    params(NamespacePath, ModulePath, UploadQuery),
     request_body(content = [u8], content_type = "application/wasm"),
     responses(
         (status = 201, description = "A new version.", body = UploadedModule),
@@ -66,21 +66,21 @@ pub(crate) enum Gate {
     )
 )]
 pub(crate) async fn upload(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<ModulePath>,
     Query(query): Query<UploadQuery>,
     request: Request,
 ) -> Result<(StatusCode, Json<UploadedModule>), ApiError> {
     // Clients that normalise paths could not ask for it.
     let name = ModuleName::addressable(path.name.as_str())?;
-    let bytes = read_module(request, runtime.limits().module_bytes_max).await?;
+    let bytes = read_module(request, tenant.policy().limits.module_bytes_max).await?;
     // What takes long ends with the client: nobody else waits for it.
-    let module = runtime.check_module(&path.namespace, &name, bytes).await?;
+    let module = tenant.check_module(&name, bytes).await?;
     let gate = match query.gate {
-        Some(Gate::Replay) => Some(runtime.replay_gate(&module).await?),
+        Some(Gate::Replay) => Some(tenant.replay_gate(&module).await?),
         None => None,
     };
-    let (version, created) = to_the_end(async move { runtime.keep_module(module).await }).await?;
+    let (version, created) = to_the_end(async move { tenant.keep_module(module).await }).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(UploadedModule::new(version.into(), gate))))
 }

@@ -1,17 +1,15 @@
 //! Asks a run to cancel.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_model::ids::RequestId;
-use dacapo_service::Runtime;
 
 use super::{RunPath, RunQuery};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::wire::request::CancelRequest;
 use crate::wire::run::RunChanged;
 
@@ -24,12 +22,12 @@ use crate::wire::run::RunChanged;
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/cancel",
     operation_id = "cancel_run",
     tag = "runs",
-    params(RunPath, RunQuery),
+    params(NamespacePath, RunPath, RunQuery),
     request_body = Option<CancelRequest>,
     responses((status = 202, description = "The run has been asked.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn cancel(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<RunPath>,
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<CancelRequest>,
@@ -37,7 +35,7 @@ pub(crate) async fn cancel(
     let request_id = request.request_id.map(RequestId::new).transpose()?;
     let run = path.run(query.run_id);
     let run_id =
-        to_the_end(async move { runtime.request_cancel(&run, request.reason, request_id).await })
+        to_the_end(async move { tenant.request_cancel(&run, request.reason, request_id).await })
             .await?;
     Ok((StatusCode::ACCEPTED, Json(RunChanged { run_id })))
 }

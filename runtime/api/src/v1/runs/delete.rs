@@ -1,18 +1,16 @@
 //! Forgets a run.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use dacapo_model::ids::RunId;
-use dacapo_service::Runtime;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::RunPath;
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 
 /// Which run.
 #[derive(Deserialize, IntoParams)]
@@ -44,16 +42,16 @@ pub(crate) struct RunDeleted {
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}",
     operation_id = "delete_run",
     tag = "runs",
-    params(RunPath, DeleteQuery),
+    params(NamespacePath, RunPath, DeleteQuery),
     responses((status = 200, description = "It is not there any more.", body = RunDeleted), ErrorBody)
 )]
 pub(crate) async fn delete(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<RunPath>,
     Query(query): Query<DeleteQuery>,
 ) -> Result<Json<RunDeleted>, ApiError> {
     let run_id = query.run_id;
     let run = path.run(Some(run_id));
-    let deleted = to_the_end(async move { runtime.delete_run(&run, run_id).await }).await?;
+    let deleted = to_the_end(async move { tenant.delete_run(&run, run_id).await }).await?;
     Ok(Json(RunDeleted { run_id, deleted }))
 }

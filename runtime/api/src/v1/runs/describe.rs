@@ -1,16 +1,14 @@
 //! Describes a run.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
-use dacapo_service::Runtime;
 use dacapo_service::operations;
 
 use super::{RunPath, RunQuery};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
 use crate::memory;
+use crate::v1::NamespacePath;
 use crate::wire::run::RunDescription;
 
 /// What anything else that a run has under way costs: its names, and its JSON.
@@ -28,15 +26,15 @@ const SAID_FACTOR: usize = 2;
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}",
     operation_id = "describe_run",
     tag = "runs",
-    params(RunPath, RunQuery),
+    params(NamespacePath, RunPath, RunQuery),
     responses((status = 200, description = "The run.", body = RunDescription), ErrorBody)
 )]
 pub(crate) async fn describe(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<RunPath>,
     Query(query): Query<RunQuery>,
 ) -> Result<Json<RunDescription>, ApiError> {
-    let mut description = runtime.describe_run(&path.run(query.run_id)).await?;
+    let mut description = tenant.describe_run(&path.run(query.run_id)).await?;
     let shown = description.limit_bytes();
     memory::reserve(SAID_FACTOR * shown + OPERATION_COST * under_way(&description)).await?;
     Ok(Json(description.into()))

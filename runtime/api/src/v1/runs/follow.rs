@@ -9,8 +9,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::ids::EventId;
-use dacapo_service::Runtime;
 use dacapo_service::operations::{HistoryFollower, RunRef};
+use dacapo_service::tenancy::Tenant;
 use futures::stream::{self, Stream};
 
 use crate::error::ApiError;
@@ -20,26 +20,26 @@ use crate::wire::event::HistoryEvent as WireEvent;
 /// The history from `from` on, or from the event after `last`, the last one the
 /// client has.
 pub(super) async fn follow(
-    runtime: &Runtime,
+    tenant: &Tenant,
     run: RunRef,
     from: EventId,
     last: Option<EventId>,
 ) -> Result<Response, ApiError> {
     if let Some(last) = last
-        && has_ended_with(runtime, &run, last).await?
+        && has_ended_with(tenant, &run, last).await?
     {
         // Clients resume whenever a stream ends, and this is how they are told
         // to stop.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let from = last.map_or(from, EventId::next);
-    let follower = runtime.follow_history(&run, from).await?;
-    let events = events(follower, page_cost_max(runtime.limits()));
+    let follower = tenant.follow_history(&run, from).await?;
+    let events = events(follower, page_cost_max(&tenant.policy().limits));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
-async fn has_ended_with(runtime: &Runtime, run: &RunRef, last: EventId) -> Result<bool, ApiError> {
-    let description = runtime.describe_run(run).await?;
+async fn has_ended_with(tenant: &Tenant, run: &RunRef, last: EventId) -> Result<bool, ApiError> {
+    let description = tenant.describe_run(run).await?;
     Ok(!description.execution.status.is_open() && last.0 >= description.history_length)
 }
 

@@ -1,22 +1,20 @@
 //! Reads a history, page by page or live.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use dacapo_model::event::{ExportFormat, ExportedEvent, ExportedHistory};
 use dacapo_model::ids::{EventId, RunId};
-use dacapo_service::Runtime;
 use dacapo_service::operations::page_size_of;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{RunPath, follow};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
 use crate::memory::{self, page_cost_max};
+use crate::v1::NamespacePath;
 use crate::wire::event::{DamagedEvent, HistoryPage};
 use crate::wire::replay::ExportedPage;
 
@@ -76,6 +74,7 @@ pub(crate) enum HistoryFormat {
     operation_id = "get_run_history",
     tag = "runs",
     params(
+        NamespacePath,
         RunPath,
         HistoryQuery,
         ("Last-Event-ID" = Option<u64>, Header, description = "The last event you have, to resume a live history.")
@@ -91,7 +90,7 @@ pub(crate) enum HistoryFormat {
     )
 )]
 pub(crate) async fn history(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<RunPath>,
     Query(query): Query<HistoryQuery>,
     headers: HeaderMap,
@@ -101,12 +100,12 @@ pub(crate) async fn history(
     let last = last_event_id(&headers)?;
     let limit = page_size_of(query.limit)?;
     if query.format == Some(HistoryFormat::Export) {
-        memory::reserve(page_cost_max(runtime.limits())).await?;
-        let page = runtime.run_history(&run, from, limit).await?;
+        memory::reserve(page_cost_max(&tenant.policy().limits)).await?;
+        let page = tenant.run_history(&run, from, limit).await?;
         let events = page.events.into_iter().map(|event| ExportedEvent { event }).collect();
         let history = ExportedHistory {
             format: ExportFormat::V1,
-            namespace: run.namespace,
+            namespace: tenant.namespace().clone(),
             workflow_id: run.workflow_id,
             run_id: page.run_id,
             events,
@@ -116,10 +115,10 @@ pub(crate) async fn history(
         return Ok(([(header::CONTENT_TYPE, EXPORT_TYPE)], page).into_response());
     }
     if query.follow.unwrap_or_else(|| accepts_events(&headers)) {
-        return follow::follow(&runtime, run, from, last).await;
+        return follow::follow(&tenant, run, from, last).await;
     }
-    memory::reserve(page_cost_max(runtime.limits())).await?;
-    let page = runtime.run_history(&run, from, limit).await?;
+    memory::reserve(page_cost_max(&tenant.policy().limits)).await?;
+    let page = tenant.run_history(&run, from, limit).await?;
     Ok(Json(HistoryPage::from(page)).into_response())
 }
 

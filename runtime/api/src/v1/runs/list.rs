@@ -1,22 +1,19 @@
 //! Lists runs.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use chrono::{DateTime, Utc};
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{TypeName, WorkflowId};
 use dacapo_model::limits::{MEMO_BYTES_MAX, SEARCH_ATTRIBUTES_BYTES_MAX};
 use dacapo_model::time::Timestamp;
-use dacapo_service::Runtime;
 use dacapo_service::operations::{ExecutionFilter, page_size_of};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
-use crate::extract::{Path, Query};
+use crate::extract::Query;
 use crate::memory;
 use crate::page_token;
 use crate::v1::NamespacePath;
@@ -70,8 +67,7 @@ pub(crate) struct ListQuery {
     responses((status = 200, description = "A page of runs.", body = RunList), ErrorBody)
 )]
 pub(crate) async fn list(
-    State(runtime): State<Arc<Runtime>>,
-    Path(path): Path<NamespacePath>,
+    Door(tenant): Door,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<RunList>, ApiError> {
     let limit = page_size_of(query.limit)?;
@@ -84,7 +80,7 @@ pub(crate) async fn list(
         started_from: query.started_from,
         started_before: query.started_before,
     };
-    let page = runtime.list_runs(&path.namespace, &filter, after, limit).await?;
+    let page = tenant.list_runs(&filter, after, limit).await?;
     let mut parents = page.parents;
     let summary = |run: Execution| {
         let parent = parents.remove(&run.key.run_id);

@@ -17,7 +17,7 @@ pub(crate) mod terminate;
 pub(crate) mod update;
 pub(crate) mod waiting;
 
-use dacapo_model::ids::{NamespaceName, RunId, WorkflowId};
+use dacapo_model::ids::{RunId, WorkflowId};
 use dacapo_service::operations::RunRef;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -26,9 +26,6 @@ use utoipa::IntoParams;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct RunPath {
-    /// The namespace.
-    #[param(value_type = String, example = "default")]
-    namespace: NamespaceName,
     /// The workflow id, percent-encoded: any characters but control characters.
     #[param(value_type = String, example = "order-17")]
     workflow_id: WorkflowId,
@@ -36,7 +33,7 @@ pub(crate) struct RunPath {
 
 impl RunPath {
     fn run(self, run_id: Option<RunId>) -> RunRef {
-        RunRef { namespace: self.namespace, workflow_id: self.workflow_id, run_id }
+        RunRef { workflow_id: self.workflow_id, run_id }
     }
 }
 

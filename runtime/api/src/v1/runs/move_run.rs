@@ -1,15 +1,13 @@
 //! Moves a run to another module.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
-use dacapo_service::Runtime;
 
 use super::{RunPath, RunQuery};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::wire::replay::{MoveRequest, RunMoved};
 
 /// Move a run to another version of its code.
@@ -23,18 +21,18 @@ use crate::wire::replay::{MoveRequest, RunMoved};
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/module",
     operation_id = "move_run",
     tag = "runs",
-    params(RunPath, RunQuery),
+    params(NamespacePath, RunPath, RunQuery),
     request_body = Option<MoveRequest>,
     responses((status = 200, description = "It is pinned to that code.", body = RunMoved), ErrorBody)
 )]
 pub(crate) async fn move_run(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<RunPath>,
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<MoveRequest>,
 ) -> Result<Json<RunMoved>, ApiError> {
     let target = request.into_target()?;
     let run = path.run(query.run_id);
-    let moved = to_the_end(async move { runtime.move_run(&run, &target).await }).await?;
+    let moved = to_the_end(async move { tenant.move_run(&run, &target).await }).await?;
     Ok(Json(moved.into()))
 }

@@ -1,28 +1,23 @@
 //! Asks a run what it knows.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
-use dacapo_model::ids::{NamespaceName, QueryName, WorkflowId};
+use dacapo_model::ids::{QueryName, WorkflowId};
 use dacapo_model::query::Query as Question;
-use dacapo_service::Runtime;
 use dacapo_service::operations::RunRef;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::RunQuery;
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
+use crate::v1::NamespacePath;
 use crate::wire::message::{QueryAnswer, QueryRequest};
 
 /// Names a workflow and a query.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct QueryPath {
-    /// The namespace.
-    #[param(value_type = String, example = "default")]
-    namespace: NamespaceName,
     /// The workflow id, percent-encoded: any characters but control characters.
     #[param(value_type = String, example = "order-17")]
     workflow_id: WorkflowId,
@@ -42,19 +37,19 @@ pub(crate) struct QueryPath {
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/queries/{name}",
     operation_id = "query_run",
     tag = "runs",
-    params(QueryPath, RunQuery),
+    params(NamespacePath, QueryPath, RunQuery),
     request_body = Option<QueryRequest>,
     responses((status = 200, description = "Answered, or rejected as asked.", body = QueryAnswer), ErrorBody)
 )]
 pub(crate) async fn query(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<QueryPath>,
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<QueryRequest>,
 ) -> Result<Json<QueryAnswer>, ApiError> {
-    let QueryPath { namespace, workflow_id, name } = path;
-    let run = RunRef { namespace, workflow_id, run_id: query.run_id };
+    let QueryPath { workflow_id, name } = path;
+    let run = RunRef { workflow_id, run_id: query.run_id };
     let (input, reject_if) = request.into_parts()?;
-    let answered = runtime.query_run(&run, Question { name, input }, reject_if).await?;
+    let answered = tenant.query_run(&run, Question { name, input }, reject_if).await?;
     Ok(Json(answered.into()))
 }

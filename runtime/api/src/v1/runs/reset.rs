@@ -1,16 +1,14 @@
 //! Starts a run over from a point of its history.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
-use dacapo_service::Runtime;
 
 use super::{RunPath, RunQuery};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json as Body, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::wire::request::ResetRequest;
 use crate::wire::run::RunChanged;
 
@@ -25,18 +23,18 @@ use crate::wire::run::RunChanged;
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/reset",
     operation_id = "reset_run",
     tag = "runs",
-    params(RunPath, RunQuery),
+    params(NamespacePath, RunPath, RunQuery),
     request_body = ResetRequest,
     responses((status = 201, description = "The new run.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn reset(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<RunPath>,
     Query(query): Query<RunQuery>,
     Body(request): Body<ResetRequest>,
 ) -> Result<(StatusCode, Json<RunChanged>), ApiError> {
     let run = path.run(query.run_id);
     let request = request.into_operation()?;
-    let run_id = to_the_end(async move { runtime.reset_run(&run, request).await }).await?;
+    let run_id = to_the_end(async move { tenant.reset_run(&run, request).await }).await?;
     Ok((StatusCode::CREATED, Json(RunChanged { run_id })))
 }

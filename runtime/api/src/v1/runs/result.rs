@@ -1,19 +1,17 @@
 //! Waits for a run to close.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use dacapo_model::ids::RunId;
-use dacapo_service::Runtime;
 use dacapo_service::operations::look_wait_of;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::RunPath;
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
+use crate::v1::NamespacePath;
 use crate::wire::result::RunResult;
 
 /// Which run, and how long to wait.
@@ -45,7 +43,7 @@ pub(crate) struct ResultQuery {
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/result",
     operation_id = "get_run_result",
     tag = "runs",
-    params(RunPath, ResultQuery),
+    params(NamespacePath, RunPath, ResultQuery),
     responses(
         (status = 200, description = "Closed: how it ended.", body = RunResult),
         (status = 202, description = "Still open.", body = RunResult),
@@ -53,15 +51,15 @@ pub(crate) struct ResultQuery {
     )
 )]
 pub(crate) async fn result(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<RunPath>,
     Query(query): Query<ResultQuery>,
 ) -> Result<(StatusCode, Json<RunResult>), ApiError> {
     let wait = look_wait_of(query.wait)?;
     let run = path.run(query.run_id);
     let result = match query.follow.unwrap_or(true) {
-        true => runtime.run_result(&run, wait).await?,
-        false => runtime.one_result(&run, wait).await?,
+        true => tenant.run_result(&run, wait).await?,
+        false => tenant.one_result(&run, wait).await?,
     };
     let status = if result.closing.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(result.into())))

@@ -1,16 +1,14 @@
 //! Lets a blocked run try again.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
-use dacapo_service::Runtime;
 
 use super::{RunPath, RunQuery};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::wire::request::RetryRequest;
 use crate::wire::run::RunChanged;
 
@@ -23,17 +21,17 @@ use crate::wire::run::RunChanged;
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/retry",
     operation_id = "retry_run",
     tag = "runs",
-    params(RunPath, RunQuery),
+    params(NamespacePath, RunPath, RunQuery),
     request_body = Option<RetryRequest>,
     responses((status = 202, description = "It tries again.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn retry(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<RunPath>,
     Query(query): Query<RunQuery>,
     JsonOrEmpty(RetryRequest {}): JsonOrEmpty<RetryRequest>,
 ) -> Result<(StatusCode, Json<RunChanged>), ApiError> {
     let run = path.run(query.run_id);
-    let run_id = to_the_end(async move { runtime.retry_run(&run).await }).await?;
+    let run_id = to_the_end(async move { tenant.retry_run(&run).await }).await?;
     Ok((StatusCode::ACCEPTED, Json(RunChanged { run_id })))
 }

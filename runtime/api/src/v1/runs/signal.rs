@@ -1,20 +1,18 @@
 //! Sends a run a message.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
-use dacapo_model::ids::{NamespaceName, SignalName, WorkflowId};
-use dacapo_service::Runtime;
+use dacapo_model::ids::{SignalName, WorkflowId};
 use dacapo_service::operations::RunRef;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::RunQuery;
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::wire::request::SignalRequest;
 use crate::wire::run::RunChanged;
 
@@ -22,9 +20,6 @@ use crate::wire::run::RunChanged;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct SignalPath {
-    /// The namespace.
-    #[param(value_type = String, example = "default")]
-    namespace: NamespaceName,
     /// The workflow id, percent-encoded: any characters but control characters.
     #[param(value_type = String, example = "order-17")]
     workflow_id: WorkflowId,
@@ -45,19 +40,19 @@ pub(crate) struct SignalPath {
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/signals/{name}",
     operation_id = "signal_run",
     tag = "runs",
-    params(SignalPath, RunQuery),
+    params(NamespacePath, SignalPath, RunQuery),
     request_body = Option<SignalRequest>,
     responses((status = 202, description = "Recorded.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn signal(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<SignalPath>,
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<SignalRequest>,
 ) -> Result<(StatusCode, Json<RunChanged>), ApiError> {
-    let SignalPath { namespace, workflow_id, name } = path;
+    let SignalPath { workflow_id, name } = path;
     let signal = request.into_signal(name)?;
-    let run = RunRef { namespace, workflow_id, run_id: query.run_id };
-    let run_id = to_the_end(async move { runtime.signal_run(&run, signal).await }).await?;
+    let run = RunRef { workflow_id, run_id: query.run_id };
+    let run_id = to_the_end(async move { tenant.signal_run(&run, signal).await }).await?;
     Ok((StatusCode::ACCEPTED, Json(RunChanged { run_id })))
 }

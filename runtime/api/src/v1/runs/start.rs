@@ -1,16 +1,13 @@
 //! Starts a run.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::StatusCode;
-use dacapo_service::Runtime;
 use dacapo_service::operations::{RunRef, Started, UpdateWait, wait_of};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
-use crate::extract::{Json, Path, Query};
+use crate::extract::{Json, Query};
 use crate::memory;
 use crate::memory::to_the_end;
 use crate::v1::NamespacePath;
@@ -47,18 +44,17 @@ pub(crate) struct StartQuery {
     )
 )]
 pub(crate) async fn start(
-    State(runtime): State<Arc<Runtime>>,
-    Path(path): Path<NamespacePath>,
+    Door(tenant): Door,
     Query(query): Query<StartQuery>,
     Json(mut request): Json<StartRequest>,
 ) -> Result<(StatusCode, axum::Json<StartAnswer>), ApiError> {
     let wait = query.wait.map(wait_of).transpose()?;
     let update = request.take_update()?;
-    let request = request.into_operation(path.namespace)?;
+    let request = request.into_operation()?;
     if let Some((update, wait_for)) = update {
         let wait = UpdateWait::of_sender(wait_for, wait);
         let (started, update) =
-            to_the_end(async move { runtime.start_run_with_update(request, update, wait).await })
+            to_the_end(async move { tenant.start_run_with_update(request, update, wait).await })
                 .await?;
         return Ok((status_of(&started), axum::Json(StartAnswer::with_update(started, update))));
     }
@@ -66,21 +62,20 @@ pub(crate) async fn start(
         && memory::holds_much()
     {
         // The wait is long, and the input needs no memory once the start is committed.
-        let namespace = request.namespace.clone();
         let started = {
-            let runtime = runtime.clone();
-            to_the_end(async move { runtime.start_run(request).await }).await?
+            let tenant = tenant.clone();
+            to_the_end(async move { tenant.start_run(request).await }).await?
         };
         memory::give_back();
         let (workflow_id, run_id) = (started.workflow_id.clone(), Some(started.run_id));
-        let waited = runtime.run_result(&RunRef { namespace, workflow_id, run_id }, wait).await;
+        let waited = tenant.run_result(&RunRef { workflow_id, run_id }, wait).await;
         return Ok((status_of(&started), axum::Json(StartAnswer::new(started, waited.ok()))));
     }
     // Without its client, a wait goes on for nobody until its time is up.
     let (started, waited) = to_the_end(async move {
         match wait {
-            Some(wait) => runtime.start_run_and_wait(request, wait).await,
-            None => runtime.start_run(request).await.map(|started| (started, None)),
+            Some(wait) => tenant.start_run_and_wait(request, wait).await,
+            None => tenant.start_run(request).await.map(|started| (started, None)),
         }
     })
     .await?;

@@ -1,15 +1,13 @@
 //! Ends a run from outside.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
-use dacapo_service::Runtime;
 
 use super::{RunPath, RunQuery};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::wire::request::TerminateRequest;
 use crate::wire::run::RunChanged;
 
@@ -21,18 +19,18 @@ use crate::wire::run::RunChanged;
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/terminate",
     operation_id = "terminate_run",
     tag = "runs",
-    params(RunPath, RunQuery),
+    params(NamespacePath, RunPath, RunQuery),
     request_body = Option<TerminateRequest>,
     responses((status = 200, description = "It is terminated.", body = RunChanged), ErrorBody)
 )]
 pub(crate) async fn terminate(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<RunPath>,
     Query(query): Query<RunQuery>,
     JsonOrEmpty(request): JsonOrEmpty<TerminateRequest>,
 ) -> Result<Json<RunChanged>, ApiError> {
     let run = path.run(query.run_id);
     let run_id =
-        to_the_end(async move { runtime.terminate_run(&run, request.reason).await }).await?;
+        to_the_end(async move { tenant.terminate_run(&run, request.reason).await }).await?;
     Ok(Json(RunChanged { run_id }))
 }

@@ -1,28 +1,23 @@
 //! Asks a run to do something, and waits for the answer.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
-use dacapo_model::ids::{NamespaceName, RunId, UpdateId, UpdateName, WorkflowId};
-use dacapo_service::Runtime;
+use dacapo_model::ids::{RunId, UpdateId, UpdateName, WorkflowId};
 use dacapo_service::operations::{RunRef, UpdateResult, UpdateWait, look_wait_of, wait_of};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path, Query};
 use crate::memory::to_the_end;
+use crate::v1::NamespacePath;
 use crate::wire::message::{UpdateAnswer, UpdateRequest, WaitFor};
 
 /// Names a workflow and an update.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct UpdatePath {
-    /// The namespace.
-    #[param(value_type = String, example = "default")]
-    namespace: NamespaceName,
     /// The workflow id, percent-encoded: any characters but control characters.
     #[param(value_type = String, example = "order-17")]
     workflow_id: WorkflowId,
@@ -77,7 +72,7 @@ pub(crate) struct LookQuery {
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/updates/{update}",
     operation_id = "update_run",
     tag = "runs",
-    params(UpdatePath, SendQuery),
+    params(NamespacePath, UpdatePath, SendQuery),
     request_body = Option<UpdateRequest>,
     responses(
         (status = 200, description = "It has come as far as asked.", body = UpdateAnswer),
@@ -86,17 +81,17 @@ pub(crate) struct LookQuery {
     )
 )]
 pub(crate) async fn update(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<UpdatePath>,
     Query(query): Query<SendQuery>,
     JsonOrEmpty(request): JsonOrEmpty<UpdateRequest>,
 ) -> Result<(StatusCode, Json<UpdateAnswer>), ApiError> {
-    let UpdatePath { namespace, workflow_id, update } = path;
-    let run = RunRef { namespace, workflow_id, run_id: query.run_id };
+    let UpdatePath { workflow_id, update } = path;
+    let run = RunRef { workflow_id, run_id: query.run_id };
     let wait = query.wait.map(wait_of).transpose()?;
     let (update, wait_for) = request.into_update(UpdateName::new(update)?)?;
     let wait = UpdateWait::of_sender(wait_for, wait);
-    let result = to_the_end(async move { runtime.update_run(&run, update, wait).await }).await?;
+    let result = to_the_end(async move { tenant.update_run(&run, update, wait).await }).await?;
     Ok(answer(result, wait))
 }
 
@@ -108,7 +103,7 @@ pub(crate) async fn update(
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/updates/{update}",
     operation_id = "get_update",
     tag = "runs",
-    params(UpdatePath, LookQuery),
+    params(NamespacePath, UpdatePath, LookQuery),
     responses(
         (status = 200, description = "It has come as far as asked.", body = UpdateAnswer),
         (status = 202, description = "It has not yet; ask again.", body = UpdateAnswer),
@@ -116,17 +111,17 @@ pub(crate) async fn update(
     )
 )]
 pub(crate) async fn show(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<UpdatePath>,
     Query(query): Query<LookQuery>,
 ) -> Result<(StatusCode, Json<UpdateAnswer>), ApiError> {
-    let UpdatePath { namespace, workflow_id, update } = path;
-    let run = RunRef { namespace, workflow_id, run_id: query.run_id };
+    let UpdatePath { workflow_id, update } = path;
+    let run = RunRef { workflow_id, run_id: query.run_id };
     let wait = UpdateWait {
         wait_for: query.wait_for.map(Into::into).unwrap_or_default(),
         wait: look_wait_of(query.wait)?,
     };
-    let result = runtime.describe_update(&run, UpdateId::new(update)?, wait).await?;
+    let result = tenant.describe_update(&run, UpdateId::new(update)?, wait).await?;
     Ok(answer(result, wait))
 }
 

@@ -1,14 +1,12 @@
 //! Where a run waits.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
-use dacapo_service::Runtime;
 
 use super::{RunPath, RunQuery};
+use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Path, Query};
+use crate::v1::NamespacePath;
 use crate::wire::waiting::RunWaiting;
 
 /// Get where a run waits.
@@ -20,14 +18,14 @@ use crate::wire::waiting::RunWaiting;
     path = "/api/v1/namespaces/{namespace}/runs/{workflow_id}/waiting",
     operation_id = "get_run_waiting",
     tag = "runs",
-    params(RunPath, RunQuery),
+    params(NamespacePath, RunPath, RunQuery),
     responses((status = 200, description = "Where it waits.", body = RunWaiting), ErrorBody)
 )]
 pub(crate) async fn waiting(
-    State(runtime): State<Arc<Runtime>>,
+    Door(tenant): Door,
     Path(path): Path<RunPath>,
     Query(query): Query<RunQuery>,
 ) -> Result<Json<RunWaiting>, ApiError> {
-    let waiting = runtime.describe_waiting(&path.run(query.run_id)).await?;
+    let waiting = tenant.describe_waiting(&path.run(query.run_id)).await?;
     Ok(Json(waiting.into()))
 }

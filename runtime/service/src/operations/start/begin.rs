@@ -1,7 +1,5 @@
 //! Starts a run whose workflow id is claimed.
 
-use std::sync::Arc;
-
 use dacapo_model::execution::{ExecutionStatus, IdReusePolicy};
 use dacapo_model::ids::WorkflowId;
 use tokio::sync::{mpsc, oneshot};
@@ -13,58 +11,57 @@ use crate::catalog::Choice;
 use crate::delivery::{Claimed, no_answer};
 use crate::error::Result;
 use crate::run::{self, BeginAnswer, Envelope, NewRun, Origin};
-use crate::runtime::Shared;
+use crate::tenancy::Tenant;
 use crate::types::{StartRequest, Started};
 
-/// Starts a run. When this returns, the start is committed.
-pub(super) async fn begin(
-    shared: &Arc<Shared>,
-    request: &StartRequest,
-    claimed: Claimed<'_>,
-    mailbox: mpsc::Receiver<Envelope>,
-    new: NewRun,
-    chosen: &Choice,
-) -> Result<StartedRun> {
-    let (workflow_id, run_id) = (new.workflow_id.clone(), new.key.run_id);
-    check_reuse(shared, request, &workflow_id).await?;
-    shared.health.admit_start()?;
-    shared.admit_open_run(new.started.parent.is_some())?;
-    let run = claimed.keep();
-    // Before anything can happen to it.
-    let update = request.update.as_ref().map(|update| run.updates.watch(run_id, &update.id));
-    let (waiter, begun) = oneshot::channel();
-    let origin = Origin::New {
-        begun: Box::new(new.begin(shared.clock.now())),
-        waiter,
-        cause: Span::current(),
-        chosen: chosen.clone(),
-    };
-    run::spawn(shared, run.clone(), mailbox, origin);
-    match shared.health.answer(begun).await.ok_or_else(no_answer)?? {
-        BeginAnswer::Started => {
-            let started = Started { workflow_id, run_id, started: true };
-            Ok(StartedRun { started, run: Some(run), update })
+impl Tenant {
+    /// Starts a run. When this returns, the start is committed.
+    pub(super) async fn begin(
+        &self,
+        request: &StartRequest,
+        claimed: Claimed<'_>,
+        mailbox: mpsc::Receiver<Envelope>,
+        new: NewRun,
+        chosen: &Choice,
+    ) -> Result<StartedRun> {
+        let shared = &self.shared;
+        let (workflow_id, run_id) = (new.workflow_id.clone(), new.key.run_id);
+        self.check_reuse(request, &workflow_id).await?;
+        shared.health.admit_start()?;
+        shared.admit_open_run(new.started.parent.is_some())?;
+        let run = claimed.keep();
+        // Before anything can happen to it.
+        let update = request.update.as_ref().map(|update| run.updates.watch(run_id, &update.id));
+        let (waiter, begun) = oneshot::channel();
+        let origin = Origin::New {
+            begun: Box::new(new.begin(shared.clock.now())),
+            waiter,
+            cause: Span::current(),
+            chosen: chosen.clone(),
+        };
+        run::spawn(shared, run.clone(), mailbox, origin);
+        match shared.health.answer(begun).await.ok_or_else(no_answer)?? {
+            BeginAnswer::Started => {
+                let started = Started { workflow_id, run_id, started: true };
+                Ok(StartedRun { started, run: Some(run), update })
+            }
+            BeginAnswer::Conflict(other) => Err(already_started(&workflow_id, other)),
         }
-        BeginAnswer::Conflict(other) => Err(already_started(&workflow_id, other)),
     }
-}
 
-/// Whether the latest closed run allows another one. The default does not
-/// need to know.
-async fn check_reuse(
-    shared: &Shared,
-    request: &StartRequest,
-    workflow_id: &WorkflowId,
-) -> Result<()> {
-    if request.reuse_policy == IdReusePolicy::AllowDuplicate {
-        return Ok(());
+    /// Whether the latest closed run allows another one. The default does not
+    /// need to know.
+    async fn check_reuse(&self, request: &StartRequest, workflow_id: &WorkflowId) -> Result<()> {
+        if request.reuse_policy == IdReusePolicy::AllowDuplicate {
+            return Ok(());
+        }
+        let store = &self.shared.store;
+        let latest = store.find_execution(&self.namespace, workflow_id, None).await?;
+        let Some(latest) = latest else {
+            return Ok(());
+        };
+        let allowed = request.reuse_policy == IdReusePolicy::AllowDuplicateFailedOnly
+            && latest.status != ExecutionStatus::Completed;
+        if allowed { Ok(()) } else { Err(already_started(workflow_id, latest.key.run_id)) }
     }
-    let store = &shared.store;
-    let latest = store.find_execution(&request.namespace, workflow_id, None).await?;
-    let Some(latest) = latest else {
-        return Ok(());
-    };
-    let allowed = request.reuse_policy == IdReusePolicy::AllowDuplicateFailedOnly
-        && latest.status != ExecutionStatus::Completed;
-    if allowed { Ok(()) } else { Err(already_started(workflow_id, latest.key.run_id)) }
 }

@@ -1,16 +1,12 @@
 //! Starts a child, for its parent.
 
-use std::sync::Arc;
-
 use dacapo_model::event::ParentExecution;
 use dacapo_model::ids::{RunId, WorkflowId};
 use dacapo_model::module::ModuleDigest;
 
-use super::{begin, join, new_run};
 use crate::delivery::{Claim, LOOKS_MAX, is_here, no_answer};
 use crate::error::Result;
-use crate::operations::check_start::check_sizes;
-use crate::runtime::Shared;
+use crate::tenancy::Tenant;
 use crate::types::StartRequest;
 
 /// A child to start: all but whether its workflow id is free is decided.
@@ -27,31 +23,33 @@ pub(crate) struct ChildStart {
     pub(crate) parent: ParentExecution,
 }
 
-/// Starts a child. Says that it has started also if that was done before, as long as it
-/// is open.
-pub(crate) async fn start_child(shared: &Arc<Shared>, child: ChildStart) -> Result<()> {
-    shared.admit_write()?;
-    let ChildStart { request, workflow_id, digest, run_id, parent } = child;
-    let chosen = shared.catalog.choose().await?;
-    shared.catalog.look_up(|it| it.by_digest(&request.namespace, digest)).await?;
-    check_sizes(&request, shared.config.limits.payload_bytes_max)?;
-    for _ in 0..LOOKS_MAX {
-        if is_here(shared, run_id) {
-            return Ok(());
-        }
-        let mut new = new_run(&request, digest, &workflow_id, run_id, shared.clock.now());
-        new.started.parent = Some(Box::new(parent.clone()));
-        new.started.options.continue_as_new_after = shared.config.limits.continue_as_new_after();
-        match shared.directory.claim(new.key, &new.namespace, &workflow_id) {
-            Claim::Free(claimed, mailbox) => {
-                return begin(shared, &request, claimed, mailbox, new, &chosen).await.map(drop);
+impl Tenant {
+    /// Starts a child. Says that it has started also if that was done before, as long as it
+    /// is open.
+    pub(crate) async fn start_child(&self, child: ChildStart) -> Result<()> {
+        let shared = &self.shared;
+        shared.admit_write()?;
+        let ChildStart { request, workflow_id, digest, run_id, parent } = child;
+        let chosen = shared.catalog.choose().await?;
+        shared.catalog.look_up(|it| it.by_digest(&self.namespace, digest)).await?;
+        self.check_sizes(&request)?;
+        for _ in 0..LOOKS_MAX {
+            if is_here(shared, run_id) {
+                return Ok(());
             }
-            Claim::Taken(run) => {
-                if join(shared, &request, &run, new, &chosen).await?.is_some() {
-                    return Ok(());
+            let mut new = self.new_run(&request, digest, &workflow_id, run_id, shared.clock.now());
+            new.started.parent = Some(Box::new(parent.clone()));
+            match shared.directory.claim(new.key, &new.namespace, &workflow_id) {
+                Claim::Free(claimed, mailbox) => {
+                    return self.begin(&request, claimed, mailbox, new, &chosen).await.map(drop);
+                }
+                Claim::Taken(run) => {
+                    if self.join(&request, &run, new, &chosen).await?.is_some() {
+                        return Ok(());
+                    }
                 }
             }
         }
+        Err(no_answer())
     }
-    Err(no_answer())
 }

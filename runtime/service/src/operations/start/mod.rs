@@ -13,20 +13,16 @@ use dacapo_model::update::Update;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use self::begin::begin;
-pub(crate) use self::child::{ChildStart, start_child};
-use self::join::join;
-pub(super) use self::new_run::new_run;
-use super::check_start::{check_options, check_repeatable, check_sizes};
-use super::repeat::started_before;
-use super::signal::{check_signal, with_request_id};
+pub(crate) use self::child::ChildStart;
+use super::check_start::{check_options, check_repeatable};
+use super::signal::with_request_id;
 use super::{RunRef, RunResult, UpdateResult, UpdateWait};
-use crate::Runtime;
 use crate::catalog::Choice;
 use crate::clock::Deadline;
 use crate::delivery::{Claim, LOOKS_MAX, find_run, no_answer};
 use crate::error::Result;
 use crate::run::{NewRun, OpenRun};
+use crate::tenancy::Tenant;
 use crate::types::{StartRequest, Started};
 use crate::update_watch::{UpdateWatch, Watched};
 
@@ -44,7 +40,7 @@ impl StartedRun {
     }
 }
 
-impl Runtime {
+impl Tenant {
     /// Starts a run, or finds the one that is there, as the policies say. When
     /// it returns, the start is committed. With `unavailable` it may be: the same
     /// request id makes a repeat safe.
@@ -60,13 +56,12 @@ impl Runtime {
         request: StartRequest,
         wait: Duration,
     ) -> Result<(Started, Option<RunResult>)> {
-        let namespace = request.namespace.clone();
         let StartedRun { started, run, .. } = self.start_watched(request).await?;
         let result = match run {
             Some(run) => {
                 let deadline = Deadline::after(wait);
                 let workflow_id = started.workflow_id.clone();
-                let chain = RunRef { namespace, workflow_id, run_id: None };
+                let chain = RunRef { workflow_id, run_id: None };
                 match self.open_result(&run, wait).await {
                     Ok(result) => self.follow_chain(&chain, result, deadline).await.ok(),
                     Err(_) => None,
@@ -74,7 +69,7 @@ impl Runtime {
             }
             None => {
                 let (workflow_id, run_id) = (started.workflow_id.clone(), Some(started.run_id));
-                let run = RunRef { namespace, workflow_id, run_id };
+                let run = RunRef { workflow_id, run_id };
                 // There is a run, whatever becomes of the wait: an error would
                 // hide that.
                 let result = self.run_result(&run, wait).await;
@@ -93,34 +88,32 @@ impl Runtime {
         wait: UpdateWait,
     ) -> Result<(Started, UpdateResult)> {
         let update_id = update.id.clone();
-        let namespace = request.namespace.clone();
         let found = self.start_watched(StartRequest { update: Some(update), ..request }).await?;
         let StartedRun { started, update: Some(watched), .. } = found else {
             return Err(no_answer());
         };
         let workflow_id = started.workflow_id.clone();
-        let run = RunRef { namespace, workflow_id, run_id: None };
+        let run = RunRef { workflow_id, run_id: None };
         let result = self.follow_started(&run, &started, watched, update_id, wait).await?;
         Ok((started, result))
     }
 
     async fn start_watched(&self, mut request: StartRequest) -> Result<StartedRun> {
         let shared = &self.shared;
-        check_repeatable(&request)?;
         shared.admit_write()?;
-        check_sizes(&request, shared.config.limits.payload_bytes_max)?;
+        check_repeatable(&request)?;
+        self.check_sizes(&request)?;
         check_options(&mut request.options)?;
         if let Some(mut signal) = request.signal.take() {
-            check_signal(shared, &signal)?;
+            self.check_signal(&signal)?;
             signal.request_id = signal.request_id.or_else(|| request.request_id.clone());
             request.signal = Some(with_request_id(signal));
         }
         if let Some(update) = &request.update {
             self.check_update(update)?;
         }
-        shared.catalog.check_namespace(&request.namespace)?;
         let chosen = shared.catalog.choose().await?;
-        let StartRequest { namespace, workflow_type, module, .. } = &request;
+        let (namespace, StartRequest { workflow_type, module, .. }) = (&self.namespace, &request);
         let digest = match shared.catalog.resolve(namespace, workflow_type, module.as_ref()) {
             Ok(digest) => digest,
             Err(_) => {
@@ -143,7 +136,7 @@ impl Runtime {
             None => WorkflowId::new(run_id.to_string())?,
         };
         for _ in 0..LOOKS_MAX {
-            let new = new_run(&request, digest, &workflow_id, run_id, self.shared.clock.now());
+            let new = self.new_run(&request, digest, &workflow_id, run_id, self.shared.clock.now());
             if let Some(watched) = self.try_start(&request, &workflow_id, new, &chosen).await? {
                 return Ok(watched);
             }
@@ -156,27 +149,26 @@ impl Runtime {
         &self,
         request: &StartRequest,
         workflow_id: &WorkflowId,
-        mut new: NewRun,
+        new: NewRun,
         chosen: &Choice,
     ) -> Result<Option<StartedRun>> {
         let shared = &self.shared;
-        new.started.options.continue_as_new_after = shared.config.limits.continue_as_new_after();
         // Before it is known whether the same request has started a run: it might just be
         // doing so, and once the id is claimed, it can't.
         let claim = shared.directory.claim(new.key, &new.namespace, workflow_id);
-        if let Some(started) = started_before(shared, request, workflow_id).await? {
+        if let Some(started) = self.started_before(request, workflow_id).await? {
             drop(claim);
             return self.tell_again(request, started).await.map(Some);
         }
         match claim {
             Claim::Free(claimed, mailbox) => {
-                begin(shared, request, claimed, mailbox, new, chosen).await.map(Some)
+                self.begin(request, claimed, mailbox, new, chosen).await.map(Some)
             }
             Claim::Taken(run) => {
                 // A run that replaces this one takes those who watch along.
                 let update = request.update.as_ref();
                 let update = update.map(|it| run.updates.watch(run.key.run_id, &it.id));
-                match join(shared, request, &run, new, chosen).await? {
+                match self.join(request, &run, new, chosen).await? {
                     Some(found) if !found.started => {
                         match self.signal_found(request, found).await? {
                             Some(found) => self.tell_found(request, found).await,
@@ -200,11 +192,7 @@ impl Runtime {
         let Some(update) = &request.update else {
             return Ok(Some(StartedRun::found(found)));
         };
-        let run = RunRef {
-            namespace: request.namespace.clone(),
-            workflow_id: found.workflow_id.clone(),
-            run_id: Some(found.run_id),
-        };
+        let run = RunRef { workflow_id: found.workflow_id.clone(), run_id: Some(found.run_id) };
         let watched = match find_run(&self.shared, found.run_id) {
             Some(open) => open.updates.watch(found.run_id, &update.id),
             // Closed: what became of the update is in its history.

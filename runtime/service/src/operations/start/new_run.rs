@@ -2,52 +2,57 @@
 
 use dacapo_engine::compat::ENGINE_VERSION;
 use dacapo_model::event::{Chain, RunOptions, WorkflowExecutionStarted};
-use dacapo_model::ids::{RunId, RunKey, WorkflowHash, WorkflowId};
+use dacapo_model::ids::{RunId, RunKey, WorkflowId};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::AdmittedUpdate;
 
 use crate::run::NewRun;
+use crate::tenancy::Tenant;
 use crate::types::StartRequest;
 
-/// The run that a request asks for.
-pub(in crate::operations) fn new_run(
-    request: &StartRequest,
-    module_digest: ModuleDigest,
-    workflow_id: &WorkflowId,
-    run_id: RunId,
-    now: Timestamp,
-) -> NewRun {
-    NewRun {
-        key: RunKey { hash: WorkflowHash::of(&request.namespace, workflow_id), run_id },
-        namespace: request.namespace.clone(),
-        workflow_id: workflow_id.clone(),
-        started: WorkflowExecutionStarted {
-            workflow_type: request.workflow_type.clone(),
-            module_digest,
-            input: request.input.clone(),
-            engine_version: ENGINE_VERSION,
-            request_id: request.request_id.clone(),
-            environment: request.environment.clone(),
-            arguments: request.arguments.clone(),
-            continued_from: None,
-            initial_signals: 0,
-            parent: None,
-            options: RunOptions {
-                run_timeout: request.options.run_timeout,
-                execution_timeout: request.options.execution_timeout,
-                retry: request.options.retry.clone(),
-                attributes: request.options.attributes.clone(),
-                ..RunOptions::default()
+impl Tenant {
+    /// The run that a request asks for.
+    pub(in crate::operations) fn new_run(
+        &self,
+        request: &StartRequest,
+        module_digest: ModuleDigest,
+        workflow_id: &WorkflowId,
+        run_id: RunId,
+        now: Timestamp,
+    ) -> NewRun {
+        NewRun {
+            key: RunKey { hash: self.hash_of(workflow_id), run_id },
+            namespace: self.namespace.clone(),
+            workflow_id: workflow_id.clone(),
+            started: WorkflowExecutionStarted {
+                workflow_type: request.workflow_type.clone(),
+                module_digest,
+                input: request.input.clone(),
+                engine_version: ENGINE_VERSION,
+                request_id: request.request_id.clone(),
+                environment: request.environment.clone(),
+                arguments: request.arguments.clone(),
+                continued_from: None,
+                initial_signals: 0,
+                parent: None,
+                options: RunOptions {
+                    run_timeout: request.options.run_timeout,
+                    execution_timeout: request.options.execution_timeout,
+                    retry: request.options.retry.clone(),
+                    attributes: request.options.attributes.clone(),
+                    continue_as_new_after: self.policy.limits.continue_as_new_after(),
+                    ..RunOptions::default()
+                },
+                chain: Chain::default(),
             },
-            chain: Chain::default(),
-        },
-        start_delay: request.options.start_delay,
-        signals: request.signal.iter().cloned().collect(),
-        updates: request
-            .update
-            .iter()
-            .map(|update| AdmittedUpdate { update: update.clone(), admitted_at: now })
-            .collect(),
+            start_delay: request.options.start_delay,
+            signals: request.signal.iter().cloned().collect(),
+            updates: request
+                .update
+                .iter()
+                .map(|update| AdmittedUpdate { update: update.clone(), admitted_at: now })
+                .collect(),
+        }
     }
 }

@@ -1,0 +1,42 @@
+//! The door: who calls, and in which namespace, from a request.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use dacapo_service::Runtime;
+use dacapo_service::tenancy::{Principal, Tenant};
+
+use crate::error::ApiError;
+use crate::extract::Path;
+use crate::v1::NamespacePath;
+
+/// Who calls, in the namespace that the path names: the first parameter of each handler
+/// below one, so that nothing else of the request is looked at before.
+pub(crate) struct Door(pub(crate) Tenant);
+
+impl<S> FromRequestParts<S> for Door
+where
+    S: Send + Sync,
+    Arc<Runtime>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // Once for each request: what reads the body asks for it again.
+        if let Some(tenant) = parts.extensions.get::<Tenant>() {
+            return Ok(Self(tenant.clone()));
+        }
+        let Path(path) = Path::<NamespacePath>::from_request_parts(parts, state).await?;
+        let runtime = Arc::<Runtime>::from_ref(state);
+        let tenant = runtime.tenant(principal_of(parts), &path.namespace)?;
+        parts.extensions.insert(tenant.clone());
+        Ok(Self(tenant))
+    }
+}
+
+/// Nobody has to say who they are yet. What a request says of that is read here, and
+/// nowhere else.
+fn principal_of(_: &Parts) -> Principal {
+    Principal::Local
+}

@@ -1,0 +1,67 @@
+//! The door: who calls, and where, before anything is asked for.
+
+use std::sync::Arc;
+
+use dacapo_model::ids::{NamespaceName, RunKey};
+
+use super::{NamespacePolicy, Principal};
+use crate::Runtime;
+use crate::error::Result;
+use crate::runtime::Shared;
+
+/// Somebody who calls, in a namespace that is there. Operations are its methods, one file
+/// each under `operations/`. It is made for one request: what it knows of the namespace is
+/// what held when the request came.
+///
+/// Refusals come in the same order for all operations: first the namespace that is not
+/// there, here; then that the node is stopping, has lost its shards or can't write; then
+/// what is wrong with what was asked for.
+#[derive(Clone)]
+pub struct Tenant {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) namespace: NamespaceName,
+    pub(crate) policy: Arc<NamespacePolicy>,
+    principal: Principal,
+}
+
+impl Runtime {
+    /// The door for clients. Refuses a namespace that is not there.
+    pub fn tenant(&self, principal: Principal, namespace: &NamespaceName) -> Result<Tenant> {
+        Tenant::enter(&self.shared, principal, namespace)
+    }
+}
+
+impl Tenant {
+    /// The door for what a run asks of other runs of its namespace.
+    pub(crate) fn of_run(
+        shared: &Arc<Shared>,
+        run: RunKey,
+        namespace: &NamespaceName,
+    ) -> Result<Self> {
+        Self::enter(shared, Principal::Run(run), namespace)
+    }
+
+    fn enter(
+        shared: &Arc<Shared>,
+        principal: Principal,
+        namespace: &NamespaceName,
+    ) -> Result<Self> {
+        let policy = shared.namespaces.check_namespace(namespace)?;
+        Ok(Self { shared: shared.clone(), namespace: namespace.clone(), policy, principal })
+    }
+
+    /// Who calls.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Where.
+    pub fn namespace(&self) -> &NamespaceName {
+        &self.namespace
+    }
+
+    /// What may be asked for there.
+    pub fn policy(&self) -> &NamespacePolicy {
+        &self.policy
+    }
+}
