@@ -91,6 +91,7 @@ pub(super) fn activity_options(
         schedule_to_start_timeout: schedule_to_start.map(|limit| limit.min(all_attempts)),
         heartbeat_timeout: heartbeat.map(|limit| limit.min(start_to_close)),
         retry,
+        task_queue: None,
     })
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{EventId, OperationId};
 use crate::retry::RetryPolicy;
+use crate::task::TaskRoute;
 use crate::time::{Timestamp, duration_micros, optional_duration_micros, whole_micros};
 
 /// How an activity was asked to be run; every default is filled in.
@@ -40,6 +41,9 @@ pub struct ActivityOptions {
     pub heartbeat_timeout: Option<Duration>,
     /// Whether and when to try again.
     pub retry: RetryPolicy,
+    /// Where its attempts wait for a worker; without it, a module runs them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_queue: Option<TaskRoute>,
 }
 
 impl ActivityOptions {
@@ -59,6 +63,7 @@ impl ActivityOptions {
                 maximum_attempts: 0,
                 non_retryable_types: Vec::new(),
             },
+            task_queue: None,
         }
     }
 

@@ -7,10 +7,20 @@ use crate::attributes::{AttributeChanges, RunAttributes, SearchAttribute};
 use crate::execution::IdReusePolicy;
 use crate::failure::FailureKind;
 use crate::ids::{
-    ChangeId, ModuleName, NamespaceName, UpdateId, UpdateName, ValueName, WorkflowId,
+    ChangeId, ModuleName, NamespaceName, QueueName, UpdateId, UpdateName, ValueName, WorkflowId,
 };
 use crate::module::ModuleDigest;
 use crate::retry::RetryPolicy;
+use crate::task::{FairnessKey, FairnessWeight, Priority, TaskRoute};
+
+fn route() -> TaskRoute {
+    TaskRoute {
+        queue: QueueName::new("emails").expect("a valid name"),
+        priority: Priority::new(1).expect("a priority"),
+        fairness_key: Some(FairnessKey::new("tenant 7").expect("a key")),
+        fairness_weight: FairnessWeight::new(0.1 + 0.2).expect("a weight"),
+    }
+}
 
 /// One of each type.
 fn all() -> Vec<EventAttributes> {
@@ -29,6 +39,7 @@ fn all() -> Vec<EventAttributes> {
         schedule_to_start_timeout: Some(Duration::from_secs(5)),
         heartbeat_timeout: Some(Duration::from_secs(3)),
         retry: RetryPolicy { backoff_coefficient: 1.1, ..RetryPolicy::default() },
+        task_queue: Some(route()),
     };
     vec![
         EventAttributes::WorkflowExecutionStarted(Box::new(WorkflowExecutionStarted {
@@ -443,6 +454,7 @@ fn options_are_rounded_up_to_what_a_history_keeps() {
             maximum_interval: Duration::from_nanos(3_000),
             ..RetryPolicy::default()
         },
+        task_queue: None,
     };
     let kept = options.whole_micros();
     assert_eq!(kept.start_to_close_timeout, Duration::from_micros(2));
@@ -451,6 +463,26 @@ fn options_are_rounded_up_to_what_a_history_keeps() {
     assert_eq!(kept.heartbeat_timeout, Some(Duration::from_micros(3)));
     assert_eq!(kept.retry.initial_interval, Duration::from_micros(3));
     assert_eq!(kept.retry.maximum_interval, Duration::from_micros(3));
+}
+
+#[test]
+fn an_activity_without_a_task_queue_is_written_as_before_there_were_any() {
+    let scheduled = |options| EventAttributes::ActivityTaskScheduled {
+        operation_id: OperationId(1),
+        activity_type: TypeName::new("charge").expect("a valid name"),
+        input: Payload::default(),
+        options,
+    };
+    let start_to_close_timeout = Duration::from_secs(7);
+    let here = ActivityOptions { start_to_close_timeout, ..ActivityOptions::unnamed() };
+    for options in [ActivityOptions::unnamed(), here.clone()] {
+        let json = serde_json::to_string(&scheduled(options)).expect("has a JSON form");
+        assert!(!json.contains("task_queue"), "{json}");
+    }
+    let queue = QueueName::new("emails").expect("a valid name");
+    let elsewhere = ActivityOptions { task_queue: Some(TaskRoute::to(queue)), ..here };
+    let json = serde_json::to_string(&scheduled(elsewhere)).expect("has a JSON form");
+    assert!(json.contains(r#""task_queue":{"queue":"emails"}"#), "{json}");
 }
 
 #[test]

@@ -23,13 +23,14 @@ use dacapo_model::event::{
 use dacapo_model::execution::IdReusePolicy;
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{
-    ChangeId, EventId, ModuleName, OperationId, SignalName, UpdateId, UpdateName, ValueName,
-    WorkflowId,
+    ChangeId, EventId, ModuleName, OperationId, QueueName, SignalName, UpdateId, UpdateName,
+    ValueName, WorkflowId,
 };
 use dacapo_model::json::Json;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::{RetryPolicy, RetryState};
+use dacapo_model::task::{FairnessKey, FairnessWeight, Priority, TaskRoute};
 
 use super::fixtures::{START, request_id, run_id, type_name};
 
@@ -61,6 +62,12 @@ fn options() -> ActivityOptions {
             non_retryable_types: vec!["Declined".to_owned(), "\0".to_owned()],
             ..RetryPolicy::default()
         },
+        task_queue: Some(TaskRoute {
+            queue: QueueName::new("emails").expect("a valid name"),
+            priority: Priority::new(1).expect("a priority"),
+            fairness_key: Some(FairnessKey::new("tenant 7").expect("a key")),
+            fairness_weight: FairnessWeight::new(0.1 + 0.2).expect("a weight"),
+        }),
     }
 }
 
