@@ -1,7 +1,7 @@
 //! The pure core: history in, transition out. No clock, no randomness, no I/O.
 //!
 //! ```text
-//!  input ──decide──▶ Transition { events, timers, effects }
+//!  input ──decide──▶ Transition { events, timers, tasks, effects }
 //!                        │ apply
 //!                        ▼
 //!                    RunState          live and after a crash: the same `apply`

@@ -23,6 +23,8 @@ pub struct Transition {
     pub events: Vec<HistoryEvent>,
     /// Rows of the timer outbox to set or remove, in order.
     pub timers: Vec<TimerChange>,
+    /// Tasks of workers to make, change or remove, in order.
+    pub tasks: Vec<TaskChange>,
     /// Rows of updates that the guest has not decided about, to set or remove, in
     /// order.
     pub updates: Vec<UpdateChange>,
@@ -62,6 +64,58 @@ impl From<RunTimer> for TimerChange {
             RunTimer::Timeout { .. } => TimerKind::RunTimeout,
         };
         Self::Set { event_id: EventId::FIRST, fire_at: timer.fire_at(), kind }
+    }
+}
+
+/// A change of the task of an activity that workers run. A pending activity with a task
+/// queue has exactly one task, wherever it is; all else that its row says, the state does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskChange {
+    /// The current attempt waits for a worker: as the state has it after the transition,
+    /// in which the activity is pending. Replaces whatever there is, also a lease.
+    Schedule {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+    },
+    /// An attempt has failed, and the next one waits. What the last heartbeat said goes
+    /// with it.
+    Requeue {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// The next attempt.
+        attempt: u32,
+        /// When it begins.
+        visible_at: Timestamp,
+        /// What the attempt before failed with.
+        last_failure: Failure,
+    },
+    /// Tells whoever has it, now or later. If nobody has it, a request to cancel ends the
+    /// activity ([`Input::ActivityStopped`](crate::decide::Input::ActivityStopped)).
+    Tell {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// It is to cancel, and is waited for until then.
+        cancel_until: Option<Timestamp>,
+        /// Whether the activity is paused.
+        paused: bool,
+        /// When a task that waits may be taken.
+        visible_at: Timestamp,
+    },
+    /// There is no task any more.
+    Remove {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+    },
+}
+
+impl TaskChange {
+    fn scheduled_event_id(&self) -> EventId {
+        match self {
+            Self::Schedule { scheduled_event_id }
+            | Self::Requeue { scheduled_event_id, .. }
+            | Self::Tell { scheduled_event_id, .. }
+            | Self::Remove { scheduled_event_id } => *scheduled_event_id,
+        }
     }
 }
 
@@ -172,6 +226,7 @@ impl Transition {
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
             && self.timers.is_empty()
+            && self.tasks.is_empty()
             && self.updates.is_empty()
             && self.published.is_empty()
             && self.status.is_none()
@@ -182,6 +237,7 @@ impl Transition {
     pub fn extend(&mut self, later: Self) {
         self.events.extend(later.events);
         self.timers.extend(later.timers);
+        later.tasks.into_iter().for_each(|change| self.change_task(change));
         self.updates.extend(later.updates);
         self.published.extend(later.published);
         self.effects.extend(later.effects);
@@ -191,6 +247,62 @@ impl Transition {
         if later.attributes.is_some() {
             self.attributes = later.attributes;
         }
+    }
+
+    /// Adds a change of a task. Those before it don't matter to one that puts the task
+    /// somewhere, or removes it.
+    pub(crate) fn change_task(&mut self, change: TaskChange) {
+        if matches!(change, TaskChange::Schedule { .. } | TaskChange::Remove { .. }) {
+            let changed = change.scheduled_event_id();
+            self.tasks.retain(|before| before.scheduled_event_id() != changed);
+        }
+        self.tasks.push(change);
+    }
+
+    /// Lets the current attempt of an activity begin, in whatever place attempts of it
+    /// begin.
+    pub(crate) fn run_attempt(&mut self, state: &RunState, scheduled_event_id: EventId) {
+        let activity = state.activities.get(&scheduled_event_id);
+        let Some(activity) = activity.filter(|activity| activity.is_queued()) else {
+            self.effects.push(Effect::RunActivity { scheduled_event_id });
+            return;
+        };
+        self.change_task(TaskChange::Schedule { scheduled_event_id });
+        if activity.cancel.is_some() {
+            self.tell_attempt(state, scheduled_event_id);
+        }
+    }
+
+    /// Tells whoever has the current attempt of an activity what the state says.
+    pub(crate) fn tell_attempt(&mut self, state: &RunState, scheduled_event_id: EventId) {
+        let activity = state.activities.get(&scheduled_event_id);
+        let task = activity.and_then(|activity| Some((activity, activity.visible_at()?)));
+        match task {
+            Some((activity, visible_at)) => self.change_task(TaskChange::Tell {
+                scheduled_event_id,
+                cancel_until: activity.cancel_until(),
+                paused: activity.paused,
+                visible_at,
+            }),
+            None => self.effects.push(Effect::TellActivity { scheduled_event_id }),
+        }
+    }
+
+    /// Removes the rows of an activity that is about to end. True if a worker makes its
+    /// attempts: it learns from the missing row that nobody waits for it.
+    pub(crate) fn remove_rows(&mut self, state: &RunState, scheduled_event_id: EventId) -> bool {
+        let Some(activity) = state.activities.get(&scheduled_event_id) else {
+            return false;
+        };
+        // A first attempt that never said anything has none.
+        if activity.has_row {
+            self.timers.push(TimerChange::Clear { event_id: scheduled_event_id });
+        }
+        let is_queued = activity.is_queued();
+        if is_queued {
+            self.change_task(TaskChange::Remove { scheduled_event_id });
+        }
+        is_queued
     }
 
     /// Records an event: gives it the next id and a time that does not go back,
@@ -226,11 +338,10 @@ impl Transition {
         for event_id in state.timers.keys() {
             self.timers.push(TimerChange::Clear { event_id: *event_id });
         }
-        for (event_id, activity) in &state.activities {
-            if activity.has_row {
-                self.timers.push(TimerChange::Clear { event_id: *event_id });
+        for scheduled_event_id in state.activities.keys().copied() {
+            if !self.remove_rows(state, scheduled_event_id) {
+                self.effects.push(Effect::StopActivity { scheduled_event_id });
             }
-            self.effects.push(Effect::StopActivity { scheduled_event_id: *event_id });
         }
         let undecided = state.updates.admitted();
         self.updates.extend(undecided.map(|it| UpdateChange::Remove(it.update.id)));

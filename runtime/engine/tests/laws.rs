@@ -10,6 +10,7 @@ mod support;
 use dacapo_engine::decide::{Input, Reapply, Reset, ResetPoint, ResetRefused, decide, reset};
 use dacapo_engine::replay::CallError;
 use dacapo_engine::state::RunState;
+use dacapo_engine::transition::TaskChange;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::RunId;
@@ -165,6 +166,19 @@ fn cut_and_go_on(
         Err(ResetRefused::NotBegun) => return Ok(None),
         Err(refused) => return Err(format!("{refused}\n{}", listing(history))),
     };
+    let again: Vec<_> = state
+        .activities
+        .iter()
+        .filter(|(_, activity)| activity.is_queued())
+        .map(|(id, _)| TaskChange::Schedule { scheduled_event_id: *id })
+        .collect();
+    let scheduled = transition.tasks.iter().filter(|it| matches!(it, TaskChange::Schedule { .. }));
+    support::ensure!(
+        scheduled.eq(&again),
+        "tasks are {:?} instead of {again:?}\n{}",
+        transition.tasks,
+        listing(&transition.events)
+    );
     let copy = transition.events;
     let made = RunState::from_history(&stored(&copy)).map_err(|illegal| illegal.to_string())?;
     // Updates that wait are rows.

@@ -9,6 +9,7 @@ use dacapo_model::time::Timestamp;
 use dacapo_model::timer::{NEVER, TimerKind};
 
 use super::Refusal;
+use super::activity_queue::requeue;
 use crate::state::{PendingActivity, RunState};
 use crate::transition::{TimerChange, Transition};
 
@@ -78,7 +79,7 @@ pub(super) fn timed_out(
     let number = activity.attempt_number();
     let last_failure = activity.last_failure.clone();
     if timeout_type.is_retried() {
-        let failure = timeout_failure(timeout_type, number);
+        let failure = timeout_failure(activity, timeout_type);
         if let Ok(retry_at) = next_attempt(activity, &failure, now) {
             return Ok(plan(state, scheduled_event_id, attempt, retry_at, failure));
         }
@@ -114,6 +115,8 @@ pub(super) fn heartbeat(
                 kind: TimerKind::ActivityTimeout { attempt, last_failure, details },
             }
         }
+        // Its lease is prolonged where it is, and its row has the details.
+        None if activity.is_queued() => return Err(Refusal::Stale),
         None => {
             let Some(details) = details else {
                 return Ok(Transition::default());
@@ -163,14 +166,6 @@ pub(super) fn running(
         .ok_or(Refusal::Stale)
 }
 
-/// Whether an event that no code of the run asked for may be recorded.
-pub(super) fn has_room(state: &RunState, history_events_max: u64) -> Result<(), Refusal> {
-    if state.next_event_id.0 > history_events_max {
-        return Err(Refusal::HistoryFull { max: history_events_max });
-    }
-    Ok(())
-}
-
 pub(super) fn is_cancelled(failure: &Failure) -> bool {
     failure.info.kind == FailureKind::Cancelled
 }
@@ -203,8 +198,11 @@ fn plan(
 ) -> Transition {
     // Four billion attempts are the same as no limit.
     let attempt = attempt.saturating_add(1);
-    let details = state.activities.get(&event_id).and_then(|it| it.heartbeat_details.clone());
     let last_failure = last_failure.while_retried();
+    if state.activities.get(&event_id).is_some_and(PendingActivity::is_queued) {
+        return requeue(state, event_id, attempt, fire_at, last_failure);
+    }
+    let details = state.activities.get(&event_id).and_then(|it| it.heartbeat_details.clone());
     state.plan_retry(event_id, attempt, fire_at, last_failure.clone(), details.clone());
     let timer = TimerChange::Set {
         event_id,
@@ -221,16 +219,17 @@ pub(super) fn close(
     attributes: EventAttributes,
 ) -> Transition {
     let mut transition = Transition::default();
-    // A first attempt that never said anything has none.
-    if state.activities.get(&event_id).is_some_and(|activity| activity.has_row) {
-        transition.timers.push(TimerChange::Clear { event_id });
-    }
+    transition.remove_rows(state, event_id);
     transition.record(state, now, attributes);
     transition
 }
 
-fn timeout_failure(timeout_type: TimeoutType, attempt: u32) -> Failure {
+fn timeout_failure(activity: &PendingActivity, timeout_type: TimeoutType) -> Failure {
+    let attempt = activity.attempt_number();
     let message = match timeout_type {
+        TimeoutType::Heartbeat if activity.options.heartbeat_timeout.is_none() => {
+            format!("the worker of attempt {attempt} was silent until its lease was over")
+        }
         TimeoutType::Heartbeat => {
             format!("attempt {attempt} was silent for longer than its heartbeat timeout")
         }

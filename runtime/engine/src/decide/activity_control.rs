@@ -8,8 +8,7 @@ use dacapo_model::limits::Limits;
 use dacapo_model::time::Timestamp;
 use dacapo_model::timer::{NEVER, TimerKind};
 
-use super::activity::has_room;
-use super::{ActivityControl, Refusal};
+use super::{ActivityControl, Refusal, has_room};
 use crate::state::RunState;
 use crate::transition::{Effect, TimerChange, Transition};
 
@@ -54,7 +53,7 @@ fn pause(
     let mut transition = Transition::default();
     let paused = ActivityTaskPaused { scheduled_event_id, operation_id, reason };
     transition.record(state, now, EventAttributes::ActivityTaskPaused(paused));
-    transition.effects.push(Effect::TellActivity { scheduled_event_id });
+    transition.tell_attempt(state, scheduled_event_id);
     transition
 }
 
@@ -74,8 +73,8 @@ fn unpause(
     };
     let waited = activity.retry_at().is_some_and(|retry_at| retry_at > now);
     let begins = activity.retry_at().is_some();
-    if begins {
-        activity.begin_attempt();
+    if begins || activity.is_queued() {
+        activity.begin_attempt(now);
     }
     if let Some(last_failure) = activity.last_failure.clone().filter(|_| waited) {
         // After a crash it begins at once, too.
@@ -89,11 +88,10 @@ fn unpause(
             },
         });
     }
-    transition.effects.push(if begins {
-        Effect::RunActivity { scheduled_event_id }
-    } else {
-        Effect::TellActivity { scheduled_event_id }
-    });
+    match begins {
+        true => transition.run_attempt(state, scheduled_event_id),
+        false => transition.tell_attempt(state, scheduled_event_id),
+    }
     transition
 }
 
@@ -118,6 +116,11 @@ fn reset(
         return transition;
     };
     activity.heartbeat_details = kept.clone();
+    if activity.is_queued() {
+        activity.begin_attempt(now);
+        transition.run_attempt(state, scheduled_event_id);
+        return transition;
+    }
     let (event_id, attempt) = (scheduled_event_id, activity.attempt);
     if let Some(details) = kept {
         let timer = TimerChange::Set {
@@ -130,7 +133,7 @@ fn reset(
         transition.timers.push(TimerChange::Clear { event_id });
     }
     transition.effects.push(Effect::StopActivity { scheduled_event_id });
-    transition.effects.push(Effect::RunActivity { scheduled_event_id });
+    transition.run_attempt(state, scheduled_event_id);
     transition
 }
 

@@ -7,8 +7,8 @@ use dacapo_model::limits::Limits;
 use dacapo_model::time::Timestamp;
 use dacapo_model::timer::TimerKind;
 
-use super::activity::{close, has_room, returned, running, stopped, timed_out};
-use super::{ActivityTarget, Refusal, Report};
+use super::activity::{returned, running, stopped, timed_out};
+use super::{ActivityTarget, Refusal, Report, activity_queue, has_room};
 use crate::state::RunState;
 use crate::transition::{TimerChange, Transition};
 
@@ -22,7 +22,8 @@ pub(super) fn move_outside(
     limits: &Limits,
 ) -> Result<Transition, Refusal> {
     let activity = running(state, event_id, open.number)?;
-    if activity.outside().is_some() {
+    // A worker keeps its lease for as long as somebody else works on it.
+    if activity.outside().is_some() || activity.is_queued() {
         return Err(Refusal::Stale);
     }
     has_room(state, limits.history_events_max)?;
@@ -54,9 +55,13 @@ pub fn find(state: &RunState, target: &ActivityTarget) -> Result<(EventId, u32),
         ActivityTarget::Operation(operation_id) => {
             state.operation_event(*operation_id).ok_or(Refusal::NoSuchActivity)?
         }
-        ActivityTarget::Token { scheduled_event_id, .. } => *scheduled_event_id,
+        ActivityTarget::Token { scheduled_event_id, .. }
+        | ActivityTarget::Lease { scheduled_event_id, .. } => *scheduled_event_id,
     };
     let activity = state.activities.get(&event_id).ok_or(Refusal::NoSuchActivity)?;
+    if activity.is_queued() {
+        return activity_queue::find(activity, target).map(|attempt| (event_id, attempt));
+    }
     match (activity.outside(), target) {
         (Some(_), ActivityTarget::Operation(_)) => Ok((event_id, activity.attempt)),
         (Some(outside), ActivityTarget::Token { digest, .. })
@@ -66,7 +71,9 @@ pub fn find(state: &RunState, target: &ActivityTarget) -> Result<(EventId, u32),
         }
         (None, ActivityTarget::Operation(_)) => Err(Refusal::ActivityNotOpen),
         // A token of an attempt that is over, or of none.
-        (_, ActivityTarget::Token { .. }) => Err(Refusal::NoSuchActivity),
+        (_, ActivityTarget::Token { .. } | ActivityTarget::Lease { .. }) => {
+            Err(Refusal::NoSuchActivity)
+        }
     }
 }
 
@@ -100,25 +107,16 @@ pub(super) fn overdue(
         return Err(Refusal::TooEarly(outside.deadline));
     }
     let (attempt, options) = (activity.attempt, &activity.options);
-    if let Some(cancel) = activity.cancel
-        && cancel.requested_at.after(cancel.grace) <= now
-    {
-        let attributes = EventAttributes::ActivityTaskCanceled {
-            scheduled_event_id: event_id,
-            operation_id: activity.operation_id,
-            failure: Some(not_in_time()),
-        };
-        return Ok(close(state, event_id, now, attributes));
+    if activity.cancel_until().is_some_and(|until| until <= now) {
+        return stopped(state, event_id, attempt, not_in_time(), now);
     }
-    let all_attempts = options.schedule_to_close_timeout;
-    let timeout_type =
-        if all_attempts.is_some_and(|limit| activity.scheduled_at.after(limit) <= now) {
-            TimeoutType::ScheduleToClose
-        } else if outside.started_at.after(options.start_to_close_timeout) <= now {
-            TimeoutType::StartToClose
-        } else {
-            TimeoutType::Heartbeat
-        };
+    let timeout_type = if activity.close_by().is_some_and(|close_by| close_by <= now) {
+        TimeoutType::ScheduleToClose
+    } else if outside.started_at.after(options.start_to_close_timeout) <= now {
+        TimeoutType::StartToClose
+    } else {
+        TimeoutType::Heartbeat
+    };
     timed_out(state, event_id, attempt, timeout_type, now)
 }
 
@@ -129,6 +127,15 @@ pub fn not_in_time() -> Failure {
         "Cancelled",
         "the activity was asked to cancel, and was stopped as it did not end within its grace \
          period",
+    )
+}
+
+/// The outcome of an activity that was asked to cancel while nothing ran for it.
+pub fn not_running() -> Failure {
+    Failure::new(
+        FailureKind::Cancelled,
+        "Cancelled",
+        "the activity was asked to cancel while no attempt of it ran",
     )
 }
 

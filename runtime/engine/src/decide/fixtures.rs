@@ -8,11 +8,12 @@ use dacapo_model::event::{
 };
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{EventId, OperationId, RunId, TypeName};
+use dacapo_model::ids::{EventId, OperationId, QueueName, RunId, TypeName};
 use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
+use dacapo_model::task::TaskRoute;
 use dacapo_model::time::Timestamp;
 use uuid::Uuid;
 
@@ -133,6 +134,12 @@ pub(crate) fn options() -> ActivityOptions {
 pub(crate) fn attempts(maximum_attempts: u32) -> ActivityOptions {
     let retry = RetryPolicy { maximum_attempts, ..RetryPolicy::default() };
     ActivityOptions { retry, ..options() }
+}
+
+/// The same for workers of a task queue.
+pub(crate) fn queued(options: ActivityOptions) -> ActivityOptions {
+    let queue = QueueName::new("emails").expect("a valid name");
+    ActivityOptions { task_queue: Some(TaskRoute::to(queue)), ..options }
 }
 
 pub(crate) fn declined() -> Failure {

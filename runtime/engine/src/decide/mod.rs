@@ -3,6 +3,7 @@
 mod activity;
 mod activity_control;
 mod activity_outside;
+mod activity_queue;
 mod cancel;
 mod chain;
 mod child;
@@ -35,7 +36,7 @@ use dacapo_model::time::Timestamp;
 use dacapo_model::update::Update;
 
 pub use self::activity::PAUSED;
-pub use self::activity_outside::{find as find_activity, not_in_time};
+pub use self::activity_outside::{find as find_activity, not_in_time, not_running};
 pub use self::child::{ChildOutcome, FromParent, implied};
 pub use self::reset::{Reapply, Reset, ResetPoint, ResetRefused, reset};
 pub use self::start::start;
@@ -125,6 +126,15 @@ pub enum Input {
         /// How.
         report: Report,
     },
+    /// The time of a task is over, as its row says.
+    TaskExpired {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// Which attempt.
+        attempt: u32,
+        /// The lease of the worker that has it; none if it waits for one.
+        leased: Option<LeaseTimes>,
+    },
     /// An operator holds an activity, lets it go on, or makes it start over.
     ControlActivity {
         /// The guest's name for it.
@@ -213,6 +223,22 @@ pub enum ActivityTarget {
         /// Of the secret.
         digest: String,
     },
+    /// By the lease of a worker, which the row of the task has shown to be its own.
+    Lease {
+        /// Its `ActivityTaskScheduled`.
+        scheduled_event_id: EventId,
+        /// Among all attempts, also those before a reset.
+        attempt: u32,
+    },
+}
+
+/// Since when a worker has a task, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseTimes {
+    /// When its attempt began.
+    pub started_at: Timestamp,
+    /// When its lease is over, unless it is prolonged.
+    pub expires_at: Timestamp,
 }
 
 /// How an attempt ended, as somebody outside says.
@@ -279,6 +305,9 @@ pub enum Refusal {
     /// The run has no such activity, or it has its outcome.
     #[error("there is no such activity, or it has ended")]
     NoSuchActivity,
+    /// A worker reports an attempt, and a later one is under way or waits.
+    #[error("its lease is over: the activity is at a later attempt")]
+    LeaseLost,
     /// The attempt is not to be completed from outside.
     #[error("its attempt is not to be completed from outside")]
     ActivityNotOpen,
@@ -341,6 +370,9 @@ pub fn decide(
         Input::ActivityReported { activity, report } => {
             activity_outside::reported(state, &activity, report, now)
         }
+        Input::TaskExpired { scheduled_event_id, attempt, leased } => {
+            activity_queue::expired(state, scheduled_event_id, attempt, leased, now)
+        }
         Input::ControlActivity { operation_id, control, reason } => {
             activity_control::control(state, operation_id, control, reason, now, limits)
         }
@@ -370,4 +402,12 @@ pub fn decide(
         Input::Retry => fault::retry(state),
         Input::Move { module_digest } => options::pin(state, module_digest, now),
     }
+}
+
+/// Whether an event that no code of the run asked for may be recorded.
+fn has_room(state: &RunState, history_events_max: u64) -> Result<(), Refusal> {
+    if state.next_event_id.0 > history_events_max {
+        return Err(Refusal::HistoryFull { max: history_events_max });
+    }
+    Ok(())
 }

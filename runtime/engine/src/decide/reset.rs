@@ -15,7 +15,7 @@ use dacapo_model::update::{AdmittedUpdate, Update};
 
 use super::update;
 use crate::state::{IllegalEvent, RunState};
-use crate::transition::{Effect, TimerChange, Transition};
+use crate::transition::{TimerChange, Transition};
 
 /// Where to cut a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,9 +189,14 @@ pub fn reset(
     transition.timers.extend(state.run_timer().map(TimerChange::from));
     // An only attempt that may have begun is not made again: the owner of the run reports
     // it as lost.
-    let again = state.activities.iter().filter(|(_, activity)| !activity.started);
-    let again = again.map(|(id, _)| Effect::RunActivity { scheduled_event_id: *id });
-    transition.effects.extend(again);
+    let again = state.activities.iter_mut().filter(|(_, activity)| !activity.started);
+    let again = again.map(|(event_id, activity)| {
+        activity.begin_attempt(now);
+        *event_id
+    });
+    for event_id in again.collect::<Vec<_>>() {
+        transition.run_attempt(&state, event_id);
+    }
     Ok((state, transition))
 }
 
@@ -311,7 +316,7 @@ mod tests {
     use super::*;
     use crate::decide::fixtures::*;
     use crate::decide::{Input, start};
-    use crate::transition::UpdateChange;
+    use crate::transition::{TaskChange, UpdateChange};
 
     /// A history, as it is made.
     struct Made {
@@ -422,6 +427,27 @@ mod tests {
         let (state, _) =
             made.reset(ResetPoint::Event(EventId(3)), Reapply::All).expect("it is possible");
         assert_eq!(state.activities.keys().copied().collect::<Vec<_>>(), [EVENT]);
+    }
+
+    #[test]
+    fn tasks_of_the_part_that_is_kept_wait_for_workers_again() {
+        let made = Made::new()
+            .turn(10, [schedule(1, queued(attempts(1))), schedule(2, queued(options()))])
+            .input(11, signal("1"))
+            .turn(11, [ask_to_cancel(2, 5), start_timer(3, 20)])
+            .input(12, signal("2"));
+        let (state, transition) =
+            made.reset(ResetPoint::Event(EventId(7)), Reapply::Nothing).expect("it is possible");
+        let tell = TaskChange::Tell {
+            scheduled_event_id: EventId(3),
+            cancel_until: Some(at(16)),
+            paused: false,
+            visible_at: at(100),
+        };
+        let again = |event| TaskChange::Schedule { scheduled_event_id: EventId(event) };
+        assert_eq!(transition.tasks, [again(2), again(3), tell]);
+        assert_eq!((transition.effects, state.has_duties()), (vec![], false));
+        assert!(state.activities.values().all(|it| it.visible_at() == Some(at(100))));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) fn due(
     let activity = state.activities.get_mut(&event_id).ok_or(Refusal::Stale)?;
     let retry_at = match &activity.placement {
         Placement::Outside(_) => return activity_outside::overdue(state, event_id, now),
-        Placement::Here => return Err(Refusal::Stale),
+        Placement::Here | Placement::Queue { .. } => return Err(Refusal::Stale),
         Placement::Waiting { until } => *until,
     };
     if now < retry_at {
@@ -43,7 +43,7 @@ pub(super) fn due(
     }
     // The row stays until the activity closes: it is what says, after a crash,
     // which attempt this is. So there is nothing to commit.
-    activity.begin_attempt();
+    activity.begin_attempt(now);
     Ok(Transition {
         effects: vec![Effect::RunActivity { scheduled_event_id: event_id }],
         ..Transition::default()

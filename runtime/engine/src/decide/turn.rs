@@ -144,6 +144,10 @@ fn record(
                 options,
             };
             let scheduled_event_id = transition.record(state, now, attributes);
+            // By the clock, which may have been set back since something was recorded.
+            if let Some(activity) = state.activities.get_mut(&scheduled_event_id) {
+                activity.begin_attempt(now);
+            }
             if at_most_once {
                 let attributes = EventAttributes::ActivityTaskStarted {
                     scheduled_event_id,
@@ -152,7 +156,7 @@ fn record(
                 };
                 transition.record(state, now, attributes);
             }
-            transition.effects.push(Effect::RunActivity { scheduled_event_id });
+            transition.run_attempt(state, scheduled_event_id);
         }
         Command::StartTimer { operation_id, fire_at } => {
             // For the run, time does not go back when the clock does. What it waits for
@@ -213,9 +217,10 @@ fn record(
 }
 
 /// Such an activity is marked as started before it starts: after a crash its
-/// attempt is lost, not repeated.
+/// attempt is lost, not repeated. An attempt of a worker outlives crashes here, and its
+/// lease says whether it has begun.
 fn is_at_most_once(options: &ActivityOptions) -> bool {
-    options.retry.maximum_attempts == 1
+    options.retry.maximum_attempts == 1 && options.task_queue.is_none()
 }
 
 /// The child that a pending operation belongs to, if it belongs to one.
@@ -236,17 +241,17 @@ fn cancel(
 ) {
     if pending_child(state, operation_id).is_some() {
         child::request_cancel(transition, state, event_id, now);
-    } else if let Some(activity) = state.activities.get(&event_id) {
-        if activity.has_row {
-            transition.timers.push(TimerChange::Clear { event_id });
-        }
+    } else if state.activities.contains_key(&event_id) {
+        let is_queued = transition.remove_rows(state, event_id);
         let attributes = EventAttributes::ActivityTaskCanceled {
             scheduled_event_id: event_id,
             operation_id,
             failure: None,
         };
         transition.record(state, now, attributes);
-        transition.effects.push(Effect::GiveUpActivity { scheduled_event_id: event_id });
+        if !is_queued {
+            transition.effects.push(Effect::GiveUpActivity { scheduled_event_id: event_id });
+        }
     } else {
         let attributes =
             EventAttributes::TimerCanceled { started_event_id: event_id, operation_id };
@@ -282,7 +287,7 @@ fn request_cancel(
             },
         });
     }
-    transition.effects.push(Effect::TellActivity { scheduled_event_id: event_id });
+    transition.tell_attempt(state, event_id);
 }
 
 fn close(

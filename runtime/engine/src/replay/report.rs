@@ -1,7 +1,7 @@
 //! What a report of nondeterminism says: the event, what history has there, and
 //! what the code did instead, so that the two can be told apart.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use dacapo_model::attributes::AttributeChanges;
 use dacapo_model::command::{Command, Outcome};
@@ -278,7 +278,25 @@ fn describe_difference(ours: &ActivityOptions, theirs: &ActivityOptions) -> Stri
     compare("maximum interval", &retry.maximum_interval, &their_retry.maximum_interval);
     compare("maximum attempts", &retry.maximum_attempts, &their_retry.maximum_attempts);
     compare("non-retryable types", &retry.non_retryable_types, &their_retry.non_retryable_types);
+    compare("task queue", &Route(ours), &Route(theirs));
     text
+}
+
+/// A route in few words.
+struct Route<'a>(&'a ActivityOptions);
+
+impl Debug for Route<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(route) = &self.0.task_queue else {
+            return f.write_str("none");
+        };
+        write!(f, "{:?} with priority {}", route.queue.as_str(), route.priority.number())?;
+        if let Some(key) = &route.fairness_key {
+            let weight = route.fairness_weight.number();
+            write!(f, " for {:?} with weight {weight}", key.as_str())?;
+        }
+        Ok(())
+    }
 }
 
 fn payload(command: &Command) -> Option<&Payload> {

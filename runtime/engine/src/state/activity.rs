@@ -9,6 +9,8 @@
 //!                 │ completed from outside
 //!                 ▼
 //!              Outside ── fails, or its deadline passes ──▶ Waiting
+//!
+//!  scheduled, with a task queue ──▶ Queue ── fails ──▶ Queue, for the next attempt
 //! ```
 
 use std::time::Duration;
@@ -18,6 +20,7 @@ use dacapo_model::failure::Failure;
 use dacapo_model::ids::{EventId, OperationId, TypeName};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::NEVER;
 
 use super::RunState;
 
@@ -54,8 +57,8 @@ pub struct PendingActivity {
     pub has_row: bool,
 }
 
-/// Who has the current attempt of an activity. Events decide it, and timer rows say
-/// which attempt waits; so a replay and a recovery come to the same.
+/// Who has the current attempt of an activity. Events decide it, and the rows of timers
+/// and tasks say which attempt it is; so a replay and a recovery come to the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placement {
     /// The node that owns the run executes it.
@@ -67,6 +70,12 @@ pub enum Placement {
     },
     /// Somebody outside completes it.
     Outside(OutsideAttempt),
+    /// A worker takes it from the task queue of the activity, or has it. The row of the
+    /// task says which, and until when; the run does not know.
+    Queue {
+        /// No worker has it before then. [`NEVER`] while the activity is paused.
+        visible_at: Timestamp,
+    },
 }
 
 /// An attempt that is completed from outside.
@@ -97,7 +106,7 @@ impl PendingActivity {
         options: ActivityOptions,
         scheduled_at: Timestamp,
     ) -> Self {
-        Self {
+        let mut activity = Self {
             operation_id,
             activity_type,
             input,
@@ -112,7 +121,9 @@ impl PendingActivity {
             cancel: None,
             paused: false,
             has_row: false,
-        }
+        };
+        activity.begin_attempt(scheduled_at);
+        activity
     }
 
     /// Makes it start over. Whether an only attempt may have begun is not forgotten.
@@ -122,9 +133,9 @@ impl PendingActivity {
         self.attempts_before = 0;
         self.last_failure = None;
         self.heartbeat_details = None;
-        self.begin_attempt();
         self.paused = false;
         self.has_row = false;
+        self.begin_attempt(now);
     }
 
     /// The attempt as people and policies count it: from 1 after a reset.
@@ -134,15 +145,62 @@ impl PendingActivity {
 
     /// Places the current attempt where attempts of this activity begin. Nothing else
     /// decides that.
-    pub(crate) fn begin_attempt(&mut self) {
-        self.placement = Placement::Here;
+    pub(crate) fn begin_attempt(&mut self, now: Timestamp) {
+        self.placement = match self.options.task_queue {
+            Some(_) => Placement::Queue { visible_at: if self.paused { NEVER } else { now } },
+            None => Placement::Here,
+        };
+    }
+
+    /// Holds an attempt that workers could take, or lets them take it from then on.
+    pub(crate) fn pause(&mut self, paused: bool, now: Timestamp) {
+        self.paused = paused;
+        if self.is_queued() {
+            self.begin_attempt(now);
+        }
+    }
+
+    /// Whether a worker makes its attempts.
+    pub fn is_queued(&self) -> bool {
+        self.visible_at().is_some()
+    }
+
+    /// From when on a worker may take the current attempt, as far as its run has decided
+    /// it; none if workers don't make its attempts.
+    pub fn visible_at(&self) -> Option<Timestamp> {
+        match &self.placement {
+            Placement::Queue { visible_at } => Some(*visible_at),
+            Placement::Here | Placement::Waiting { .. } | Placement::Outside(_) => None,
+        }
+    }
+
+    /// When all attempts together have to end.
+    pub fn close_by(&self) -> Option<Timestamp> {
+        self.options.schedule_to_close_timeout.map(|limit| self.scheduled_at.after(limit))
+    }
+
+    /// When a worker has to have taken the current attempt. What is held is not waited
+    /// for.
+    pub(crate) fn start_by(&self) -> Option<Timestamp> {
+        let visible_at = self.visible_at().filter(|visible_at| *visible_at < NEVER)?;
+        self.options.schedule_to_start_timeout.map(|limit| visible_at.after(limit))
+    }
+
+    /// Until when an attempt that goes on after a request to cancel is waited for.
+    pub fn cancel_until(&self) -> Option<Timestamp> {
+        self.cancel.map(|cancel| cancel.requested_at.after(cancel.grace))
+    }
+
+    /// When the run is to be told that no worker has taken the current attempt, if it is.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        [self.close_by(), self.start_by(), self.cancel_until()].into_iter().flatten().min()
     }
 
     /// When its next attempt begins, if it waits for that.
     pub fn retry_at(&self) -> Option<Timestamp> {
         match &self.placement {
             Placement::Waiting { until } => Some(*until),
-            Placement::Here | Placement::Outside(_) => None,
+            Placement::Here | Placement::Outside(_) | Placement::Queue { .. } => None,
         }
     }
 
@@ -150,14 +208,14 @@ impl PendingActivity {
     pub fn outside(&self) -> Option<&OutsideAttempt> {
         match &self.placement {
             Placement::Outside(attempt) => Some(attempt),
-            Placement::Here | Placement::Waiting { .. } => None,
+            Placement::Here | Placement::Waiting { .. } | Placement::Queue { .. } => None,
         }
     }
 
     /// When its timer row has to wake the run, if it has to.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.placement {
-            Placement::Here => None,
+            Placement::Here | Placement::Queue { .. } => None,
             Placement::Waiting { until } => Some(*until),
             Placement::Outside(attempt) => Some(attempt.deadline),
         }
@@ -167,9 +225,9 @@ impl PendingActivity {
     pub(crate) fn deadline(&self, started_at: Timestamp, heard_at: Timestamp) -> Timestamp {
         let options = &self.options;
         let limits = [
-            options.schedule_to_close_timeout.map(|limit| self.scheduled_at.after(limit)),
+            self.close_by(),
             options.heartbeat_timeout.map(|limit| heard_at.after(limit)),
-            self.cancel.map(|cancel| cancel.requested_at.after(cancel.grace)),
+            self.cancel_until(),
         ];
         let start_to_close = started_at.after(options.start_to_close_timeout);
         limits.into_iter().flatten().fold(start_to_close, Timestamp::min)
@@ -221,9 +279,9 @@ impl RunState {
     pub fn note_begun(&mut self, scheduled_event_id: EventId, attempt: u32) {
         if let Some(activity) = self.activities.get_mut(&scheduled_event_id)
             && activity.attempt == attempt
-            && activity.retry_at().is_some()
+            && let Some(retry_at) = activity.retry_at()
         {
-            activity.begin_attempt();
+            activity.begin_attempt(retry_at);
         }
     }
 
@@ -240,10 +298,32 @@ impl RunState {
             return false;
         };
         activity.attempt = attempt;
-        activity.begin_attempt();
+        activity.begin_attempt(self.last_event_at);
         activity.last_failure = last_failure;
         activity.heartbeat_details = Some(heartbeat_details);
         activity.has_row = true;
+        true
+    }
+
+    /// Takes the task of an activity into account, when its run has decided about it and
+    /// when its row is read back, from wherever it is. False if the activity is not
+    /// pending, or not for workers.
+    pub fn note_task(
+        &mut self,
+        scheduled_event_id: EventId,
+        attempt: u32,
+        visible_at: Timestamp,
+        last_failure: Option<Failure>,
+        heartbeat_details: Option<Payload>,
+    ) -> bool {
+        let activity = self.activities.get_mut(&scheduled_event_id);
+        let Some(activity) = activity.filter(|activity| activity.is_queued()) else {
+            return false;
+        };
+        activity.attempt = attempt;
+        activity.placement = Placement::Queue { visible_at };
+        activity.last_failure = last_failure;
+        activity.heartbeat_details = heartbeat_details;
         true
     }
 

@@ -23,6 +23,8 @@ impl PendingActivity {
         match &self.placement {
             // Whoever completes it ends it, or its deadline does.
             Placement::Outside(_) => None,
+            // So does a worker; its row and its lease carry on by themselves.
+            Placement::Queue { .. } => None,
             Placement::Here | Placement::Waiting { .. } if self.cancel.is_some() => {
                 Some(ActivityDuty::ReportStopped)
             }
@@ -89,6 +91,9 @@ mod tests {
             (waiting(options()), None, Some(ReportStopped)),
             (outside(options()), None, None),
             (outside(attempts(1)), None, None),
+            (with_activity(queued(options())), None, None),
+            (with_activity(queued(attempts(1))), None, None),
+            (waiting(queued(options())), None, None),
         ] {
             assert_eq!(state.activities[&EVENT].duty(), duty);
             assert_eq!(state.has_duties(), duty.is_some());

@@ -88,7 +88,8 @@ pub struct CancelRequest {
 /// * updates that the guest has not decided about (see [`Updates::admit`]);
 /// * what attempts of activities leave behind: the next one, the last failure, the
 ///   last heartbeat. It lives in timer rows (see [`Self::plan_retry`],
-///   [`Self::note_heartbeat`], [`Self::note_deadline`]);
+///   [`Self::note_heartbeat`], [`Self::note_deadline`]) and in tasks (see
+///   [`Self::note_task`]);
 /// * that a blocked run is tried again: history says `Blocked` until the guest
 ///   has asked for something, the run's row says `Running` at once. While the two
 ///   differ, [`Self::status`] is what the row says.
@@ -342,16 +343,16 @@ impl RunState {
                     Some(ActivityCancel { requested_at: event.time, grace: request.grace });
             }
             EventAttributes::ActivityTaskPaused(paused) => {
-                self.pending(event, paused.scheduled_event_id)?.paused = true;
+                self.pending(event, paused.scheduled_event_id)?.pause(true, event.time);
             }
             EventAttributes::ActivityTaskUnpaused(unpaused) => {
-                self.pending(event, unpaused.scheduled_event_id)?.paused = false;
+                self.pending(event, unpaused.scheduled_event_id)?.pause(false, event.time);
             }
             EventAttributes::ActivityTaskReset(reset) => {
                 let activity = self.pending(event, reset.scheduled_event_id)?;
                 activity.attempts_before = reset.attempts_before;
                 activity.attempt = reset.attempts_before.saturating_add(1);
-                activity.begin_attempt();
+                activity.begin_attempt(event.time);
                 activity.last_failure = None;
             }
             EventAttributes::ActivityTaskCompleted { scheduled_event_id, operation_id, .. }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dacapo_engine::state::{ActivityDuty, ExternalRequest, Placement, RunState};
-use dacapo_engine::transition::{Effect, Transition, UpdateChange};
+use dacapo_engine::transition::{Effect, TaskChange, Transition, UpdateChange};
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::time::Timestamp;
@@ -22,6 +22,18 @@ impl Simulation {
             self.history.push(event);
         }
         transition.timers.iter().for_each(|change| self.outbox.apply(change));
+        for change in transition.tasks {
+            let asked = match change {
+                TaskChange::Tell { scheduled_event_id, .. } => Some(scheduled_event_id),
+                _ => None,
+            };
+            if self.tasks.apply(change, &self.state)?
+                && let Some(event_id) = asked
+                && let Some(activity) = self.state.activities.get(&event_id)
+            {
+                self.idle_cancels.push((event_id, activity.attempt));
+            }
+        }
         for change in transition.updates {
             match change {
                 UpdateChange::Admit(admitted) => {
@@ -123,6 +135,7 @@ impl Simulation {
             self.shown
         );
         self.outbox.check(&self.state)?;
+        self.tasks.check(&self.state)?;
         let waiting: Vec<_> = self.state.updates.admitted().collect();
         ensure!(
             waiting.len() == self.admitted.len()
@@ -172,18 +185,19 @@ impl Simulation {
     }
 
     /// A crash loses nothing but which of the planned retries have begun; those
-    /// are begun again.
+    /// are begun again. What workers have said is in the rows of their tasks alone.
     fn check_recovery(&self) -> Checked {
         let mut recovered = self.recovered()?;
-        for (id, live) in &self.state.activities {
+        let mut state = self.state.clone();
+        self.tasks.restore(&mut state)?;
+        for (id, live) in &state.activities {
             if live.placement == Placement::Here {
                 recovered.note_begun(*id, live.attempt);
             }
         }
         ensure!(
-            recovered == self.state,
-            "recovery makes another state.\nLive: {:?}\nRecovered: {recovered:?}",
-            self.state
+            recovered == state,
+            "recovery makes another state.\nLive: {state:?}\nRecovered: {recovered:?}"
         );
         Ok(())
     }
@@ -196,6 +210,7 @@ impl Simulation {
             .map_err(|illegal| illegal.to_string())?
             .ok_or_else(|| "the history is empty".to_owned())?;
         self.outbox.restore(&mut state)?;
+        self.tasks.restore(&mut state)?;
         for admitted in self.admitted.values() {
             ensure!(state.updates.admit(admitted.clone()), "{admitted:?} is known");
         }

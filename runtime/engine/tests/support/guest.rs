@@ -140,11 +140,11 @@ impl Guest {
 
     fn perform(&mut self, step: &Step) -> Result<Progress, CallError> {
         match *step {
-            Step::StartActivity { attempts, total_seconds } => {
+            Step::StartActivity { attempts, total_seconds, queued } => {
                 // The input tells what was seen before: order matters.
                 let input = Payload::new(format!("\"{:016x}\"", self.place.seen));
                 let activity_type = TypeName::new("work").expect("a valid name");
-                let options = options(attempts, total_seconds);
+                let options = options(attempts, total_seconds, queued);
                 let operation = self.cursor.start_activity(activity_type, input, options)?;
                 self.place.pending.push(operation);
                 self.activities.insert(operation);

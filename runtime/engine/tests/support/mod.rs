@@ -11,6 +11,7 @@ mod relations;
 pub(crate) mod script;
 pub(crate) mod simulation;
 pub(crate) mod stored;
+pub(crate) mod tasks;
 
 /// A broken law, in words. Not a panic, so that shrinking stays quiet.
 pub(crate) type Checked<T = ()> = Result<T, String>;

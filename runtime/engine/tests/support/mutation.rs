@@ -1,7 +1,7 @@
 //! Damage done to histories.
 
 use dacapo_model::event::{EventAttributes, HistoryEvent, Marker};
-use dacapo_model::ids::{ChangeId, EventId, OperationId, TypeName, ValueName};
+use dacapo_model::ids::{ChangeId, EventId, OperationId, QueueName, TypeName, ValueName};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use proptest::prelude::*;
@@ -115,8 +115,11 @@ fn alter(attributes: &mut EventAttributes) {
             modified.memo.insert("other".to_owned(), None);
         }
         EventAttributes::WorkflowTaskFailed { message, .. } => message.push('!'),
-        EventAttributes::ActivityTaskScheduled { activity_type, .. } => {
-            *activity_type = TypeName::new("other").expect("a valid name");
+        EventAttributes::ActivityTaskScheduled { activity_type, options, .. } => {
+            match &mut options.task_queue {
+                Some(route) => route.queue = QueueName::new("other").expect("a valid name"),
+                None => *activity_type = TypeName::new("other").expect("a valid name"),
+            }
         }
         EventAttributes::ActivityTaskStarted { scheduled_event_id, .. } => {
             *scheduled_event_id = scheduled_event_id.next();

@@ -91,6 +91,7 @@ impl Outbox {
             let keeps = activity.attempt_number() > 1
                 || activity.outside().is_some()
                 || activity.heartbeat_details.is_some();
+            let keeps = keeps && !activity.is_queued();
             ensure!(keeps <= activity.has_row, "activity {id} has no row: {activity:?}");
         }
         Ok(())

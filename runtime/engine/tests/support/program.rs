@@ -13,8 +13,9 @@ pub(crate) const SIGNAL_NAMES: u8 = 3;
 /// that every program makes sense.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// Starts an activity; 0 attempts means no limit.
-    StartActivity { attempts: u32, total_seconds: Option<u64> },
+    /// Starts an activity, here or for workers of a task queue; 0 attempts means no
+    /// limit.
+    StartActivity { attempts: u32, total_seconds: Option<u64>, queued: bool },
     /// Starts a timer.
     StartTimer { millis: u64 },
     /// Starts a child; the number picks how the wait for it is cancelled.
@@ -98,9 +99,11 @@ fn steps() -> impl Strategy<Value = Step> {
     let attempts = prop_oneof![Just(0), Just(1), Just(3)];
     let total_seconds = prop_oneof![Just(None), Just(None), Just(Some(2))];
     prop_oneof![
-        4 => (attempts, total_seconds).prop_map(|(attempts, total_seconds)| {
-            Step::StartActivity { attempts, total_seconds }
-        }),
+        5 => (attempts, total_seconds, any::<bool>()).prop_map(
+            |(attempts, total_seconds, queued)| {
+                Step::StartActivity { attempts, total_seconds, queued }
+            }
+        ),
         3 => (0..2_000_u64).prop_map(|millis| Step::StartTimer { millis }),
         3 => (0..4_u8).prop_map(|cancellation| Step::StartChild { cancellation }),
         1 => any::<bool>().prop_map(|cancel| Step::ReachExternal { cancel }),

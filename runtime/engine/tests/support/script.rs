@@ -25,6 +25,14 @@ pub(crate) enum Action {
     /// Somebody outside says how an open attempt ended: one by its name, or by the
     /// token of any that was ever open.
     Report { pick: u8, by_token: bool, how: HowItEnds },
+    /// A worker takes a task, if one can be taken.
+    Claim(u8),
+    /// A worker that has a task says something.
+    RenewLease(u8),
+    /// A worker that has or had a lease says how its attempt ended.
+    ReportLease { pick: u8, how: HowItEnds },
+    /// The time of a task is over, or is said to be.
+    Expire { pick: u8, in_time: bool },
     /// An operator holds an activity, lets it go on, or makes it start over.
     Control(u8, ActivityControl),
     /// An attempt that is over returns once more.
@@ -184,8 +192,13 @@ fn actions() -> impl Strategy<Value = Action> {
         15 => any::<(u8, u8)>().prop_map(|(pick, which)| Action::TimeOut { pick, which }),
         20 => any::<u8>().prop_map(Action::Heartbeat),
         20 => any::<u8>().prop_map(Action::Open),
-        20 => (any::<(u8, bool)>(), ends)
+        20 => (any::<(u8, bool)>(), ends.clone())
             .prop_map(|((pick, by_token), how)| Action::Report { pick, by_token, how }),
+        80 => any::<u8>().prop_map(Action::Claim),
+        10 => any::<u8>().prop_map(Action::RenewLease),
+        60 => (any::<u8>(), ends)
+            .prop_map(|(pick, how)| Action::ReportLease { pick, how }),
+        20 => any::<(u8, bool)>().prop_map(|(pick, in_time)| Action::Expire { pick, in_time }),
         20 => (any::<u8>(), controls).prop_map(|(pick, control)| Action::Control(pick, control)),
         5 => any::<u8>().prop_map(Action::ReturnAgain),
         40 => any::<u8>().prop_map(Action::ChildStarts),

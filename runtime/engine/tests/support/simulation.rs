@@ -2,6 +2,7 @@
 //! both as one transition, and checks after each commit what must always hold.
 
 mod others;
+mod queues;
 mod takeover;
 mod turns;
 mod workers;
@@ -32,6 +33,7 @@ use super::program::{Program, SIGNAL_NAMES};
 use super::relations::{self, Outreach};
 use super::script::{Action, HowItCloses, Script};
 use super::stored::listing;
+use super::tasks::Tasks;
 use super::{Checked, ensure};
 
 pub(crate) const RUN: RunId = RunId(Uuid::from_u128(1));
@@ -73,6 +75,8 @@ pub(crate) struct Simulation {
     pub(super) place: Option<Place>,
     trap: bool,
     pub(super) outbox: Outbox,
+    /// What workers have or wait for.
+    pub(super) tasks: Tasks,
     /// The status that the run's row shows.
     pub(super) shown: ExecutionStatus,
     /// Attempts in the hands of workers.
@@ -132,6 +136,7 @@ impl Simulation {
             place: None,
             trap: false,
             outbox: Outbox::default(),
+            tasks: Tasks::default(),
             shown: ExecutionStatus::Running,
             running: BTreeSet::new(),
             idle_cancels: Vec::new(),
@@ -189,6 +194,16 @@ impl Simulation {
                     self.feed(Input::ActivityReported { activity, report: report(*how) })
                 })
             }
+            Action::Claim(pick) => {
+                self.claim(*pick);
+                Ok(())
+            }
+            Action::RenewLease(pick) => {
+                self.renew_lease(*pick);
+                Ok(())
+            }
+            Action::ReportLease { pick, how } => self.report_lease(usize::from(*pick), *how),
+            Action::Expire { pick, in_time } => self.expire(*pick, *in_time),
             Action::Control(pick, control) => {
                 self.pick_activity(*pick).map_or(Ok(()), |it| self.control(it, *control))
             }
@@ -292,6 +307,7 @@ impl Simulation {
             }
             let paused = self.state.activities.values().find(|activity| activity.paused);
             let open = self.state.activities.values().find(|activity| activity.outside().is_some());
+            let task = self.state.activities.iter().find(|(_, activity)| activity.is_queued());
             if self.state.status == ExecutionStatus::Blocked {
                 self.raise_limits();
                 self.feed(Input::Retry)?;
@@ -302,6 +318,8 @@ impl Simulation {
                 let activity = ActivityTarget::Operation(operation_id);
                 let report = Report::Completed(Payload::new("3"));
                 self.feed(Input::ActivityReported { activity, report })?;
+            } else if let Some(event_id) = task.map(|(event_id, _)| *event_id) {
+                self.work_on(event_id)?;
             } else if !self.running.is_empty() {
                 self.worker_returns(0, Ok(Payload::new("1")))?;
             } else if !self.outreach.starting.is_empty() {

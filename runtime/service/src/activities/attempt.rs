@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_engine::decide::{Input, not_in_time};
+use dacapo_engine::decide::{Input, not_in_time, not_running};
 use dacapo_engine::guest::{ActivityTask, RunContext};
 use dacapo_engine::state::PendingActivity;
 use dacapo_model::event::TimeoutType;
@@ -30,15 +30,6 @@ use crate::log;
 use crate::run::{Message, OpenRun};
 use crate::runtime::Shared;
 use crate::workload::Work;
-
-/// The outcome of an activity that was asked to cancel while nothing ran for it.
-pub(super) fn not_running() -> Failure {
-    Failure::new(
-        FailureKind::Cancelled,
-        "Cancelled",
-        "the activity was asked to cancel while no attempt of it ran",
-    )
-}
 
 /// An attempt that is about to begin.
 pub(super) struct Attempt {

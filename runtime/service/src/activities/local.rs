@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dacapo_engine::decide::Input;
+use dacapo_engine::decide::{Input, not_running};
 use dacapo_engine::guest::RunContext;
 use dacapo_engine::state::{ActivityDuty, PendingActivity};
 use dacapo_model::failure::{Failure, FailureKind};
@@ -11,7 +11,7 @@ use dacapo_model::ids::EventId;
 use tokio::task::AbortHandle;
 
 use super::Executor;
-use super::attempt::{Attempt, not_running, report};
+use super::attempt::{Attempt, report};
 use super::link::Link;
 use crate::run::OpenRun;
 use crate::runtime::Shared;

@@ -37,8 +37,10 @@ impl Actor {
         start: Option<&Span>,
         successor: Option<Successor>,
     ) -> Result<(), CommitFailure> {
-        let Transition { events, timers, updates, published, status, attributes, effects } =
+        let Transition { events, timers, tasks, updates, published, status, attributes, effects } =
             transition;
+        // The host lets no workflow ask for a task queue yet.
+        debug_assert!(tasks.is_empty(), "tasks have no rows yet: {tasks:?}");
         let mut rows = timer_rows(self.run.key, timers);
         if events.last().is_some_and(|last| last.attributes.is_closing()) {
             // The state of a damaged run does not know of all of them.

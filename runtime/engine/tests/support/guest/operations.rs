@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use dacapo_engine::replay::{Answer, CallError};
 use dacapo_model::event::{ActivityOptions, ChildCancellationType, ChildOptions};
-use dacapo_model::ids::{OperationId, TypeName, WorkflowId};
+use dacapo_model::ids::{OperationId, QueueName, TypeName, WorkflowId};
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
+use dacapo_model::task::TaskRoute;
 
 use super::signal_name;
 use super::{Guest, Progress};
@@ -88,10 +89,13 @@ impl Guest {
 }
 
 /// Durations that no store keeps exactly are asked for on purpose.
-pub(super) fn options(attempts: u32, total_seconds: Option<u64>) -> ActivityOptions {
+pub(super) fn options(attempts: u32, total_seconds: Option<u64>, queued: bool) -> ActivityOptions {
+    let queue = QueueName::new("work").expect("a valid name");
     ActivityOptions {
         start_to_close_timeout: Duration::from_nanos(1_000_000_001),
         schedule_to_close_timeout: total_seconds.map(Duration::from_secs),
+        schedule_to_start_timeout: (queued && attempts == 1)
+            .then(|| Duration::from_nanos(1_700_000_001)),
         heartbeat_timeout: (attempts == 3).then(|| Duration::from_nanos(300_000_001)),
         retry: RetryPolicy {
             initial_interval: Duration::from_nanos(500_000_500),
@@ -99,6 +103,6 @@ pub(super) fn options(attempts: u32, total_seconds: Option<u64>) -> ActivityOpti
             maximum_attempts: attempts,
             ..RetryPolicy::default()
         },
-        ..ActivityOptions::unnamed()
+        task_queue: queued.then(|| TaskRoute::to(queue)),
     }
 }

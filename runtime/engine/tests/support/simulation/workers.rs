@@ -31,6 +31,8 @@ impl Simulation {
         operation_id: OperationId,
         control: ActivityControl,
     ) -> Checked {
+        // What a worker has said is in the row of its task, and is kept.
+        self.tasks.restore(&mut self.state)?;
         self.feed(Input::ControlActivity { operation_id, control, reason: String::new() })
     }
 
