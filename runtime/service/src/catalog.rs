@@ -21,7 +21,7 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 
 use crate::backoff::Backoff;
 use crate::error::{Result, ServiceError};
-use crate::runtime::Shared;
+use crate::life::Life;
 
 /// First and longest wait before the modules are read again.
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -91,6 +91,20 @@ impl Catalog {
             begun: AtomicU64::new(0),
             read: tokio::sync::Mutex::new(Read { number: 0, outcome: Ok(()) }),
         })
+    }
+
+    /// Catches up with the store, as soon as that answers: a module was uploaded, and it is
+    /// not known whether the store has it. Nothing is deleted meanwhile.
+    pub(crate) fn refresh(self: &Arc<Self>, life: &Life, chosen: Choice) {
+        let catalog = self.clone();
+        life.spawn_until_halted(async move {
+            let mut backoff = Backoff::new(BACKOFF, BACKOFF_MAX);
+            while let Err(error) = catalog.catch_up().await {
+                tracing::debug!(%error, "the modules can't be read yet");
+                backoff.wait().await;
+            }
+            drop(chosen);
+        });
     }
 
     /// Takes in what has changed in the store since it was last read, by whichever node.
@@ -326,24 +340,6 @@ impl Known {
             self.add(module);
         }
     }
-}
-
-/// Catches up with the store, as soon as that answers: a module was uploaded, and it is not
-/// known whether the store has it. Nothing is deleted meanwhile.
-pub(crate) fn refresh(shared: &Arc<Shared>, chosen: Choice) {
-    let by_task = shared.clone();
-    let halted = shared.halted.clone();
-    shared.actors.spawn(async move {
-        let refreshed = async {
-            let mut backoff = Backoff::new(BACKOFF, BACKOFF_MAX);
-            while let Err(error) = by_task.catalog.catch_up().await {
-                tracing::debug!(%error, "the modules can't be read yet");
-                backoff.wait().await;
-            }
-        };
-        halted.run_until_cancelled(refreshed).await;
-        drop(chosen);
-    });
 }
 
 fn is_missing(code: ErrorCode) -> bool {

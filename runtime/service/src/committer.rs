@@ -6,7 +6,6 @@ mod batch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_store::Store;
 use dacapo_store::commit::CommitUnit;
 use dacapo_store::error::StoreError;
 use dacapo_store::shard::Ownership;
@@ -14,8 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use self::batch::{Batch, Job};
-use crate::health::StoreHealth;
-use crate::ownership::{Loss, Owned};
+use crate::hold::Hold;
 use crate::panics::caught;
 
 /// Units that wait for the committer. Each run has at most one, so this bounds
@@ -67,15 +65,10 @@ pub(crate) struct Committer {
 
 impl Committer {
     /// Starts the task. It ends when the last handle is dropped.
-    pub(crate) fn start(
-        store: Arc<dyn Store>,
-        owned: Owned,
-        health: Arc<StoreHealth>,
-        loss: Loss,
-    ) -> Self {
+    pub(crate) fn start(hold: Arc<Hold>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let mut collector = Collector {
-            worker: Arc::new(Worker { store, owned, health, loss }),
+            worker: Arc::new(Worker { hold }),
             queue,
             batch: Batch::default(),
             under_way: JoinSet::new(),
@@ -176,15 +169,12 @@ impl Collector {
             || !self.batch.has_room()
             || self.under_way.len() <= alone;
         self.under_way.is_empty()
-            || (is_worth_it && self.under_way.len() < self.worker.store.commits_at_once())
+            || (is_worth_it && self.under_way.len() < self.worker.hold.store.commits_at_once())
     }
 }
 
 struct Worker {
-    store: Arc<dyn Store>,
-    owned: Owned,
-    health: Arc<StoreHealth>,
-    loss: Loss,
+    hold: Arc<Hold>,
 }
 
 impl Worker {
@@ -194,7 +184,7 @@ impl Worker {
     async fn write(&self, batch: Batch) {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
-            let owned = self.owned.current();
+            let owned = self.hold.owned.current();
             let (verdict, may_pass) = self.commit(&owned, &part.units, part.alone).await;
             match verdict {
                 Err(CommitFailure::Conflict | CommitFailure::Rejected(_)) if part.len() > 1 => {
@@ -202,7 +192,7 @@ impl Worker {
                     parts.extend([second, part]);
                 }
                 Err(CommitFailure::Fenced) => {
-                    let now = self.owned.current();
+                    let now = self.hold.owned.current();
                     let lost = part.take_lost(&now);
                     let is_explained = !lost.is_empty() || !Arc::ptr_eq(&owned, &now);
                     lost.answer(&verdict);
@@ -233,16 +223,16 @@ impl Worker {
         alone: bool,
     ) -> (Verdict, bool) {
         // Somebody else finds out when it works again.
-        if !self.health.grace().await {
+        if !self.hold.health.grace().await {
             return (Err(CommitFailure::Unavailable), false);
         }
-        let committed = match caught(self.store.commit(owned, units)).await {
+        let committed = match caught(self.hold.store.commit(owned, units)).await {
             Ok(committed) => committed,
             // Of a row, perhaps, that nobody has thought of.
             Err(panic) => Err(StoreError::Rejected { reason: panic.to_string(), may_pass: false }),
         };
         if let Err(error) = &committed {
-            self.loss.note(error).await;
+            self.hold.loss.note(error).await;
         }
         let may_pass = matches!(committed, Err(StoreError::Rejected { may_pass: true, .. }));
         (self.verdict_of(committed, units, alone), may_pass)
@@ -256,7 +246,7 @@ impl Worker {
     ) -> Verdict {
         match committed {
             Ok(()) => {
-                self.health.committed();
+                self.hold.health.committed();
                 Ok(())
             }
             Err(error @ StoreError::Conflict { .. }) => {
@@ -275,11 +265,11 @@ impl Worker {
                 Err(CommitFailure::Fenced)
             }
             Err(error @ StoreError::Unavailable { .. }) if alone => {
-                self.health.failed_alone(&error);
+                self.hold.health.failed_alone(&error);
                 Err(CommitFailure::Unavailable)
             }
             Err(error @ StoreError::Unavailable { .. }) => {
-                self.health.failed(&error, "a commit failed");
+                self.hold.health.failed(&error, "a commit failed");
                 Err(CommitFailure::Unavailable)
             }
         }

@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{nth_pause, spread};
 use crate::error::{Result, ServiceError};
+use crate::hold::Hold;
 use crate::log_limit::LogLimit;
-use crate::runtime::Shared;
 
 /// How long requests wait for a store that has begun to fail. A database that
 /// restarts is back before that.
@@ -253,46 +253,46 @@ pub(crate) fn takes_no_writes() -> ServiceError {
 }
 
 /// Writes to the store, unless that was just done, to see whether it works.
-pub(crate) async fn check(shared: &Shared) -> Result<()> {
-    let health = &shared.health;
+pub(crate) async fn check(hold: &Hold) -> Result<()> {
+    let health = &hold.health;
     if health.is_failing() {
         return Err(takes_no_writes());
     }
     let last_write = health.writes.lock().last;
     if last_write.is_none_or(|at| at.elapsed() > RECENT) {
-        probe(shared).await;
+        probe(hold).await;
     }
     if health.is_failing() { Err(takes_no_writes()) } else { Ok(()) }
 }
 
 /// Probes while the store fails, and when somebody suspects it. Runs until the node
 /// has stopped: runs that are to come to rest wait for it.
-pub(crate) async fn watch(shared: Arc<Shared>) {
-    let health = &shared.health;
+pub(crate) async fn watch(hold: Arc<Hold>) {
+    let health = &hold.health;
     let mut failing = health.failing.subscribe();
     loop {
         tokio::select! {
-            () = shared.halted.cancelled() => return,
-            () = shared.loss.of_any_kind() => return,
+            () = health.halted.cancelled() => return,
+            () = hold.loss.of_any_kind() => return,
             () = async { drop(failing.wait_for(|failing| failing.is_some()).await) } => {}
             () = health.suspected.notified() => {}
         }
         if health.is_failing() {
             let probes = health.probes.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
-                () = shared.halted.cancelled() => return,
-                () = tokio::time::sleep(pause(probes, shared.owned.node().0.as_u128())) => {}
+                () = health.halted.cancelled() => return,
+                () = tokio::time::sleep(pause(probes, hold.owned.node().0.as_u128())) => {}
             }
         }
-        probe(&shared).await;
+        probe(&hold).await;
     }
 }
 
-async fn probe(shared: &Shared) {
-    match shared.store.probe_write().await {
-        Ok(()) => shared.health.probed(),
-        Err(error @ StoreError::WentBack { .. }) => shared.loss.note(&error).await,
-        Err(error) => shared.health.failed(&error, "the database takes no writes"),
+async fn probe(hold: &Hold) {
+    match hold.store.probe_write().await {
+        Ok(()) => hold.health.probed(),
+        Err(error @ StoreError::WentBack { .. }) => hold.loss.note(&error).await,
+        Err(error) => hold.health.failed(&error, "the database takes no writes"),
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod activities;
 mod backoff;
+mod capacity;
 mod catalog;
 pub mod clock;
 mod committer;
@@ -27,6 +28,8 @@ mod detach;
 pub mod error;
 mod fair;
 mod health;
+mod hold;
+mod life;
 mod loader;
 mod log;
 mod log_limit;

@@ -32,18 +32,18 @@ const PORTION: usize = 8;
 
 /// Reads all open runs of the node, and goes on with them.
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<()> {
-    let portions = Portions::new(shared.config.instances_bytes_max / PORTION);
+    let portions = Portions::new(shared.capacity.instances_bytes_max / PORTION);
     let mut recovering = Recovering::within(portions);
-    for range in shared.owned.current().ranges() {
+    for range in shared.hold.owned.current().ranges() {
         read_range(shared, range, &mut recovering).await?;
     }
     let Recovering { found, resumed, unreadable, relations, portions, to_wake, .. } = recovering;
     let waiting = to_wake.len();
     tracing::info!(open_runs = found, resumed, waiting, unreadable, "recovered");
-    shared.recovered.cancel();
+    shared.life.recovered.cancel();
     relations.finish(shared);
     if waiting > 0 {
-        shared.actors.spawn(wake_others(shared.clone(), portions, to_wake));
+        shared.life.spawn(wake_others(shared.clone(), portions, to_wake));
     }
     Ok(())
 }
@@ -99,7 +99,7 @@ async fn wake_others(
 ) {
     for (run, history_bytes) in to_wake {
         let portion = tokio::select! {
-            () = shared.halted.cancelled() => return,
+            () = shared.life.halted.cancelled() => return,
             portion = portions.acquire(history_bytes) => portion,
         };
         if let Some(mailbox) = run.wake() {

@@ -122,7 +122,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut rescan = pin!(tokio::time::sleep(RESCAN));
     let mut work = None;
     loop {
-        work.get_or_insert_with(|| shared.workload.begin());
+        work.get_or_insert_with(|| shared.life.workload.begin());
         let now = shared.clock.now();
         if scanning.is_terminated() && (rescan_is_due || shared.timers.reads_on(now)) {
             // First, so that rows committed while the scan runs are not overlooked.
@@ -143,7 +143,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             work = None;
         }
         tokio::select! {
-            () = shared.stopping.cancelled() => return,
+            () = shared.life.stopping.cancelled() => return,
             () = shared.timers.changed.notified() => {}
             read = &mut scanning, if scans => {
                 let pause = read.map_or_else(|error| {
@@ -163,7 +163,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 /// what is due need not wait for the rest.
 async fn scan(shared: &Shared, now: Timestamp) -> dacapo_store::error::Result<()> {
     let until = now.after(HORIZON);
-    let ranges = shared.owned.current().ranges();
+    let ranges = shared.hold.owned.current().ranges();
     let mut after = None;
     loop {
         let rows = shared.store.due_timers(&ranges, until, after, PAGE).await?;

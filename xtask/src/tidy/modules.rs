@@ -101,8 +101,37 @@ const RULES: &[Rule] = &[
     },
     Rule {
         module: "ownership",
-        never: &["activities", "catalog", "delivery", "operations", "relations", "run", "timers"],
+        never: &[
+            "activities",
+            "catalog",
+            "delivery",
+            "operations",
+            "relations",
+            "run",
+            "runtime",
+            "timers",
+        ],
         why: "who owns the runs does not depend on which there are",
+    },
+    Rule {
+        module: "life",
+        never: &["delivery", "operations", "ownership", "relations", "run", "runtime"],
+        why: "a task ends with the node, whatever it does",
+    },
+    Rule {
+        module: "hold",
+        never: &["delivery", "operations", "relations", "run", "runtime"],
+        why: "whether a node may write does not depend on what it writes",
+    },
+    Rule {
+        module: "health",
+        never: &["delivery", "operations", "relations", "run", "runtime"],
+        why: "whether the store works does not depend on what it is used for",
+    },
+    Rule {
+        module: "capacity",
+        never: &["delivery", "operations", "relations", "run", "runtime"],
+        why: "there is only so much, whoever uses it",
     },
     Rule {
         module: "tenancy",
@@ -111,7 +140,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         module: "catalog",
-        never: &["delivery", "operations", "relations", "run"],
+        never: &["delivery", "operations", "relations", "run", "runtime"],
         why: "which code there is does not depend on who runs it",
     },
 ];

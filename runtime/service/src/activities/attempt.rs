@@ -72,14 +72,14 @@ impl Attempt {
     async fn slot(&self) -> Result<Place, Input> {
         let module = self.context.module_digest;
         if !self.link.is_paused()
-            && let Some(slot) = self.shared.activity_slots.try_acquire(module)
+            && let Some(slot) = self.shared.capacity.attempts.try_acquire(module)
         {
             return Ok(slot);
         }
         let clock = &*self.shared.clock;
         let too_late = clock.instant().checked_add(self.remaining(clock.now()));
         // Nothing happens to it before somebody else makes room, or its time is over.
-        let _parked = self.shared.workload.park();
+        let _parked = self.shared.life.workload.park();
         loop {
             tokio::select! {
                 () = self.link.unpaused() => {}
@@ -94,7 +94,7 @@ impl Attempt {
                 to_start.and_then(|timeout| clock.instant().checked_add(timeout));
             tokio::select! {
                 biased;
-                slot = self.shared.activity_slots.acquire(module) => {
+                slot = self.shared.capacity.attempts.acquire(module) => {
                     if !self.link.is_paused() {
                         return Ok(slot);
                     }

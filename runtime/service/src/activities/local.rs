@@ -40,7 +40,7 @@ impl Executor for LocalExecutor {
     ) {
         // A stopping node leaves it to the next one, which finds it in history; but not
         // one of which history says that it may have begun.
-        if self.shared.stopping.is_cancelled() && !activity.started {
+        if self.shared.life.stopping.is_cancelled() && !activity.started {
             return;
         }
         let link = self.link(scheduled_event_id, activity);
@@ -51,9 +51,9 @@ impl Executor for LocalExecutor {
             scheduled_event_id,
             activity: activity.clone(),
             link: link.clone(),
-            _work: self.shared.workload.begin(),
+            _work: self.shared.life.workload.begin(),
         };
-        let handle = self.shared.attempts.spawn(attempt.run()).abort_handle();
+        let handle = self.shared.life.spawn_attempt(attempt.run());
         self.attempts.insert(scheduled_event_id, Running { handle, link });
     }
 
@@ -158,13 +158,13 @@ impl LocalExecutor {
 
     fn report(&mut self, scheduled_event_id: EventId, activity: &PendingActivity, input: Input) {
         let link = self.link(scheduled_event_id, activity);
-        let work = self.shared.workload.begin();
+        let work = self.shared.life.workload.begin();
         let (shared, run) = (self.shared.clone(), self.run.clone());
         let report = async move {
             report(&shared, &run, input).await;
             drop(work);
         };
-        let handle = self.shared.attempts.spawn(report).abort_handle();
+        let handle = self.shared.life.spawn_attempt(report);
         self.attempts.insert(scheduled_event_id, Running { handle, link });
     }
 

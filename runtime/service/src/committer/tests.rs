@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use dacapo_model::ids::WorkflowHash;
 use dacapo_model::payload::Payload;
+use dacapo_store::Store;
 use dacapo_store::conformance::fixtures::{self, execution, node, start, unit};
 use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use dacapo_store::memory::MemoryStore;
@@ -12,6 +13,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::config::Tenure;
+use crate::health::StoreHealth;
+use crate::ownership::{Loss, Owned};
 
 const MIB: usize = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,9 +39,9 @@ fn committer_with(
     ownership: Ownership,
     health: Arc<StoreHealth>,
 ) -> (Committer, Loss) {
-    let owned = Owned::new(ownership);
-    let loss = Loss::none_yet(store.clone(), owned.clone());
-    (Committer::start(store, owned, health, loss.clone()), loss)
+    let hold = Hold::new(store, Tenure::Alone, Owned::new(ownership), health);
+    let loss = hold.loss.clone();
+    (Committer::start(Arc::new(hold)), loss)
 }
 
 /// Starts of runs with these numbers, all at once.

@@ -53,12 +53,12 @@ pub(crate) async fn find(
         if let Some(run) = in_memory(shared, address) {
             return Ok(Reached::Here(run));
         }
-        if !shared.recovered.is_cancelled() {
+        if !shared.life.recovered.is_cancelled() {
             // Not all of them are in memory yet.
-            shared.recovered.cancelled().await;
+            shared.life.recovered.cancelled().await;
             continue;
         }
-        if shared.owned.current().lease_of(address.hash()).is_none() {
+        if shared.hold.owned.current().lease_of(address.hash()).is_none() {
             return Ok(Reached::Elsewhere);
         }
         let execution = match stored(shared, address).await {
@@ -117,7 +117,7 @@ async fn stored(
 /// run by now.
 async fn adopt(shared: &Arc<Shared>, execution: &Execution) -> Result<Option<Arc<OpenRun>>> {
     // Who was displaced must not begin with what is another's.
-    shared.confirm.held(execution.key.hash).await?;
+    shared.hold.confirm.held(execution.key.hash).await?;
     let Some(run) = shared.directory.adopt(execution) else {
         return Ok(None);
     };

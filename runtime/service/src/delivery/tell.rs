@@ -35,7 +35,7 @@ pub(crate) async fn tell(
         }
         if verdict.is_err() {
             // Nothing was committed for it, which would have shown whose the run is.
-            shared.confirm.held(run.key.hash).await?;
+            shared.hold.confirm.held(run.key.hash).await?;
         }
         return Ok(Reached::Here((run.key, verdict)));
     }

@@ -90,7 +90,7 @@ impl Tenant {
                 ActivityRef::Token(token) => token.key.hash,
                 ActivityRef::Operation { run, .. } => self.hash_of(&run.workflow_id),
             };
-            self.shared.confirm.held(hash).await?;
+            self.shared.hold.confirm.held(hash).await?;
         }
         told
     }

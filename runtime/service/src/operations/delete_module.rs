@@ -50,7 +50,7 @@ impl Tenant {
         };
         let (answer, answered) = oneshot::channel();
         // A task of its own, which whoever asked can't end half-way.
-        shared.actors.spawn(deletion.until_known(answer));
+        shared.life.spawn(deletion.until_known(answer));
         answered.await.map_err(|_| no_answer())?
     }
 }
@@ -74,7 +74,7 @@ impl Deletion {
         loop {
             let deleted = self.delete().await;
             let is_known = !matches!(deleted, Err(StoreError::Unavailable { .. }));
-            let told = self.shared.loss.judge(deleted).await;
+            let told = self.shared.hold.loss.judge(deleted).await;
             if let Some(answer) = answer.take() {
                 // Who went away can ask again.
                 let _ = answer.send(told.and_then(|deletion| self.answer(deletion)));
@@ -82,9 +82,9 @@ impl Deletion {
             if is_known {
                 return;
             }
-            self.shared.health.suspect();
+            self.shared.hold.health.suspect();
             tokio::select! {
-                () = self.shared.halted.cancelled() => return,
+                () = self.shared.life.halted.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
             pause = (pause * 2).min(BACKOFF_MAX);
@@ -95,7 +95,7 @@ impl Deletion {
         let Self { shared, namespace, name, version, .. } = self;
         let store = &shared.store;
         let deleted =
-            store.delete_modules(&shared.owned.current(), namespace, name, *version).await?;
+            store.delete_modules(&shared.hold.owned.current(), namespace, name, *version).await?;
         if let ModuleDeletion::Deleted(_) = &deleted {
             // Also what a try before has deleted that seemed to fail.
             shared.catalog.remove(namespace, name, *version);

@@ -21,7 +21,7 @@ impl Tenant {
         let key = self.key_of(run, run_id);
         if is_here(shared, run_id) {
             // It may have closed on another node.
-            shared.confirm.held(key.hash).await?;
+            shared.hold.confirm.held(key.hash).await?;
             return Err(is_open(&run.workflow_id, run_id));
         }
         for (_, parent) in shared.store.find_parents(&[key]).await? {
@@ -32,8 +32,8 @@ impl Tenant {
                 return Err(has_open_parent(&run.workflow_id, &parent.workflow_id, parent.run_id));
             }
         }
-        let deleted = shared.store.delete_run(&shared.owned.current(), key).await;
-        match shared.loss.judge(deleted).await? {
+        let deleted = shared.store.delete_run(&shared.hold.owned.current(), key).await;
+        match shared.hold.loss.judge(deleted).await? {
             RunDeletion::Deleted => Ok(true),
             RunDeletion::Unknown => Ok(false),
             RunDeletion::Open => Err(is_open(&run.workflow_id, run_id)),

@@ -46,7 +46,7 @@ impl Tenant {
         // A module without versions has no runs.
         let versions = shared.catalog.versions(&self.namespace, name).unwrap_or_default();
         let modules: BTreeSet<_> = versions.into_iter().map(|version| version.digest).collect();
-        let _permit = shared.replays.try_acquire().map_err(|_| busy())?;
+        let _permit = shared.capacity.replays.try_acquire().map_err(|_| busy())?;
         let code = Code { digest, workflows: &definitions.workflows };
         let filter = ExecutionFilter {
             statuses: vec![ExecutionStatus::Running, ExecutionStatus::Blocked],

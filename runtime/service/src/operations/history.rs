@@ -170,7 +170,7 @@ impl HistoryFollower {
                 }
             }
             () = tokio::time::sleep(FOLLOW_POLL) => {}
-            () = self.shared.stopping.cancelled() => return Err(ServiceError::stopping()),
+            () = self.shared.life.stopping.cancelled() => return Err(ServiceError::stopping()),
         }
         Ok(true)
     }

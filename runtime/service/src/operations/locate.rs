@@ -87,7 +87,7 @@ impl Tenant {
         run: &RunRef,
         answer: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let held = self.shared.confirm.held(self.hash_of(&run.workflow_id));
+        let held = self.shared.hold.confirm.held(self.hash_of(&run.workflow_id));
         let (held, answer) = futures::join!(held, answer);
         held?;
         answer

@@ -7,7 +7,6 @@ use dacapo_store::error::StoreError;
 use dacapo_store::module::NewModule;
 
 use super::GateReport;
-use crate::catalog;
 use crate::error::Result;
 use crate::tenancy::Tenant;
 
@@ -70,14 +69,14 @@ impl Tenant {
         let shared = &self.shared;
         // No deletion comes between the store and memory.
         let chosen = shared.catalog.choose().await?;
-        let kept = shared.store.put_module(&shared.owned.current(), module).await;
+        let kept = shared.store.put_module(&shared.hold.owned.current(), module).await;
         match &kept {
             Ok((version, _)) => shared.catalog.add(version.clone()),
             // It may be there.
-            Err(StoreError::Unavailable { .. }) => catalog::refresh(shared, chosen),
+            Err(StoreError::Unavailable { .. }) => shared.catalog.refresh(&shared.life, chosen),
             Err(_) => {}
         }
-        shared.loss.judge(kept).await
+        shared.hold.loss.judge(kept).await
     }
 
     /// The newest version of each module, by name.
@@ -101,7 +100,7 @@ impl Tenant {
     /// What memory says of modules is what the store says. A node that was taken over does
     /// not answer; all shards are another's then, so any will do.
     pub(super) async fn confirm_catalog(&self) -> Result<()> {
-        self.shared.confirm.held(WorkflowHash(0)).await?;
+        self.shared.hold.confirm.held(WorkflowHash(0)).await?;
         self.shared.catalog.catch_up().await
     }
 }

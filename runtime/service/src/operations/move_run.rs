@@ -98,7 +98,7 @@ impl Tenant {
         if deliver(&self.shared, &open, message).await.is_err() {
             return Err(closed(run, run_id));
         }
-        match self.shared.health.answer(answered).await.ok_or_else(no_answer)?? {
+        match self.shared.hold.health.answer(answered).await.ok_or_else(no_answer)?? {
             MoveAnswer::Moved => Ok(MovedRun { run_id, module, change: MoveChange::Moved }),
             MoveAnswer::Closed => Err(closed(run, run_id)),
             MoveAnswer::Refused(blocked) => Err(diverged(&execution, &module, &blocked)),

@@ -104,7 +104,8 @@ impl Tenant {
         let name = query.name.clone();
         let asking = async {
             // Few at a time: it takes the processor from runs that are open.
-            let _turn = shared.replays.acquire().await.map_err(|_| ServiceError::stopping())?;
+            let _turn =
+                shared.capacity.replays.acquire().await.map_err(|_| ServiceError::stopping())?;
             let room = make_room(shared).await;
             let stored = shared.loader.load(execution.key).await?;
             let stored = stored.ok_or_else(|| not_served(&name, "the run is gone"))?;

@@ -110,7 +110,7 @@ impl Tenant {
         }
         let version = self.module_version(&request.module).await?;
         let code = Code::of(&version);
-        let _permit = shared.replays.try_acquire().map_err(|_| busy())?;
+        let _permit = shared.capacity.replays.try_acquire().map_err(|_| busy())?;
         if let (Some(workflow_id), Some(_)) = (&request.workflow_id, request.run_id) {
             let found =
                 shared.store.find_execution(&self.namespace, workflow_id, request.run_id).await?;

@@ -142,12 +142,12 @@ impl Tenant {
                 let history = self.history_of(base, read).await?;
                 let now = shared.clock.now();
                 let begun = run::copy(namespace, workflow_id, &history, reset.clone(), now)?;
-                shared.health.admit_start()?;
+                shared.hold.health.admit_start()?;
                 let (waiter, committed) = oneshot::channel();
                 let (begun, cause, chosen) = (Box::new(begun), Span::current(), chosen.clone());
                 let origin = Origin::New { begun, waiter, cause, chosen };
                 run::spawn(shared, claimed.keep(), mailbox, origin);
-                match shared.health.answer(committed).await.ok_or_else(no_answer)?? {
+                match shared.hold.health.answer(committed).await.ok_or_else(no_answer)?? {
                     BeginAnswer::Started => Ok(true),
                     BeginAnswer::Conflict(_) => Ok(false),
                 }
@@ -165,10 +165,10 @@ impl Tenant {
                 if deliver(shared, &open, message).await.is_err() {
                     return Ok(false);
                 }
-                match shared.health.answer(answered).await {
+                match shared.hold.health.answer(answered).await {
                     Some(answer) => Ok(matches!(answer?, ResetAnswer::Done)),
                     // It has closed, or nobody is to wait any more.
-                    None => shared.health.admit().map(|()| false),
+                    None => shared.hold.health.admit().map(|()| false),
                 }
             }
         }

@@ -87,14 +87,14 @@ impl Tenant {
         let news = progress.wait_for(|progress| progress.closing.is_some() || progress.blocked);
         tokio::select! {
             _news_or_none = tokio::time::timeout(wait, news) => {}
-            () = self.shared.stopping.cancelled() => {}
-            () = self.shared.loss.of_any_kind() => {}
+            () = self.shared.life.stopping.cancelled() => {}
+            () = self.shared.hold.loss.of_any_kind() => {}
         }
         // One value, read once: a run that is closed in it has its outcome there, too.
         let Progress { closing, blocked, .. } = open.progress();
         if closing.is_none() {
             // That it has closed was committed here. That it has not is true only here.
-            self.shared.confirm.held(open.key.hash).await?;
+            self.shared.hold.confirm.held(open.key.hash).await?;
         }
         let open_status = if blocked { ExecutionStatus::Blocked } else { ExecutionStatus::Running };
         Ok(RunResult {

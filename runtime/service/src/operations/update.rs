@@ -114,7 +114,7 @@ impl Tenant {
                     let watched = open.updates.watch(open.key.run_id, &update_id);
                     match self.stage(&open, &update_id).await {
                         Some(None) => {
-                            self.shared.confirm.held(open.key.hash).await?;
+                            self.shared.hold.confirm.held(open.key.hash).await?;
                             let not_found = || not_found(run, open.key.run_id, &update_id);
                             return Err(unknown.unwrap_or_else(not_found));
                         }
@@ -241,7 +241,7 @@ impl Tenant {
         };
         let known = tokio::select! {
             known = tokio::time::timeout(wait.wait, news) => known.unwrap_or(true),
-            () = self.shared.stopping.cancelled() => true,
+            () = self.shared.life.stopping.cancelled() => true,
         };
         if !known {
             let key = RunKey { hash: open.key.hash, run_id: now.run_id };
@@ -250,7 +250,7 @@ impl Tenant {
         if !matches!(now.progress, UpdateProgress::Completed(_)) {
             // What was rejected has left nothing in the store, and what is not done
             // yet may have been done elsewhere.
-            self.shared.confirm.held(open.key.hash).await?;
+            self.shared.hold.confirm.held(open.key.hash).await?;
         }
         Ok(UpdateResult { run_id: now.run_id, update_id, progress: now.progress })
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_store::error::Result;
+use tokio_util::sync::CancellationToken;
 
 use super::{LEASE, RENEWAL};
 use crate::config::Tenure;
 use crate::health::now;
-use crate::runtime::Shared;
+use crate::hold::Hold;
 
 /// How often a node without a lease looks whether it still has its shards.
 const LOOK: Duration = Duration::from_secs(10);
@@ -27,19 +28,19 @@ const RELEASE_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Runs until the node has let go of everything, or its work has ended. A node that is
 /// stopping keeps its lease: attempts that it waits for are still its own.
-pub(crate) async fn keep(shared: Arc<Shared>) {
-    let every = match shared.config.tenure {
+pub(crate) async fn keep(hold: Arc<Hold>, halted: CancellationToken) {
+    let every = match hold.tenure {
         Tenure::Alone => LOOK,
         Tenure::Leased { .. } => RENEWAL,
     };
     let (mut pause, mut answers) = (every, true);
     loop {
         tokio::select! {
-            () = shared.halted.cancelled() => return,
-            () = shared.loss.of_any_kind() => return,
-            () = until_due(&shared, pause) => {}
+            () = halted.cancelled() => return,
+            () = hold.loss.of_any_kind() => return,
+            () = until_due(&hold, pause) => {}
         }
-        pause = match once(&shared).await {
+        pause = match once(&hold).await {
             Ok(()) => {
                 answers = true;
                 every
@@ -56,37 +57,37 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
 }
 
 /// Waits so long, or until the session of the lease has ended.
-async fn until_due(shared: &Shared, pause: Duration) {
+async fn until_due(hold: &Hold, pause: Duration) {
     let due = now() + pause;
     loop {
         tokio::time::sleep_until(due.min(now() + LOOK_AT_SESSION)).await;
         if now() >= due {
             return;
         }
-        let is_leased = shared.config.tenure != Tenure::Alone;
-        if is_leased && !shared.store.lease_session_lives().await {
+        let is_leased = hold.tenure != Tenure::Alone;
+        if is_leased && !hold.store.lease_session_lives().await {
             return;
         }
     }
 }
 
-async fn once(shared: &Shared) -> Result<()> {
-    if shared.config.tenure == Tenure::Alone {
-        return shared.loss.look().await;
+async fn once(hold: &Hold) -> Result<()> {
+    if hold.tenure == Tenure::Alone {
+        return hold.loss.look().await;
     }
-    let kept = shared.store.renew_lease(&shared.owned.current(), LEASE).await;
+    let kept = hold.store.renew_lease(&hold.owned.current(), LEASE).await;
     if let Err(error) = &kept {
-        shared.loss.note(error).await;
+        hold.loss.note(error).await;
     }
     kept
 }
 
 /// Gives the lease back: this node does nothing more.
-pub(crate) async fn release(shared: &Shared) {
-    if shared.config.tenure == Tenure::Alone {
+pub(crate) async fn release(hold: &Hold) {
+    if hold.tenure == Tenure::Alone {
         return;
     }
-    let released = shared.store.release_lease(shared.owned.node());
+    let released = hold.store.release_lease(hold.owned.node());
     match tokio::time::timeout(RELEASE_TIME_MAX, released).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(error = ?error, "the lease was not given back"),

@@ -122,9 +122,9 @@ const fn backoff() -> Backoff {
 
 /// Does something until it is done or the node stops.
 fn spawn(shared: &Arc<Shared>, work: impl Future<Output = ()> + Send + 'static) {
-    let (halted, in_hand) = (shared.halted.clone(), shared.workload.begin());
-    shared.actors.spawn(async move {
-        halted.run_until_cancelled(work).await;
+    let in_hand = shared.life.workload.begin();
+    shared.life.spawn_until_halted(async move {
+        work.await;
         drop(in_hand);
     });
 }

@@ -51,14 +51,14 @@ impl ChildToStart {
     async fn start(self) {
         let shared = &self.shared;
         // Not before all open runs are known: its workflow id may be taken.
-        shared.recovered.cancelled().await;
+        shared.life.recovered.cancelled().await;
         let mut backoff = backoff();
         let started = loop {
             let abandoned = self.child.options.parent_close_policy == ParentClosePolicy::Abandon;
             if !abandoned && !is_here(shared, self.parent.key.run_id) {
                 return;
             }
-            let place = shared.child_starts.acquire(self.parent.module_digest).await;
+            let place = shared.capacity.child_starts.acquire(self.parent.module_digest).await;
             // Boxed, so that those who wait are small: there may be very many.
             let tried = Box::pin(self.try_start()).await;
             drop(place);

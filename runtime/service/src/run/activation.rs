@@ -38,7 +38,7 @@ impl Actor {
     /// While the node stops, the guest is told nothing more: what it would begin may not
     /// end here. The next node finds in history what the guest has not answered.
     pub(super) fn leaves_the_rest(&mut self) -> bool {
-        let stopping = self.shared.stopping.is_cancelled();
+        let stopping = self.shared.life.stopping.is_cancelled();
         if stopping {
             // It does not know any more what has happened.
             self.drop_guest();
@@ -51,7 +51,7 @@ impl Actor {
         fresh: Vec<HistoryEvent>,
         transition: &mut Transition,
     ) -> Result<(), CommitFailure> {
-        self.shared.residency.mark_busy(self.run.key.run_id);
+        self.shared.capacity.residency.mark_busy(self.run.key.run_id);
         let turn = match &mut self.guest {
             Some(guest) => guest.instance.advance(fresh).await,
             None => {

@@ -196,7 +196,7 @@ impl Actor {
                 return Stop::Closed;
             }
             // While the store fails, it hears what else comes.
-            if self.waits_for_store() && !self.shared.health.is_failing() {
+            if self.waits_for_store() && !self.shared.hold.health.is_failing() {
                 if let Err(stop) = self.handle(Vec::new()).await {
                     return stop;
                 }
@@ -222,7 +222,7 @@ impl Actor {
                 || !self.heartbeats.is_empty()
                 || self.waits_for_store();
             let patience =
-                if holds_something { self.shared.config.idle_timeout } else { Duration::ZERO };
+                if holds_something { self.shared.capacity.idle_timeout } else { Duration::ZERO };
             // Held until what follows is in hand.
             let heartbeats_due = pin!(self.until_heartbeats_due());
             // What has followed from the last messages is counted by now.
@@ -235,15 +235,15 @@ impl Actor {
                 // has waited for must not be lost in the mailbox.
                 biased;
                 first = tokio::time::timeout(patience, self.mailbox.recv()) => first,
-                () = self.shared.health.until_working(), if waits_for_store => {
+                () = self.shared.hold.health.until_working(), if waits_for_store => {
                     return Ok(Vec::new());
                 }
                 () = heartbeats_due => {
-                    self.work = Some(self.shared.workload.begin());
+                    self.work = Some(self.shared.life.workload.begin());
                     self.save_heartbeats().await?;
                     continue;
                 }
-                () = self.shared.halted.cancelled() => return Err(Stop::Gone),
+                () = self.shared.life.halted.cancelled() => return Err(Stop::Gone),
             };
             match first {
                 Ok(Some(first)) => {
@@ -294,13 +294,13 @@ impl Actor {
         let bytes = guest.instance.bytes();
         guest.room.set_bytes(bytes);
         let (shared, run_id) = (&self.shared, self.run.key.run_id);
-        if shared.residency.mark_idle(run_id, bytes, |other| evict(shared, other)) {
+        if shared.capacity.residency.mark_idle(run_id, bytes, |other| evict(shared, other)) {
             self.drop_guest();
         }
     }
 
     pub(super) fn drop_guest(&mut self) {
-        self.shared.residency.mark_busy(self.run.key.run_id);
+        self.shared.capacity.residency.mark_busy(self.run.key.run_id);
         self.guest = None;
     }
 

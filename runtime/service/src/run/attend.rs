@@ -9,7 +9,7 @@ impl Actor {
     /// Inputs that follow each other share a transition; all else stands alone, and
     /// finds the run as those before it left it.
     pub(super) async fn handle(&mut self, batch: Vec<Message>) -> Result<(), Stop> {
-        if self.shared.health.is_given_up() {
+        if self.shared.hold.health.is_given_up() {
             return self.handle_meanwhile(batch).await;
         }
         self.in_turn = self.postponed.take().into_iter().chain(batch).collect();

@@ -162,7 +162,7 @@ async fn look(
                 return Err(Stop::Gone);
             }
         }
-        if shared.health.is_over(begun) {
+        if shared.hold.health.is_over(begun) {
             tell();
         }
         pause(shared, &mut backoff).await?;
@@ -201,7 +201,7 @@ async fn last_event(
             // What is wrong with it is found by who reads all of it.
             Err(_) => return Ok(None),
         }
-        if shared.health.is_over(begun) {
+        if shared.hold.health.is_over(begun) {
             tell();
         }
         pause(shared, &mut backoff).await?;
@@ -209,7 +209,7 @@ async fn last_event(
 }
 
 fn unread(shared: &Shared, run: &OpenRun, error: &StoreError) {
-    shared.health.suspect();
+    shared.hold.health.suspect();
     if let Some(withheld) = LOG.allows() {
         tracing::warn!(
             run_id = %run.key, error = ?error, withheld,
@@ -221,7 +221,7 @@ fn unread(shared: &Shared, run: &OpenRun, error: &StoreError) {
 /// Waits before the store is asked again, each time longer.
 async fn pause(shared: &Shared, backoff: &mut Backoff) -> Result<(), Stop> {
     tokio::select! {
-        () = shared.halted.cancelled() => Err(Stop::Gone),
+        () = shared.life.halted.cancelled() => Err(Stop::Gone),
         () = backoff.wait() => Ok(()),
     }
 }

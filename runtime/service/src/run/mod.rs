@@ -88,11 +88,11 @@ pub(crate) fn spawn_in(
     origin: Origin,
     portion: Option<Portion>,
 ) {
-    let work = shared.workload.begin();
+    let work = shared.life.workload.begin();
     // Boxed: an actor may start another, and the type must not contain itself.
     let actor: Pin<Box<dyn Future<Output = ()> + Send>> =
         Box::pin(actor::run(shared.clone(), run, mailbox, origin, work, portion));
-    shared.actors.spawn(actor);
+    shared.life.spawn(actor);
 }
 
 /// Wakes a run that is stored, if it sleeps.

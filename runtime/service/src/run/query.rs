@@ -44,7 +44,7 @@ impl Actor {
     /// Brings the guest where it waits. It asks for nothing, unless the store has failed
     /// to take what it asked for.
     async fn wake_guest(&mut self) -> Result<()> {
-        self.shared.residency.mark_busy(self.run.key.run_id);
+        self.shared.capacity.residency.mark_busy(self.run.key.run_id);
         if self.guest.is_some() {
             return Ok(());
         }

@@ -46,7 +46,7 @@ impl Room for InstanceRoom {
             return;
         }
         if let Some(withheld) = LOG.allows() {
-            let max = self.shared.config.instances_bytes_max;
+            let max = self.shared.capacity.instances_bytes_max;
             tracing::warn!(
                 bytes,
                 max,
@@ -60,13 +60,13 @@ impl Room for InstanceRoom {
 
 /// Room for one more instance, if there is some and nobody waits for it.
 pub(super) fn try_make_room(shared: &Arc<Shared>) -> Option<Arc<InstanceRoom>> {
-    shared.residency.try_acquire().map(|place| InstanceRoom::new(shared, place))
+    shared.capacity.residency.try_acquire().map(|place| InstanceRoom::new(shared, place))
 }
 
 /// Waits for room for one more instance in memory. If there is none, the run that
 /// has been idle longest makes it.
 pub(crate) async fn make_room(shared: &Arc<Shared>) -> Arc<InstanceRoom> {
-    let place = shared.residency.acquire(|run_id| evict(shared, run_id)).await;
+    let place = shared.capacity.residency.acquire(|run_id| evict(shared, run_id)).await;
     InstanceRoom::new(shared, place)
 }
 

@@ -55,7 +55,7 @@ impl Actor {
         let mut tries = Tries::default();
         let mut activate = std::mem::take(&mut self.needs_activation) || activate;
         while activate || !inputs.is_empty() {
-            if !self.shared.health.grace().await || self.failures > FAILURES_MAX {
+            if !self.shared.hold.health.grace().await || self.failures > FAILURES_MAX {
                 self.failures = self.failures.min(FAILURES_MAX);
                 self.postpone(inputs, activate);
                 return Ok(());
@@ -114,7 +114,7 @@ impl Actor {
             return Ok(());
         }
         tokio::select! {
-            () = self.shared.halted.cancelled() => Err(Stop::Gone),
+            () = self.shared.life.halted.cancelled() => Err(Stop::Gone),
             () = tokio::time::sleep(self.retry_pause()) => Ok(()),
         }
     }

@@ -59,7 +59,7 @@ impl Actor {
             self.failures += 1;
             self.drop_guest();
             if failure == CommitFailure::Unavailable {
-                undecided.get_or_insert_with(|| self.shared.health.undecided(history_bytes));
+                undecided.get_or_insert_with(|| self.shared.hold.health.undecided(history_bytes));
                 let waited = self.until_next_try(patient_until, waiter).await;
                 waited.map_err(|_| not_known())?;
             }
@@ -102,7 +102,7 @@ impl Actor {
         let (shared, pause) = (self.shared.clone(), self.retry_pause());
         let mut may_try = pin!(async {
             tokio::time::sleep(pause).await;
-            shared.health.until_working().await;
+            shared.hold.health.until_working().await;
         });
         loop {
             let is_patient = now() < patient_until;
@@ -112,7 +112,7 @@ impl Actor {
             }
             tokio::select! {
                 biased;
-                () = shared.halted.cancelled() => return Err(Stop::Gone),
+                () = shared.life.halted.cancelled() => return Err(Stop::Gone),
                 () = &mut may_try => return Ok(()),
                 () = tokio::time::sleep_until(patient_until), if is_patient => {}
                 Some(envelope) = self.mailbox.recv(), if !is_patient => {

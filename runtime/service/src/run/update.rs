@@ -25,7 +25,7 @@ impl Actor {
             if self.guest.is_none() {
                 self.turn(Vec::new(), transition).await?;
             }
-            self.shared.residency.mark_busy(self.run.key.run_id);
+            self.shared.capacity.residency.mark_busy(self.run.key.run_id);
             let Some(guest) = &mut self.guest else {
                 return Ok(());
             };

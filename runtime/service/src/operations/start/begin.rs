@@ -27,8 +27,9 @@ impl Tenant {
         let shared = &self.shared;
         let (workflow_id, run_id) = (new.workflow_id.clone(), new.key.run_id);
         self.check_reuse(request, &workflow_id).await?;
-        shared.health.admit_start()?;
-        shared.admit_open_run(new.started.parent.is_some())?;
+        shared.hold.health.admit_start()?;
+        let is_child = new.started.parent.is_some();
+        shared.capacity.admit_open_run(shared.directory.len(), is_child)?;
         let run = claimed.keep();
         // Before anything can happen to it.
         let update = request.update.as_ref().map(|update| run.updates.watch(run_id, &update.id));
@@ -40,7 +41,7 @@ impl Tenant {
             chosen: chosen.clone(),
         };
         run::spawn(shared, run.clone(), mailbox, origin);
-        match shared.health.answer(begun).await.ok_or_else(no_answer)?? {
+        match shared.hold.health.answer(begun).await.ok_or_else(no_answer)?? {
             BeginAnswer::Started => {
                 let started = Started { workflow_id, run_id, started: true };
                 Ok(StartedRun { started, run: Some(run), update })

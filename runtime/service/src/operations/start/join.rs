@@ -24,7 +24,7 @@ impl Tenant {
         chosen: &Choice,
     ) -> Result<Option<Started>> {
         let shared = &self.shared;
-        shared.health.admit()?;
+        shared.hold.health.admit()?;
         let workflow_id = new.workflow_id.clone();
         let (answer, answered) = oneshot::channel();
         let message = Message::Join {
@@ -37,13 +37,13 @@ impl Tenant {
         if deliver(shared, run, message).await.is_err() {
             return Ok(None);
         }
-        let answer = shared.health.answer(answered).await;
+        let answer = shared.hold.health.answer(answered).await;
         if let Some(Ok(
             JoinAnswer::Existing(_) | JoinAnswer::Repeated(_) | JoinAnswer::Refused(_),
         )) = answer
         {
             // Nothing was committed, which would have shown whose the run is.
-            shared.confirm.held(run.key.hash).await?;
+            shared.hold.confirm.held(run.key.hash).await?;
         }
         match answer {
             Some(Ok(JoinAnswer::Existing(run_id))) => {
