@@ -30,9 +30,32 @@ pub struct ActivityCall<T> {
 }
 
 impl<T: DeserializeOwned> ActivityCall<T> {
-    /// Calls an activity by its type name only, such as one whose name is in the input of
-    /// the workflow. It fails if the module does not define it. Activities of this crate are
-    /// better called through the functions that `#[dacapo::activity]` makes.
+    /// Calls an activity by its type name only, such as one that workers in another
+    /// language run, or one whose name is in the input of the workflow. Without a
+    /// [task queue](Self::task_queue) it fails if the module does not define it. Activities
+    /// of this crate are better called through the functions that `#[dacapo::activity]`
+    /// makes.
+    ///
+    /// ```
+    /// use dacapo::{ActivityCall, Failure};
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Mail<'a> {
+    ///     to: &'a str,
+    ///     text: &'a str,
+    /// }
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Sent {
+    ///     message_id: String,
+    /// }
+    ///
+    /// # async fn welcome(to: &str) -> Result<String, Failure> {
+    /// let mail = Mail { to, text: "Welcome!" };
+    /// let sent: Sent = ActivityCall::named("send_mail", &mail).task_queue("emails").await?;
+    /// # Ok(sent.message_id)
+    /// # }
+    /// ```
     #[track_caller]
     pub fn named(activity_type: impl Into<Cow<'static, str>>, input: &impl Serialize) -> Self {
         let activity_type = activity_type.into();
@@ -65,9 +88,33 @@ impl<T: DeserializeOwned> ActivityCall<T> {
         Self { activity_type, input, options, is_function: false, place, output: PhantomData }
     }
 
-    /// Sets timeouts, retries and the task queue.
+    /// Sets timeouts, retries and the task queue: all of the options.
     pub fn options(mut self, options: ActivityOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// See [`ActivityOptions::task_queue`].
+    pub fn task_queue(mut self, name: impl Into<String>) -> Self {
+        self.options = self.options.task_queue(name);
+        self
+    }
+
+    /// See [`ActivityOptions::priority`].
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.options = self.options.priority(priority);
+        self
+    }
+
+    /// See [`ActivityOptions::fairness_key`].
+    pub fn fairness_key(mut self, key: impl Into<String>) -> Self {
+        self.options = self.options.fairness_key(key);
+        self
+    }
+
+    /// See [`ActivityOptions::fairness_weight`].
+    pub fn fairness_weight(mut self, weight: f64) -> Self {
+        self.options = self.options.fairness_weight(weight);
         self
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::attributes::{AttributeChanges, SearchValue, memo_from_wit, search_from_wit};
 use crate::bindings::dacapo::workflow::{
-    activities, attributes, children, external, operations, queries, side_effects, updates,
-    versions,
+    activities, attributes, children, external, operations, queries, side_effects, task_queues,
+    updates, versions,
 };
 use crate::child::ChildOptions;
 use crate::failure::Failure;
@@ -19,7 +19,13 @@ pub(crate) struct ImportedHost;
 
 impl Host for ImportedHost {
     fn start_activity(&self, activity_type: &str, input: &[u8], options: &ActivityOptions) -> u32 {
-        operations::start_activity(activity_type, input, &options.to_wit())
+        let limits = options.to_wit();
+        match options.placement() {
+            Some(placement) => {
+                task_queues::start_activity(activity_type, input, &limits, &placement)
+            }
+            None => operations::start_activity(activity_type, input, &limits),
+        }
     }
 
     fn start_timer(&self, after: Duration) -> u32 {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bindings::dacapo::workflow::operations as wit;
+use crate::bindings::dacapo::workflow::task_queues::TaskPlacement;
 use crate::bindings::dacapo::workflow::types as wit_types;
 use crate::failure::Failure;
 use crate::run::OnCancel;
@@ -20,6 +21,9 @@ pub struct ActivityOptions {
     heartbeat: Option<Duration>,
     retry: Option<RetryPolicy>,
     task_queue: Option<String>,
+    priority: Option<u8>,
+    fairness_key: Option<String>,
+    fairness_weight: Option<f64>,
     cancellation: CancellationType,
     cancellation_grace: Option<Duration>,
 }
@@ -85,11 +89,37 @@ impl ActivityOptions {
         self
     }
 
-    /// Runs the activity on the remote workers of this queue instead of in the
-    /// runtime.
+    /// Lets the workers of this queue run the activity instead of the runtime: programs
+    /// in any language, which have to know its type. At most 255 bytes without control
+    /// characters.
     #[must_use]
     pub fn task_queue(mut self, name: impl Into<String>) -> Self {
         self.task_queue = Some(name.into());
+        self
+    }
+
+    /// Which tasks of the [task queue](Self::task_queue) come first: those with 1, then
+    /// those with 2, and so on to 5. Default: 3.
+    #[must_use]
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// Whose task it is in the [task queue](Self::task_queue), such as a tenant's: tasks
+    /// of one priority are handed out in turn by key, so that no key with many of them
+    /// holds up the others. At most 64 bytes without control characters.
+    #[must_use]
+    pub fn fairness_key(mut self, key: impl Into<String>) -> Self {
+        self.fairness_key = Some(key.into());
+        self
+    }
+
+    /// How many turns its [key](Self::fairness_key) has for each turn of one with the
+    /// weight 1, from 0.001 to 1000. Default: 1.
+    #[must_use]
+    pub fn fairness_weight(mut self, weight: f64) -> Self {
+        self.fairness_weight = Some(weight);
         self
     }
 
@@ -112,6 +142,22 @@ impl ActivityOptions {
     /// Whether another program is to run it.
     pub(crate) fn has_queue(&self) -> bool {
         self.task_queue.is_some()
+    }
+
+    /// Whether it says which tasks of a queue come first.
+    pub(crate) fn has_preference(&self) -> bool {
+        self.priority.is_some() || self.fairness_key.is_some() || self.fairness_weight.is_some()
+    }
+
+    /// What is to be said about the queue besides its name.
+    pub(crate) fn placement(&self) -> Option<TaskPlacement> {
+        let queue = self.task_queue.clone().filter(|_| self.has_preference())?;
+        Some(TaskPlacement {
+            queue,
+            priority: self.priority,
+            fairness_key: self.fairness_key.clone(),
+            fairness_weight: self.fairness_weight,
+        })
     }
 
     pub(crate) fn on_cancel(&self) -> OnCancel {
@@ -257,6 +303,23 @@ mod tests {
         assert_eq!(options.schedule_to_close_timeout, None);
         assert!(options.retry.is_none());
         assert_eq!(options.task_queue, None);
+        assert!(ActivityOptions::new().placement().is_none());
+    }
+
+    #[test]
+    fn a_queue_is_placed_only_if_there_is_more_to_say_than_its_name() {
+        let queue = ActivityOptions::new().task_queue("emails");
+        assert_eq!(queue.to_wit().task_queue.as_deref(), Some("emails"));
+        assert!(queue.placement().is_none());
+        let placement = queue
+            .priority(1)
+            .fairness_key("tenant-7")
+            .fairness_weight(2.0)
+            .placement()
+            .expect("there is more to say");
+        assert_eq!((placement.queue.as_str(), placement.priority), ("emails", Some(1)));
+        assert_eq!(placement.fairness_key.as_deref(), Some("tenant-7"));
+        assert_eq!(placement.fairness_weight, Some(2.0));
     }
 
     #[test]

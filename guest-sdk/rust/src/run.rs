@@ -273,6 +273,11 @@ impl Run {
                 if *is_function && !options.has_queue() {
                     self.require(activity_type, place);
                 }
+                assert!(
+                    options.has_queue() || !options.has_preference(),
+                    "activity `{activity_type}`, called at {place}, has a priority or a fairness \
+                     key, and no task queue in which they would count: name it with `task_queue`"
+                );
                 self.host.start_activity(activity_type, input, options)
             }
             Command::Timer(after) => self.host.start_timer(*after),

@@ -120,8 +120,13 @@ impl Script {
 }
 
 impl Host for Script {
-    fn start_activity(&self, activity_type: &str, input: &[u8], _: &ActivityOptions) -> u32 {
-        self.start(format!("{activity_type}({})", String::from_utf8_lossy(input)))
+    fn start_activity(&self, activity_type: &str, input: &[u8], options: &ActivityOptions) -> u32 {
+        let call = format!("{activity_type}({})", String::from_utf8_lossy(input));
+        self.start(match (options.placement(), options.to_wit().task_queue) {
+            (Some(placement), _) => format!("{call} in {placement:?}"),
+            (None, Some(queue)) => format!("{call} in {queue}"),
+            (None, None) => call,
+        })
     }
 
     fn start_timer(&self, after: Duration) -> u32 {

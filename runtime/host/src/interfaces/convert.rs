@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use dacapo_model::event::ActivityOptions;
 use dacapo_model::failure::{Failure, FailureInfo, FailureKind};
-use dacapo_model::ids::TypeName;
+use dacapo_model::ids::{QueueName, TypeName};
 use dacapo_model::limits::{ID_BYTES_MAX, Limits, TIMER_MAX};
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
+use dacapo_model::task::{FairnessKey, FairnessWeight, InvalidRoute, Priority, TaskRoute};
 
 use crate::bindings::dacapo::workflow::operations as guest_operations;
+use crate::bindings::dacapo::workflow::task_queues::TaskPlacement;
 use crate::bindings::dacapo::workflow::types as guest;
 use crate::trap::Stop;
 use crate::workflow::state::WorkflowState;
@@ -54,17 +56,12 @@ pub(crate) fn checked_outcome(
 pub(super) fn activity_options(
     activity_type: &TypeName,
     options: guest_operations::ActivityOptions,
+    placement: Option<TaskPlacement>,
 ) -> Result<ActivityOptions, Stop> {
     let invalid = |field: &str, problem: &str| {
         Stop::Misuse(format!("activity `{activity_type}`: `{field}` {problem}"))
     };
-    if options.task_queue.is_some() {
-        return Err(Stop::Forbidden {
-            function: "start-activity with `task-queue`".to_owned(),
-            reason: "this server does not offer, as it has no remote workers: leave `task-queue` \
-                     out to run the activity in the runtime",
-        });
-    }
+    let task_queue = task_route(options.task_queue, placement, invalid)?;
     let timeout = |field: &str, nanos: Option<u64>| match nanos {
         Some(0) => Err(invalid(field, "must be more than 0")),
         other => Ok(other.map(duration)),
@@ -91,8 +88,54 @@ pub(super) fn activity_options(
         schedule_to_start_timeout: schedule_to_start.map(|limit| limit.min(all_attempts)),
         heartbeat_timeout: heartbeat.map(|limit| limit.min(start_to_close)),
         retry,
-        task_queue: None,
+        task_queue,
     })
+}
+
+/// Checks where the tasks of an activity wait, and fills in the defaults.
+fn task_route(
+    queue: Option<String>,
+    placement: Option<TaskPlacement>,
+    invalid: impl Fn(&str, &str) -> Stop,
+) -> Result<Option<TaskRoute>, Stop> {
+    let name = |field: &str, name: &str| {
+        QueueName::addressable(name).map_err(|error| invalid(field, &format!("is wrong: {error}")))
+    };
+    let Some(placement) = placement else {
+        let queue = queue.map(|queue| name("task-queue", &queue)).transpose()?;
+        return Ok(queue.map(TaskRoute::to));
+    };
+    if queue.is_some_and(|queue| queue != placement.queue) {
+        return Err(invalid("task-queue", "is another queue than that of the placement"));
+    }
+    let wrong = |field: &str, error: InvalidRoute| invalid(field, &format!("is wrong: {error}"));
+    let mut route = TaskRoute::to(name("placement.queue", &placement.queue)?);
+    if let Some(priority) = placement.priority {
+        route.priority =
+            Priority::new(priority).map_err(|error| wrong("placement.priority", error))?;
+    }
+    if let Some(key) = placement.fairness_key {
+        let key = FairnessKey::new(key);
+        route.fairness_key = Some(key.map_err(|error| wrong("placement.fairness-key", error))?);
+    }
+    if let Some(weight) = placement.fairness_weight {
+        let weight = FairnessWeight::new(weight);
+        route.fairness_weight =
+            weight.map_err(|error| wrong("placement.fairness-weight", error))?;
+    }
+    Ok(Some(route))
+}
+
+/// There is nobody yet who takes tasks from queues.
+pub(super) fn refuse_queue(options: &ActivityOptions) -> Result<(), Stop> {
+    match options.task_queue {
+        None => Ok(()),
+        Some(_) => Err(Stop::Forbidden {
+            function: "start-activity with `task-queue`".to_owned(),
+            reason: "this server does not offer, as it has no remote workers: leave `task-queue` \
+                     out to run the activity in the runtime",
+        }),
+    }
 }
 
 /// Checks a policy and fills in its defaults. `invalid` says of which field what is
@@ -243,7 +286,82 @@ mod tests {
     }
 
     fn convert(options: guest_operations::ActivityOptions) -> Result<ActivityOptions, Stop> {
-        activity_options(&TypeName::new("charge").expect("valid"), options)
+        activity_options(&TypeName::new("charge").expect("valid"), options, None)
+    }
+
+    fn at(queue: &str) -> TaskPlacement {
+        TaskPlacement {
+            queue: queue.to_owned(),
+            priority: None,
+            fairness_key: None,
+            fairness_weight: None,
+        }
+    }
+
+    fn place(
+        task_queue: Option<&str>,
+        placement: TaskPlacement,
+    ) -> Result<Option<TaskRoute>, Stop> {
+        let task_queue = task_queue.map(str::to_owned);
+        let options = guest_operations::ActivityOptions { task_queue, ..no_options() };
+        let charge = TypeName::new("charge").expect("valid");
+        Ok(activity_options(&charge, options, Some(placement))?.task_queue)
+    }
+
+    #[test]
+    fn a_task_queue_is_named_with_the_options_or_with_what_comes_first_in_it() {
+        let emails = TaskRoute::to(QueueName::new("e mails/\u{e9}").expect("valid"));
+        let named = guest_operations::ActivityOptions {
+            task_queue: Some("e mails/\u{e9}".to_owned()),
+            ..no_options()
+        };
+        assert_eq!(convert(named).expect("valid").task_queue, Some(emails.clone()));
+        for same in [None, Some("e mails/\u{e9}")] {
+            assert_eq!(place(same, at("e mails/\u{e9}")).expect("valid"), Some(emails.clone()));
+        }
+        let placement = TaskPlacement {
+            priority: Some(5),
+            fairness_key: Some("tenant 7".to_owned()),
+            fairness_weight: Some(0.001),
+            ..at("e mails/\u{e9}")
+        };
+        let route = TaskRoute {
+            priority: Priority::new(5).expect("valid"),
+            fairness_key: Some(FairnessKey::new("tenant 7").expect("valid")),
+            fairness_weight: FairnessWeight::new(0.001).expect("valid"),
+            ..emails
+        };
+        assert_eq!(place(None, placement).expect("valid"), Some(route));
+    }
+
+    #[test]
+    fn what_breaks_a_rule_of_a_queue_is_named_with_the_rule() {
+        for (task_queue, placement, message) in [
+            (Some("b"), at("a"), "`task-queue` is another queue than that of the placement"),
+            (None, at(""), "`placement.queue` is wrong: the task queue must not be empty"),
+            (None, at(".."), "`placement.queue` is wrong: the task queue must not be `.`"),
+            (None, at(&"q".repeat(256)), "at most 255"),
+            (
+                None,
+                TaskPlacement { priority: Some(6), ..at("a") },
+                "`placement.priority` is wrong: the priority is 6; it goes from 1, which comes \
+                 first, to 5",
+            ),
+            (
+                None,
+                TaskPlacement { fairness_key: Some("k".repeat(65)), ..at("a") },
+                "`placement.fairness-key` is wrong: the fairness key has 65 bytes",
+            ),
+            (
+                None,
+                TaskPlacement { fairness_weight: Some(f64::NAN), ..at("a") },
+                "`placement.fairness-weight` is wrong: the fairness weight is NaN; it goes from \
+                 0.001 to 1000",
+            ),
+        ] {
+            let said = place(task_queue, placement).expect_err("breaks a rule").to_string();
+            assert!(said.starts_with("activity `charge`: ") && said.contains(message), "{said}");
+        }
     }
 
     #[test]
@@ -311,7 +429,7 @@ mod tests {
             ),
             (
                 guest_operations::ActivityOptions {
-                    task_queue: Some("gpu".to_owned()),
+                    task_queue: Some("g\npu".to_owned()),
                     ..no_options()
                 },
                 "task-queue",

@@ -10,6 +10,7 @@ mod operations;
 mod queries;
 mod run_context;
 mod side_effects;
+mod task_queues;
 mod updates;
 mod versions;
 
@@ -29,6 +30,7 @@ pub(crate) fn define_for_workflow(
     match interface {
         "operations" => operations::define(instance, function),
         "activities" => activities::define(instance, function),
+        "task-queues" => task_queues::define(instance, function),
         "queries" => queries::define(instance, function),
         "updates" => updates::define(instance, function),
         "children" => children::define(instance, function),

@@ -12,6 +12,7 @@ use wasmtime::component::LinkerInstance;
 
 use super::convert::{self, checked_payload, failure_to_guest};
 use crate::bindings::dacapo::workflow::operations as guest;
+use crate::bindings::dacapo::workflow::task_queues::TaskPlacement;
 use crate::bindings::dacapo::workflow::types::Failure;
 use crate::trap::Stop;
 use crate::workflow::state::{
@@ -28,7 +29,7 @@ pub(super) fn define(
         "start-activity" => instance.func_wrap(
             function,
             |store: Store<'_>, arguments: (String, Vec<u8>, guest::ActivityOptions)| {
-                Ok((start_activity(&store, arguments)?.0,))
+                Ok((start_activity(&store, arguments, None)?.0,))
             },
         )?,
         "start-timer" => instance.func_wrap(function, |store: Store<'_>, (after,): (u64,)| {
@@ -61,7 +62,7 @@ pub(super) fn define(
             function,
             |store: Store<'_>, arguments: (String, Vec<u8>, guest::ActivityOptions)| {
                 Box::new(async move {
-                    let operation = start_activity(&store, arguments)?;
+                    let operation = start_activity(&store, arguments, None)?;
                     Ok((wait(store, operation).await?,))
                 })
             },
@@ -79,15 +80,17 @@ pub(super) fn define(
     Ok(true)
 }
 
-fn start_activity(
+pub(super) fn start_activity(
     store: &Store<'_>,
     (activity_type, input, options): (String, Vec<u8>, guest::ActivityOptions),
+    placement: Option<TaskPlacement>,
 ) -> Result<OperationId, Stop> {
     let state = store.data();
     let activity_type = TypeName::new(&activity_type)
         .map_err(|error| Stop::Misuse(format!("`start-activity`: {error}")))?;
     let input = checked_payload("the activity's input", input, state)?;
-    let options: ActivityOptions = convert::activity_options(&activity_type, options)?;
+    let options: ActivityOptions = convert::activity_options(&activity_type, options, placement)?;
+    convert::refuse_queue(&options)?;
     Ok(state.conversation.cursor().start_activity(activity_type, input, options)?)
 }
 

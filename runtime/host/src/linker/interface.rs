@@ -24,6 +24,7 @@ impl<'a> Interface<'a> {
             "types"
                 | "operations"
                 | "activities"
+                | "task-queues"
                 | "attributes"
                 | "run-context"
                 | "activity-context"

@@ -10,6 +10,7 @@ mod effects;
 mod heartbeats;
 mod kit;
 mod messages;
+mod queues;
 mod scopes;
 mod signals;
 mod timing;
@@ -40,6 +41,7 @@ dacapo::module! {
         await_signals, relay_signals, receive_signal,
         messages::careless, messages::cart,
         attempts::tried_again, attempts::long_history,
+        queues::remote_fan_out, queues::remote_sequential,
     ],
     activities: [
         noop, echo_activity, double, fail, post, spin, wait, big_result, env, fetch, flaky_step,

@@ -49,6 +49,9 @@ pub(crate) struct Options {
     cancellation: Option<String>,
     grace_millis: Option<u64>,
     task_queue: Option<String>,
+    priority: Option<u8>,
+    fairness_key: Option<String>,
+    fairness_weight: Option<f64>,
 }
 
 impl Options {
@@ -89,6 +92,15 @@ impl Options {
         }
         if let Some(task_queue) = self.task_queue {
             options = options.task_queue(task_queue);
+        }
+        if let Some(priority) = self.priority {
+            options = options.priority(priority);
+        }
+        if let Some(key) = self.fairness_key {
+            options = options.fairness_key(key);
+        }
+        if let Some(weight) = self.fairness_weight {
+            options = options.fairness_weight(weight);
         }
         options
     }
