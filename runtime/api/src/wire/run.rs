@@ -18,6 +18,7 @@ use super::failure::Failure;
 use super::mirror::mirror;
 use super::options::{SearchAttribute, show_memo, show_search_attributes};
 use super::payload::{self, RawJson};
+use super::task_queue::TaskQueue;
 
 mirror! {
     /// Where a run stands.
@@ -262,6 +263,9 @@ pub(crate) struct PendingActivity {
     cancel_requested: bool,
     /// Whether an operator holds it: no further attempt begins.
     paused: bool,
+    /// Where its attempts wait for a worker; absent if no worker runs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_queue: Option<TaskQueue>,
 }
 
 /// A timer that has not fired.
@@ -411,6 +415,7 @@ impl From<operations::ActivityDescription> for PendingActivity {
             asynchronous: activity.is_open,
             cancel_requested: activity.cancel_requested,
             paused: activity.paused,
+            task_queue: activity.task_queue.map(TaskQueue::from),
         }
     }
 }

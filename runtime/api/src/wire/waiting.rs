@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::run::RunStatus;
+use super::task_queue::TaskQueue;
 
 /// Where the code of a run waits.
 #[derive(Serialize, ToSchema)]
@@ -78,6 +79,9 @@ pub(crate) enum Awaited {
         activity_type: TypeName,
         /// The attempt that runs or comes next, from 1.
         attempt: u32,
+        /// Where its attempts wait for a worker; absent if no worker runs it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        task_queue: Option<TaskQueue>,
     },
     /// One timer, or a sleep.
     Timer {
@@ -170,8 +174,9 @@ impl From<operations::Awaited> for Awaited {
     fn from(awaited: operations::Awaited) -> Self {
         match awaited {
             operations::Awaited::Next => Self::Next,
-            operations::Awaited::Activity { operation_id, activity_type, attempt } => {
-                Self::Activity { operation_id, activity_type, attempt }
+            operations::Awaited::Activity { operation_id, activity_type, attempt, task_queue } => {
+                let task_queue = task_queue.map(TaskQueue::from);
+                Self::Activity { operation_id, activity_type, attempt, task_queue }
             }
             operations::Awaited::Timer { operation_id, fire_at } => {
                 Self::Timer { operation_id, fire_at }

@@ -62,6 +62,7 @@ mod tests {
             is_open: false,
             cancel_requested: false,
             paused: false,
+            task_queue: None,
         }
     }
 

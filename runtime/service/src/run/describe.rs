@@ -10,6 +10,7 @@ use crate::types::{
 
 impl Actor {
     pub(super) fn describe(&self) -> RunDescription {
+        let now = self.shared.clock.now();
         let activities =
             self.state.activities.iter().map(|(event_id, activity)| ActivityDescription {
                 scheduled_event_id: *event_id,
@@ -17,12 +18,16 @@ impl Actor {
                 activity_type: activity.activity_type.clone(),
                 scheduled_at: activity.scheduled_at,
                 attempt: activity.attempt_number(),
-                next_attempt_at: activity.retry_at().filter(|_| !activity.paused),
+                next_attempt_at: activity
+                    .retry_at()
+                    .or(activity.visible_at().filter(|visible_at| *visible_at > now))
+                    .filter(|_| !activity.paused),
                 last_failure: activity.last_failure.clone(),
                 heartbeat_details: activity.heartbeat_details.clone(),
                 is_open: activity.outside().is_some(),
                 cancel_requested: activity.cancel.is_some(),
                 paused: activity.paused,
+                task_queue: activity.options.task_queue.clone(),
             });
         let timers = self.state.timers.iter().map(|(event_id, timer)| TimerDescription {
             started_event_id: *event_id,

@@ -121,7 +121,8 @@ impl Actor {
         let state = &self.state;
         if let Some(it) = state.activities.values().find(|it| it.operation_id == operation_id) {
             let (activity_type, attempt) = (it.activity_type.clone(), it.attempt);
-            return Awaited::Activity { operation_id, activity_type, attempt };
+            let task_queue = it.options.task_queue.clone();
+            return Awaited::Activity { operation_id, activity_type, attempt, task_queue };
         }
         if let Some(it) = state.timers.values().find(|it| it.operation_id == operation_id) {
             return Awaited::Timer { operation_id, fire_at: it.due_at };

@@ -10,6 +10,7 @@ use dacapo_model::ids::{
     ChangeId, EventId, OperationId, QueryName, RunId, SignalName, TypeName, UpdateId, WorkflowId,
 };
 use dacapo_model::payload::Payload;
+use dacapo_model::task::TaskRoute;
 use dacapo_model::time::Timestamp;
 
 /// Everything that is known of a run without its history.
@@ -104,6 +105,8 @@ pub struct ActivityDescription {
     pub cancel_requested: bool,
     /// An operator holds it.
     pub paused: bool,
+    /// Where its attempts wait for a worker; none if no worker runs it.
+    pub task_queue: Option<TaskRoute>,
 }
 
 /// A timer that has not fired.

@@ -2,6 +2,7 @@
 
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{OperationId, RunId, SignalName, TypeName, WorkflowId};
+use dacapo_model::task::TaskRoute;
 use dacapo_model::time::Timestamp;
 
 /// Where the code of a run waits.
@@ -61,6 +62,8 @@ pub enum Awaited {
         activity_type: TypeName,
         /// The attempt that runs or comes next.
         attempt: u32,
+        /// Where its attempts wait for a worker; none if no worker runs it.
+        task_queue: Option<TaskRoute>,
     },
     /// One timer, or a sleep.
     Timer {

@@ -31,6 +31,7 @@ pub(crate) use self::options::WorkflowExecutionOptionsUpdated;
 use super::failure::Failure;
 use super::mirror::mirror;
 use super::payload::{self, RawJson};
+use super::task_queue::TaskQueue;
 
 pub(crate) use self::update::{WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted};
 
@@ -244,6 +245,9 @@ pub(crate) struct ActivityTaskScheduled {
     pub(super) heartbeat_timeout_seconds: Option<f64>,
     /// Whether and when to try again.
     pub(super) retry_policy: RetryPolicy,
+    /// Where its attempts wait for a worker; absent if no worker runs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) task_queue: Option<TaskQueue>,
 }
 
 /// When and how often a failed activity is tried again.

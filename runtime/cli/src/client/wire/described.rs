@@ -118,6 +118,16 @@ pub struct PendingActivity {
     /// An operator holds it.
     #[serde(default)]
     pub paused: bool,
+    /// Where its attempts wait for a worker.
+    #[serde(default)]
+    pub task_queue: Option<TaskQueue>,
+}
+
+/// The task queue of an activity.
+#[derive(Debug, Deserialize)]
+pub struct TaskQueue {
+    /// Its name.
+    pub name: String,
 }
 
 /// A timer that has not fired.

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 pub use self::described::{
     PendingActivity, PendingChild, PendingExternal, PendingTimer, PendingUpdate, RunDescription,
+    TaskQueue,
 };
 pub use self::history::{DamagedEvent, Event, ExportedPage, HistoryPage};
 pub use self::message::{QueryAnswer, SignalsLeft, SignalsReport, UpdateAnswer};

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::SignalsReport;
+use super::{SignalsReport, TaskQueue};
 
 /// Where a run waits.
 #[derive(Debug, Deserialize)]
@@ -40,6 +40,9 @@ pub struct Awaited {
     /// Which of its attempts.
     #[serde(default)]
     pub attempt: Option<u32>,
+    /// Where its attempts wait for a worker.
+    #[serde(default)]
+    pub task_queue: Option<TaskQueue>,
     /// When a timer fires.
     #[serde(default)]
     pub fire_at: Option<String>,

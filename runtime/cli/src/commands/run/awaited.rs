@@ -49,7 +49,10 @@ fn activity(activity: &PendingActivity, now: SystemTime) -> String {
         _ if activity.paused => "is paused".to_owned(),
         _ if activity.asynchronous => "is open outside".to_owned(),
         Some(time) => format!("tries again {}", soon(time, now)),
-        None => "runs".to_owned(),
+        None => match &activity.task_queue {
+            Some(queue) => format!("in task queue {}", queue.name),
+            None => "runs".to_owned(),
+        },
     };
     let failure = activity.last_failure.as_ref().map(Failure::sentence);
     let failure = failure.map(|it| format!(" after {}", brief(&it, FAILURE_LENGTH)));
@@ -86,6 +89,14 @@ mod tests {
             [activity; 50].join(",")
         ));
         assert!(many.ends_with(&format!("{charge}; 47 more")), "{many}");
+    }
+
+    #[test]
+    fn an_activity_of_a_task_queue_is_told_with_its_queue() {
+        let activity = r#"{"scheduled_event_id": 2, "operation_id": 1, "activity_type": "send",
+            "attempt": 1, "task_queue": {"name": "emails", "priority": 3}}"#;
+        let text = told(&format!(r#""pending_activities": [{activity}], "pending_timers": []"#));
+        assert_eq!(text, "activity send, attempt 1, in task queue emails");
     }
 
     #[test]

@@ -205,6 +205,7 @@ fn state(activity: &PendingActivity) -> String {
         (activity.cancel_requested, "cancelling"),
         (activity.asynchronous, "open outside"),
         (activity.next_attempt_at.is_some(), "waiting"),
+        (activity.task_queue.is_some(), "queued"),
     ];
     let state = states.into_iter().find(|(is, _)| *is);
     state.map_or("running", |(_, state)| state).to_owned()

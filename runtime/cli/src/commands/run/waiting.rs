@@ -72,7 +72,9 @@ fn what(awaited: Awaited) -> String {
         "next" => "a signal, an update or a query: nothing else is under way".to_owned(),
         "activity" => {
             let (activity, attempt) = (awaited.activity_type, awaited.attempt.unwrap_or(1));
-            format!("activity {}, attempt {attempt}{operation}", activity.unwrap_or_default())
+            let queue = awaited.task_queue.map(|it| format!(", in task queue {}", it.name));
+            let (activity, queue) = (activity.unwrap_or_default(), queue.unwrap_or_default());
+            format!("activity {activity}, attempt {attempt}{queue}{operation}")
         }
         "timer" => {
             format!("a timer that fires at {}{operation}", awaited.fire_at.unwrap_or_default())
