@@ -15,6 +15,7 @@ mod postgres;
 mod process;
 mod test;
 mod tidy;
+mod workers;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ cargo xtask api                       hold a server against the description of i
                                       requests that schemathesis makes up (needs python3)
 cargo xtask fuzz-uploads [SEEDS [FIRST]]
                                       upload so many random modules (1000), from this seed on
+cargo xtask workers                   test the libraries for workers (needs python3, node and npm)
 cargo xtask tidy                      check the rules that no compiler checks
 ";
 
@@ -60,6 +62,7 @@ fn run(mut arguments: Vec<OsString>) -> Result<ExitCode> {
         Some("api") => api::run(&root),
         Some("fuzz-uploads") => fuzz::uploads(&root, &arguments),
         Some("tidy") => tidy::run(&root),
+        Some("workers") => workers::run(&root),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -15,8 +15,12 @@ async function served(t: TestContext, ...connections: string[][]) {
   const server = net.createServer((socket) => {
     const answers = connections.shift() ?? [];
     socket.on("error", () => undefined);
+    let request = "";
     socket.on("data", (data) => {
-      seen.push(data.toString());
+      request += data.toString();
+      if (!request.endsWith("{}")) return;
+      seen.push(request);
+      request = "";
       const answer = answers.shift();
       if (answer === undefined) socket.destroy();
       else socket.write(answer);
