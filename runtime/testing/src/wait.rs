@@ -105,6 +105,9 @@ impl TestRun<'_> {
             if activity.is_open {
                 let _ = write!(message, ", to be completed from outside");
             }
+            if let Some(route) = &activity.task_queue {
+                let _ = write!(message, ", from a worker of task queue `{}`", route.queue);
+            }
             if let Some(failure) = &activity.last_failure {
                 let info = &failure.info;
                 let _ = write!(message, "; before: {}: {}", info.type_name, info.message);

@@ -494,6 +494,14 @@ mod tests {
         assert_eq!((activity.attempt, activity.visible_at()), (4, Some(at(30))));
         assert_eq!(activity.last_failure, Some(declined()));
         assert!(!state.note_task(EventId(9), 4, at(30), None, None), "there is no such activity");
+        assert!(state.note_task(EVENT, 4, NEVER, None, None));
+        assert_eq!(state.activities[&EVENT].visible_at(), Some(at(10)), "it is not paused");
+        input(&mut state, 11, control(ActivityControl::Pause)).expect("it is pending");
+        assert!(state.note_task(EVENT, 4, at(30), None, None));
+        assert_eq!(state.activities[&EVENT].visible_at(), Some(NEVER), "it is paused");
+        let reset = control(ActivityControl::Reset { forget_heartbeat: false });
+        input(&mut state, 12, reset).expect("it is pending");
+        assert_eq!(state.activities[&EVENT].visible_at(), Some(NEVER), "it still is");
         let mut here = with_activity(options());
         assert!(!here.note_task(EVENT, 4, at(30), None, None), "it has no task queue");
     }

@@ -321,7 +321,12 @@ impl RunState {
             return false;
         };
         activity.attempt = attempt;
-        activity.placement = Placement::Queue { visible_at };
+        // Whether it is held, the history says: the row of a task that a worker has may
+        // be from before.
+        activity.begin_attempt(match visible_at {
+            NEVER => self.last_event_at,
+            visible_at => visible_at,
+        });
         activity.last_failure = last_failure;
         activity.heartbeat_details = heartbeat_details;
         true
