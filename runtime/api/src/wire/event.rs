@@ -31,7 +31,7 @@ use super::attributes::{
 };
 use super::failure::Failure;
 use super::payload;
-use super::task_queue::TaskQueue;
+use super::task_placement::TaskPlacement;
 
 /// A part of a history.
 #[derive(Serialize, ToSchema)]
@@ -293,7 +293,7 @@ impl From<Model> for EventAttributes {
                         .heartbeat_timeout
                         .map(|timeout| timeout.as_secs_f64()),
                     retry_policy: options.retry.into(),
-                    task_queue: options.task_queue.map(TaskQueue::from),
+                    task_queue: options.task_queue.map(TaskPlacement::from),
                 }))
             }
             Model::ActivityTaskStarted { scheduled_event_id, attempt, open } => {

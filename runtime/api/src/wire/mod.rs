@@ -16,5 +16,5 @@ pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod result;
 pub(crate) mod run;
-pub(crate) mod task_queue;
+pub(crate) mod task_placement;
 pub(crate) mod waiting;

@@ -18,7 +18,7 @@ use super::failure::Failure;
 use super::mirror::mirror;
 use super::options::{SearchAttribute, show_memo, show_search_attributes};
 use super::payload::{self, RawJson};
-use super::task_queue::TaskQueue;
+use super::task_placement::TaskPlacement;
 
 mirror! {
     /// Where a run stands.
@@ -265,7 +265,7 @@ pub(crate) struct PendingActivity {
     paused: bool,
     /// Where its attempts wait for a worker; absent if no worker runs it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    task_queue: Option<TaskQueue>,
+    task_queue: Option<TaskPlacement>,
 }
 
 /// A timer that has not fired.
@@ -415,7 +415,7 @@ impl From<operations::ActivityDescription> for PendingActivity {
             asynchronous: activity.is_open,
             cancel_requested: activity.cancel_requested,
             paused: activity.paused,
-            task_queue: activity.task_queue.map(TaskQueue::from),
+            task_queue: activity.task_queue.map(TaskPlacement::from),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::run::RunStatus;
-use super::task_queue::TaskQueue;
+use super::task_placement::TaskPlacement;
 
 /// Where the code of a run waits.
 #[derive(Serialize, ToSchema)]
@@ -81,7 +81,7 @@ pub(crate) enum Awaited {
         attempt: u32,
         /// Where its attempts wait for a worker; absent if no worker runs it.
         #[serde(skip_serializing_if = "Option::is_none")]
-        task_queue: Option<TaskQueue>,
+        task_queue: Option<TaskPlacement>,
     },
     /// One timer, or a sleep.
     Timer {
@@ -175,7 +175,7 @@ impl From<operations::Awaited> for Awaited {
         match awaited {
             operations::Awaited::Next => Self::Next,
             operations::Awaited::Activity { operation_id, activity_type, attempt, task_queue } => {
-                let task_queue = task_queue.map(TaskQueue::from);
+                let task_queue = task_queue.map(TaskPlacement::from);
                 Self::Activity { operation_id, activity_type, attempt, task_queue }
             }
             operations::Awaited::Timer { operation_id, fire_at } => {

@@ -31,7 +31,7 @@ pub(crate) use self::options::WorkflowExecutionOptionsUpdated;
 use super::failure::Failure;
 use super::mirror::mirror;
 use super::payload::{self, RawJson};
-use super::task_queue::TaskQueue;
+use super::task_placement::TaskPlacement;
 
 pub(crate) use self::update::{WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted};
 
@@ -247,7 +247,7 @@ pub(crate) struct ActivityTaskScheduled {
     pub(super) retry_policy: RetryPolicy,
     /// Where its attempts wait for a worker; absent if no worker runs it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) task_queue: Option<TaskQueue>,
+    pub(super) task_queue: Option<TaskPlacement>,
 }
 
 /// When and how often a failed activity is tried again.

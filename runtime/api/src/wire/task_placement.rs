@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 /// The task queue of an activity that workers run, and which of its tasks come first.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct TaskQueue {
+pub(crate) struct TaskPlacement {
     /// The queue.
     #[schema(value_type = String)]
     name: QueueName,
@@ -21,7 +21,7 @@ pub(crate) struct TaskQueue {
     fairness_weight: f64,
 }
 
-impl From<TaskRoute> for TaskQueue {
+impl From<TaskRoute> for TaskPlacement {
     fn from(route: TaskRoute) -> Self {
         let TaskRoute { queue, priority, fairness_key, fairness_weight } = route;
         Self {
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn every_default_is_shown() {
         let route = TaskRoute::to(QueueName::new("emails").expect("a valid name"));
-        let shown = serde_json::to_value(TaskQueue::from(route)).expect("has a JSON form");
+        let shown = serde_json::to_value(TaskPlacement::from(route)).expect("has a JSON form");
         assert_eq!(shown, json!({"name": "emails", "priority": 3, "fairness_weight": 1.0}));
     }
 }
