@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::process;
 
-/// What a crate of the runtime may depend on among the others, and which
-/// foreign crates would betray its purpose.
+/// What a crate may depend on among the others, and which foreign crates would
+/// betray its purpose.
 struct Rule {
     name: &'static str,
     may_know: &'static [&'static str],
@@ -68,6 +68,7 @@ const RULES: &[Rule] = &[
             "dacapo-service",
             "dacapo-api",
             "dacapo-guest-build",
+            "dacapo-worker",
         ],
         never: &["sqlx"],
     },
@@ -84,7 +85,16 @@ const RULES: &[Rule] = &[
         ],
         never: &["axum", "sqlx", "wasmtime"],
     },
+    // Users take it alone.
+    Rule {
+        name: "dacapo-worker",
+        may_know: &[],
+        never: &["anyhow", "axum", "clap", "sqlx", "uuid", "wasmtime"],
+    },
 ];
+
+/// The folders of crates that have a rule.
+const RULED: &[&str] = &["runtime", "worker-sdk"];
 
 /// The workspaces that are compiled for guests. They know `wit/` only.
 const GUESTS: &[&str] = &["guest-sdk/rust", "tests/guests", "examples/checkout", "bench/guest"];
@@ -144,10 +154,10 @@ fn package(value: &Value) -> Result<Package> {
 }
 
 pub(crate) fn check(root: &Path, packages: &[Package]) -> Vec<String> {
-    let runtime = root.join("runtime");
+    let ruled: Vec<_> = RULED.iter().map(|folder| root.join(folder)).collect();
     let mut problems = Vec::new();
     for package in packages {
-        if Path::new(&package.folder).starts_with(&runtime) {
+        if ruled.iter().any(|folder| Path::new(&package.folder).starts_with(folder)) {
             match RULES.iter().find(|rule| rule.name == package.name) {
                 Some(rule) => problems.extend(breaches(package, rule)),
                 None => problems.push(format!(
@@ -249,6 +259,19 @@ mod tests {
         let sqlite = |for_tests| Dependency { for_tests, ..ours("dacapo-store-sqlite") };
         assert_eq!(breaches(&package_with(name, sqlite(false)), rule(name)).len(), 1);
         assert!(breaches(&package_with(name, sqlite(true)), rule(name)).is_empty());
+    }
+
+    #[test]
+    fn a_library_for_workers_knows_no_crate_of_the_runtime() {
+        let name = "dacapo-worker";
+        assert_eq!(breaches(&package_with(name, ours("dacapo-model")), rule(name)).len(), 1);
+        assert!(breaches(&package_with("dacapo-cli", ours(name)), rule("dacapo-cli")).is_empty());
+        let nameless = Package {
+            name: "another".to_owned(),
+            folder: "/x/worker-sdk/another".to_owned(),
+            dependencies: Vec::new(),
+        };
+        assert_eq!(check(Path::new("/x"), &[nameless]).len(), 1, "it has to have a rule");
     }
 
     #[test]

@@ -1,0 +1,211 @@
+//! How a worker reaches its server.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Response, Url};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{RequestError, WorkerError};
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of an answer: as many tasks as the server gives out at a time.
+const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// A namespace of a server, and how to reach it.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    http: reqwest::Client,
+    server: Url,
+    namespace: String,
+    authorization: Option<HeaderValue>,
+}
+
+/// The server's words when it says no.
+#[derive(Deserialize)]
+struct Refusal {
+    code: String,
+    message: String,
+    #[serde(default)]
+    retryable: bool,
+}
+
+impl Connection {
+    /// The namespace `default` of the server at `server`, such as `http://127.0.0.1:7233`.
+    pub fn new(server: &str) -> Result<Self, WorkerError> {
+        let url = Url::parse(server)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| WorkerError::Address(server.to_owned()))?;
+        // Only the first one of a process counts, so that the user's own choice stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("dacapo-worker/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(&url) {
+            // A proxy for the world outside can't reach this machine.
+            http = http.no_proxy();
+        }
+        if url.scheme() == "http" {
+            // A machine without certificates can do without them.
+            http = http.tls_certs_only([]);
+        }
+        let http = http.build().map_err(WorkerError::HttpClient)?;
+        Ok(Self { http, server: url, namespace: "default".to_owned(), authorization: None })
+    }
+
+    /// The same server, another namespace.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// Sends this token with each request, as `Authorization: Bearer`.
+    pub fn bearer_token(mut self, token: &str) -> Result<Self, WorkerError> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
+            WorkerError::Options("the bearer token is no text for a header".to_owned())
+        })?;
+        value.set_sensitive(true);
+        self.authorization = Some(value);
+        Ok(self)
+    }
+
+    /// Takes a client of your own: with certificates, a proxy or headers.
+    #[must_use]
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.http = client;
+        self
+    }
+
+    /// The address of the server, for messages.
+    pub fn server(&self) -> &str {
+        self.server.as_str()
+    }
+
+    pub(crate) fn namespace_name(&self) -> &str {
+        &self.namespace
+    }
+
+    pub(crate) fn check(&self) -> Result<(), WorkerError> {
+        self.url(&[]).map(drop)
+    }
+
+    /// Posts `body` to a path of the namespace.
+    pub(crate) async fn post<B: Serialize, A: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &B,
+        timeout: Duration,
+    ) -> Result<A, RequestError> {
+        let unwritable = |problem: String| RequestError::Refused {
+            status: 0,
+            code: "invalid_request".to_owned(),
+            message: problem,
+            retryable: false,
+            retry_after: None,
+        };
+        let body = serde_json::to_vec(body).map_err(|error| unwritable(error.to_string()))?;
+        let url = self.url(path).map_err(|error| unwritable(error.to_string()))?;
+        let json = HeaderValue::from_static("application/json");
+        let mut request =
+            self.http.post(url).timeout(timeout).header(CONTENT_TYPE, json).body(body);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        read(request.send().await.map_err(unreachable)?).await
+    }
+
+    fn url(&self, path: &[&str]) -> Result<Url, WorkerError> {
+        let path = [&["api", "v1", "namespaces", self.namespace.as_str()], path].concat();
+        // URLs have no way to write these two, however they are escaped.
+        if let Some(part) = path.iter().find(|part| matches!(**part, "" | "." | "..")) {
+            let problem = format!("`{part}` can't be the name of a namespace or a task queue");
+            return Err(WorkerError::Options(problem));
+        }
+        let mut url = self.server.clone();
+        url.path_segments_mut()
+            .map_err(|()| WorkerError::Address(self.server.to_string()))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+}
+
+/// Reads an answer, or the refusal it stands for.
+async fn read<A: DeserializeOwned>(mut response: Response) -> Result<A, RequestError> {
+    let status = response.status();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(seconds);
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            let problem = format!("it is longer than {ANSWER_BYTES_MAX} bytes");
+            return Err(RequestError::Answer(problem));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        return serde_json::from_slice(&body)
+            .map_err(|error| RequestError::Answer(error.to_string()));
+    }
+    let refusal = serde_json::from_slice::<Refusal>(&body).unwrap_or_else(|_| Refusal {
+        code: format!("http_{}", status.as_u16()),
+        message: format!("something in between answered {status}"),
+        retryable: false,
+    });
+    let Refusal { code, message, retryable } = refusal;
+    Err(RequestError::Refused { status: status.as_u16(), code, message, retryable, retry_after })
+}
+
+/// A `Retry-After` in seconds; one that is a date is left out.
+fn seconds(value: &HeaderValue) -> Option<Duration> {
+    value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn unreachable(error: reqwest::Error) -> RequestError {
+    // The outer layers only repeat the address.
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    RequestError::Unreachable(cause.to_string())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_in_addresses() {
+        let connection = Connection::new("http://h:1/base/").expect("valid").namespace("a b");
+        let url = connection.url(&["task-queues", "x/y", "poll"]).expect("valid");
+        assert_eq!(url.as_str(), "http://h:1/base/api/v1/namespaces/a%20b/task-queues/x%2Fy/poll");
+        assert!(connection.url(&["task-queues", "..", "poll"]).is_err());
+        assert!(connection.namespace("").check().is_err());
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["", "h:1", "ftp://h", "http://"] {
+            assert!(matches!(Connection::new(text), Err(WorkerError::Address(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let connection = Connection::new("http://h:1").expect("valid");
+        let connection = connection.bearer_token("very-secret").expect("valid");
+        assert!(!format!("{connection:?}").contains("very-secret"));
+        assert!(connection.bearer_token("line\nbreak").is_err());
+    }
+}
