@@ -24,6 +24,14 @@ timers AS (
     DELETE FROM workflow_timers AS timer USING gone
     WHERE timer.workflow_hash = gone.workflow_hash AND timer.run_id = gone.run_id
 ),
+waiting AS (
+    DELETE FROM task_queues AS task USING gone
+    WHERE task.workflow_hash = gone.workflow_hash AND task.run_id = gone.run_id
+),
+leased AS (
+    DELETE FROM task_queue_leases AS lease USING gone
+    WHERE lease.workflow_hash = gone.workflow_hash AND lease.run_id = gone.run_id
+),
 updates AS (
     DELETE FROM workflow_updates AS admitted USING gone
     WHERE admitted.workflow_hash = gone.workflow_hash AND admitted.run_id = gone.run_id

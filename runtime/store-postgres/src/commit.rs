@@ -14,6 +14,7 @@ use crate::commit_columns::{
     SetTimers, SetUpdates, UpdatedExecutions,
 };
 use crate::error::unavailable;
+use crate::task_changes::ChangedTasks;
 use crate::{COMMITS_AT_ONCE, PostgresStore, error};
 
 #[async_trait]
@@ -28,10 +29,7 @@ impl CommitStore for PostgresStore {
         };
         let batch = Batch::fold(units)?;
         let held = held(shards)?;
-        self.counters.add_statements(1);
-        if batch.has_messages() {
-            self.counters.add_statements(3);
-        }
+        self.counters.add_statements(Way::of(&batch).statements());
         let outcome = self.write_batch(&held, &batch).await;
         self.lineage.judge(outcome)?;
         self.counters.add_commit();
@@ -49,10 +47,10 @@ impl PostgresStore {
         // A new session may just have found it out.
         self.lineage.check()?;
         let writing = async {
-            if batch.has_messages() {
-                write_with_messages(&mut taken, held, batch).await
-            } else {
-                write_rows(&mut taken, held, batch).await
+            match Way::of(batch) {
+                Way::Rows => write_rows(&mut taken, held, batch).await,
+                Way::Tasks => append_with_tasks(&mut taken, held, batch).await,
+                Way::More { .. } => write_more(&mut taken, held, batch).await,
             }
         };
         let outcome = self.patience.within(writing).await.and_then(Outcome::into_result);
@@ -64,6 +62,34 @@ impl PostgresStore {
             self.commits.keep(taken);
         }
         outcome
+    }
+}
+
+/// How a commit is written.
+enum Way {
+    /// In one statement: histories and what is in `commit.sql`.
+    Rows,
+    /// In one statement: histories and tasks.
+    Tasks,
+    /// In several.
+    More { messages: bool, tasks: bool },
+}
+
+impl Way {
+    fn of(batch: &Batch<'_>) -> Self {
+        match (batch.has_messages(), !batch.tasks.is_empty()) {
+            (false, false) => Self::Rows,
+            (false, true) if batch.is_append_only() => Self::Tasks,
+            (messages, tasks) => Self::More { messages, tasks },
+        }
+    }
+
+    fn statements(&self) -> u64 {
+        match self {
+            Self::Rows | Self::Tasks => 1,
+            // With the transaction's begin and end.
+            Self::More { messages, tasks } => 3 + u64::from(*messages) + u64::from(*tasks),
+        }
     }
 }
 
@@ -96,7 +122,7 @@ impl Outcome {
 }
 
 /// Dropped without a commit, the transaction rolls back.
-async fn write_with_messages(
+async fn write_more(
     connection: &mut PgConnection,
     held: &Held,
     batch: &Batch<'_>,
@@ -104,7 +130,12 @@ async fn write_with_messages(
     let mut transaction = connection.begin().await.map_err(unavailable)?;
     let outcome = write_rows(&mut transaction, held, batch).await?;
     if !outcome.is_refused() {
-        write_messages(&mut transaction, batch).await?;
+        if batch.has_messages() {
+            write_messages(&mut transaction, batch).await?;
+        }
+        if !batch.tasks.is_empty() {
+            change_tasks(&mut transaction, batch).await?;
+        }
     }
     transaction.commit().await.map_err(unavailable)?;
     Ok(outcome)
@@ -146,6 +177,100 @@ async fn write_messages(connection: &mut PgConnection, batch: &Batch<'_>) -> Res
     .await
     .map_err(error::of_commit("workflow_updates"))?;
     Ok(())
+}
+
+async fn change_tasks(connection: &mut PgConnection, batch: &Batch<'_>) -> Result<()> {
+    let tasks = ChangedTasks::of(batch)?;
+    sqlx::query_file!(
+        "queries/change_tasks.sql",
+        &tasks.kinds as _,
+        &tasks.hashes,
+        &tasks.run_ids,
+        &tasks.event_ids,
+        &tasks.namespaces as _,
+        &tasks.queues as _,
+        &tasks.activity_types as _,
+        &tasks.priorities as _,
+        &tasks.fairness_keys as _,
+        &tasks.fairness_ranks as _,
+        &tasks.visible_at as _,
+        &tasks.are_ready as _,
+        &tasks.task_expires_at as _,
+        &tasks.attempts as _,
+        &tasks.start_to_close as _,
+        &tasks.heartbeats as _,
+        &tasks.close_by as _,
+        &tasks.last_failures as _,
+        &tasks.details as _,
+        &tasks.lease_epochs as _,
+        &tasks.workers as _,
+        &tasks.token_digests as _,
+        &tasks.started_at as _,
+        &tasks.expires_at as _,
+        &tasks.lease_micros as _,
+        &tasks.cancel_requested as _,
+        &tasks.paused as _,
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(error::of_commit("task_queues"))?;
+    Ok(())
+}
+
+async fn append_with_tasks(
+    connection: &mut PgConnection,
+    held: &Held,
+    batch: &Batch<'_>,
+) -> Result<Outcome> {
+    let required = RequiredEvents::of(batch)?;
+    let events = NewEvents::of(batch)?;
+    let tasks = ChangedTasks::of(batch)?;
+    sqlx::query_file_as!(
+        Outcome,
+        "queries/commit_tasks.sql",
+        &held.shard_ids,
+        &held.epochs,
+        &required.hashes,
+        &required.run_ids,
+        &required.event_ids,
+        &events.hashes,
+        &events.run_ids,
+        &events.event_ids,
+        &events.types as _,
+        &events.times,
+        &events.attributes,
+        &events.payloads as _,
+        &tasks.kinds as _,
+        &tasks.hashes,
+        &tasks.run_ids,
+        &tasks.event_ids,
+        &tasks.namespaces as _,
+        &tasks.queues as _,
+        &tasks.activity_types as _,
+        &tasks.priorities as _,
+        &tasks.fairness_keys as _,
+        &tasks.fairness_ranks as _,
+        &tasks.visible_at as _,
+        &tasks.are_ready as _,
+        &tasks.task_expires_at as _,
+        &tasks.attempts as _,
+        &tasks.start_to_close as _,
+        &tasks.heartbeats as _,
+        &tasks.close_by as _,
+        &tasks.last_failures as _,
+        &tasks.details as _,
+        &tasks.lease_epochs as _,
+        &tasks.workers as _,
+        &tasks.token_digests as _,
+        &tasks.started_at as _,
+        &tasks.expires_at as _,
+        &tasks.lease_micros as _,
+        &tasks.cancel_requested as _,
+        &tasks.paused as _,
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(error::of_commit("task_queues"))
 }
 
 async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {

@@ -1,7 +1,8 @@
 //! The store in PostgreSQL, 14 or later.
 //!
 //! * A [commit] is one statement: one round trip and one transaction. Only one that
-//!   changes updates or published values is two statements in a transaction.
+//!   changes updates or published values, or tasks and more than histories, is several in a
+//!   transaction.
 //! * Statements are checked against the schema when this crate is compiled. The
 //!   facts for that are in `.sqlx/`, so a build needs no database; how to
 //!   refresh them is told in `migrations/README.md`. Those with a plan worth
@@ -30,6 +31,8 @@ mod reach;
 mod room;
 mod sessions;
 mod shard;
+mod task;
+mod task_changes;
 mod time;
 mod timer;
 mod update;

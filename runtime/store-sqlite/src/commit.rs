@@ -16,6 +16,7 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
+use crate::task_changes::change_tasks;
 use crate::{SqliteStore, error};
 
 const EVENTS: &str = "history_events";
@@ -81,6 +82,9 @@ async fn write(
     }
     if batch.has_messages() {
         statements += write_messages(connection, batch).await?;
+    }
+    if !batch.tasks.is_empty() {
+        statements += change_tasks(connection, batch).await?;
     }
     Ok(statements)
 }
@@ -414,6 +418,6 @@ fn attributes_to_text(attributes: &RunAttributes) -> (Option<String>, Option<Str
     (memo.map(text), search_attributes.map(text))
 }
 
-fn hex(run_id: Uuid) -> String {
+pub(crate) fn hex(run_id: Uuid) -> String {
     run_id.simple().to_string()
 }

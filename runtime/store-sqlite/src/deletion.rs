@@ -19,7 +19,7 @@ impl DeletionStore for SqliteStore {
             Ok(held) => held,
             Err(hash) => return Err(self.not_held(hash).await),
         };
-        self.counters.add_statements(7);
+        self.counters.add_statements(9);
         let mut transaction = self.begin().await?;
         shard::check(&mut transaction, held).await?;
         let known = sqlx::query_scalar!(
@@ -77,6 +77,22 @@ impl DeletionStore for SqliteStore {
         .execute(&mut *transaction)
         .await
         .map_err(error::on("workflow_query_results"))?;
+        sqlx::query!(
+            "DELETE FROM task_queues WHERE workflow_hash = ? AND run_id = ?",
+            hash,
+            run_id
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(error::on("task_queues"))?;
+        sqlx::query!(
+            "DELETE FROM task_queue_leases WHERE workflow_hash = ? AND run_id = ?",
+            hash,
+            run_id
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(error::on("task_queue_leases"))?;
         transaction.commit().await?;
         Ok(RunDeletion::Deleted)
     }

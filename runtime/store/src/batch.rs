@@ -19,6 +19,8 @@ use dacapo_model::update::AdmittedUpdate;
 use crate::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use crate::error::{Result, StoreError};
 use crate::shard::Ownership;
+use crate::task::TaskKey;
+use crate::task_fold::{self, FoldedTask};
 use crate::timer::TimerRow;
 
 /// Everything one commit writes. No row occurs twice, except events that were
@@ -41,6 +43,8 @@ pub struct Batch<'a> {
     pub admitted_removed: BTreeSet<(RunKey, &'a UpdateId)>,
     /// Published values to insert or replace.
     pub query_results: BTreeMap<(RunKey, &'a QueryName), &'a Payload>,
+    /// What is left of tasks.
+    pub tasks: BTreeMap<TaskKey, FoldedTask<'a>>,
     /// Events that have to be stored already: those right before new ones. For a
     /// history without gaps that is one for each run that is not new.
     pub required: Vec<(RunKey, EventId)>,
@@ -66,7 +70,7 @@ impl<'a> Batch<'a> {
     }
 
     /// True if it changes nothing but histories, and perhaps
-    /// [messages](Self::has_messages).
+    /// [messages](Self::has_messages) and tasks.
     pub fn is_append_only(&self) -> bool {
         self.inserts.is_empty()
             && self.updates.is_empty()
@@ -115,6 +119,7 @@ impl<'a> Batch<'a> {
         for (name, value) in &transition.query_results_set {
             self.query_results.insert((key, name), value);
         }
+        task_fold::fold(&mut self.tasks, key, &transition.tasks, &transition.events);
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use dacapo_model::update::AdmittedUpdate;
 
 use crate::error::Result;
 use crate::shard::Ownership;
+use crate::task::TaskChange;
 use crate::timer::TimerRow;
 
 /// What one activation or one request changes about one run.
@@ -35,6 +36,8 @@ pub struct RunTransition {
     pub updates_removed: Vec<UpdateId>,
     /// Published values to set, in place of those of the same name.
     pub query_results_set: Vec<(QueryName, Payload)>,
+    /// What becomes of its tasks, in this order.
+    pub tasks: Vec<TaskChange>,
 }
 
 impl RunTransition {
@@ -49,6 +52,7 @@ impl RunTransition {
             updates_set: Vec::new(),
             updates_removed: Vec::new(),
             query_results_set: Vec::new(),
+            tasks: Vec::new(),
         }
     }
 }

@@ -44,6 +44,8 @@ pub mod shard;
 pub mod size;
 pub mod statistics;
 pub mod task;
+pub mod task_columns;
+pub mod task_fold;
 pub mod timer;
 pub mod timer_columns;
 pub mod update;
@@ -63,6 +65,7 @@ pub trait Store:
     + query_result::QueryResultStore
     + shard::ShardStore
     + statistics::StatisticsStore
+    + task::TaskStore
     + timer::TimerStore
     + update::UpdateStore
 {
@@ -79,6 +82,7 @@ impl<T> Store for T where
         + query_result::QueryResultStore
         + shard::ShardStore
         + statistics::StatisticsStore
+        + task::TaskStore
         + timer::TimerStore
         + update::UpdateStore
 {

@@ -4,6 +4,7 @@ mod damage;
 mod deletion;
 mod history;
 mod module;
+mod task;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -35,6 +36,7 @@ use crate::shard::{
     HashRange, INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore,
 };
 use crate::statistics::{Counters, Statistics, StatisticsStore};
+use crate::task::{TaskKey, TaskPlace};
 use crate::timer::{DueTimer, TimerRow, TimerStore};
 use crate::update::UpdateStore;
 
@@ -68,6 +70,7 @@ struct State {
     due: BTreeSet<DueTimer>,
     updates: BTreeMap<(RunKey, UpdateId), AdmittedUpdate>,
     query_results: BTreeMap<(RunKey, QueryName), Payload>,
+    tasks: BTreeMap<TaskKey, TaskPlace>,
 }
 
 impl MemoryStore {
@@ -100,6 +103,7 @@ impl MemoryStore {
             due: BTreeSet::new(),
             updates: BTreeMap::new(),
             query_results: BTreeMap::new(),
+            tasks: BTreeMap::new(),
         };
         Self { state: Mutex::new(state), counters: Counters::default() }
     }
@@ -265,6 +269,7 @@ impl State {
         for ((key, name), value) in &batch.query_results {
             self.query_results.insert((*key, (*name).clone()), (*value).clone());
         }
+        self.change_tasks(batch);
     }
 
     /// An event, if it can be read.

@@ -12,6 +12,7 @@ use dacapo_model::update::AdmittedUpdate;
 use serde::Serialize;
 
 use crate::commit::{CommitUnit, ExecutionChange, RunTransition};
+use crate::task::{TaskChange, TaskRow};
 use crate::timer::TimerRow;
 
 /// Of a row, for its key and its small columns.
@@ -52,7 +53,8 @@ fn transition_bytes(transition: &RunTransition) -> usize {
                 + update.attributes.as_ref().map_or(0, attributes_bytes)
         }
     };
-    events + timers + updates + published + removed * ROW_BYTES + execution
+    let tasks: usize = transition.tasks.iter().map(task_bytes).sum();
+    events + timers + updates + published + tasks + removed * ROW_BYTES + execution
 }
 
 fn event_bytes(event: &HistoryEvent) -> usize {
@@ -74,6 +76,29 @@ fn timer_bytes(row: &TimerRow) -> usize {
         }
     };
     ROW_BYTES + last_failure.map_or(0, json_bytes) + details.map_or(0, Payload::len)
+}
+
+fn task_bytes(change: &TaskChange) -> usize {
+    match change {
+        TaskChange::Enqueue(row) => task_row_bytes(row),
+        TaskChange::Lease(leased) => {
+            ROW_BYTES + leased.lease.worker.as_str().len() + task_row_bytes(&leased.task)
+        }
+        TaskChange::Requeue { last_failure, .. } => ROW_BYTES + json_bytes(last_failure),
+        TaskChange::Tell { .. } | TaskChange::Remove { .. } => ROW_BYTES,
+    }
+}
+
+fn task_row_bytes(row: &TaskRow) -> usize {
+    let attempt = &row.attempt;
+    // A row, and its place in an index.
+    let names = row.namespace.as_str().len()
+        + row.queue.as_str().len()
+        + row.fairness_key.as_ref().map_or(0, |key| key.as_str().len());
+    2 * (ROW_BYTES + names)
+        + row.activity_type.as_str().len()
+        + attempt.last_failure.as_ref().map_or(0, json_bytes)
+        + attempt.details.as_ref().map_or(0, Payload::len)
 }
 
 fn update_bytes(admitted: &AdmittedUpdate) -> usize {

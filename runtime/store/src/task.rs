@@ -143,7 +143,8 @@ pub enum TaskChange {
     Tell {
         /// Its `ActivityTaskScheduled`.
         event_id: EventId,
-        /// The worker is to cancel until then, when the run is told that it has not.
+        /// The worker is to cancel until then, when the run is told that it has not: its
+        /// lease does not go beyond that, and is not prolonged beyond it.
         cancel_until: Option<Timestamp>,
         /// Whether the activity is paused.
         paused: bool,
@@ -217,12 +218,23 @@ pub enum TaskPlace {
     Hand(LeasedTask),
 }
 
+impl TaskPlace {
+    /// Which task it is.
+    pub fn task(&self) -> TaskKey {
+        let row = match self {
+            Self::Queue(row) => row,
+            Self::Hand(leased) => &leased.task,
+        };
+        (row.key, row.event_id)
+    }
+}
+
 /// A task whose time is over: its run decides what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpiredTask {
     /// The task.
     pub task: TaskKey,
-    /// When its time was over.
+    /// When its time was over, or was to be given again.
     pub expired_at: Timestamp,
 }
 
@@ -233,7 +245,8 @@ pub struct WaitingQueue {
     pub namespace: NamespaceName,
     /// The queue.
     pub queue: QueueName,
-    /// When the next of them may be handed out, or could have been.
+    /// The first time that one of them may be handed out. If some could be already, it may
+    /// be when any of those could.
     pub visible_at: Timestamp,
 }
 
@@ -253,7 +266,9 @@ pub struct QueueDepth {
 pub trait TaskStore: Send + Sync {
     /// Leases tasks that could be handed out at `now`, by priority, then rank, then run and
     /// event: each to one claim only, whoever else claims at the same time. Skips those
-    /// that another claim is just taking.
+    /// that another claim is just taking. Of tasks that had to wait for their time, a claim
+    /// need not take more than 1,000 into account that no claim has before. One whose run
+    /// or history can't be read is leased, too, but not given.
     async fn claim_tasks(&self, claim: &TaskClaim) -> Result<Vec<ClaimedTask>>;
 
     /// Prolongs leases to their duration from `now` on, within the limits of their
@@ -266,7 +281,7 @@ pub trait TaskStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Option<LeasedTask>>>;
 
-    /// Where the tasks are; nothing of those that are nowhere.
+    /// Where the tasks are, by run and event; nothing of those that are nowhere.
     async fn find_tasks(&self, tasks: &[TaskKey]) -> Result<Vec<TaskPlace>>;
 
     /// All tasks of a run, by event.

@@ -92,6 +92,7 @@ impl Actor {
                     .map(|(update_id, _)| update_id)
                     .collect(),
                 query_results_set: published.clone(),
+                tasks: Vec::new(),
             }];
             transitions.extend(successor.as_ref().map(Successor::transition));
             let unit = CommitUnit { transitions };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dacapo_model::attributes::RunAttributes;
 use dacapo_model::event::{
@@ -9,11 +10,12 @@ use dacapo_model::event::{
 };
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{
-    EventId, NamespaceName, OperationId, RequestId, RunId, RunKey, TypeName, WorkflowHash,
-    WorkflowId,
+    EventId, NamespaceName, OperationId, QueueName, RequestId, RunId, RunKey, TypeName,
+    WorkerIdentity, WorkflowHash, WorkflowId,
 };
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
+use dacapo_model::task::{FairnessKey, Priority};
 use dacapo_model::time::Timestamp;
 use dacapo_model::timer::TimerKind;
 use uuid::Uuid;
@@ -22,6 +24,9 @@ use crate::Store;
 use crate::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use crate::error::Result;
 use crate::shard::{NodeId, Ownership};
+use crate::task::{
+    ClaimedTask, Lease, LeasedTask, TaskAttempt, TaskChange, TaskClaim, TaskPlace, TaskRow,
+};
 use crate::timer::TimerRow;
 
 /// 2023-11-14T22:13:20.123456Z, when all cases begin.
@@ -214,6 +219,16 @@ impl Owned {
         self.store.load_history(key, EventId::FIRST, 100_000).await.expect("history")
     }
 
+    /// The tasks of a run.
+    pub async fn tasks(&self, run: &Execution) -> Vec<TaskPlace> {
+        self.store.run_tasks(run.key).await.expect("tasks")
+    }
+
+    /// Leases tasks.
+    pub async fn claim(&self, claim: &TaskClaim) -> Vec<ClaimedTask> {
+        self.store.claim_tasks(claim).await.expect("claims")
+    }
+
     /// The run with this key's id, as stored.
     pub async fn stored(&self, execution: &Execution) -> Option<Execution> {
         let Execution { namespace, workflow_id, key, .. } = execution;
@@ -244,4 +259,106 @@ pub fn assert_went_back(result: Result<()>, missing: &str) {
 #[track_caller]
 pub fn assert_fenced(result: Result<()>) {
     assert!(matches!(result, Err(crate::error::StoreError::Fenced { .. })), "{result:?}");
+}
+
+/// The event that schedules an activity, with every optional part.
+pub fn activity_scheduled(id: u64) -> HistoryEvent {
+    let mut samples = super::samples::every_event().into_iter();
+    let scheduled = samples.find(|it| matches!(it, EventAttributes::ActivityTaskScheduled { .. }));
+    event(id, scheduled.expect("there is a sample of every event"))
+}
+
+/// A task queue's name.
+pub fn queue(name: &str) -> QueueName {
+    QueueName::new(name).expect("a valid queue")
+}
+
+/// A task of the queue `emails` that may be handed out from [`START`] on.
+pub fn task(run: &Execution, event_id: u64) -> TaskRow {
+    TaskRow {
+        key: run.key,
+        event_id: EventId(event_id),
+        namespace: run.namespace.clone(),
+        queue: queue("emails"),
+        activity_type: type_name("send"),
+        priority: Priority::default(),
+        fairness_key: None,
+        fairness_rank: 0,
+        visible_at: START,
+        expires_at: None,
+        attempt: TaskAttempt {
+            number: 1,
+            start_to_close: Duration::from_secs(60),
+            heartbeat: None,
+            close_by: None,
+            last_failure: None,
+            details: None,
+        },
+        lease_epoch: 0,
+    }
+}
+
+/// The same with every optional part.
+pub fn full_task(run: &Execution, event_id: u64) -> TaskRow {
+    TaskRow {
+        priority: Priority::ALL[4],
+        fairness_key: Some(FairnessKey::new("tenant 'é'").expect("a valid key")),
+        fairness_rank: i64::MIN,
+        visible_at: at(-1),
+        expires_at: Some(at(3_600_000_000)),
+        attempt: TaskAttempt {
+            number: u32::MAX,
+            start_to_close: Duration::from_micros(90_000_001),
+            heartbeat: Some(Duration::from_micros(7_000_001)),
+            close_by: Some(at(7_200_000_000)),
+            last_failure: Some(super::samples::failure()),
+            details: Some(Payload::from(vec![0, 255, 39])),
+        },
+        lease_epoch: 7,
+        ..task(run, event_id)
+    }
+}
+
+/// That task in the hands of a worker since [`START`].
+pub fn leased(task: TaskRow) -> LeasedTask {
+    let lease = Lease {
+        worker: WorkerIdentity::new("worker 'é'").expect("a valid identity"),
+        token_digest: [0xff; 16],
+        started_at: START,
+        expires_at: at(10_000_000),
+        duration: Duration::from_secs(10),
+        cancel_requested: false,
+        paused: false,
+    };
+    LeasedTask { task: TaskRow { lease_epoch: task.lease_epoch + 1, ..task }, lease }
+}
+
+/// The transition that changes tasks and nothing else.
+pub fn change(run: &Execution, tasks: impl IntoIterator<Item = TaskChange>) -> RunTransition {
+    RunTransition { tasks: tasks.into_iter().collect(), ..transition(run.key) }
+}
+
+/// The transition that starts a run with tasks, each with its event; they count from 2.
+pub fn start_with(run: &Execution, tasks: impl IntoIterator<Item = TaskRow>) -> RunTransition {
+    let mut transition = start(run);
+    for task in tasks {
+        transition.events.push(activity_scheduled(task.event_id.0));
+        transition.tasks.push(TaskChange::Enqueue(Box::new(task)));
+    }
+    transition
+}
+
+/// What a worker asks the queue `emails` for at a time: any tasks, for 10 s.
+pub fn claim(now: Timestamp) -> TaskClaim {
+    TaskClaim {
+        namespace: default_namespace(),
+        queue: queue("emails"),
+        activity_types: Vec::new(),
+        except_keys: Vec::new(),
+        worker: WorkerIdentity::new("worker").expect("a valid identity"),
+        token_digest: [7; 16],
+        lease: Duration::from_secs(10),
+        now,
+        limit: 100,
+    }
 }

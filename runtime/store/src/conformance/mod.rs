@@ -24,6 +24,9 @@ pub mod namespace;
 pub mod query_result;
 pub mod samples;
 pub mod shard;
+pub mod task;
+pub mod task_claim;
+pub mod task_lease;
 pub mod timer;
 pub mod update;
 
@@ -150,6 +153,37 @@ macro_rules! conformance_tests {
                 a_fence_is_reported_before_a_gap,
                 a_shard_that_is_not_held_is_fenced,
                 no_commit_of_a_former_owner_lands_after_a_takeover,
+            }
+            task {
+                a_task_has_one_row_in_one_of_two_places,
+                a_lease_is_put_back_as_it_was,
+                changes_of_a_stored_task_add_up,
+                a_worker_is_told_what_it_has_to_do,
+                a_paused_task_is_not_handed_out_until_it_goes_on,
+                tasks_are_found_where_they_are,
+                tasks_are_written_with_their_commit_or_not_at_all,
+                the_tasks_of_a_run_are_deleted_with_it,
+            }
+            task_claim {
+                a_worker_is_given_all_that_it_has_to_know,
+                a_lease_ends_with_its_attempt,
+                tasks_are_handed_out_by_priority_and_rank,
+                nobody_has_a_task_before_its_time,
+                a_worker_has_only_tasks_that_it_asks_for,
+                no_two_claims_have_the_same_task,
+                a_task_without_its_history_is_not_handed_out,
+                queues_with_tasks_are_listed,
+                the_depth_of_a_queue_is_counted,
+                what_workers_have_of_a_queue_is_listed_in_pages,
+            }
+            task_lease {
+                a_heartbeat_prolongs_a_lease,
+                heartbeats_are_answered_together,
+                a_heartbeat_goes_no_further_than_the_attempt,
+                a_lease_that_is_gone_is_not_prolonged,
+                leases_that_are_over_are_given_once_at_a_time,
+                tasks_that_nobody_takes_are_given_once_at_a_time,
+                what_is_over_is_given_by_range,
             }
             timer {
                 a_timer_is_set_replaced_and_cleared,

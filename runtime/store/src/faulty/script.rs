@@ -65,6 +65,24 @@ pub enum Operation {
     CheckHeld,
     /// Of [`ShardStore`](crate::shard::ShardStore).
     ShardOwners,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    ClaimTasks,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    RenewLeases,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    FindTasks,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    RunTasks,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    ExpiredLeases,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    ExpiredTasks,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    WaitingQueues,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    QueueDepth,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    LeasedTasks,
     /// Of [`TimerStore`](crate::timer::TimerStore).
     DueTimers,
     /// Of [`TimerStore`](crate::timer::TimerStore).

@@ -28,6 +28,7 @@ impl DeletionStore for MemoryStore {
         state.due.retain(|at| at.key != key);
         state.updates.retain(|(run, _), _| *run != key);
         state.query_results.retain(|(run, _), _| *run != key);
+        state.tasks.retain(|(run, _), _| *run != key);
         Ok(RunDeletion::Deleted)
     }
 

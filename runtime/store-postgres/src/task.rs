@@ -1,0 +1,413 @@
+//! Reading and leasing tasks.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use dacapo_model::ids::{EventId, NamespaceName, QueueName, RunId, RunKey, WorkflowHash};
+use dacapo_model::payload::Payload;
+use dacapo_model::task::{FairnessKey, Priority};
+use dacapo_model::time::Timestamp;
+use dacapo_store::error::Result;
+use dacapo_store::record::RowName;
+use dacapo_store::shard::HashRange;
+use dacapo_store::task::{
+    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, QueueDepth, TaskClaim, TaskKey, TaskPlace,
+    TaskStore, WaitingQueue,
+};
+use dacapo_store::task_columns::{
+    StoredActivity, StoredLease, StoredTask, distinct_renewals, micros, read_expired,
+    renewed_in_order,
+};
+use serde_json::Value;
+use sqlx::postgres::types::PgInterval;
+use uuid::Uuid;
+
+use crate::time::{from_database, to_database};
+use crate::{PostgresStore, error};
+
+const QUEUES: &str = "task_queues";
+const LEASES: &str = "task_queue_leases";
+
+/// Of either table; what only leases have is not there for a task that waits.
+struct TaskColumns {
+    workflow_hash: i32,
+    run_id: Uuid,
+    event_id: i64,
+    namespace: String,
+    queue: String,
+    activity_type: String,
+    priority: i16,
+    fairness_key: Option<String>,
+    fairness_rank: i64,
+    visible_at: DateTime<Utc>,
+    task_expires_at: Option<DateTime<Utc>>,
+    attempt: i64,
+    start_to_close_micros: i64,
+    heartbeat_micros: Option<i64>,
+    close_by: Option<DateTime<Utc>>,
+    last_failure: Option<Value>,
+    details: Option<Vec<u8>>,
+    lease_epoch: i64,
+    worker: Option<String>,
+    token_digest: Option<Vec<u8>>,
+    started_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    lease_micros: Option<i64>,
+    cancel_requested: Option<bool>,
+    paused: Option<bool>,
+}
+
+impl TaskColumns {
+    fn into_parts(self) -> (StoredTask, Option<StoredLease>) {
+        let lease = self.worker.and_then(|worker| {
+            Some(StoredLease {
+                worker,
+                token_digest: self.token_digest?,
+                started_at: from_database(self.started_at?),
+                expires_at: from_database(self.expires_at?),
+                lease_micros: self.lease_micros?,
+                cancel_requested: self.cancel_requested?,
+                paused: self.paused?,
+            })
+        });
+        let task = StoredTask {
+            workflow_hash: self.workflow_hash,
+            run_id: self.run_id,
+            event_id: self.event_id,
+            namespace: self.namespace,
+            queue: self.queue,
+            activity_type: self.activity_type,
+            priority: i64::from(self.priority),
+            fairness_key: self.fairness_key,
+            fairness_rank: self.fairness_rank,
+            visible_at: from_database(self.visible_at),
+            expires_at: self.task_expires_at.map(from_database),
+            attempt: self.attempt,
+            start_to_close_micros: self.start_to_close_micros,
+            heartbeat_micros: self.heartbeat_micros,
+            close_by: self.close_by.map(from_database),
+            last_failure: self.last_failure,
+            details: self.details,
+            lease_epoch: self.lease_epoch,
+        };
+        (task, lease)
+    }
+
+    fn into_place(self) -> Result<TaskPlace> {
+        let (task, lease) = self.into_parts();
+        task.read_place(lease)
+    }
+
+    /// Of a row of `task_queue_leases`.
+    fn into_leased(self) -> Result<LeasedTask> {
+        let key = self.run_id;
+        match self.into_place()? {
+            TaskPlace::Hand(leased) => Ok(leased),
+            TaskPlace::Queue(_) => {
+                Err(RowName { table: LEASES, key: &key }.corrupt("worker", "missing"))
+            }
+        }
+    }
+}
+
+struct ExpiredRow {
+    workflow_hash: i32,
+    run_id: Uuid,
+    event_id: i64,
+    expired_at: DateTime<Utc>,
+}
+
+impl ExpiredRow {
+    fn into_expired(self, table: &'static str) -> Result<ExpiredTask> {
+        let key = (self.workflow_hash, self.run_id, self.event_id);
+        read_expired(table, key, Timestamp::from(self.expired_at))
+    }
+}
+
+#[async_trait]
+impl TaskStore for PostgresStore {
+    async fn claim_tasks(&self, claim: &TaskClaim) -> Result<Vec<ClaimedTask>> {
+        let types: Vec<_> = claim.activity_types.iter().map(|name| name.as_str()).collect();
+        let except: Vec<_> = claim.except_keys.iter().map(FairnessKey::as_str).collect();
+        let rows = sqlx::query_file!(
+            "queries/claim_tasks.sql",
+            claim.namespace.as_str(),
+            claim.queue.as_str(),
+            &types as _,
+            &except as _,
+            claim.worker.as_str(),
+            &claim.token_digest[..],
+            micros(claim.lease),
+            to_database(claim.now),
+            i32::try_from(claim.limit).unwrap_or(i32::MAX)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(QUEUES))?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in rows {
+            let activity = StoredActivity {
+                workflow_id: row.workflow_id,
+                workflow_type: row.workflow_type,
+                scheduled_at: row.scheduled_at.map(Timestamp::from),
+                event_type: row.event_type,
+                attributes: row.attributes,
+                payload: row.payload,
+            };
+            let columns = TaskColumns {
+                workflow_hash: row.workflow_hash,
+                run_id: row.run_id,
+                event_id: row.event_id,
+                namespace: row.namespace,
+                queue: row.queue,
+                activity_type: row.activity_type,
+                priority: row.priority,
+                fairness_key: row.fairness_key,
+                fairness_rank: row.fairness_rank,
+                visible_at: row.visible_at,
+                task_expires_at: row.task_expires_at,
+                attempt: row.attempt,
+                start_to_close_micros: row.start_to_close_micros,
+                heartbeat_micros: row.heartbeat_micros,
+                close_by: row.close_by,
+                last_failure: row.last_failure,
+                details: row.details,
+                lease_epoch: row.lease_epoch,
+                worker: Some(row.worker),
+                token_digest: Some(row.token_digest),
+                started_at: Some(row.started_at),
+                expires_at: Some(row.expires_at),
+                lease_micros: Some(row.lease_micros),
+                cancel_requested: Some(row.cancel_requested),
+                paused: Some(row.paused),
+            };
+            match columns.into_leased().and_then(|leased| activity.read(leased)) {
+                Ok(task) => claimed.push(task),
+                // Its run is told when the lease is over. The others are handed out.
+                Err(error) => tracing::error!(%error, "a task can't be handed out"),
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn renew_leases(
+        &self,
+        renewals: &[LeaseRenewal],
+        now: Timestamp,
+    ) -> Result<Vec<Option<LeasedTask>>> {
+        let wanted = distinct_renewals(renewals);
+        let (hashes, run_ids, event_ids) = columns(wanted.keys().map(|(task, _)| *task));
+        let digests: Vec<_> = wanted.keys().map(|(_, digest)| &digest[..]).collect();
+        let details: Vec<_> = wanted.values().map(|it| it.map(Payload::as_bytes)).collect();
+        let rows = sqlx::query_file_as!(
+            TaskColumns,
+            "queries/renew_leases.sql",
+            &hashes,
+            &run_ids,
+            &event_ids,
+            &digests as _,
+            &details as _,
+            to_database(now)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::of_run(LEASES))?;
+        let renewed = rows.into_iter().map(TaskColumns::into_leased).collect::<Result<Vec<_>>>()?;
+        Ok(renewed_in_order(renewals, renewed))
+    }
+
+    async fn find_tasks(&self, tasks: &[TaskKey]) -> Result<Vec<TaskPlace>> {
+        let mut tasks = tasks.to_vec();
+        tasks.sort_unstable();
+        tasks.dedup();
+        let (hashes, run_ids, event_ids) = columns(tasks.into_iter());
+        let rows = sqlx::query_file_as!(
+            TaskColumns,
+            "queries/find_tasks.sql",
+            &hashes,
+            &run_ids,
+            &event_ids
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::of_run(QUEUES))?;
+        places(rows)
+    }
+
+    async fn run_tasks(&self, key: RunKey) -> Result<Vec<TaskPlace>> {
+        let rows =
+            sqlx::query_file_as!(TaskColumns, "queries/run_tasks.sql", key.hash.0, key.run_id.0)
+                .fetch_all(self.statement())
+                .await
+                .map_err(error::of_run(QUEUES))?;
+        places(rows)
+    }
+
+    async fn expired_leases(
+        &self,
+        ranges: &[HashRange],
+        now: Timestamp,
+        postpone: Duration,
+        limit: u32,
+    ) -> Result<Vec<ExpiredTask>> {
+        let (first, last) = bounds(ranges);
+        let rows = sqlx::query_file_as!(
+            ExpiredRow,
+            "queries/expired_leases.sql",
+            first.as_deref(),
+            last.as_deref(),
+            interval(postpone),
+            i64::from(limit),
+            to_database(now)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(LEASES))?;
+        rows.into_iter().map(|row| row.into_expired(LEASES)).collect()
+    }
+
+    async fn expired_tasks(
+        &self,
+        ranges: &[HashRange],
+        now: Timestamp,
+        postpone: Duration,
+        limit: u32,
+    ) -> Result<Vec<ExpiredTask>> {
+        let (first, last) = bounds(ranges);
+        let rows = sqlx::query_file_as!(
+            ExpiredRow,
+            "queries/expired_tasks.sql",
+            first.as_deref(),
+            last.as_deref(),
+            interval(postpone),
+            i64::from(limit),
+            to_database(now)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(QUEUES))?;
+        rows.into_iter().map(|row| row.into_expired(QUEUES)).collect()
+    }
+
+    async fn waiting_queues(
+        &self,
+        until: Timestamp,
+        after: Option<(NamespaceName, QueueName)>,
+        limit: u32,
+    ) -> Result<Vec<WaitingQueue>> {
+        // No name is empty.
+        let (namespace, queue) = after
+            .as_ref()
+            .map_or(("", ""), |(namespace, queue)| (namespace.as_str(), queue.as_str()));
+        let rows = sqlx::query_file!(
+            "queries/waiting_queues.sql",
+            to_database(until),
+            namespace,
+            queue,
+            i64::from(limit)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(QUEUES))?;
+        rows.into_iter()
+            .map(|row| {
+                let name = RowName { table: QUEUES, key: &row.queue };
+                Ok(WaitingQueue {
+                    namespace: name.parse("namespace", &row.namespace)?,
+                    queue: name.parse("queue", &row.queue)?,
+                    visible_at: from_database(row.visible_at),
+                })
+            })
+            .collect()
+    }
+
+    async fn queue_depth(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        now: Timestamp,
+    ) -> Result<QueueDepth> {
+        let rows = sqlx::query_file!(
+            "queries/queue_depth.sql",
+            namespace.as_str(),
+            queue.as_str(),
+            to_database(now)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(QUEUES))?;
+        let mut depth = QueueDepth::default();
+        let name = RowName { table: QUEUES, key: queue };
+        for row in rows {
+            let tasks = name.unsigned("event_id", row.tasks)?;
+            match (row.state.as_str(), row.oldest) {
+                ("ready", Some(oldest)) => {
+                    let number = name.unsigned("priority", i64::from(row.priority))?;
+                    let priority =
+                        Priority::new(number).map_err(|error| name.corrupt("priority", error))?;
+                    depth.ready.push((priority, tasks, from_database(oldest)));
+                }
+                ("leased", _) => depth.leased = tasks,
+                _ => depth.delayed = tasks,
+            }
+        }
+        Ok(depth)
+    }
+
+    async fn leased_tasks(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        after: Option<TaskKey>,
+        limit: u32,
+    ) -> Result<Vec<LeasedTask>> {
+        // No run has the nil id.
+        let first = RunKey { hash: WorkflowHash(i32::MIN), run_id: RunId(Uuid::nil()) };
+        let (key, event_id) = after.unwrap_or((first, EventId(0)));
+        let rows = sqlx::query_file_as!(
+            TaskColumns,
+            "queries/leased_tasks.sql",
+            namespace.as_str(),
+            queue.as_str(),
+            key.hash.0,
+            key.run_id.0,
+            i64::try_from(event_id.0).unwrap_or(i64::MAX),
+            i64::from(limit)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(LEASES))?;
+        rows.into_iter().map(TaskColumns::into_leased).collect()
+    }
+}
+
+fn places(rows: Vec<TaskColumns>) -> Result<Vec<TaskPlace>> {
+    let mut places = rows.into_iter().map(TaskColumns::into_place).collect::<Result<Vec<_>>>()?;
+    places.sort_by_key(TaskPlace::task);
+    Ok(places)
+}
+
+/// Keys as the arrays that a statement takes. No event is further than a database can count.
+fn columns(tasks: impl Iterator<Item = TaskKey>) -> (Vec<i32>, Vec<Uuid>, Vec<i64>) {
+    let mut columns = (Vec::new(), Vec::new(), Vec::new());
+    for (key, event_id) in tasks {
+        columns.0.push(key.hash.0);
+        columns.1.push(key.run_id.0);
+        columns.2.push(i64::try_from(event_id.0).unwrap_or(i64::MAX));
+    }
+    columns
+}
+
+/// The first and the last hash of each range; none for all.
+fn bounds(ranges: &[HashRange]) -> (Option<Vec<i32>>, Option<Vec<i32>>) {
+    if ranges == [HashRange::ALL] {
+        return (None, None);
+    }
+    let (first, last) = ranges.iter().map(|range| (range.from.0, range.to.0)).unzip();
+    (Some(first), Some(last))
+}
+
+fn interval(duration: Duration) -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: micros(duration) }
+}
