@@ -45,16 +45,18 @@ export class Attempt {
     return true;
   }
 
-  /** What the server answered to a heartbeat. */
-  learn(result: HeartbeatResult, sentAt: number): void {
+  /** What the server answered to a heartbeat: false if it has to be sent again. */
+  learn(result: HeartbeatResult, sentAt: number): boolean {
     if (result.held !== true) {
+      if (result.error?.retryable === true) return false;
       this.lose(result.error?.message ?? "the server does not say why");
-      return;
+      return true;
     }
     this.lease.prolonged(sentAt);
     if (result.cancel_requested === true && this.cancel("requested")) {
       this.logger.info("the workflow asks the activity to cancel");
     }
+    return true;
   }
 
   lose(reason: string): void {

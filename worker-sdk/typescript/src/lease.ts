@@ -14,6 +14,8 @@ const LEASE_SECONDS_DEFAULT = 30;
 export class Lease {
   readonly lengthMs: number;
   readonly intervalMs: number;
+  /** How long the worker may be silent. */
+  readonly #silenceMs: number;
   readonly #throttleMs: number;
   readonly #lastEnd: number;
   #sentAt: number;
@@ -26,11 +28,12 @@ export class Lease {
     const silence = positive(task.heartbeat_timeout_seconds) ?? seconds;
     const close = positive(task.start_to_close_timeout_seconds) ?? Infinity;
     this.lengthMs = seconds * 1_000;
-    this.intervalMs = (Math.min(seconds, silence) * 1_000) / BEATS_PER_LEASE;
+    this.#silenceMs = Math.min(seconds, silence) * 1_000;
+    this.intervalMs = this.#silenceMs / BEATS_PER_LEASE;
     this.#throttleMs = Math.min(throttleMs, this.intervalMs);
     this.#lastEnd = now + close * 1_000;
     this.#sentAt = now;
-    this.#endsAt = Math.min(now + this.lengthMs, this.#lastEnd);
+    this.#endsAt = Math.min(now + this.#silenceMs, this.#lastEnd);
   }
 
   get endsAt(): number {
@@ -75,7 +78,7 @@ export class Lease {
 
   /** The server has prolonged it, at some time after this. */
   prolonged(sentAt: number): void {
-    this.#endsAt = Math.min(Math.max(this.#endsAt, sentAt + this.lengthMs), this.#lastEnd);
+    this.#endsAt = Math.min(Math.max(this.#endsAt, sentAt + this.#silenceMs), this.#lastEnd);
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Attempt } from "./attempt.js";
 import type { Logger } from "./logger.js";
 import { ANSWER_MS_MAX, batches, type HeartbeatApi } from "./protocol.js";
-import { Backoff } from "./retry.js";
+import { Backoff, isRetryable } from "./retry.js";
 import { Wake } from "./wake.js";
 
 /** An event loop that is late by more could not keep leases for long. */
@@ -128,14 +128,18 @@ export class LeaseKeeper {
       );
       this.backoff.reset();
       this.#notBefore = -Infinity;
-      batch.forEach((beat, index) => beat.attempt.learn(results[index] ?? {}, sentAt));
+      batch.forEach(({ attempt, details }, index) => {
+        if (!attempt.learn(results[index] ?? {}, sentAt)) attempt.lease.missed(details);
+      });
     } catch (error) {
       this.#notBefore = this.clock() + this.backoff.next(error);
       this.logger.warn("leases could not be prolonged; trying again", {
         error: String(error),
         tasks: batch.length,
       });
-      for (const beat of batch) beat.attempt.lease.missed(beat.details);
+      // Details that the server does not take must not cost the leases of all.
+      const keep = isRetryable(error);
+      for (const { attempt, details } of batch) attempt.lease.missed(keep ? details : undefined);
     }
   }
 }

@@ -31,17 +31,21 @@ class Attempt:
         self.ended = False
         self.received_at = time.monotonic()
 
-    def learn(self, result: dict[str, Any], sent_at: float) -> None:
-        """What the server answered to a heartbeat."""
+    def learn(self, result: dict[str, Any], sent_at: float) -> bool:
+        """What the server answered to a heartbeat: false if it has to be sent again."""
         if result.get("held") is True:
             self.lease.prolonged(sent_at)
             if result.get("cancel_requested") is True and self.cancellation.cancel(
                 CancelReason.REQUESTED
             ):
                 self.logger.info("the workflow asks the activity to cancel")
-            return
-        error = result.get("error")
-        self.lose(error.get("message") if isinstance(error, dict) else None)
+            return True
+        given = result.get("error")
+        error = given if isinstance(given, dict) else {}
+        if error.get("retryable") is True:
+            return False
+        self.lose(error.get("message"))
+        return True
 
     def lose(self, why: object) -> None:
         """Nobody wants the outcome any more."""

@@ -19,15 +19,16 @@ class Lease:
 
     def __init__(self, task: Mapping[str, Any], now: float, throttle: float) -> None:
         self.seconds = _seconds(task, "lease_seconds") or 30.0
-        silence = _seconds(task, "heartbeat_timeout_seconds")
-        self.interval = min(self.seconds, silence or self.seconds) / BEATS_PER_LEASE
+        # How long the worker may be silent.
+        self._silence = min(self.seconds, _seconds(task, "heartbeat_timeout_seconds") or 3600.0)
+        self.interval = self._silence / BEATS_PER_LEASE
         self._throttle = min(throttle, self.interval)
         close = _seconds(task, "start_to_close_timeout_seconds")
         self._last_end = now + close if close is not None else float("inf")
         self._sent_at = now
         self._details: str | None = None
         self._details_sent_at = float("-inf")
-        self.ends_at = min(now + self.seconds, self._last_end)
+        self.ends_at = min(now + self._silence, self._last_end)
 
     def note(self, details: str) -> None:
         """What the next attempt is to be told, as JSON. Takes the place of what was not sent."""
@@ -65,7 +66,7 @@ class Lease:
 
     def prolonged(self, sent_at: float) -> None:
         """The server has prolonged it, at some time after this."""
-        self.ends_at = min(max(self.ends_at, sent_at + self.seconds), self._last_end)
+        self.ends_at = min(max(self.ends_at, sent_at + self._silence), self._last_end)
 
 
 def _seconds(task: Mapping[str, Any], name: str) -> float | None:

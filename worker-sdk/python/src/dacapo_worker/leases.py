@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from .api import ANSWER_SECONDS_MAX, Api, batches
 from .attempt import Attempt
 from .errors import Refused, Unreachable
-from .retry import Backoff
+from .retry import Backoff, is_retryable
 
 #: An event loop that is late by more could not keep leases for long.
 LATE_SECONDS = 1.0
@@ -129,10 +129,13 @@ class LeaseKeeper:
                 "leases could not be prolonged; trying again",
                 extra={"error": str(error), "tasks": len(taken)},
             )
+            # Details that the server does not take must not cost the leases of all.
+            keep = is_retryable(error)
             for attempt, details in taken:
-                attempt.lease.missed(details)
+                attempt.lease.missed(details if keep else None)
             return
         self._backoff.reset()
         self._not_before = float("-inf")
-        for (attempt, _), result in zip(taken, results, strict=True):
-            attempt.learn(result, sent_at)
+        for (attempt, details), result in zip(taken, results, strict=True):
+            if not attempt.learn(result, sent_at):
+                attempt.lease.missed(details)

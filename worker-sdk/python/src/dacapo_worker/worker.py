@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from .api import Api
 from .http import HttpClient
-from .options import WorkerOptions
+from .options import WorkerOptions, default_identity, default_server
 from .registry import Registry, activity_of
 from .session import Session
+from .slots import Slots
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,19 +31,44 @@ class Worker:
     ... async def charge(order: Order) -> Receipt: ...
     >>> worker.run()
 
-    The keyword arguments are those of :class:`WorkerOptions`.
+    :class:`WorkerOptions` says what the options are for.
     """
 
     def __init__(
         self,
         url: str | None = None,
         *,
+        task_queue: str,
+        namespace: str = WorkerOptions.namespace,
+        identity: str | None = None,
+        build_id: str | None = None,
+        slots: int | Slots = WorkerOptions.slots,
+        poll_wait: float = WorkerOptions.poll_wait,
+        polls_max: int = WorkerOptions.polls_max,
+        lease: float = WorkerOptions.lease,
+        heartbeat_throttle: float = WorkerOptions.heartbeat_throttle,
+        shutdown_grace: float = WorkerOptions.shutdown_grace,
+        cancel_grace: float = WorkerOptions.cancel_grace,
+        token: str | None = None,
+        tls: ssl.SSLContext | None = None,
         logger: logging.Logger | None = None,
-        **options: Any,
     ) -> None:
-        if url is not None:
-            options["url"] = url
-        self.options = WorkerOptions(**options)
+        self.options = WorkerOptions(
+            url=url or default_server(),
+            task_queue=task_queue,
+            namespace=namespace,
+            identity=identity or default_identity(),
+            build_id=build_id,
+            slots=slots,
+            poll_wait=poll_wait,
+            polls_max=polls_max,
+            lease=lease,
+            heartbeat_throttle=heartbeat_throttle,
+            shutdown_grace=shutdown_grace,
+            cancel_grace=cancel_grace,
+            token=token,
+            tls=tls,
+        )
         self._logger = logger or logging.getLogger("dacapo_worker")
         self._registry = Registry()
         self._lock = threading.Lock()

@@ -24,6 +24,7 @@ class Leases(unittest.TestCase):
         # An answer that comes late does not shorten it.
         one.prolonged(105.0)
         self.assertEqual(one.ends_at, 139.0)
+        self.assertEqual(lease(heartbeat_timeout_seconds=3).ends_at, 103.0)
 
     def test_it_never_ends_later_than_the_attempt_may(self) -> None:
         one = lease(start_to_close_timeout_seconds=35)

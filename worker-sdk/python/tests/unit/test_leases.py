@@ -5,7 +5,7 @@ import unittest
 from typing import Any
 
 from dacapo_worker import CancelReason
-from dacapo_worker.errors import Unreachable
+from dacapo_worker.errors import Refused, Unreachable
 from dacapo_worker.leases import LeaseKeeper
 from dacapo_worker.retry import Backoff
 
@@ -73,6 +73,19 @@ class Keeping(unittest.IsolatedAsyncioTestCase):
         self.assertIsNone(one.cancellation.reason)
         keeper.expire(43.0)
         self.assertIs(one.cancellation.reason, CancelReason.LEASE_LOST)
+
+    async def test_details_that_the_server_does_not_take_do_not_cost_the_lease(self) -> None:
+        busy = {"held": False, "error": {"code": "unavailable", "retryable": True}}
+        keeper = self.keeper(Refused(413, "payload_too_large", ""), [busy], HELD)
+        one = attempt("a", now=0)
+        keeper.add(one)
+        one.lease.note("1")
+        for at in (10.0, 11.0, 13.0):
+            await self.beat(keeper, at)
+        self.assertEqual(
+            self.answers.asked, [[{"token": "a", "details": 1}], *[[{"token": "a"}]] * 2]
+        )
+        self.assertIsNone(one.cancellation.reason)
 
     async def test_the_last_details_are_sent_before_a_failure_is(self) -> None:
         keeper = self.keeper(HELD)

@@ -21,6 +21,7 @@ test("it ends when nothing was heard, and never later than the attempt may", () 
   assert.equal(one.endsAt, 139_000);
   one.prolonged(105_000);
   assert.equal(one.endsAt, 139_000);
+  assert.equal(lease({ heartbeat_timeout_seconds: 3 }).endsAt, 103_000);
   const short = lease({ start_to_close_timeout_seconds: 35 });
   short.prolonged(110_000);
   assert.equal(short.endsAt, 135_000);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Unreachable } from "../../src/errors.js";
+import { Refused, Unreachable } from "../../src/errors.js";
 import { LeaseKeeper } from "../../src/leases.js";
 import { silentLogger } from "../../src/logger.js";
 import type { HeartbeatResult } from "../../src/protocol.js";
@@ -63,6 +63,17 @@ test("without an answer it tries again until the leases end", async () => {
   assert.equal(one.cancelReason, undefined);
   await beat(43_000);
   assert.equal(one.cancelReason, "lease_lost");
+});
+
+test("details that the server does not take do not cost the lease", async () => {
+  const busy = { held: false, error: { code: "unavailable", retryable: true } };
+  const { keeper, beat, asked } = keeping(new Refused(413, "payload_too_large", ""), busy, HELD);
+  const one = attempt("a");
+  keeper.add(one);
+  one.lease.note("1");
+  for (const at of [10_000, 11_000, 13_000]) await beat(at);
+  assert.deepEqual(asked, [[{ token: "a", details: 1 }], [{ token: "a" }], [{ token: "a" }]]);
+  assert.equal(one.cancelReason, undefined);
 });
 
 test("the last details are sent before a failure is", async () => {

@@ -1,0 +1,13 @@
+import { activityContext, Worker } from "@dacapo/worker";
+
+interface Order {
+  id: string;
+  cents: number;
+}
+
+async function charge(order: Order): Promise<string> {
+  const { idempotencyKey } = activityContext().info; // the same in every attempt
+  return `${order.cents} cents: receipt-${idempotencyKey}`;
+}
+
+await new Worker({ taskQueue: "payments", activities: { charge } }).run();
