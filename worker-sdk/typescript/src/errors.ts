@@ -72,7 +72,12 @@ export class WorkerError extends Error {
 
 /** There is no answer: no connection, one that broke, or none in time. */
 export class Unreachable extends Error {
-  override readonly name = "Unreachable";
+  override readonly name: string = "Unreachable";
+}
+
+/** There is an answer, and no room for it: ask for less. */
+export class AnswerTooLarge extends Unreachable {
+  override readonly name = "AnswerTooLarge";
 }
 
 /** The server has answered that it does not do what it was asked. */

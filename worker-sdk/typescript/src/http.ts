@@ -4,7 +4,7 @@ import http from "node:http";
 import https from "node:https";
 import type { SecureContextOptions } from "node:tls";
 
-import { Refused, Unreachable } from "./errors.js";
+import { AnswerTooLarge, Refused, Unreachable } from "./errors.js";
 import { VERSION } from "./version.js";
 
 /** Bytes of an answer. Those of the server are smaller. */
@@ -113,14 +113,19 @@ export class HttpClient implements Transport {
       state.answered = true;
       const chunks: Buffer[] = [];
       let total = 0;
+      const count = (bytes: number): void => {
+        total += bytes;
+        if (total <= BODY_BYTES_MAX) return;
+        reject(new AnswerTooLarge(`the answer has more than ${BODY_BYTES_MAX} bytes`));
+        request.destroy();
+      };
       response.on("data", (chunk: Buffer) => {
-        total += chunk.length;
-        if (total > BODY_BYTES_MAX) {
-          request.destroy(new Error(`the answer has more than ${BODY_BYTES_MAX} bytes`));
-        }
         chunks.push(chunk);
+        count(chunk.length);
       });
       response.on("error", reject);
+      // What is announced need not come first.
+      if (Number(response.headers["content-length"]) > BODY_BYTES_MAX) count(BODY_BYTES_MAX + 1);
       response.on("end", () => {
         const status = response.statusCode ?? 0;
         resolve({ status, headers: response.headers, body: Buffer.concat(chunks) });

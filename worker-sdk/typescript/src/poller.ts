@@ -1,6 +1,6 @@
 /** Asks for tasks, as long as there is room for more. */
 
-import { WorkerError } from "./errors.js";
+import { AnswerTooLarge, WorkerError } from "./errors.js";
 import type { Logger } from "./logger.js";
 import { BATCH_MAX, type PollApi, type PollRequest, type Task } from "./protocol.js";
 import { Backoff, isRetryable } from "./retry.js";
@@ -19,6 +19,7 @@ export class Poller {
   #underWay = 0;
   #notBefore = 0;
   #wasAnswered = false;
+  #most = BATCH_MAX;
   #failure: WorkerError | undefined;
 
   constructor(
@@ -45,7 +46,7 @@ export class Poller {
         await this.#stopWake.wait(left);
         continue;
       }
-      const most = this.scale.share(this.slots.room(), this.#underWay, BATCH_MAX);
+      const most = this.scale.share(this.slots.room(), this.#underWay, this.#most);
       if (most > 0) void this.#poll(most);
       else await this.slots.changed();
     }
@@ -65,11 +66,14 @@ export class Poller {
       this.#wasAnswered = true;
       this.backoff.reset();
       this.scale.learn(most, got);
+      if (got > 0) this.#most = Math.min(BATCH_MAX, this.#most * 2);
       tasks.forEach(this.handOver);
       // A server that stops answers at once: it must not be asked in a circle.
       const now = performance.now();
       if (got === 0 && now - began < AT_ONCE_MS) this.#notBefore = now + AT_ONCE_MS;
     } catch (error) {
+      // Large inputs: fewer of them fit into an answer.
+      if (error instanceof AnswerTooLarge) this.#most = Math.max(1, Math.floor(most / 2));
       if (!this.#abort.signal.aborted) this.#failed(error);
     } finally {
       this.#underWay -= 1;

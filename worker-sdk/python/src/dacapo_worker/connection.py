@@ -22,7 +22,11 @@ class Answer:
 
 
 class ProtocolError(ConnectionError):
-    """What was received is not HTTP, or too large."""
+    """What was received is not HTTP."""
+
+
+class TooLargeError(ConnectionError):
+    """The body of the answer has more bytes than there is room for."""
 
 
 class Connection:
@@ -139,5 +143,5 @@ class Connection:
 
 def _bounded(size: int) -> int:
     if size > BODY_BYTES_MAX:
-        raise ProtocolError(f"the answer has more than {BODY_BYTES_MAX} bytes")
+        raise TooLargeError(f"the answer has more than {BODY_BYTES_MAX} bytes")
     return size

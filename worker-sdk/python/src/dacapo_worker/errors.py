@@ -58,6 +58,10 @@ class Unreachable(Exception):
     """There is no answer: no connection, one that broke, or none in time."""
 
 
+class AnswerTooLarge(Unreachable):
+    """There is an answer, and no room for it: ask for less."""
+
+
 class Refused(Exception):
     """The server has answered that it does not do what it was asked."""
 

@@ -9,8 +9,8 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from .connection import Answer, Connection
-from .errors import Refused, Unreachable
+from .connection import Answer, Connection, TooLargeError
+from .errors import AnswerTooLarge, Refused, Unreachable
 from .version import VERSION
 
 #: Seconds that a connection may take to come about.
@@ -51,6 +51,8 @@ class HttpClient:
             raise Unreachable(f"no answer within {timeout:g} s") from error
         except asyncio.IncompleteReadError as error:
             raise Unreachable("the connection was cut") from error
+        except TooLargeError as error:
+            raise AnswerTooLarge(str(error)) from error
         except OSError as error:
             raise Unreachable(str(error) or type(error).__name__) from error
         return _content(answer)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .api import BATCH_MAX, Api, PollRequest
-from .errors import Refused, Unreachable, WorkerError
+from .errors import AnswerTooLarge, Refused, Unreachable, WorkerError
 from .retry import Backoff, is_retryable
 from .slots import PollScale, SlotCount
 
@@ -40,13 +40,14 @@ class Poller:
         self._logger = logger
         self._backoff = backoff or Backoff()
         self._was_answered = False
+        self._most = BATCH_MAX
 
     async def run(self) -> None:
         """Raises ``WorkerError`` if the server refuses the first poll for good."""
         polls: set[asyncio.Task[float]] = set()
         try:
             while True:
-                most = self._scale.share(self._slots.room(), len(polls), BATCH_MAX)
+                most = self._scale.share(self._slots.room(), len(polls), self._most)
                 if most > 0:
                     self._slots.take(most)
                     poll = asyncio.ensure_future(self._poll(most))
@@ -76,6 +77,9 @@ class Poller:
             for task in tasks:
                 self._hand_over(task)
         except (Refused, Unreachable) as error:
+            if isinstance(error, AnswerTooLarge):
+                # Large inputs: fewer of them fit into an answer.
+                self._most = max(1, most // 2)
             return self._failed(error)
         finally:
             if got < most:
@@ -83,6 +87,8 @@ class Poller:
         self._was_answered = True
         self._backoff.reset()
         self._scale.learn(most, got)
+        if got > 0:
+            self._most = min(BATCH_MAX, self._most * 2)
         # A server that stops answers at once: it must not be asked in a circle.
         at_once = got == 0 and time.monotonic() - began < AT_ONCE_SECONDS
         return AT_ONCE_SECONDS if at_once else 0.0

@@ -152,8 +152,13 @@ class Worker:
             asked += 1
             self.shutdown(None if asked == 1 else 0)
 
-        for one in SIGNALS:
-            loop.add_signal_handler(one, on_signal)
+        try:
+            for one in SIGNALS:
+                loop.add_signal_handler(one, on_signal)
+        except NotImplementedError:
+            # Windows: Ctrl-C ends the program, and the leases end by themselves.
+            await self.serve()
+            return
         try:
             await self.serve()
         finally:

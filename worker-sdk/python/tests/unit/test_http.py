@@ -6,7 +6,7 @@ import asyncio
 import unittest
 from collections.abc import Awaitable, Callable
 
-from dacapo_worker.errors import Refused, Unreachable
+from dacapo_worker.errors import AnswerTooLarge, Refused, Unreachable
 from dacapo_worker.http import HttpClient
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"tasks":1}'
@@ -133,6 +133,12 @@ class Requests(unittest.IsolatedAsyncioTestCase):
             client = await self.served(answering(answer))
             with self.subTest(answer[:40]), self.assertRaises(Unreachable):
                 await client.post("/poll", b"{}", 5)
+
+    async def test_an_answer_for_which_there_is_no_room_is_told_apart(self) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n"
+        client = await self.served(answering(head))
+        with self.assertRaises(AnswerTooLarge):
+            await client.post("/poll", b"{}", 5)
 
     async def test_a_server_that_is_silent_or_gone_is_unreachable(self) -> None:
         async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

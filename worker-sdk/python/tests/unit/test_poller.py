@@ -5,7 +5,7 @@ import unittest
 from typing import Any
 
 from dacapo_worker import FixedSlots, WorkerError
-from dacapo_worker.errors import Refused, Unreachable
+from dacapo_worker.errors import AnswerTooLarge, Refused, Unreachable
 from dacapo_worker.poller import Poller
 from dacapo_worker.retry import Backoff
 from dacapo_worker.slots import PollScale, SlotCount
@@ -67,6 +67,10 @@ class Polling(unittest.IsolatedAsyncioTestCase):
     async def test_troubles_pass(self) -> None:
         await self.poll(1, Unreachable("cut"), Refused(503, "unavailable", ""))
         self.assertEqual(self.asked, [1, 1, 1])
+
+    async def test_less_is_asked_for_while_answers_are_too_large(self) -> None:
+        await self.poll(20, AnswerTooLarge(""), AnswerTooLarge(""), 2, 2)
+        self.assertEqual(self.asked, [20, 10, 5, 10, 16])
 
     async def test_a_worker_that_does_not_fit_the_server_is_told_at_its_start(self) -> None:
         with self.assertRaisesRegex(WorkerError, "no such namespace"):

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { test, type TestContext } from "node:test";
 
-import { Refused, Unreachable } from "../../src/errors.js";
+import { AnswerTooLarge, Refused, Unreachable } from "../../src/errors.js";
 import { HttpClient } from "../../src/http.js";
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"tasks":1}';
@@ -81,6 +81,11 @@ test("whatever breaks is unreachable", async (t) => {
   }
   const nobody = new HttpClient("http://127.0.0.1:1");
   await assert.rejects(nobody.post("/poll", "{}", 5_000), Unreachable);
+});
+
+test("an answer for which there is no room is told apart", async (t) => {
+  const { client } = await served(t, ["HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n{"]);
+  await assert.rejects(client.post("/poll", "{}", 5_000), AnswerTooLarge);
 });
 
 test("a silent server is unreachable, and a wait can be given up", async (t) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Refused, Unreachable, WorkerError } from "../../src/errors.js";
+import { AnswerTooLarge, Refused, Unreachable, WorkerError } from "../../src/errors.js";
 import { silentLogger } from "../../src/logger.js";
 import { Poller } from "../../src/poller.js";
 import type { PollRequest, Task } from "../../src/protocol.js";
@@ -44,6 +44,11 @@ test("each poll asks for the room that is left", async () => {
 test("troubles pass", async () => {
   const { asked } = await poll(1, new Unreachable("cut"), new Refused(503, "unavailable", ""));
   assert.deepEqual(asked, [1, 1, 1]);
+});
+
+test("less is asked for while answers are too large", async () => {
+  const { asked } = await poll(20, new AnswerTooLarge(), new AnswerTooLarge(), 2, 2);
+  assert.deepEqual(asked, [20, 10, 5, 10, 16]);
 });
 
 test("a worker that does not fit the server is told at its start", async () => {
