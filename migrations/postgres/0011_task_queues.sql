@@ -172,6 +172,7 @@ SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET enable_sort = off
+SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -333,6 +334,7 @@ CREATE FUNCTION cleanup_expired_leases(
 ) RETURNS TABLE (workflow_hash integer, run_id uuid, event_id bigint, expired_at timestamptz)
 LANGUAGE sql
 SET enable_seqscan = on
+SET jit = off
 AS $$
     WITH over AS MATERIALIZED (
         SELECT lease.workflow_hash, lease.run_id, lease.event_id, lease.expires_at
@@ -371,6 +373,7 @@ CREATE FUNCTION cleanup_expired_tasks(
     at_time     timestamptz DEFAULT now()
 ) RETURNS TABLE (workflow_hash integer, run_id uuid, event_id bigint, expired_at timestamptz)
 LANGUAGE sql
+SET jit = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET enable_hashjoin = off

@@ -128,6 +128,7 @@ impl ExpiredRow {
 #[async_trait]
 impl TaskStore for PostgresStore {
     async fn claim_tasks(&self, claim: &TaskClaim) -> Result<Vec<ClaimedTask>> {
+        self.lineage.check()?;
         let types: Vec<_> = claim.activity_types.iter().map(|name| name.as_str()).collect();
         let except: Vec<_> = claim.except_keys.iter().map(FairnessKey::as_str).collect();
         let rows = sqlx::query_file!(
@@ -144,7 +145,8 @@ impl TaskStore for PostgresStore {
         )
         .fetch_all(self.statement())
         .await
-        .map_err(error::on(QUEUES))?;
+        .map_err(error::on(QUEUES));
+        let rows = self.lineage.judge(rows)?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in rows {
             let activity = StoredActivity {
@@ -196,6 +198,7 @@ impl TaskStore for PostgresStore {
         renewals: &[LeaseRenewal],
         now: Timestamp,
     ) -> Result<Vec<Option<LeasedTask>>> {
+        self.lineage.check()?;
         let wanted = distinct_renewals(renewals);
         let (hashes, run_ids, event_ids) = columns(wanted.keys().map(|(task, _)| *task));
         let digests: Vec<_> = wanted.keys().map(|(_, digest)| &digest[..]).collect();
@@ -212,7 +215,8 @@ impl TaskStore for PostgresStore {
         )
         .fetch_all(self.statement())
         .await
-        .map_err(error::of_run(LEASES))?;
+        .map_err(error::of_run(LEASES));
+        let rows = self.lineage.judge(rows)?;
         let renewed = rows.into_iter().map(TaskColumns::into_leased).collect::<Result<Vec<_>>>()?;
         Ok(renewed_in_order(renewals, renewed))
     }
@@ -251,6 +255,7 @@ impl TaskStore for PostgresStore {
         postpone: Duration,
         limit: u32,
     ) -> Result<Vec<ExpiredTask>> {
+        self.lineage.check()?;
         let (first, last) = bounds(ranges);
         let rows = sqlx::query_file_as!(
             ExpiredRow,
@@ -263,7 +268,8 @@ impl TaskStore for PostgresStore {
         )
         .fetch_all(self.statement())
         .await
-        .map_err(error::on(LEASES))?;
+        .map_err(error::on(LEASES));
+        let rows = self.lineage.judge(rows)?;
         rows.into_iter().map(|row| row.into_expired(LEASES)).collect()
     }
 
@@ -274,6 +280,7 @@ impl TaskStore for PostgresStore {
         postpone: Duration,
         limit: u32,
     ) -> Result<Vec<ExpiredTask>> {
+        self.lineage.check()?;
         let (first, last) = bounds(ranges);
         let rows = sqlx::query_file_as!(
             ExpiredRow,
@@ -286,7 +293,8 @@ impl TaskStore for PostgresStore {
         )
         .fetch_all(self.statement())
         .await
-        .map_err(error::on(QUEUES))?;
+        .map_err(error::on(QUEUES));
+        let rows = self.lineage.judge(rows)?;
         rows.into_iter().map(|row| row.into_expired(QUEUES)).collect()
     }
 

@@ -12,13 +12,15 @@ use dacapo_model::timer::TimerKind;
 use dacapo_store::Store;
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
 use dacapo_store::conformance::fixtures::{
-    at, default_namespace, event, execution, node, request_id, timer, transition, unit,
+    at, claim, default_namespace, event, execution, full_task, leased, node, queue, request_id,
+    task, timer, transition, unit,
 };
 use dacapo_store::conformance::samples;
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::execution::ExecutionFilter;
 use dacapo_store::memory::MemoryStore;
 use dacapo_store::shard::{HashRange, Ownership};
+use dacapo_store::task::{LeaseRenewal, TaskChange, TaskClaim, TaskRow};
 use dacapo_store::timer::TimerRow;
 use dacapo_store_sqlite::SqliteStore;
 use rand::seq::IndexedRandom as _;
@@ -73,6 +75,7 @@ fn any_transition(rng: &mut ChaCha8Rng, next: &mut HashMap<RunKey, u64>) -> RunT
         events.clear();
     }
     *next = (*next).max(events.last().map_or(0, |event| event.id.0 + 1));
+    let tasks = (0..rng.random_range(0..3)).map(|_| any_change(rng, &run)).collect();
     let execution = match rng.random_range(0..4) {
         0 => ExecutionChange::Insert(Box::new(run)),
         1 => ExecutionChange::Update(any_update(rng)),
@@ -87,7 +90,55 @@ fn any_transition(rng: &mut ChaCha8Rng, next: &mut HashMap<RunKey, u64>) -> RunT
         .collect();
     let timers_cleared =
         (0..rng.random_range(0..2)).map(|_| EventId(rng.random_range(1..5))).collect();
-    RunTransition { events, execution, timers_set, timers_cleared, ..transition(key) }
+    RunTransition { events, execution, timers_set, timers_cleared, tasks, ..transition(key) }
+}
+
+fn any_change(rng: &mut ChaCha8Rng, run: &Execution) -> TaskChange {
+    let number = rng.random_range(2..6);
+    let event_id = EventId(number);
+    let visible_at = at(rng.random_range(-2..4));
+    let made = if rng.random_bool(0.5) { task } else { full_task };
+    let fairness_rank = rng.random_range(-1..2);
+    let row = TaskRow { visible_at, fairness_rank, ..made(run, number) };
+    match rng.random_range(0..8) {
+        0..3 => TaskChange::Enqueue(Box::new(row)),
+        3 => TaskChange::Lease(Box::new(leased(row))),
+        4 => TaskChange::Remove { event_id },
+        5 => TaskChange::Requeue {
+            event_id,
+            attempt: rng.random_range(1..9),
+            visible_at,
+            last_failure: samples::failure(),
+            fairness_rank,
+        },
+        _ => TaskChange::Tell {
+            event_id,
+            cancel_until: rng.random_bool(0.3).then(|| at(rng.random_range(5..9_000_000))),
+            paused: rng.random_bool(0.3),
+            visible_at,
+        },
+    }
+}
+
+/// What workers do between commits, and what they are answered.
+async fn any_work(store: &dyn Store, rng: &mut ChaCha8Rng) -> String {
+    let now = at(rng.random_range(-1..5));
+    let limit = rng.random_range(0..4);
+    let claimed = store.claim_tasks(&TaskClaim { limit, ..claim(now) }).await.expect("claims");
+    let renewals: Vec<_> = keys()
+        .into_iter()
+        .map(|key| LeaseRenewal {
+            task: (key, EventId(rng.random_range(2..6))),
+            token_digest: if rng.random_bool(0.5) { [7; 16] } else { [0xff; 16] },
+            details: rng.random_bool(0.5).then(|| Payload::new("8")),
+        })
+        .collect();
+    let renewed = store.renew_leases(&renewals, now).await.expect("renews");
+    let until = at(rng.random_range(0..20_000_000));
+    let (all, limit) = ([HashRange::ALL], rng.random_range(0..3));
+    let postpone = std::time::Duration::from_micros(3);
+    let leases = store.expired_leases(&all, until, postpone, limit).await.expect("reads");
+    format!("{claimed:#?}\n{renewed:#?}\n{leases:#?}")
 }
 
 fn any_kind(rng: &mut ChaCha8Rng) -> TimerKind {
@@ -161,7 +212,13 @@ async fn rows(store: &dyn Store) -> String {
     let histories = store.load_histories(&keys, 1000, usize::MAX).await.expect("reads");
     let timers = store.run_timers(&keys).await.expect("reads");
     let due = store.due_timers(&[HashRange::ALL], at(3), None, 100).await.expect("reads");
-    format!("{runs:#?}\n{open:#?}\n{histories:#?}\n{timers:#?}\n{due:#?}")
+    let mut tasks = Vec::new();
+    for key in keys {
+        tasks.extend(store.run_tasks(key).await.expect("reads"));
+    }
+    let depth = store.queue_depth(&default_namespace(), &queue("emails"), at(1)).await;
+    let depth = depth.expect("reads");
+    format!("{runs:#?}\n{open:#?}\n{histories:#?}\n{timers:#?}\n{due:#?}\n{tasks:#?}\n{depth:#?}")
 }
 
 async fn compare(stores: &mut [(Arc<dyn Store>, Ownership)], seed: u64) -> usize {
@@ -182,6 +239,12 @@ async fn compare(stores: &mut [(Arc<dyn Store>, Ownership)], seed: u64) -> usize
                 *ownership = store.acquire_all_shards(node(1)).await.expect("takes");
             }
         }
+        let mut worked = Vec::new();
+        for (store, _) in &*stores {
+            worked.push(any_work(&**store, &mut rng.clone()).await);
+        }
+        let agree = worked.iter().all(|one| *one == worked[0]);
+        assert!(agree, "seed {seed}, commit {number}: {worked:#?}");
     }
     let (reference, others) = stores.split_first().expect("not empty");
     let expected = rows(&*reference.0).await;

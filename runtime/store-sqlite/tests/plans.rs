@@ -23,7 +23,7 @@ async fn no_query_scans_a_large_table() {
             .await
             .expect("explains");
         let steps: Vec<&str> = plan.iter().map(|row| row.get("detail")).collect();
-        for table in ["workflow_executions", "history_events", "workflow_timers"] {
+        for table in ["workflow_executions", "history_events", "workflow_timers", "task_queues"] {
             let scan = format!("SCAN {table}");
             // Whoever deletes modules looks at the open runs, which are the few.
             let open = format!("{scan} USING INDEX workflow_executions_open");

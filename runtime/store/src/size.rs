@@ -137,6 +137,8 @@ impl io::Write for Counted {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use dacapo_model::attributes::SearchAttribute;
     use dacapo_model::event::EventAttributes;
     use dacapo_model::execution::ExecutionStatus;
@@ -145,12 +147,14 @@ mod tests {
         EventId, OperationId, QueryName, RunId, RunKey, UpdateId, WorkflowHash,
     };
     use dacapo_model::retry::RetryState;
+    use dacapo_model::task::Priority;
     use dacapo_model::time::Timestamp;
     use dacapo_model::update::Update;
     use uuid::Uuid;
 
     use super::*;
     use crate::commit::ExecutionUpdate;
+    use crate::task::TaskAttempt;
 
     const MANY: usize = 1_000_000;
 
@@ -181,6 +185,30 @@ mod tests {
 
     fn timer(kind: TimerKind) -> TimerRow {
         TimerRow { key: key(), event_id: EventId(2), fire_at: Timestamp::default(), kind }
+    }
+
+    fn small_task() -> TaskRow {
+        TaskRow {
+            key: key(),
+            event_id: EventId(2),
+            namespace: "default".parse().expect("valid"),
+            queue: "emails".parse().expect("valid"),
+            activity_type: "send".parse().expect("valid"),
+            priority: Priority::default(),
+            fairness_key: None,
+            fairness_rank: 0,
+            visible_at: Timestamp::default(),
+            expires_at: None,
+            attempt: TaskAttempt {
+                number: 1,
+                start_to_close: Duration::from_secs(60),
+                heartbeat: None,
+                close_by: None,
+                last_failure: None,
+                details: None,
+            },
+            lease_epoch: 0,
+        }
     }
 
     #[test]
@@ -219,6 +247,17 @@ mod tests {
         };
         let admitted = AdmittedUpdate { update, admitted_at: Timestamp::default() };
         assert!(bytes_of(|it| it.updates_set.push(admitted)) >= MANY);
+        let mut row = small_task();
+        row.attempt.details = Some(large());
+        assert!(bytes_of(|it| it.tasks.push(TaskChange::Enqueue(Box::new(row)))) >= MANY);
+        let requeue = TaskChange::Requeue {
+            event_id: EventId(2),
+            attempt: 2,
+            visible_at: Timestamp::default(),
+            last_failure: large_failure(),
+            fairness_rank: 0,
+        };
+        assert!(bytes_of(|it| it.tasks.push(requeue)) >= MANY);
         let name = QueryName::new("status").expect("valid");
         assert!(bytes_of(|it| it.query_results_set.push((name, large()))) >= MANY);
         let note = SearchAttribute::Text(reason.clone());
@@ -248,5 +287,7 @@ mod tests {
         assert_eq!(bytes_of(|_| ()), 0);
         assert!(bytes_of(|it| it.events.push(event(fired))) < 256);
         assert!(bytes_of(|it| it.timers_set.push(timer(TimerKind::Timer))) < 256);
+        let enqueue = TaskChange::Enqueue(Box::new(small_task()));
+        assert!(bytes_of(|it| it.tasks.push(enqueue)) < 256);
     }
 }

@@ -261,14 +261,17 @@ pub struct QueueDepth {
     pub leased: u64,
 }
 
-/// Reading and leasing tasks.
+/// Reading and leasing tasks. What leases, prolongs or puts off writes, and once the database
+/// was seen to have lost something it is refused as commits are
+/// ([`WentBack`](crate::error::StoreError::WentBack)).
 #[async_trait]
 pub trait TaskStore: Send + Sync {
     /// Leases tasks that could be handed out at `now`, by priority, then rank, then run and
     /// event: each to one claim only, whoever else claims at the same time. Skips those
     /// that another claim is just taking. Of tasks that had to wait for their time, a claim
     /// need not take more than 1,000 into account that no claim has before. One whose run
-    /// or history can't be read is leased, too, but not given.
+    /// or history can't be read is leased, too, but not given. Without a verdict, tasks may
+    /// have been leased that nobody has: they are over in their time.
     async fn claim_tasks(&self, claim: &TaskClaim) -> Result<Vec<ClaimedTask>>;
 
     /// Prolongs leases to their duration from `now` on, within the limits of their
