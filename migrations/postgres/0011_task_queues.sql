@@ -297,15 +297,15 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT
-        -- `TaskToken`: version, hash, run, event and secret, in the alphabet of URLs. No
-        -- padding is needed for so many bytes.
+        -- `TaskToken`: version, hash, run, event, attempt and secret, in the alphabet of
+        -- URLs and without padding.
         translate(
             encode(
-                '\x01'::bytea || int4send(task.workflow_hash) || uuid_send(task.run_id)
-                    || int8send(task.event_id) || secret,
+                '\x02'::bytea || int4send(task.workflow_hash) || uuid_send(task.run_id)
+                    || int8send(task.event_id) || int4send(task.attempt::integer) || secret,
                 'base64'
             ),
-            '+/', '-_'
+            '+/=', '-_'
         ),
         task.workflow_id, task.workflow_type, task.run_id, task.event_id,
         task.activity_type, task.input, payload_text(task.input), task.attempt,
@@ -462,9 +462,13 @@ BEGIN
         SET visible_at = change.visible_at,
             is_ready = false,
             -- Whoever has it later has no more time, either.
-            close_by = LEAST(task.close_by, change.cancel_until)
-        FROM unnest(kinds, hashes, run_ids, event_ids, visible_ats, expire_ats)
-            AS change (kind, workflow_hash, run_id, event_id, visible_at, cancel_until)
+            close_by = LEAST(task.close_by, change.cancel_until),
+            expires_at = change.expires_at
+        FROM unnest(
+            kinds, hashes, run_ids, event_ids, visible_ats, task_expire_ats, expire_ats
+        ) AS change (
+            kind, workflow_hash, run_id, event_id, visible_at, expires_at, cancel_until
+        )
         WHERE change.kind = 'tell'
           AND task.workflow_hash = change.workflow_hash
           AND task.run_id = change.run_id
@@ -487,10 +491,10 @@ BEGIN
                 DELETE FROM task_queue_leases AS lease
                 USING unnest(
                     kinds, hashes, run_ids, event_ids, fairness_ranks, visible_ats,
-                    attempts, last_failures, expire_ats
+                    task_expire_ats, attempts, last_failures, expire_ats
                 ) AS change (
                     kind, workflow_hash, run_id, event_id, fairness_rank, visible_at,
-                    attempt, last_failure, cancel_until
+                    expires_at, attempt, last_failure, cancel_until
                 )
                 WHERE change.kind = 'requeue'
                   AND lease.workflow_hash = change.workflow_hash
@@ -499,7 +503,7 @@ BEGIN
                 RETURNING lease.workflow_hash, lease.run_id, lease.event_id,
                           lease.namespace, lease.queue, lease.activity_type,
                           lease.priority, lease.fairness_key, change.fairness_rank,
-                          change.visible_at, lease.task_expires_at, change.attempt,
+                          change.visible_at, change.expires_at, change.attempt,
                           lease.start_to_close_micros, lease.heartbeat_micros,
                           LEAST(lease.close_by, change.cancel_until),
                           change.last_failure, lease.details, lease.lease_epoch

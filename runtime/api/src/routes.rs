@@ -21,7 +21,7 @@ use crate::config::ApiConfig;
 use crate::error::{self, ApiError};
 use crate::request_id::{self, RequestId};
 use crate::state::ApiState;
-use crate::v1::{activities, modules, runs};
+use crate::v1::{activities, modules, runs, task_queues};
 use crate::{health, memory, openapi, site, unread};
 
 /// The routes. Each handler names its own path; this is the list of handlers.
@@ -56,6 +56,12 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(activities::fail::with_token))
         .routes(routes!(activities::cancel::with_token))
         .routes(routes!(activities::heartbeat::with_token))
+        .routes(routes!(activities::heartbeats::heartbeats))
+        .routes(routes!(activities::reports::reports))
+        // /api/v1/namespaces/{namespace}/task-queues[/{queue}[/...]]
+        .routes(routes!(task_queues::list::list))
+        .routes(routes!(task_queues::show::show))
+        .routes(routes!(task_queues::poll::poll))
         .routes(routes!(runs::move_run::move_run))
         .routes(routes!(runs::reset::reset))
         // /api/v1/openapi.json

@@ -37,6 +37,7 @@ pub mod operations;
 pub mod ownership;
 mod panics;
 mod portions;
+mod queues;
 mod recovery;
 mod relations;
 mod residency;

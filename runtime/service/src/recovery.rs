@@ -178,8 +178,9 @@ impl Recovering {
     /// Wakes a run that has something to do, or notes that it is to be woken.
     fn wake(&mut self, shared: &Arc<Shared>, run: Arc<OpenRun>, loaded: Loaded) {
         let history_bytes = loaded.state.history_bytes;
-        // In their order: a large one is not passed by others for ever.
-        let room = self.to_wake.is_empty();
+        // In their order: a large one is not passed by others for ever. The tasks of a run
+        // are read with it alone.
+        let room = self.to_wake.is_empty() && !loaded.state.has_tasks();
         let portion = room.then(|| self.portions.try_acquire(history_bytes)).flatten();
         if portion.is_none() {
             self.to_wake.push((run, history_bytes));
@@ -209,6 +210,7 @@ impl Recovering {
         let bytes = self.overdue_bytes + loaded.state.history_bytes;
         if let Some(event_id) = overdue(&loaded, shared.clock.now())
             && bytes <= OVERDUE_BYTES_MAX
+            && !loaded.state.has_tasks()
         {
             self.resumed += 1;
             self.overdue_bytes = bytes;

@@ -22,6 +22,7 @@ use crate::hold::Hold;
 use crate::life::Life;
 use crate::loader::Loader;
 use crate::ownership::{Owned, Phase};
+use crate::queues::{self, Queues};
 use crate::relations::UnderWay;
 use crate::tenancy::Namespaces;
 use crate::timers::{self, Timers};
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) loader: Loader,
     /// The timers of the near future.
     pub(crate) timers: Timers,
+    /// Task queues, and what workers have of them.
+    pub(crate) queues: Queues,
     /// What runs do with each other.
     pub(crate) under_way: UnderWay,
 }
@@ -122,6 +125,7 @@ impl Runtime {
             committer: Committer::start(hold.clone()),
             loader: Loader::start(store.clone()),
             timers: Timers::default(),
+            queues: Queues::default(),
             under_way: UnderWay::default(),
             life,
             hold,
@@ -140,6 +144,7 @@ impl Runtime {
             return Err(ServiceError::at_start(error));
         }
         runtime.shared.life.spawn(timers::run(runtime.shared.clone()));
+        runtime.shared.life.spawn(queues::run(runtime.shared.clone()));
         Ok(runtime)
     }
 

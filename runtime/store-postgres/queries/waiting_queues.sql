@@ -25,6 +25,7 @@ WITH RECURSIVE queues (namespace, queue) AS (
         ORDER BY namespace, queue
         LIMIT 1
     ) AS next
+    WHERE $5::text IS NULL OR next.namespace = $5
 )
 SELECT queues.namespace AS "namespace!", queues.queue AS "queue!",
        first.visible_at AS "visible_at!"

@@ -8,6 +8,7 @@ use dacapo_model::ids::{EventId, NamespaceName, QueueName, RunId, RunKey, Workfl
 use dacapo_model::payload::Payload;
 use dacapo_model::task::{FairnessKey, Priority};
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::NEVER;
 use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
 use dacapo_store::shard::HashRange;
@@ -221,6 +222,32 @@ impl TaskStore for PostgresStore {
         Ok(renewed_in_order(renewals, renewed))
     }
 
+    async fn release_leases(
+        &self,
+        leases: &[(TaskKey, [u8; 16])],
+        now: Timestamp,
+    ) -> Result<Vec<(NamespaceName, QueueName)>> {
+        let (hashes, run_ids, event_ids) = columns(leases.iter().map(|(task, _)| *task));
+        let digests: Vec<_> = leases.iter().map(|(_, digest)| &digest[..]).collect();
+        let rows = sqlx::query_file!(
+            "queries/release_leases.sql",
+            &hashes,
+            &run_ids,
+            &event_ids,
+            &digests as _,
+            to_database(now),
+            to_database(NEVER)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::of_run(LEASES))?;
+        let queues = rows.into_iter().map(|row| {
+            let name = RowName { table: LEASES, key: &row.queue };
+            Ok((name.parse("namespace", &row.namespace)?, name.parse("queue", &row.queue)?))
+        });
+        queues.collect()
+    }
+
     async fn find_tasks(&self, tasks: &[TaskKey]) -> Result<Vec<TaskPlace>> {
         let mut tasks = tasks.to_vec();
         tasks.sort_unstable();
@@ -301,19 +328,22 @@ impl TaskStore for PostgresStore {
     async fn waiting_queues(
         &self,
         until: Timestamp,
+        namespace: Option<&NamespaceName>,
         after: Option<(NamespaceName, QueueName)>,
         limit: u32,
     ) -> Result<Vec<WaitingQueue>> {
         // No name is empty.
-        let (namespace, queue) = after
-            .as_ref()
-            .map_or(("", ""), |(namespace, queue)| (namespace.as_str(), queue.as_str()));
+        let only = namespace.map(NamespaceName::as_str);
+        let first = (only.unwrap_or_default(), "");
+        let (namespace, queue) =
+            after.as_ref().map_or(first, |(namespace, queue)| (namespace.as_str(), queue.as_str()));
         let rows = sqlx::query_file!(
             "queries/waiting_queues.sql",
             to_database(until),
             namespace,
             queue,
-            i64::from(limit)
+            i64::from(limit),
+            only
         )
         .fetch_all(self.statement())
         .await

@@ -133,7 +133,8 @@ impl<'a> ChangedTasks<'a> {
         let visible_at = requeue.map(|it| it.visible_at).or(tell.map(|it| it.visible_at));
         self.visible_at.push(visible_at.map(to_database));
         self.are_ready.push(None);
-        self.task_expires_at.push(None);
+        let expires_at = requeue.map(|it| it.expires_at).or(tell.map(|it| it.expires_at));
+        self.task_expires_at.push(expires_at.flatten().map(to_database));
         self.attempts.push(requeue.map(|it| i64::from(it.attempt)));
         self.start_to_close.push(None);
         self.heartbeats.push(None);

@@ -100,6 +100,7 @@ fn any_change(rng: &mut ChaCha8Rng, run: &Execution) -> TaskChange {
     let made = if rng.random_bool(0.5) { task } else { full_task };
     let fairness_rank = rng.random_range(-1..2);
     let row = TaskRow { visible_at, fairness_rank, ..made(run, number) };
+    let expires_at = rng.random_bool(0.5).then(|| at(rng.random_range(3..9)));
     match rng.random_range(0..8) {
         0..3 => TaskChange::Enqueue(Box::new(row)),
         3 => TaskChange::Lease(Box::new(leased(row))),
@@ -108,6 +109,7 @@ fn any_change(rng: &mut ChaCha8Rng, run: &Execution) -> TaskChange {
             event_id,
             attempt: rng.random_range(1..9),
             visible_at,
+            expires_at,
             last_failure: samples::failure(),
             fairness_rank,
         },
@@ -116,6 +118,7 @@ fn any_change(rng: &mut ChaCha8Rng, run: &Execution) -> TaskChange {
             cancel_until: rng.random_bool(0.3).then(|| at(rng.random_range(5..9_000_000))),
             paused: rng.random_bool(0.3),
             visible_at,
+            expires_at,
         },
     }
 }

@@ -257,6 +257,13 @@ fn hot_queries() -> Vec<Expected> {
             false,
         ),
         query(
+            "release_leases",
+            include_str!("../queries/release_leases.sql"),
+            "'{7, 8}', ARRAY[RUN, RUN], '{1, 2}', '{x, y}', now(), now()",
+            &["task_queue_leases_pkey"],
+            false,
+        ),
+        query(
             "leased_tasks",
             include_str!("../queries/leased_tasks.sql"),
             "'default', 'emails', 7, RUN, 1, 100",
@@ -266,7 +273,7 @@ fn hot_queries() -> Vec<Expected> {
         query(
             "waiting_queues",
             include_str!("../queries/waiting_queues.sql"),
-            "now(), 'default', 'emails', 100",
+            "now(), 'default', 'emails', 100, NULL",
             &["task_queues_ready", "task_queues_delayed"],
             true,
         ),

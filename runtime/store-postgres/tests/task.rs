@@ -31,6 +31,7 @@ fn requeue(event_id: u64) -> TaskChange {
         event_id: EventId(event_id),
         attempt: 2,
         visible_at: START,
+        expires_at: None,
         last_failure: samples::failure(),
         fairness_rank: 0,
     }
@@ -118,6 +119,7 @@ fn tell(event_id: u64) -> TaskChange {
         cancel_until: Some(at(1)),
         paused: false,
         visible_at: START,
+        expires_at: None,
     }
 }
 

@@ -25,6 +25,7 @@ mod shard;
 mod task;
 mod task_changes;
 mod task_claim;
+mod task_release;
 mod task_row;
 mod timer;
 mod update;

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::commit::rows;
 use crate::task_changes::key_columns;
 use crate::task_claim::claim_tasks;
+use crate::task_release::release_leases;
 use crate::task_row::{ExpiredRow, TaskColumns};
 use crate::{SqliteStore, error};
 
@@ -96,6 +97,22 @@ impl TaskStore for SqliteStore {
                 writing.commit().await?;
                 let renewed = renewed.into_iter().map(TaskColumns::into_leased);
                 Ok(renewed_in_order(renewals, renewed.collect::<Result<_>>()?))
+            }
+            Err(reason) => writing.refuse(reason).await,
+        }
+    }
+
+    async fn release_leases(
+        &self,
+        leases: &[(TaskKey, [u8; 16])],
+        now: Timestamp,
+    ) -> Result<Vec<(NamespaceName, QueueName)>> {
+        let mut writing = self.begin().await?;
+        match release_leases(&mut writing, leases, now).await {
+            Ok((queues, statements)) => {
+                self.counters.add_statements(statements);
+                writing.commit().await?;
+                Ok(queues)
             }
             Err(reason) => writing.refuse(reason).await,
         }
@@ -288,14 +305,16 @@ impl TaskStore for SqliteStore {
     async fn waiting_queues(
         &self,
         until: Timestamp,
+        namespace: Option<&NamespaceName>,
         after: Option<(NamespaceName, QueueName)>,
         limit: u32,
     ) -> Result<Vec<WaitingQueue>> {
         let until = until.as_micros();
         // No name is empty.
-        let (namespace, queue) = after
-            .as_ref()
-            .map_or(("", ""), |(namespace, queue)| (namespace.as_str(), queue.as_str()));
+        let only = namespace.map(NamespaceName::as_str);
+        let first = (only.unwrap_or_default(), "");
+        let (namespace, queue) =
+            after.as_ref().map_or(first, |(namespace, queue)| (namespace.as_str(), queue.as_str()));
         // From one queue to the next, by one step in each index.
         let rows = sqlx::query!(
             r#"WITH RECURSIVE queues (namespace, queue) AS (
@@ -329,6 +348,7 @@ impl TaskStore for SqliteStore {
                            LIMIT 1
                        )
                    )) AS next
+                   WHERE ?5 IS NULL OR next.value ->> 0 = ?5
                ),
                first AS (
                    SELECT namespace, queue,
@@ -361,7 +381,8 @@ impl TaskStore for SqliteStore {
             until,
             namespace,
             queue,
-            limit
+            limit,
+            only
         )
         .fetch_all(self.statement())
         .await

@@ -95,14 +95,16 @@ async fn remove(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<
     Ok(())
 }
 
-/// Key, until when to cancel, whether it is paused, when it may be handed out.
+/// Key, until when to cancel, whether it is paused, when it may be handed out, and until
+/// when it may wait.
 fn told(batch: &Batch<'_>) -> String {
     rows(batch.tasks.iter().filter_map(|(key, folded)| match folded {
         FoldedTask::Change { tell: Some(tell), .. } => {
             let (hash, run_id, event_id) = key_columns(key);
             let cancel_until = tell.cancel_until.map(|until| until.as_micros());
             let visible_at = tell.visible_at.as_micros();
-            Some((hash, run_id, event_id, cancel_until, tell.paused, visible_at))
+            let expires_at = tell.expires_at.map(|at| at.as_micros());
+            Some((hash, run_id, event_id, cancel_until, tell.paused, visible_at, expires_at))
         }
         _ => None,
     }))
@@ -113,6 +115,7 @@ async fn tell_waiting(connection: &mut SqliteConnection, batch: &Batch<'_>) -> R
     sqlx::query!(
         "UPDATE task_queues
          SET visible_at = change.value ->> 5,
+             expires_at = change.value ->> 6,
              is_ready = 0,
              -- Whoever has it later has no more time, either.
              close_by = COALESCE(min(close_by, change.value ->> 3), change.value ->> 3, close_by)
@@ -158,7 +161,8 @@ async fn requeue(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result
             let rank = requeue.fairness_rank;
             let cancel_until = requeue.cancel_until.map(|until| until.as_micros());
             let key = (hash, run_id, event_id);
-            Some((key, requeue.attempt, visible_at, last_failure, rank, cancel_until))
+            let expires_at = requeue.expires_at.map(|at| at.as_micros());
+            Some((key, requeue.attempt, visible_at, last_failure, rank, cancel_until, expires_at))
         }
         _ => None,
     }));
@@ -170,8 +174,8 @@ async fn requeue(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result
              lease_epoch
          )
          SELECT workflow_hash, run_id, event_id, namespace, queue, activity_type, priority,
-                fairness_key, change.value ->> 4, change.value ->> 2, 0, task_expires_at,
-                change.value ->> 1, start_to_close_micros, heartbeat_micros,
+                fairness_key, change.value ->> 4, change.value ->> 2, 0,
+                change.value ->> 6, change.value ->> 1, start_to_close_micros, heartbeat_micros,
                 COALESCE(min(close_by, change.value ->> 5), change.value ->> 5, close_by),
                 change.value ->> 3, details, lease_epoch
          FROM json_each(?) AS change

@@ -1,6 +1,7 @@
 //! A store that fails on demand: for tests of what happens then.
 
 mod script;
+mod task;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use bytes::Bytes;
 use dacapo_model::event::{HistoryEvent, ParentExecution};
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{
-    EventId, ModuleName, NamespaceName, QueryName, QueueName, RequestId, RunId, RunKey,
-    WorkflowHash, WorkflowId,
+    EventId, ModuleName, NamespaceName, QueryName, RequestId, RunId, RunKey, WorkflowHash,
+    WorkflowId,
 };
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_model::payload::Payload;
@@ -33,10 +34,6 @@ use crate::probe::ProbeStore;
 use crate::query_result::QueryResultStore;
 use crate::shard::{HashRange, NodeId, Owner, Ownership, ShardStore};
 use crate::statistics::{Statistics, StatisticsStore};
-use crate::task::{
-    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, QueueDepth, TaskClaim, TaskKey, TaskPlace,
-    TaskStore, WaitingQueue,
-};
 use crate::timer::{DueTimer, TimerRow, TimerStore};
 use crate::update::UpdateStore;
 
@@ -477,93 +474,6 @@ impl ShardStore for FaultyStore {
 impl StatisticsStore for FaultyStore {
     fn statistics(&self) -> Statistics {
         self.inner.statistics()
-    }
-}
-
-#[async_trait]
-impl TaskStore for FaultyStore {
-    async fn claim_tasks(&self, claim: &TaskClaim) -> Result<Vec<ClaimedTask>> {
-        self.call(Operation::ClaimTasks, async |_| self.inner.claim_tasks(claim).await).await
-    }
-
-    async fn renew_leases(
-        &self,
-        renewals: &[LeaseRenewal],
-        now: Timestamp,
-    ) -> Result<Vec<Option<LeasedTask>>> {
-        self.call(Operation::RenewLeases, async |_| self.inner.renew_leases(renewals, now).await)
-            .await
-    }
-
-    async fn find_tasks(&self, tasks: &[TaskKey]) -> Result<Vec<TaskPlace>> {
-        self.call(Operation::FindTasks, async |_| self.inner.find_tasks(tasks).await).await
-    }
-
-    async fn run_tasks(&self, key: RunKey) -> Result<Vec<TaskPlace>> {
-        self.call(Operation::RunTasks, async |_| self.inner.run_tasks(key).await).await
-    }
-
-    async fn expired_leases(
-        &self,
-        ranges: &[HashRange],
-        now: Timestamp,
-        postpone: Duration,
-        limit: u32,
-    ) -> Result<Vec<ExpiredTask>> {
-        self.call(Operation::ExpiredLeases, async |_| {
-            self.inner.expired_leases(ranges, now, postpone, limit).await
-        })
-        .await
-    }
-
-    async fn expired_tasks(
-        &self,
-        ranges: &[HashRange],
-        now: Timestamp,
-        postpone: Duration,
-        limit: u32,
-    ) -> Result<Vec<ExpiredTask>> {
-        self.call(Operation::ExpiredTasks, async |_| {
-            self.inner.expired_tasks(ranges, now, postpone, limit).await
-        })
-        .await
-    }
-
-    async fn waiting_queues(
-        &self,
-        until: Timestamp,
-        after: Option<(NamespaceName, QueueName)>,
-        limit: u32,
-    ) -> Result<Vec<WaitingQueue>> {
-        self.call(Operation::WaitingQueues, async |_| {
-            self.inner.waiting_queues(until, after, limit).await
-        })
-        .await
-    }
-
-    async fn queue_depth(
-        &self,
-        namespace: &NamespaceName,
-        queue: &QueueName,
-        now: Timestamp,
-    ) -> Result<QueueDepth> {
-        self.call(Operation::QueueDepth, async |_| {
-            self.inner.queue_depth(namespace, queue, now).await
-        })
-        .await
-    }
-
-    async fn leased_tasks(
-        &self,
-        namespace: &NamespaceName,
-        queue: &QueueName,
-        after: Option<TaskKey>,
-        limit: u32,
-    ) -> Result<Vec<LeasedTask>> {
-        self.call(Operation::LeasedTasks, async |_| {
-            self.inner.leased_tasks(namespace, queue, after, limit).await
-        })
-        .await
     }
 }
 

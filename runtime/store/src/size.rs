@@ -254,6 +254,7 @@ mod tests {
             event_id: EventId(2),
             attempt: 2,
             visible_at: Timestamp::default(),
+            expires_at: None,
             last_failure: large_failure(),
             fairness_rank: 0,
         };

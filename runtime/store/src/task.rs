@@ -19,11 +19,12 @@ use async_trait::async_trait;
 use dacapo_model::event::ActivityOptions;
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{
-    EventId, NamespaceName, QueueName, RunKey, TypeName, WorkerIdentity, WorkflowId,
+    EventId, NamespaceName, OperationId, QueueName, RunKey, TypeName, WorkerIdentity, WorkflowId,
 };
 use dacapo_model::payload::Payload;
 use dacapo_model::task::{FairnessKey, Priority};
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::NEVER;
 
 use crate::error::Result;
 use crate::shard::HashRange;
@@ -117,6 +118,16 @@ pub struct LeasedTask {
     pub lease: Lease,
 }
 
+impl LeasedTask {
+    /// The task as it goes back at `now`, if no worker has heard of it. One that is paused
+    /// waits until it is not.
+    #[must_use]
+    pub fn put_back(&self, now: Timestamp) -> TaskRow {
+        let visible_at = if self.lease.paused { NEVER } else { now };
+        TaskRow { visible_at, ..self.task.clone() }
+    }
+}
+
 /// A change of the task of an activity, in the transition of its run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskChange {
@@ -133,6 +144,8 @@ pub enum TaskChange {
         attempt: u32,
         /// When it begins.
         visible_at: Timestamp,
+        /// As in [`TaskRow`].
+        expires_at: Option<Timestamp>,
         /// What the attempt failed with.
         last_failure: Failure,
         /// As in [`TaskRow`].
@@ -150,6 +163,8 @@ pub enum TaskChange {
         paused: bool,
         /// When a task that waits may be handed out.
         visible_at: Timestamp,
+        /// Of a task that waits, as in [`TaskRow`].
+        expires_at: Option<Timestamp>,
     },
     /// Removes it from wherever it is. Nothing if it is nowhere.
     Remove {
@@ -190,6 +205,8 @@ pub struct ClaimedTask {
     pub workflow_id: WorkflowId,
     /// The workflow type of its run.
     pub workflow_type: TypeName,
+    /// The workflow's name for the activity.
+    pub operation_id: OperationId,
     /// The options of its `ActivityTaskScheduled`.
     pub options: ActivityOptions,
     /// When it was scheduled.
@@ -284,6 +301,15 @@ pub trait TaskStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Option<LeasedTask>>>;
 
+    /// Puts tasks back that no worker has heard of, as they were: they can be handed out at
+    /// once, and the attempts do not count. Those whose leases have other digests stay. The
+    /// queues that they went back to, each once.
+    async fn release_leases(
+        &self,
+        leases: &[(TaskKey, [u8; 16])],
+        now: Timestamp,
+    ) -> Result<Vec<(NamespaceName, QueueName)>>;
+
     /// Where the tasks are, by run and event; nothing of those that are nowhere.
     async fn find_tasks(&self, tasks: &[TaskKey]) -> Result<Vec<TaskPlace>>;
 
@@ -315,6 +341,7 @@ pub trait TaskStore: Send + Sync {
     async fn waiting_queues(
         &self,
         until: Timestamp,
+        namespace: Option<&NamespaceName>,
         after: Option<(NamespaceName, QueueName)>,
         limit: u32,
     ) -> Result<Vec<WaitingQueue>>;

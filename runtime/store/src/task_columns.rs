@@ -160,15 +160,18 @@ impl StoredActivity {
         else {
             return Err(missing(&run, "run_id"));
         };
-        let (options, input) = match event.event(&event_type, &attributes, self.payload)? {
-            EventAttributes::ActivityTaskScheduled { options, input, .. } => (options, input),
-            other => return Err(not_scheduled(&event, other.type_name())),
-        };
-        let options: ActivityOptions = options;
+        let (operation_id, options, input): (_, ActivityOptions, _) =
+            match event.event(&event_type, &attributes, self.payload)? {
+                EventAttributes::ActivityTaskScheduled { operation_id, options, input, .. } => {
+                    (operation_id, options, input)
+                }
+                other => return Err(not_scheduled(&event, other.type_name())),
+            };
         Ok(ClaimedTask {
             leased,
             workflow_id: run.parse("workflow_id", &workflow_id)?,
             workflow_type: run.parse("workflow_type", &workflow_type)?,
+            operation_id,
             options,
             scheduled_at,
             input,

@@ -42,6 +42,8 @@ pub struct Requeue<'a> {
     pub attempt: u32,
     /// When it begins.
     pub visible_at: Timestamp,
+    /// When its run is told that no worker has taken it.
+    pub expires_at: Option<Timestamp>,
     /// What the attempt failed with.
     pub last_failure: &'a Failure,
     /// Its place among others.
@@ -59,6 +61,8 @@ pub struct Tell {
     pub paused: bool,
     /// When a task that waits may be handed out; never while it is paused.
     pub visible_at: Timestamp,
+    /// When the run of a task that waits is told that no worker has taken it.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Requeue<'_> {
@@ -69,6 +73,7 @@ impl Requeue<'_> {
         row.attempt.number = self.attempt;
         row.attempt.last_failure = Some(self.last_failure.clone());
         row.visible_at = self.visible_at;
+        row.expires_at = self.expires_at;
         row.fairness_rank = self.fairness_rank;
         row.attempt.close_by = earlier(row.attempt.close_by, self.cancel_until);
         row
@@ -79,6 +84,7 @@ impl Tell {
     /// Tells a task that waits: whoever has it later has no more time, either.
     pub fn to_waiting(&self, row: &mut TaskRow) {
         row.visible_at = self.visible_at;
+        row.expires_at = self.expires_at;
         row.attempt.close_by = earlier(row.attempt.close_by, self.cancel_until);
     }
 
@@ -127,19 +133,32 @@ pub(crate) fn fold<'a>(
             TaskChange::Remove { event_id } => {
                 tasks.insert((key, *event_id), FoldedTask::Remove);
             }
-            TaskChange::Requeue { event_id, attempt, visible_at, last_failure, fairness_rank } => {
+            TaskChange::Requeue {
+                event_id,
+                attempt,
+                visible_at,
+                expires_at,
+                last_failure,
+                fairness_rank,
+            } => {
                 let requeue = Requeue {
                     attempt: *attempt,
                     visible_at: *visible_at,
+                    expires_at: *expires_at,
                     last_failure,
                     fairness_rank: *fairness_rank,
                     cancel_until: None,
                 };
                 folded(tasks, (key, *event_id)).requeue(requeue);
             }
-            TaskChange::Tell { event_id, cancel_until, paused, visible_at } => {
+            TaskChange::Tell { event_id, cancel_until, paused, visible_at, expires_at } => {
                 let visible_at = if *paused { NEVER } else { *visible_at };
-                let tell = Tell { cancel_until: *cancel_until, paused: *paused, visible_at };
+                let tell = Tell {
+                    cancel_until: *cancel_until,
+                    paused: *paused,
+                    visible_at,
+                    expires_at: *expires_at,
+                };
                 folded(tasks, (key, *event_id)).tell(tell);
             }
         }
@@ -179,6 +198,7 @@ impl<'a> FoldedTask<'a> {
             Self::Change { requeue, tell } => {
                 if let Some(requeue) = requeue {
                     requeue.visible_at = after.visible_at;
+                    requeue.expires_at = after.expires_at;
                     requeue.cancel_until = earlier(requeue.cancel_until, after.cancel_until);
                 }
                 *tell = Some(tell.map_or(after, |before| before.then(after)));

@@ -3,6 +3,7 @@
 use std::any::type_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dacapo_engine::guest::ActivityTask;
@@ -123,6 +124,8 @@ pub(crate) struct Activities {
     attempts: Mutex<BTreeMap<String, Vec<Asked>>>,
     /// How many attempts hang.
     hanging: watch::Sender<usize>,
+    /// How much closures do that the server does not know of.
+    working: AtomicUsize,
 }
 
 /// An attempt that was asked for.
@@ -178,11 +181,31 @@ impl Activities {
         self.hanging.subscribe()
     }
 
+    /// A closure does something that the server does not know of.
+    pub(crate) fn work(self: &Arc<Self>) -> Working {
+        self.working.fetch_add(1, Ordering::SeqCst);
+        Working(Arc::clone(self))
+    }
+
+    /// How much that is.
+    pub(crate) fn working(&self) -> usize {
+        self.working.load(Ordering::SeqCst)
+    }
+
     /// One more attempt waits for something that only time, or the test, can
     /// bring about, until the guard is dropped.
     pub(crate) fn hang(self: &Arc<Self>) -> Hanging {
         self.hanging.send_modify(|hanging| *hanging += 1);
         Hanging(Arc::clone(self))
+    }
+}
+
+/// Something that a closure does for a task queue, until it is dropped.
+pub(crate) struct Working(Arc<Activities>);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.working.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -184,7 +184,8 @@ impl Builder {
             tenant.upload_module(&name, bytes.into()).await?;
         }
         Ok(TestEnv {
-            runtime: Mutex::new(runtime),
+            runtime: Arc::new(Mutex::new(runtime)),
+            in_hand: Mutex::default(),
             restarts: RwLock::new(()),
             service,
             clock,

@@ -26,17 +26,20 @@ use crate::builder::Builder;
 use crate::clock::VirtualClock;
 use crate::error::TestError;
 use crate::host::TestHost;
+use crate::workers::{CurrentRuntime, InHand};
 
 /// A server inside a test: real engine, service and host, a store in memory, and
 /// a clock that the test moves. Nothing is shared with other environments.
 pub struct TestEnv {
     /// Another one after each restart.
-    pub(crate) runtime: Mutex<Arc<Runtime>>,
+    pub(crate) runtime: CurrentRuntime,
     /// Held while there is none: what the one before answers is of no use.
     pub(crate) restarts: RwLock<()>,
     pub(crate) service: ServiceConfig,
     pub(crate) clock: VirtualClock,
     pub(crate) activities: Arc<Activities>,
+    /// Attempts of task queues that closures make.
+    pub(crate) in_hand: Mutex<Vec<InHand>>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) host: Arc<TestHost>,
     pub(crate) start_time: Timestamp,

@@ -102,7 +102,7 @@ impl GuestHost for TestHost {
     }
 }
 
-fn panicked(name: &TypeName, panic: &(dyn std::any::Any + Send)) -> ActivityFailure {
+pub(crate) fn panicked(name: &TypeName, panic: &(dyn std::any::Any + Send)) -> ActivityFailure {
     let said = panic
         .downcast_ref::<String>()
         .map(String::as_str)

@@ -52,6 +52,7 @@ mod run;
 mod start;
 mod update;
 mod wait;
+mod workers;
 
 pub use dacapo_engine::guest::AttemptSignals;
 pub use dacapo_model::attributes::SearchAttribute;

@@ -73,7 +73,10 @@ impl TestEnv {
             if due || self.is_busy() {
                 quiet = 0;
             } else if quiet == QUIET {
-                return Ok(());
+                if !self.work().await? && !self.is_busy() {
+                    return Ok(());
+                }
+                quiet = 0;
             } else {
                 // What hangs, or waits for its turn, may have been told something, and
                 // not gone on yet.
@@ -95,7 +98,9 @@ impl TestEnv {
         let hang = *self.activities.hanging().borrow();
         let timer = self.timers(hang).await?.1;
         // Attempts that hang end with their timeouts.
-        let timeout = self.clock.next_sleeper().filter(|_| hang > 0);
+        // The times of tasks are no timers.
+        let sleeps = hang > 0 || self.has_tasks().await?;
+        let timeout = self.clock.next_sleeper().filter(|_| sleeps);
         Ok(timer.into_iter().chain(timeout).chain(self.clock.next_wait()).min())
     }
 
@@ -114,7 +119,9 @@ impl TestEnv {
 
     /// True while something is under way that time must not skip.
     pub(crate) fn is_busy(&self) -> bool {
-        self.clock.is_waking() || self.runtime().in_hand() > *self.activities.hanging().borrow()
+        self.clock.is_waking()
+            || self.runtime().in_hand() + self.activities.working()
+                > *self.activities.hanging().borrow()
     }
 }
 

@@ -252,6 +252,11 @@ impl RunState {
         options
     }
 
+    /// Whether workers make attempts of any of its activities: their tasks have rows.
+    pub fn has_tasks(&self) -> bool {
+        self.activities.values().any(PendingActivity::is_queued)
+    }
+
     /// Takes a planned attempt into account, when it is planned and when its
     /// timer row is read back. Not an event: failed attempts are not history
     /// until the last one. False if the activity is not pending.

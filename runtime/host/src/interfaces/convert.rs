@@ -126,18 +126,6 @@ fn task_route(
     Ok(Some(route))
 }
 
-/// There is nobody yet who takes tasks from queues.
-pub(super) fn refuse_queue(options: &ActivityOptions) -> Result<(), Stop> {
-    match options.task_queue {
-        None => Ok(()),
-        Some(_) => Err(Stop::Forbidden {
-            function: "start-activity with `task-queue`".to_owned(),
-            reason: "this server does not offer, as it has no remote workers: leave `task-queue` \
-                     out to run the activity in the runtime",
-        }),
-    }
-}
-
 /// Checks a policy and fills in its defaults. `invalid` says of which field what is
 /// wrong.
 pub(super) fn retry_policy(

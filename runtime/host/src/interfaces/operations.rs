@@ -90,7 +90,6 @@ pub(super) fn start_activity(
         .map_err(|error| Stop::Misuse(format!("`start-activity`: {error}")))?;
     let input = checked_payload("the activity's input", input, state)?;
     let options: ActivityOptions = convert::activity_options(&activity_type, options, placement)?;
-    convert::refuse_queue(&options)?;
     Ok(state.conversation.cursor().start_activity(activity_type, input, options)?)
 }
 

@@ -167,14 +167,3 @@ async fn fuel_is_that_of_one_activation_on_replay_as_well() {
     assert_eq!(text(run.result()), "400");
     assert_eq!(crate::history::replay(&host, &context, run.history).await, Ok(0));
 }
-
-#[tokio::test]
-async fn remote_workers_are_refused_with_what_to_do() {
-    let guest = guest("steps");
-    let host = host(config(), &[&guest]);
-    let input = r#"{"activity": "noop", "options": {"task_queue": "gpu"}}"#;
-    let blocked =
-        Run::start(&host, &run(guest.digest, 1), "call", input).await.err().expect("refused");
-    assert_eq!(blocked.code, "guest_forbidden_call");
-    assert!(blocked.message.contains("task-queue"), "{}", blocked.message);
-}

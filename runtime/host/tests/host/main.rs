@@ -20,6 +20,7 @@ mod scheduling;
 mod scopes;
 mod signals;
 mod support;
+mod task_queues;
 mod uploads;
 mod versions;
 mod virtual_world;

@@ -13,9 +13,11 @@ use dacapo_model::task_token::TaskToken;
 use tokio::sync::oneshot;
 
 use super::RunRef;
+use super::heartbeat_tasks::{TaskHeartbeat, lease_lost};
 use super::locate::{Located, check_payload};
 use crate::delivery::{Address, Reached, deliver, find, no_answer, tell_open};
 use crate::error::{Result, ServiceError};
+use crate::queues::Heard;
 use crate::run::{Message, OpenRun};
 use crate::tenancy::Tenant;
 
@@ -39,7 +41,14 @@ impl Tenant {
         self.shared.admit_write()?;
         let report = bounded(report);
         self.check_report(&report)?;
-        let reported = self.report(activity, report).await;
+        let reported = match activity {
+            ActivityRef::Token(token) if token.attempt.is_some() => {
+                self.report_lease(token, report).await
+            }
+            ActivityRef::Token(_) | ActivityRef::Operation { .. } => {
+                self.report(activity, report).await
+            }
+        };
         self.unless_displaced(activity, reported).await
     }
 
@@ -62,7 +71,14 @@ impl Tenant {
         if let Some(details) = &details {
             check_payload("what the heartbeat says", details, HEARTBEAT_DETAILS_BYTES_MAX)?;
         }
-        let heard = self.heartbeat(activity, details).await;
+        let heard = match activity {
+            ActivityRef::Token(token) if token.attempt.is_some() => {
+                self.heartbeat_lease(*token, details).await
+            }
+            ActivityRef::Token(_) | ActivityRef::Operation { .. } => {
+                self.heartbeat(activity, details).await
+            }
+        };
         self.unless_displaced(activity, heard).await
     }
 
@@ -79,6 +95,18 @@ impl Tenant {
         }
         let signals = answered.await.map_err(|_| no_answer())??;
         signals.map_err(|refusal| refused(&refusal))
+    }
+
+    async fn heartbeat_lease(
+        &self,
+        token: TaskToken,
+        details: Option<Payload>,
+    ) -> Result<AttemptSignals> {
+        let heartbeat = TaskHeartbeat { token, details };
+        let mut heard = self.heartbeat_tasks(vec![heartbeat]).await?;
+        let Heard { cancel_requested, paused, .. } =
+            heard.pop().unwrap_or_else(|| Err(lease_lost()))?;
+        Ok(AttemptSignals { cancel_requested, paused })
     }
 
     /// Lets a refusal out only if the run is still this node's: nothing was committed for
@@ -191,7 +219,7 @@ pub(super) fn refused(refusal: &Refusal) -> ServiceError {
     }
 }
 
-fn not_found() -> ServiceError {
+pub(super) fn not_found() -> ServiceError {
     ServiceError::new(
         ErrorCode::ActivityNotFound,
         "there is no such activity: it has its outcome, its attempt is over, or it never was",

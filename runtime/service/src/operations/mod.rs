@@ -10,20 +10,24 @@ mod delete_run;
 mod describe;
 mod describe_limit;
 mod gate;
+mod heartbeat_tasks;
 mod history;
 mod list;
 mod locate;
 mod modules;
 mod move_run;
 mod pages;
+mod poll_tasks;
 mod query;
 mod repeat;
 mod replay;
+mod report_tasks;
 mod reset;
 mod result;
 mod retry;
 mod signal;
 mod start;
+mod task_queues;
 mod terminate;
 mod update;
 mod waiting;
@@ -31,25 +35,30 @@ mod waits;
 
 pub use self::complete_activity::{ActivityRef, canceled_report};
 pub use self::gate::GateReport;
+pub use self::heartbeat_tasks::TaskHeartbeat;
 pub use self::history::{HistoryFollower, HistoryPage, PAGE_BYTES_MAX};
 pub use self::list::RunList;
 pub use self::modules::CheckedModule;
 pub use self::move_run::{MoveChange, MoveTarget, MovedRun};
 pub use self::pages::page_size_of;
+pub use self::poll_tasks::PollRequest;
 pub use self::query::{QueryOutcome, QueryResult, RejectIf};
 pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, VersionRef};
 pub use self::reset::ResetRequest;
 pub use self::result::RunResult;
 pub(crate) use self::start::ChildStart;
+pub use self::task_queues::QueueDescription;
 pub use self::update::{UpdateResult, UpdateWait, WaitFor, made_up_update_id};
 pub use self::waits::{look_wait_of, wait_of};
+pub use crate::queues::{Heard, SeenWorker};
 pub use crate::salvage::DamagedEvent;
 pub use crate::types::{
     ActivityDescription, Awaited, ChainDescription, ChildDescription, Closing, ExternalDescription,
-    RunDescription, RunRef, SignalsLeft, StartOptions, StartRequest, Started, TimerDescription,
-    UpdateDescription, Wait, WaitingDescription,
+    HandedTask, RunDescription, RunRef, SignalsLeft, StartOptions, StartRequest, Started,
+    TimerDescription, UpdateDescription, Wait, WaitingDescription,
 };
 pub use crate::update_watch::UpdateProgress;
 pub use dacapo_engine::decide::{ActivityControl, Reapply, Report, ResetPoint};
 pub use dacapo_engine::guest::AttemptSignals;
 pub use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
+pub use dacapo_store::task::LeasedTask;

@@ -80,6 +80,8 @@ pub(super) struct Actor {
     pub(super) fault: Option<Fault>,
     /// All its timer rows, if there is a fault: they go with it.
     pub(super) timer_rows: Vec<EventId>,
+    /// All its tasks, if there is a fault: they go with it.
+    pub(super) tasks: Vec<EventId>,
     /// What the guest has published, if all of it is known here.
     pub(super) published: Option<BTreeMap<QueryName, Payload>>,
     /// Starts of the same workflow id that came after the run had closed: for the
@@ -168,6 +170,7 @@ impl Actor {
             closing: None,
             fault: None,
             timer_rows: Vec::new(),
+            tasks: Vec::new(),
             published: None,
             left: Vec::new(),
             work: None,

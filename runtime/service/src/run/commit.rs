@@ -1,6 +1,6 @@
 //! Commit, then act.
 
-use dacapo_engine::transition::{StatusChange, Transition};
+use dacapo_engine::transition::{StatusChange, TaskChange, Transition};
 use dacapo_model::attributes::RunAttributes;
 use dacapo_model::execution::Execution;
 use dacapo_store::commit::{CommitUnit, ExecutionChange, ExecutionUpdate, RunTransition};
@@ -37,17 +37,28 @@ impl Actor {
         start: Option<&Span>,
         successor: Option<Successor>,
     ) -> Result<(), CommitFailure> {
-        let Transition { events, timers, tasks, updates, published, status, attributes, effects } =
-            transition;
-        // The host lets no workflow ask for a task queue yet.
-        debug_assert!(tasks.is_empty(), "tasks have no rows yet: {tasks:?}");
+        let Transition {
+            events,
+            timers,
+            mut tasks,
+            updates,
+            published,
+            status,
+            attributes,
+            effects,
+        } = transition;
         let mut rows = timer_rows(self.run.key, timers);
         if events.last().is_some_and(|last| last.attributes.is_closing()) {
             // The state of a damaged run does not know of all of them.
             for event_id in std::mem::take(&mut self.timer_rows) {
                 rows.entry(event_id).or_insert(None);
             }
+            let unknown = std::mem::take(&mut self.tasks).into_iter();
+            tasks.extend(
+                unknown.map(|scheduled_event_id| TaskChange::Remove { scheduled_event_id }),
+            );
         }
+        let mut tasks = self.plan_tasks(tasks);
         let updates = update_rows(updates);
         let becomes_long = self.becomes_long(&events);
         let next = self.next_execution(status, attributes.as_ref());
@@ -69,6 +80,7 @@ impl Actor {
         let changed = !events.is_empty()
             || execution != ExecutionChange::None
             || !rows.is_empty()
+            || !tasks.rows.is_empty()
             || !updates.is_empty()
             || !published.is_empty();
         if updates.values().any(Option::is_some) {
@@ -92,7 +104,7 @@ impl Actor {
                     .map(|(update_id, _)| update_id)
                     .collect(),
                 query_results_set: published.clone(),
-                tasks: Vec::new(),
+                tasks: std::mem::take(&mut tasks.rows),
             }];
             transitions.extend(successor.as_ref().map(Successor::transition));
             let unit = CommitUnit { transitions };
@@ -122,6 +134,7 @@ impl Actor {
         for row in rows.into_values().flatten() {
             self.shared.timers.add(row.key, row.event_id, row.fire_at);
         }
+        tasks.committed(&self.run);
         if let Some(successor) = successor {
             successor.spawn(&self.shared, &self.run);
         }

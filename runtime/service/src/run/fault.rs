@@ -79,7 +79,7 @@ pub(super) async fn with_end(store: &dyn Store, mut run: Loaded) -> Result<Loade
     if run.history.last().is_none_or(|last| last.id < end.id) {
         run.history.push(end);
     }
-    (run.fault, run.timer_rows) = (None, Vec::new());
+    (run.fault, run.timer_rows, run.tasks) = (None, Vec::new(), Vec::new());
     Ok(run)
 }
 

@@ -37,6 +37,10 @@ impl Actor {
         let Some(pending) = self.state.activities.get(&event_id) else {
             return Ok(Ok(Err(Refusal::NoSuchActivity)));
         };
+        if pending.is_queued() {
+            // Its worker has a lease, which the token of the task prolongs.
+            return Ok(Ok(Err(Refusal::ActivityNotOpen)));
+        }
         let signals =
             AttemptSignals { cancel_requested: pending.cancel.is_some(), paused: pending.paused };
         let throttle = Throttle::of(pending.options.heartbeat_timeout);

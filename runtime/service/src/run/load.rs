@@ -8,7 +8,9 @@ use dacapo_model::event::{HistoryEvent, Role};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::EventId;
 use dacapo_model::timer::TimerKind;
+use dacapo_store::Store;
 use dacapo_store::error::StoreError;
+use dacapo_store::task::{LeasedTask, TaskAttempt, TaskPlace};
 
 use super::OpenRun;
 use super::actor::{Actor, Stop, context_of};
@@ -51,6 +53,8 @@ pub(crate) struct Loaded {
     pub(crate) fault: Option<Fault>,
     /// All its timer rows, by their events, if there is a fault.
     pub(crate) timer_rows: Vec<EventId>,
+    /// All its tasks, by their events, if there is a fault.
+    pub(crate) tasks: Vec<EventId>,
 }
 
 impl Loaded {
@@ -58,6 +62,27 @@ impl Loaded {
     /// any more.
     pub(crate) fn shows_fault(&self) -> bool {
         self.fault.is_some() || self.execution.blocked.iter().any(|it| is_fault(&it.code))
+    }
+
+    /// Takes the rows of its tasks into account. They are not read together with the rest:
+    /// few runs have any.
+    async fn take_tasks(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        let key = self.execution.key;
+        if self.fault.is_some() {
+            let tasks = store.run_tasks(key).await.unwrap_or_else(|error| {
+                tracing::error!(run_id = %key, %error, "tasks of a damaged run can't be read");
+                Vec::new()
+            });
+            self.tasks = tasks.iter().map(|place| place.task().1).collect();
+        } else if self.state.has_tasks() {
+            for place in store.run_tasks(key).await? {
+                let (TaskPlace::Queue(row) | TaskPlace::Hand(LeasedTask { task: row, .. })) = place;
+                let TaskAttempt { number, last_failure, details, .. } = row.attempt;
+                let event_id = row.event_id;
+                self.state.note_task(event_id, number, row.visible_at, last_failure, details);
+            }
+        }
+        Ok(())
     }
 
     /// It may have done so after its row was read.
@@ -77,7 +102,17 @@ pub(crate) fn assemble(stored: StoredRun) -> Loaded {
         }
         let (closing, needs_activation) = (None, false);
         let fault = Some(fault);
-        return Loaded { execution, state, history, closing, needs_activation, fault, timer_rows };
+        let tasks = Vec::new();
+        return Loaded {
+            execution,
+            state,
+            history,
+            closing,
+            needs_activation,
+            fault,
+            timer_rows,
+            tasks,
+        };
     }
     for timer in timers {
         let (event_id, fire_at) = (timer.event_id, timer.fire_at);
@@ -113,8 +148,8 @@ pub(crate) fn assemble(stored: StoredRun) -> Loaded {
         attributes: event.attributes.clone(),
         closed_at: event.time,
     });
-    let timer_rows = Vec::new();
-    Loaded { execution, state, history, closing, needs_activation, fault, timer_rows }
+    let (timer_rows, tasks) = (Vec::new(), Vec::new());
+    Loaded { execution, state, history, closing, needs_activation, fault, timer_rows, tasks }
 }
 
 /// A transition holds an input and what the guest did about it. If an input is
@@ -246,6 +281,7 @@ async fn try_load(shared: &Arc<Shared>, run: &OpenRun) -> Result<Option<Loaded>,
         }
     }
     let mut loaded = assemble(stored);
+    loaded.take_tasks(&*shared.store).await?;
     if loaded.fault.is_some() && loaded.has_closed() {
         loaded = with_end(&*shared.store, loaded).await?;
     }
@@ -328,7 +364,7 @@ impl Actor {
         self.published = None;
         self.needs_activation = loaded.needs_activation;
         self.fault = loaded.fault;
-        self.timer_rows = loaded.timer_rows;
+        (self.timer_rows, self.tasks) = (loaded.timer_rows, loaded.tasks);
         self.run.set_faulted(self.fault.is_some());
         if self.fault.is_some() {
             // What it waits for may have come: that is not known.

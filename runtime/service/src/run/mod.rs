@@ -27,6 +27,7 @@ mod room;
 mod rows;
 mod settle;
 mod starting;
+mod tasks;
 mod trace;
 mod unread;
 mod update;

@@ -69,6 +69,7 @@ impl Successor {
             closing: None,
             fault: None,
             timer_rows: Vec::new(),
+            tasks: Vec::new(),
         };
         wake_loaded(shared, &run, loaded);
     }

@@ -5,6 +5,7 @@ mod closing;
 mod description;
 mod run_ref;
 mod start;
+mod task;
 mod waiting;
 
 pub use self::closing::Closing;
@@ -14,4 +15,5 @@ pub use self::description::{
 };
 pub use self::run_ref::RunRef;
 pub use self::start::{StartOptions, StartRequest, Started};
+pub use self::task::HandedTask;
 pub use self::waiting::{Awaited, SignalsLeft, Wait, WaitingDescription};

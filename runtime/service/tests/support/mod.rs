@@ -11,6 +11,7 @@
 
 pub mod guests;
 pub mod relations;
+pub mod worker;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
@@ -88,6 +89,10 @@ pub fn signals_of(history: &[HistoryEvent]) -> Vec<String> {
     signals.map(|signal| String::from_utf8_lossy(signal.input.as_bytes()).into_owned()).collect()
 }
 
+/// What is not read for a run: commits, and what loops do now and then.
+const LOOPS: [Operation; 4] =
+    [Operation::Commit, Operation::DueTimers, Operation::ExpiredLeases, Operation::ExpiredTasks];
+
 /// Counts the calls that a store gets.
 #[derive(Clone, Default)]
 pub struct Calls(Arc<Mutex<HashMap<Operation, u64>>>);
@@ -106,12 +111,12 @@ impl Calls {
         self.0.lock().values().sum()
     }
 
-    /// All reads but those of the timer loop.
+    /// All reads but those of the loops that look for timers and tasks.
     pub fn reads(&self) -> u64 {
         let calls = self.0.lock();
         calls
             .iter()
-            .filter(|(operation, _)| !matches!(operation, Operation::Commit | Operation::DueTimers))
+            .filter(|(operation, _)| !LOOPS.contains(operation))
             .map(|(_, count)| count)
             .sum()
     }

@@ -184,6 +184,7 @@ macro_rules! conformance_tests {
                 leases_that_are_over_are_given_once_at_a_time,
                 tasks_that_nobody_takes_are_given_once_at_a_time,
                 what_is_over_is_given_by_range,
+                a_lease_is_given_back_by_its_digest,
             }
             timer {
                 a_timer_is_set_replaced_and_cleared,

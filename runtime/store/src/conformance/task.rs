@@ -36,6 +36,7 @@ fn requeue(event_id: u64, attempt: u32, visible_at: Timestamp) -> TaskChange {
         event_id: EventId(event_id),
         attempt,
         visible_at,
+        expires_at: Some(at(77)),
         last_failure: samples::failure(),
         fairness_rank: i64::MAX,
     }
@@ -44,18 +45,31 @@ fn requeue(event_id: u64, attempt: u32, visible_at: Timestamp) -> TaskChange {
 /// What [`requeue`] makes of a lease.
 fn requeued(leased: &LeasedTask, attempt: u32, visible_at: Timestamp) -> TaskRow {
     let mut row = TaskRow { visible_at, fairness_rank: i64::MAX, ..leased.task.clone() };
+    row.expires_at = Some(at(77));
     row.attempt.number = attempt;
     row.attempt.last_failure = Some(samples::failure());
     row
 }
 
 fn tell(event_id: u64, cancel_until: Option<Timestamp>, visible_at: Timestamp) -> TaskChange {
-    TaskChange::Tell { event_id: EventId(event_id), cancel_until, paused: false, visible_at }
+    TaskChange::Tell {
+        event_id: EventId(event_id),
+        cancel_until,
+        paused: false,
+        visible_at,
+        expires_at: None,
+    }
 }
 
 fn pause(event_id: u64) -> TaskChange {
     let visible_at = START;
-    TaskChange::Tell { event_id: EventId(event_id), cancel_until: None, paused: true, visible_at }
+    TaskChange::Tell {
+        event_id: EventId(event_id),
+        cancel_until: None,
+        paused: true,
+        visible_at,
+        expires_at: None,
+    }
 }
 
 /// What becomes of tasks in whichever way changes come: all in one commit, or each in one.

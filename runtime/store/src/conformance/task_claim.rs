@@ -42,7 +42,7 @@ pub async fn a_worker_is_given_all_that_it_has_to_know(store: Arc<dyn Store>) {
     let waits = full_task(&run, 2);
     with_tasks(&owned, [waits.clone()]).await;
     let claimed = owned.claim(&claim(at(5))).await;
-    let EventAttributes::ActivityTaskScheduled { options, input, .. } =
+    let EventAttributes::ActivityTaskScheduled { operation_id, options, input, .. } =
         activity_scheduled(2).attributes
     else {
         panic!("it schedules an activity");
@@ -62,6 +62,7 @@ pub async fn a_worker_is_given_all_that_it_has_to_know(store: Arc<dyn Store>) {
         leased: leased.clone(),
         workflow_id: run.workflow_id.clone(),
         workflow_type: run.workflow_type.clone(),
+        operation_id,
         options,
         scheduled_at: START,
         input,
@@ -149,6 +150,7 @@ pub async fn nobody_has_a_task_before_its_time(store: Arc<dyn Store>) {
         event_id: EventId(2),
         attempt: 2,
         visible_at: at(20),
+        expires_at: None,
         last_failure: super::samples::failure(),
         fairness_rank: 0,
     };
@@ -263,7 +265,7 @@ pub async fn queues_with_tasks_are_listed(store: Arc<dyn Store>) {
     with_tasks(&owned, tasks).await;
     let waiting = async |until, after: Option<(&str, &str)>, limit| {
         let after = after.map(|(of, name)| (namespace(of), queue(name)));
-        let found = store.waiting_queues(until, after, limit).await.expect("reads");
+        let found = store.waiting_queues(until, None, after, limit).await.expect("reads");
         let flat = |it: WaitingQueue| {
             format!(
                 "{}/{} {}",

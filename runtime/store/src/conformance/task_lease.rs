@@ -7,6 +7,7 @@ use dacapo_model::execution::Execution;
 use dacapo_model::ids::{EventId, WorkflowHash};
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::timer::NEVER;
 
 use super::fixtures::*;
 use super::samples;
@@ -118,6 +119,7 @@ pub async fn a_heartbeat_goes_no_further_than_the_attempt(store: Arc<dyn Store>)
                 cancel_until: cancel_until.map(seconds),
                 paused: false,
                 visible_at: START,
+                expires_at: None,
             };
             owned.commit([change(&run, [tell])]).await.expect("commits");
         }
@@ -140,6 +142,7 @@ pub async fn a_lease_that_is_gone_is_not_prolonged(store: Arc<dyn Store>) {
         event_id: EventId(2),
         attempt: 2,
         visible_at: START,
+        expires_at: None,
         last_failure: samples::failure(),
         fairness_rank: 0,
     };
@@ -248,4 +251,38 @@ pub async fn what_is_over_is_given_by_range(store: Arc<dyn Store>) {
     }
     assert_eq!(store.expired_leases(&[], seconds(1_000), postpone, 9).await.expect("reads"), []);
     assert_eq!(store.expired_tasks(&[], seconds(1_000), postpone, 9).await.expect("reads"), []);
+}
+
+/// By whom it was promised to, if nobody has heard of it. The attempt does not count.
+pub async fn a_lease_is_given_back_by_its_digest(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = execution("order-1", 1);
+    let mut paused = leased(full_task(&run, 4));
+    paused.lease.paused = true;
+    lease(&owned, &run, [leased(task(&run, 2)), leased(task(&run, 3)), paused.clone()]).await;
+    let digest = leased(task(&run, 2)).lease.token_digest;
+    let given_back = [
+        ((run.key, EventId(2)), digest),
+        ((run.key, EventId(3)), [0; 16]),
+        ((run.key, EventId(4)), digest),
+        ((run.key, EventId(9)), digest),
+    ];
+    let queues = owned.store.release_leases(&given_back, seconds(5)).await.expect("writes");
+    let row = task(&run, 2);
+    let mut expected = vec![
+        (row.namespace.clone(), row.queue.clone()),
+        (paused.task.namespace.clone(), paused.task.queue.clone()),
+    ];
+    expected.sort();
+    expected.dedup();
+    assert_eq!(queues, expected);
+    let mut waiting = leased(row).task;
+    waiting.visible_at = seconds(5);
+    let mut held = paused.task;
+    held.visible_at = NEVER;
+    let kept = TaskPlace::Hand(leased(task(&run, 3)));
+    let places = [TaskPlace::Queue(waiting), kept, TaskPlace::Queue(held)];
+    assert_eq!(owned.tasks(&run).await, places);
+    assert_eq!(owned.store.release_leases(&given_back, seconds(6)).await.expect("writes"), []);
+    assert_eq!(owned.store.release_leases(&[], seconds(6)).await.expect("writes"), []);
 }

@@ -70,6 +70,8 @@ pub enum Operation {
     /// Of [`TaskStore`](crate::task::TaskStore).
     RenewLeases,
     /// Of [`TaskStore`](crate::task::TaskStore).
+    ReleaseLeases,
+    /// Of [`TaskStore`](crate::task::TaskStore).
     FindTasks,
     /// Of [`TaskStore`](crate::task::TaskStore).
     RunTasks,

@@ -1,6 +1,6 @@
 //! Tasks that wait and tasks that workers have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -86,7 +86,8 @@ impl State {
         self.tasks.insert(key, TaskPlace::Hand(leased.clone()));
         let run = self.executions.get(&key.0)?;
         let event = self.events.get(&key).filter(|_| !self.spoilt.contains(&key))?;
-        let EventAttributes::ActivityTaskScheduled { options, input, .. } = &event.attributes
+        let EventAttributes::ActivityTaskScheduled { operation_id, options, input, .. } =
+            &event.attributes
         else {
             return None;
         };
@@ -94,6 +95,7 @@ impl State {
             leased,
             workflow_id: run.workflow_id.clone(),
             workflow_type: run.workflow_type.clone(),
+            operation_id: *operation_id,
             options: options.clone(),
             scheduled_at: event.time,
             input: input.clone(),
@@ -178,6 +180,27 @@ impl TaskStore for MemoryStore {
         Ok(renewed.collect())
     }
 
+    async fn release_leases(
+        &self,
+        leases: &[(TaskKey, [u8; 16])],
+        now: Timestamp,
+    ) -> Result<Vec<(NamespaceName, QueueName)>> {
+        self.counters.add_statements(1);
+        let mut state = self.state.lock();
+        let mut queues = BTreeSet::new();
+        for (task, digest) in leases {
+            let Some(TaskPlace::Hand(leased)) = state.tasks.get(task) else {
+                continue;
+            };
+            if leased.lease.token_digest == *digest {
+                let row = leased.put_back(now);
+                queues.insert((row.namespace.clone(), row.queue.clone()));
+                state.tasks.insert(*task, TaskPlace::Queue(row));
+            }
+        }
+        Ok(queues.into_iter().collect())
+    }
+
     async fn find_tasks(&self, tasks: &[TaskKey]) -> Result<Vec<TaskPlace>> {
         Ok(self.read(|state| {
             let mut tasks = tasks.to_vec();
@@ -225,12 +248,16 @@ impl TaskStore for MemoryStore {
     async fn waiting_queues(
         &self,
         until: Timestamp,
+        namespace: Option<&NamespaceName>,
         after: Option<(NamespaceName, QueueName)>,
         limit: u32,
     ) -> Result<Vec<WaitingQueue>> {
         Ok(self.read(|state| {
             let mut queues: BTreeMap<_, Timestamp> = BTreeMap::new();
-            for row in state.waiting().filter(|row| row.visible_at < until) {
+            let is_wanted = |row: &&TaskRow| {
+                row.visible_at < until && namespace.is_none_or(|it| row.namespace == *it)
+            };
+            for row in state.waiting().filter(is_wanted) {
                 let first = queues
                     .entry((row.namespace.clone(), row.queue.clone()))
                     .or_insert(row.visible_at);

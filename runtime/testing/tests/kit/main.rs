@@ -7,6 +7,7 @@ mod restart;
 mod runs;
 mod start;
 mod time;
+mod workers;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -4,7 +4,9 @@ pub(crate) mod cancel;
 pub(crate) mod complete;
 pub(crate) mod fail;
 pub(crate) mod heartbeat;
+pub(crate) mod heartbeats;
 pub(crate) mod pause;
+pub(crate) mod reports;
 pub(crate) mod reset;
 pub(crate) mod unpause;
 

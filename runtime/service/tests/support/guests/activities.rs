@@ -6,8 +6,10 @@ use std::time::Duration;
 use dacapo_engine::guest::{ActivityTask, AttemptLink};
 use dacapo_model::event::ActivityOptions;
 use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::ids::QueueName;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
+use dacapo_model::task::TaskRoute;
 
 use super::ScriptedHost;
 
@@ -73,12 +75,21 @@ impl ScriptedHost {
     }
 }
 
+/// The queue of activities that workers run.
+pub fn queue() -> QueueName {
+    QueueName::new("emails").expect("valid")
+}
+
 pub(super) fn options(activity: &str) -> ActivityOptions {
     let initial_interval = Duration::from_millis(5);
     let retry = RetryPolicy {
         initial_interval,
         maximum_interval: initial_interval,
-        maximum_attempts: if matches!(activity, "once" | "gated-once" | "brief") { 1 } else { 0 },
+        maximum_attempts: if matches!(activity, "once" | "gated-once" | "brief" | "remote-once") {
+            1
+        } else {
+            0
+        },
         ..RetryPolicy::default()
     };
     ActivityOptions {
@@ -87,6 +98,8 @@ pub(super) fn options(activity: &str) -> ActivityOptions {
             _ => 60_000,
         }),
         retry,
+        // Workers make the attempts of these.
+        task_queue: activity.starts_with("remote").then(|| TaskRoute::to(queue())),
         ..ActivityOptions::unnamed()
     }
 }

@@ -27,6 +27,7 @@ use dacapo_model::query::Query;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+pub use self::activities::queue;
 use self::instance::Instance;
 
 /// A host whose guests are Rust.
@@ -98,13 +99,15 @@ impl ScriptedHost {
     }
 }
 
-const WORKFLOWS: [&str; 18] = [
+const WORKFLOWS: [&str; 20] = [
     "sequential",
     "gated",
     "gated-once",
     "sleep",
     "flaky",
     "once",
+    "remote",
+    "remote-once",
     "forever",
     "faulty",
     "again",

@@ -64,6 +64,8 @@ impl Program {
             "gated-once" => steps("gated-once"),
             "flaky" => steps("flaky"),
             "once" => steps("once"),
+            "remote" => steps("remote"),
+            "remote-once" => steps("remote-once"),
             "watch" => {
                 let name = TypeName::new(&input).expect("valid");
                 let options = ActivityOptions {

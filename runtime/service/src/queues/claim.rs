@@ -1,0 +1,110 @@
+//! Looks for tasks in the store, for polls that wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_store::task::{ClaimedTask, TaskClaim};
+
+use super::matching::Claim;
+use super::queue::Queue;
+use super::release;
+use crate::log_limit::LogLimit;
+use crate::runtime::Shared;
+use crate::types::HandedTask;
+
+/// Tasks of one claim.
+const CLAIMED_MAX: usize = 200;
+
+/// Wait before a claim that failed is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+static LOG: LogLimit = LogLimit::new();
+
+/// Looks for tasks wherever a poll may have some and nobody is looking yet.
+pub(crate) fn look_for_tasks(shared: &Arc<Shared>, queue: &Arc<Queue>) {
+    loop {
+        let Some(claim) = queue.matching.lock().next_claim(CLAIMED_MAX) else {
+            return;
+        };
+        shared.life.spawn(look(shared.clone(), queue.clone(), claim));
+    }
+}
+
+async fn look(shared: Arc<Shared>, queue: Arc<Queue>, mut claim: Claim) {
+    let found = shared.store.claim_tasks(&asked(&shared, &queue, &claim)).await;
+    let found_all = match found {
+        Ok(tasks) => {
+            let found_all = tasks.len() < claim.promise.tasks();
+            hand_over(&shared, &queue, &mut claim, tasks);
+            found_all
+        }
+        Err(error) => {
+            shared.hold.health.suspect();
+            if let Some(withheld) = LOG.allows() {
+                tracing::warn!(queue = %queue.name, ?error, withheld, "tasks can't be claimed");
+            }
+            tokio::select! {
+                () = shared.life.stopping.cancelled() => {}
+                () = tokio::time::sleep(RETRY) => {}
+            }
+            false
+        }
+    };
+    queue.matching.lock().claimed(&claim, found_all);
+    // What it did not use is room again.
+    drop(claim);
+    if !shared.life.stopping.is_cancelled() {
+        look_for_tasks(&shared, &queue);
+    }
+}
+
+fn asked(shared: &Shared, queue: &Queue, claim: &Claim) -> TaskClaim {
+    let poller = claim.promise.poller();
+    TaskClaim {
+        namespace: queue.namespace.clone(),
+        queue: queue.name.clone(),
+        activity_types: poller.activity_types.to_vec(),
+        except_keys: Vec::new(),
+        worker: poller.worker().clone(),
+        token_digest: poller.token_digest(),
+        lease: poller.lease(),
+        now: shared.clock.now(),
+        limit: u32::try_from(claim.promise.tasks()).unwrap_or(u32::MAX),
+    }
+}
+
+fn hand_over(shared: &Arc<Shared>, queue: &Queue, claim: &mut Claim, tasks: Vec<ClaimedTask>) {
+    let mut late = Vec::new();
+    for claimed in tasks {
+        let task = handed(claim, &claimed);
+        let row = &claimed.leased.task;
+        queue.handed_out(row.priority, row.fairness_rank);
+        shared.queues.leases.insert(claimed.leased);
+        if let Err(task) = claim.promise.deliver(task) {
+            late.push(*task);
+        }
+    }
+    release(shared, late);
+}
+
+fn handed(claim: &Claim, claimed: &ClaimedTask) -> Box<HandedTask> {
+    let ClaimedTask { leased, workflow_id, workflow_type, .. } = claimed;
+    let (row, lease) = (&leased.task, &leased.lease);
+    Box::new(HandedTask {
+        token: claim.promise.poller().token(row.key, row.event_id, row.attempt.number),
+        workflow_id: workflow_id.clone(),
+        run_id: row.key.run_id,
+        workflow_type: workflow_type.clone(),
+        operation_id: claimed.operation_id,
+        activity_type: row.activity_type.clone(),
+        input: claimed.input.clone(),
+        attempt: row.attempt.number,
+        options: claimed.options.clone(),
+        scheduled_at: claimed.scheduled_at,
+        started_at: lease.started_at,
+        lease_until: lease.expires_at,
+        lease: lease.duration,
+        last_failure: row.attempt.last_failure.clone(),
+        heartbeat_details: row.attempt.details.clone(),
+    })
+}

@@ -1,0 +1,45 @@
+//! A worker asks for tasks, and waits for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::poller::Poller;
+use super::queue::{Queue, Waiting};
+use super::{look_for_tasks, release};
+use crate::error::Result;
+use crate::runtime::Shared;
+use crate::types::HandedTask;
+
+/// How long a poll that has a task waits for others that are being committed together with
+/// it. Those that come later go back into the queue.
+const COMPANY: Duration = Duration::from_millis(20);
+
+/// Tasks that were promised and not answered yet go back if the caller goes away.
+struct Unanswered<'a> {
+    shared: &'a Arc<Shared>,
+    waiting: Waiting,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        release(self.shared, self.waiting.poller.close());
+    }
+}
+
+/// Waits for tasks of a queue; none if the wait is over, or the node stops.
+pub(crate) async fn poll(
+    shared: &Arc<Shared>,
+    queue: &Arc<Queue>,
+    poller: Arc<Poller>,
+    wait: Duration,
+) -> Result<Vec<HandedTask>> {
+    let unanswered = Unanswered { shared, waiting: queue.wait(poller.clone())? };
+    look_for_tasks(shared, queue);
+    tokio::select! {
+        _touched_or_over = tokio::time::timeout(wait, poller.touched()) => {}
+        () = shared.life.stopping.cancelled() => {}
+        () = shared.hold.loss.of_any_kind() => {}
+    }
+    let _ = tokio::time::timeout(COMPANY, poller.filled_or_empty()).await;
+    Ok(unanswered.waiting.poller.close())
+}

@@ -1,0 +1,115 @@
+//! One task queue of a namespace, as far as this node has to do with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dacapo_model::ids::{NamespaceName, QueueName, TypeName, WorkerIdentity};
+use dacapo_model::task::{Priority, TaskRoute};
+use dacapo_model::time::Timestamp;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::matching::Matching;
+use super::poller::{Poller, Promise};
+use super::rank::Ranks;
+use super::seen::{Seen, SeenWorker};
+use crate::backoff::Backoff;
+use crate::error::Result;
+use crate::health::now;
+
+/// The pauses between two looks that find nothing.
+const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
+pub(crate) struct Queue {
+    pub(super) namespace: NamespaceName,
+    pub(super) name: QueueName,
+    pub(super) matching: Mutex<Matching>,
+    ranks: Mutex<Ranks>,
+    seen: Mutex<Seen>,
+    looks: Mutex<Looks>,
+}
+
+/// When a queue in which something waits is looked at although this node has added
+/// nothing: less and less often while nothing is found.
+struct Looks {
+    next: Option<Instant>,
+    backoff: Backoff,
+}
+
+/// A poll waits at its queue, until this is dropped.
+pub(super) struct Waiting {
+    pub(super) queue: Arc<Queue>,
+    pub(super) poller: Arc<Poller>,
+}
+
+impl Queue {
+    pub(super) fn new(namespace: NamespaceName, name: QueueName) -> Self {
+        Self {
+            namespace,
+            name,
+            matching: Mutex::default(),
+            ranks: Mutex::default(),
+            seen: Mutex::default(),
+            looks: Mutex::new(Looks { next: None, backoff: LOOKS }),
+        }
+    }
+
+    /// A poll waits from now on.
+    pub(super) fn wait(self: &Arc<Self>, poller: Arc<Poller>) -> Result<Waiting> {
+        self.matching.lock().add(poller.clone())?;
+        Ok(Waiting { queue: self.clone(), poller })
+    }
+
+    /// A worker has begun to poll.
+    pub(crate) fn note_poll(
+        &self,
+        worker: &WorkerIdentity,
+        build_id: Option<String>,
+        now: Timestamp,
+    ) {
+        self.seen.lock().note(worker, build_id, now);
+    }
+
+    /// Workers that have polled lately.
+    pub(crate) fn workers(&self, now: Timestamp) -> Vec<SeenWorker> {
+        self.seen.lock().lately(now)
+    }
+
+    pub(super) fn has_pollers(&self) -> bool {
+        self.matching.lock().pollers().next().is_some()
+    }
+
+    /// Promises a new task of this type to a poll that waits, if none that it could have
+    /// waits longer.
+    pub(crate) fn promise(&self, activity_type: &TypeName) -> Option<Promise> {
+        self.matching.lock().promise(activity_type)
+    }
+
+    /// The place of a new task in the queue.
+    pub(crate) fn rank(&self, route: &TaskRoute, now: Timestamp) -> i64 {
+        self.ranks.lock().next(route, now)
+    }
+
+    /// Whether its polls are to look for tasks that this node may know nothing of.
+    pub(super) fn is_to_be_looked_at(&self) -> bool {
+        let mut looks = self.looks.lock();
+        let now = now();
+        if looks.next.is_some_and(|next| now < next) {
+            return false;
+        }
+        looks.next = Some(now + looks.backoff.pause());
+        true
+    }
+
+    /// A task of this rank was handed out.
+    pub(super) fn handed_out(&self, priority: Priority, rank: i64) {
+        self.looks.lock().backoff = LOOKS;
+        self.ranks.lock().handed_out(priority, rank);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.queue.matching.lock().remove(&self.poller);
+    }
+}
