@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{guests, process};
+use crate::{guests, process, server};
 
 /// What makes them up, and what it needs to know about the API.
 const FOLDER: &str = "xtask/schemathesis";
@@ -31,13 +31,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 pub(crate) fn run(root: &Path) -> Result<ExitCode> {
     let program = install(root)?;
     guests::build(root)?;
-    process::announce("building the server");
-    let mut cargo = process::cargo();
-    // With all of the workspace, as for the tests, or much would be built once more.
-    let build = ["build", "--locked", "--workspace", "--bin", "dacapo"];
-    process::must(cargo.args(build).current_dir(root))?;
-
-    let dacapo = root.join("target/debug/dacapo");
+    let dacapo = server::build(root)?;
     let state = root.join("target/schemathesis/state");
     if state.exists() {
         std::fs::remove_dir_all(&state).context("can't remove the state of the last check")?;

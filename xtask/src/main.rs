@@ -13,6 +13,7 @@ mod fuzz;
 mod guests;
 mod postgres;
 mod process;
+mod server;
 mod test;
 mod tidy;
 mod workers;

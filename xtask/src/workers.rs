@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::process;
+use crate::{guests, process, server};
 
 const PYTHON: &str = "worker-sdk/python";
 const TYPESCRIPT: &str = "worker-sdk/typescript";
@@ -15,43 +15,62 @@ const PYTHON_MINIMUM: (u32, u32) = (3, 10);
 const NODE_MINIMUM: (u32, u32) = (20, 0);
 
 pub(crate) fn run(root: &Path) -> Result<ExitCode> {
+    guests::build(root)?;
     test(root)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the tests of all of them.
+/// Runs the tests of all of them, by themselves and with a server. The guests are built.
 pub(crate) fn test(root: &Path) -> Result<()> {
-    test_python(root)?;
-    test_typescript(root)
+    let python = python()?;
+    let npm = npm()?;
+    install(root, &npm)?;
+    let dacapo = server::build(root)?;
+    for tests in ["tests/unit", "tests/e2e"] {
+        test_python(root, &python, tests, &dacapo)?;
+    }
+    for script in ["test", "test:e2e"] {
+        test_typescript(root, &npm, script, &dacapo)?;
+    }
+    Ok(())
 }
 
-fn test_python(root: &Path) -> Result<()> {
-    let python = tool(
+fn python() -> Result<PathBuf> {
+    tool(
         "python3",
         &["-c", "import sys; print(*sys.version_info[:2], sep='.')"],
         PYTHON_MINIMUM,
         "`apt install python3` or `brew install python`",
-    )?;
-    process::announce(&format!("testing {PYTHON}"));
+    )
+}
+
+fn npm() -> Result<PathBuf> {
+    let advice = "`brew install node`, or see https://nodejs.org";
+    tool("node", &["--version"], NODE_MINIMUM, advice)?;
+    tool("npm", &["--version"], (0, 0), advice)
+}
+
+fn test_python(root: &Path, python: &Path, tests: &str, dacapo: &Path) -> Result<()> {
+    process::announce(&format!("testing {PYTHON}: {tests}"));
     process::must(
         Command::new(python)
-            .args(["-m", "unittest", "discover", "--start-directory", "tests/unit"])
+            .args(["-m", "unittest", "discover", "--start-directory", tests])
             .args(["--top-level-directory", "."])
             .current_dir(root.join(PYTHON))
             .env("PYTHONPATH", "src")
+            .env("DACAPO_BINARY", dacapo)
             .env("PYTHONDONTWRITEBYTECODE", "1"),
     )
     .with_context(|| format!("the tests of {PYTHON} did not pass"))
 }
 
-fn test_typescript(root: &Path) -> Result<()> {
-    let advice = "`brew install node`, or see https://nodejs.org";
-    tool("node", &["--version"], NODE_MINIMUM, advice)?;
-    let npm = tool("npm", &["--version"], (0, 0), advice)?;
-    install(root, &npm)?;
-    process::announce(&format!("testing {TYPESCRIPT}"));
+fn test_typescript(root: &Path, npm: &Path, script: &str, dacapo: &Path) -> Result<()> {
+    process::announce(&format!("testing {TYPESCRIPT}: npm run {script}"));
     process::must(
-        Command::new(npm).args(["run", "--silent", "test"]).current_dir(root.join(TYPESCRIPT)),
+        Command::new(npm)
+            .args(["run", "--silent", script])
+            .current_dir(root.join(TYPESCRIPT))
+            .env("DACAPO_BINARY", dacapo),
     )
     .with_context(|| format!("the tests of {TYPESCRIPT} did not pass"))
 }
