@@ -39,12 +39,12 @@ impl Attempt {
         let TaskInfo { workflow_id, run_id, activity_type, attempt, .. } = &self.info;
         let span = tracing::info_span!(
             "activity",
-            workflow_id,
-            run_id,
-            activity_type,
+            %workflow_id,
+            %run_id,
+            %activity_type,
             attempt,
             operation_id = self.info.operation_id,
-            traceparent = self.info.trace_context.get("traceparent"),
+            traceparent = self.info.trace_context.get("traceparent").map(tracing::field::display),
         );
         self.run_in_span().instrument(span).await;
     }

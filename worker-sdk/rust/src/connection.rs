@@ -143,8 +143,7 @@ async fn read<A: DeserializeOwned>(mut response: Response) -> Result<A, RequestE
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            let problem = format!("it is longer than {ANSWER_BYTES_MAX} bytes");
-            return Err(RequestError::Answer(problem));
+            return Err(RequestError::TooLarge(ANSWER_BYTES_MAX));
         }
         body.extend_from_slice(&chunk);
     }

@@ -37,6 +37,9 @@ pub(crate) enum RequestError {
     /// What answered is not what this version understands.
     #[error("the server's answer can't be read: {0}")]
     Answer(String),
+    /// There is no room for what answered.
+    #[error("the server's answer has more than {0} bytes")]
+    TooLarge(usize),
     /// The server said no.
     #[error("{message} ({code})")]
     Refused {
@@ -52,7 +55,7 @@ impl RequestError {
     /// Whether the same request may be done later.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Answer(_) => true,
+            Self::Unreachable(_) | Self::Answer(_) | Self::TooLarge(_) => true,
             Self::Refused { status, retryable, .. } => *retryable || PASSING.contains(status),
         }
     }
@@ -61,7 +64,7 @@ impl RequestError {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
-            Self::Unreachable(_) | Self::Answer(_) => None,
+            Self::Unreachable(_) | Self::Answer(_) | Self::TooLarge(_) => None,
         }
     }
 
@@ -69,7 +72,9 @@ impl RequestError {
     pub(crate) fn refusal(&self) -> (String, String) {
         match self {
             Self::Refused { code, message, .. } => (code.clone(), message.clone()),
-            Self::Unreachable(_) | Self::Answer(_) => ("unavailable".to_owned(), self.to_string()),
+            Self::Unreachable(_) | Self::Answer(_) | Self::TooLarge(_) => {
+                ("unavailable".to_owned(), self.to_string())
+            }
         }
     }
 }

@@ -76,6 +76,7 @@ async fn send(api: &Api, batch: &[Beat]) -> Result<(), RequestError> {
     let request = HeartbeatsRequest { heartbeats };
     match api.heartbeats(&request, patience.max(TIMEOUT_MIN)).await {
         Ok(results) => {
+            tracing::debug!(tasks = results.len(), "leases are prolonged");
             for (beat, heard) in batch.iter().zip(&results) {
                 beat.held.heard(heard, sent_at);
                 if !heard.held && heard.error.as_ref().is_some_and(|error| error.retryable) {
@@ -85,8 +86,10 @@ async fn send(api: &Api, batch: &[Beat]) -> Result<(), RequestError> {
             Ok(())
         }
         Err(error) => {
+            // Details that the server does not take must not cost the leases of all.
+            let keep = error.is_passing();
             for beat in batch {
-                beat.held.missed(beat.details());
+                beat.held.missed(if keep { beat.details() } else { None });
             }
             Err(error)
         }

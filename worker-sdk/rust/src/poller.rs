@@ -40,8 +40,9 @@ impl Poller {
     ) -> WorkerError {
         let mut backoff = Backoff::new(BACKOFF_INITIAL, BACKOFF_MAX);
         let mut was_answered = false;
+        let mut most = BATCH_MAX;
         loop {
-            let mut room = self.room().await;
+            let mut room = self.room(most).await;
             let begun = now();
             let polled =
                 self.api.poll(&self.options, &self.activity_types, room.num_permits()).await;
@@ -51,6 +52,9 @@ impl Poller {
                     backoff.reset();
                     let received = now();
                     let is_empty = tasks.is_empty();
+                    if !is_empty {
+                        most = (most * 2).min(BATCH_MAX);
+                    }
                     for task in tasks {
                         // A server that gives more than was asked for is not this one's.
                         let Some(permit) = room.split(1) else { break };
@@ -60,22 +64,28 @@ impl Poller {
                     let at_once = is_empty && received < begun + AT_ONCE;
                     if at_once { AT_ONCE } else { Duration::ZERO }
                 }
-                Err(error) => match self.failed(error, was_answered, &mut backoff) {
-                    Ok(wait) => wait,
-                    Err(error) => return error,
-                },
+                Err(error) => {
+                    if matches!(error, RequestError::TooLarge(_)) {
+                        // Fewer tasks with large inputs fit into an answer.
+                        most = (room.num_permits() / 2).max(1);
+                    }
+                    match self.failed(error, was_answered, &mut backoff) {
+                        Ok(wait) => wait,
+                        Err(error) => return error,
+                    }
+                }
             };
             drop(room);
             sleep(wait).await;
         }
     }
 
-    /// All the room there is, as soon as there is some.
-    async fn room(&self) -> OwnedSemaphorePermit {
+    /// The room there is for up to `most` tasks, as soon as there is some.
+    async fn room(&self, most: usize) -> OwnedSemaphorePermit {
         let first = Arc::clone(&self.room).acquire_owned().await;
         // Nobody closes it.
         let Ok(mut room) = first else { std::future::pending().await };
-        let more = self.room.available_permits().min(BATCH_MAX - 1);
+        let more = self.room.available_permits().min(most - 1);
         if let Ok(more) = u32::try_from(more)
             && let Ok(more) = Arc::clone(&self.room).try_acquire_many_owned(more)
         {

@@ -151,7 +151,7 @@ fn settle(
             retryable: true,
         });
         if OVER.contains(&code.as_str()) {
-            tracing::warn!(code, "an outcome is thrown away: another attempt may be current");
+            tracing::warn!(%code, "an outcome is thrown away: another attempt may be current");
         } else if retryable {
             problem = Err(RequestError::Answer(format!("{message} ({code})")));
             again.push(pending);
@@ -166,9 +166,9 @@ fn settle(
 fn refused(pending: Pending, code: &str, message: &str, again: &mut Vec<Pending>) {
     match pending.outcome.instead(code, message) {
         Some(outcome) => {
-            tracing::error!(code, message, "the server refuses an outcome; it counts as failed");
+            tracing::error!(%code, %message, "the server refuses an outcome; it counts as failed");
             again.push(Pending { outcome, ..pending });
         }
-        None => tracing::error!(code, message, "the server refuses an outcome"),
+        None => tracing::error!(%code, %message, "the server refuses an outcome"),
     }
 }

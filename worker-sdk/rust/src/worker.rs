@@ -92,10 +92,10 @@ impl Worker {
             attempts: JoinSet::new(),
         };
         tracing::info!(
-            server = running.api.connection.server(),
-            namespace = running.namespace,
-            task_queue = running.options.task_queue,
-            identity = running.options.identity,
+            server = %running.api.connection.server(),
+            namespace = %running.namespace,
+            task_queue = %running.options.task_queue,
+            identity = %running.options.identity,
             concurrency = running.options.concurrency,
             "the worker takes tasks"
         );

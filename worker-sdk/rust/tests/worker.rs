@@ -156,6 +156,23 @@ async fn what_a_heartbeat_says_is_sent_before_the_failure() {
     worker.stop().await;
 }
 
+#[tokio::test]
+async fn details_that_the_server_does_not_take_cost_no_lease() {
+    let (server, connection) = Server::start().await;
+    server.fail_next("/heartbeats", Fault::Refused(StatusCode::BAD_REQUEST, "invalid_argument"));
+    server.give([task("a", "says", json!(null), 1.0)]);
+    let says = |context: ActivityContext, (): ()| async move {
+        context.heartbeat("odd")?;
+        context.cancelled().await;
+        Ok(())
+    };
+    let worker = Worker::builder(connection, "q").activity("says", says);
+    let worker = Runs::start(worker.shutdown_grace(SHORT));
+    server.wait_for(|seen| seen.heartbeats.len() >= 4).await;
+    assert!(server.seen().heartbeats.concat().iter().all(|said| said.get("details").is_none()));
+    worker.stop().await;
+}
+
 /// Tells when it is dropped.
 struct Dropped(CancellationToken);
 
