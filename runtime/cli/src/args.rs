@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, ClientError, RunAddress};
 use crate::commands::{
-    compile_module, completions, demo, dev, migrate, module, replay, run, serve, status,
+    compile_module, completions, demo, dev, migrate, module, replay, run, serve, status, worker,
 };
 use crate::output::OutputFormat;
 
@@ -39,6 +39,8 @@ pub enum Command {
     Dev(Box<dev::DevArgs>),
     /// Serve in production.
     Serve(Box<serve::ServeArgs>),
+    /// Run the activities of a module for a task queue, on any machine.
+    Worker(Box<worker::WorkerArgs>),
     /// Bring the tables of a database up to date.
     Migrate(migrate::MigrateArgs),
     /// Upload and list modules.

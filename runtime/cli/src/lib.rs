@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  args ──▶ commands ──▶ client ──HTTP──▶ server = store + host + service + api
-//!              └── serve, dev: config ─────▶ server
+//!              ├── serve, dev: config ─────▶ server
+//!              └── worker: host, and the library for workers
 //! ```
 //!
 //! The only crate that names concrete back ends.
@@ -16,6 +17,7 @@ pub mod exit;
 mod hints;
 pub mod http_server;
 mod logging;
+mod only_module;
 mod open_files;
 pub mod output;
 pub mod server;

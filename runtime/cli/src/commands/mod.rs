@@ -10,6 +10,7 @@ pub mod replay;
 pub mod run;
 pub mod serve;
 pub mod status;
+pub mod worker;
 
 use anyhow::Result;
 
@@ -22,6 +23,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Demo(args) => demo::run(args).await,
         Command::Dev(args) => dev::run(*args).await,
         Command::Serve(args) => serve::run(*args).await,
+        Command::Worker(args) => worker::run(*args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Module(command) => module::run(command).await,
         Command::Run(command) => run::run(command).await,

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use async_trait::async_trait;
-use dacapo_engine::guest::{
-    self, GuestHost as _, ModuleLoadError, ModuleSource, Replayed, RunContext, Unbounded,
-};
+use dacapo_engine::guest::{self, GuestHost as _, ModuleSource, Replayed, RunContext, Unbounded};
 use dacapo_host::{
     ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, Host, HostConfig, MODULES_BYTES_MAX,
 };
@@ -27,6 +24,7 @@ use crate::commands::module::component;
 use crate::commands::run::history;
 use crate::config::default_cache_dir;
 use crate::exit::{Exit, UsageError};
+use crate::only_module::OnlyModule;
 use crate::output;
 
 /// How long the replay of one run may take.
@@ -178,7 +176,7 @@ impl Code {
             activities: ActivityConfig::default(),
             compiler: Compiler::Here,
         };
-        let source = Arc::new(One { digest, bytes });
+        let source = Arc::new(OnlyModule { digest, bytes });
         let host = Host::new(config, Arc::clone(&source) as Arc<dyn ModuleSource>)?;
         let definitions = host.inspect(digest, &source.bytes).await?;
         Ok(Self { host, digest, definitions })
@@ -215,22 +213,6 @@ fn blocked(code: ErrorCode, message: impl Into<String>) -> Blocked {
         message: message.into(),
         backtrace: None,
         nondeterminism: None,
-    }
-}
-
-/// The only module there is.
-struct One {
-    digest: ModuleDigest,
-    bytes: Vec<u8>,
-}
-
-#[async_trait]
-impl ModuleSource for One {
-    async fn module_bytes(&self, digest: ModuleDigest) -> Result<Vec<u8>, ModuleLoadError> {
-        if digest == self.digest {
-            return Ok(self.bytes.clone());
-        }
-        Err(ModuleLoadError { digest, source: None })
     }
 }
 

@@ -5,8 +5,10 @@
 mod database;
 mod file;
 mod flags;
+mod guests;
 mod memory;
 mod secrets;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,7 +23,8 @@ use serde::Deserialize;
 
 pub use self::database::{Database, DatabaseUrl, InvalidDatabase};
 use self::file::FileConfig;
-pub use self::flags::{NameValue, ServerFlags};
+pub use self::flags::ServerFlags;
+pub use self::guests::{GuestFlags, NameValue};
 pub use self::memory::{ByteSize, MemoryPlan};
 use crate::exit::UsageError;
 use crate::http_server::ConnectionLimits;
@@ -92,7 +95,7 @@ impl ServerConfig {
         flags: ServerFlags,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self> {
-        let file = match &flags.config {
+        let file = match &flags.guests.config {
             Some(path) => FileConfig::read(path)?,
             None => FileConfig::default(),
         };
@@ -113,13 +116,13 @@ impl ServerConfig {
                 activity_environment.insert(name.to_owned(), value);
             }
         }
-        for pair in flags.activity_env {
+        for pair in flags.guests.activity_env {
             activity_environment.insert(pair.name, pair.value);
         }
-        flags.bind_secret.into_iter().for_each(|binding| secrets.bind(binding));
+        flags.guests.bind_secret.into_iter().for_each(|binding| secrets.bind(binding));
         let secrets = secrets.complete()?;
 
-        let memory_limit = flags.memory_limit.or(file.memory_limit);
+        let memory_limit = flags.guests.memory_limit.or(file.memory_limit);
         let memory = MemoryPlan::of(memory_limit.unwrap_or_else(memory::default_limit));
         let memory = memory.map_err(|error| UsageError(format!("`memory_limit`: {error}")))?;
         let connections_max =
@@ -141,19 +144,24 @@ impl ServerConfig {
             server_names: flags.server_name.or(file.server_names).unwrap_or_default(),
             memory,
             connections: ConnectionLimits { connections_max, per_address_max },
-            log: flags.log.or(file.log),
-            log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
-            cache_dir: flags.cache_dir.or(file.cache_dir),
+            log: flags.guests.log.or(file.log),
+            log_format: flags.guests.log_format.or(file.log_format).unwrap_or_default(),
+            cache_dir: flags.guests.cache_dir.or(file.cache_dir),
             instances_max: flags
                 .instances_max
                 .or(file.instances_max)
                 .unwrap_or(DEFAULT_INSTANCES_MAX),
             activities_bytes_max: flags
+                .guests
                 .activities_bytes_max
                 .or(file.activities_bytes_max)
                 // One attempt has room in any case.
                 .unwrap_or(memory.activity_bytes.max(file.limits.instance_memory_bytes_max)),
-            allowed_hosts: flags.allow_host.or(file.activities.allow_hosts).unwrap_or_default(),
+            allowed_hosts: flags
+                .guests
+                .allow_host
+                .or(file.activities.allow_hosts)
+                .unwrap_or_default(),
             activity_environment,
             secrets,
             service: ServiceConfig {
@@ -176,6 +184,7 @@ impl ServerConfig {
                     .or(file.idle_timeout)
                     .unwrap_or(defaults.idle_timeout),
                 shutdown_grace: flags
+                    .guests
                     .shutdown_grace
                     .or(file.shutdown_grace)
                     .unwrap_or(defaults.shutdown_grace),

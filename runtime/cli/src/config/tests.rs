@@ -29,8 +29,15 @@ fn refused(text: &str) -> String {
     FileConfig::parse(text).expect_err("invalid").to_string()
 }
 
+fn of_guests(guests: GuestFlags) -> ServerFlags {
+    ServerFlags { guests, ..ServerFlags::default() }
+}
+
 fn binding(binding: &str) -> ServerFlags {
-    ServerFlags { bind_secret: vec![binding.parse().expect("valid")], ..ServerFlags::default() }
+    of_guests(GuestFlags {
+        bind_secret: vec![binding.parse().expect("valid")],
+        ..GuestFlags::default()
+    })
 }
 
 #[test]
@@ -86,10 +93,10 @@ fn without_any_layer_the_defaults_hold() {
 
 #[test]
 fn maps_are_merged_name_by_name() {
-    let flags = ServerFlags {
+    let flags = of_guests(GuestFlags {
         activity_env: vec!["ONE=flag=1".parse().expect("valid")],
-        ..ServerFlags::default()
-    };
+        ..GuestFlags::default()
+    });
     let variables = variables(&[
         ("DACAPO_ACTIVITY_ENV_ONE", "variable"),
         ("DACAPO_ACTIVITY_ENV_TWO", "variable"),
@@ -153,8 +160,9 @@ fn a_name_is_a_secret_or_a_variable_but_not_both() {
 
 #[test]
 fn the_parts_of_the_memory_follow_from_its_limit_unless_they_are_set() {
-    let flags =
-        |memory: &str| ServerFlags { memory_limit: memory.parse().ok(), ..ServerFlags::default() };
+    let flags = |memory: &str| {
+        of_guests(GuestFlags { memory_limit: memory.parse().ok(), ..GuestFlags::default() })
+    };
     let config = ServerConfig::merge(flags("1GiB"), [], parsed("memory_limit = \"2GiB\""));
     let config = config.expect("valid");
     assert_eq!(config.memory.request_bytes, 128 * 1024 * 1024);
