@@ -14,11 +14,16 @@ const WORKSPACES: [&str; 2] = ["tests/guests", "examples/checkout"];
 
 /// The component of a guest: `steps`, `std_only`, `hostile`, `checkout`...
 pub fn guest(name: &str) -> Bytes {
-    let path = BUILT.join(format!("{name}.wasm"));
+    let path = guest_path(name);
     match std::fs::read(&path) {
         Ok(bytes) => bytes.into(),
         Err(error) => panic!("there is no guest `{name}`: {}: {error}", path.display()),
     }
+}
+
+/// The file of a guest.
+pub(crate) fn guest_path(name: &str) -> PathBuf {
+    BUILT.join(format!("{name}.wasm"))
 }
 
 /// The root of the repository.

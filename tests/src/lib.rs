@@ -24,6 +24,7 @@ mod shop;
 mod shown;
 mod sse;
 mod wait;
+mod worker;
 
 pub use self::bytecode::{core_module, module_of, with_core_module};
 pub use self::client::{Answer, Client, Run};
@@ -38,6 +39,7 @@ pub use self::server::{Server, Settings};
 pub use self::shop::Shop;
 pub use self::sse::EventStream;
 pub use self::wait::{eventually, within};
+pub use self::worker::WorkerProcess;
 
 /// Runs each of the named tests once on SQLite and once on PostgreSQL, as
 /// `sqlite::name` and `postgres::name`. A test is an `async fn(Database)`.
