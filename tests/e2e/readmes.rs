@@ -29,7 +29,7 @@ macro_rules! examples {
     };
 }
 
-examples!(agent, approval, batch, checkout, subscription);
+examples!(agent, approval, batch, checkout, restock, subscription);
 
 #[tokio::test]
 async fn the_demo_writes_what_the_first_page_shows() {
