@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, ClientError, RunAddress};
 use crate::commands::{
-    compile_module, completions, demo, dev, migrate, module, replay, run, serve, status, worker,
+    compile_module, completions, demo, dev, migrate, module, queue, replay, run, serve, status,
+    worker,
 };
 use crate::output::OutputFormat;
 
@@ -49,6 +50,9 @@ pub enum Command {
     /// Start, watch, list and stop runs.
     #[command(subcommand)]
     Run(run::RunCommand),
+    /// Look at task queues and their workers.
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
     /// Try whether code fits the histories of runs.
     Replay(replay::ReplayArgs),
     /// Say whether a server serves, and what it has to do.

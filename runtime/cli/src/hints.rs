@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn every_verb_of_a_group_is_recognised_without_its_group() {
         let root = Cli::command();
-        for group in ["run", "module"] {
+        for group in ["run", "module", "queue"] {
             let group = root.find_subcommand(group).expect("a group");
             for verb in group.get_subcommands() {
                 let (group, verb) = (group.get_name(), verb.get_name());

@@ -9,6 +9,12 @@ use serde_json::value::RawValue;
 /// Of a terminal that does not say how wide it is.
 const COLUMNS: usize = 80;
 
+/// Between two columns of a table.
+const GAP: usize = 2;
+
+/// Names are not cut to less, however narrow the terminal is.
+const CUT_MIN: usize = 8;
+
 /// Who reads the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum OutputFormat {
@@ -62,10 +68,37 @@ pub fn table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -> Strin
         table.add_row(row.map(|cell| printable(&cell)));
     }
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+        column.set_padding((0, GAP as u16));
     }
     let lines = table.lines().map(|line| line.trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Cuts the columns at these places, whose texts people chose, until all rows fit into so
+/// many columns of a terminal. A narrow one leaves its room to the others.
+pub fn fit<const N: usize>(
+    header: &[&str; N],
+    rows: &mut [[String; N]],
+    chosen: &[usize],
+    columns: usize,
+) {
+    let width = |at: usize, rows: &[[String; N]]| {
+        let cells = rows.iter().map(|row| row[at].chars().count());
+        cells.chain([header[at].len()]).max().unwrap_or_default()
+    };
+    let others = (0..N).filter(|at| !chosen.contains(at)).map(|at| width(at, rows));
+    let others = others.sum::<usize>() + GAP * (N - 1);
+    let mut room = columns.saturating_sub(others).max(CUT_MIN * chosen.len());
+    let mut widths: Vec<_> = chosen.iter().map(|at| (width(*at, rows), *at)).collect();
+    widths.sort_unstable();
+    let mut left = widths.len();
+    for (width, at) in widths {
+        let given = width.min(room / left);
+        (room, left) = (room - given, left - 1);
+        for row in &mut *rows {
+            row[at] = without_middle(&row[at], given);
+        }
+    }
 }
 
 /// What catches the eye.

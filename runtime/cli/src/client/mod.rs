@@ -127,6 +127,17 @@ impl Client {
         self.send(self.http.delete(self.run_url(run, &[])?)).await
     }
 
+    /// Task queues, by name, after this one.
+    pub async fn list_queues(&self, after: Option<&str>) -> Result<Answer, ClientError> {
+        let request = self.http.get(self.url(&["task-queues"])?);
+        self.send(request.query(&[("after", after)])).await
+    }
+
+    /// What is known of a task queue.
+    pub async fn show_queue(&self, queue: &str) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["task-queues", queue])?)).await
+    }
+
     /// Whether the server serves; the error says why not.
     pub async fn check_ready(&self) -> Result<(), ClientError> {
         self.send(self.http.get(self.root_url(&["health", "ready"])?)).await.map(drop)

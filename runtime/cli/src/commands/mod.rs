@@ -6,6 +6,7 @@ pub mod demo;
 pub mod dev;
 pub mod migrate;
 pub mod module;
+pub mod queue;
 pub mod replay;
 pub mod run;
 pub mod serve;
@@ -27,6 +28,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Migrate(args) => migrate::run(args).await,
         Command::Module(command) => module::run(command).await,
         Command::Run(command) => run::run(command).await,
+        Command::Queue(command) => queue::run(command).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Completions(args) => completions::run(&args),

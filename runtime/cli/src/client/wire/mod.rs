@@ -7,6 +7,7 @@ mod history;
 mod message;
 mod module;
 mod run;
+mod task_queue;
 mod waiting;
 
 use serde::Deserialize;
@@ -23,6 +24,7 @@ pub use self::run::{
     Acted, Blocked, Failure, Moved, Nondeterminism, Parent, Run, RunDeleted, RunPage, RunResult,
     Started,
 };
+pub use self::task_queue::{Backlog, TaskLease, TaskQueueDescription, TaskQueues, Worker};
 pub use self::waiting::{Awaited, RunWaiting};
 
 /// A JSON value as it came, where `null` is a value and not its absence.

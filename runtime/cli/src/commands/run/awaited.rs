@@ -1,5 +1,6 @@
 //! What somebody who waits for a run waits for, in one line.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use super::report::first_line;
@@ -16,7 +17,12 @@ const FAILURE_LENGTH: usize = 80;
 /// Characters of the reason why a run is blocked.
 const REASON_LENGTH: usize = 300;
 
-pub(super) fn awaited(run: &RunDescription, now: SystemTime) -> String {
+/// `left_alone`: the task queues that nobody polls.
+pub(super) fn awaited(
+    run: &RunDescription,
+    left_alone: &BTreeSet<String>,
+    now: SystemTime,
+) -> String {
     if let Some(blocked) = &run.run.blocked {
         let (code, reason) = (&blocked.code, brief(&first_line(&blocked.message), REASON_LENGTH));
         return format!("it is blocked ({code}): {reason}; `dacapo run show` says more");
@@ -24,7 +30,7 @@ pub(super) fn awaited(run: &RunDescription, now: SystemTime) -> String {
     if let Some(time) = &run.delayed_until {
         return format!("its start, {}", soon(time, now));
     }
-    let activities = run.pending_activities.iter().map(|it| activity(it, now));
+    let activities = run.pending_activities.iter().map(|it| activity(it, left_alone, now));
     let timers = run.pending_timers.iter().map(|it| format!("a timer, {}", soon(&it.fire_at, now)));
     let children =
         run.pending_children.iter().map(|it| format!("{} {}", it.workflow_type, it.workflow_id));
@@ -42,7 +48,7 @@ pub(super) fn awaited(run: &RunDescription, now: SystemTime) -> String {
     things.join("; ")
 }
 
-fn activity(activity: &PendingActivity, now: SystemTime) -> String {
+fn activity(activity: &PendingActivity, left_alone: &BTreeSet<String>, now: SystemTime) -> String {
     let name = &activity.activity_type;
     let attempt = activity.attempt;
     let state = match &activity.next_attempt_at {
@@ -50,6 +56,9 @@ fn activity(activity: &PendingActivity, now: SystemTime) -> String {
         _ if activity.asynchronous => "is open outside".to_owned(),
         Some(time) => format!("tries again {}", soon(time, now)),
         None => match &activity.task_queue {
+            Some(queue) if left_alone.contains(&queue.name) => {
+                format!("in task queue {}, which no worker polls", queue.name)
+            }
             Some(queue) => format!("in task queue {}", queue.name),
             None => "runs".to_owned(),
         },
@@ -70,7 +79,8 @@ mod tests {
                 "cancel_requested": false, {more}}}"#
         );
         let now = humantime::parse_rfc3339("2026-11-28T12:00:00Z").expect("a time");
-        awaited(&serde_json::from_str(&text).expect("valid"), now)
+        let left_alone = BTreeSet::from(["letters".to_owned()]);
+        awaited(&serde_json::from_str(&text).expect("valid"), &left_alone, now)
     }
 
     #[test]
@@ -93,10 +103,15 @@ mod tests {
 
     #[test]
     fn an_activity_of_a_task_queue_is_told_with_its_queue() {
-        let activity = r#"{"scheduled_event_id": 2, "operation_id": 1, "activity_type": "send",
-            "attempt": 1, "task_queue": {"name": "emails", "priority": 3}}"#;
-        let text = told(&format!(r#""pending_activities": [{activity}], "pending_timers": []"#));
-        assert_eq!(text, "activity send, attempt 1, in task queue emails");
+        let of = |queue: &str| {
+            let activity = format!(
+                r#"{{"scheduled_event_id": 2, "operation_id": 1, "activity_type": "send",
+                    "attempt": 1, "task_queue": {{"name": "{queue}", "priority": 3}}}}"#
+            );
+            told(&format!(r#""pending_activities": [{activity}], "pending_timers": []"#))
+        };
+        assert_eq!(of("emails"), "activity send, attempt 1, in task queue emails");
+        assert!(of("letters").ends_with("in task queue letters, which no worker polls"));
     }
 
     #[test]

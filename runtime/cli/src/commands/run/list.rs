@@ -24,12 +24,6 @@ const WATCH_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Moves to the upper left corner and forgets what is on the screen.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
-/// Between two columns of a table.
-const GAP: usize = 2;
-
-/// Names are not cut to less, however narrow the terminal is.
-const CUT_MIN: usize = 8;
-
 /// Lists runs, the newest start first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -172,27 +166,9 @@ fn narrow_table(runs: &[Run], now: SystemTime, columns: Option<usize>) -> String
     };
     let mut rows: Vec<_> = runs.iter().map(row).collect();
     if let Some(columns) = columns {
-        fit(&header, &mut rows, columns);
+        output::fit(&header, &mut rows, &[0, 1], columns);
     }
     output::table(header, rows)
-}
-
-/// Cuts workflow ids and types, which people chose, until all fits. An id takes what a type
-/// leaves, and a type no more than a third if that is not enough.
-fn fit(header: &[&str; 5], rows: &mut [[String; 5]], columns: usize) {
-    let width = |at: usize| {
-        let cells = rows.iter().map(|row| row[at].chars().count());
-        cells.chain([header[at].len()]).max().unwrap_or_default()
-    };
-    let others = [2, 3, 4].map(width).iter().sum::<usize>() + GAP * (header.len() - 1);
-    let room = columns.saturating_sub(others).max(CUT_MIN * 2);
-    let (id, name) = (width(0), width(1));
-    let name = name.min(room.saturating_sub(id).max(room / 3));
-    let id = id.min(room - name);
-    for row in rows {
-        row[0] = output::without_middle(&row[0], id);
-        row[1] = output::without_middle(&row[1], name);
-    }
 }
 
 fn wide_table(runs: &[Run]) -> String {

@@ -8,6 +8,7 @@ pub(crate) mod event_line;
 mod frames;
 pub(super) mod history;
 mod input;
+mod left_alone;
 mod list;
 mod move_run;
 mod options;

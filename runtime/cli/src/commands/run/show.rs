@@ -1,10 +1,12 @@
 //! `dacapo run show`
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::Value;
 
+use super::left_alone::{awaited_queues, left_alone, left_alone_fields};
 use super::report_fields;
 use super::signals_left::{signal_fields, signals_left};
 use crate::args::{ClientFlags, RunFlags};
@@ -46,6 +48,8 @@ pub(super) async fn run(args: ShowArgs) -> Result<Exit> {
 struct More {
     ending: Option<RunResult>,
     signals: SignalsReport,
+    /// Task queues that nobody polls.
+    left_alone: BTreeSet<String>,
 }
 
 async fn look_closer(client: &Client, description: &RunDescription) -> More {
@@ -61,7 +65,8 @@ async fn look_closer(client: &Client, description: &RunDescription) -> More {
         None => None,
     };
     let ending = ending.and_then(|answer| answer.read().ok());
-    More { ending, signals: signals.unwrap_or_default() }
+    let left_alone = left_alone(client, awaited_queues(&description.pending_activities)).await;
+    More { ending, signals: signals.unwrap_or_default(), left_alone }
 }
 
 /// What ended a run.
@@ -119,6 +124,7 @@ fn describe(description: RunDescription, more: More) -> String {
         fields.push(("versions", versions.collect::<Vec<_>>().join("\n")));
     }
     fields.extend(signal_fields(&more.signals));
+    fields.extend(left_alone_fields(&more.left_alone));
     fields.extend(run.blocked.iter().flat_map(report_fields));
     let mut text = output::fields(&fields);
 

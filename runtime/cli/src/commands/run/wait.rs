@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::awaited::awaited;
+use super::left_alone::{awaited_queues, left_alone};
 use super::report::first_line;
 use crate::args::ClientFlags;
 use crate::client::wire::{Blocked, RunDescription, RunResult};
@@ -164,8 +165,9 @@ impl Teller {
         self.was_asked = true;
         // It is a help only: whether the server answers is seen by the wait itself.
         let Ok(answer) = client.show_run(run).await else { return };
-        let Ok(description) = answer.read() else { return };
-        let what = output::printable(&awaited(&description, wall_clock()));
+        let Ok(description) = answer.read::<RunDescription>() else { return };
+        let left_alone = left_alone(client, awaited_queues(&description.pending_activities)).await;
+        let what = output::printable(&awaited(&description, &left_alone, wall_clock()));
         // Times and attempts that go on are no news.
         let same = without_numbers(&what) == without_numbers(&self.told);
         self.told = what;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::frames::own_frames;
+use super::left_alone::{left_alone, left_alone_fields};
 use super::report::report_fields;
 use super::signals_left::signal_fields;
 use crate::args::{ClientFlags, RunFlags};
@@ -34,7 +35,11 @@ pub(super) async fn run(args: WaitingArgs) -> Result<Exit> {
         "blocked" => client.show_run(&run).await?.read::<RunDescription>()?.run.blocked,
         _ => None,
     };
-    output::line(&output::fields(&fields(waiting, blocked.as_ref())))?;
+    let awaited = waiting.waits.iter().chain(&waiting.waiting_for);
+    let left_alone = left_alone(&client, awaited.filter_map(|it| it.task_queue.as_ref())).await;
+    let mut fields = fields(waiting, blocked.as_ref());
+    fields.extend(left_alone_fields(&left_alone));
+    output::line(&output::fields(&fields))?;
     Ok(Exit::Success)
 }
 

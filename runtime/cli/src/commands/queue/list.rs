@@ -1,0 +1,111 @@
+//! `dacapo queue list`
+
+use std::time::SystemTime;
+
+use anyhow::Result;
+
+use crate::args::ClientFlags;
+use crate::client::wire::{TaskQueueDescription, TaskQueues};
+use crate::exit::Exit;
+use crate::output;
+use crate::times::{age, coarse, wall_clock};
+
+/// Queues on one page of the server.
+const PAGE: usize = 100;
+
+/// Lists the queues in which tasks wait, or which workers have polled in the last five
+/// minutes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  dacapo queue list
+  dacapo queue list --all --output json | jq '.task_queues[] | select(.workers == [])'
+
+READY is what a worker could have now, and OLDEST how long the first of it waits.
+With --output json each page is one line: the server's answer.")]
+pub struct ListArgs {
+    /// All pages, instead of the first.
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    client: ClientFlags,
+}
+
+pub(super) async fn run(args: ListArgs) -> Result<Exit> {
+    let client = args.client.client()?;
+    let mut after: Option<String> = None;
+    loop {
+        let answer = client.list_queues(after.as_deref()).await?;
+        let queues = answer.read::<TaskQueues>()?.task_queues;
+        if args.client.is_json() {
+            output::line(&answer.text)?;
+        } else if after.is_none() || !queues.is_empty() {
+            output::line(&table(&queues, wall_clock(), output::columns()))?;
+        }
+        after = match queues.last() {
+            Some(last) if queues.len() >= PAGE => Some(last.name.clone()),
+            _ => return Ok(Exit::Success),
+        };
+        if !args.all {
+            if !args.client.is_json() {
+                output::note("there may be more; --all lists them");
+            }
+            return Ok(Exit::Success);
+        }
+    }
+}
+
+fn table(queues: &[TaskQueueDescription], now: SystemTime, columns: Option<usize>) -> String {
+    let header = ["QUEUE", "READY", "OLDEST", "DELAYED", "IN HAND", "WORKERS"];
+    let row = |queue: &TaskQueueDescription| {
+        let oldest = queue.oldest_since().and_then(|time| age(time, now));
+        [
+            output::without_middle(&queue.name, usize::MAX),
+            queue.ready().to_string(),
+            oldest.map(coarse).unwrap_or_default(),
+            queue.delayed.to_string(),
+            queue.in_hand.to_string(),
+            queue.workers.len().to_string(),
+        ]
+    };
+    let mut rows: Vec<_> = queues.iter().map(row).collect();
+    if let Some(columns) = columns {
+        output::fit(&header, &mut rows, &[0], columns);
+    }
+    output::table(header, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> SystemTime {
+        humantime::parse_rfc3339("2026-11-29T12:00:00Z").expect("a time")
+    }
+
+    fn queues(name: &str) -> Vec<TaskQueueDescription> {
+        let text = format!(
+            r#"[{{"name": "{name}", "delayed": 4, "in_hand": 5, "leases": [],
+                "backlog": [{{"priority": 1, "tasks": 2, "oldest_since": "2026-11-29T11:59:00Z"}},
+                            {{"priority": 5, "tasks": 1, "oldest_since": "2026-11-29T11:50:00Z"}}],
+                "workers": [{{"identity": "w", "last_poll_at": "2026-11-29T12:00:00Z"}}]}}]"#
+        );
+        serde_json::from_str(&text).expect("valid")
+    }
+
+    #[test]
+    fn a_queue_is_a_line_with_the_age_of_what_waits_longest() {
+        let text = table(&queues("emails"), now(), None);
+        let expected = "\
+QUEUE   READY  OLDEST  DELAYED  IN HAND  WORKERS
+emails  3      10m     4        5        1";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_list_fits_the_terminal() {
+        let text = table(&queues(&"x".repeat(200)), now(), Some(60));
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+        assert!(text.contains('…'), "{text}");
+    }
+}
