@@ -147,20 +147,20 @@ class Activities(WithServer):
             self.assertEqual(await self.completed(run), '{"a":1}')
 
     async def test_an_activity_outlives_its_lease_many_times(self) -> None:
-        worker = self.worker(lease=2)
+        worker = self.worker(lease=4)
 
         @worker.activity
         async def later() -> int:
-            await asyncio.sleep(5)
+            await asyncio.sleep(9)
             return activity_info().attempt
 
         @worker.activity
         def plain() -> int:
-            threading.Event().wait(5)
+            threading.Event().wait(9)
             return activity_info().attempt
 
         async with serving(worker):
-            runs = [await self.call(name, heartbeat_millis=1_900) for name in ("later", "plain")]
+            runs = [await self.call(name, heartbeat_millis=3_900) for name in ("later", "plain")]
             self.assertEqual([await self.completed(run) for run in runs], [1, 1])
 
     async def test_functions_of_both_kinds_end_when_the_workflow_asks(self) -> None:

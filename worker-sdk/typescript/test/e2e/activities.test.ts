@@ -115,14 +115,14 @@ test("inputs and results that do not fit fail for good", async () => {
 
 test("an activity outlives its lease many times", async () => {
   const long = async () => {
-    await setTimeout(5_000);
+    await setTimeout(9_000);
     return activityContext().info.attempt;
   };
   const once = async () => {
-    const run = await server.call(queue, "long", null, { heartbeat_millis: 1_900 });
+    const run = await server.call(queue, "long", null, { heartbeat_millis: 3_900 });
     assert.equal(await server.completed(run), 1);
   };
-  await serving(server, queue, { long }, once, { leaseSeconds: 2 });
+  await serving(server, queue, { long }, once, { leaseSeconds: 4 });
 });
 
 test("a function ends when the workflow asks, and may say how", async () => {
