@@ -122,16 +122,18 @@ $$;
 -- Leases what could be handed out, with what workers have to know from history. Plans are
 -- those of large queues, whatever the statistics of a table say that was just empty.
 CREATE FUNCTION claim_tasks(
-    of_namespace text,
-    of_queue     text,
+    of_namespace  text,
+    of_queue      text,
     -- None: of any type.
-    of_types     text[],
-    except_keys  text[],
-    to_worker    text,
-    with_digest  bytea,
-    for_micros   bigint,
-    at_time      timestamptz,
-    at_most      integer
+    of_types      text[],
+    except_keys   text[],
+    to_worker     text,
+    with_digest   bytea,
+    for_micros    bigint,
+    at_time       timestamptz,
+    at_most       integer,
+    -- Of inputs together, but for the last: no task is too large to be taken.
+    at_most_bytes bigint
 ) RETURNS TABLE (
     workflow_hash         integer,
     run_id                uuid,
@@ -196,8 +198,9 @@ BEGIN
       AND task.event_id = due.event_id;
 
     RETURN QUERY
-    WITH chosen AS MATERIALIZED (
-        SELECT task.workflow_hash, task.run_id, task.event_id
+    WITH first AS MATERIALIZED (
+        SELECT task.workflow_hash, task.run_id, task.event_id, task.priority,
+               task.fairness_rank
         FROM task_queues AS task
         WHERE task.is_ready
           AND task.namespace = of_namespace
@@ -209,6 +212,25 @@ BEGIN
                  task.event_id
         LIMIT at_most
         FOR UPDATE SKIP LOCKED
+    ),
+    sized AS (
+        SELECT first.workflow_hash, first.run_id, first.event_id,
+               -- Of those before it.
+               SUM(COALESCE(octet_length(event.payload), 0)) OVER (
+                   ORDER BY first.priority, first.fairness_rank, first.workflow_hash,
+                            first.run_id, first.event_id
+                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+               ) AS bytes
+        FROM first
+        LEFT JOIN history_events AS event
+            ON event.workflow_hash = first.workflow_hash
+           AND event.run_id = first.run_id
+           AND event.event_id = first.event_id
+    ),
+    chosen AS MATERIALIZED (
+        SELECT sized.workflow_hash, sized.run_id, sized.event_id
+        FROM sized
+        WHERE COALESCE(sized.bytes, 0) < at_most_bytes
     ),
     taken AS (
         DELETE FROM task_queues AS task
@@ -315,7 +337,7 @@ BEGIN
         of_namespace, of_queue,
         CASE WHEN of_type IS NULL THEN '{}'::text[] ELSE ARRAY[of_type] END,
         '{}'::text[], to_worker, substring(sha256(secret) FROM 1 FOR 16),
-        (lease_seconds * 1000000)::bigint, at_time, 1
+        (lease_seconds * 1000000)::bigint, at_time, 1, 1
     ) AS task;
 END
 $$;

@@ -12,4 +12,4 @@ SELECT workflow_hash AS "workflow_hash!", run_id AS "run_id!", event_id AS "even
        workflow_id AS "workflow_id?", workflow_type AS "workflow_type?",
        scheduled_at AS "scheduled_at?", event_type AS "event_type?",
        scheduled::text AS "attributes?", input AS "payload?"
-FROM claim_tasks($1, $2, $3, $4, $5, $6, $7, $8, $9)
+FROM claim_tasks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)

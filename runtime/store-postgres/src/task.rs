@@ -13,8 +13,8 @@ use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
 use dacapo_store::shard::HashRange;
 use dacapo_store::task::{
-    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, QueueDepth, TaskClaim, TaskKey, TaskPlace,
-    TaskStore, WaitingQueue,
+    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, Line, QueueDepth, TaskClaim, TaskKey,
+    TaskPlace, TaskStore, WaitingQueue,
 };
 use dacapo_store::task_columns::{
     StoredActivity, StoredLease, StoredTask, distinct_renewals, micros, read_expired,
@@ -142,7 +142,8 @@ impl TaskStore for PostgresStore {
             &claim.token_digest[..],
             micros(claim.lease),
             to_database(claim.now),
-            i32::try_from(claim.limit).unwrap_or(i32::MAX)
+            i32::try_from(claim.limit).unwrap_or(i32::MAX),
+            i64::try_from(claim.bytes_max).unwrap_or(i64::MAX)
         )
         .fetch_all(self.statement())
         .await
@@ -358,6 +359,26 @@ impl TaskStore for PostgresStore {
                 })
             })
             .collect()
+    }
+
+    async fn last_rank(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        priority: Priority,
+        line: Line<'_>,
+    ) -> Result<Option<i64>> {
+        sqlx::query_file_scalar!(
+            "queries/last_rank.sql",
+            namespace.as_str(),
+            queue.as_str(),
+            i16::from(priority.number()),
+            matches!(line, Line::Any),
+            line.key()
+        )
+        .fetch_one(self.statement())
+        .await
+        .map_err(error::on(QUEUES))
     }
 
     async fn queue_depth(

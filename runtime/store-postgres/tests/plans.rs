@@ -264,6 +264,13 @@ fn hot_queries() -> Vec<Expected> {
             false,
         ),
         query(
+            "last_rank",
+            include_str!("../queries/last_rank.sql"),
+            "'default', 'emails', 3, false, 'tenant'",
+            &["task_queues_ready"],
+            true,
+        ),
+        query(
             "leased_tasks",
             include_str!("../queries/leased_tasks.sql"),
             "'default', 'emails', 7, RUN, 1, 100",

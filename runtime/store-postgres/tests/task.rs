@@ -86,7 +86,7 @@ async fn a_task_that_is_just_claimed_is_changed_where_it_is_then() {
         let taken = claiming
             .fetch_all(
                 "SELECT claim_tasks('default', 'emails', '{}', '{}', 'worker',
-                                    decode(repeat('07', 16), 'hex'), 10000000, now(), 10)",
+                                    decode(repeat('07', 16), 'hex'), 10000000, now(), 10, 1000000000)",
             )
             .await
             .expect("claims");

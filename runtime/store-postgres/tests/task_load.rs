@@ -61,7 +61,7 @@ async fn pages(connection: &mut PgConnection, statement: &str) -> u64 {
 }
 
 const CLAIM: &str = "SELECT * FROM claim_tasks('default', 'emails', '{}', '{}', 'worker',
-                     decode(repeat('07', 16), 'hex'), 10000000, now(), 10)";
+                     decode(repeat('07', 16), 'hex'), 10000000, now(), 10, 1000000000)";
 
 /// Whatever the statistics say: they are often of a time when the queue was empty.
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn a_claim_reads_few_pages_of_a_large_queue() {
             pages(&mut connection, CLAIM).await;
             let first = pages(&mut connection, CLAIM).await;
             assert!(first < 800, "{analyze}: {first} pages");
-            let many = CLAIM.replace(", 10)", ", 3000)");
+            let many = CLAIM.replace(", 10, ", ", 3000, ");
             connection.execute(AssertSqlSafe(many)).await.expect("claims");
             // The first passes over what is gone, and marks it.
             pages(&mut connection, CLAIM).await;
@@ -104,7 +104,8 @@ async fn a_claim_reads_few_pages_of_a_large_queue() {
                 .replace("$1", "now()")
                 .replace("$2", "''")
                 .replace("$3", "''")
-                .replace("$4", "100");
+                .replace("$4", "100")
+                .replace("$5", "NULL");
             let waiting = pages(&mut connection, &waiting).await;
             assert!(waiting < 51 * 60, "{analyze}: {waiting} pages for 51 queues");
         }

@@ -11,8 +11,8 @@ use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
 use dacapo_store::shard::HashRange;
 use dacapo_store::task::{
-    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, QueueDepth, TaskClaim, TaskKey, TaskPlace,
-    TaskStore, WaitingQueue,
+    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, Line, QueueDepth, TaskClaim, TaskKey,
+    TaskPlace, TaskStore, WaitingQueue,
 };
 use dacapo_store::task_columns::{distinct_renewals, renewed_in_order};
 use serde_json::Value;
@@ -397,6 +397,41 @@ impl TaskStore for SqliteStore {
                 })
             })
             .collect()
+    }
+
+    async fn last_rank(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        priority: Priority,
+        line: Line<'_>,
+    ) -> Result<Option<i64>> {
+        let (namespace, queue) = (namespace.as_str(), queue.as_str());
+        let priority = i64::from(priority.number());
+        let (looked_at, any, key) = match line {
+            Line::Any => (1, true, None),
+            Line::Of(_) => (10_000, false, line.key()),
+        };
+        sqlx::query_scalar!(
+            r#"SELECT max(fairness_rank) AS "rank: i64"
+               FROM (
+                   SELECT fairness_rank, fairness_key
+                   FROM task_queues
+                   WHERE is_ready = 1 AND namespace = ?1 AND queue = ?2 AND priority = ?3
+                   ORDER BY fairness_rank DESC, workflow_hash DESC, run_id DESC, event_id DESC
+                   LIMIT ?4
+               )
+               WHERE ?5 OR fairness_key IS ?6"#,
+            namespace,
+            queue,
+            priority,
+            looked_at,
+            any,
+            key
+        )
+        .fetch_one(self.statement())
+        .await
+        .map_err(error::on(QUEUES))
     }
 
     async fn queue_depth(

@@ -68,22 +68,46 @@ async fn choose(connection: &mut SqliteConnection, claim: &TaskClaim) -> Result<
     let types = rows(claim.activity_types.iter());
     let except = rows(claim.except_keys.iter());
     let now = claim.now.as_micros();
+    let bytes_max = i64::try_from(claim.bytes_max).unwrap_or(i64::MAX);
     sqlx::query_as!(
         ExpiredRow,
-        r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
+        r#"WITH first AS MATERIALIZED (
+               SELECT workflow_hash, run_id, event_id, priority, fairness_rank, visible_at
+               FROM task_queues
+               WHERE is_ready = 1 AND namespace = ?1 AND queue = ?2 AND visible_at <= ?3
+                 AND (?4 = '[]' OR activity_type IN (SELECT value FROM json_each(?4)))
+                 AND (fairness_key IS NULL
+                      OR fairness_key NOT IN (SELECT value FROM json_each(?5)))
+               ORDER BY priority, fairness_rank, workflow_hash, run_id, event_id
+               LIMIT ?6
+           ),
+           sized AS (
+               SELECT first.workflow_hash, first.run_id, first.event_id, priority,
+                      fairness_rank, visible_at,
+                      -- Of those before it.
+                      sum(COALESCE(length(event.payload), 0)) OVER (
+                          ORDER BY priority, fairness_rank, first.workflow_hash, first.run_id,
+                                   first.event_id
+                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                      ) AS bytes
+               FROM first
+               LEFT JOIN history_events AS event
+                   ON event.workflow_hash = first.workflow_hash
+                  AND event.run_id = first.run_id
+                  AND event.event_id = first.event_id
+           )
+           SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
                   event_id AS "event_id!: i64", visible_at AS "expired_at!: i64"
-           FROM task_queues
-           WHERE is_ready = 1 AND namespace = ?1 AND queue = ?2 AND visible_at <= ?3
-             AND (?4 = '[]' OR activity_type IN (SELECT value FROM json_each(?4)))
-             AND (fairness_key IS NULL OR fairness_key NOT IN (SELECT value FROM json_each(?5)))
-           ORDER BY priority, fairness_rank, workflow_hash, run_id, event_id
-           LIMIT ?6"#,
+           FROM sized
+           WHERE COALESCE(bytes, 0) < ?7
+           ORDER BY priority, fairness_rank, workflow_hash, run_id, event_id"#,
         namespace,
         queue,
         now,
         types,
         except,
-        claim.limit
+        claim.limit,
+        bytes_max
     )
     .fetch_all(connection)
     .await

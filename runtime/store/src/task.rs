@@ -194,6 +194,28 @@ pub struct TaskClaim {
     pub now: Timestamp,
     /// Tasks at most.
     pub limit: u32,
+    /// Bytes of their inputs together; the last may go beyond it, and one is given in any
+    /// case.
+    pub bytes_max: u64,
+}
+
+/// Tasks of one priority that wait in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// All of them.
+    Any,
+    /// Those of a key, or those without one.
+    Of(Option<&'a FairnessKey>),
+}
+
+impl<'a> Line<'a> {
+    /// The key, if it is that of one.
+    pub fn key(self) -> Option<&'a str> {
+        match self {
+            Self::Any => None,
+            Self::Of(key) => key.map(FairnessKey::as_str),
+        }
+    }
 }
 
 /// A task that was claimed, with what its worker has to know from history.
@@ -345,6 +367,16 @@ pub trait TaskStore: Send + Sync {
         after: Option<(NamespaceName, QueueName)>,
         limit: u32,
     ) -> Result<Vec<WaitingQueue>>;
+
+    /// The last rank in a line of those that are ready to be handed out. Of a key, only the
+    /// last 10,000 of all lines are looked at.
+    async fn last_rank(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        priority: Priority,
+        line: Line<'_>,
+    ) -> Result<Option<i64>>;
 
     /// What waits in a queue at `now`, and what workers have of it.
     async fn queue_depth(

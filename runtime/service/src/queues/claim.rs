@@ -15,6 +15,9 @@ use crate::types::HandedTask;
 /// Tasks of one claim.
 const CLAIMED_MAX: usize = 200;
 
+/// Bytes of the inputs of one claim, but for the last.
+const CLAIMED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
 /// Wait before a claim that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -34,7 +37,9 @@ async fn look(shared: Arc<Shared>, queue: Arc<Queue>, mut claim: Claim) {
     let found = shared.store.claim_tasks(&asked(&shared, &queue, &claim)).await;
     let found_all = match found {
         Ok(tasks) => {
-            let found_all = tasks.len() < claim.promise.tasks();
+            let bytes: usize = tasks.iter().map(|task| task.input.len()).sum();
+            let found_all =
+                tasks.len() < claim.promise.tasks() && (bytes as u64) < CLAIMED_BYTES_MAX;
             hand_over(&shared, &queue, &mut claim, tasks);
             found_all
         }
@@ -70,6 +75,7 @@ fn asked(shared: &Shared, queue: &Queue, claim: &Claim) -> TaskClaim {
         lease: poller.lease(),
         now: shared.clock.now(),
         limit: u32::try_from(claim.promise.tasks()).unwrap_or(u32::MAX),
+        bytes_max: CLAIMED_BYTES_MAX,
     }
 }
 

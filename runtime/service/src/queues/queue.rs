@@ -6,12 +6,14 @@ use std::time::Duration;
 use dacapo_model::ids::{NamespaceName, QueueName, TypeName, WorkerIdentity};
 use dacapo_model::task::{Priority, TaskRoute};
 use dacapo_model::time::Timestamp;
+use dacapo_store::Store;
+use dacapo_store::task::Line;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::matching::Matching;
 use super::poller::{Poller, Promise};
-use super::rank::Ranks;
+use super::rank::{Ranks, Unknown};
 use super::seen::{Seen, SeenWorker};
 use crate::backoff::Backoff;
 use crate::error::Result;
@@ -83,6 +85,29 @@ impl Queue {
     /// waits longer.
     pub(crate) fn promise(&self, activity_type: &TypeName) -> Option<Promise> {
         self.matching.lock().promise(activity_type)
+    }
+
+    /// Looks up what a node that has begun does not know of the lines of a queue, so that a
+    /// new task does not overtake those of its key that wait since before.
+    pub(crate) async fn learn_ranks(&self, store: &dyn Store, route: &TaskRoute) {
+        loop {
+            let Some(unknown) = self.ranks.lock().unknown(route) else {
+                return;
+            };
+            let line = match unknown {
+                Unknown::All => Line::Any,
+                Unknown::Line => Line::Of(route.fairness_key.as_ref()),
+            };
+            let found = store.last_rank(&self.namespace, &self.name, route.priority, line).await;
+            match found {
+                Ok(last) => self.ranks.lock().learn(route, unknown, last),
+                Err(error) => {
+                    // Its order is all that suffers.
+                    tracing::debug!(queue = %self.name, ?error, "the ranks of a queue are unknown");
+                    return;
+                }
+            }
+        }
     }
 
     /// The place of a new task in the queue.

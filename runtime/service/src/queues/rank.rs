@@ -18,8 +18,20 @@ const TURN_MICROS: f64 = 1_000_000.0;
 /// Lines that are remembered. One that is forgotten begins again at the front.
 const LINES_MAX: usize = 10_000;
 
+/// What a node that has begun has to look up before it can give a rank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// The last rank of all lines of the priority.
+    All,
+    /// The last rank of the line.
+    Line,
+}
+
 #[derive(Default)]
 pub(super) struct Ranks {
+    /// The last rank of what waited when this node began, by priority: until that is handed
+    /// out, lines may have tasks that it does not know of.
+    inherited: HashMap<Priority, i64>,
     /// The largest rank that was handed out, by priority.
     front: HashMap<Priority, i64>,
     /// The last rank of each line.
@@ -27,6 +39,29 @@ pub(super) struct Ranks {
 }
 
 impl Ranks {
+    /// What is to be looked up before a task of this kind is given a rank.
+    pub(super) fn unknown(&self, route: &TaskRoute) -> Option<Unknown> {
+        let Some(inherited) = self.inherited.get(&route.priority) else {
+            return Some(Unknown::All);
+        };
+        let handed_out = self.front.get(&route.priority).copied().unwrap_or(i64::MIN);
+        let line = (route.priority, route.fairness_key.clone());
+        (handed_out < *inherited && !self.last.contains_key(&line)).then_some(Unknown::Line)
+    }
+
+    /// What was looked up.
+    pub(super) fn learn(&mut self, route: &TaskRoute, unknown: Unknown, last: Option<i64>) {
+        match unknown {
+            Unknown::All => {
+                self.inherited.entry(route.priority).or_insert(last.unwrap_or(i64::MIN));
+            }
+            Unknown::Line => {
+                let line = (route.priority, route.fairness_key.clone());
+                self.last.entry(line).or_insert(last.unwrap_or(i64::MIN));
+            }
+        }
+    }
+
     /// The rank of a new task.
     pub(super) fn next(&mut self, route: &TaskRoute, now: Timestamp) -> i64 {
         let TaskRoute { priority, fairness_key, fairness_weight, .. } = route;
@@ -101,6 +136,33 @@ mod tests {
         let lates: Vec<i64> = (0..10).map(|_| ranks.next(&late, NOW)).collect();
         let between = line[5_000..].iter().filter(|rank| **rank < lates[9]).count();
         assert!((9..=11).contains(&between), "{between}");
+    }
+
+    #[test]
+    fn a_line_goes_on_where_it_was_when_the_node_before_ended() {
+        let mut ranks = Ranks::default();
+        let (busy, late) = (route(Some("busy")), route(Some("late")));
+        assert_eq!(ranks.unknown(&busy), Some(Unknown::All));
+        ranks.learn(&busy, Unknown::All, Some(900_000_000));
+        assert_eq!(ranks.unknown(&busy), Some(Unknown::Line));
+        ranks.learn(&busy, Unknown::Line, Some(900_000_000));
+        ranks.learn(&late, Unknown::Line, None);
+        assert_eq!((ranks.unknown(&busy), ranks.unknown(&late)), (None, None));
+        assert!(ranks.next(&busy, NOW) > 900_000_000, "behind its own");
+        assert_eq!(ranks.next(&late, NOW), NOW.as_micros(), "at the front");
+        // Once all that was there is handed out, no line is unknown any more.
+        let another = route(Some("another"));
+        assert_eq!(ranks.unknown(&another), Some(Unknown::Line));
+        ranks.handed_out(Priority::default(), 900_000_000);
+        assert_eq!(ranks.unknown(&another), None);
+    }
+
+    #[test]
+    fn an_empty_queue_is_looked_at_once() {
+        let mut ranks = Ranks::default();
+        ranks.learn(&route(None), Unknown::All, None);
+        assert_eq!(ranks.unknown(&route(None)), None);
+        assert_eq!(ranks.unknown(&route(Some("key"))), None);
     }
 
     #[test]

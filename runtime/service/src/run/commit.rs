@@ -58,6 +58,7 @@ impl Actor {
                 unknown.map(|scheduled_event_id| TaskChange::Remove { scheduled_event_id }),
             );
         }
+        self.prepare_tasks(&tasks).await;
         let mut tasks = self.plan_tasks(tasks);
         let updates = update_rows(updates);
         let becomes_long = self.becomes_long(&events);

@@ -40,6 +40,21 @@ enum After {
 }
 
 impl Actor {
+    /// Looks up what [`Self::plan_tasks`] has to know, which most often is nothing.
+    pub(super) async fn prepare_tasks(&mut self, changes: &[Change]) {
+        for change in changes {
+            let (Change::Schedule { scheduled_event_id }
+            | Change::Requeue { scheduled_event_id, .. }) = change
+            else {
+                continue;
+            };
+            if let Some((_, route)) = self.queued(*scheduled_event_id) {
+                let queue = self.shared.queues.queue(&self.run.namespace, &route.queue);
+                queue.learn_ranks(&*self.shared.store, route).await;
+            }
+        }
+    }
+
     /// Makes rows of the changes of a transition. A task that somebody waits for is leased
     /// in the same commit.
     pub(super) fn plan_tasks(&self, changes: Vec<Change>) -> PlannedTasks {

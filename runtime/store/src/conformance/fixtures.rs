@@ -360,5 +360,6 @@ pub fn claim(now: Timestamp) -> TaskClaim {
         lease: Duration::from_secs(10),
         now,
         limit: 100,
+        bytes_max: u64::MAX,
     }
 }

@@ -166,6 +166,8 @@ macro_rules! conformance_tests {
             }
             task_claim {
                 a_worker_is_given_all_that_it_has_to_know,
+                a_claim_takes_no_more_bytes_than_it_may,
+                the_last_of_a_line_is_found,
                 a_lease_ends_with_its_attempt,
                 tasks_are_handed_out_by_priority_and_rank,
                 nobody_has_a_task_before_its_time,

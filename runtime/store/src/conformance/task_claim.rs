@@ -13,7 +13,7 @@ use dacapo_model::timer::NEVER;
 use super::fixtures::*;
 use crate::Store;
 use crate::task::{
-    ClaimedTask, Lease, LeasedTask, QueueDepth, TaskChange, TaskClaim, TaskPlace, TaskRow,
+    ClaimedTask, Lease, LeasedTask, Line, QueueDepth, TaskChange, TaskClaim, TaskPlace, TaskRow,
     WaitingQueue,
 };
 
@@ -70,6 +70,48 @@ pub async fn a_worker_is_given_all_that_it_has_to_know(store: Arc<dyn Store>) {
     assert_eq!(claimed, [expected]);
     assert_eq!(owned.tasks(&run).await, [TaskPlace::Hand(leased)]);
     assert_eq!(owned.claim(&claim(at(5))).await, []);
+}
+
+/// Those that come next stay, but one is given however large it is.
+pub async fn a_claim_takes_no_more_bytes_than_it_may(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = execution("order-1", 1);
+    with_tasks(&owned, [task(&run, 2), task(&run, 3), task(&run, 4)]).await;
+    let one = match activity_scheduled(2).attributes.payload() {
+        Some((_, input)) => input.len() as u64,
+        None => panic!("it has an input"),
+    };
+    assert!(one > 1, "the test wants an input");
+    let ask = |bytes_max| TaskClaim { bytes_max, ..claim(at(5)) };
+    assert_eq!(events(&owned.claim(&ask(1)).await), [2]);
+    assert_eq!(events(&owned.claim(&ask(one + 1)).await), [3, 4]);
+}
+
+/// So that those of a key stay in their order when a node knows nothing of them.
+pub async fn the_last_of_a_line_is_found(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let run = execution("order-1", 1);
+    let row = |event_id, fairness_rank, name: Option<&str>| TaskRow {
+        fairness_rank,
+        fairness_key: name.map(key),
+        priority: Priority::default(),
+        ..task(&run, event_id)
+    };
+    let first = TaskRow { priority: Priority::ALL[0], ..row(6, 900, None) };
+    let rows = [row(2, 10, Some("a")), row(3, 30, Some("b")), row(4, 20, None), row(5, 5, None)];
+    with_tasks(&owned, rows.into_iter().chain([first])).await;
+    let emails = claim(START).queue;
+    let last = async |priority, line| {
+        let store = &owned.store;
+        store.last_rank(&default_namespace(), &emails, priority, line).await.expect("reads")
+    };
+    let (usual, a, c) = (Priority::default(), key("a"), key("c"));
+    assert_eq!(last(usual, Line::Any).await, Some(30));
+    assert_eq!(last(usual, Line::Of(None)).await, Some(20));
+    assert_eq!(last(usual, Line::Of(Some(&a))).await, Some(10));
+    assert_eq!(last(usual, Line::Of(Some(&c))).await, None);
+    assert_eq!(last(Priority::ALL[0], Line::Any).await, Some(900));
+    assert_eq!(last(Priority::ALL[1], Line::Any).await, None);
 }
 
 /// Within the limits of its attempt.

@@ -82,6 +82,8 @@ pub enum Operation {
     /// Of [`TaskStore`](crate::task::TaskStore).
     WaitingQueues,
     /// Of [`TaskStore`](crate::task::TaskStore).
+    LastRank,
+    /// Of [`TaskStore`](crate::task::TaskStore).
     QueueDepth,
     /// Of [`TaskStore`](crate::task::TaskStore).
     LeasedTasks,

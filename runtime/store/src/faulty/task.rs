@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_model::ids::{NamespaceName, QueueName, RunKey};
+use dacapo_model::task::Priority;
 use dacapo_model::time::Timestamp;
 
 use super::{FaultyStore, Operation};
 use crate::error::Result;
 use crate::shard::HashRange;
 use crate::task::{
-    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, QueueDepth, TaskClaim, TaskKey, TaskPlace,
-    TaskStore, WaitingQueue,
+    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, Line, QueueDepth, TaskClaim, TaskKey,
+    TaskPlace, TaskStore, WaitingQueue,
 };
 
 #[async_trait]
@@ -81,6 +82,19 @@ impl TaskStore for FaultyStore {
     ) -> Result<Vec<WaitingQueue>> {
         self.call(Operation::WaitingQueues, async |_| {
             self.inner.waiting_queues(until, namespace, after, limit).await
+        })
+        .await
+    }
+
+    async fn last_rank(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        priority: Priority,
+        line: Line<'_>,
+    ) -> Result<Option<i64>> {
+        self.call(Operation::LastRank, async |_| {
+            self.inner.last_rank(namespace, queue, priority, line).await
         })
         .await
     }

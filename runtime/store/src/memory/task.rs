@@ -14,8 +14,8 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::shard::HashRange;
 use crate::task::{
-    ClaimedTask, ExpiredTask, Lease, LeaseRenewal, LeasedTask, QueueDepth, TaskClaim, TaskKey,
-    TaskPlace, TaskRow, TaskStore, WaitingQueue,
+    ClaimedTask, ExpiredTask, Lease, LeaseRenewal, LeasedTask, Line, QueueDepth, TaskClaim,
+    TaskKey, TaskPlace, TaskRow, TaskStore, WaitingQueue,
 };
 use crate::task_fold::FoldedTask;
 
@@ -146,8 +146,17 @@ impl TaskStore for MemoryStore {
         let mut wanted: Vec<_> = state.waiting().filter(is_wanted).map(place).collect();
         wanted.sort_unstable();
         wanted.truncate(at_most(claim.limit));
-        let claimed = wanted.into_iter();
-        Ok(claimed.filter_map(|(.., key, event_id)| state.claim((key, event_id), claim)).collect())
+        let (mut claimed, mut bytes) = (Vec::new(), 0);
+        for (.., key, event_id) in wanted {
+            if bytes >= claim.bytes_max {
+                break;
+            }
+            if let Some(task) = state.claim((key, event_id), claim) {
+                bytes += task.input.len() as u64;
+                claimed.push(task);
+            }
+        }
+        Ok(claimed)
     }
 
     async fn renew_leases(
@@ -273,6 +282,27 @@ impl TaskStore for MemoryStore {
                     visible_at,
                 })
                 .collect()
+        }))
+    }
+
+    async fn last_rank(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        priority: Priority,
+        line: Line<'_>,
+    ) -> Result<Option<i64>> {
+        Ok(self.read(|state| {
+            let is_there = |row: &&TaskRow| {
+                row.namespace == *namespace
+                    && row.queue == *queue
+                    && row.priority == priority
+                    && match line {
+                        Line::Any => true,
+                        Line::Of(key) => row.fairness_key.as_ref() == key,
+                    }
+            };
+            state.waiting().filter(is_there).map(|row| row.fairness_rank).max()
         }))
     }
 
