@@ -218,20 +218,23 @@ class Activities(WithServer):
     async def test_an_attempt_that_takes_too_long_is_cancelled(self) -> None:
         worker = self.worker(lease=30)
         reasons: list[CancelReason | None] = []
+        ended = asyncio.Event()
 
         @worker.activity
-        async def later() -> int:
+        async def later() -> str:
             if activity_info().attempt > 1:
-                return activity_info().attempt
+                return "again"
             try:
                 await asyncio.Event().wait()
             finally:
                 reasons.append(activity_context().cancel_reason)
-            return 0
+                ended.set()
+            return "never"
 
         async with serving(worker):
-            run = await self.call("later", start_to_close_millis=300)
-            self.assertEqual(await self.completed(run), 2)
+            run = await self.call("later", start_to_close_millis=1_000)
+            self.assertEqual(await self.completed(run), "again")
+            await asyncio.wait_for(ended.wait(), SECONDS_MAX)
         self.assertEqual(reasons, [CancelReason.LEASE_LOST])
 
     async def test_a_worker_that_the_server_does_not_want_ends(self) -> None:
