@@ -2,7 +2,7 @@
 //! come. The times that this node knows are in memory; rows that it does not know of are
 //! found by looking through them now and then.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,7 +81,13 @@ async fn look_at_due(shared: &Arc<Shared>) {
         }
         let work = shared.life.workload.begin();
         match shared.store.find_tasks(&due).await {
-            Ok(places) => act_on(shared, places, &HashMap::new(), now),
+            Ok(places) => {
+                // What is nowhere has ended.
+                let found: HashSet<TaskKey> = places.iter().map(TaskPlace::task).collect();
+                let gone = due.into_iter().filter(|task| !found.contains(task));
+                gone.for_each(|task| shared.queues.leases.remove(task));
+                act_on(shared, places, &HashMap::new(), now);
+            }
             Err(error) => {
                 // Whoever looks through the rows finds them.
                 tracing::debug!(?error, "tasks can't be looked at");

@@ -127,7 +127,7 @@ impl Queue {
     }
 
     /// A task of this rank was handed out.
-    pub(super) fn handed_out(&self, priority: Priority, rank: i64) {
+    pub(crate) fn handed_out(&self, priority: Priority, rank: i64) {
         self.looks.lock().backoff = LOOKS;
         self.ranks.lock().handed_out(priority, rank);
     }

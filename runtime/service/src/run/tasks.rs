@@ -127,6 +127,8 @@ impl Actor {
         };
         match promise {
             Some(promise) => {
+                // Nothing waits: what a key has had so far counts against it no more.
+                queue.handed_out(row.priority, row.fairness_rank);
                 let leased = lease(promise.poller(), row, now);
                 let task = self.handed(promise.poller(), activity, &leased);
                 planned.rows.push(TaskChange::Lease(Box::new(leased.clone())));
