@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use dacapo_tests::{
-    Client, CountedServer, Database, Kind, Server, Spent, eventually, on_both_databases,
+    Client, CountedServer, Database, Kind, Server, Spent, Worker, eventually, on_both_databases,
 };
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 on_both_databases! {
     ten_steps_are_eleven_commits_and_no_other_statement,
@@ -17,6 +18,9 @@ on_both_databases! {
     signals_one_after_the_other_are_one_commit_each_and_no_other_statement,
     a_thousand_activities_at_once_share_their_commits,
     sleepers_due_at_once_are_read_together,
+    ten_remote_steps_that_polls_wait_for_are_eleven_commits_and_no_read,
+    ten_remote_steps_that_wait_are_ten_claims_more,
+    polls_that_wait_cost_few_statements_a_second,
 }
 
 async fn counted(database: &Database) -> CountedServer {
@@ -118,4 +122,94 @@ async fn sleepers_due_at_once_are_read_together(database: Database) {
 async fn closed_runs(client: &Client) -> usize {
     let page = client.get("runs?status=completed&limit=1000").await.ok(200);
     page["runs"].as_array().expect("a page has runs").len()
+}
+
+const QUEUE: &str = "emails";
+
+fn worker(server: &CountedServer, identity: &str) -> Worker {
+    Worker::new(server.client(), QUEUE, identity)
+}
+
+/// Polls that wait in a queue of which the server knows that it is empty. Each makes what it
+/// gets, and is over then.
+async fn parked(server: &CountedServer, polls: usize) -> Vec<JoinHandle<()>> {
+    let park = |number| {
+        let worker = worker(server, &format!("worker-{number}"));
+        tokio::spawn(async move {
+            // With room for another one: so it is known that there was none.
+            for task in worker.tasks(json!({"wait_seconds": 60, "max_tasks": 2})).await {
+                worker.echo(&task).await.expect("recorded");
+            }
+        })
+    };
+    let parked = (0..=polls).map(park).collect();
+    eventually("all polls wait", async || {
+        let queue = worker(server, "nobody").queue().await;
+        (queue["workers"].as_array().expect("a list").len() == polls + 1).then_some(())
+    })
+    .await;
+    completed(&server.client(), "remote_sequential", json!({"queue": QUEUE, "steps": 1})).await;
+    parked
+}
+
+/// Against a step of a worker that takes a second commit or a look into the store, although a
+/// poll was there.
+async fn ten_remote_steps_that_polls_wait_for_are_eleven_commits_and_no_read(database: Database) {
+    let server = counted(&database).await;
+    let parked = parked(&server, 10).await;
+    let ten_steps = async |client| {
+        completed(&client, "remote_sequential", json!({"queue": QUEUE, "steps": 10})).await;
+    };
+    let statements = match database.kind() {
+        // The first and the last write the run, too, for which they take four.
+        Kind::Postgres => 9 + 2 * 4,
+        // Each takes a task away, which may be in either table, and all but one bring the next.
+        Kind::Sqlite => 11 * 4 + 2 + 11 * 2 + 10,
+    };
+    let expected = Spent { commits: 11, reads: 0, statements };
+    assert_eq!(server.spent_on(ten_steps).await, expected);
+    join_all(parked).await;
+}
+
+/// Against a claim that takes several statements, or that is made twice.
+async fn ten_remote_steps_that_wait_are_ten_claims_more(database: Database) {
+    let server = counted(&database).await;
+    let worker = worker(&server, "worker");
+    let ten_steps = async |client: Client| {
+        client.start("remote_sequential", json!({"queue": QUEUE, "steps": 10})).await;
+        for _ in 0..10 {
+            let task = worker.task().await;
+            worker.echo(&task).await.expect("recorded");
+        }
+    };
+    let spent = server.spent_on(ten_steps).await;
+    assert_eq!((spent.commits, spent.reads), (11, 10), "{spent:?}");
+    if database.kind() == Kind::Postgres {
+        assert_eq!(spent.statements, 9 + 2 * 4 + 10, "{spent:?}");
+    }
+}
+
+/// Against polls that each look for themselves, or a queue that is looked at all the time.
+#[expect(clippy::print_stdout, reason = "the figures, for who runs it by itself")]
+async fn polls_that_wait_cost_few_statements_a_second(database: Database) {
+    // Nothing happens that could be waited for, as in `statements.rs`.
+    const STRETCH: Duration = Duration::from_secs(8);
+    let server = counted(&database).await;
+    let idle = async || {
+        let before = server.statements();
+        tokio::time::sleep(STRETCH).await;
+        server.statements() - before
+    };
+    let without = idle().await;
+    let parked = parked(&server, 50).await;
+    let with = idle().await;
+    println!("{without} statements in {STRETCH:?} without polls, {with} with 50");
+    let more = with.saturating_sub(without);
+    let a_second = match database.kind() {
+        Kind::Postgres => 2,
+        // Each look for what is over is a transaction, which takes no round trip.
+        Kind::Sqlite => 6,
+    };
+    assert!(more <= a_second * STRETCH.as_secs() + 2, "{with}, and {without} without polls");
+    parked.iter().for_each(JoinHandle::abort);
 }

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dacapo_tests::{Client, Database, Kind, Server, eventually, within};
+use dacapo_tests::{Client, Database, Kind, Server, Worker, eventually, within};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -222,6 +222,35 @@ async fn a_run_writes_its_events_and_twice_its_summary_and_nothing_else() {
         let events = ("history_events", Rows { inserted: 4, updated: 0, deleted: 0 });
         let timer = ("workflow_timers", Rows { inserted: 1, updated: 0, deleted: 1 });
         assert_eq!(wrote, rows([events, summary, timer]));
+    })
+    .await;
+}
+
+/// Against a task that is changed where it is, or that has a row in both tables: one comes
+/// and goes for each that waits, and one for each that a worker has.
+#[tokio::test]
+async fn a_remote_step_writes_its_events_and_one_task() {
+    within("the test", async {
+        let database = prepared().await;
+        let summary = ("workflow_executions", Rows { inserted: 1, updated: 1, deleted: 0 });
+        let events = ("history_events", Rows { inserted: 22, updated: 0, deleted: 0 });
+        let come_and_go = Rows { inserted: 10, updated: 0, deleted: 10 };
+        let wrote = rows_written(&database, async |client| {
+            let worker = Worker::new(client.clone(), "emails", "worker");
+            client.start("remote_sequential", json!({"queue": "emails", "steps": 10})).await;
+            // The first start brings the code into memory before it asks for anything.
+            eventually("the first task waits", async || {
+                (worker.queue().await["backlog"] != json!([])).then_some(())
+            })
+            .await;
+            for _ in 0..10 {
+                let task = worker.task().await;
+                worker.echo(&task).await.expect("recorded");
+            }
+        })
+        .await;
+        let tasks = [("task_queues", come_and_go), ("task_queue_leases", come_and_go)];
+        assert_eq!(wrote, rows([events, summary, tasks[0], tasks[1]]));
     })
     .await;
 }

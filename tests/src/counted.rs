@@ -13,12 +13,20 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::client::Client;
-use crate::database::Database;
+use crate::database::{Database, Kind};
 use crate::guests::root;
 
-/// What a server does by the clock, whatever its runs do. One statement each.
-const BY_THE_CLOCK: [Operation; 3] =
-    [Operation::DueTimers, Operation::ShardOwners, Operation::RenewLease];
+/// What a server does by the clock, whatever its runs do, and in how many statements on
+/// SQLite; on PostgreSQL it is one each.
+const BY_THE_CLOCK: [(Operation, u64); 6] = [
+    (Operation::DueTimers, 1),
+    (Operation::ShardOwners, 1),
+    (Operation::RenewLease, 1),
+    // Leases and tasks whose time is over, and what waits while there are polls.
+    (Operation::ExpiredLeases, 4),
+    (Operation::ExpiredTasks, 4),
+    (Operation::WaitingQueues, 1),
+];
 
 type Calls = Arc<Mutex<HashMap<Operation, u64>>>;
 
@@ -37,6 +45,7 @@ pub struct Spent {
 /// counts. A process could not be asked so exactly.
 pub struct CountedServer {
     address: SocketAddr,
+    kind: Kind,
     store: Arc<dyn Store>,
     calls: Calls,
     /// Threads of its own, as a process has. There until this is dropped.
@@ -56,6 +65,7 @@ impl CountedServer {
         let config = ServerConfig::resolve(flags, []).expect("the settings are valid");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
+        let kind = database.kind();
 
         let calls = Calls::default();
         let counted = Arc::clone(&calls);
@@ -74,7 +84,7 @@ impl CountedServer {
             (server.expect("the server starts").address(), store, lock)
         });
         let (address, store, lock) = starting.await.expect("the server starts");
-        Self { address, store, calls, runtime: Some(runtime), _lock: lock }
+        Self { address, kind, store, calls, runtime: Some(runtime), _lock: lock }
     }
 
     /// A client of it.
@@ -85,12 +95,21 @@ impl CountedServer {
     /// What was asked of the database since the start.
     pub fn spent(&self) -> Spent {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |operations: &[Operation]| {
-            operations.iter().filter_map(|operation| calls.get(operation)).sum::<u64>()
-        };
-        let (commits, by_the_clock) = (of(&[Operation::Commit]), of(&BY_THE_CLOCK));
-        let statements = self.store.statistics().statements - by_the_clock;
+        let of = |operation: Operation| calls.get(&operation).copied().unwrap_or_default();
+        let by_the_clock = BY_THE_CLOCK.map(|(operation, on_sqlite)| match self.kind {
+            Kind::Sqlite => (of(operation), of(operation) * on_sqlite),
+            Kind::Postgres => (of(operation), of(operation)),
+        });
+        let statements: u64 = by_the_clock.iter().map(|(_, statements)| statements).sum();
+        let statements = self.statements() - statements;
+        let by_the_clock: u64 = by_the_clock.iter().map(|(calls, _)| calls).sum();
+        let commits = of(Operation::Commit);
         Spent { commits, reads: calls.values().sum::<u64>() - commits - by_the_clock, statements }
+    }
+
+    /// Statements since the start, also of what is done by the clock.
+    pub fn statements(&self) -> u64 {
+        self.store.statistics().statements
     }
 
     /// What some work asks of the database.

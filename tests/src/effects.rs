@@ -77,6 +77,16 @@ impl Effects {
         arrived.iter().filter(|effect| effect.workflow_id == workflow_id).cloned().collect()
     }
 
+    /// Everything that happened, in order of arrival.
+    pub fn all(&self) -> Vec<Effect> {
+        self.shared.arrived().clone()
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> usize {
+        self.shared.arrived().len()
+    }
+
     /// Waits for the first effect of this name.
     pub async fn arrived(&self, name: &str) {
         eventually(&format!("the effect `{name}` arrives"), async || {

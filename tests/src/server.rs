@@ -194,6 +194,11 @@ impl Server {
 
     /// `kill -9`.
     pub async fn kill(mut self) {
+        self.kill_at_once().await;
+    }
+
+    /// The same of one that is still to be shown if the test fails.
+    pub async fn kill_at_once(&mut self) {
         self.process.kill().await.expect("the server can be killed");
     }
 

@@ -35,11 +35,13 @@ static LOG: LogLimit = LogLimit::new();
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut look_through = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
     let mut looks = 0_u32;
+    let mut is_idle = false;
     loop {
         let next = shared.queues.leases.next_time();
         tokio::select! {
             () = shared.life.stopping.cancelled() => return,
             () = shared.queues.leases.changed() => {}
+            () = shared.queues.polled.notified(), if is_idle => {}
             () = until(&shared, next) => {}
             () = &mut look_through => {
                 let all = looks.is_multiple_of(LEASES_ONLY) || pause(&shared) == LOOK_THROUGH_IDLE;
@@ -49,8 +51,15 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 {
                     tracing::warn!(?error, withheld, "tasks can't be looked through");
                 }
-                look_through.set(tokio::time::sleep(pause(&shared)));
+                let pause = pause(&shared);
+                is_idle = pause == LOOK_THROUGH_IDLE;
+                look_through.set(tokio::time::sleep(pause));
             }
+        }
+        // What there is to look after since then does not wait for a look that is far off.
+        if is_idle && pause(&shared) == LOOK_THROUGH {
+            is_idle = false;
+            look_through.set(tokio::time::sleep(LOOK_THROUGH));
         }
         look_at_due(&shared).await;
     }

@@ -36,6 +36,7 @@ use dacapo_model::ids::{NamespaceName, QueueName};
 use dacapo_model::time::Timestamp;
 use dacapo_store::task::{LeasedTask, TaskKey};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 pub(crate) use self::claim::look_for_tasks;
 pub(crate) use self::expiry::run;
@@ -59,6 +60,8 @@ pub(crate) struct Queues {
     by_name: Mutex<HashMap<(NamespaceName, QueueName), Arc<Queue>>>,
     leases: Leases,
     telling: Telling,
+    /// A poll waits: leases are looked through more often from now on.
+    polled: Notify,
 }
 
 /// Tasks whose runs are being told that their time is over.

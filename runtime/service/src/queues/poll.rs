@@ -34,6 +34,7 @@ pub(crate) async fn poll(
     wait: Duration,
 ) -> Result<Vec<HandedTask>> {
     let unanswered = Unanswered { shared, waiting: queue.wait(poller.clone())? };
+    shared.queues.polled.notify_one();
     look_for_tasks(shared, queue);
     tokio::select! {
         _touched_or_over = tokio::time::timeout(wait, poller.touched()) => {}
