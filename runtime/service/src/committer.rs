@@ -25,7 +25,7 @@ const SECOND_TRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Units for which a further commit is started beside the one under way. Fewer
 /// share the next one: each commit costs the database as much as a dozen units.
-const COMPANY_MIN: usize = 16;
+const FURTHER_COMMIT_MIN: usize = 16;
 
 /// What became of a unit that was not committed for sure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,7 +165,7 @@ impl Collector {
         }
         // One that stands alone may take until it times out.
         let alone = Arc::strong_count(&self.alone) - 1;
-        let is_worth_it = self.batch.len() >= COMPANY_MIN
+        let is_worth_it = self.batch.len() >= FURTHER_COMMIT_MIN
             || !self.batch.has_room()
             || self.under_way.len() <= alone;
         self.under_way.is_empty()

@@ -1,6 +1,6 @@
 //! Whether the store takes commits, and what everybody does while it does not.
 //!
-//! The first commit that fails is the news. From then on nobody tries but one probe,
+//! The first commit that fails tells everybody. From then on nobody tries but one probe,
 //! which writes; all others wait for it. Who asks for something is refused after
 //! [`PATIENCE`]; what runs have in hand waits as long as it takes. So a database that
 //! is full or read-only is asked about once a second, not by each run as fast as it

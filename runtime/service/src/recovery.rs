@@ -14,7 +14,7 @@ use crate::delivery::wake_overdue;
 use crate::loader::{self, StoredRun};
 use crate::portions::Portions;
 use crate::relations::Recovery;
-use crate::run::{self, Loaded, OpenRun, Origin};
+use crate::run::{self, ActorSource, Loaded, OpenRun};
 use crate::runtime::Shared;
 use crate::salvage::is_unreadable;
 
@@ -103,7 +103,7 @@ async fn wake_others(
             portion = portions.acquire(history_bytes) => portion,
         };
         if let Some(mailbox) = run.wake() {
-            run::spawn_in(&shared, run, mailbox, Origin::Stored, portion);
+            run::spawn_in(&shared, run, mailbox, ActorSource::Stored, portion);
         }
     }
 }
@@ -188,7 +188,7 @@ impl Recovering {
         }
         self.resumed += 1;
         if let Some(mailbox) = run.wake() {
-            run::spawn_in(shared, run, mailbox, Origin::Loaded(Box::new(loaded)), portion);
+            run::spawn_in(shared, run, mailbox, ActorSource::Loaded(Box::new(loaded)), portion);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dacapo_model::ids::{EventId, RunId};
-use dacapo_store::batch::{Batch, touched_shards};
+use dacapo_store::batch::{CommitRows, touched_shards};
 use dacapo_store::commit::{CommitStore, CommitUnit};
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::shard::Ownership;
@@ -27,7 +27,7 @@ impl CommitStore for PostgresStore {
             Ok(shards) => shards,
             Err(hash) => return Err(self.not_held(hash).await),
         };
-        let batch = Batch::fold(units)?;
+        let batch = CommitRows::fold(units)?;
         let held = held(shards)?;
         self.counters.add_statements(Way::of(&batch).statements());
         let outcome = self.write_batch(&held, &batch).await;
@@ -42,7 +42,7 @@ impl CommitStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn write_batch(&self, held: &Held, batch: &Batch<'_>) -> Result<()> {
+    async fn write_batch(&self, held: &Held, batch: &CommitRows<'_>) -> Result<()> {
         let mut taken = self.commits.take().await.map_err(unavailable)?;
         // A new session may just have found it out.
         self.lineage.check()?;
@@ -76,7 +76,7 @@ enum Way {
 }
 
 impl Way {
-    fn of(batch: &Batch<'_>) -> Self {
+    fn of(batch: &CommitRows<'_>) -> Self {
         match (batch.has_messages(), !batch.tasks.is_empty()) {
             (false, false) => Self::Rows,
             (false, true) if batch.is_append_only() => Self::Tasks,
@@ -125,7 +125,7 @@ impl Outcome {
 async fn write_more(
     connection: &mut PgConnection,
     held: &Held,
-    batch: &Batch<'_>,
+    batch: &CommitRows<'_>,
 ) -> Result<Outcome> {
     let mut transaction = connection.begin().await.map_err(unavailable)?;
     let outcome = write_rows(&mut transaction, held, batch).await?;
@@ -144,7 +144,7 @@ async fn write_more(
 async fn write_rows(
     connection: &mut PgConnection,
     held: &Held,
-    batch: &Batch<'_>,
+    batch: &CommitRows<'_>,
 ) -> Result<Outcome> {
     if batch.is_append_only() {
         append(connection, held, batch).await
@@ -153,7 +153,7 @@ async fn write_rows(
     }
 }
 
-async fn write_messages(connection: &mut PgConnection, batch: &Batch<'_>) -> Result<()> {
+async fn write_messages(connection: &mut PgConnection, batch: &CommitRows<'_>) -> Result<()> {
     let set = SetUpdates::of(batch);
     let removed = RemovedUpdates::of(batch);
     let results = SetQueryResults::of(batch);
@@ -179,7 +179,7 @@ async fn write_messages(connection: &mut PgConnection, batch: &Batch<'_>) -> Res
     Ok(())
 }
 
-async fn change_tasks(connection: &mut PgConnection, batch: &Batch<'_>) -> Result<()> {
+async fn change_tasks(connection: &mut PgConnection, batch: &CommitRows<'_>) -> Result<()> {
     let tasks = ChangedTasks::of(batch)?;
     sqlx::query_file!(
         "queries/change_tasks.sql",
@@ -220,7 +220,7 @@ async fn change_tasks(connection: &mut PgConnection, batch: &Batch<'_>) -> Resul
 async fn append_with_tasks(
     connection: &mut PgConnection,
     held: &Held,
-    batch: &Batch<'_>,
+    batch: &CommitRows<'_>,
 ) -> Result<Outcome> {
     let required = RequiredEvents::of(batch)?;
     let events = NewEvents::of(batch)?;
@@ -273,7 +273,11 @@ async fn append_with_tasks(
     .map_err(error::of_commit("task_queues"))
 }
 
-async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
+async fn append(
+    connection: &mut PgConnection,
+    held: &Held,
+    batch: &CommitRows<'_>,
+) -> Result<Outcome> {
     let required = RequiredEvents::of(batch)?;
     let events = NewEvents::of(batch)?;
     sqlx::query_file_as!(
@@ -297,7 +301,11 @@ async fn append(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -
     .map_err(error::of_commit("history_events"))
 }
 
-async fn write(connection: &mut PgConnection, held: &Held, batch: &Batch<'_>) -> Result<Outcome> {
+async fn write(
+    connection: &mut PgConnection,
+    held: &Held,
+    batch: &CommitRows<'_>,
+) -> Result<Outcome> {
     let required = RequiredEvents::of(batch)?;
     let updated = UpdatedExecutions::of(batch);
     let inserted = InsertedExecutions::of(batch);

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use dacapo_model::ids::{EventId, RunKey};
-use dacapo_store::batch::Batch;
+use dacapo_store::batch::CommitRows;
 use dacapo_store::error::Result;
 use dacapo_store::record::{RowName, attributes_to_json, event_to_json, to_json, to_signed};
 use dacapo_store::timer_columns::TimerColumns;
@@ -21,7 +21,7 @@ pub(crate) struct RequiredEvents {
 }
 
 impl RequiredEvents {
-    pub(crate) fn of(batch: &Batch<'_>) -> Result<Self> {
+    pub(crate) fn of(batch: &CommitRows<'_>) -> Result<Self> {
         let mut columns = Self::default();
         for (key, event_id) in &batch.required {
             columns.hashes.push(key.hash.0);
@@ -47,7 +47,7 @@ pub(crate) struct UpdatedExecutions {
 }
 
 impl UpdatedExecutions {
-    pub(crate) fn of(batch: &Batch<'_>) -> Self {
+    pub(crate) fn of(batch: &CommitRows<'_>) -> Self {
         let mut columns = Self::default();
         for (key, update) in &batch.updates {
             columns.hashes.push(key.hash.0);
@@ -85,7 +85,7 @@ pub(crate) struct InsertedExecutions<'a> {
 }
 
 impl<'a> InsertedExecutions<'a> {
-    pub(crate) fn of(batch: &'a Batch<'_>) -> Self {
+    pub(crate) fn of(batch: &'a CommitRows<'_>) -> Self {
         let mut columns = Self { places: batch.insert_places(), ..Self::default() };
         for execution in &batch.inserts {
             columns.hashes.push(execution.key.hash.0);
@@ -119,7 +119,7 @@ pub(crate) struct NewEvents<'a> {
 }
 
 impl<'a> NewEvents<'a> {
-    pub(crate) fn of(batch: &Batch<'a>) -> Result<Self> {
+    pub(crate) fn of(batch: &CommitRows<'a>) -> Result<Self> {
         let mut columns = Self::default();
         for (key, event) in &batch.events {
             columns.hashes.push(key.hash.0);
@@ -147,7 +147,7 @@ pub(crate) struct SetTimers<'a> {
 }
 
 impl<'a> SetTimers<'a> {
-    pub(crate) fn of(batch: &Batch<'a>) -> Result<Self> {
+    pub(crate) fn of(batch: &CommitRows<'a>) -> Result<Self> {
         let mut columns = Self::default();
         for (&(key, event_id), row) in &batch.timers_set {
             columns.hashes.push(key.hash.0);
@@ -172,7 +172,7 @@ pub(crate) struct ClearedTimers {
 }
 
 impl ClearedTimers {
-    pub(crate) fn of(batch: &Batch<'_>) -> Result<Self> {
+    pub(crate) fn of(batch: &CommitRows<'_>) -> Result<Self> {
         let mut columns = Self::default();
         for &(key, event_id) in &batch.timers_cleared {
             columns.hashes.push(key.hash.0);
@@ -194,7 +194,7 @@ pub(crate) struct SetUpdates<'a> {
 }
 
 impl<'a> SetUpdates<'a> {
-    pub(crate) fn of(batch: &Batch<'a>) -> Self {
+    pub(crate) fn of(batch: &CommitRows<'a>) -> Self {
         let mut columns = Self::default();
         for ((key, _), admitted) in &batch.admitted {
             columns.hashes.push(key.hash.0);
@@ -216,7 +216,7 @@ pub(crate) struct RemovedUpdates<'a> {
 }
 
 impl<'a> RemovedUpdates<'a> {
-    pub(crate) fn of(batch: &Batch<'a>) -> Self {
+    pub(crate) fn of(batch: &CommitRows<'a>) -> Self {
         let mut columns = Self::default();
         for (key, update_id) in &batch.admitted_removed {
             columns.hashes.push(key.hash.0);
@@ -236,7 +236,7 @@ pub(crate) struct SetQueryResults<'a> {
 }
 
 impl<'a> SetQueryResults<'a> {
-    pub(crate) fn of(batch: &Batch<'a>) -> Self {
+    pub(crate) fn of(batch: &CommitRows<'a>) -> Self {
         let mut columns = Self::default();
         for ((key, name), value) in &batch.query_results {
             columns.hashes.push(key.hash.0);

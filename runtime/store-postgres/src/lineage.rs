@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use dacapo_model::ids::{EventId, RunKey};
-use dacapo_store::batch::Batch;
+use dacapo_store::batch::CommitRows;
 use dacapo_store::error::{Result, StoreError};
 use parking_lot::Mutex;
 use sqlx::PgConnection;
@@ -69,7 +69,7 @@ impl Lineage {
     }
 
     /// A commit was acknowledged.
-    pub(crate) fn acknowledge(&self, batch: &Batch<'_>, generation: u64) {
+    pub(crate) fn acknowledge(&self, batch: &CommitRows<'_>, generation: u64) {
         let Some((key, event)) = batch.events.last() else {
             return;
         };

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use dacapo_model::payload::Payload;
 use dacapo_model::task::FairnessKey;
-use dacapo_store::batch::Batch;
+use dacapo_store::batch::CommitRows;
 use dacapo_store::error::Result;
 use dacapo_store::record::{RowName, to_json, to_signed};
 use dacapo_store::task::{Lease, TaskKey, TaskRow};
@@ -49,7 +49,7 @@ pub(crate) struct ChangedTasks<'a> {
 }
 
 impl<'a> ChangedTasks<'a> {
-    pub(crate) fn of(batch: &'a Batch<'_>) -> Result<Self> {
+    pub(crate) fn of(batch: &'a CommitRows<'_>) -> Result<Self> {
         let mut columns = Self::default();
         for (&key, folded) in &batch.tasks {
             match folded {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use dacapo_model::attributes::RunAttributes;
 use dacapo_model::ids::{EventId, RunKey};
-use dacapo_store::batch::{Batch, touched_shards};
+use dacapo_store::batch::{CommitRows, touched_shards};
 use dacapo_store::commit::{CommitStore, CommitUnit};
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::record::{RowName, attributes_to_json, event_to_json, to_json};
@@ -35,7 +35,7 @@ impl CommitStore for SqliteStore {
             Ok(shards) => shards,
             Err(hash) => return Err(self.not_held(hash).await),
         };
-        let batch = Batch::fold(units)?;
+        let batch = CommitRows::fold(units)?;
         let mut writing = self.begin().await?;
         match write(&mut writing, shards, &batch).await {
             Ok(statements) => {
@@ -56,7 +56,7 @@ impl CommitStore for SqliteStore {
 async fn write(
     connection: &mut SqliteConnection,
     shards: BTreeMap<u16, u64>,
-    batch: &Batch<'_>,
+    batch: &CommitRows<'_>,
 ) -> Result<u64> {
     check(connection, &shards, &batch.required).await?;
     let mut statements = 1;
@@ -90,7 +90,7 @@ async fn write(
 }
 
 /// Updates and published values; few commits have any.
-async fn write_messages(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<u64> {
+async fn write_messages(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<u64> {
     let mut statements = 0;
     if !batch.admitted.is_empty() {
         set_updates(connection, batch).await?;
@@ -156,7 +156,10 @@ async fn check(
     })
 }
 
-async fn update_executions(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn update_executions(
+    connection: &mut SqliteConnection,
+    batch: &CommitRows<'_>,
+) -> Result<()> {
     let changed = rows(batch.updates.iter().map(|(key, update)| {
         let said = update.attributes.as_ref().map(attributes_to_text);
         let (memo, search_attributes) = said.unwrap_or_default();
@@ -199,7 +202,10 @@ async fn update_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
     Err(row.corrupt("run_id", format!("of {wanted} runs to change, {found} exist")))
 }
 
-async fn insert_executions(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn insert_executions(
+    connection: &mut SqliteConnection,
+    batch: &CommitRows<'_>,
+) -> Result<()> {
     let places = batch.insert_places();
     let inserted = rows(batch.inserts.iter().zip(places).map(|(execution, place)| {
         let (memo, search_attributes) = attributes_to_text(&execution.attributes);
@@ -247,7 +253,7 @@ async fn insert_executions(connection: &mut SqliteConnection, batch: &Batch<'_>)
     Ok(())
 }
 
-async fn append_events(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn append_events(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let appended = rows(batch.events.iter().map(|(key, event)| {
         (
             key.hash.0,
@@ -274,7 +280,7 @@ async fn append_events(connection: &mut SqliteConnection, batch: &Batch<'_>) -> 
     Ok(())
 }
 
-async fn set_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn set_timers(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let set = rows(batch.timers_set.values().map(|row| {
         let kind = TimerColumns::of(&row.kind);
         (
@@ -312,7 +318,7 @@ async fn set_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Res
     Ok(())
 }
 
-async fn clear_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn clear_timers(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let cleared = rows(
         batch
             .timers_cleared
@@ -332,7 +338,7 @@ async fn clear_timers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> R
     Ok(())
 }
 
-async fn set_updates(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn set_updates(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let set = rows(batch.admitted.iter().map(|((key, _), admitted)| {
         (
             key.hash.0,
@@ -363,7 +369,7 @@ async fn set_updates(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Re
     Ok(())
 }
 
-async fn remove_updates(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn remove_updates(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let removed = rows(
         batch
             .admitted_removed
@@ -383,7 +389,10 @@ async fn remove_updates(connection: &mut SqliteConnection, batch: &Batch<'_>) ->
     Ok(())
 }
 
-async fn set_query_results(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn set_query_results(
+    connection: &mut SqliteConnection,
+    batch: &CommitRows<'_>,
+) -> Result<()> {
     let set = rows(batch.query_results.iter().map(|((key, name), value)| {
         (key.hash.0, hex(key.run_id.0), name.as_str(), hex::encode(value.as_bytes()))
     }));

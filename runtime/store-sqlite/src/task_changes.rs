@@ -2,7 +2,7 @@
 
 use dacapo_model::payload::Payload;
 use dacapo_model::task::FairnessKey;
-use dacapo_store::batch::Batch;
+use dacapo_store::batch::CommitRows;
 use dacapo_store::error::Result;
 use dacapo_store::record::to_json;
 use dacapo_store::task::{TaskKey, TaskRow};
@@ -20,7 +20,7 @@ const LEASES: &str = "task_queue_leases";
 /// Says how many statements it took: one for those of a kind.
 pub(crate) async fn change_tasks(
     connection: &mut SqliteConnection,
-    batch: &Batch<'_>,
+    batch: &CommitRows<'_>,
 ) -> Result<u64> {
     let folded = batch.tasks.values();
     let (mut replaced, mut requeued, mut told) = (false, false, false);
@@ -69,7 +69,7 @@ pub(crate) fn key_columns((key, event_id): &TaskKey) -> (i32, String, u64) {
     (key.hash.0, hex(key.run_id.0), event_id.0)
 }
 
-async fn remove(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn remove(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let replaced = batch.tasks.iter().filter(|(_, it)| !matches!(it, FoldedTask::Change { .. }));
     let keys = rows(replaced.map(|(key, _)| key_columns(key)));
     sqlx::query!(
@@ -97,7 +97,7 @@ async fn remove(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<
 
 /// Key, until when to cancel, whether it is paused, when it may be handed out, and until
 /// when it may wait.
-fn told(batch: &Batch<'_>) -> String {
+fn told(batch: &CommitRows<'_>) -> String {
     rows(batch.tasks.iter().filter_map(|(key, folded)| match folded {
         FoldedTask::Change { tell: Some(tell), .. } => {
             let (hash, run_id, event_id) = key_columns(key);
@@ -110,7 +110,7 @@ fn told(batch: &Batch<'_>) -> String {
     }))
 }
 
-async fn tell_waiting(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn tell_waiting(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let told = told(batch);
     sqlx::query!(
         "UPDATE task_queues
@@ -131,7 +131,7 @@ async fn tell_waiting(connection: &mut SqliteConnection, batch: &Batch<'_>) -> R
     Ok(())
 }
 
-async fn tell_workers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn tell_workers(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let told = told(batch);
     sqlx::query!(
         "UPDATE task_queue_leases
@@ -152,7 +152,7 @@ async fn tell_workers(connection: &mut SqliteConnection, batch: &Batch<'_>) -> R
     Ok(())
 }
 
-async fn requeue(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn requeue(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let requeued = rows(batch.tasks.iter().filter_map(|(key, folded)| match folded {
         FoldedTask::Change { requeue: Some(requeue), .. } => {
             let (hash, run_id, event_id) = key_columns(key);
@@ -231,7 +231,7 @@ fn task_columns(row: &TaskRow) -> impl Serialize {
     )
 }
 
-async fn enqueue(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn enqueue(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let waiting = rows(batch.tasks.values().filter_map(|folded| match folded {
         FoldedTask::Enqueue { row, is_ready } => Some((task_columns(row), is_ready)),
         _ => None,
@@ -259,7 +259,7 @@ async fn enqueue(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result
     Ok(())
 }
 
-async fn lease(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result<()> {
+async fn lease(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
     let leased = rows(batch.tasks.values().filter_map(|folded| match folded {
         FoldedTask::Lease(leased) => {
             let lease = &leased.lease;

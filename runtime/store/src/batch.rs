@@ -26,7 +26,7 @@ use crate::timer::TimerRow;
 /// Everything one commit writes. No row occurs twice, except events that were
 /// given twice: they are for the primary key to refuse.
 #[derive(Debug, Default)]
-pub struct Batch<'a> {
+pub struct CommitRows<'a> {
     /// New events, in the order given.
     pub events: Vec<(RunKey, &'a HistoryEvent)>,
     /// New runs, in the order given.
@@ -52,7 +52,7 @@ pub struct Batch<'a> {
     inserted_at: BTreeMap<RunKey, usize>,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> CommitRows<'a> {
     /// Folds units, in their order.
     pub fn fold(units: &'a [CommitUnit]) -> Result<Self> {
         let mut batch = Self::default();

@@ -25,7 +25,7 @@ use dacapo_model::update::AdmittedUpdate;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use crate::batch::{Batch, touched_shards};
+use crate::batch::{CommitRows, touched_shards};
 use crate::commit::{CommitStore, CommitUnit};
 use crate::error::{Result, StoreError};
 use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
@@ -165,7 +165,7 @@ impl State {
         Ok(())
     }
 
-    fn check_required(&self, batch: &Batch<'_>) -> Result<()> {
+    fn check_required(&self, batch: &CommitRows<'_>) -> Result<()> {
         match batch.required.iter().find(|event| !self.events.contains_key(event)) {
             None => Ok(()),
             Some((key, event_id)) => Err(StoreError::missing_event(key.run_id, *event_id)),
@@ -174,7 +174,7 @@ impl State {
 
     /// What the row counts and the unique keys of the databases refuse, in the
     /// order in which they do.
-    fn check_keys(&self, batch: &Batch<'_>) -> Result<()> {
+    fn check_keys(&self, batch: &CommitRows<'_>) -> Result<()> {
         let conflict = |key: &str| Err(StoreError::Conflict { key: key.to_owned() });
         if let Some(key) = batch.updates.keys().find(|key| !self.executions.contains_key(key)) {
             return Err(StoreError::Corrupt {
@@ -227,7 +227,7 @@ impl State {
         Ok(())
     }
 
-    fn apply(&mut self, batch: &Batch<'_>) {
+    fn apply(&mut self, batch: &CommitRows<'_>) {
         for (key, update) in &batch.updates {
             if let Some(execution) = self.executions.get_mut(key) {
                 execution.status = update.status;
@@ -356,7 +356,7 @@ impl CommitStore for MemoryStore {
             return Ok(());
         }
         self.counters.add_statements(1);
-        let batch = Batch::fold(units)?;
+        let batch = CommitRows::fold(units)?;
         let mut state = self.state.lock();
         state.check_fence(ownership, units)?;
         state.check_required(&batch)?;

@@ -5,7 +5,9 @@ use dacapo_model::task::{FairnessKey, Priority};
 use dacapo_model::task_token::TaskToken;
 use dacapo_model::time::Timestamp;
 use dacapo_service::error::ServiceError;
-use dacapo_service::operations::{self, HandedTask, Heard, PollRequest, Report, TaskHeartbeat};
+use dacapo_service::operations::{
+    self, HandedTask, LeaseAnswer, PollRequest, Report, TaskHeartbeat,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -293,10 +295,10 @@ impl HeartbeatsRequest {
     }
 }
 
-impl From<Vec<Result<Heard, ServiceError>>> for HeartbeatsAnswer {
-    fn from(heard: Vec<Result<Heard, ServiceError>>) -> Self {
+impl From<Vec<Result<LeaseAnswer, ServiceError>>> for HeartbeatsAnswer {
+    fn from(heard: Vec<Result<LeaseAnswer, ServiceError>>) -> Self {
         let heard = heard.into_iter().map(|heard| match heard {
-            Ok(Heard { cancel_requested, paused, lease_until }) => HeardTask {
+            Ok(LeaseAnswer { cancel_requested, paused, lease_until }) => HeardTask {
                 held: true,
                 cancel_requested: Some(cancel_requested),
                 paused: Some(paused),

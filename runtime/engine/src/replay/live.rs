@@ -52,7 +52,7 @@ pub(super) enum Live {
     /// The guest has a query of this id, and perhaps has answered it.
     Asked { id: String, answer: Option<Result<Payload, Failure>> },
     /// The guest has an update, and has not decided.
-    Undecided { update: Update, origin: Origin },
+    Undecided { update: Update, origin: UpdateSource },
     /// The guest has rejected an update, and does not wait yet.
     Rejected { failure: Failure, time_before: Timestamp },
     /// The guest has ended its run, and is asked a query outside of `next`.
@@ -63,7 +63,7 @@ pub(super) enum Live {
 
 /// Where an update that the guest has comes from.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Origin {
+pub(super) enum UpdateSource {
     /// It is offered.
     Offer { time_before: Timestamp },
     /// History says here that the guest accepted it.
@@ -102,7 +102,7 @@ impl Cursor {
         matches!(
             self.live,
             Live::Asked { .. }
-                | Live::Undecided { origin: Origin::Offer { .. }, .. }
+                | Live::Undecided { origin: UpdateSource::Offer { .. }, .. }
                 | Live::Rejected { .. }
         )
     }
@@ -127,7 +127,7 @@ impl Cursor {
         match std::mem::take(&mut self.live) {
             Live::Undecided { update, origin } if update.id == *update_id => {
                 self.accepted.insert(update.id.clone());
-                if let Origin::Offer { .. } = origin {
+                if let UpdateSource::Offer { .. } = origin {
                     self.live = Live::Over(Reply::Accepted);
                     let offered_at = self.now;
                     self.add_command(Command::AcceptUpdate { update, offered_at })?;
@@ -148,13 +148,13 @@ impl Cursor {
         failure: Failure,
     ) -> Result<(), CallError> {
         match std::mem::take(&mut self.live) {
-            Live::Undecided { update, origin: Origin::Offer { time_before } }
+            Live::Undecided { update, origin: UpdateSource::Offer { time_before } }
                 if update.id == *update_id =>
             {
                 self.live = Live::Rejected { failure: failure.bounded(), time_before };
                 Ok(())
             }
-            Live::Undecided { update, origin: Origin::History(event_id) }
+            Live::Undecided { update, origin: UpdateSource::History(event_id) }
                 if update.id == *update_id =>
             {
                 Err(recorded_update(event_id, &update, "rejected it".to_owned()))
@@ -189,10 +189,10 @@ impl Cursor {
             Live::Asked { .. } | Live::AfterEnd => {
                 Err(CallError::DuringQuery { attempted: attempted() })
             }
-            Live::Undecided { update, origin: Origin::History(event_id) } => {
+            Live::Undecided { update, origin: UpdateSource::History(event_id) } => {
                 Err(recorded_update(*event_id, update, attempted()))
             }
-            Live::Undecided { update, origin: Origin::Offer { .. } } => {
+            Live::Undecided { update, origin: UpdateSource::Offer { .. } } => {
                 let update_id = update.id.clone();
                 Err(CallError::BeforeDecision { update_id, attempted: attempted() })
             }
@@ -239,7 +239,7 @@ impl Cursor {
             Offer::Update { update, at } => {
                 let time_before = std::mem::replace(&mut self.now, at);
                 let delivery = update.clone();
-                self.live = Live::Undecided { update, origin: Origin::Offer { time_before } };
+                self.live = Live::Undecided { update, origin: UpdateSource::Offer { time_before } };
                 Delivery::Update(delivery)
             }
         })

@@ -4,7 +4,7 @@ use dacapo_model::command::{Command, Outcome};
 use dacapo_model::event::{EVENT_BYTES, EventAttributes, HistoryEvent, Marker, Role};
 use dacapo_model::update::Update;
 
-use super::live::{Live, Origin};
+use super::live::{Live, UpdateSource};
 use super::operation::Operation;
 use super::report::{command_mismatch, describe_command, mismatch};
 use super::{Answer, Arrival, CallError, Cancel, Cursor, Waiting};
@@ -156,7 +156,7 @@ impl Cursor {
                     name: accepted.update_name,
                     input: accepted.input,
                 };
-                self.live = Live::Undecided { update, origin: Origin::History(event.id) };
+                self.live = Live::Undecided { update, origin: UpdateSource::History(event.id) };
                 self.arrivals.push_back(Arrival::Update);
             }
             attributes => self.deliver_end(attributes),

@@ -6,7 +6,7 @@ use dacapo_engine::decide::Input;
 use dacapo_model::ids::{EventId, RunKey};
 
 use super::find_run;
-use crate::run::{self, Loaded, Message, OpenRun, Origin, Posted};
+use crate::run::{self, ActorSource, Loaded, Message, OpenRun, Posted};
 use crate::runtime::Shared;
 
 /// Delivers a message, waking the run if it sleeps and waiting if its mailbox
@@ -20,7 +20,7 @@ pub(crate) async fn deliver(
         match run.post(message) {
             Posted::Sent => return Ok(()),
             Posted::Wake(mailbox) => {
-                run::spawn(shared, run.clone(), mailbox, Origin::Stored);
+                run::spawn(shared, run.clone(), mailbox, ActorSource::Stored);
                 return Ok(());
             }
             Posted::Closed(message) => return Err(message),
@@ -44,7 +44,7 @@ pub(crate) fn try_deliver(shared: &Arc<Shared>, run: &Arc<OpenRun>, message: Mes
     match run.post(message) {
         Posted::Sent | Posted::Closed(_) => true,
         Posted::Wake(mailbox) => {
-            run::spawn(shared, run.clone(), mailbox, Origin::Stored);
+            run::spawn(shared, run.clone(), mailbox, ActorSource::Stored);
             true
         }
         Posted::Full(..) => false,
@@ -70,7 +70,7 @@ pub(crate) fn wake_overdue(
     loaded: Loaded,
 ) {
     if let Posted::Wake(mailbox) = run.post(timer_due(run, event_id)) {
-        run::spawn(shared, run.clone(), mailbox, Origin::Loaded(Box::new(loaded)));
+        run::spawn(shared, run.clone(), mailbox, ActorSource::Loaded(Box::new(loaded)));
     }
 }
 

@@ -17,7 +17,7 @@ use super::heartbeat_tasks::{TaskHeartbeat, lease_lost};
 use super::locate::{Located, check_payload};
 use crate::delivery::{Address, Reached, deliver, find, no_answer, tell_open};
 use crate::error::{Result, ServiceError};
-use crate::queues::Heard;
+use crate::queues::LeaseAnswer;
 use crate::run::{Message, OpenRun};
 use crate::tenancy::Tenant;
 
@@ -104,7 +104,7 @@ impl Tenant {
     ) -> Result<AttemptSignals> {
         let heartbeat = TaskHeartbeat { token, details };
         let mut heard = self.heartbeat_tasks(vec![heartbeat]).await?;
-        let Heard { cancel_requested, paused, .. } =
+        let LeaseAnswer { cancel_requested, paused, .. } =
             heard.pop().unwrap_or_else(|| Err(lease_lost()))?;
         Ok(AttemptSignals { cancel_requested, paused })
     }

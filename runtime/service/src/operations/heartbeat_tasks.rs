@@ -7,7 +7,7 @@ use dacapo_model::task_token::TaskToken;
 
 use super::locate::check_payload;
 use crate::error::{Result, ServiceError};
-use crate::queues::{self, Heard, Heartbeat};
+use crate::queues::{self, Heartbeat, LeaseAnswer};
 use crate::tenancy::Tenant;
 
 /// What a worker says about one of its tasks.
@@ -25,7 +25,7 @@ impl Tenant {
     pub async fn heartbeat_tasks(
         &self,
         heartbeats: Vec<TaskHeartbeat>,
-    ) -> Result<Vec<Result<Heard>>> {
+    ) -> Result<Vec<Result<LeaseAnswer>>> {
         self.shared.admit_write()?;
         check_count("heartbeats", heartbeats.len())?;
         let mut answers = Vec::new();

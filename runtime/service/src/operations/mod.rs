@@ -50,7 +50,7 @@ pub(crate) use self::start::ChildStart;
 pub use self::task_queues::QueueDescription;
 pub use self::update::{UpdateResult, UpdateWait, WaitFor, made_up_update_id};
 pub use self::waits::{look_wait_of, wait_of};
-pub use crate::queues::{Heard, SeenWorker};
+pub use crate::queues::{LeaseAnswer, SeenWorker};
 pub use crate::salvage::DamagedEvent;
 pub use crate::types::{
     ActivityDescription, Awaited, ChainDescription, ChildDescription, Closing, ExternalDescription,

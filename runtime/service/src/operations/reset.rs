@@ -18,7 +18,7 @@ use super::{MoveTarget, RunRef};
 use crate::catalog::Choice;
 use crate::delivery::{Claim, LOOKS_MAX, deliver, no_answer};
 use crate::error::{Result, ServiceError};
-use crate::run::{self, BeginAnswer, Message, Origin, ResetAnswer};
+use crate::run::{self, ActorSource, BeginAnswer, Message, ResetAnswer};
 use crate::tenancy::Tenant;
 
 /// How to start over.
@@ -145,7 +145,7 @@ impl Tenant {
                 shared.hold.health.admit_start()?;
                 let (waiter, committed) = oneshot::channel();
                 let (begun, cause, chosen) = (Box::new(begun), Span::current(), chosen.clone());
-                let origin = Origin::New { begun, waiter, cause, chosen };
+                let origin = ActorSource::New { begun, waiter, cause, chosen };
                 run::spawn(shared, claimed.keep(), mailbox, origin);
                 match shared.hold.health.answer(committed).await.ok_or_else(no_answer)?? {
                     BeginAnswer::Started => Ok(true),

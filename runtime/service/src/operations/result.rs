@@ -84,9 +84,9 @@ impl Tenant {
     /// Waits for a run that was open a moment ago.
     pub(super) async fn open_result(&self, open: &OpenRun, wait: Duration) -> Result<RunResult> {
         let mut progress = open.watch();
-        let news = progress.wait_for(|progress| progress.closing.is_some() || progress.blocked);
+        let changed = progress.wait_for(|progress| progress.closing.is_some() || progress.blocked);
         tokio::select! {
-            _news_or_none = tokio::time::timeout(wait, news) => {}
+            _changed_or_over = tokio::time::timeout(wait, changed) => {}
             () = self.shared.life.stopping.cancelled() => {}
             () = self.shared.hold.loss.of_any_kind() => {}
         }

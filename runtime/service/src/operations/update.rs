@@ -85,7 +85,7 @@ impl Tenant {
                     return self.closed_update(run, execution.key, update.id).await;
                 }
             };
-            // Before it is sent, so that no news is missed.
+            // Before it is sent, so that no change is missed.
             let watched = open.updates.watch(open.key.run_id, &update.id);
             match self.send_update(run, &open, update.clone()).await? {
                 Sent::Taken => return self.follow(run, &open, watched, update.id, wait).await,
@@ -228,10 +228,10 @@ impl Tenant {
                 Some(Some(UpdateStage::Admitted) | None) | None => {}
             }
         }
-        let news = async {
+        let heard = async {
             while !wait.is_over(&now.progress) {
                 if watched.changed().await.is_err() {
-                    // The sender goes with its last news, or with the run.
+                    // The sender goes with the last change, or with the run.
                     now = watched.borrow().clone();
                     return now.progress.is_final();
                 }
@@ -240,7 +240,7 @@ impl Tenant {
             true
         };
         let known = tokio::select! {
-            known = tokio::time::timeout(wait.wait, news) => known.unwrap_or(true),
+            known = tokio::time::timeout(wait.wait, heard) => known.unwrap_or(true),
             () = self.shared.life.stopping.cancelled() => true,
         };
         if !known {

@@ -45,7 +45,7 @@ pub(crate) use self::poll::poll;
 pub(crate) use self::poller::{Poller, Promise};
 pub(crate) use self::queue::Queue;
 pub(crate) use self::release::{release, release_leases};
-pub use self::renew::Heard;
+pub use self::renew::LeaseAnswer;
 pub(crate) use self::renew::{Heartbeat, renew, write_last};
 pub(crate) use self::resolve::{Resolved, resolve};
 pub use self::seen::SeenWorker;

@@ -12,7 +12,7 @@ use crate::types::HandedTask;
 
 /// How long a poll that has a task waits for others that are being committed together with
 /// it. Those that come later go back into the queue.
-const COMPANY: Duration = Duration::from_millis(20);
+const GATHER_TIME: Duration = Duration::from_millis(20);
 
 /// Tasks that were promised and not answered yet go back if the caller goes away.
 struct Unanswered<'a> {
@@ -41,6 +41,6 @@ pub(crate) async fn poll(
         () = shared.life.stopping.cancelled() => {}
         () = shared.hold.loss.of_any_kind() => {}
     }
-    let _ = tokio::time::timeout(COMPANY, poller.filled_or_empty()).await;
+    let _ = tokio::time::timeout(GATHER_TIME, poller.filled_or_empty()).await;
     Ok(unanswered.waiting.poller.close())
 }

@@ -19,7 +19,7 @@ pub(crate) struct Heartbeat {
 
 /// What it hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
+pub struct LeaseAnswer {
     /// The workflow asked the activity to cancel.
     pub cancel_requested: bool,
     /// An operator holds the activity.
@@ -34,7 +34,7 @@ pub(crate) async fn renew(
     shared: &Arc<Shared>,
     namespace: &NamespaceName,
     heartbeats: Vec<Heartbeat>,
-) -> Result<Vec<Option<Heard>>> {
+) -> Result<Vec<Option<LeaseAnswer>>> {
     let now = shared.clock.now();
     let mut heard = vec![None; heartbeats.len()];
     let mut renewals = Vec::new();
@@ -86,8 +86,8 @@ pub(crate) async fn write_last(shared: &Arc<Shared>, token: &TaskToken) -> Resul
     Ok(())
 }
 
-fn said(lease: &Lease) -> Heard {
-    Heard {
+fn said(lease: &Lease) -> LeaseAnswer {
+    LeaseAnswer {
         cancel_requested: lease.cancel_requested,
         paused: lease.paused,
         lease_until: lease.expires_at,

@@ -134,7 +134,7 @@ impl Residency {
         }
     }
 
-    /// A place, or the news that somebody waits, with the run that has been idle longest.
+    /// A place; or none, as somebody waits, with the run that has been idle longest.
     /// In one step: from then on nobody who could leave stays, and a run falls idle before
     /// this or after it.
     fn enter_or_wait(self: &Arc<Self>) -> Result<Place, (Waiting<'_>, Option<RunId>)> {

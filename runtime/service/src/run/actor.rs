@@ -19,7 +19,7 @@ use super::heartbeats::Heartbeats;
 use super::message::{Envelope, JoinAnswer, Message, MoveAnswer};
 use super::postponed::Postponed;
 use super::room::{InstanceRoom, evict};
-use super::{OpenRun, Origin, ResetAnswer, load};
+use super::{ActorSource, OpenRun, ResetAnswer, load};
 use crate::activities::LocalExecutor;
 use crate::delivery::deliver;
 use crate::portions::Portion;
@@ -98,12 +98,12 @@ pub(super) async fn run(
     shared: Arc<Shared>,
     run: Arc<OpenRun>,
     mut mailbox: mpsc::Receiver<Envelope>,
-    origin: Origin,
+    origin: ActorSource,
     work: Work,
     portion: Option<Portion>,
 ) {
     let (mut actor, ready) = match origin {
-        Origin::New { begun, waiter, cause, chosen } => {
+        ActorSource::New { begun, waiter, cause, chosen } => {
             let Begun { execution, state, transition } = *begun;
             let mut actor = Actor::new(shared, run, mailbox, execution, state);
             let ready = actor.begin(transition, waiter, cause).await;
@@ -115,7 +115,7 @@ pub(super) async fn run(
             }
             (actor, ready)
         }
-        Origin::Stored => {
+        ActorSource::Stored => {
             let mut postponed = Postponed::default();
             let loaded = load::load(&shared, &run, &mut || postponed.mailbox(&mut mailbox)).await;
             match loaded {
@@ -130,7 +130,7 @@ pub(super) async fn run(
                 }
             }
         }
-        Origin::Loaded(loaded) => Actor::from_loaded(shared, run, mailbox, *loaded),
+        ActorSource::Loaded(loaded) => Actor::from_loaded(shared, run, mailbox, *loaded),
     };
     actor.work = Some(work);
     actor.portion = portion;

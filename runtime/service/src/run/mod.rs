@@ -53,7 +53,7 @@ use crate::portions::Portion;
 use crate::runtime::Shared;
 
 /// Where an actor gets its run from.
-pub(crate) enum Origin {
+pub(crate) enum ActorSource {
     /// It starts now.
     New {
         /// What it begins with.
@@ -76,7 +76,7 @@ pub(crate) fn spawn(
     shared: &Arc<Shared>,
     run: Arc<OpenRun>,
     mailbox: mpsc::Receiver<Envelope>,
-    origin: Origin,
+    origin: ActorSource,
 ) {
     spawn_in(shared, run, mailbox, origin, None);
 }
@@ -86,7 +86,7 @@ pub(crate) fn spawn_in(
     shared: &Arc<Shared>,
     run: Arc<OpenRun>,
     mailbox: mpsc::Receiver<Envelope>,
-    origin: Origin,
+    origin: ActorSource,
     portion: Option<Portion>,
 ) {
     let work = shared.life.workload.begin();
@@ -99,13 +99,13 @@ pub(crate) fn spawn_in(
 /// Wakes a run that is stored, if it sleeps.
 pub(crate) fn wake(shared: &Arc<Shared>, run: &Arc<OpenRun>) {
     if let Some(mailbox) = run.wake() {
-        spawn(shared, run.clone(), mailbox, Origin::Stored);
+        spawn(shared, run.clone(), mailbox, ActorSource::Stored);
     }
 }
 
 /// Wakes a run that was just read, or written, if it sleeps.
 fn wake_loaded(shared: &Arc<Shared>, run: &Arc<OpenRun>, loaded: Loaded) {
     if let Some(mailbox) = run.wake() {
-        spawn(shared, run.clone(), mailbox, Origin::Loaded(Box::new(loaded)));
+        spawn(shared, run.clone(), mailbox, ActorSource::Loaded(Box::new(loaded)));
     }
 }

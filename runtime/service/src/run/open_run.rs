@@ -229,11 +229,11 @@ impl OpenRun {
     /// Tells those who watch how it ended; true if nobody was told before. After this,
     /// the directory and the store both say that the workflow id is free.
     pub(crate) fn publish_closing(&self, closing: Closing) -> bool {
-        let mut is_news = false;
+        let mut is_first = false;
         self.progress.send_modify(|progress| {
-            is_news = progress.closing.is_none();
+            is_first = progress.closing.is_none();
             progress.closing = Some(Arc::new(closing));
         });
-        is_news
+        is_first
     }
 }

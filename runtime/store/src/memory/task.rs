@@ -10,7 +10,7 @@ use dacapo_model::task::Priority;
 use dacapo_model::time::Timestamp;
 
 use super::{MemoryStore, State, at_most};
-use crate::batch::Batch;
+use crate::batch::CommitRows;
 use crate::error::Result;
 use crate::shard::HashRange;
 use crate::task::{
@@ -20,7 +20,7 @@ use crate::task::{
 use crate::task_fold::FoldedTask;
 
 impl State {
-    pub(super) fn change_tasks(&mut self, batch: &Batch<'_>) {
+    pub(super) fn change_tasks(&mut self, batch: &CommitRows<'_>) {
         for (key, folded) in &batch.tasks {
             let place = match folded {
                 FoldedTask::Enqueue { row, .. } => TaskPlace::Queue(row.clone().into_owned()),

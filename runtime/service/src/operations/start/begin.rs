@@ -10,7 +10,7 @@ use super::join::already_started;
 use crate::catalog::Choice;
 use crate::delivery::{Claimed, no_answer};
 use crate::error::Result;
-use crate::run::{self, BeginAnswer, Envelope, NewRun, Origin};
+use crate::run::{self, ActorSource, BeginAnswer, Envelope, NewRun};
 use crate::tenancy::Tenant;
 use crate::types::{StartRequest, Started};
 
@@ -34,7 +34,7 @@ impl Tenant {
         // Before anything can happen to it.
         let update = request.update.as_ref().map(|update| run.updates.watch(run_id, &update.id));
         let (waiter, begun) = oneshot::channel();
-        let origin = Origin::New {
+        let origin = ActorSource::New {
             begun: Box::new(new.begin(shared.clock.now())),
             waiter,
             cause: Span::current(),
