@@ -1,8 +1,9 @@
 //! Workers and the server die by SIGKILL at random while many runs go on: each run completes,
 //! each step was made at least once and has exactly one outcome.
 //!
-//! `DACAPO_QUEUE_RUNS` says how many runs, of [`STEPS`] tasks each, and `DACAPO_QUEUE_SEED`
-//! who dies when: as in the last test that failed, which names its seed.
+//! `DACAPO_QUEUE_RUNS` says how many runs, of [`STEPS`] tasks each, `DACAPO_QUEUE_DEATHS` about
+//! how many deaths, and `DACAPO_QUEUE_SEED` who dies when: as in the last test that failed,
+//! which names its seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +24,8 @@ const WORKERS: usize = 3;
 /// A worker that dies keeps its tasks for so long.
 const LEASE_SECONDS: f64 = 1.5;
 
-/// About so many deaths, however many tasks there are.
-const DEATHS: usize = 12;
+/// About so many deaths, unless it is said, however many tasks there are.
+const DEATHS: u64 = 12;
 
 /// Requests of this test at a time.
 const AT_ONCE: usize = 50;
@@ -42,6 +43,7 @@ async fn postgres() {
 #[expect(clippy::print_stdout, reason = "a test that fails shows what it printed")]
 async fn all_is_done_whoever_dies(kind: Kind) {
     let runs = parameter("DACAPO_QUEUE_RUNS").unwrap_or(100) as usize;
+    let deaths_wanted = parameter("DACAPO_QUEUE_DEATHS").unwrap_or(DEATHS).max(1) as usize;
     let seed = parameter("DACAPO_QUEUE_SEED").unwrap_or_else(any_seed);
     println!("DACAPO_QUEUE_RUNS={runs} DACAPO_QUEUE_SEED={seed}");
     let mut fleet = Fleet::start(kind).await;
@@ -51,7 +53,7 @@ async fn all_is_done_whoever_dies(kind: Kind) {
     let mut random = StdRng::seed_from_u64(seed);
     let mut deaths = BTreeMap::new();
     while fleet.effects.count() < tasks {
-        let more = random.random_range(1..=(2 * tasks / DEATHS).max(1));
+        let more = random.random_range(1..=(2 * tasks / deaths_wanted).max(1));
         fleet.does(more).await;
         let who = fleet.lose(random.random_range(0..WORKERS + 1)).await;
         *deaths.entry(who).or_insert(0) += 1;

@@ -2,10 +2,11 @@
 //! whatever dies meanwhile.
 
 use dacapo_tests::{
-    Client, Database, Effects, Run, Server, TestWorker, Worker, dacapo, event_types, eventually,
-    on_both_databases,
+    Client, Database, Effects, Kind, Run, Server, TestWorker, Worker, dacapo, event_types,
+    eventually, on_both_databases, within,
 };
 use serde_json::{Value, json};
+use sqlx::Row as _;
 use tempfile::NamedTempFile;
 
 on_both_databases! {
@@ -24,6 +25,31 @@ on_both_databases! {
     a_paused_task_is_not_handed_out,
     an_activity_is_tried_as_often_as_its_policy_says,
     an_operator_sees_what_waits_and_who_has_what,
+}
+
+#[tokio::test]
+async fn somebody_with_psql_takes_a_task_and_completes_it() {
+    within("the test", async {
+        let database = Database::fresh(Kind::Postgres).await;
+        let server = server(&database).await;
+        let (client, worker) = (server.client(), worker(&server, "one"));
+        let run = start(&client, 1, json!({})).await;
+        ready(&worker, 1).await;
+        let mut connection = database.connect().await;
+        let take = "SELECT token, workflow_id, activity_type, input_text
+                      FROM get_next_task('default', $1, NULL, 'ann', 600)";
+        let task = sqlx::query(take).bind(QUEUE).fetch_one(&mut connection).await;
+        let task = task.expect("a task is there");
+        assert_eq!(task.get::<String, _>("workflow_id"), run.workflow_id);
+        assert_eq!(task.get::<String, _>("input_text"), "0");
+        worker.no_task().await;
+        let lease = &worker.queue().await["leases"][0];
+        assert_eq!((&lease["worker"], &lease["activity_type"]), (&json!("ann"), &json!("step")));
+        let report = json!({"token": task.get::<String, _>("token"), "result": "sent by hand"});
+        client.post("activities/complete", &report).await.ok(200);
+        assert_eq!(run.completed().await, json!(["sent by hand"]));
+    })
+    .await;
 }
 
 const QUEUE: &str = "emails";
