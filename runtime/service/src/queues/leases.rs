@@ -39,10 +39,21 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub(super) struct KnownLease {
     pub(super) leased: LeasedTask,
+    /// When it is looked at: then, or later if it was prolonged.
+    looked_at: Timestamp,
     /// When a heartbeat was written, if one was.
     renewed_at: Option<Timestamp>,
     /// What a later one said.
     unsaved: Option<Payload>,
+}
+
+impl Inner {
+    /// Forgets a lease, and that it was to be looked at: most tasks end long before that.
+    fn remove(&mut self, task: TaskKey) {
+        if let Some(known) = self.known.remove(&task) {
+            self.times.remove(&(known.looked_at, task));
+        }
+    }
 }
 
 impl Leases {
@@ -55,13 +66,15 @@ impl Leases {
         // It is in its row, and may be large.
         (leased.task.attempt.last_failure, leased.task.attempt.details) = (None, None);
         let task = (leased.task.key, leased.task.event_id);
-        let expires_at = leased.lease.expires_at;
+        let looked_at = leased.lease.expires_at;
         let mut inner = self.inner.lock();
-        if inner.known.len() < KNOWN_MAX || inner.known.contains_key(&task) {
-            inner.known.insert(task, KnownLease { leased, renewed_at, unsaved: None });
+        inner.remove(task);
+        if inner.known.len() < KNOWN_MAX {
+            let known = KnownLease { leased, looked_at, renewed_at, unsaved: None };
+            inner.known.insert(task, known);
         }
         drop(inner);
-        self.look_at(task, expires_at);
+        self.look_at(task, looked_at);
     }
 
     /// A lease was prolonged.
@@ -103,7 +116,7 @@ impl Leases {
 
     /// The task has no lease any more.
     pub(super) fn remove(&self, task: TaskKey) {
-        self.inner.lock().known.remove(&task);
+        self.inner.lock().remove(task);
     }
 
     /// The lease with this digest is not there any more.
@@ -111,7 +124,7 @@ impl Leases {
         let mut inner = self.inner.lock();
         let known = inner.known.get(&task);
         if known.is_some_and(|known| known.leased.lease.token_digest == token_digest) {
-            inner.known.remove(&task);
+            inner.remove(task);
         }
     }
 
@@ -162,10 +175,11 @@ impl Leases {
             && at <= now
         {
             inner.times.pop_first();
-            let expires_at = inner.known.get(&task).map(|known| known.leased.lease.expires_at);
-            match expires_at {
-                Some(later) if later > now => {
-                    inner.times.insert((later, task));
+            match inner.known.get_mut(&task) {
+                Some(known) if known.leased.lease.expires_at > now => {
+                    known.looked_at = known.leased.lease.expires_at;
+                    let looked_at = known.looked_at;
+                    inner.times.insert((looked_at, task));
                 }
                 Some(_) | None => due.push(task),
             }
@@ -183,5 +197,96 @@ impl KnownLease {
         let interval = self.leased.lease.duration / RENEWED_RECENTLY;
         let interval = if has_details { interval.min(RENEWAL_INTERVAL_MAX) } else { interval };
         now.since(renewed_at) >= interval
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dacapo_model::ids::{EventId, RunId, RunKey, WorkflowHash};
+    use dacapo_model::task::Priority;
+    use dacapo_store::task::{Lease, TaskAttempt, TaskRow};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    fn leased(event_id: u64, expires_at: Timestamp) -> LeasedTask {
+        let key = RunKey { hash: WorkflowHash(1), run_id: RunId(Uuid::from_u128(1)) };
+        let attempt = TaskAttempt {
+            number: 1,
+            start_to_close: Duration::from_secs(60),
+            heartbeat: None,
+            close_by: None,
+            last_failure: None,
+            details: None,
+        };
+        let task = TaskRow {
+            key,
+            event_id: EventId(event_id),
+            namespace: "default".parse().expect("valid"),
+            queue: "q".parse().expect("valid"),
+            activity_type: "a".parse().expect("valid"),
+            priority: Priority::default(),
+            fairness_key: None,
+            fairness_rank: 0,
+            visible_at: at(0),
+            expires_at: None,
+            attempt,
+            lease_epoch: 1,
+        };
+        let lease = Lease {
+            worker: "w".parse().expect("valid"),
+            token_digest: [1; 16],
+            started_at: at(0),
+            expires_at,
+            duration: Duration::from_secs(10),
+            cancel_requested: false,
+            paused: false,
+        };
+        LeasedTask { task, lease }
+    }
+
+    fn key(leased: &LeasedTask) -> TaskKey {
+        (leased.task.key, leased.task.event_id)
+    }
+
+    #[test]
+    fn a_task_that_has_ended_is_not_looked_at() {
+        let leases = Leases::default();
+        let (ended, silent) = (leased(2, at(10)), leased(3, at(10)));
+        leases.insert(ended.clone());
+        leases.insert(silent.clone());
+        leases.remove(key(&ended));
+        assert_eq!(leases.due(at(9), 10), []);
+        assert_eq!(leases.due(at(10), 10), [key(&silent)]);
+        assert_eq!(leases.next_time(), None);
+    }
+
+    #[test]
+    fn a_lease_that_was_prolonged_is_looked_at_later() {
+        let leases = Leases::default();
+        leases.insert(leased(2, at(10)));
+        leases.renewed(&leased(2, at(19)), at(9));
+        assert_eq!(leases.due(at(10), 10), []);
+        assert_eq!(leases.next_time(), Some(at(19)));
+        leases.renewed(&leased(2, at(28)), at(18));
+        leases.remove(key(&leased(2, at(28))));
+        assert_eq!(leases.next_time(), None, "wherever it stood");
+    }
+
+    #[test]
+    fn heartbeats_without_end_are_written_now_and_then() {
+        let leases = Leases::default();
+        leases.insert(leased(2, at(10)));
+        let task = key(&leased(2, at(10)));
+        let is_written =
+            |has_details, now| leases.get(task).expect("known").is_to_be_renewed(has_details, now);
+        assert!(is_written(true, at(0)), "the first is");
+        leases.renewed(&leased(2, at(10)), at(0));
+        assert!(!is_written(false, at(1)) && !is_written(true, at(0)));
+        assert!(is_written(true, at(1)) && is_written(false, at(2)));
     }
 }
