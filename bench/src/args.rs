@@ -3,10 +3,11 @@
 use clap::{Parser, Subcommand};
 use dacapo_cli::config::Database;
 
+use crate::worker::Work;
 use crate::workloads::{
     w1_sequential::Sequential, w2_latency::Latency, w3_fan_out::FanOut, w4_sleepers::Sleepers,
     w5_recovery::Recovery, w6_signals::Signals, w7_replay::Replay, w8_floor::Floor,
-    w9_cancel::Cancel,
+    w9_cancel::Cancel, w10_remote::Remote, w11_fairness::Fairness,
 };
 
 /// Measures a Dacapo server that it starts itself. People read standard error;
@@ -39,6 +40,13 @@ pub(crate) enum Workload {
     W8(Floor),
     /// From a request to cancel to the activity that hears of it.
     W9(Cancel),
+    /// Steps that workers do, with workers that this program starts.
+    W10(Remote),
+    /// The tasks of one that wait beside the many of another.
+    W11(Fairness),
+    /// A worker that does nothing, for the workloads that need some.
+    #[command(hide = true)]
+    Work(Work),
 }
 
 /// What to measure it on.

@@ -4,6 +4,7 @@
 //! ```text
 //!  workloads ──▶ target = database + server process + module
 //!      │ load ──▶ client ──HTTP──▶ dacapo serve (this same program)
+//!      │ workers: processes of it ──HTTP──▶ the same server
 //!      └ meter ──▶ /proc, PostgreSQL's counters
 //! ```
 //!
@@ -24,6 +25,8 @@ mod report;
 mod server;
 mod stats;
 mod target;
+mod worker;
+mod workers;
 mod workloads;
 
 use std::process::ExitCode;

@@ -111,7 +111,7 @@ impl Target {
             Some(database) => database.observer().await?,
             None => None,
         };
-        Ok(Meter { server: self.pid(), observer })
+        Ok(Meter { server: self.pid(), observer, workers: Vec::new() })
     }
 
     /// Memory of the server that is in RAM, if its process is known.

@@ -4,14 +4,17 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dacapo::{
-    ActivityOptions, CancellationType, Failure, heartbeat, sleep, try_join_all,
+    ActivityCall, ActivityOptions, CancellationType, Failure, heartbeat, sleep, try_join_all,
     wait_cancel_requested,
 };
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 dacapo::module! {
-    workflows: [sequential, fan_out, sleep_until, steps_then_sleep, payload_steps, signals, listen],
+    workflows: [
+        sequential, fan_out, sleep_until, steps_then_sleep, payload_steps, signals, listen,
+        remote_sequential, remote_fan_out,
+    ],
     activities: [noop, echo, hear],
 }
 
@@ -136,4 +139,53 @@ fn hear() -> Result<u64, Failure> {
 async fn listen() -> Result<u64, Failure> {
     let options = ActivityOptions::new().cancellation(CancellationType::WaitCancellationCompleted);
     hear().options(options).await
+}
+
+/// Where the workers of the benchmark ask for tasks.
+const QUEUE: &str = "bench";
+
+/// The type of all tasks. Workers give back what they get.
+const REMOTE: &str = "remote";
+
+#[derive(Deserialize)]
+struct RemoteSteps {
+    steps: u32,
+    bytes: Option<usize>,
+}
+
+/// `{"steps": n, "bytes": b}`: n activities on workers, one after the other, each of
+/// which takes and returns b bytes of JSON, or `null` without b. Returns n.
+#[dacapo::workflow]
+async fn remote_sequential(input: RemoteSteps) -> Result<u32, Failure> {
+    let mut payload = match input.bytes {
+        Some(bytes) => to_raw_value(&noise(bytes.saturating_sub(2)))?,
+        None => to_raw_value(&())?,
+    };
+    for _ in 0..input.steps {
+        payload = ActivityCall::named(REMOTE, &payload).task_queue(QUEUE).await?;
+    }
+    Ok(input.steps)
+}
+
+#[derive(Deserialize)]
+struct RemoteFanOut {
+    steps: u32,
+    key: Option<String>,
+    weight: Option<f64>,
+}
+
+/// `{"steps": n, "key": k, "weight": w}`: n activities on workers at once, whose fairness
+/// key is k and whose weight is w, if they are given. Returns n.
+#[dacapo::workflow]
+async fn remote_fan_out(input: RemoteFanOut) -> Result<u32, Failure> {
+    let mut options = ActivityOptions::new().task_queue(QUEUE);
+    if let Some(key) = input.key {
+        options = options.fairness_key(key);
+    }
+    if let Some(weight) = input.weight {
+        options = options.fairness_weight(weight);
+    }
+    let step = |_| ActivityCall::<()>::named(REMOTE, &()).options(options.clone());
+    try_join_all((0..input.steps).map(step)).await?;
+    Ok(input.steps)
 }

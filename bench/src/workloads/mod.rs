@@ -1,5 +1,7 @@
 //! The workloads, one file each.
 
+pub(crate) mod w10_remote;
+pub(crate) mod w11_fairness;
 pub(crate) mod w1_sequential;
 pub(crate) mod w2_latency;
 pub(crate) mod w3_fan_out;
@@ -13,6 +15,7 @@ pub(crate) mod w9_cancel;
 use anyhow::Result;
 
 use crate::args::Workload;
+use crate::worker;
 
 /// Measures, and prints what was found.
 pub(crate) async fn run(workload: Workload) -> Result<()> {
@@ -26,5 +29,8 @@ pub(crate) async fn run(workload: Workload) -> Result<()> {
         Workload::W7(args) => w7_replay::run(args).await,
         Workload::W8(args) => w8_floor::run(args).await,
         Workload::W9(args) => w9_cancel::run(args).await,
+        Workload::W10(args) => w10_remote::run(args).await,
+        Workload::W11(args) => w11_fairness::run(args).await,
+        Workload::Work(args) => worker::run(args).await,
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::TargetFlags;
 use crate::client::{Connection, start_body};
 use crate::load::{Limit, closed_loop, connections};
-use crate::meter::Cost;
+use crate::meter::{Cost, Meter};
 use crate::report;
 use crate::stats::{per_second, rounded};
 use crate::target::Target;
@@ -62,21 +62,27 @@ pub(crate) async fn run(args: Sequential) -> Result<()> {
     let target = Target::open(&args.target).await?;
     let mut levels = Vec::new();
     for &concurrency in &args.concurrency {
-        levels.push(measure(&target, &args, concurrency).await?);
+        levels.push(measure(&target, &args, body(&args), &[], concurrency).await?);
     }
     report::print("w1_sequential", target.database_kind(), &args, &levels)
 }
 
-/// Measures one concurrency. W2 is a special case of it.
+/// What starts a run.
+pub(crate) fn body(args: &Sequential) -> Bytes {
+    match args.payload_bytes {
+        None => start_body("sequential", &json!({ "steps": args.steps })),
+        Some(bytes) => start_body("payload_steps", &json!({ "steps": args.steps, "bytes": bytes })),
+    }
+}
+
+/// Measures one concurrency. W2 and W10 are special cases of it.
 pub(crate) async fn measure(
     target: &Target,
     args: &Sequential,
+    body: Bytes,
+    workers: &[u32],
     concurrency: usize,
 ) -> Result<Level> {
-    let body = match args.payload_bytes {
-        None => start_body("sequential", &json!({ "steps": args.steps })),
-        Some(bytes) => start_body("payload_steps", &json!({ "steps": args.steps, "bytes": bytes })),
-    };
     let address = target.address()?;
     let rows_per_run = rows_per_run(target, body.clone()).await?;
     let complete = async |client: &mut Connection, _| client.complete(body.clone()).await.map(drop);
@@ -84,7 +90,7 @@ pub(crate) async fn measure(
     closed_loop(clients, Limit::of(None, args.warmup), complete).await?;
 
     let clients = connections(address, concurrency).await?;
-    let mut meter = target.meter().await?;
+    let mut meter = Meter { workers: workers.to_vec(), ..target.meter().await? };
     let before = meter.read().await?;
     let outcome = closed_loop(clients, Limit::of(args.runs, args.seconds), complete).await?;
     let cost = meter.cost_since(&before, outcome.rounds).await?;

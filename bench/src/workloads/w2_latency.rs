@@ -31,6 +31,7 @@ pub(crate) async fn run(args: Latency) -> Result<()> {
     let args =
         Sequential { concurrency, steps: 1, payload_bytes: None, runs, seconds, warmup, target };
     let target = Target::open(&args.target).await?;
-    let level = w1_sequential::measure(&target, &args, 1).await?;
+    let body = w1_sequential::body(&args);
+    let level = w1_sequential::measure(&target, &args, body, &[], 1).await?;
     report::print("w2_latency", target.database_kind(), &args, &level)
 }

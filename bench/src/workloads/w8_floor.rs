@@ -92,7 +92,7 @@ async fn measure(
         Database::Sqlite { .. } => Some(std::process::id()),
         Database::Postgres { .. } => None,
     };
-    let mut meter = Meter { server, observer: database.observer().await? };
+    let mut meter = Meter { server, observer: database.observer().await?, workers: Vec::new() };
     let warmup = Limit::of(None, args.warmup);
     write(database, recorded, concurrency, warmup).await?;
     let before = meter.read().await?;

@@ -74,11 +74,12 @@ impl Poller {
         self.activity_types.is_empty() || self.activity_types.binary_search(activity_type).is_ok()
     }
 
-    /// Promises it at most so many tasks; none if it has no room.
+    /// Promises it at most so many tasks; none if it has no room. One that has a task is
+    /// about to be answered: what comes later would keep it waiting.
     pub(super) fn promise(self: &Arc<Self>, tasks_max: usize) -> Option<Promise> {
         let mut inbox = self.inbox.lock();
         let tasks = inbox.room.min(tasks_max);
-        if tasks == 0 {
+        if tasks == 0 || !inbox.tasks.is_empty() {
             return None;
         }
         inbox.room -= tasks;
