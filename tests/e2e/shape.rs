@@ -183,9 +183,10 @@ async fn ten_remote_steps_that_wait_are_ten_claims_more(database: Database) {
         }
     };
     let spent = server.spent_on(ten_steps).await;
-    assert_eq!((spent.commits, spent.reads), (11, 10), "{spent:?}");
+    // One read is of the queue, which is new to the server.
+    assert_eq!((spent.commits, spent.reads), (11, 11), "{spent:?}");
     if database.kind() == Kind::Postgres {
-        assert_eq!(spent.statements, 9 + 2 * 4 + 10, "{spent:?}");
+        assert_eq!(spent.statements, 9 + 2 * 4 + 11, "{spent:?}");
     }
 }
 
@@ -205,11 +206,6 @@ async fn polls_that_wait_cost_few_statements_a_second(database: Database) {
     let with = idle().await;
     println!("{without} statements in {STRETCH:?} without polls, {with} with 50");
     let more = with.saturating_sub(without);
-    let a_second = match database.kind() {
-        Kind::Postgres => 2,
-        // Each look for what is over is a transaction, which takes no round trip.
-        Kind::Sqlite => 6,
-    };
-    assert!(more <= a_second * STRETCH.as_secs() + 2, "{with}, and {without} without polls");
+    assert!(more <= 2 * STRETCH.as_secs() + 2, "{with}, and {without} without polls");
     parked.iter().for_each(JoinHandle::abort);
 }

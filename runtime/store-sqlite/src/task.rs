@@ -213,8 +213,20 @@ impl TaskStore for SqliteStore {
         postpone: Duration,
         limit: u32,
     ) -> Result<Vec<ExpiredTask>> {
+        let until = now.as_micros();
+        // Most often nothing is, which needs no turn at writing.
+        let any = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM task_queue_leases WHERE expires_at <= ?) AS "any!: bool""#,
+            until
+        )
+        .fetch_one(self.statement())
+        .await
+        .map_err(error::on(LEASES))?;
+        if !any {
+            return Ok(Vec::new());
+        }
         let owned = rows(ranges.iter().map(|range| (range.from.0, range.to.0)));
-        let (until, next) = (now.as_micros(), now.after(postpone).as_micros());
+        let next = now.after(postpone).as_micros();
         self.counters.add_statements(2);
         let mut writing = self.begin().await?;
         let over = sqlx::query_as!(
@@ -261,8 +273,20 @@ impl TaskStore for SqliteStore {
         postpone: Duration,
         limit: u32,
     ) -> Result<Vec<ExpiredTask>> {
+        let until = now.as_micros();
+        // Most often nothing is, which needs no turn at writing.
+        let any = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM task_queues WHERE expires_at <= ?) AS "any!: bool""#,
+            until
+        )
+        .fetch_one(self.statement())
+        .await
+        .map_err(error::on(QUEUES))?;
+        if !any {
+            return Ok(Vec::new());
+        }
         let owned = rows(ranges.iter().map(|range| (range.from.0, range.to.0)));
-        let (until, next) = (now.as_micros(), now.after(postpone).as_micros());
+        let next = now.after(postpone).as_micros();
         self.counters.add_statements(2);
         let mut writing = self.begin().await?;
         let over = sqlx::query_as!(
