@@ -51,7 +51,7 @@ pub struct TaskRow {
     pub fairness_key: Option<FairnessKey>,
     /// Its place among the tasks of its queue and priority: the smallest is the first.
     pub fairness_rank: i64,
-    /// No worker has it before then. [`NEVER`](dacapo_model::timer::NEVER) while the
+    /// No worker has it before then. [`NEVER`] while the
     /// activity is paused.
     pub visible_at: Timestamp,
     /// When its run is told that no worker has taken it; none if it may wait.
