@@ -28,8 +28,10 @@ const TEXT: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
 /// What a module's digest looks like.
 const DIGEST: &str = r"^[0-9a-fA-F]{64}$";
 
-/// Fields of requests that are ids, and what they look like.
-const ID_FIELDS: [(&str, &str); 8] = [
+/// Fields of requests that are ids, or lists of them, and what they look like.
+const ID_FIELDS: [(&str, &str); 10] = [
+    ("activity_types", TEXT),
+    ("identity", TEXT),
     ("workflow", TEXT),
     ("workflow_type", TEXT),
     ("workflow_id", TEXT),
@@ -142,7 +144,7 @@ fn constrain(path: &str, parameter: &mut Parameter) {
     let pattern = match parameter.name.as_str() {
         "namespace" => SLUG,
         "name" if is_module => SLUG,
-        "name" | "workflow_id" | "workflow_type" | "update" => TEXT,
+        "name" | "workflow_id" | "workflow_type" | "update" | "queue" | "after" => TEXT,
         _ => return,
     };
     if let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema {
@@ -153,11 +155,21 @@ fn constrain(path: &str, parameter: &mut Parameter) {
 fn constrain_fields(object: &mut Object) {
     for (name, schema) in &mut object.properties {
         let pattern = ID_FIELDS.iter().find(|(field, _)| field == name);
-        if let Some((_, pattern)) = pattern
-            && let RefOr::T(Schema::Object(field)) = schema
-        {
-            restrict(field, pattern);
+        if let Some((_, pattern)) = pattern {
+            restrict_ids(schema, pattern);
         }
+    }
+}
+
+fn restrict_ids(schema: &mut RefOr<Schema>, pattern: &str) {
+    match schema {
+        RefOr::T(Schema::Object(field)) => restrict(field, pattern),
+        RefOr::T(Schema::Array(array)) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                restrict_ids(items, pattern);
+            }
+        }
+        _ => {}
     }
 }
 
