@@ -17,6 +17,11 @@ def before_call(context, case, kwargs):
             query["wait"] = 0.1
     except (TypeError, ValueError):
         pass
+    # A poll waits by itself.
+    if case.path.endswith("/poll") and isinstance(case.body, dict):
+        wait = case.body.get("wait_seconds")
+        if wait is None or (isinstance(wait, (int, float)) and 0.1 < wait <= 60):
+            case.body["wait_seconds"] = 0.1
     # A live history of an open run does not end.
     if case.path.endswith("/history"):
         query.pop("follow", None)
