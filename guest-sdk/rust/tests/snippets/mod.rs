@@ -56,6 +56,15 @@ async fn ship(order: Order) -> Result<Receipt, Failure> {
 
 async fn activities(order: &Order) -> Result<Vec<Receipt>, Failure> {
     let by_name = ActivityCall::<Receipt>::named("charge", &order).await?;
+    let on_a_queue =
+        ActivityCall::<Receipt>::named("charge", &order).task_queue("payments").await?;
+    drop(
+        ActivityCall::<Receipt>::named("charge", &order)
+            .task_queue("payments")
+            .priority(1)
+            .fairness_key("tenant-7")
+            .fairness_weight(2.0),
+    );
     let order = order.clone();
     let plain = charge(order).await?;
     let order = Order { cents: 1 };
@@ -68,7 +77,7 @@ async fn activities(order: &Order) -> Result<Vec<Receipt>, Failure> {
         )
         .await?;
     drop(ActivityOptions::new().cancellation(CancellationType::WaitCancellationCompleted));
-    Ok(vec![by_name, plain, with_options])
+    Ok(vec![by_name, plain, with_options, on_a_queue])
 }
 
 async fn children(order: Order, receipt: Receipt) -> Result<(), Failure> {
