@@ -147,6 +147,22 @@ async fn a_lease_that_is_over_hands_the_task_to_another_and_counts_the_attempt()
 }
 
 #[tokio::test]
+async fn the_failure_of_an_attempt_that_was_lost_is_not_taken_for_recorded() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    start_remote(&runtime, "remote", 1).await;
+    let silent = task_for(&runtime, short_lease()).await;
+    let second = task(&runtime).await;
+    report(&runtime, second.token, failed("not yet")).await.expect("it is held");
+    report(&runtime, second.token, failed("not yet")).await.expect("recorded before");
+    let late = report(&runtime, silent.token, failed("late")).await;
+    assert_eq!(late, Err(ErrorCode::LeaseLost), "it was attempt 1 that was lost");
+    let third = task(&runtime).await;
+    assert_eq!(third.attempt, 3);
+    report(&runtime, third.token, done("true")).await.expect("it is held");
+    assert_eq!(completed_with(&result(&runtime, "w").await), "done");
+}
+
+#[tokio::test]
 async fn an_attempt_that_may_be_made_once_is_not_made_again_when_its_lease_is_over() {
     let runtime = start(memory(), &ScriptedHost::new()).await;
     start_remote(&runtime, "remote-once", 1).await;

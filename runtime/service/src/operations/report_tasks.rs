@@ -46,9 +46,11 @@ impl Tenant {
             Resolved::Held => {}
             Resolved::Unknown => return Err(not_found()),
             Resolved::Gone => return self.recorded_before(token).await,
-            Resolved::Passed(last_failure) => {
+            Resolved::Passed { attempt, last_failure } => {
                 // The attempt after this one is current because this one was reported.
-                return match is_failure && last_failure.is_some_and(|it| is_reported(&it)) {
+                let is_next = token.attempt.and_then(|it| it.checked_add(1)) == Some(attempt);
+                let is_recorded = is_next && last_failure.is_some_and(|it| is_reported(&it));
+                return match is_failure && is_recorded {
                     true => Ok(token.key.run_id),
                     false => Err(lease_lost()),
                 };

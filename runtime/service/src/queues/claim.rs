@@ -9,6 +9,7 @@ use super::matching::Claim;
 use super::queue::Queue;
 use super::release;
 use crate::log_limit::LogLimit;
+use crate::panics::caught;
 use crate::runtime::Shared;
 use crate::types::HandedTask;
 
@@ -34,32 +35,43 @@ pub(crate) fn look_for_tasks(shared: &Arc<Shared>, queue: &Arc<Queue>) {
 }
 
 async fn look(shared: Arc<Shared>, queue: Arc<Queue>, mut claim: Claim) {
-    let found = shared.store.claim_tasks(&asked(&shared, &queue, &claim)).await;
-    let found_all = match found {
+    // A claim that never came back would be missing for ever.
+    let looked = caught(find(&shared, &queue, &mut claim)).await;
+    let found_all = looked.unwrap_or_else(|panic| {
+        tracing::error!(queue = %queue.name, %panic, "tasks can't be claimed");
+        None
+    });
+    if found_all.is_none() {
+        tokio::select! {
+            () = shared.life.stopping.cancelled() => {}
+            () = tokio::time::sleep(RETRY) => {}
+        }
+    }
+    queue.matching.lock().claimed(&claim, found_all.unwrap_or(false));
+    // What it did not use is room again.
+    drop(claim);
+    if !shared.life.stopping.is_cancelled() {
+        look_for_tasks(&shared, &queue);
+    }
+}
+
+/// Hands over what there is. Whether that was all of it; none if that is not known.
+async fn find(shared: &Arc<Shared>, queue: &Queue, claim: &mut Claim) -> Option<bool> {
+    match shared.store.claim_tasks(&asked(shared, queue, claim)).await {
         Ok(tasks) => {
             let bytes: usize = tasks.iter().map(|task| task.input.len()).sum();
             let found_all =
                 tasks.len() < claim.promise.tasks() && (bytes as u64) < CLAIMED_BYTES_MAX;
-            hand_over(&shared, &queue, &mut claim, tasks);
-            found_all
+            hand_over(shared, queue, claim, tasks);
+            Some(found_all)
         }
         Err(error) => {
             shared.hold.health.suspect();
             if let Some(withheld) = LOG.allows() {
                 tracing::warn!(queue = %queue.name, ?error, withheld, "tasks can't be claimed");
             }
-            tokio::select! {
-                () = shared.life.stopping.cancelled() => {}
-                () = tokio::time::sleep(RETRY) => {}
-            }
-            false
+            None
         }
-    };
-    queue.matching.lock().claimed(&claim, found_all);
-    // What it did not use is room again.
-    drop(claim);
-    if !shared.life.stopping.is_cancelled() {
-        look_for_tasks(&shared, &queue);
     }
 }
 

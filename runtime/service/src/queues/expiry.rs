@@ -13,6 +13,7 @@ use dacapo_store::task::{TaskKey, TaskPlace, TaskRow};
 use super::note_waiting;
 use crate::delivery::{self, Address};
 use crate::log_limit::LogLimit;
+use crate::panics::caught;
 use crate::runtime::Shared;
 
 /// How often leases are looked through while polls wait or tasks are in hand, and at other
@@ -33,6 +34,14 @@ static LOG: LogLimit = LogLimit::new();
 
 /// Runs until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    // Without it no lease would end any more.
+    while let Err(panic) = caught(look_after_tasks(&shared)).await {
+        tracing::error!(%panic, "what looks after tasks starts again");
+        tokio::time::sleep(LOOK_THROUGH).await;
+    }
+}
+
+async fn look_after_tasks(shared: &Arc<Shared>) {
     let mut look_through = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
     let mut looks = 0_u32;
     let mut is_idle = false;
@@ -42,26 +51,26 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = shared.life.stopping.cancelled() => return,
             () = shared.queues.leases.changed() => {}
             () = shared.queues.polled.notified(), if is_idle => {}
-            () = until(&shared, next) => {}
+            () = until(shared, next) => {}
             () = &mut look_through => {
-                let all = looks.is_multiple_of(LEASES_ONLY) || pause(&shared) == LOOK_THROUGH_IDLE;
+                let all = looks.is_multiple_of(LEASES_ONLY) || pause(shared) == LOOK_THROUGH_IDLE;
                 looks = looks.wrapping_add(1);
-                if let Err(error) = look_through_rows(&shared, all).await
+                if let Err(error) = look_through_rows(shared, all).await
                     && let Some(withheld) = LOG.allows()
                 {
                     tracing::warn!(?error, withheld, "tasks can't be looked through");
                 }
-                let pause = pause(&shared);
+                let pause = pause(shared);
                 is_idle = pause == LOOK_THROUGH_IDLE;
                 look_through.set(tokio::time::sleep(pause));
             }
         }
         // What there is to look after since then does not wait for a look that is far off.
-        if is_idle && pause(&shared) == LOOK_THROUGH {
+        if is_idle && pause(shared) == LOOK_THROUGH {
             is_idle = false;
             look_through.set(tokio::time::sleep(LOOK_THROUGH));
         }
-        look_at_due(&shared).await;
+        look_at_due(shared).await;
     }
 }
 

@@ -92,12 +92,16 @@ impl Queues {
     /// The queue of this name. All names are queues.
     pub(crate) fn queue(&self, namespace: &NamespaceName, name: &QueueName) -> Arc<Queue> {
         let mut by_name = self.by_name.lock();
+        let key = (namespace.clone(), name.clone());
+        if let Some(queue) = by_name.get(&key) {
+            return queue.clone();
+        }
         if by_name.len() >= IDLE_QUEUES_MAX {
             by_name.retain(|_, queue| Arc::strong_count(queue) > 1 || queue.has_pollers());
         }
-        let key = (namespace.clone(), name.clone());
-        let queue = by_name.entry(key);
-        queue.or_insert_with(|| Arc::new(Queue::new(namespace.clone(), name.clone()))).clone()
+        let queue = Arc::new(Queue::new(namespace.clone(), name.clone()));
+        by_name.insert(key, queue.clone());
+        queue
     }
 
     /// The queue of this name, if this node has anything to do with it.

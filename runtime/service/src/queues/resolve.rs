@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dacapo_model::failure::Failure;
 use dacapo_model::ids::NamespaceName;
 use dacapo_model::task_token::TaskToken;
 use dacapo_store::task::{LeasedTask, TaskPlace};
@@ -14,8 +15,13 @@ use crate::runtime::Shared;
 pub(crate) enum Resolved {
     /// Its worker has it.
     Held,
-    /// Another attempt is current, with what this one is said to have failed with.
-    Passed(Option<dacapo_model::failure::Failure>),
+    /// A task of the activity is there, and this is not the token of its lease.
+    Passed {
+        /// The attempt that is current, among all there ever were.
+        attempt: u32,
+        /// What the attempt before that failed with.
+        last_failure: Option<Failure>,
+    },
     /// The activity has no task any more.
     Gone,
     /// It is no token of a task of this namespace.
@@ -43,7 +49,10 @@ pub(crate) async fn resolve(
         }
         Some(TaskPlace::Hand(LeasedTask { task, .. }) | TaskPlace::Queue(task)) => {
             match task.namespace == *namespace {
-                true => Resolved::Passed(task.attempt.last_failure),
+                true => Resolved::Passed {
+                    attempt: task.attempt.number,
+                    last_failure: task.attempt.last_failure,
+                },
                 false => Resolved::Unknown,
             }
         }
