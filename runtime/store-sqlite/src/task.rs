@@ -28,6 +28,70 @@ use crate::{SqliteStore, error};
 const QUEUES: &str = "task_queues";
 const LEASES: &str = "task_queue_leases";
 
+/// What is over in a table, which is put off: the same for tasks and for leases. The name of
+/// a table is no argument of a statement.
+macro_rules! put_off {
+    ($store:expr, $table:literal, $ranges:expr, $now:expr, $postpone:expr, $limit:expr) => {{
+        let until = $now.as_micros();
+        // Most often nothing is, which needs no turn at writing.
+        let any = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM "#
+                + $table
+                + r#" WHERE expires_at <= ?) AS "any!: bool""#,
+            until
+        )
+        .fetch_one($store.statement())
+        .await
+        .map_err(error::on($table))?;
+        if !any {
+            return Ok(Vec::new());
+        }
+        let owned = rows($ranges.iter().map(|range| (range.from.0, range.to.0)));
+        let next = $now.after($postpone).as_micros();
+        $store.counters.add_statements(2);
+        let mut writing = $store.begin().await?;
+        let over = sqlx::query_as!(
+            ExpiredRow,
+            r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
+                      event_id AS "event_id!: i64", expires_at AS "expired_at!: i64"
+               FROM "#
+                + $table
+                + r#"
+               WHERE expires_at <= ?1
+                 AND EXISTS (
+                     SELECT 1
+                     FROM json_each(?2) AS owned
+                     WHERE workflow_hash BETWEEN owned.value ->> 0 AND owned.value ->> 1
+                 )
+               ORDER BY expires_at, workflow_hash, run_id, event_id
+               LIMIT ?3"#,
+            until,
+            owned,
+            $limit
+        )
+        .fetch_all(&mut *writing)
+        .await
+        .map_err(error::on($table))?;
+        let keys = rows(over.iter().map(ExpiredRow::key));
+        sqlx::query!(
+            "UPDATE "
+                + $table
+                + "
+             SET expires_at = ?1
+             WHERE (workflow_hash, run_id, event_id) IN (
+                 SELECT value ->> 0, unhex(value ->> 1), value ->> 2 FROM json_each(?2)
+             )",
+            next,
+            keys
+        )
+        .execute(&mut *writing)
+        .await
+        .map_err(error::on($table))?;
+        writing.commit().await?;
+        over.into_iter().map(|row| row.into_expired($table)).collect()
+    }};
+}
+
 #[async_trait]
 impl TaskStore for SqliteStore {
     async fn claim_tasks(&self, claim: &TaskClaim) -> Result<Vec<ClaimedTask>> {
@@ -213,57 +277,7 @@ impl TaskStore for SqliteStore {
         postpone: Duration,
         limit: u32,
     ) -> Result<Vec<ExpiredTask>> {
-        let until = now.as_micros();
-        // Most often nothing is, which needs no turn at writing.
-        let any = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM task_queue_leases WHERE expires_at <= ?) AS "any!: bool""#,
-            until
-        )
-        .fetch_one(self.statement())
-        .await
-        .map_err(error::on(LEASES))?;
-        if !any {
-            return Ok(Vec::new());
-        }
-        let owned = rows(ranges.iter().map(|range| (range.from.0, range.to.0)));
-        let next = now.after(postpone).as_micros();
-        self.counters.add_statements(2);
-        let mut writing = self.begin().await?;
-        let over = sqlx::query_as!(
-            ExpiredRow,
-            r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
-                      event_id AS "event_id!: i64", expires_at AS "expired_at!: i64"
-               FROM task_queue_leases
-               WHERE expires_at <= ?1
-                 AND EXISTS (
-                     SELECT 1
-                     FROM json_each(?2) AS owned
-                     WHERE workflow_hash BETWEEN owned.value ->> 0 AND owned.value ->> 1
-                 )
-               ORDER BY expires_at, workflow_hash, run_id, event_id
-               LIMIT ?3"#,
-            until,
-            owned,
-            limit
-        )
-        .fetch_all(&mut *writing)
-        .await
-        .map_err(error::on(LEASES))?;
-        let keys = rows(over.iter().map(ExpiredRow::key));
-        sqlx::query!(
-            "UPDATE task_queue_leases
-             SET expires_at = ?1
-             WHERE (workflow_hash, run_id, event_id) IN (
-                 SELECT value ->> 0, unhex(value ->> 1), value ->> 2 FROM json_each(?2)
-             )",
-            next,
-            keys
-        )
-        .execute(&mut *writing)
-        .await
-        .map_err(error::on(LEASES))?;
-        writing.commit().await?;
-        over.into_iter().map(|row| row.into_expired(LEASES)).collect()
+        put_off!(self, "task_queue_leases", ranges, now, postpone, limit)
     }
 
     async fn expired_tasks(
@@ -273,57 +287,7 @@ impl TaskStore for SqliteStore {
         postpone: Duration,
         limit: u32,
     ) -> Result<Vec<ExpiredTask>> {
-        let until = now.as_micros();
-        // Most often nothing is, which needs no turn at writing.
-        let any = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM task_queues WHERE expires_at <= ?) AS "any!: bool""#,
-            until
-        )
-        .fetch_one(self.statement())
-        .await
-        .map_err(error::on(QUEUES))?;
-        if !any {
-            return Ok(Vec::new());
-        }
-        let owned = rows(ranges.iter().map(|range| (range.from.0, range.to.0)));
-        let next = now.after(postpone).as_micros();
-        self.counters.add_statements(2);
-        let mut writing = self.begin().await?;
-        let over = sqlx::query_as!(
-            ExpiredRow,
-            r#"SELECT workflow_hash AS "workflow_hash!: i32", run_id AS "run_id!: Uuid",
-                      event_id AS "event_id!: i64", expires_at AS "expired_at!: i64"
-               FROM task_queues
-               WHERE expires_at <= ?1
-                 AND EXISTS (
-                     SELECT 1
-                     FROM json_each(?2) AS owned
-                     WHERE workflow_hash BETWEEN owned.value ->> 0 AND owned.value ->> 1
-                 )
-               ORDER BY expires_at, workflow_hash, run_id, event_id
-               LIMIT ?3"#,
-            until,
-            owned,
-            limit
-        )
-        .fetch_all(&mut *writing)
-        .await
-        .map_err(error::on(QUEUES))?;
-        let keys = rows(over.iter().map(ExpiredRow::key));
-        sqlx::query!(
-            "UPDATE task_queues
-             SET expires_at = ?1
-             WHERE (workflow_hash, run_id, event_id) IN (
-                 SELECT value ->> 0, unhex(value ->> 1), value ->> 2 FROM json_each(?2)
-             )",
-            next,
-            keys
-        )
-        .execute(&mut *writing)
-        .await
-        .map_err(error::on(QUEUES))?;
-        writing.commit().await?;
-        over.into_iter().map(|row| row.into_expired(QUEUES)).collect()
+        put_off!(self, "task_queues", ranges, now, postpone, limit)
     }
 
     async fn waiting_queues(
