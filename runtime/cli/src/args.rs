@@ -4,15 +4,16 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, ClientError, RunAddress};
 use crate::commands::{
-    compile_module, completions, demo, dev, migrate, module, queue, replay, run, serve, status,
-    worker,
+    build, compile_module, completions, demo, dev, migrate, module, new, queue, replay, run, serve,
+    status, worker,
 };
 use crate::output::OutputFormat;
 
 const EXAMPLES: &str = "\
 Try it:
   dacapo demo                        see a run survive kill -9
-  dacapo dev ./my-workflow           build, serve, and rebuild on change
+  dacapo new greeter --lang typescript
+  dacapo dev ./greeter               build, serve, and rebuild on change
   dacapo run start greet --input '{\"name\": \"you\"}' --wait
 
 In production:
@@ -36,7 +37,11 @@ pub struct Cli {
 pub enum Command {
     /// Show a run that survives the death of its server.
     Demo(demo::DemoArgs),
-    /// Serve on this machine, and rebuild and upload a crate when it changes.
+    /// Make a new project.
+    New(new::NewArgs),
+    /// Build a project into a component.
+    Build(build::BuildArgs),
+    /// Serve on this machine, and rebuild and upload a project when it changes.
     Dev(Box<dev::DevArgs>),
     /// Serve in production.
     Serve(Box<serve::ServeArgs>),

@@ -1,11 +1,13 @@
 //! The commands: one file each.
 
+pub mod build;
 pub mod compile_module;
 pub mod completions;
 pub mod demo;
 pub mod dev;
 pub mod migrate;
 pub mod module;
+pub mod new;
 pub mod queue;
 pub mod replay;
 pub mod run;
@@ -23,6 +25,8 @@ pub async fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
         Command::Dev(args) => dev::run(*args).await,
+        Command::New(args) => new::run(args),
+        Command::Build(args) => build::run(args).await,
         Command::Serve(args) => serve::run(*args).await,
         Command::Worker(args) => worker::run(*args).await,
         Command::Migrate(args) => migrate::run(args).await,

@@ -11,6 +11,7 @@ use super::serve;
 use crate::client::Client;
 use crate::config::{Database, ServerConfig, ServerFlags};
 use crate::exit::{Exit, UsageError};
+use crate::guest_build::{BuildError, Language};
 use crate::{logging, output, signals};
 
 use self::project::Project;
@@ -24,7 +25,7 @@ const STATE_FOLDER: &str = ".dacapo";
 /// Hosts that activities may always send requests to.
 const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// Serves on this machine with nothing else to set up. With a crate, builds and
+/// Serves on this machine with nothing else to set up. With a project, builds and
 /// uploads it, and again whenever a source file changes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -32,11 +33,11 @@ const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
   dacapo dev ./my-workflow --activity-env SHOP_URL=http://localhost:8080
   dacapo dev                          only serve; upload with `dacapo module push`
 
-Runs are kept in .dacapo/ in the crate's folder (without one: in this folder);
+Runs are kept in .dacapo/ in the project's folder (without one: in this folder);
 delete it to start over. Activities may send requests to any port of this
 machine; --allow-host adds other hosts.")]
 pub struct DevArgs {
-    /// Folder of a Rust crate.
+    /// Folder of a project: a Rust crate, or one of node.
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
 
@@ -50,10 +51,9 @@ pub(super) async fn run(args: DevArgs) -> Result<Exit> {
     logging::start(config.log.as_deref().unwrap_or(DEFAULT_LOG), config.log_format)?;
 
     let folder = args.folder.as_deref().unwrap_or(Path::new("."));
-    if args.folder.is_some() && !folder.join("Cargo.toml").is_file() {
-        let problem =
-            format!("{} holds no Cargo.toml; name the folder of a crate", folder.display());
-        return Err(UsageError(problem).into());
+    if args.folder.is_some() && Language::of(folder).is_none() {
+        let problem = BuildError::NoProject { folder: folder.to_path_buf() };
+        return Err(UsageError(problem.to_string()).into());
     }
     let state = folder.join(STATE_FOLDER);
     make_state_folder(&state)?;

@@ -1,4 +1,4 @@
-//! A crate that is built and uploaded, again and again.
+//! A project that is built and uploaded, again and again.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::config::DEFAULT_LISTEN;
 use crate::guest_build::{self, Built, Messages};
 use crate::output::{brief, note, printable, quoted};
 
-/// A crate, and what of it the server has.
+/// A project, and what of it the server has.
 pub(super) struct Project {
     folder: PathBuf,
     client: Client,
@@ -48,7 +48,7 @@ impl Project {
 
     async fn watch(&self) -> Result<Watch> {
         let mut folders = vec![self.folder.clone()];
-        // While Cargo.toml has an error there is only the crate itself to watch.
+        // While its manifest has an error there is only the project itself to watch.
         folders.extend(guest_build::source_folders(&self.folder).await.unwrap_or_default());
         Ok(Watch::new(&folders)?)
     }

@@ -12,7 +12,9 @@ use tokio::sync::mpsc;
 const QUIET: Duration = Duration::from_millis(200);
 
 /// Folders that builds write to.
-const MADE: [&str; 2] = ["target", "node_modules"];
+const MADE: [&str; 3] = ["target", "node_modules", "dist"];
+
+const LOCKS: [&str; 2] = ["Cargo.lock", "package-lock.json"];
 
 /// Watches folders for as long as it lives.
 pub(super) struct Watch {
@@ -59,7 +61,7 @@ impl Watch {
     }
 }
 
-/// Watches a crate's own files and each of its folders, but not the thousands of
+/// Watches a project's own files and each of its folders, but not the thousands of
 /// files that builds make next to them.
 fn watch_folder(watcher: &mut RecommendedWatcher, root: &Path) -> notify::Result<()> {
     watcher.watch(root, RecursiveMode::NonRecursive)?;
@@ -76,11 +78,11 @@ fn is_change(event: &Event) -> bool {
     !matches!(event.kind, EventKind::Access(_))
 }
 
-/// True for files that go into a build. Cargo writes Cargo.lock itself.
+/// True for files that go into a build. Lock files are written by builds.
 fn is_source(roots: &[PathBuf], path: &Path) -> bool {
     let inside = roots.iter().filter_map(|root| path.strip_prefix(root).ok());
     let Some(inside) = inside.min_by_key(|path| path.as_os_str().len()) else { return false };
-    !inside.iter().any(is_ignored) && path.file_name() != Some(OsStr::new("Cargo.lock"))
+    !inside.iter().any(is_ignored) && !LOCKS.iter().any(|lock| path.ends_with(lock))
 }
 
 fn is_ignored(name: &OsStr) -> bool {

@@ -23,7 +23,7 @@ pub struct PushArgs {
     #[arg(value_name = "NAME")]
     name: ModuleName,
 
-    /// A component (.wasm), or the folder of a Rust crate to build first.
+    /// A component (.wasm), or the folder of a project to build first.
     #[arg(value_name = "FILE|FOLDER")]
     source: PathBuf,
 
@@ -64,7 +64,7 @@ pub(super) async fn run(args: PushArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// The component that is named, built first if it is a crate.
+/// The component that is named, built first if it is a project.
 pub(crate) async fn component(source: PathBuf) -> Result<PathBuf> {
     if !source.is_dir() {
         return Ok(source);
@@ -74,7 +74,7 @@ pub(crate) async fn component(source: PathBuf) -> Result<PathBuf> {
     match (built.pop(), built.is_empty()) {
         (Some(module), true) => Ok(module.component),
         (Some(_), false) => bail!(UsageError(format!(
-            "{} builds several components; name the folder of one crate",
+            "{} builds several components; name the folder of one of them",
             source.display()
         ))),
         (None, _) => bail!(guest_build::BuildError::NoComponent { folder: source }),

@@ -15,7 +15,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// JSON that the workflow of a crate can be started with; `Some("null")` if it takes
 /// nothing. None if its source, which is only looked at, does not say. Blocks.
-pub fn example_input(folder: &Path, workflow: &str) -> Option<String> {
+pub(crate) fn example_input(folder: &Path, workflow: &str) -> Option<String> {
     let items = Items(read(&folder.join("src")));
     let function = items.functions().find(|it| type_name(it).as_deref() == Some(workflow))?;
     match function.sig.inputs.first() {
