@@ -23,14 +23,6 @@ process.chdir(job.project);
 /** A message for the person who builds, and no stack of this script. */
 class Refused extends Error {}
 
-try {
-  const made = await build();
-  await writeFile(job.result, JSON.stringify(made));
-} catch (error) {
-  console.error(error instanceof Refused ? error.message : error);
-  process.exitCode = 1;
-}
-
 async function build() {
   const settings = await readSettings();
   installed(SDK, "dependencies");
@@ -236,4 +228,12 @@ async function read(file) {
 
 function say(text) {
   process.stderr.write(`  ${text}\n`);
+}
+
+try {
+  const made = await build();
+  await writeFile(job.result, JSON.stringify(made));
+} catch (error) {
+  console.error(error instanceof Refused ? error.message : error);
+  process.exitCode = 1;
 }
