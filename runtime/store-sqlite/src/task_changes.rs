@@ -47,7 +47,7 @@ pub(crate) async fn change_tasks(
     }
     if requeued {
         requeue(connection, batch).await?;
-        statements += 2;
+        statements += 3;
     }
     if told {
         tell_workers(connection, batch).await?;
@@ -166,6 +166,24 @@ async fn requeue(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> R
         }
         _ => None,
     }));
+    sqlx::query!(
+        "UPDATE task_queues
+         SET attempt = change.value ->> 1,
+             visible_at = change.value ->> 2,
+             is_ready = 0,
+             expires_at = change.value ->> 6,
+             last_failure = change.value ->> 3,
+             fairness_rank = change.value ->> 4,
+             close_by = COALESCE(min(close_by, change.value ->> 5), change.value ->> 5, close_by)
+         FROM json_each(?) AS change
+         WHERE workflow_hash = change.value ->> '$[0][0]'
+           AND run_id = unhex(change.value ->> '$[0][1]')
+           AND event_id = change.value ->> '$[0][2]'",
+        requeued
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(error::of_commit(QUEUES))?;
     sqlx::query!(
         "INSERT INTO task_queues (
              workflow_hash, run_id, event_id, namespace, queue, activity_type, priority,

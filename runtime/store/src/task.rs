@@ -135,8 +135,9 @@ pub enum TaskChange {
     Enqueue(Box<TaskRow>),
     /// A worker has it from the beginning. Replaces whatever row there is.
     Lease(Box<LeasedTask>),
-    /// Puts the task of a lease back for its next attempt; what the last heartbeat said
-    /// goes with it. Nothing if there is no lease.
+    /// Lets the task wait for its next attempt, wherever it is: one that waits may have
+    /// been said to have failed by its ids. What the last heartbeat said goes with it.
+    /// Nothing if there is no row.
     Requeue {
         /// Its `ActivityTaskScheduled`.
         event_id: EventId,

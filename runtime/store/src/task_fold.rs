@@ -28,7 +28,7 @@ pub enum FoldedTask<'a> {
     Remove,
     /// The row that is stored is changed.
     Change {
-        /// If a worker has it.
+        /// Wherever it is.
         requeue: Option<Requeue<'a>>,
         /// If it waits; or if a worker has it and it is not put back.
         tell: Option<Tell>,
@@ -66,10 +66,10 @@ pub struct Tell {
 }
 
 impl Requeue<'_> {
-    /// The task that goes back.
+    /// The task that waits for its next attempt.
     #[must_use]
-    pub fn put_back(&self, leased: &LeasedTask) -> TaskRow {
-        let mut row = leased.task.clone();
+    pub fn put_back(&self, task: &TaskRow) -> TaskRow {
+        let mut row = task.clone();
         row.attempt.number = self.attempt;
         row.attempt.last_failure = Some(self.last_failure.clone());
         row.visible_at = self.visible_at;
@@ -176,15 +176,19 @@ impl<'a> FoldedTask<'a> {
     fn requeue(&mut self, after: Requeue<'a>) {
         match self {
             Self::Lease(leased) => {
-                let row = Cow::Owned(after.put_back(leased));
+                let row = Cow::Owned(after.put_back(&leased.task));
                 *self = Self::Enqueue { row, is_ready: false };
             }
-            // What is put back once is not in hand any more.
-            Self::Change { requeue, tell } => {
-                let cancel_until = tell.and_then(|tell| tell.cancel_until);
-                requeue.get_or_insert(Requeue { cancel_until, ..after });
+            Self::Enqueue { row, is_ready } => {
+                *row = Cow::Owned(after.put_back(row));
+                *is_ready = false;
             }
-            Self::Enqueue { .. } | Self::Remove => {}
+            Self::Change { requeue, tell } => {
+                let told = tell.and_then(|tell| tell.cancel_until);
+                let before = requeue.and_then(|before| before.cancel_until);
+                *requeue = Some(Requeue { cancel_until: earlier(told, before), ..after });
+            }
+            Self::Remove => {}
         }
     }
 

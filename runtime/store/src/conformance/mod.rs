@@ -156,7 +156,7 @@ macro_rules! conformance_tests {
             }
             task {
                 a_task_has_one_row_in_one_of_two_places,
-                a_lease_is_put_back_as_it_was,
+                a_task_is_put_back_as_it_was,
                 changes_of_a_stored_task_add_up,
                 a_worker_is_told_what_it_has_to_do,
                 a_paused_task_is_not_handed_out_until_it_goes_on,

@@ -132,19 +132,18 @@ pub async fn a_task_has_one_row_in_one_of_two_places(store: Arc<dyn Store>) {
     assert_eq!(after(&store, &[remove(2)]).await, []);
 }
 
-/// With its next attempt, its rank and its failure; the rest stays. Nothing happens to a
-/// task that waits, nor to one that is nowhere.
-pub async fn a_lease_is_put_back_as_it_was(store: Arc<dyn Store>) {
+/// With its next attempt, its rank and its failure, from wherever it is; the rest stays.
+/// The last of several counts. Nothing happens to one that is nowhere.
+pub async fn a_task_is_put_back_as_it_was(store: Arc<dyn Store>) {
     let run = execution("order-1", 1);
     let in_hand = leased(full_task(&run, 2));
-    let back = TaskPlace::Queue(requeued(&in_hand, 3, at(5)));
+    let back = |attempt, at| [TaskPlace::Queue(requeued(&in_hand, attempt, at))];
     let put_back = requeue(2, 3, at(5));
-    assert_eq!(after(&store, &[lease(&in_hand), put_back.clone()]).await, vec![back.clone()]);
-    let twice = [lease(&in_hand), put_back.clone(), requeue(2, 9, at(9))];
-    assert_eq!(after(&store, &twice).await, [back]);
-    let waits = task(&run, 2);
-    let nothing = [enqueue(&waits), put_back.clone()];
-    assert_eq!(after(&store, &nothing).await, [TaskPlace::Queue(waits)]);
+    for before in [lease(&in_hand), enqueue(&in_hand.task)] {
+        assert_eq!(after(&store, &[before.clone(), put_back.clone()]).await, back(3, at(5)));
+        let twice = [before, put_back.clone(), requeue(2, 9, at(9))];
+        assert_eq!(after(&store, &twice).await, back(9, at(9)));
+    }
     assert_eq!(after(&store, &[put_back]).await, []);
 }
 

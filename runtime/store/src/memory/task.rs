@@ -32,7 +32,7 @@ impl State {
                 FoldedTask::Change { requeue, tell } => match (self.tasks.remove(key), requeue) {
                     (None, _) => continue,
                     (Some(TaskPlace::Hand(leased)), Some(requeue)) => {
-                        TaskPlace::Queue(requeue.put_back(&leased))
+                        TaskPlace::Queue(requeue.put_back(&leased.task))
                     }
                     (Some(TaskPlace::Hand(mut leased)), None) => {
                         if let Some(tell) = tell {
@@ -40,7 +40,10 @@ impl State {
                         }
                         TaskPlace::Hand(leased)
                     }
-                    (Some(TaskPlace::Queue(mut row)), _) => {
+                    (Some(TaskPlace::Queue(row)), Some(requeue)) => {
+                        TaskPlace::Queue(requeue.put_back(&row))
+                    }
+                    (Some(TaskPlace::Queue(mut row)), None) => {
                         if let Some(tell) = tell {
                             tell.to_waiting(&mut row);
                         }

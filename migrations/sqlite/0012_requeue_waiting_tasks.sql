@@ -1,0 +1,1 @@
+-- Only PostgreSQL has a function for the changes of tasks.
