@@ -191,6 +191,21 @@ async fn heartbeats_keep_a_lease() {
 }
 
 #[tokio::test]
+async fn heartbeats_without_details_keep_an_attempt_within_its_heartbeat_timeout() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    runtime.start_run(request("watch", "w", "remote-silent")).await.expect("started");
+    // Its lease is much longer than the second of its heartbeat timeout.
+    let held = task(&runtime).await;
+    for _ in 0..10 {
+        heartbeat_alone(&runtime, held.token).await.expect("it is held");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    no_task(&runtime).await;
+    report(&runtime, held.token, done("true")).await.expect("it is held");
+    assert_eq!(completed_with(&result(&runtime, "w").await), "true");
+}
+
+#[tokio::test]
 async fn what_a_caller_that_went_away_was_given_goes_to_the_next() {
     let runtime = start(memory(), &ScriptedHost::new()).await;
     for nth in 0..20 {
@@ -284,6 +299,19 @@ async fn an_activity_is_completed_by_name_whether_or_not_a_worker_has_it() {
         }
         no_task(&runtime).await;
     }
+}
+
+#[tokio::test]
+async fn an_attempt_that_waits_and_is_said_to_have_failed_is_followed_by_the_next() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    start_remote(&runtime, "remote", 1).await;
+    let by_name = ActivityRef::Operation { run: run_ref("w"), operation_id: OperationId(1) };
+    runtime.report_activity(&by_name, failed("by name")).await.expect("it is pending");
+    let next = task(&runtime).await;
+    assert_eq!(next.attempt, 2);
+    assert_eq!(next.last_failure.expect("it has failed").info.message, "by name");
+    report(&runtime, next.token, done("true")).await.expect("it is held");
+    assert_eq!(completed_with(&result(&runtime, "w").await), "done");
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ const KNOWN_MAX: usize = 100_000;
 /// Times that are kept here. The rows of others are found by who looks through them.
 const TIMES_MAX: usize = 200_000;
 
-/// A heartbeat is not written if one was written so short a part of the lease ago, and what
-/// it says not more often than that.
+/// A heartbeat is not written if one was written so short a part ago of the time that it
+/// prolongs the lease by, and what it says not more often than that.
 const RENEWED_RECENTLY: u32 = 8;
 const RENEWAL_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
@@ -194,7 +194,10 @@ impl KnownLease {
         let Some(renewed_at) = self.renewed_at else {
             return true;
         };
-        let interval = self.leased.lease.duration / RENEWED_RECENTLY;
+        let lease = self.leased.lease.duration;
+        let heartbeat = self.leased.task.attempt.heartbeat;
+        let silence = heartbeat.map_or(lease, |heartbeat| heartbeat.min(lease));
+        let interval = silence / RENEWED_RECENTLY;
         let interval = if has_details { interval.min(RENEWAL_INTERVAL_MAX) } else { interval };
         now.since(renewed_at) >= interval
     }
@@ -288,5 +291,18 @@ mod tests {
         leases.renewed(&leased(2, at(10)), at(0));
         assert!(!is_written(false, at(1)) && !is_written(true, at(0)));
         assert!(is_written(true, at(1)) && is_written(false, at(2)));
+    }
+
+    #[test]
+    fn heartbeats_are_written_within_a_heartbeat_timeout_shorter_than_the_lease() {
+        let mut leased = leased(2, at(4));
+        leased.lease.duration = Duration::from_secs(60);
+        leased.task.attempt.heartbeat = Some(Duration::from_secs(4));
+        let leases = Leases::default();
+        leases.renewed(&leased, at(0));
+        let known = leases.get(key(&leased)).expect("known");
+        let just_before = Timestamp::from_micros(499_999);
+        assert!(!known.is_to_be_renewed(false, just_before));
+        assert!(known.is_to_be_renewed(false, Timestamp::from_micros(500_000)));
     }
 }

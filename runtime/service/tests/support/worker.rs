@@ -60,7 +60,19 @@ pub async fn report(runtime: &Node, token: TaskToken, report: Report) -> Result<
 
 /// Says that a worker is alive; whether it is to cancel, or the code of the refusal.
 pub async fn heartbeat(runtime: &Node, token: TaskToken, details: &str) -> Result<bool, ErrorCode> {
-    let details = Some(Payload::new(details.to_owned()));
+    beat(runtime, token, Some(Payload::new(details.to_owned()))).await
+}
+
+/// The same, and nothing of how far it has come.
+pub async fn heartbeat_alone(runtime: &Node, token: TaskToken) -> Result<bool, ErrorCode> {
+    beat(runtime, token, None).await
+}
+
+async fn beat(
+    runtime: &Node,
+    token: TaskToken,
+    details: Option<Payload>,
+) -> Result<bool, ErrorCode> {
     let heartbeat = TaskHeartbeat { token, details };
     let mut heard = runtime.heartbeat_tasks(vec![heartbeat]).await.expect("answered");
     heard.pop().expect("one").map(|heard| heard.cancel_requested).map_err(|error| error.code)

@@ -69,7 +69,8 @@ impl Program {
             "watch" => {
                 let name = TypeName::new(&input).expect("valid");
                 let options = ActivityOptions {
-                    heartbeat_timeout: (input == "later").then_some(Duration::from_secs(1)),
+                    heartbeat_timeout: matches!(&*input, "later" | "remote-silent")
+                        .then_some(Duration::from_secs(1)),
                     ..options(&input)
                 };
                 let started = cursor.start_activity(name, Payload::default(), options);
