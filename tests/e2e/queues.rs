@@ -484,6 +484,10 @@ async fn an_operator_sees_what_waits_and_who_has_what(database: Database) {
         let shown = dacapo(&server, &["run", verb, &run.workflow_id]).await;
         assert!(!shown.exit(0).contains("no worker"), "{shown:?}");
     }
+    let shown = dacapo(&server, &["run", "show", &run.workflow_id]).await;
+    let states = shown.exit(0).lines().filter(|line| line.contains(" step "));
+    let with = |state| states.clone().filter(|line| line.contains(state)).count();
+    assert_eq!((with("at worker mailer-7"), with("queued")), (1, 2), "{shown:?}");
     let listed = dacapo(&server, &["queue", "list"]).await;
     let line = listed.exit(0).lines().nth(1).expect("a queue");
     let cells: Vec<&str> = line.split_whitespace().collect();

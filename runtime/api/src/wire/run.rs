@@ -4,7 +4,7 @@ use dacapo_model::event::ParentExecution;
 use dacapo_model::execution::{self, Execution, ExecutionStatus};
 use dacapo_model::ids::{
     ChangeId, EventId, OperationId, QueryName, RequestId, RunId, SignalName, TypeName, UpdateId,
-    WorkflowId,
+    WorkerIdentity, WorkflowId,
 };
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::time::Timestamp;
@@ -266,6 +266,24 @@ pub(crate) struct PendingActivity {
     /// Where its attempts wait for a worker; absent if no worker runs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     task_queue: Option<TaskPlacement>,
+    /// The worker that has its attempt; absent if none has. Of the first 100 activities of
+    /// task queues.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<ActivityLease>,
+}
+
+/// Who has an attempt.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ActivityLease {
+    /// The identity of the worker.
+    #[schema(value_type = String)]
+    worker: WorkerIdentity,
+    /// Since when it has the attempt.
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    /// When the attempt counts as lost, unless a heartbeat comes before.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
 }
 
 /// A timer that has not fired.
@@ -416,6 +434,11 @@ impl From<operations::ActivityDescription> for PendingActivity {
             cancel_requested: activity.cancel_requested,
             paused: activity.paused,
             task_queue: activity.task_queue.map(TaskPlacement::from),
+            lease: activity.lease.map(|lease| ActivityLease {
+                worker: lease.worker,
+                started_at: lease.started_at,
+                expires_at: lease.expires_at,
+            }),
         }
     }
 }

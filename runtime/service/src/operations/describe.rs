@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use dacapo_model::event::{Chain, EventAttributes, HistoryEvent};
 use dacapo_model::execution::ExecutionStatus;
-use dacapo_model::ids::EventId;
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_store::task::{LeasedTask, TaskPlace};
 
 use super::RunRef;
 use super::locate::Located;
@@ -12,7 +13,10 @@ use crate::error::Result;
 use crate::run::Message;
 use crate::salvage::or_nothing;
 use crate::tenancy::Tenant;
-use crate::types::{ChainDescription, RunDescription};
+use crate::types::{ActivityDescription, ChainDescription, LeaseDescription, RunDescription};
+
+/// Tasks of a run that are read to say who has them: each may have 64 KiB of details.
+const TASKS_READ_MAX: usize = 100;
 
 impl Tenant {
     /// Everything that is known of a run without its history.
@@ -24,8 +28,10 @@ impl Tenant {
         let store = &self.shared.store;
         match self.ask(run, |answer| Message::Describe { answer }).await? {
             Located::Open((open, description)) => {
-                let names = store.query_result_names(open.key).await?;
-                description.map(|it| RunDescription { published: names, ..it })
+                let mut description = description?;
+                description.published = store.query_result_names(open.key).await?;
+                self.add_leases(open.key, &mut description.pending_activities).await?;
+                Ok(description)
             }
             Located::Closed(execution) => {
                 // Of a damaged history, what can be read.
@@ -50,6 +56,33 @@ impl Tenant {
                 })
             }
         }
+    }
+
+    /// Says which of them workers have, and how far those have come.
+    async fn add_leases(&self, key: RunKey, activities: &mut [ActivityDescription]) -> Result<()> {
+        let of_queues = activities.iter_mut().filter(|activity| activity.task_queue.is_some());
+        let mut of_queues: BTreeMap<_, _> = of_queues
+            .take(TASKS_READ_MAX)
+            .map(|activity| (activity.scheduled_event_id, activity))
+            .collect();
+        if of_queues.is_empty() {
+            return Ok(());
+        }
+        let tasks: Vec<_> = of_queues.keys().map(|event_id| (key, *event_id)).collect();
+        for place in self.shared.store.find_tasks(&tasks).await? {
+            let (task, lease) = match place {
+                TaskPlace::Queue(task) => (task, None),
+                TaskPlace::Hand(LeasedTask { task, lease }) => (task, Some(lease)),
+            };
+            let Some(activity) = of_queues.get_mut(&task.event_id) else { continue };
+            activity.heartbeat_details = task.attempt.details;
+            activity.lease = lease.map(|lease| LeaseDescription {
+                worker: lease.worker,
+                started_at: lease.started_at,
+                expires_at: lease.expires_at,
+            });
+        }
+        Ok(())
     }
 }
 

@@ -63,6 +63,7 @@ mod tests {
             cancel_requested: false,
             paused: false,
             task_queue: None,
+            lease: None,
         }
     }
 

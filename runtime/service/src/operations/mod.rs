@@ -54,8 +54,8 @@ pub use crate::queues::{LeaseAnswer, SeenWorker};
 pub use crate::salvage::DamagedEvent;
 pub use crate::types::{
     ActivityDescription, Awaited, ChainDescription, ChildDescription, Closing, ExternalDescription,
-    HandedTask, RunDescription, RunRef, SignalsLeft, StartOptions, StartRequest, Started,
-    TimerDescription, UpdateDescription, Wait, WaitingDescription,
+    HandedTask, LeaseDescription, RunDescription, RunRef, SignalsLeft, StartOptions, StartRequest,
+    Started, TimerDescription, UpdateDescription, Wait, WaitingDescription,
 };
 pub use crate::update_watch::UpdateProgress;
 pub use dacapo_engine::decide::{ActivityControl, Reapply, Report, ResetPoint};

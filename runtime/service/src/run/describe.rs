@@ -28,6 +28,8 @@ impl Actor {
                 cancel_requested: activity.cancel.is_some(),
                 paused: activity.paused,
                 task_queue: activity.options.task_queue.clone(),
+                // Read where they are stored, by who asks.
+                lease: None,
             });
         let timers = self.state.timers.iter().map(|(event_id, timer)| TimerDescription {
             started_event_id: *event_id,

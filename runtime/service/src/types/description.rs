@@ -7,7 +7,8 @@ use dacapo_model::event::{ParentClosePolicy, ParentExecution};
 use dacapo_model::execution::Execution;
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{
-    ChangeId, EventId, OperationId, QueryName, RunId, SignalName, TypeName, UpdateId, WorkflowId,
+    ChangeId, EventId, OperationId, QueryName, RunId, SignalName, TypeName, UpdateId,
+    WorkerIdentity, WorkflowId,
 };
 use dacapo_model::payload::Payload;
 use dacapo_model::task::TaskRoute;
@@ -107,6 +108,19 @@ pub struct ActivityDescription {
     pub paused: bool,
     /// Where its attempts wait for a worker; none if no worker runs it.
     pub task_queue: Option<TaskRoute>,
+    /// Who has its attempt; none if no worker has it.
+    pub lease: Option<LeaseDescription>,
+}
+
+/// Who has an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseDescription {
+    /// Who.
+    pub worker: WorkerIdentity,
+    /// Since when.
+    pub started_at: Timestamp,
+    /// Until when, unless a heartbeat comes.
+    pub expires_at: Timestamp,
 }
 
 /// A timer that has not fired.

@@ -10,8 +10,8 @@ mod waiting;
 
 pub use self::closing::Closing;
 pub use self::description::{
-    ActivityDescription, ChainDescription, ChildDescription, ExternalDescription, RunDescription,
-    TimerDescription, UpdateDescription,
+    ActivityDescription, ChainDescription, ChildDescription, ExternalDescription, LeaseDescription,
+    RunDescription, TimerDescription, UpdateDescription,
 };
 pub use self::run_ref::RunRef;
 pub use self::start::{StartOptions, StartRequest, Started};

@@ -121,6 +121,16 @@ pub struct PendingActivity {
     /// Where its attempts wait for a worker.
     #[serde(default)]
     pub task_queue: Option<TaskQueue>,
+    /// The worker that has its attempt.
+    #[serde(default)]
+    pub lease: Option<ActivityLease>,
+}
+
+/// Who has an attempt.
+#[derive(Debug, Deserialize)]
+pub struct ActivityLease {
+    /// The identity of the worker.
+    pub worker: String,
 }
 
 /// The task queue of an activity.

@@ -55,12 +55,13 @@ fn activity(activity: &PendingActivity, left_alone: &BTreeSet<String>, now: Syst
         _ if activity.paused => "is paused".to_owned(),
         _ if activity.asynchronous => "is open outside".to_owned(),
         Some(time) => format!("tries again {}", soon(time, now)),
-        None => match &activity.task_queue {
-            Some(queue) if left_alone.contains(&queue.name) => {
+        None => match (&activity.lease, &activity.task_queue) {
+            (Some(lease), _) => format!("is at worker {}", lease.worker),
+            (None, Some(queue)) if left_alone.contains(&queue.name) => {
                 format!("in task queue {}, which no worker polls", queue.name)
             }
-            Some(queue) => format!("in task queue {}", queue.name),
-            None => "runs".to_owned(),
+            (None, Some(queue)) => format!("in task queue {}", queue.name),
+            (None, None) => "runs".to_owned(),
         },
     };
     let failure = activity.last_failure.as_ref().map(Failure::sentence);

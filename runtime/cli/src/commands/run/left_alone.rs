@@ -27,7 +27,8 @@ pub(super) async fn left_alone<'a>(
 
 /// The queues in which activities wait for a worker.
 pub(super) fn awaited_queues(activities: &[PendingActivity]) -> impl Iterator<Item = &TaskQueue> {
-    activities.iter().filter(|it| !it.paused).filter_map(|it| it.task_queue.as_ref())
+    let waiting = activities.iter().filter(|it| !it.paused && it.lease.is_none());
+    waiting.filter_map(|it| it.task_queue.as_ref())
 }
 
 /// The same for people, to be shown among other fields.

@@ -206,6 +206,10 @@ fn describe(description: RunDescription, more: More) -> String {
 
 /// What people should know of an activity besides its attempt.
 fn state(activity: &PendingActivity) -> String {
+    if let Some(lease) = &activity.lease {
+        let asked = if activity.cancel_requested { "cancelling, " } else { "" };
+        return format!("{asked}at worker {}", lease.worker);
+    }
     let states = [
         (activity.paused, "paused"),
         (activity.cancel_requested, "cancelling"),
