@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::wait::eventually;
 
 /// What a worker announces when it takes tasks.
-const READY: &str = "dacapo worker is ready for ";
+const READY: &str = "dacapo worker asks ";
 
 /// A worker that runs the activities of a guest. Killed when it is dropped.
 #[derive(Debug)]

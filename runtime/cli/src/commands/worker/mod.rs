@@ -4,7 +4,8 @@ mod convert;
 mod link;
 mod sandbox;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,18 +100,33 @@ pub(super) async fn run(args: WorkerArgs) -> Result<Exit> {
         Connection::new(&args.server).map_err(told)?.namespace(args.namespace.as_str());
     let stop = signals::stop_requested()?;
     let path = component(args.module.clone()).await?;
-    let bytes = tokio::fs::read(&path)
-        .await
-        .map_err(|error| UsageError(format!("can't read {}: {error}", path.display())))?;
+    let bytes =
+        tokio::fs::read(&path).await.map_err(|error| UsageError(unreadable(&path, &error)))?;
     let sandbox = Sandbox::new(host(&config)?, bytes).await;
     let sandbox = Arc::new(sandbox.with_context(|| format!("{}", path.display()))?);
     if sandbox.activities().is_empty() {
         bail!(UsageError(format!("{} defines no activity", path.display())));
     }
     let worker = worker(&args, &config, connection, &sandbox).build().map_err(told)?;
-    output::line(&format!("dacapo worker is ready for {}", in_words(&sandbox)))?;
+    output::line(&format!(
+        "dacapo worker asks {} for tasks of {}: {}",
+        output::printable(&args.server),
+        output::printable(args.queue.as_str()),
+        in_words(&sandbox)
+    ))?;
     worker.run_until(stop).await.map_err(told)?;
     Ok(Exit::Success)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    let mut text = format!("can't read {}: {error}", path.display());
+    if error.kind() == io::ErrorKind::NotFound {
+        text.push_str(
+            ". --module takes a component or the folder of a crate on this machine, not the name \
+             of a module on the server",
+        );
+    }
+    text
 }
 
 fn host(config: &ServerConfig) -> Result<HostConfig> {
