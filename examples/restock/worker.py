@@ -1,10 +1,9 @@
 """Says how many of an item will be sold, by the line that fits best what was sold before."""
 
-import logging
 import statistics
 from dataclasses import dataclass
 
-from dacapo_worker import ApplicationError, FieldFormatter, Worker
+from dacapo_worker import ApplicationError, Worker
 
 worker = Worker(task_queue="forecasts")
 
@@ -23,7 +22,4 @@ def forecast(sold: list[int]) -> Forecast:
     return Forecast(expected=max(0.0, line.slope * len(sold) + line.intercept))
 
 
-handler = logging.StreamHandler()
-handler.setFormatter(FieldFormatter("%(message)s"))
-logging.basicConfig(level=logging.INFO, handlers=[handler])
 worker.run()

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 
 API = os.environ.get("DACAPO_SERVER", "http://127.0.0.1:7233") + "/api/v1/namespaces/default"
-ACTIVITIES = {"charge": lambda order: {"receipt": f"receipt-{order['id']}"}}
+ACTIVITIES = {"charge": lambda order: {"number": f"receipt-{order['id']}"}}
 
 
 def post(path, body):
@@ -32,7 +32,7 @@ def outcome(task):
         return {"failure": {"type": type(error).__name__, "message": str(error)}}
 
 
-poll = {"identity": f"bare-{os.getpid()}", "activity_types": [*ACTIVITIES], "max_tasks": 10}
+poll = {"identity": f"bare-{os.getpid()}", "activity_types": [*ACTIVITIES], "max_tasks": 1}
 while True:
     tasks = post("/task-queues/payments/poll", {**poll, "lease_seconds": 60})["tasks"]
     reports = [{"token": task["token"], **outcome(task)} for task in tasks]

@@ -71,10 +71,13 @@ impl Attempt {
             (_, Err(failure)) => Outcome::failed(failure),
         };
         // The next attempt is to hear of it, and a report does not say it.
-        if outcome.is_failure() && entry.has_details() {
+        if outcome.failure().is_some() && entry.has_details() {
             heartbeats::flush(&api, entry.share()).await;
         }
-        tracing::debug!(failed = outcome.is_failure(), "an attempt ended");
+        match outcome.failure() {
+            Some(failure) => tracing::warn!(%failure, "an attempt has failed"),
+            None => tracing::debug!("an attempt has ended"),
+        }
         reports.report(entry.share(), outcome).await;
     }
 }

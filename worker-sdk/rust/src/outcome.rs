@@ -80,8 +80,11 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn is_failure(&self) -> bool {
-        matches!(self.0, WireOutcome::Failure(_))
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match &self.0 {
+            WireOutcome::Failure(failure) => Some(failure),
+            _ => None,
+        }
     }
 
     pub(crate) fn wire(&self) -> &WireOutcome {

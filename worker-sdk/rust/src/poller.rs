@@ -39,7 +39,7 @@ impl Poller {
         mut hand_over: impl FnMut(Task, Instant, OwnedSemaphorePermit),
     ) -> WorkerError {
         let mut backoff = Backoff::new(BACKOFF_INITIAL, BACKOFF_MAX);
-        let mut was_answered = false;
+        let (mut was_answered, mut is_failing) = (false, false);
         let mut most = BATCH_MAX;
         loop {
             let mut room = self.room(most).await;
@@ -48,7 +48,12 @@ impl Poller {
                 self.api.poll(&self.options, &self.activity_types, room.num_permits()).await;
             let wait = match polled {
                 Ok(tasks) => {
-                    was_answered = true;
+                    match (was_answered, is_failing) {
+                        (_, true) => tracing::info!("the server answers again"),
+                        (false, false) => tracing::info!("the server answers"),
+                        (true, false) => {}
+                    }
+                    (was_answered, is_failing) = (true, false);
                     backoff.reset();
                     let received = now();
                     let is_empty = tasks.is_empty();
@@ -70,7 +75,10 @@ impl Poller {
                         most = (room.num_permits() / 2).max(1);
                     }
                     match self.failed(error, was_answered, &mut backoff) {
-                        Ok(wait) => wait,
+                        Ok(wait) => {
+                            is_failing = true;
+                            wait
+                        }
                         Err(error) => return error,
                     }
                 }

@@ -5,9 +5,9 @@ interface Order {
   cents: number;
 }
 
-async function charge(order: Order): Promise<string> {
+async function charge(order: Order): Promise<{ number: string }> {
   const { idempotencyKey } = activityContext().info; // the same in every attempt
-  return `${order.cents} cents: receipt-${idempotencyKey}`;
+  return { number: `receipt-${order.id}-${idempotencyKey}` };
 }
 
 await new Worker({ taskQueue: "payments", activities: { charge } }).run();

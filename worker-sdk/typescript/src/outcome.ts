@@ -10,6 +10,18 @@ export interface Outcome {
   field: string;
 }
 
+/** Characters of a failure's message in the log. */
+const LOGGED_MAX = 1024;
+
+/** Type and message of a failure, for the log. */
+export function failureText(outcome: Outcome): string | undefined {
+  if (outcome.kind !== "failed") return undefined;
+  const { failure } = JSON.parse(`{${outcome.field}}`) as {
+    failure: { type: string; message: string };
+  };
+  return `${failure.type}: ${failure.message.slice(0, LOGGED_MAX)}`;
+}
+
 /** The entry of a batch of reports, as JSON. */
 export function report(outcome: Outcome, token: string): string {
   return `{"token":${JSON.stringify(token)},${outcome.field}}`;

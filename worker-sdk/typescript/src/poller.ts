@@ -19,6 +19,7 @@ export class Poller {
   #underWay = 0;
   #notBefore = 0;
   #wasAnswered = false;
+  #isFailing = false;
   #most = BATCH_MAX;
   #failure: WorkerError | undefined;
 
@@ -63,8 +64,7 @@ export class Poller {
       const tasks = await this.api.poll(this.request, most, this.#abort.signal);
       got = tasks.length;
       if (got > most) this.slots.take(got - most);
-      this.#wasAnswered = true;
-      this.backoff.reset();
+      this.#answered();
       this.scale.learn(most, got);
       if (got > 0) this.#most = Math.min(BATCH_MAX, this.#most * 2);
       tasks.forEach(this.handOver);
@@ -81,6 +81,14 @@ export class Poller {
     }
   }
 
+  #answered(): void {
+    if (this.#isFailing) this.logger.info("the server answers again");
+    else if (!this.#wasAnswered) this.logger.info("the server answers");
+    this.#wasAnswered = true;
+    this.#isFailing = false;
+    this.backoff.reset();
+  }
+
   #failed(error: unknown): void {
     let wait = REFUSED_MS;
     if (isRetryable(error)) {
@@ -91,6 +99,7 @@ export class Poller {
       return;
     }
     this.#notBefore = performance.now() + wait;
+    this.#isFailing = true;
     this.logger.warn("no tasks could be had; trying again", {
       error: String(error),
       wait_ms: Math.round(wait),

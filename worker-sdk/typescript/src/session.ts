@@ -8,7 +8,7 @@ import { infoOf } from "./info.js";
 import { Lease } from "./lease.js";
 import { LeaseKeeper } from "./leases.js";
 import type { Settings } from "./options.js";
-import { failedAs, type Outcome } from "./outcome.js";
+import { failedAs, failureText, type Outcome } from "./outcome.js";
 import { Poller } from "./poller.js";
 import type { Api, Task } from "./protocol.js";
 import type { Registry } from "./registry.js";
@@ -137,7 +137,12 @@ export class Session {
     if (attempt.ended) return;
     attempt.ended = true;
     const seconds = Math.round(performance.now() - began) / 1_000;
-    attempt.logger.debug("an attempt has ended", { outcome: outcome.kind, seconds });
+    const failure = failureText(outcome);
+    if (failure === undefined) {
+      attempt.logger.debug("an attempt has ended", { outcome: outcome.kind, seconds });
+    } else {
+      attempt.logger.warn("an attempt has failed", { failure, seconds });
+    }
     if (!attempt.lost) {
       if (outcome.kind === "failed") await this.#leases.flush(attempt);
       await this.#reporter.report(attempt, outcome);

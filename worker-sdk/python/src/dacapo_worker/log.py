@@ -19,3 +19,14 @@ class FieldFormatter(logging.Formatter):
         fields = {name: value for name, value in vars(record).items() if name not in _KNOWN}
         written = (f" {name}={json.dumps(value, default=str)}" for name, value in fields.items())
         return super().formatMessage(record) + "".join(written)
+
+
+def log_somewhere(logger: logging.Logger) -> None:
+    """Where nobody has set up logging, lines from ``info`` on go to standard error."""
+    if logger.hasHandlers():
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(FieldFormatter())
+    logger.addHandler(handler)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)

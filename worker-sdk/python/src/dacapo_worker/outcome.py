@@ -9,6 +9,9 @@ from .errors import ActivityCancelled, PayloadError
 from .failure import INVALID_RESULT, MESSAGE_MAX, RESULT_REFUSED, failure, failure_of
 from .payload import encode, result_field
 
+#: Characters of a failure's message in the log.
+LOGGED_MAX = 1024
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -20,6 +23,14 @@ class Outcome:
     @property
     def is_failure(self) -> bool:
         return self.kind == "failed"
+
+    @property
+    def failure_text(self) -> str | None:
+        """Type and message of a failure, for the log."""
+        if not self.is_failure:
+            return None
+        failure = json.loads(f"{{{self.field}}}")["failure"]
+        return f"{failure['type']}: {failure['message'][:LOGGED_MAX]}"
 
     def report(self, token: str) -> str:
         """The entry of a batch, as JSON."""

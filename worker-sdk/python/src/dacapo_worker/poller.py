@@ -40,6 +40,7 @@ class Poller:
         self._logger = logger
         self._backoff = backoff or Backoff()
         self._was_answered = False
+        self._is_failing = False
         self._most = BATCH_MAX
 
     async def run(self) -> None:
@@ -84,14 +85,21 @@ class Poller:
         finally:
             if got < most:
                 self._slots.give_back(most - got)
-        self._was_answered = True
-        self._backoff.reset()
+        self._answered()
         self._scale.learn(most, got)
         if got > 0:
             self._most = min(BATCH_MAX, self._most * 2)
         # A server that stops answers at once: it must not be asked in a circle.
         at_once = got == 0 and time.monotonic() - began < AT_ONCE_SECONDS
         return AT_ONCE_SECONDS if at_once else 0.0
+
+    def _answered(self) -> None:
+        if self._is_failing:
+            self._logger.info("the server answers again")
+        elif not self._was_answered:
+            self._logger.info("the server answers")
+        self._was_answered, self._is_failing = True, False
+        self._backoff.reset()
 
     def _failed(self, error: Refused | Unreachable) -> float:
         if is_retryable(error):
@@ -100,6 +108,7 @@ class Poller:
             raise WorkerError(f"the server refuses to give out tasks: {error}") from error
         else:
             wait = REFUSED_SECONDS
+        self._is_failing = True
         self._logger.warning(
             "no tasks could be had; trying again",
             extra={"error": str(error), "wait_seconds": round(wait, 3)},

@@ -154,9 +154,15 @@ class Session:
             return
         attempt.ended = True
         seconds = round(time.monotonic() - attempt.received_at, 3)
-        attempt.logger.debug(
-            "an attempt has ended", extra={"outcome": outcome.kind, "seconds": seconds}
-        )
+        if outcome.is_failure:
+            attempt.logger.warning(
+                "an attempt has failed",
+                extra={"failure": outcome.failure_text, "seconds": seconds},
+            )
+        else:
+            attempt.logger.debug(
+                "an attempt has ended", extra={"outcome": outcome.kind, "seconds": seconds}
+            )
         if attempt.cancellation.lost:
             return
         if outcome.is_failure:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, overload
 
 from .api import Api
 from .http import HttpClient
+from .log import log_somewhere
 from .options import WorkerOptions, default_identity, default_server
 from .registry import Registry, activity_of
 from .session import Session
@@ -105,8 +106,9 @@ class Worker:
         """Works until SIGTERM or SIGINT, and then until the tasks in hand have ended.
 
         A second signal cancels them at once. Raises ``WorkerError`` if the server refuses to give
-        out tasks.
+        out tasks. If nothing takes what the library logs, it goes to standard error.
         """
+        log_somewhere(self._logger)
         asyncio.run(self._run_with_signals())
 
     async def serve(self) -> None:
