@@ -1,0 +1,5 @@
+"""The behaviours that every SDK shows, numbered in ``guest-sdk/conformance.md``."""
+
+from . import activities, cancellation, failures, messages, records, runs, steps
+
+__all__ = ["activities", "cancellation", "failures", "messages", "records", "runs", "steps"]
