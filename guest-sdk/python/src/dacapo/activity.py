@@ -75,9 +75,7 @@ class ActivityCall(Generic[T]):
 class Activity(Generic[P, T]):
     """A function that is an activity. Calling it in a workflow makes an :class:`ActivityCall`."""
 
-    def __init__(
-        self, function: Callable[..., Any], name: str, options: ActivityOptions
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], name: str, options: ActivityOptions) -> None:
         self.function = function
         self.name = name
         self.signature: Signature = signature_of(function, f"activity `{name}`")
@@ -92,15 +90,20 @@ class Activity(Generic[P, T]):
     def run(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """The function itself, run here and now: for other activities, and for tests."""
         result = self.function(*args, **kwargs)
-        return cast(T, ActivityLoop().run(result) if inspect.iscoroutine(result) else result)
+        return cast(T, _finished(result))
 
     def execute(self, input: bytes) -> bytes:
         """From the encoded input to the encoded result."""
         arguments = self.signature.decode_input(input)
-        result = self.function(*arguments)
-        if inspect.iscoroutine(result):
-            result = ActivityLoop().run(result)
-        return self.signature.encode_result(result)
+        return self.signature.encode_result(_finished(self.function(*arguments)))
+
+
+def _finished(result: Any) -> Any:
+    """What an ``async`` function comes to, or the result of a plain one."""
+    if not inspect.iscoroutine(result):
+        return result
+    # asyncio has methods for sockets and processes, too: they say that they are not there.
+    return ActivityLoop().run(result)  # type: ignore[abstract]
 
 
 @overload
@@ -140,14 +143,32 @@ def activity(
 _NOTHING: Any = object()
 
 
+@overload
+def call_activity(
+    name: str,
+    input: Any = ...,
+    *,
+    returns: type[T],
+    options: ActivityOptions | None = None,
+    **changes: Any,
+) -> ActivityCall[T]: ...
+@overload
+def call_activity(
+    name: str,
+    input: Any = ...,
+    *,
+    returns: Any = Any,
+    options: ActivityOptions | None = None,
+    **changes: Any,
+) -> ActivityCall[Any]: ...
 def call_activity(
     name: str,
     input: Any = _NOTHING,
     *,
-    returns: type[T] | Any = Any,
+    returns: Any = Any,
     options: ActivityOptions | None = None,
     **changes: Any,
-) -> ActivityCall[T]:
+) -> ActivityCall[Any]:
     """A call of an activity by its name: one that workers run, say, in any language::
 
     sent = await call_activity("send_mail", mail, returns=Sent, task_queue="emails")

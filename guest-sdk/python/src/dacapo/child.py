@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 from .external import ExternalWorkflow
 from .options import ChildCancellation, IdReusePolicy, ParentClosePolicy, RetryPolicy
@@ -124,14 +124,32 @@ class ChildHandle(Generic[T]):
         self._result.cancel()
 
 
+@overload
 def call_workflow(
     name: str,
     input: Any = None,
     *,
-    returns: type[T] | Any = Any,
+    returns: type[T],
     options: ChildOptions | None = None,
     **changes: Any,
-) -> ChildCall[T]:
+) -> ChildCall[T]: ...
+@overload
+def call_workflow(
+    name: str,
+    input: Any = None,
+    *,
+    returns: Any = Any,
+    options: ChildOptions | None = None,
+    **changes: Any,
+) -> ChildCall[Any]: ...
+def call_workflow(
+    name: str,
+    input: Any = None,
+    *,
+    returns: Any = Any,
+    options: ChildOptions | None = None,
+    **changes: Any,
+) -> ChildCall[Any]:
     """A child by its name, such as one of another module::
 
     bill = await call_workflow("bill", order, returns=Bill, module="billing")
@@ -160,5 +178,3 @@ def memo_texts(memo: Mapping[str, Any]) -> dict[str, str | None]:
 def _seen(operation: Any) -> None:
     if not operation.cancelled():
         operation.exception()
-
-

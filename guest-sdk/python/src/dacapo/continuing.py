@@ -24,7 +24,6 @@ class Continuation(BaseException):
     search_attributes: Mapping[str, Any]
 
 
-
 def continue_as_new(
     input: Any = None,
     *,

@@ -220,7 +220,7 @@ class Client:
             raise Unsupported("HTTP belongs into activities: a replay would send it again")
         if exchange is None:
             raise Unsupported("there is no HTTP here: it needs a component, or a test's exchange")
-        if not urllib.parse.urlsplit(url).scheme:
+        if "://" not in url:
             url = f"{self._base_url}/{url.lstrip('/')}"
         parts = _split(url, {**self._params, **(params or {})})
         kind, body = _body(content, data, json)

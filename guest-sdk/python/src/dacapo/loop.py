@@ -13,12 +13,15 @@ import heapq
 import logging
 import sys
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar, TypeVarTuple
 
 from .errors import Unsupported
 
 _log = logging.getLogger("dacapo")
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 #: Fewer tasks are not worth a look at which have ended.
 _SWEEP_MIN = 64
@@ -42,8 +45,8 @@ class Loop(asyncio.AbstractEventLoop):
         ready = self._ready
         while ready:
             handle = ready.popleft()
-            if not handle._cancelled:  # type: ignore[attr-defined]
-                handle._run()  # type: ignore[attr-defined]
+            if not handle._cancelled:
+                handle._run()
 
     def run_until_done(self, main: asyncio.Future[Any]) -> None:
         """Ends with the round in which ``main`` ends, as asyncio's own loops do."""
@@ -51,8 +54,8 @@ class Loop(asyncio.AbstractEventLoop):
         while ready and not main.done():
             for _ in range(len(ready)):
                 handle = ready.popleft()
-                if not handle._cancelled:  # type: ignore[attr-defined]
-                    handle._run()  # type: ignore[attr-defined]
+                if not handle._cancelled:
+                    handle._run()
 
     def cancel_tasks(self, reason: str) -> None:
         """Cancels those that are left, the oldest first."""
@@ -68,6 +71,7 @@ class Loop(asyncio.AbstractEventLoop):
     def leave(self) -> None:
         self._running = False
         asyncio._set_running_loop(None)
+        forget_tasks(self._tasks)
 
     def _close_generator(self, generator: Any) -> None:
         self.create_task(generator.aclose())
@@ -76,24 +80,37 @@ class Loop(asyncio.AbstractEventLoop):
 
     def call_soon(
         self,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
 
     def call_later(
-        self, delay: float, callback: Any, *args: Any, context: Any = None
+        self,
+        delay: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         raise NotImplementedError
 
     def call_at(
-        self, when: float, callback: Any, *args: Any, context: Any = None
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         return self.call_later(when - self.time(), callback, *args, context=context)
 
@@ -103,7 +120,9 @@ class Loop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
 
-    def create_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+    def create_task(
+        self, coro: Generator[Any, None, T] | Coroutine[Any, Any, T], **options: Any
+    ) -> asyncio.Task[T]:
         task = asyncio.Task(coro, loop=self, **options)
         if len(self._tasks) >= self._sweep_at:
             self._tasks = [one for one in self._tasks if not one.done()]
@@ -127,7 +146,9 @@ class Loop(asyncio.AbstractEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.default_exception_handler(context)
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(
+        self, executor: Any, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         raise Unsupported(
             "a component has no threads: await an activity instead of a thread, or call the "
             "function as it is"
@@ -140,6 +161,13 @@ class Loop(asyncio.AbstractEventLoop):
         pass
 
 
+def forget_tasks(tasks: list[asyncio.Task[Any]]) -> None:
+    """Nobody will run them to their end, and that is no news."""
+    for task in tasks:
+        if not task.done():
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
 class ActivityLoop(Loop):
     """Runs an ``async`` activity. Nothing comes from outside, so it waits for the clock only."""
 
@@ -149,7 +177,11 @@ class ActivityLoop(Loop):
         self._count = 0
 
     def call_later(
-        self, delay: float, callback: Any, *args: Any, context: Any = None
+        self,
+        delay: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(self.time() + delay, callback, args, self, context)
         self._count += 1

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
+from .payload import encode
 from .place import here
 from .run import current, reading
-from .payload import encode
 from .signature import Signature, signature_of
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -72,7 +72,8 @@ class ActivityOptions:
     @property
     def has_preference(self) -> bool:
         """Whether it says which tasks of a queue come first."""
-        return not (self.priority is self.fairness_key is self.fairness_weight is None)
+        preferences = (self.priority, self.fairness_key, self.fairness_weight)
+        return any(preference is not None for preference in preferences)
 
 
 class ParentClosePolicy(enum.Enum):

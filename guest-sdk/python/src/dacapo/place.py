@@ -31,15 +31,13 @@ class Place:
 
 def here() -> Place:
     """The innermost call that is neither ours nor the standard library's."""
-    frame: FrameType | None = sys._getframe(1)
-    last = frame
-    while frame is not None:
-        last = frame
-        if _is_users(frame.f_code.co_filename):
-            break
+    innermost = sys._getframe(1)
+    frame: FrameType | None = innermost
+    while frame is not None and not _is_users(frame.f_code.co_filename):
         frame = frame.f_back
-    assert last is not None
-    return Place(last.f_code, last.f_lasti)
+    # A coroutine of asyncio that is a task of its own has no other code around it.
+    found = frame or innermost
+    return Place(found.f_code, found.f_lasti)
 
 
 def of_traceback(traceback: TracebackType | None) -> str | None:

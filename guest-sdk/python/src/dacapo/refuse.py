@@ -18,9 +18,7 @@ _NO_SOCKETS = (
     "a component has no sockets: in an activity, dacapo.http speaks HTTP; what needs another "
     "protocol is an activity for a worker (task_queue=...)"
 )
-_NO_PROCESSES = (
-    "a component starts no processes: that is an activity for a worker (task_queue=...)"
-)
+_NO_PROCESSES = "a component starts no processes: that is an activity for a worker (task_queue=...)"
 
 
 def _refuse(why: str) -> Any:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import contextvars
 import enum
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from . import waits
 from .errors import NotInWorkflow, PayloadError
-from .failure import Failure, chain_of, failure_from
+from .failure import Failure, chain_of, failure_from, refused
 from .host import (
     CancelRequested,
     Completed,
@@ -26,10 +27,12 @@ from .host import (
     SignalReceived,
     UpdateReceived,
 )
-from .loop import Loop
+from .loop import Loop, forget_tasks
 from .payload import encode
 from .place import Place, here
 from .times import nanos
+
+Ts = TypeVarTuple("Ts")
 
 ENDED = "the workflow has returned"
 
@@ -159,7 +162,11 @@ class WorkflowLoop(Loop):
         self._run = run
 
     def call_later(
-        self, delay: float, callback: Any, *args: Any, context: Any = None
+        self,
+        delay: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         run = self._run
         run.require_open()
@@ -180,7 +187,8 @@ class Run:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.loop = WorkflowLoop(self)
+        # asyncio has methods for sockets and processes, too: they say that they are not there.
+        self.loop = WorkflowLoop(self)  # type: ignore[abstract]
         self.open: dict[int, Operation | Timer] = {}
         self.inboxes: dict[str, Inbox] = collections.defaultdict(Inbox)
         self.conditions: list[Condition] = []
@@ -299,8 +307,9 @@ class Run:
         if left > 0:
             for _ in range(left):
                 self.loop._ready.pop()
+            forget_tasks(self.loop._tasks[tasks:])
             for task in self.loop._tasks[tasks:]:
-                task.get_coro().close()  # type: ignore[union-attr]
+                task.get_coro().close()
             del self.loop._tasks[tasks:]
             answer = chain_of(
                 Failure("a query and a validator start no task: they only look", type="QueryActs")
@@ -421,7 +430,6 @@ def names(of: dict[str, Any]) -> str:
 @contextlib.contextmanager
 def reading(code: str, what: str) -> Iterator[None]:
     """Turns a value that does not fit into a failure that says where."""
-    from .failure import refused
 
     try:
         yield

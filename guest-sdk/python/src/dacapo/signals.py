@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from .errors import PayloadError
 from .failure import ApplicationError
@@ -86,7 +86,11 @@ class Signals(Generic[T]):
             yield await self._recv(here())
 
 
-def signals(name: str, hint: type[T] | Any = Any) -> Signals[T]:
+@overload
+def signals(name: str, hint: type[T]) -> Signals[T]: ...
+@overload
+def signals(name: str, hint: Any = Any) -> Signals[Any]: ...
+def signals(name: str, hint: Any = Any) -> Signals[Any]:
     """The signals of this name: ``await signals("approved", Approval).recv()``.
 
     What came before anybody asked is kept, also across ``continue_as_new``.

@@ -76,15 +76,14 @@ def signature_of(function: Callable[..., Any], what: str) -> Signature:
         if fitting is None and parameter.kind is not parameter.KEYWORD_ONLY:
             fitting = parameter
         elif parameter.default is parameter.empty:
-            raise TypeError(
-                f"{what} takes one input or none: put what it needs into a dataclass"
-            )
+            raise TypeError(f"{what} takes one input or none: put what it needs into a dataclass")
     try:
         hints = typing.get_type_hints(function, include_extras=True)
     except NameError as error:
-        raise TypeError(f"the type hints of {what} name something that is not there: {error}; "
-                        "types of a signature are defined in the module, not in a function"
-                        ) from error
+        raise TypeError(
+            f"the type hints of {what} name something that is not there: {error}; "
+            "types of a signature are defined in the module, not in a function"
+        ) from error
     for name, hint in hints.items():
         check_hint(hint, f"{what}, `{name}`")
     return Signature(
@@ -116,6 +115,8 @@ def check_hint(hint: Any, where: str, seen: tuple[Any, ...] = ()) -> None:
         return None
     known = origin or hint
     if dataclasses.is_dataclass(known):
+        for inner in typing.get_args(hint):
+            check_hint(inner, where, seen)
         for name, inner in typing.get_type_hints(known, include_extras=True).items():
             check_hint(inner, f"{where}.{name}", seen)
         return None

@@ -7,7 +7,7 @@ import datetime
 #: Seconds, or a timedelta.
 Seconds = float | datetime.timedelta
 
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .payload import decode, encode
 from .place import here
@@ -35,13 +35,13 @@ def side_effect(name: str, compute: Callable[[], T], *, returns: Any = Any) -> T
     what it was when the code that computes it is changed, and for one that costs much.
     """
     recorded = current("a side effect").host.recorded_value(name)
-    return _value(name, compute, recorded, returns)
+    return cast(T, _value(name, compute, recorded, returns))
 
 
 def mutable_side_effect(name: str, compute: Callable[[], T], *, returns: Any = Any) -> T:
     """The same for a value that is asked for again and again: recorded only when it changes."""
     latest = current("a side effect").host.latest_value(name)
-    return _value(name, compute, latest, returns)
+    return cast(T, _value(name, compute, latest, returns))
 
 
 def _value(name: str, compute: Callable[[], Any], recorded: bytes | None, hint: Any) -> Any:

@@ -49,9 +49,7 @@ def workflow(function: Callable[P, Coroutine[Any, Any, T]], /) -> Workflow[P, T]
 @overload
 def workflow(function: Callable[P, T], /) -> Workflow[P, T]: ...
 @overload
-def workflow(
-    *, name: str
-) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Workflow[P, T]]: ...
+def workflow(*, name: str) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Workflow[P, T]]: ...
 def workflow(function: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
     """Makes an ``async`` function a workflow of the module. It takes one input or none.
 

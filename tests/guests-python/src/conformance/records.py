@@ -57,7 +57,7 @@ async def memo_() -> list[Any]:
 
 @workflow(name="search_attributes")
 async def search_attributes_() -> list[str]:
-    due = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+    due = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
     upsert_search_attributes(
         {
             "customer": "c-17",

@@ -10,8 +10,8 @@ from wit_world.exports import workflow as exported
 from wit_world.exports.definitions import ModuleDefinitions
 
 from .. import attempt, http, registry, run
-from ..continuing import Continuation
 from ..child import memo_texts
+from ..continuing import Continuation
 from ..failure import Failure, chain_of
 from ..times import nanos, nanos_or_none
 from . import http as component_http

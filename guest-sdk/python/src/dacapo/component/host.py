@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from componentize_py_types import Err, Ok
-from wit_world.imports import dacapo_workflow_types as types
 from wit_world.imports import (
     activities,
     activity_context,
@@ -22,6 +21,7 @@ from wit_world.imports import (
     updates,
     versions,
 )
+from wit_world.imports import dacapo_workflow_types as types
 
 from ..attempt import AttemptSignals
 from ..attributes import SearchValue, Text
@@ -107,7 +107,9 @@ def memo_to_wit(memo: Mapping[str, str | None]) -> list[attributes.MemoEntry]:
 
 def search_to_wit(values: Mapping[str, Any]) -> list[attributes.SearchAttribute]:
     return [
-        attributes.SearchAttribute(name, None if values[name] is None else _value_to_wit(values[name]))
+        attributes.SearchAttribute(
+            name, None if values[name] is None else _value_to_wit(values[name])
+        )
         for name in sorted(values)
     ]
 
@@ -177,9 +179,7 @@ class ImportedHost:
         )
         return child.started, child.closed
 
-    def signal_external(
-        self, workflow_id: str, run_id: str | None, name: str, input: bytes
-    ) -> int:
+    def signal_external(self, workflow_id: str, run_id: str | None, name: str, input: bytes) -> int:
         return external.signal_external(workflow_id, run_id, name, input)
 
     def cancel_external(self, workflow_id: str, run_id: str | None, reason: str) -> int:

@@ -91,7 +91,9 @@ def _outgoing(request: Request) -> Any:
         outgoing = wasi.OutgoingRequest(wasi.Fields.from_list(request.headers))
         method = _METHODS.get(request.method)
         outgoing.set_method(method() if method else wasi.Method_Other(request.method))
-        outgoing.set_scheme(wasi.Scheme_Https() if request.scheme == "https" else wasi.Scheme_Http())
+        outgoing.set_scheme(
+            wasi.Scheme_Https() if request.scheme == "https" else wasi.Scheme_Http()
+        )
         outgoing.set_authority(request.authority)
         outgoing.set_path_with_query(request.path)
     except Err as error:
