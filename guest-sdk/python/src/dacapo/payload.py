@@ -60,6 +60,8 @@ def _simpler(value: Any) -> Any:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
+    if hasattr(value, "parse_obj"):
+        return value.dict()  # pydantic's first version
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):

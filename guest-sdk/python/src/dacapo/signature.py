@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Union
 
-from .convert import _FROM_JSON
+from .convert import _FROM_JSON, _is_model
 from .payload import decode, encode
 from .run import reading
 
@@ -122,7 +122,7 @@ def check_hint(hint: Any, where: str, seen: tuple[Any, ...] = ()) -> None:
         return None
     if (
         hint is None
-        or hasattr(known, "model_validate")
+        or _is_model(known)
         or typing.is_typeddict(hint)
         or hint in _CONTAINERS
         or hint in _PLAIN

@@ -145,6 +145,28 @@ class Decorators(RunTest):
 
         self.assertEqual(self.execute(main), 2)
 
+    def test_models_of_the_first_pydantic_are_payloads(self) -> None:
+        class Cart:
+            """What such a model has, as far as it matters."""
+
+            def __init__(self, items: list[str]) -> None:
+                self.items = items
+
+            @classmethod
+            def parse_obj(cls, value: Any) -> "Cart":
+                if not isinstance(value.get("items"), list):
+                    raise ValueError("items is no list")
+                return cls(**value)
+
+            def dict(self) -> dict[str, Any]:
+                return {"items": self.items}
+
+        check_hint(Cart, "here")
+        self.assertEqual(encode([Cart(["a"])]), b'[{"items":["a"]}]')
+        self.assertEqual(decode(b'[{"items":["a"]}]', list[Cart])[0].items, ["a"])
+        with self.assertRaisesRegex(PayloadError, r"input\[0\]: items is no list"):
+            decode(b'[{"items":1}]', list[Cart])
+
     def test_pydantic_models_are_payloads(self) -> None:
         try:
             import pydantic

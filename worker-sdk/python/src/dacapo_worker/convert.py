@@ -51,7 +51,7 @@ def _generic(value: Any, hint: Any, origin: Any, args: tuple[Any, ...], place: s
     if origin is Literal:
         fits = any(value == one and type(value) is type(one) for one in args)
         return _expect(fits, value, place, "one of " + ", ".join(map(repr, args)))
-    if hasattr(origin, "model_validate"):
+    if _is_model(origin):
         return _pydantic(value, hint, place)
     if dataclasses.is_dataclass(origin):
         return _dataclass(value, origin, place)
@@ -75,7 +75,7 @@ def _generic(value: Any, hint: Any, origin: Any, args: tuple[Any, ...], place: s
 
 
 def _plain(value: Any, hint: type, place: str) -> Any:
-    if hasattr(hint, "model_validate"):
+    if _is_model(hint):
         return _pydantic(value, hint, place)
     if dataclasses.is_dataclass(hint):
         return _dataclass(value, hint, place)
@@ -111,9 +111,15 @@ def _union(value: Any, options: tuple[Any, ...], place: str) -> Any:
     raise PayloadError("; or ".join(problems))
 
 
+def _is_model(hint: Any) -> bool:
+    """Whether it is a model of pydantic, of its second version or its first."""
+    return hasattr(hint, "model_validate") or hasattr(hint, "parse_obj")
+
+
 def _pydantic(value: Any, hint: Any, place: str) -> Any:
+    validate = getattr(hint, "model_validate", None) or hint.parse_obj
     try:
-        return hint.model_validate(value)
+        return validate(value)
     except ValueError as error:
         raise PayloadError(f"{place}: {error}") from error
 
