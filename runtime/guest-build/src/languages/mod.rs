@@ -1,6 +1,7 @@
 //! The languages that projects may be written in: a folder for each, and a row here.
 
 mod javascript;
+mod python;
 mod rust;
 
 use std::path::{Path, PathBuf};
@@ -16,11 +17,13 @@ pub enum Language {
     Rust,
     /// JavaScript and TypeScript, with node and npm.
     JavaScript,
+    /// Python, with componentize-py.
+    Python,
 }
 
 impl Language {
     /// All of them, in the order in which a folder is looked at.
-    pub const ALL: [Self; 2] = [Self::Rust, Self::JavaScript];
+    pub const ALL: [Self; 3] = [Self::Rust, Self::JavaScript, Self::Python];
 
     /// The language of the project in `folder`.
     pub fn of(folder: &Path) -> Option<Self> {
@@ -36,6 +39,7 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::JavaScript => "typescript",
+            Self::Python => "python",
         }
     }
 
@@ -44,6 +48,7 @@ impl Language {
         match self {
             Self::Rust => rust::MANIFEST,
             Self::JavaScript => javascript::MANIFEST,
+            Self::Python => python::MANIFEST,
         }
     }
 
@@ -51,6 +56,7 @@ impl Language {
         match self {
             Self::Rust => rust::build(folder, how).await,
             Self::JavaScript => javascript::build(folder, how).await,
+            Self::Python => python::build(folder, how).await,
         }
     }
 
@@ -58,13 +64,14 @@ impl Language {
         match self {
             Self::Rust => rust::source_folders(folder).await,
             Self::JavaScript => javascript::source_folders(folder),
+            Self::Python => Ok(python::source_folders(folder)),
         }
     }
 
     pub(crate) fn example_input(self, folder: &Path, workflow: &str) -> Option<String> {
         match self {
             Self::Rust => rust::example_input(folder, workflow),
-            Self::JavaScript => None,
+            Self::JavaScript | Self::Python => None,
         }
     }
 
@@ -72,7 +79,7 @@ impl Language {
     pub(crate) fn no_component_advice(self) -> Option<&'static str> {
         match self {
             Self::Rust => Some(rust::NO_COMPONENT_ADVICE),
-            Self::JavaScript => None,
+            Self::JavaScript | Self::Python => None,
         }
     }
 
@@ -81,6 +88,7 @@ impl Language {
         match self {
             Self::Rust => rust::TEMPLATE,
             Self::JavaScript => javascript::TEMPLATE,
+            Self::Python => python::TEMPLATE,
         }
     }
 
@@ -89,6 +97,7 @@ impl Language {
         match self {
             Self::Rust => None,
             Self::JavaScript => Some("npm install"),
+            Self::Python => Some(python::FIRST_STEP),
         }
     }
 }

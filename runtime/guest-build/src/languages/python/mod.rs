@@ -52,7 +52,10 @@ print(json.dumps({'python': list(sys.version_info[:2]), 'program': sys.executabl
 /// The world of modules in Python, and what of WASI it names.
 const WORLD: &[(&str, &str)] = &[
     ("world.wit", include_str!("../../../../../guest-sdk/python/component/wit/world.wit")),
-    ("deps/clocks.wit", include_str!("../../../../../guest-sdk/python/component/wit/deps/clocks.wit")),
+    (
+        "deps/clocks.wit",
+        include_str!("../../../../../guest-sdk/python/component/wit/deps/clocks.wit"),
+    ),
     ("deps/http.wit", include_str!("../../../../../guest-sdk/python/component/wit/deps/http.wit")),
     ("deps/io.wit", include_str!("../../../../../guest-sdk/python/component/wit/deps/io.wit")),
 ];
@@ -95,7 +98,13 @@ struct Made {
     component: PathBuf,
 }
 
-fn prepare(folder: &Path, work: &Path, driver: &Path, entry: &Path, contract: &Path) -> io::Result<()> {
+fn prepare(
+    folder: &Path,
+    work: &Path,
+    driver: &Path,
+    entry: &Path,
+    contract: &Path,
+) -> io::Result<()> {
     fs::create_dir_all(entry)?;
     fs::write(folder.join(".dacapo/.gitignore"), "*\n")?;
     fs::write(driver, DRIVER)?;
@@ -163,7 +172,8 @@ impl Environment {
         let Self { python: (major, minor), program, componentize, sdk } = self;
         if (*major, *minor) < PYTHON_MINIMUM {
             let (least, of) = PYTHON_MINIMUM;
-            let what = format!("Python {least}.{of} or later is needed, and {program} is {major}.{minor}");
+            let what =
+                format!("Python {least}.{of} or later is needed, and {program} is {major}.{minor}");
             return Some((what, INSTALL.to_owned()));
         }
         let install = |what: &str| format!("install it with `{program} -m pip install {what}`");

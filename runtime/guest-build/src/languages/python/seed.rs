@@ -42,7 +42,13 @@ pub(super) fn library() -> Vec<u8> {
     types.ty().function([ValType::I32; 3], [ValType::I32]);
     types.ty().function([], []);
 
-    let memory = MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
+    let memory = MemoryType {
+        minimum: 1,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    };
     let base = GlobalType { val_type: ValType::I32, mutable: false, shared: false };
     let mut imports = ImportSection::new();
     imports.import("env", "memory", memory);
