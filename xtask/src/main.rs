@@ -13,6 +13,7 @@ mod fuzz;
 mod guests;
 mod postgres;
 mod process;
+mod python_sdk;
 mod server;
 mod test;
 mod tidy;

@@ -22,7 +22,7 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
 
 /// Runs the tests of all of them, by themselves and with a server. The guests are built.
 pub(crate) fn test(root: &Path) -> Result<()> {
-    let python = python()?;
+    let python = python(PYTHON_MINIMUM)?;
     let npm = npm()?;
     install(root, &npm)?;
     let dacapo = server::build(root)?;
@@ -35,11 +35,12 @@ pub(crate) fn test(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn python() -> Result<PathBuf> {
+/// A Python of this version or a later one.
+pub(crate) fn python(minimum: (u32, u32)) -> Result<PathBuf> {
     tool(
         "python3",
         &["-c", "import sys; print(*sys.version_info[:2], sep='.')"],
-        PYTHON_MINIMUM,
+        minimum,
         "`apt install python3` or `brew install python`",
     )
 }
@@ -100,16 +101,16 @@ fn tool(name: &str, version: &[&str], minimum: (u32, u32), advice: &str) -> Resu
     let (major, minor) = minimum;
     let Some(path) = process::on_path(name) else {
         bail!(
-            "the tests of the libraries for workers need {name}, {major}.{minor} or later, which is \
-             not there: install it, for example with {advice}"
+            "the tests of the libraries in other languages need {name}, {major}.{minor} or later, \
+             which is not there: install it, for example with {advice}"
         );
     };
     let said = process::output(Command::new(&path).args(version))?;
     match parsed(&said) {
         Some(found) if found >= minimum => Ok(path),
         _ => bail!(
-            "the tests of the libraries for workers need {name} {major}.{minor} or later, and this is \
-             {}: install another, for example with {advice}",
+            "the tests of the libraries in other languages need {name} {major}.{minor} or later, and \
+             this is {}: install another, for example with {advice}",
             said.trim()
         ),
     }

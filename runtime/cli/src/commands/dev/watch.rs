@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 const QUIET: Duration = Duration::from_millis(200);
 
 /// Folders that builds write to.
-const MADE: [&str; 3] = ["target", "node_modules", "dist"];
+const MADE: [&str; 4] = ["target", "node_modules", "dist", "__pycache__"];
 
 const LOCKS: [&str; 2] = ["Cargo.lock", "package-lock.json"];
 

@@ -36,6 +36,7 @@ const INSTALL: &str = "install Python 3.11 or later, for example with `brew inst
 /// The versions of componentize-py that are known to make good components.
 const COMPONENTIZE: (u32, u32) = (0, 25);
 const COMPONENTIZE_RANGE: &str = "componentize-py>=0.25,<0.26";
+const COMPONENTIZE_QUOTED: &str = "'componentize-py>=0.25,<0.26'";
 
 const DRIVER: &str = include_str!("build.py");
 
@@ -47,6 +48,7 @@ def version(name):
     except m.PackageNotFoundError:
         return None
 print(json.dumps({'python': list(sys.version_info[:2]), 'program': sys.executable,
+    'is_environment': sys.prefix != sys.base_prefix,
     'componentize': version('componentize-py'), 'sdk': u.find_spec('dacapo') is not None}))";
 
 /// The world of modules in Python, and what of WASI it names.
@@ -146,6 +148,8 @@ fn python(folder: &Path) -> OsString {
 struct Environment {
     python: (u32, u32),
     program: String,
+    /// It is one of a project, where packages are installed without asking anybody.
+    is_environment: bool,
     componentize: Option<String>,
     sdk: bool,
 }
@@ -169,26 +173,33 @@ async fn ensure_environment(python: &OsString, folder: &Path) -> Result<(), Buil
 impl Environment {
     /// What is missing or too old, and what to do.
     fn problem(&self) -> Option<(String, String)> {
-        let Self { python: (major, minor), program, componentize, sdk } = self;
+        let Self { python: (major, minor), program, is_environment, componentize, sdk } = self;
         if (*major, *minor) < PYTHON_MINIMUM {
             let (least, of) = PYTHON_MINIMUM;
             let what =
                 format!("Python {least}.{of} or later is needed, and {program} is {major}.{minor}");
             return Some((what, INSTALL.to_owned()));
         }
-        let install = |what: &str| format!("install it with `{program} -m pip install {what}`");
+        let install = |what: &str| {
+            if *is_environment {
+                return format!("install it with `{program} -m pip install {what}`");
+            }
+            format!(
+                "make an environment in the project's folder, with `{program} -m venv .venv`, and \
+                 install what it needs with `.venv/bin/pip install --editable . {COMPONENTIZE_QUOTED}`"
+            )
+        };
         match componentize.as_deref() {
-            None => Some((
-                format!("{program} has no componentize-py"),
-                install(&format!("'{COMPONENTIZE_RANGE}'")),
-            )),
+            None => {
+                Some((format!("{program} has no componentize-py"), install(COMPONENTIZE_QUOTED)))
+            }
             Some(found) if version(found) != Some(COMPONENTIZE) => Some((
                 format!("componentize-py {found} is not known to work; {COMPONENTIZE_RANGE} is"),
-                install(&format!("'{COMPONENTIZE_RANGE}'")),
+                install(COMPONENTIZE_QUOTED),
             )),
             Some(_) if !sdk => Some((
                 format!("{program} has no module `dacapo`"),
-                install("--editable .") + " if the project depends on dacapo-sdk",
+                install("--editable .") + "; the project depends on `dacapo-sdk`",
             )),
             Some(_) => None,
         }
@@ -213,6 +224,7 @@ mod tests {
         Environment {
             python: PYTHON_MINIMUM,
             program: "/venv/bin/python".to_owned(),
+            is_environment: true,
             componentize: Some("0.25.1".to_owned()),
             sdk: true,
         }
@@ -234,6 +246,11 @@ mod tests {
                 "pip install 'componentize-py>=0.25,<0.26'",
             ),
             (Environment { sdk: false, ..environment() }, "no module `dacapo`", "pip install"),
+            (
+                Environment { is_environment: false, sdk: false, ..environment() },
+                "no module `dacapo`",
+                "/venv/bin/python -m venv .venv",
+            ),
         ];
         for (environment, problem, remedy) in cases {
             let (what, advice) = environment.problem().expect("something is missing");
