@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use prometheus::Registry;
+
 use crate::memory::MemoryBudget;
 use crate::site::ServerNames;
 
@@ -15,11 +17,13 @@ pub struct ApiConfig {
     pub names: ServerNames,
     /// Memory of all requests together.
     pub memory: Arc<MemoryBudget>,
+    /// What the process measures.
+    pub metrics: Registry,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
         let memory = Arc::new(MemoryBudget::new(REQUEST_BYTES_DEFAULT));
-        Self { names: ServerNames::default(), memory }
+        Self { names: ServerNames::default(), memory, metrics: Registry::new() }
     }
 }

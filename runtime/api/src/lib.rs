@@ -24,6 +24,7 @@ mod error;
 mod extract;
 mod health;
 mod memory;
+mod metrics;
 mod openapi;
 mod page_token;
 mod request_id;

@@ -22,7 +22,7 @@ use crate::error::{self, ApiError};
 use crate::request_id::{self, RequestId};
 use crate::state::ApiState;
 use crate::v1::{activities, modules, runs, task_queues};
-use crate::{health, memory, openapi, site, unread};
+use crate::{health, memory, metrics, openapi, site, unread};
 
 /// The routes. Each handler names its own path; this is the list of handlers.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
@@ -69,12 +69,15 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         // /health/...
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+        // /metrics
+        .routes(routes!(metrics::metrics))
 }
 
 /// The whole API over a runtime: over the one that is current when a request comes.
 pub fn router(runtime: watch::Receiver<Arc<Runtime>>, config: ApiConfig) -> Router {
     let (router, _) = routes().split_for_parts();
-    surround(router.with_state(ApiState::new(runtime)), config)
+    let state = ApiState::new(runtime, config.metrics.clone());
+    surround(router.with_state(state), config)
 }
 
 /// What holds for all routes: no foreign pages, bounded memory, answers in the one

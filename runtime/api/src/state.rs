@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use dacapo_service::Runtime;
+use prometheus::Registry;
 use tokio::sync::watch;
 
 #[derive(Clone)]
@@ -11,11 +12,18 @@ pub(crate) struct ApiState {
     /// The node that serves now: another takes its place when the store has lost
     /// something.
     runtime: watch::Receiver<Arc<Runtime>>,
+    metrics: Registry,
 }
 
 impl ApiState {
-    pub(crate) fn new(runtime: watch::Receiver<Arc<Runtime>>) -> Self {
-        Self { runtime }
+    pub(crate) fn new(runtime: watch::Receiver<Arc<Runtime>>, metrics: Registry) -> Self {
+        Self { runtime, metrics }
+    }
+}
+
+impl FromRef<ApiState> for Registry {
+    fn from_ref(state: &ApiState) -> Self {
+        state.metrics.clone()
     }
 }
 

@@ -17,6 +17,7 @@ pub mod exit;
 mod hints;
 pub mod http_server;
 mod logging;
+mod metrics;
 mod only_module;
 mod open_files;
 pub mod output;

@@ -17,6 +17,7 @@ use dacapo_service::error::ServiceError;
 use dacapo_service::ownership::Phase;
 use dacapo_store::Store;
 use dacapo_store::error::StoreError;
+use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -34,6 +35,8 @@ pub struct Edge {
     pub request_bytes: usize,
     /// How many connections there may be.
     pub connections: ConnectionLimits,
+    /// What the process measures.
+    pub metrics: Registry,
 }
 
 impl Default for Edge {
@@ -42,6 +45,7 @@ impl Default for Edge {
             names: Vec::new(),
             request_bytes: 512 * 1024 * 1024,
             connections: ConnectionLimits::default(),
+            metrics: Registry::new(),
         }
     }
 }
@@ -138,7 +142,7 @@ impl Server {
         drop(waits);
         let (current, runtime) = watch::channel(runtime);
         let names = ServerNames { loopback: address.ip().is_loopback(), listed: edge.names };
-        let api = ApiConfig { names, memory: Arc::clone(&memory) };
+        let api = ApiConfig { names, memory: Arc::clone(&memory), metrics: edge.metrics };
         let router = dacapo_api::router(runtime.clone(), api);
         let stop = CancellationToken::new();
         let http = HttpServer { router, limits: edge.connections, memory };

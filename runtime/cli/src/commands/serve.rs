@@ -9,10 +9,10 @@ use dacapo_service::config::{ServiceConfig, Tenure};
 use crate::commands::compile_module;
 use crate::config::{Database, ServerConfig, ServerFlags, default_cache_dir};
 use crate::exit::{Exit, UsageError};
-use crate::server::Server;
+use crate::server::{Edge, Server};
 use crate::signals::{self, StopRequested};
 use crate::store::{self, OpenFile};
-use crate::{http_server, logging, open_files, output};
+use crate::{http_server, logging, metrics, open_files, output};
 
 /// What is logged unless it is set. The driver repeats what the database notices
 /// about migrations that are there already, and has a line for each request that waits
@@ -77,7 +77,7 @@ pub(super) async fn start(
     take_over: bool,
     cache_dir: impl FnOnce() -> Result<PathBuf>,
 ) -> Result<(Server, Option<OpenFile>)> {
-    let edge = config.edge(open_files::raise_limit());
+    let edge = Edge { metrics: metrics::start()?, ..config.edge(open_files::raise_limit()) };
     let listener = http_server::listen(config.listen)?;
     if !config.listen.ip().is_loopback() {
         tracing::warn!(

@@ -230,6 +230,7 @@ impl ServerConfig {
                 connections_max: connections_max.min(room),
                 per_address_max: per_address_max.min(room),
             },
+            ..Edge::default()
         }
     }
 

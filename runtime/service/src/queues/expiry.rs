@@ -170,6 +170,10 @@ fn tell(shared: &Arc<Shared>, row: &TaskRow, leased: Option<LeaseTimes>) {
     let Some(telling) = shared.queues.telling.enter(task) else {
         return;
     };
+    if leased.is_some() {
+        let queue = shared.queues.queue(&row.namespace, &row.queue);
+        shared.queues.metrics.lease_lost(&queue.labels);
+    }
     let input = Input::TaskExpired {
         scheduled_event_id: row.event_id,
         attempt: row.attempt.number,

@@ -19,6 +19,7 @@ mod claim;
 mod expiry;
 mod leases;
 mod matching;
+mod metrics;
 mod poll;
 mod poller;
 mod queue;
@@ -41,6 +42,7 @@ use tokio::sync::Notify;
 pub(crate) use self::claim::look_for_tasks;
 pub(crate) use self::expiry::run;
 use self::leases::Leases;
+use self::metrics::TaskMetrics;
 pub(crate) use self::poll::poll;
 pub(crate) use self::poller::{Poller, Promise};
 pub(crate) use self::queue::Queue;
@@ -59,6 +61,7 @@ const IDLE_QUEUES_MAX: usize = 10_000;
 pub(crate) struct Queues {
     by_name: Mutex<HashMap<(NamespaceName, QueueName), Arc<Queue>>>,
     leases: Leases,
+    pub(crate) metrics: TaskMetrics,
     telling: Telling,
     /// A poll waits: leases are looked through more often from now on.
     polled: Notify,

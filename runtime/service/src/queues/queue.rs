@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::matching::Matching;
+use super::metrics::{self, QueueLabels};
 use super::poller::{Poller, Promise};
 use super::rank::{Ranks, Unknown};
 use super::seen::{Seen, SeenWorker};
@@ -25,6 +26,8 @@ const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(
 pub(crate) struct Queue {
     pub(super) namespace: NamespaceName,
     pub(super) name: QueueName,
+    /// Of what is measured of it.
+    pub(crate) labels: QueueLabels,
     pub(super) matching: Mutex<Matching>,
     ranks: Mutex<Ranks>,
     seen: Mutex<Seen>,
@@ -47,6 +50,7 @@ pub(super) struct Waiting {
 impl Queue {
     pub(super) fn new(namespace: NamespaceName, name: QueueName) -> Self {
         Self {
+            labels: metrics::labels(&namespace, &name),
             namespace,
             name,
             matching: Mutex::default(),

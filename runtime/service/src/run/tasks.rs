@@ -29,8 +29,10 @@ pub(super) struct PlannedTasks {
 
 /// What follows from the commit of a change.
 enum After {
+    /// A new task is counted.
+    Scheduled { queue: Arc<Queue> },
     /// A poll gets a task that was leased for it.
-    Hand { promise: Promise, leased: Box<LeasedTask>, task: Box<HandedTask> },
+    Hand { queue: Arc<Queue>, promise: Promise, leased: Box<LeasedTask>, task: Box<HandedTask> },
     /// A task waits.
     Wait { queue: Arc<Queue>, task: TaskKey, visible_at: Timestamp, expires_at: Option<Timestamp> },
     /// Nobody has it any more.
@@ -120,6 +122,7 @@ impl Actor {
         let queue = self.shared.queues.queue(&self.run.namespace, &route.queue);
         let visible_at = activity.visible_at().unwrap_or(now);
         let row = self.task_row(event_id, activity, route, visible_at, queue.rank(route, now));
+        planned.after.push(After::Scheduled { queue: queue.clone() });
         let task = (row.key, event_id);
         let promise = match visible_at <= now {
             true => queue.promise(&row.activity_type),
@@ -133,7 +136,7 @@ impl Actor {
                 let task = self.handed(promise.poller(), activity, &leased);
                 planned.rows.push(TaskChange::Lease(Box::new(leased.clone())));
                 let (leased, task) = (Box::new(leased), Box::new(task));
-                planned.after.push(After::Hand { promise, leased, task });
+                planned.after.push(After::Hand { queue, promise, leased, task });
             }
             None => {
                 let expires_at = row.expires_at;
@@ -250,7 +253,10 @@ impl Drop for PlannedTasks {
 impl After {
     fn act(self, shared: &Arc<Shared>, run: &Arc<OpenRun>) {
         match self {
-            Self::Hand { mut promise, leased, task } => {
+            Self::Scheduled { queue } => shared.queues.metrics.scheduled(&queue.labels),
+            Self::Hand { queue, mut promise, leased, task } => {
+                let (visible_at, started_at) = (leased.task.visible_at, leased.lease.started_at);
+                shared.queues.metrics.started(&queue.labels, visible_at, started_at);
                 queues::note_lease(shared, *leased);
                 if let Err(task) = promise.deliver(task) {
                     queues::release(shared, vec![*task]);
