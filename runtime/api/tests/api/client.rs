@@ -67,8 +67,10 @@ impl Node {
                 .expect("a node");
         let names = ServerNames { loopback: true, listed: Vec::new() };
         let memory = Arc::new(MemoryBudget::new(request_bytes));
-        let router =
-            dacapo_api::router(watch::channel(runtime.clone()).1, ApiConfig { names, memory });
+        let router = dacapo_api::router(
+            watch::channel(runtime.clone()).1,
+            ApiConfig { names, memory, ..ApiConfig::default() },
+        );
         Self { router, runtime, store_is_down }
     }
 
