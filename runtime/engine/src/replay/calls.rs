@@ -89,10 +89,8 @@ impl Cursor {
         }
         self.settle_live()?;
         loop {
-            while let Some(arrival) = self.arrivals.pop_front() {
-                if let Some(delivery) = self.take_arrival(arrival) {
-                    return Ok(Answer::Ready(delivery));
-                }
+            if let Some(delivery) = self.try_next() {
+                return Ok(Answer::Ready(delivery));
             }
             if self.deliver_next(Waiting::Next)? == Answer::Blocked {
                 return Ok(Answer::Blocked);
@@ -195,7 +193,19 @@ impl Cursor {
         self.operations.get_mut(index)
     }
 
-    fn take_arrival(&mut self, arrival: Arrival) -> Option<Delivery> {
+    /// Whether [`Self::take_arrival`] finds what has arrived.
+    pub(super) fn is_there(&mut self, arrival: Arrival) -> bool {
+        match arrival {
+            Arrival::Outcome(operation_id) => {
+                matches!(self.operation_mut(operation_id), Some(Operation::Ready(_)))
+            }
+            Arrival::Signal(at) => self.signals.is_untaken(at),
+            Arrival::Update => matches!(self.live, Live::Undecided { .. }),
+            Arrival::CancelRequest => matches!(self.cancel, Cancel::Requested { .. }),
+        }
+    }
+
+    pub(super) fn take_arrival(&mut self, arrival: Arrival) -> Option<Delivery> {
         match arrival {
             Arrival::Outcome(operation_id) => {
                 let outcome = self.take_outcome(operation_id)?;

@@ -1,4 +1,4 @@
-//! What is delivered to a guest that waits in `next` without being in its history:
+//! What is delivered to a guest that waits for anything without being in its history:
 //! queries, which never will be, and updates, which are once they are accepted.
 //!
 //! Between such a delivery and the guest's answer nothing may happen that a replay
@@ -47,8 +47,8 @@ pub(super) enum Live {
     /// There is none.
     #[default]
     None,
-    /// The guest gets it next.
-    Offered(Offer),
+    /// The guest gets it next. The time before is that of the run.
+    Offered { offer: Offer, time_before: Timestamp },
     /// The guest has a query of this id, and perhaps has answered it.
     Asked { id: String, answer: Option<Result<Payload, Failure>> },
     /// The guest has an update, and has not decided.
@@ -71,14 +71,24 @@ pub(super) enum UpdateSource {
 }
 
 impl Cursor {
-    /// Delivers an offer next. False if the guest does not wait in `next`: then it can't
-    /// take an offer.
+    /// Delivers an offer next. False if the guest waits for something else than whatever
+    /// comes: then it can't take an offer.
     pub fn offer(&mut self, offer: Offer) -> bool {
-        let takes = self.waiting == Some(Waiting::Next);
-        if takes {
-            self.live = Live::Offered(offer);
+        if !self.waiting.as_ref().is_some_and(Waiting::is_for_anything) {
+            return false;
         }
-        takes
+        // The clock shows it as soon as the guest runs, as it does on replay.
+        let time_before = self.now;
+        if let Offer::Update { at, .. } = offer {
+            self.now = at;
+        }
+        self.live = Live::Offered { offer, time_before };
+        true
+    }
+
+    /// Whether the guest has been woken for an offer, and has not taken it.
+    pub(super) fn is_offered(&self) -> bool {
+        matches!(self.live, Live::Offered { .. })
     }
 
     /// Begins a query of a guest that has ended its run. From now on the guest may do
@@ -101,7 +111,8 @@ impl Cursor {
     pub fn is_off_the_record(&self) -> bool {
         matches!(
             self.live,
-            Live::Asked { .. }
+            Live::Offered { .. }
+                | Live::Asked { .. }
                 | Live::Undecided { origin: UpdateSource::Offer { .. }, .. }
                 | Live::Rejected { .. }
         )
@@ -185,14 +196,15 @@ impl Cursor {
         attempted: impl FnOnce() -> String,
     ) -> Result<(), CallError> {
         match &self.live {
-            Live::None | Live::Offered(_) | Live::Over(_) => Ok(()),
-            Live::Asked { .. } | Live::AfterEnd => {
+            Live::None | Live::Over(_) => Ok(()),
+            Live::Offered { offer: Offer::Query(_), .. } | Live::Asked { .. } | Live::AfterEnd => {
                 Err(CallError::DuringQuery { attempted: attempted() })
             }
             Live::Undecided { update, origin: UpdateSource::History(event_id) } => {
                 Err(recorded_update(*event_id, update, attempted()))
             }
-            Live::Undecided { update, origin: UpdateSource::Offer { .. } } => {
+            Live::Offered { offer: Offer::Update { update, .. }, .. }
+            | Live::Undecided { update, origin: UpdateSource::Offer { .. } } => {
                 let update_id = update.id.clone();
                 Err(CallError::BeforeDecision { update_id, attempted: attempted() })
             }
@@ -200,7 +212,7 @@ impl Cursor {
         }
     }
 
-    /// Ends what the guest has, as it waits in `next`. It must have answered.
+    /// Ends what the guest has, as it waits for anything. It must have answered.
     pub(super) fn settle_live(&mut self) -> Result<(), CallError> {
         let waits = || format!("waited for {}", Waiting::Next);
         match std::mem::take(&mut self.live) {
@@ -222,8 +234,8 @@ impl Cursor {
 
     /// Takes the offer, if there is one.
     pub(super) fn take_offer(&mut self) -> Option<Delivery> {
-        let offer = match std::mem::take(&mut self.live) {
-            Live::Offered(offer) => offer,
+        let (offer, time_before) = match std::mem::take(&mut self.live) {
+            Live::Offered { offer, time_before } => (offer, time_before),
             live => {
                 self.live = live;
                 return None;
@@ -236,8 +248,7 @@ impl Cursor {
                 self.live = Live::Asked { id: id.clone(), answer: None };
                 Delivery::Query { id, name, input }
             }
-            Offer::Update { update, at } => {
-                let time_before = std::mem::replace(&mut self.now, at);
+            Offer::Update { update, at: _ } => {
                 let delivery = update.clone();
                 self.live = Live::Undecided { update, origin: UpdateSource::Offer { time_before } };
                 Delivery::Update(delivery)

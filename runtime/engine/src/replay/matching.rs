@@ -119,7 +119,7 @@ impl Cursor {
     fn check_delivery(&self, event: &HistoryEvent, waiting: &Waiting) -> Result<(), CallError> {
         let is_update =
             matches!(event.attributes, EventAttributes::WorkflowExecutionUpdateAccepted(_));
-        if is_update && *waiting != Waiting::Next {
+        if is_update && !waiting.is_for_anything() {
             return Err(mismatch(event, format!("waited for {waiting}")));
         }
         Ok(())

@@ -28,6 +28,7 @@
 mod activities;
 mod attributes;
 mod calls;
+mod deadline;
 mod live;
 mod markers;
 mod matching;
@@ -42,6 +43,7 @@ mod tests;
 mod waiting;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use dacapo_model::attributes::RunAttributes;
 use dacapo_model::command::Command;
@@ -57,6 +59,7 @@ use dacapo_model::time::Timestamp;
 use dacapo_model::update::Update;
 
 use self::activities::Activities;
+use self::deadline::Deadline;
 use self::live::Live;
 pub use self::live::{Offer, Reply};
 use self::markers::Markers;
@@ -67,6 +70,7 @@ use self::published::Published;
 use self::relations::Relations;
 use self::signals::Signals;
 pub use self::waiting::Waiting;
+use crate::compat::{ENGINE_VERSION, monotonic_start};
 
 /// Something that happened to a run, as its guest is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -286,6 +290,8 @@ pub struct Cursor {
     cancel: Cancel,
     /// What the guest waits for, if it does.
     waiting: Option<Waiting>,
+    /// The timer of a wait that does not last for ever.
+    deadline: Option<Deadline>,
     /// What the guest has that is not in history.
     live: Live,
     /// Queries that were delivered.
@@ -345,6 +351,7 @@ impl Cursor {
             activities: Activities::default(),
             cancel: Cancel::NotRequested,
             waiting: None,
+            deadline: None,
             live: Live::None,
             queries: 0,
             accepted: BTreeSet::new(),
@@ -395,6 +402,22 @@ impl Cursor {
     /// When the run started.
     pub fn started_at(&self) -> Timestamp {
         self.started_at
+    }
+
+    /// What a clock shows that only goes forward, and is at 0 some time before the start.
+    pub fn monotonic(&self) -> Duration {
+        self.monotonic_start().saturating_add(self.now.since(self.started_at))
+    }
+
+    /// When that clock shows so much.
+    pub fn at_monotonic(&self, shown: Duration) -> Timestamp {
+        self.started_at.after(shown.saturating_sub(self.monotonic_start()))
+    }
+
+    fn monotonic_start(&self) -> Duration {
+        // Without a start: an instance that is only asked what it defines.
+        let version = self.started.as_ref().map_or(ENGINE_VERSION, |it| it.engine_version);
+        monotonic_start(version)
     }
 
     /// Whether a request to cancel has been recorded and reached.

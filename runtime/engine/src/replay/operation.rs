@@ -30,7 +30,9 @@ impl Cursor {
                 self.end(operation_id, Ok(result));
             }
             EventAttributes::TimerFired { operation_id, .. } => {
-                self.end(operation_id, Ok(Payload::default()));
+                if !self.passes_deadline(operation_id) {
+                    self.end(operation_id, Ok(Payload::default()));
+                }
             }
             EventAttributes::ActivityTaskFailed { operation_id, failure, attempt, .. } => {
                 self.end(operation_id, Err(activity_failure(attempt, failure)));

@@ -49,6 +49,11 @@ impl Signals {
         Some(*message)
     }
 
+    /// Whether [`Self::take`] finds the signal at a place.
+    pub(super) fn is_untaken(&self, at: usize) -> bool {
+        self.all.get(at).is_some_and(|signal| signal.message.is_some())
+    }
+
     /// Takes the first signal of a name that was not taken before.
     fn take_named(&mut self, name: &SignalName) -> Option<Payload> {
         loop {

@@ -4,6 +4,7 @@
 mod activities;
 mod budget;
 mod cancelling;
+mod deadline;
 mod divergence;
 mod live;
 mod markers;
@@ -286,6 +287,28 @@ fn time_is_that_of_the_last_delivered_event() {
     assert_eq!(cursor.next(), Ok(firing(TWO)));
     assert_eq!(cursor.now(), seconds(5));
     assert_eq!(cursor.started_at(), seconds(1));
+}
+
+#[test]
+fn the_monotonic_clock_of_runs_from_before_it_began_above_zero_still_begins_at_zero() {
+    let mut cursor = begun([timer(ONE), fired(2, ONE)]);
+    start_timer(&mut cursor).expect("fits");
+    assert_eq!(cursor.next(), Ok(firing(ONE)));
+    assert_eq!(cursor.monotonic(), Duration::from_secs(2));
+    assert_eq!(cursor.at_monotonic(Duration::from_secs(2)), seconds(3));
+    let start = Duration::from_secs(24 * 60 * 60);
+    let nobody = Cursor::new(Budget::from(&Limits::default()));
+    assert_eq!(nobody.monotonic(), start);
+    let mut history = history([]);
+    if let EventAttributes::WorkflowExecutionStarted(started) = &mut history[0].attributes {
+        started.engine_version = 2;
+    }
+    let mut cursor = Cursor::new(Budget::from(&Limits::default()));
+    cursor.extend(history);
+    cursor.start().expect("the start fits");
+    assert_eq!(cursor.monotonic(), start);
+    assert_eq!(cursor.at_monotonic(Duration::ZERO), seconds(1), "not before the start");
+    assert_eq!(cursor.at_monotonic(start + Duration::from_secs(1)), seconds(2));
 }
 
 #[test]

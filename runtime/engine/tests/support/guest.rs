@@ -17,6 +17,7 @@ use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{OperationId, QueryName, TypeName, UpdateId};
 use dacapo_model::limits::Limits;
 use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
 
 pub(crate) use self::messages::{number_of, signal_name};
 use self::operations::options;
@@ -46,6 +47,8 @@ pub(crate) struct Place {
     /// Those that end with what a child does about being cancelled.
     patient: BTreeSet<OperationId>,
     sleeping: Option<OperationId>,
+    /// Until when it waits for whatever is next.
+    deadline: Option<Timestamp>,
     /// What `next` returned so far, in order.
     pub(crate) taken: Vec<Taken>,
     /// The numbers of the signals that were taken, in order.
@@ -89,6 +92,7 @@ impl Guest {
                 pending: Vec::new(),
                 patient: BTreeSet::new(),
                 sleeping: None,
+                deadline: None,
                 taken: Vec::new(),
                 signals: Vec::new(),
                 returned: BTreeSet::new(),
@@ -183,6 +187,12 @@ impl Guest {
                 self.see(&format!("{:?}", self.cursor.attributes()));
             }
             Step::Next => return self.next(),
+            Step::NextUntil { millis } => return self.next_until(millis),
+            Step::TryNext => {
+                if let Some(delivery) = self.cursor.try_next() {
+                    self.take(delivery)?;
+                }
+            }
             Step::Wait(pick) => return self.wait(pick),
             Step::ReceiveSignal(name) => return self.receive_signal(name),
             Step::ReturnSignal(pick) => self.return_signal(pick)?,

@@ -30,6 +30,10 @@ pub(crate) enum Step {
     Upsert(u8),
     /// Takes whatever happens next, if anything is open.
     Next,
+    /// Takes whatever happens next, if it does so in time.
+    NextUntil { millis: u64 },
+    /// Takes what happened during another wait.
+    TryNext,
     /// Waits for one open operation.
     Wait(u8),
     /// Takes the next signal of a name.
@@ -111,6 +115,8 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => any::<u8>().prop_map(Step::RequestCancel),
         1 => any::<u8>().prop_map(Step::Upsert),
         4 => Just(Step::Next),
+        3 => (0..4_000_u64).prop_map(|millis| Step::NextUntil { millis }),
+        1 => Just(Step::TryNext),
         3 => any::<u8>().prop_map(Step::Wait),
         2 => (0..SIGNAL_NAMES).prop_map(Step::ReceiveSignal),
         1 => any::<u8>().prop_map(Step::ReturnSignal),

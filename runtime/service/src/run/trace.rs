@@ -5,6 +5,8 @@ use dacapo_engine::replay::Waiting;
 use dacapo_engine::state::{ExternalRequest, PendingChild, PendingExternal};
 use dacapo_engine::transition::Transition;
 use dacapo_engine::waits::{ReportedSignal, ReportedWait, WaitsReport};
+use dacapo_model::code::ErrorCode;
+use dacapo_model::execution::{Blocked, ExecutionStatus};
 use dacapo_model::ids::{OperationId, SignalName};
 
 use super::actor::Actor;
@@ -18,9 +20,12 @@ const WAITS_MAX: usize = 200;
 impl Actor {
     /// Replays the history in an instance of its own, which looks where it waits.
     pub(super) async fn trace(&mut self) -> Result<WaitingDescription> {
-        if !self.state.guest_may_run() {
-            let blocked = self.execution.blocked.clone();
-            let backtrace = blocked.and_then(|blocked| blocked.backtrace);
+        let is_blocked = self.state.status == ExecutionStatus::Blocked;
+        let reported = self.execution.blocked.clone();
+        // Who spins would do so once more.
+        let spins = |blocked: &Blocked| blocked.code == ErrorCode::GuestCpuLimit.as_str();
+        if !self.state.guest_may_run() && (!is_blocked || reported.as_ref().is_some_and(spins)) {
+            let backtrace = reported.and_then(|blocked| blocked.backtrace);
             return Ok(WaitingDescription { backtrace, ..self.waiting(None) });
         }
         // One instance more, for a moment; so that it can't wait for this run to make
@@ -29,8 +34,17 @@ impl Actor {
         // History only then: thousands may wait.
         let room = self.room().await;
         let history = self.history_with(&Transition::default()).await;
-        let history = history.map_err(|_| unreadable())?;
         let context = self.context.clone();
+        if is_blocked {
+            // It stops once more where it did, and may tell in the terms of its language.
+            let again = match history {
+                Ok(history) => self.shared.host.trace(context, room, history).await.err(),
+                Err(_) => None,
+            };
+            let backtrace = [again, reported].into_iter().flatten().find_map(|it| it.backtrace);
+            return Ok(WaitingDescription { backtrace, ..self.waiting(None) });
+        }
+        let history = history.map_err(|_| unreadable())?;
         Ok(match self.shared.host.trace(context, room, history).await {
             Ok(trace) => self.traced(trace),
             Err(blocked) => {
@@ -109,7 +123,7 @@ impl Actor {
 
     fn awaited(&self, waiting: Waiting) -> Awaited {
         match waiting {
-            Waiting::Start | Waiting::Next => Awaited::Next,
+            Waiting::Start | Waiting::Next | Waiting::NextUntil(_) => Awaited::Next,
             Waiting::Signal(name) => Awaited::Signal { name },
             Waiting::Operation(operation_id) | Waiting::Sleep(operation_id) => {
                 self.awaited_operation(operation_id)

@@ -1,38 +1,77 @@
 //! What a program is told: outcomes, signals, queries, updates.
 
+use std::time::Duration;
+
 use dacapo_engine::replay::{Answer, CallError, Delivery};
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::SignalName;
 use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
 
 use super::{Guest, Progress, Taken};
 use crate::support::simulation::RUN;
+
+/// How far deadlines are apart.
+const DEADLINES_MICROS: i64 = 1_000_000;
 
 impl Guest {
     pub(super) fn next(&mut self) -> Result<Progress, CallError> {
         if self.place.pending.is_empty() {
             return Ok(Progress::Went);
         }
-        let delivery = loop {
+        loop {
             let Answer::Ready(delivery) = self.cursor.next()? else {
                 return Ok(Progress::Blocked);
             };
-            match delivery {
-                Delivery::Query { id, input, .. } => {
-                    if input.as_bytes() == b"misbehave" {
-                        self.start_timer(1)?;
-                    }
-                    self.cursor
-                        .respond_query(&id, Ok(Payload::new(self.place.seen.to_string())))?;
-                }
-                // Its number says whether the program will do it.
-                Delivery::Update(update) if number_of(&update.input).is_multiple_of(3) => {
-                    let failure = Failure::new(FailureKind::Application, "Odd", "no");
-                    self.cursor.reject_update(&update.id, failure)?;
-                }
-                other => break other,
+            if self.take(delivery)? {
+                return Ok(Progress::Went);
+            }
+        }
+    }
+
+    /// Deadlines are of a grid, so that one wait may have that of another.
+    pub(super) fn next_until(&mut self, millis: u64) -> Result<Progress, CallError> {
+        let deadline = match self.place.deadline {
+            Some(deadline) => deadline,
+            None => {
+                let wanted = self.cursor.now().after(Duration::from_millis(millis)).as_micros();
+                Timestamp::from_micros(wanted - wanted % DEADLINES_MICROS)
             }
         };
+        self.place.deadline = Some(deadline);
+        loop {
+            match self.cursor.next_until(deadline)? {
+                Answer::Blocked => return Ok(Progress::Blocked),
+                Answer::Ready(None) => self.see(&format!("nothing until {}", self.cursor.now())),
+                Answer::Ready(Some(delivery)) => {
+                    if !self.take(delivery)? {
+                        continue;
+                    }
+                }
+            }
+            self.place.deadline = None;
+            return Ok(Progress::Went);
+        }
+    }
+
+    /// Takes a delivery. False if nothing may come of it but another wait.
+    pub(super) fn take(&mut self, delivery: Delivery) -> Result<bool, CallError> {
+        match delivery {
+            Delivery::Query { id, input, .. } => {
+                if input.as_bytes() == b"misbehave" {
+                    self.start_timer(1)?;
+                }
+                self.cursor.respond_query(&id, Ok(Payload::new(self.place.seen.to_string())))?;
+                return Ok(false);
+            }
+            // Its number says whether the program will do it.
+            Delivery::Update(update) if number_of(&update.input).is_multiple_of(3) => {
+                let failure = Failure::new(FailureKind::Application, "Odd", "no");
+                self.cursor.reject_update(&update.id, failure)?;
+                return Ok(false);
+            }
+            _ => {}
+        }
         self.see(&format!("{delivery:?} at {}", self.cursor.now()));
         let run_id = self.cursor.seen_run_id().unwrap_or(RUN);
         self.see(&format!("{:?} {run_id}", self.cursor.history_size()));
@@ -59,7 +98,7 @@ impl Guest {
             Delivery::Query { .. } => unreachable!("it was answered"),
             Delivery::CancelRequested { .. } => self.place.taken.push(Taken::CancelRequest),
         }
-        Ok(Progress::Went)
+        Ok(true)
     }
 
     pub(super) fn receive_signal(&mut self, name: u8) -> Result<Progress, CallError> {
