@@ -31,8 +31,9 @@ pub struct ActivityCall<T> {
 
 impl<T: DeserializeOwned> ActivityCall<T> {
     /// Calls an activity by its type name only, such as one that workers in another
-    /// language run, or one whose name is in the input of the workflow. Without a
-    /// [task queue](Self::task_queue) it fails if the module does not define it. Activities
+    /// language run, one that another [module](Self::module) defines, or one whose name is
+    /// in the input of the workflow. Without a [task queue](Self::task_queue) it fails if
+    /// the module does not define it. Activities
     /// of this crate are better called through the functions that `#[dacapo::activity]`
     /// makes.
     ///
@@ -97,6 +98,18 @@ impl<T: DeserializeOwned> ActivityCall<T> {
     /// See [`ActivityOptions::task_queue`].
     pub fn task_queue(mut self, name: impl Into<String>) -> Self {
         self.options = self.options.task_queue(name);
+        self
+    }
+
+    /// See [`ActivityOptions::module`].
+    pub fn module(mut self, name: impl Into<String>) -> Self {
+        self.options = self.options.module(name);
+        self
+    }
+
+    /// See [`ActivityOptions::module_version`].
+    pub fn module_version(mut self, name: impl Into<String>, version: u32) -> Self {
+        self.options = self.options.module_version(name, version);
         self
     }
 

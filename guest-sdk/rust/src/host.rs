@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::attributes::{AttributeChanges, SearchValue, memo_from_wit, search_from_wit};
 use crate::bindings::dacapo::workflow::{
-    activities, attributes, children, external, operations, queries, side_effects, task_queues,
-    updates, versions,
+    activities, attributes, children, external, module_activities, operations, queries,
+    side_effects, task_queues, updates, versions,
 };
 use crate::child::ChildOptions;
 use crate::failure::Failure;
@@ -20,6 +20,9 @@ pub(crate) struct ImportedHost;
 impl Host for ImportedHost {
     fn start_activity(&self, activity_type: &str, input: &[u8], options: &ActivityOptions) -> u32 {
         let limits = options.to_wit();
+        if let Some(module) = options.other_module() {
+            return module_activities::start_activity(activity_type, input, &limits, &module);
+        }
         match options.placement() {
             Some(placement) => {
                 task_queues::start_activity(activity_type, input, &limits, &placement)

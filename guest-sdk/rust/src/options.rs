@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::bindings::dacapo::workflow::children::ModuleRef;
 use crate::bindings::dacapo::workflow::operations as wit;
 use crate::bindings::dacapo::workflow::task_queues::TaskPlacement;
 use crate::bindings::dacapo::workflow::types as wit_types;
@@ -24,6 +25,7 @@ pub struct ActivityOptions {
     priority: Option<u8>,
     fairness_key: Option<String>,
     fairness_weight: Option<f64>,
+    module: Option<(String, Option<u32>)>,
     cancellation: CancellationType,
     cancellation_grace: Option<Duration>,
 }
@@ -123,6 +125,21 @@ impl ActivityOptions {
         self
     }
 
+    /// The module that defines the activity, by name: each attempt runs its newest version
+    /// when it begins. Without it, this module does.
+    #[must_use]
+    pub fn module(mut self, name: impl Into<String>) -> Self {
+        self.module = Some((name.into(), None));
+        self
+    }
+
+    /// The module that defines the activity, and a certain version of it.
+    #[must_use]
+    pub fn module_version(mut self, name: impl Into<String>, version: u32) -> Self {
+        self.module = Some((name.into(), Some(version)));
+        self
+    }
+
     /// What becomes of the activity when the run is asked to cancel.
     #[must_use]
     pub fn cancellation(mut self, cancellation: CancellationType) -> Self {
@@ -142,6 +159,12 @@ impl ActivityOptions {
     /// Whether another program is to run it.
     pub(crate) fn has_queue(&self) -> bool {
         self.task_queue.is_some()
+    }
+
+    /// The module that defines it, if it is another.
+    pub(crate) fn other_module(&self) -> Option<ModuleRef> {
+        let (name, version) = self.module.clone()?;
+        Some(ModuleRef { name, version })
     }
 
     /// Whether it says which tasks of a queue come first.
@@ -320,6 +343,18 @@ mod tests {
         assert_eq!((placement.queue.as_str(), placement.priority), ("emails", Some(1)));
         assert_eq!(placement.fairness_key.as_deref(), Some("tenant-7"));
         assert_eq!(placement.fairness_weight, Some(2.0));
+    }
+
+    #[test]
+    fn another_module_is_named_with_or_without_a_version() {
+        let named = |options: ActivityOptions| {
+            options.other_module().map(|module| (module.name, module.version))
+        };
+        assert_eq!(named(ActivityOptions::new()), None);
+        let newest = ActivityOptions::new().module("payments");
+        assert_eq!(named(newest), Some(("payments".to_owned(), None)));
+        let second = ActivityOptions::new().module_version("payments", 2);
+        assert_eq!(named(second), Some(("payments".to_owned(), Some(2))));
     }
 
     #[test]

@@ -270,13 +270,18 @@ impl Run {
     fn start(&self, command: &Command, place: Place) -> u32 {
         match command {
             Command::Activity { activity_type, input, options, is_function } => {
-                if *is_function && !options.has_queue() {
+                if *is_function && !options.has_queue() && options.other_module().is_none() {
                     self.require(activity_type, place);
                 }
                 assert!(
                     options.has_queue() || !options.has_preference(),
                     "activity `{activity_type}`, called at {place}, has a priority or a fairness \
                      key, and no task queue in which they would count: name it with `task_queue`"
+                );
+                assert!(
+                    !options.has_queue() || options.other_module().is_none(),
+                    "activity `{activity_type}`, called at {place}, has a task queue and a \
+                     module: workers know no modules, so name one of the two"
                 );
                 self.host.start_activity(activity_type, input, options)
             }

@@ -40,6 +40,8 @@ pub struct RunContext {
 pub struct ActivityTask {
     /// The run that asked for it.
     pub run: Arc<RunContext>,
+    /// The code that defines it: the run's, or that of another module.
+    pub module_digest: ModuleDigest,
     /// What to run.
     pub activity_type: TypeName,
     /// Its argument.

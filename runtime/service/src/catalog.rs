@@ -233,6 +233,21 @@ impl Catalog {
         })
     }
 
+    /// The version that is named, or the newest.
+    pub(crate) fn version(
+        &self,
+        namespace: &NamespaceName,
+        module: &ModuleRef,
+    ) -> Result<ModuleVersion> {
+        let ModuleRef { name, version } = module;
+        let mut versions = self.versions(namespace, name)?;
+        if let Some(version) = version {
+            versions.retain(|module| module.version == *version);
+        }
+        let unknown = || unknown_version(namespace, name, version.unwrap_or_default());
+        versions.pop().ok_or_else(unknown)
+    }
+
     /// A version with this digest, of whichever module has one.
     pub(crate) fn by_digest(
         &self,
@@ -300,14 +315,7 @@ impl Catalog {
             Some(ModuleRef { name, version: None }) => {
                 return self.resolve(namespace, workflow_type, Some(name));
             }
-            Some(ModuleRef { name, version: Some(version) }) => {
-                let mut versions = self.versions(namespace, name)?;
-                versions.retain(|module| module.version == *version);
-                if versions.is_empty() {
-                    return Err(unknown_version(namespace, name, *version));
-                }
-                versions.pop().into_iter()
-            }
+            Some(module) => Some(self.version(namespace, module)?).into_iter(),
         }
         .collect();
         let defining =

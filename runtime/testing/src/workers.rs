@@ -175,6 +175,7 @@ fn task_of(handed: HandedTask) -> Result<ActivityTask, TestError> {
     };
     let start_to_close = handed.options.start_to_close_timeout;
     Ok(ActivityTask {
+        module_digest: run.module_digest,
         run: Arc::new(run),
         activity_type: handed.activity_type,
         input: handed.input,

@@ -21,13 +21,13 @@ use super::attributes::external::{
 use super::attributes::{
     ActivityTaskCancelRequested, ActivityTaskCanceled, ActivityTaskCompleted,
     ActivityTaskControlled, ActivityTaskFailed, ActivityTaskScheduled, ActivityTaskStarted,
-    ActivityTaskTimedOut, MarkerRecorded, TimerEnded, TimerStarted, UpsertWorkflowSearchAttributes,
-    WorkflowExecutionCancelRequested, WorkflowExecutionCanceled, WorkflowExecutionCompleted,
-    WorkflowExecutionContinuedAsNew, WorkflowExecutionDelayEnded, WorkflowExecutionFailed,
-    WorkflowExecutionOptionsUpdated, WorkflowExecutionReset, WorkflowExecutionSignaled,
-    WorkflowExecutionStarted, WorkflowExecutionTerminated, WorkflowExecutionTimedOut,
-    WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted, WorkflowPropertiesModified,
-    WorkflowTaskFailed, continuation, retry_state,
+    ActivityTaskTimedOut, MarkerRecorded, NamedModule, TimerEnded, TimerStarted,
+    UpsertWorkflowSearchAttributes, WorkflowExecutionCancelRequested, WorkflowExecutionCanceled,
+    WorkflowExecutionCompleted, WorkflowExecutionContinuedAsNew, WorkflowExecutionDelayEnded,
+    WorkflowExecutionFailed, WorkflowExecutionOptionsUpdated, WorkflowExecutionReset,
+    WorkflowExecutionSignaled, WorkflowExecutionStarted, WorkflowExecutionTerminated,
+    WorkflowExecutionTimedOut, WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted,
+    WorkflowPropertiesModified, WorkflowTaskFailed, continuation, retry_state,
 };
 use super::failure::Failure;
 use super::payload;
@@ -294,6 +294,7 @@ impl From<Model> for EventAttributes {
                         .map(|timeout| timeout.as_secs_f64()),
                     retry_policy: options.retry.into(),
                     task_queue: options.task_queue.map(TaskPlacement::from),
+                    module: options.module.map(|module| NamedModule::from(*module)),
                 }))
             }
             Model::ActivityTaskStarted { scheduled_event_id, attempt, open } => {

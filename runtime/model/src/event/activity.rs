@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ModuleRef;
 use crate::ids::{EventId, OperationId};
 use crate::retry::RetryPolicy;
 use crate::task::TaskRoute;
@@ -44,6 +45,9 @@ pub struct ActivityOptions {
     /// Where its attempts wait for a worker; without it, a module runs them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_queue: Option<TaskRoute>,
+    /// Which module defines it; none means the run's own. Boxed: few name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<Box<ModuleRef>>,
 }
 
 impl ActivityOptions {
@@ -64,6 +68,7 @@ impl ActivityOptions {
                 non_retryable_types: Vec::new(),
             },
             task_queue: None,
+            module: None,
         }
     }
 

@@ -40,12 +40,13 @@ pub enum ChildCancellationType {
     Abandon,
 }
 
-/// A module by its name, for a child that another module defines.
+/// A module by its name, for what another module defines: a child, or an activity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleRef {
     /// Its name.
     pub name: ModuleName,
-    /// A certain version; none means the newest when the child starts.
+    /// A certain version; none means the newest when the child starts, or an attempt of
+    /// the activity begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
 }

@@ -40,6 +40,10 @@ fn all() -> Vec<EventAttributes> {
         heartbeat_timeout: Some(Duration::from_secs(3)),
         retry: RetryPolicy { backoff_coefficient: 1.1, ..RetryPolicy::default() },
         task_queue: Some(route()),
+        module: Some(Box::new(ModuleRef {
+            name: ModuleName::new("payments").expect("a valid name"),
+            version: Some(3),
+        })),
     };
     vec![
         EventAttributes::WorkflowExecutionStarted(Box::new(WorkflowExecutionStarted {
@@ -455,6 +459,7 @@ fn options_are_rounded_up_to_what_a_history_keeps() {
             ..RetryPolicy::default()
         },
         task_queue: None,
+        module: None,
     };
     let kept = options.whole_micros();
     assert_eq!(kept.start_to_close_timeout, Duration::from_micros(2));

@@ -18,6 +18,7 @@ use dacapo_engine::state::PendingActivity;
 use dacapo_model::event::TimeoutType;
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::EventId;
+use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use futures::FutureExt as _;
@@ -126,11 +127,16 @@ impl Attempt {
         if timeout.is_zero() {
             return Some(self.timed_out(timeout_type));
         }
+        let module_digest = match self.module() {
+            Ok(digest) => digest,
+            Err(failure) => return Some(self.returned(Err(failure))),
+        };
         self.link.begin(now);
         let clock = &*self.shared.clock;
         let mut elapsed = pin!(wait_until(clock, clock.instant().checked_add(timeout)));
         let heartbeat_timeout = self.activity.options.heartbeat_timeout;
-        let running = self.shared.host.run_activity(self.task(now, timeout), self.link.clone());
+        let task = self.task(module_digest, now, timeout);
+        let running = self.shared.host.run_activity(task, self.link.clone());
         // A defect of the host must not lose the activity.
         let mut running = AssertUnwindSafe(running).catch_unwind();
         loop {
@@ -204,9 +210,23 @@ impl Attempt {
         }
     }
 
-    fn task(&self, now: Timestamp, timeout: Duration) -> ActivityTask {
+    /// The code that this attempt runs. Of another module it is the newest there is now,
+    /// unless a version was named: so an attempt after a repair runs what was repaired.
+    fn module(&self) -> Result<ModuleDigest, Failure> {
+        let Some(module) = &self.activity.options.module else {
+            return Ok(self.context.module_digest);
+        };
+        let found = self.shared.catalog.version(&self.context.namespace, module);
+        found.map(|version| version.digest).map_err(|error| {
+            let kind = FailureKind::Application;
+            Failure::new(kind, "ModuleNotFound", error.message).non_retryable()
+        })
+    }
+
+    fn task(&self, module_digest: ModuleDigest, now: Timestamp, timeout: Duration) -> ActivityTask {
         ActivityTask {
             run: self.context.clone(),
+            module_digest,
             activity_type: self.activity.activity_type.clone(),
             input: self.activity.input.clone(),
             operation_id: self.activity.operation_id,

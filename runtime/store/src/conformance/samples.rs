@@ -68,6 +68,10 @@ fn options() -> ActivityOptions {
             fairness_key: Some(FairnessKey::new("tenant 7").expect("a key")),
             fairness_weight: FairnessWeight::new(0.1 + 0.2).expect("a weight"),
         }),
+        module: Some(Box::new(ModuleRef {
+            name: ModuleName::new("payments").expect("a valid name"),
+            version: Some(3),
+        })),
     }
 }
 

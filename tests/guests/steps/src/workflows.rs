@@ -52,6 +52,8 @@ pub(crate) struct Options {
     priority: Option<u8>,
     fairness_key: Option<String>,
     fairness_weight: Option<f64>,
+    module: Option<String>,
+    module_version: Option<u32>,
 }
 
 impl Options {
@@ -92,6 +94,11 @@ impl Options {
         }
         if let Some(task_queue) = self.task_queue {
             options = options.task_queue(task_queue);
+        }
+        match (self.module, self.module_version) {
+            (Some(module), Some(version)) => options = options.module_version(module, version),
+            (Some(module), None) => options = options.module(module),
+            _ => {}
         }
         if let Some(priority) = self.priority {
             options = options.priority(priority);

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use dacapo_model::event;
-use dacapo_model::ids::{EventId, ModuleName, OperationId, RunId, TypeName, WorkflowId};
+use dacapo_model::ids::{EventId, OperationId, RunId, TypeName, WorkflowId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::NamedModule;
 use super::RetryPolicy;
 use crate::wire::failure::Failure;
 use crate::wire::mirror::mirror;
@@ -75,17 +76,6 @@ impl From<event::ParentExecution> for Parent {
     }
 }
 
-/// The module that was named for a child.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ChildModule {
-    /// Its name.
-    #[schema(value_type = String)]
-    name: ModuleName,
-    /// A certain version; absent if the newest was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u32>,
-}
-
 /// A child that is to start.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StartChildWorkflowExecutionInitiated {
@@ -118,7 +108,7 @@ pub(crate) struct StartChildWorkflowExecutionInitiated {
     cancellation_type: ChildCancellationType,
     /// The module that defines it; absent if it is this run's own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    module: Option<ChildModule>,
+    module: Option<NamedModule>,
     /// How it is to run, where anything was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     options: Option<ChildRunOptions>,
@@ -182,7 +172,7 @@ impl From<event::StartChildWorkflowExecutionInitiated> for StartChildWorkflowExe
             id_reuse_policy: asked.reuse_policy.into(),
             parent_close_policy: asked.parent_close_policy.into(),
             cancellation_type: asked.cancellation_type.into(),
-            module: module.map(|it| ChildModule { name: it.name, version: it.version }),
+            module: module.map(NamedModule::from),
             options: run_options(asked),
         }
     }

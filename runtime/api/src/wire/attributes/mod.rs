@@ -3,6 +3,7 @@
 pub(super) mod child;
 pub(super) mod external;
 mod marker;
+mod module;
 mod options;
 mod update;
 
@@ -27,6 +28,7 @@ pub(crate) use self::chain::{
     WorkflowExecutionTimedOut, WorkflowPropertiesModified, continuation, retry_state,
 };
 pub(crate) use self::marker::MarkerRecorded;
+pub(crate) use self::module::NamedModule;
 pub(crate) use self::options::WorkflowExecutionOptionsUpdated;
 use super::failure::Failure;
 use super::mirror::mirror;
@@ -248,6 +250,9 @@ pub(crate) struct ActivityTaskScheduled {
     /// Where its attempts wait for a worker; absent if no worker runs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) task_queue: Option<TaskPlacement>,
+    /// The module that defines it; absent if it is this run's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) module: Option<NamedModule>,
 }
 
 /// When and how often a failed activity is tried again.

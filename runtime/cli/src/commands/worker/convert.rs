@@ -28,6 +28,7 @@ pub(super) fn task(
     let heartbeat_details = info.heartbeat_details.clone();
     Ok(ActivityTask {
         run: Arc::new(run),
+        module_digest: module,
         activity_type: info.activity_type.parse()?,
         input: Payload::from(input.into_bytes()),
         operation_id: OperationId(info.operation_id),

@@ -104,5 +104,6 @@ pub(super) fn options(attempts: u32, total_seconds: Option<u64>, queued: bool) -
             ..RetryPolicy::default()
         },
         task_queue: queued.then(|| TaskRoute::to(queue)),
+        module: None,
     }
 }
