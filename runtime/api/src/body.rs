@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Bytes that have to arrive between two looks while others wait for room. Who is
 /// slower holds what they need.
 const PROGRESS_MIN: usize = 64 * 1024;
+
+/// How long a module that is refused may take to arrive.
+const DISCARD_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,11 +78,14 @@ pub(crate) async fn read(
     if announced.is_some_and(|length| length > limits.bytes_max) {
         return Err(BodyError::TooLarge);
     }
+    let mut chunks = body.into_data_stream();
     // Before the first byte is read: who finds no room has sent little for nothing.
-    if let Some(length) = announced.filter(|length| *length > 0) {
-        charge(length, limits).await?;
+    if let Some(length) = announced.filter(|length| *length > 0)
+        && let Err(refused) = charge(length, limits).await
+    {
+        return Err(refuse(&mut chunks, limits, refused).await);
     }
-    let read = collect(body, limits, announced);
+    let read = collect(chunks, limits, announced);
     tokio::time::timeout(limits.time_max, read).await.unwrap_or(Err(BodyError::Slow))
 }
 
@@ -92,13 +98,30 @@ async fn charge(bytes: usize, limits: BodyLimits) -> Result<(), BodyError> {
     reserved.map_err(BodyError::NoRoom)
 }
 
+/// Lets a module that there is no room for arrive, and throws it away: many clients send
+/// all before they read the answer, and take a connection that is closed meanwhile for a
+/// fault of the network.
+async fn refuse(chunks: &mut BodyDataStream, limits: BodyLimits, refused: BodyError) -> BodyError {
+    if limits.kind == Kind::Module {
+        let discard = async {
+            let mut left = limits.bytes_max;
+            while let Ok(Some(chunk)) = chunks.try_next().await {
+                let Some(rest) = left.checked_sub(chunk.len()) else { break };
+                left = rest;
+            }
+        };
+        // Whoever takes longer than that is not waited for.
+        let _ = tokio::time::timeout(DISCARD_TIME_MAX, discard).await;
+    }
+    refused
+}
+
 async fn collect(
-    body: Body,
+    mut chunks: BodyDataStream,
     limits: BodyLimits,
     announced: Option<usize>,
 ) -> Result<Bytes, BodyError> {
     let budget = memory::budget();
-    let mut chunks = body.into_data_stream();
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(FIRST_ALLOCATION_MAX));
     let mut charged = announced.unwrap_or(0);
     let (mut looks, mut seen) = (tokio::time::interval(LOOK), 0);
@@ -129,7 +152,9 @@ async fn collect(
         while announced.is_none() && charged < bytes.len() + chunk.len() {
             // The first step is small, as most bodies are.
             let step = if charged == 0 { STEP / limits.factor } else { STEP };
-            charge(step, limits).await?;
+            if let Err(refused) = charge(step, limits).await {
+                return Err(refuse(&mut chunks, limits, refused).await);
+            }
             charged += step;
         }
         bytes.extend_from_slice(&chunk);
@@ -139,6 +164,7 @@ async fn collect(
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use axum::http::HeaderValue;
     use futures::stream;
@@ -200,6 +226,32 @@ mod tests {
         let broken = stream::iter([Err::<Bytes, _>(std::io::Error::other("reset"))]);
         let read = read(&HeaderMap::new(), Body::from_stream(broken), LIMITS).await;
         assert!(matches!(read, Err(BodyError::Broken(_))), "{read:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_module_that_there_is_no_room_for_is_let_in_and_then_refused() {
+        const MIB: usize = 1024 * 1024;
+        let limits = BodyLimits { kind: Kind::Module, bytes_max: 8 * MIB, ..LIMITS };
+        let budget = Arc::new(MemoryBudget::new(4 * MIB));
+        let _held = budget.acquire_for_module(8 * MIB).await.expect("all of it is free");
+        let sent = Arc::new(AtomicUsize::new(0));
+        let is_refused =
+            |read: &Result<Bytes, BodyError>| matches!(read, Err(BodyError::NoRoom(_)));
+        for (headers, body_chunks) in [(announcing("4194304"), 4), (HeaderMap::new(), 4)] {
+            sent.store(0, Ordering::Relaxed);
+            let count = Arc::clone(&sent);
+            let chunks = (0..body_chunks).map(move |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, std::io::Error>(Bytes::from(vec![0; MIB]))
+            });
+            let body = Body::from_stream(stream::iter(chunks));
+            let read = with_budget(&budget, read(&headers, body, limits)).await;
+            assert!(is_refused(&read));
+            assert_eq!(sent.load(Ordering::Relaxed), 4, "all of it was read");
+        }
+        // But not for ever, nor without end.
+        let headers = announcing("4194304");
+        assert!(is_refused(&with_budget(&budget, read(&headers, never(), limits)).await));
     }
 
     #[tokio::test(start_paused = true)]
