@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 on_both_databases! {
     sleeping_reading_clocks_and_hashing_survive_a_crash,
     two_runs_see_different_randomness,
+    who_asks_a_sleeping_run_is_told_when_it_wakes,
+    a_scheduler_that_sleeps_in_one_poll_is_asked_and_told_across_a_crash,
 }
 
 async fn start(client: &Client, millis: u64) -> Run {
@@ -65,6 +67,45 @@ async fn two_runs_see_different_randomness(database: Database) {
     let one = start(&client, 0).await.completed().await;
     let other = start(&client, 0).await.completed().await;
     assert_ne!(one["hash"], other["hash"]);
+}
+
+async fn who_asks_a_sleeping_run_is_told_when_it_wakes(database: Database) {
+    let server = Server::start(&database).await;
+    let client = server.client();
+    client.upload_guests(&["std_only"]).await;
+    let run = start(&client, 3_600_000).await;
+    run.follow(None).await.until("TimerStarted").await;
+    let refused = run.act("queries/any", &json!({})).await.error(409, "query_not_served");
+    let wakes_at = refused["details"]["wakes_at"].as_str().expect("it is told");
+    let pending = run.describe().await["pending_timers"][0].clone();
+    assert_eq!(pending["fire_at"].as_str(), Some(wakes_at), "{pending}");
+}
+
+/// Two threads of it sleep for longer than the test takes.
+async fn a_scheduler_that_sleeps_in_one_poll_is_asked_and_told_across_a_crash(database: Database) {
+    let server = Server::start(&database).await;
+    server.client().upload_guests(&["released_0_1_0"]).await;
+    let run = server.client().start("scheduler", json!(1)).await;
+    run.follow(None).await.until("TimerStarted").await;
+    run.act("signals/one", &json!({})).await.ok(202);
+    let seen = async |run: &Run| {
+        let seen = run.act("queries/any", &json!({})).await.ok(200)["result"].clone();
+        seen.as_str().is_some_and(|seen| seen.starts_with("one at "))
+    };
+    assert!(seen(&run).await);
+    server.kill().await;
+
+    let server = Server::start(&database).await;
+    let run = run.on(&server);
+    assert!(seen(&run).await);
+    run.act("signals/two", &json!({})).await.ok(202);
+    run.act("cancel", &json!({"reason": "enough"})).await.ok(202);
+    run.result().await;
+    let history = run.history().await;
+    let timers = event_types(&history).into_iter().filter(|it| *it == "TimerStarted");
+    assert!((1..=2).contains(&timers.count()), "one for each sleep: {history:?}");
+    let last = history.last().expect("it has ended");
+    assert_eq!(last["event_type"], "WorkflowExecutionCompleted");
 }
 
 /// Microseconds since 1970.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dacapo_engine::guest::Asked;
+use dacapo_engine::replay::Waiting;
 use dacapo_engine::transition::Transition;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::ExecutionStatus;
@@ -10,6 +11,7 @@ use dacapo_model::ids::QueryName;
 use dacapo_model::limits::QUERY_TIME_MAX;
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
+use dacapo_model::time::Timestamp;
 
 use super::actor::Actor;
 use crate::error::{Result, ServiceError};
@@ -38,7 +40,20 @@ impl Actor {
             self.drop_guest();
         }
         let asked = asked.map_err(|_elapsed| took_too_long(&name, QUERY_TIME_MAX))?;
-        answer(&name, asked, "its code has returned")
+        let wakes_at = self.wakes_at(&asked);
+        answer(&name, asked, "its code has returned").map_err(|error| match wakes_at {
+            Some(at) => error.with("wakes_at", at),
+            None => error,
+        })
+    }
+
+    /// When a guest that sleeps, and can't be asked there, goes on by itself.
+    fn wakes_at(&self, asked: &Asked) -> Option<Timestamp> {
+        let Asked::Elsewhere(Waiting::Sleep(timer) | Waiting::Operation(timer)) = asked else {
+            return None;
+        };
+        let mut timers = self.state.timers.values();
+        timers.find(|it| it.operation_id == *timer).map(|it| it.due_at)
     }
 
     /// Brings the guest where it waits. It asks for nothing, unless the store has failed
