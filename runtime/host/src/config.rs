@@ -25,6 +25,14 @@ pub const MODULES_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// operator says otherwise.
 pub const ACTIVITIES_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// The settings that say what one instance may be made of.
+pub(crate) const MEMORIES_MAX: &str = "limits.instance_memories_max";
+pub(crate) const TABLES_MAX: &str = "limits.instance_tables_max";
+pub(crate) const MODULES_MAX: &str = "limits.instance_modules_max";
+
+/// The most that each of them may be: what the address space is divided by.
+const PARTS_MAX: usize = 1_000;
+
 /// Configures a [`crate::Host`].
 #[derive(Debug, Clone)]
 pub struct HostConfig {
@@ -157,9 +165,21 @@ impl HostConfig {
         for (setting, fuel) in [
             ("limits.activation_fuel", self.limits.activation_fuel),
             ("limits.activity_fuel", self.limits.activity_fuel),
+            ("limits.query_fuel", self.limits.query_fuel),
+            ("limits.large_module_fuel_factor", self.limits.large_module_fuel_factor),
         ] {
             if fuel == 0 {
                 return Err(HostError::setting(setting, "no guest can run without fuel"));
+            }
+        }
+        for (setting, parts) in [
+            (MEMORIES_MAX, self.limits.instance_memories_max),
+            (TABLES_MAX, self.limits.instance_tables_max),
+            (MODULES_MAX, self.limits.instance_modules_max),
+        ] {
+            if !(1..=PARTS_MAX).contains(&parts) {
+                let problem = format!("{parts} is not between 1 and {PARTS_MAX}");
+                return Err(HostError::setting(setting, problem));
             }
         }
         if self.limits.compile_memory_bytes_max < COMPILE_MEMORY_BYTES_MIN {

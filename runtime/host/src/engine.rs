@@ -9,8 +9,8 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-use crate::config::HostError;
-use crate::pool::{MEMORIES_PER_COMPONENT_MAX, Slots};
+use crate::config::{HostError, MEMORIES_MAX, MODULES_MAX, TABLES_MAX};
+use crate::pool::Slots;
 
 /// Stack of a guest's own code. A guest can observe where it ends.
 const WASM_STACK_BYTES: usize = 512 * 1024;
@@ -20,14 +20,6 @@ const FIBER_STACK_BYTES: usize = 2 * 1024 * 1024;
 
 /// Frames of a trap's backtrace.
 const BACKTRACE_FRAMES: usize = 30;
-
-/// Core instances of one component. Programs linked by their own toolchain have
-/// up to 4; CPython, which is linked from shared libraries, has 14.
-const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 32;
-
-/// Tables of one component. Each takes its share of the address space, used or
-/// not; one program has two.
-const TABLES_PER_COMPONENT_MAX: u32 = 8;
 
 /// Written pages that a slot keeps from one instance to the next, for each memory
 /// and table, where the kernel can tell which pages were written. They are set
@@ -81,21 +73,23 @@ fn config() -> Config {
 }
 
 fn pool(limits: &Limits, slots: &Slots) -> Result<PoolingAllocationConfig, HostError> {
-    let components = count(slots.total())?;
-    let memories = count(MEMORIES_PER_COMPONENT_MAX)?;
+    let components = count("instances_max", slots.total())?;
+    let memories = count(MEMORIES_MAX, limits.instance_memories_max)?;
+    let tables = count(TABLES_MAX, limits.instance_tables_max)?;
+    let modules = count(MODULES_MAX, limits.instance_modules_max)?;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(components)
-        .total_stacks(count(slots.stacks())?)
+        .total_stacks(count("instances_max", slots.stacks())?)
         // Each component may have as many as any may have: a pool with room
         // for a component is never too small for a part of it.
         .max_memories_per_component(memories)
         .total_memories(components.saturating_mul(memories))
-        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT_MAX)
-        .total_core_instances(components.saturating_mul(CORE_INSTANCES_PER_COMPONENT_MAX))
-        .max_tables_per_component(TABLES_PER_COMPONENT_MAX)
-        .total_tables(components.saturating_mul(TABLES_PER_COMPONENT_MAX))
+        .max_core_instances_per_component(modules)
+        .total_core_instances(components.saturating_mul(modules))
+        .max_tables_per_component(tables)
+        .total_tables(components.saturating_mul(tables))
         .max_memories_per_module(memories)
-        .max_tables_per_module(TABLES_PER_COMPONENT_MAX)
+        .max_tables_per_module(tables)
         .max_memory_size(limits.instance_memory_bytes_max)
         .table_elements(limits.instance_table_elements_max);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
@@ -106,10 +100,8 @@ fn pool(limits: &Limits, slots: &Slots) -> Result<PoolingAllocationConfig, HostE
     Ok(pool)
 }
 
-fn count(number: usize) -> Result<u32, HostError> {
-    u32::try_from(number).map_err(|_| {
-        HostError::setting("instances_max", format!("{number} instances are too many"))
-    })
+fn count(setting: &'static str, number: usize) -> Result<u32, HostError> {
+    u32::try_from(number).map_err(|_| HostError::setting(setting, format!("{number} are too many")))
 }
 
 #[cfg(test)]
@@ -121,7 +113,7 @@ mod tests {
     #[test]
     fn what_one_engine_compiles_the_other_runs() {
         let limits = Limits::default();
-        let slots = Slots::new(1).expect("room for one");
+        let slots = Slots::new(1, &limits).expect("room for one");
         let running = engine(&limits, &slots).expect("an engine");
         let compiling = compiling_engine().expect("an engine");
         let hash = |engine: &Engine| {

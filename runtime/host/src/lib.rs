@@ -37,7 +37,6 @@ use dacapo_model::code::ErrorCode;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Blocked;
 use dacapo_model::failure::Failure;
-use dacapo_model::limits::Limits;
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
@@ -56,7 +55,6 @@ use crate::workflow::instance::{Instance, Place};
 
 /// The host of all guests of a node.
 pub struct Host {
-    limits: Arc<Limits>,
     modules: ModuleStore,
     activities: ActivityRunner,
     /// One permit for each workflow instance that may live.
@@ -69,7 +67,7 @@ impl Host {
     pub fn new(config: HostConfig, source: Arc<dyn ModuleSource>) -> Result<Self, HostError> {
         config.check()?;
         let limits = Arc::new(config.limits);
-        let slots = Slots::new(config.instances_max)?;
+        let slots = Slots::new(config.instances_max, &limits)?;
         let engine = engine::engine(&limits, &slots)?;
         let workflow_slots = Arc::new(Semaphore::new(slots.workflows));
         let activities = ActivityRunner::new(
@@ -86,7 +84,7 @@ impl Host {
             config.modules_bytes_max,
             source,
         )?;
-        Ok(Self { limits, modules, activities, workflow_slots, slots })
+        Ok(Self { modules, activities, workflow_slots, slots })
     }
 }
 
@@ -122,7 +120,7 @@ impl GuestHost for Host {
     ) -> Result<Box<dyn GuestInstance>, Blocked> {
         let module = self.modules.get(run.module_digest).await?;
         let place = self.place(room).await?;
-        Ok(Box::new(Instance::new(module, run, Arc::clone(&self.limits), place)))
+        Ok(Box::new(Instance::new(module, run, place)))
     }
 
     async fn run_activity(
@@ -141,7 +139,7 @@ impl GuestHost for Host {
     ) -> Result<Trace, Blocked> {
         let module = self.modules.get(run.module_digest).await?;
         let place = self.place(room).await?;
-        let mut instance = Instance::traced(module, run, Arc::clone(&self.limits), place);
+        let mut instance = Instance::traced(module, run, place);
         instance.advance(history).await?;
         Ok(instance.trace().await)
     }
@@ -158,10 +156,7 @@ impl GuestHost for Host {
             Ok((module, self.place(room).await?))
         };
         match ready.await {
-            Ok((module, place)) => {
-                let limits = Arc::clone(&self.limits);
-                query_closed(module, run, limits, place, history, query).await
-            }
+            Ok((module, place)) => query_closed(module, run, place, history, query).await,
             Err(blocked) => Asked::Broken(blocked),
         }
     }

@@ -20,6 +20,8 @@ const STDERR_TAIL_BYTES: usize = 1024;
 pub(crate) enum Stream {
     Stdout,
     Stderr,
+    /// What is written there is of no use to anybody.
+    Nowhere,
 }
 
 impl Stream {
@@ -27,6 +29,7 @@ impl Stream {
         match self {
             Self::Stdout => "stdout",
             Self::Stderr => "stderr",
+            Self::Nowhere => "nowhere",
         }
     }
 }
@@ -105,7 +108,7 @@ impl GuestLog {
             let excess = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
             self.stderr_tail.drain(..excess);
         }
-        if silent || self.bytes_left == 0 {
+        if silent || stream == Stream::Nowhere || self.bytes_left == 0 {
             return;
         }
         let kept = &bytes[..bytes.len().min(self.bytes_left)];
@@ -142,6 +145,7 @@ impl GuestLog {
         let line = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
+            Stream::Nowhere => return,
         };
         line.extend_from_slice(part);
         if part.ends_with(b"\n") || line.len() >= LINE_BYTES_MAX {

@@ -4,11 +4,9 @@
 //! the kernel allows a process. Past it `mmap` fails in the middle of something,
 //! and not every library survives that: so the worst case is refused at start.
 
-use crate::config::HostError;
+use dacapo_model::limits::Limits;
 
-/// Linear memories of one component. A component made of one program has one;
-/// one that was composed of two programs has two.
-pub(crate) const MEMORIES_PER_COMPONENT_MAX: usize = 2;
+use crate::config::HostError;
 
 /// Mappings of one linear memory: its image, what it grew by, the guard, and the
 /// remainder of its slot.
@@ -37,15 +35,21 @@ const INSPECTIONS_MAX: usize = UPLOADS_MAX + LOADS_MAX;
 pub(crate) struct Slots {
     pub(crate) workflows: usize,
     pub(crate) activities: usize,
+    /// Linear memories that each instance may have.
+    memories: usize,
 }
 
 impl Slots {
     /// Room for so many workflows, and what goes with them.
-    pub(crate) fn new(instances_max: usize) -> Result<Self, HostError> {
+    pub(crate) fn new(instances_max: usize, limits: &Limits) -> Result<Self, HostError> {
         if instances_max == 0 {
             return Err(HostError::setting("instances_max", "at least 1 is needed"));
         }
-        let slots = Self { workflows: instances_max, activities: activities_for(instances_max) };
+        let slots = Self {
+            workflows: instances_max,
+            activities: activities_for(instances_max),
+            memories: limits.instance_memories_max,
+        };
         match mappings_max() {
             Some(allowed) => slots.check(allowed).map(|()| slots),
             None => Ok(slots),
@@ -64,10 +68,8 @@ impl Slots {
 
     fn mappings(&self) -> usize {
         let stacks = self.stacks().saturating_mul(MAPPINGS_PER_STACK);
-        let memories = self
-            .total()
-            .saturating_mul(MEMORIES_PER_COMPONENT_MAX)
-            .saturating_mul(MAPPINGS_PER_MEMORY);
+        let memories =
+            self.total().saturating_mul(self.memories).saturating_mul(MAPPINGS_PER_MEMORY);
         stacks.saturating_add(memories).saturating_add(MAPPINGS_RESERVED)
     }
 
@@ -105,16 +107,16 @@ mod tests {
 
     #[test]
     fn too_many_instances_for_the_machine_are_refused_with_what_to_do() {
-        let slots = Slots { workflows: 9_000, activities: 2_250 };
+        let slots = Slots { workflows: 9_000, activities: 2_250, memories: 2 };
         let message = slots.check(65_530).expect_err("too many").to_string();
         assert!(message.contains("vm.max_map_count"), "{message}");
         assert!(message.contains("65530"), "{message}");
-        let slots = Slots { workflows: 4_000, activities: 1_000 };
+        let slots = Slots { workflows: 4_000, activities: 1_000, memories: 2 };
         assert!(slots.check(65_530).is_ok());
     }
 
     #[test]
     fn no_instances_at_all_are_refused() {
-        assert!(Slots::new(0).is_err());
+        assert!(Slots::new(0, &Limits::default()).is_err());
     }
 }

@@ -33,6 +33,11 @@ pub(crate) enum Stop {
     /// An argument that breaks a rule of the interface.
     #[error("{0}")]
     Misuse(String),
+    /// The guest ended itself.
+    #[error(
+        "the workflow exited with {status}, which ends a process, not a run: return from `run`"
+    )]
+    Exited { status: String },
 }
 
 /// What became of a guest that did not return.
@@ -49,7 +54,11 @@ impl Fault {
     pub(crate) fn new(error: &wasmtime::Error, limiter: &Limiter, log: &GuestLog) -> Self {
         let backtrace = error.downcast_ref::<WasmBacktrace>().and_then(frames);
         if let Some(stop) = error.downcast_ref::<Stop>() {
-            return Self { backtrace, ..Self::stopped(stop) };
+            let fault = Self { backtrace, ..Self::stopped(stop) };
+            return match stop {
+                Stop::Exited { .. } => fault.with_last_words(log),
+                _ => fault,
+            };
         }
         let (code, message) = match (error.downcast_ref::<Trap>(), limiter.refusal()) {
             (Some(Trap::OutOfFuel), _) => (
@@ -77,13 +86,23 @@ impl Fault {
                 (ErrorCode::GuestTrap, format!("the guest was stopped: {}", error.root_cause()))
             }
         };
-        let message = match (code, log.stderr_tail()) {
-            (ErrorCode::GuestTrap | ErrorCode::GuestMemoryLimit, Some(written)) => {
-                format!("{message}; the last it wrote to stderr: {written}")
-            }
-            _ => message,
-        };
-        Self { code, message, backtrace, nondeterminism: None }
+        let fault = Self { code, message, backtrace, nondeterminism: None };
+        match code {
+            ErrorCode::GuestTrap | ErrorCode::GuestMemoryLimit => fault.with_last_words(log),
+            _ => fault,
+        }
+    }
+
+    /// The same with the last that the guest wrote to stderr, where its language says
+    /// what was wrong.
+    pub(crate) fn with_last_words(mut self, log: &GuestLog) -> Self {
+        if let Some(written) = log.stderr_tail()
+            && !self.message.ends_with(&written)
+        {
+            self.message.push_str("; the last it wrote to stderr: ");
+            self.message.push_str(&written);
+        }
+        self
     }
 
     fn stopped(stop: &Stop) -> Self {
@@ -103,7 +122,8 @@ impl Fault {
                 | CallError::UnrecordedValue { .. }
                 | CallError::UnaskedValue { .. },
             )
-            | Stop::Misuse(_) => ErrorCode::GuestTrap,
+            | Stop::Misuse(_)
+            | Stop::Exited { .. } => ErrorCode::GuestTrap,
             Stop::Call(
                 CallError::TooManyCommands { .. }
                 | CallError::TooManyCommandBytes { .. }

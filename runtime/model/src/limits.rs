@@ -155,17 +155,46 @@ pub struct Limits {
     pub instance_memory_bytes_max: usize,
     /// Elements of all tables of one instance.
     pub instance_table_elements_max: usize,
+    /// Linear memories of one instance. Address space is kept for so many.
+    pub instance_memories_max: usize,
+    /// Tables of one instance. Address space is kept for so many.
+    pub instance_tables_max: usize,
+    /// Core modules, counted once for each time that one is instantiated, of one
+    /// instance.
+    pub instance_modules_max: usize,
     /// Fuel of one activation of a workflow, about one per Wasm instruction.
     pub activation_fuel: u64,
     /// Fuel for answering one query, or for deciding about one update.
     pub query_fuel: u64,
+    /// How many times the two of a module have that brings an interpreter, or another
+    /// large runtime, with it: one whose machine code has more than 4 MiB. Each step of
+    /// an interpreted program takes a hundred or more of the processor's.
+    pub large_module_fuel_factor: u64,
     /// Fuel of one attempt of an activity.
     pub activity_fuel: u64,
     /// Log lines kept of one activation or attempt, in bytes.
     pub log_bytes_max: usize,
 }
 
+/// Machine code from which on a module is taken for one that brings an interpreter. A
+/// program in Rust or C has some 100 KiB; QuickJS has 4.5 MiB, CPython 34.
+const LARGE_MODULE_CODE_BYTES: usize = 4 * 1024 * 1024;
+
 impl Limits {
+    /// The limits of a module with so much machine code.
+    #[must_use]
+    pub fn of_module(&self, code_bytes: usize) -> Self {
+        let factor = match code_bytes > LARGE_MODULE_CODE_BYTES {
+            true => self.large_module_fuel_factor,
+            false => 1,
+        };
+        Self {
+            activation_fuel: self.activation_fuel.saturating_mul(factor),
+            query_fuel: self.query_fuel.saturating_mul(factor),
+            ..self.clone()
+        }
+    }
+
     /// When continuing as new is suggested, where that is not the default.
     pub fn continue_as_new_after(&self) -> Option<HistorySize> {
         let size =
@@ -192,11 +221,34 @@ impl Default for Limits {
             transition_bytes_max: 32 * 1024 * 1024,
             instance_memory_bytes_max: 256 * 1024 * 1024,
             instance_table_elements_max: 100_000,
+            // One program has one; one that was composed of two has two.
+            instance_memories_max: 2,
+            // One program has two.
+            instance_tables_max: 8,
+            // Programs linked by their own toolchain have up to 4; CPython, which is
+            // linked from shared libraries, has 14.
+            instance_modules_max: 32,
             // A few seconds of pure computing.
             activation_fuel: 10_000_000_000,
             query_fuel: 1_000_000_000,
+            large_module_fuel_factor: 10,
             activity_fuel: 1_000_000_000_000,
             log_bytes_max: 256 * 1024,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_brings_an_interpreter_has_more_fuel() {
+        let limits = Limits::default();
+        assert_eq!(limits.of_module(LARGE_MODULE_CODE_BYTES), limits);
+        let large = limits.of_module(LARGE_MODULE_CODE_BYTES + 1);
+        assert_eq!(large.activation_fuel, 10 * limits.activation_fuel);
+        assert_eq!(large.query_fuel, 10 * limits.query_fuel);
+        assert_eq!(large.activity_fuel, limits.activity_fuel);
     }
 }

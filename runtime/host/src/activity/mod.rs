@@ -82,7 +82,7 @@ impl ActivityRunner {
         link: Arc<dyn AttemptLink>,
     ) -> Result<Payload, Failure> {
         let module =
-            modules.get(task.run.module_digest).await.map_err(|error| outcome::unusable(&error))?;
+            modules.get(task.module_digest).await.map_err(|error| outcome::unusable(&error))?;
         let defined = &module.definitions.activities;
         let linked = match &module.activity {
             Some(linked) if defined.contains(&task.activity_type) => linked,

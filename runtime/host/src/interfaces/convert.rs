@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use dacapo_model::event::ActivityOptions;
+use dacapo_model::event::{ActivityOptions, ModuleRef};
 use dacapo_model::failure::{Failure, FailureInfo, FailureKind};
-use dacapo_model::ids::{QueueName, TypeName};
+use dacapo_model::ids::{ModuleName, QueueName, TypeName};
 use dacapo_model::limits::{ID_BYTES_MAX, Limits, TIMER_MAX};
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 use dacapo_model::task::{FairnessKey, FairnessWeight, InvalidRoute, Priority, TaskRoute};
 
+use crate::bindings::dacapo::workflow::children as guest_children;
 use crate::bindings::dacapo::workflow::operations as guest_operations;
 use crate::bindings::dacapo::workflow::task_queues::TaskPlacement;
 use crate::bindings::dacapo::workflow::types as guest;
@@ -51,15 +52,37 @@ pub(crate) fn checked_outcome(
     }
 }
 
+/// What is said about where an activity runs, besides its options.
+pub(super) enum Place {
+    /// Nothing.
+    Unnamed,
+    /// In a queue.
+    Queue(TaskPlacement),
+    /// In an instance of another module.
+    Module(guest_children::ModuleRef),
+}
+
 /// Checks options and fills in every default: a default that changes later must
 /// not change what a history means.
 pub(super) fn activity_options(
     activity_type: &TypeName,
     options: guest_operations::ActivityOptions,
-    placement: Option<TaskPlacement>,
+    place: Place,
 ) -> Result<ActivityOptions, Stop> {
     let invalid = |field: &str, problem: &str| {
         Stop::Misuse(format!("activity `{activity_type}`: `{field}` {problem}"))
+    };
+    let (placement, module) = match place {
+        Place::Unnamed => (None, None),
+        Place::Queue(placement) => (Some(placement), None),
+        Place::Module(_) if options.task_queue.is_some() => {
+            return Err(invalid("task-queue", "must be none: the module runs it, and no worker"));
+        }
+        Place::Module(module) => {
+            let name = ModuleName::new(module.name)
+                .map_err(|error| invalid("module.name", &format!("is wrong: {error}")))?;
+            (None, Some(Box::new(ModuleRef { name, version: module.version })))
+        }
     };
     let task_queue = task_route(options.task_queue, placement, invalid)?;
     let timeout = |field: &str, nanos: Option<u64>| match nanos {
@@ -89,6 +112,7 @@ pub(super) fn activity_options(
         heartbeat_timeout: heartbeat.map(|limit| limit.min(start_to_close)),
         retry,
         task_queue,
+        module,
     })
 }
 
@@ -274,7 +298,7 @@ mod tests {
     }
 
     fn convert(options: guest_operations::ActivityOptions) -> Result<ActivityOptions, Stop> {
-        activity_options(&TypeName::new("charge").expect("valid"), options, None)
+        activity_options(&TypeName::new("charge").expect("valid"), options, Place::Unnamed)
     }
 
     fn at(queue: &str) -> TaskPlacement {
@@ -293,7 +317,7 @@ mod tests {
         let task_queue = task_queue.map(str::to_owned);
         let options = guest_operations::ActivityOptions { task_queue, ..no_options() };
         let charge = TypeName::new("charge").expect("valid");
-        Ok(activity_options(&charge, options, Some(placement))?.task_queue)
+        Ok(activity_options(&charge, options, Place::Queue(placement))?.task_queue)
     }
 
     #[test]
@@ -348,6 +372,26 @@ mod tests {
             ),
         ] {
             let said = place(task_queue, placement).expect_err("breaks a rule").to_string();
+            assert!(said.starts_with("activity `charge`: ") && said.contains(message), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_activity_of_another_module_has_no_queue() {
+        let charge = TypeName::new("charge").expect("valid");
+        let payments = |name: &str, task_queue: Option<&str>| {
+            let task_queue = task_queue.map(str::to_owned);
+            let options = guest_operations::ActivityOptions { task_queue, ..no_options() };
+            let module = guest_children::ModuleRef { name: name.to_owned(), version: Some(2) };
+            activity_options(&charge, options, Place::Module(module))
+        };
+        let name = ModuleName::new("payments").expect("valid");
+        let module = ModuleRef { name, version: Some(2) };
+        assert_eq!(payments("payments", None).expect("valid").module.as_deref(), Some(&module));
+        for (name, queue, message) in
+            [("payments", Some("emails"), "`task-queue` must be none"), ("", None, "`module.name`")]
+        {
+            let said = payments(name, queue).expect_err("breaks a rule").to_string();
             assert!(said.starts_with("activity `charge`: ") && said.contains(message), "{said}");
         }
     }

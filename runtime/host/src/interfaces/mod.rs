@@ -5,7 +5,9 @@ mod activity_context;
 mod attributes;
 mod children;
 mod convert;
+mod diagnostics;
 mod external;
+mod module_activities;
 mod operations;
 mod queries;
 mod run_context;
@@ -31,6 +33,8 @@ pub(crate) fn define_for_workflow(
         "operations" => operations::define(instance, function),
         "activities" => activities::define(instance, function),
         "task-queues" => task_queues::define(instance, function),
+        "module-activities" => module_activities::define(instance, function),
+        "diagnostics" => diagnostics::define(instance, function),
         "queries" => queries::define(instance, function),
         "updates" => updates::define(instance, function),
         "children" => children::define(instance, function),

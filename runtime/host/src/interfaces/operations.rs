@@ -7,17 +7,15 @@ use dacapo_model::event::ActivityOptions;
 use dacapo_model::ids::{OperationId, SignalName, TypeName};
 use dacapo_model::limits::TIMER_MAX;
 use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
 use wasmtime::StoreContextMut;
 use wasmtime::component::LinkerInstance;
 
-use super::convert::{self, checked_payload, failure_to_guest};
+use super::convert::{self, Place, checked_payload, failure_to_guest};
 use crate::bindings::dacapo::workflow::operations as guest;
-use crate::bindings::dacapo::workflow::task_queues::TaskPlacement;
 use crate::bindings::dacapo::workflow::types::Failure;
 use crate::trap::Stop;
-use crate::workflow::state::{
-    WorkflowState, about_to_wait, enter_off_the_record, leave_off_the_record, resumed,
-};
+use crate::workflow::state::{WorkflowState, about_to_wait, leave_off_the_record, resumed, woken};
 
 type Store<'a> = StoreContextMut<'a, WorkflowState>;
 
@@ -29,7 +27,7 @@ pub(super) fn define(
         "start-activity" => instance.func_wrap(
             function,
             |store: Store<'_>, arguments: (String, Vec<u8>, guest::ActivityOptions)| {
-                Ok((start_activity(&store, arguments, None)?.0,))
+                Ok((start_activity(&store, arguments, Place::Unnamed)?.0,))
             },
         )?,
         "start-timer" => instance.func_wrap(function, |store: Store<'_>, (after,): (u64,)| {
@@ -43,7 +41,14 @@ pub(super) fn define(
         "next" => instance.func_wrap_async(function, |store: Store<'_>, (): ()| {
             Box::new(async move { Ok((next(store).await?,)) })
         })?,
-        "await" => {
+        "next-until" => {
+            instance.func_wrap_async(function, |store: Store<'_>, (deadline,): (u64,)| {
+                Box::new(async move { Ok((next_until(store, deadline).await?,)) })
+            })?;
+        }
+        "try-next" => instance
+            .func_wrap(function, |mut store: Store<'_>, (): ()| Ok((try_next(&mut store)?,)))?,
+        "wait" => {
             instance.func_wrap_async(function, |store: Store<'_>, (operation,): (u32,)| {
                 Box::new(async move { Ok((wait(store, OperationId(operation)).await?,)) })
             })?
@@ -62,7 +67,7 @@ pub(super) fn define(
             function,
             |store: Store<'_>, arguments: (String, Vec<u8>, guest::ActivityOptions)| {
                 Box::new(async move {
-                    let operation = start_activity(&store, arguments, None)?;
+                    let operation = start_activity(&store, arguments, Place::Unnamed)?;
                     Ok((wait(store, operation).await?,))
                 })
             },
@@ -83,13 +88,13 @@ pub(super) fn define(
 pub(super) fn start_activity(
     store: &Store<'_>,
     (activity_type, input, options): (String, Vec<u8>, guest::ActivityOptions),
-    placement: Option<TaskPlacement>,
+    place: Place,
 ) -> Result<OperationId, Stop> {
     let state = store.data();
     let activity_type = TypeName::new(&activity_type)
         .map_err(|error| Stop::Misuse(format!("`start-activity`: {error}")))?;
     let input = checked_payload("the activity's input", input, state)?;
-    let options: ActivityOptions = convert::activity_options(&activity_type, options, placement)?;
+    let options: ActivityOptions = convert::activity_options(&activity_type, options, place)?;
     Ok(state.conversation.cursor().start_activity(activity_type, input, options)?)
 }
 
@@ -104,12 +109,38 @@ async fn next(mut store: Store<'_>) -> wasmtime::Result<guest::Delivery> {
     leave_off_the_record(&mut store);
     about_to_wait(&store);
     let delivery = conversation.answer(|cursor| cursor.next()).await?;
-    if conversation.cursor().is_off_the_record() {
-        enter_off_the_record(&mut store)?;
-    } else {
-        resumed(&mut store)?;
+    woken(&mut store)?;
+    Ok(delivery_to_guest(delivery))
+}
+
+async fn next_until(
+    mut store: Store<'_>,
+    deadline: u64,
+) -> wasmtime::Result<Option<guest::Delivery>> {
+    let deadline = Timestamp::default().after(Duration::from_nanos(deadline));
+    let conversation = store.data().conversation.clone();
+    leave_off_the_record(&mut store);
+    about_to_wait(&store);
+    let before = conversation.cursor().history_size();
+    let delivery = conversation.answer(|cursor| cursor.next_until(deadline)).await?;
+    // A deadline that had passed took no input.
+    if delivery.is_some() || conversation.cursor().history_size() != before {
+        woken(&mut store)?;
     }
-    Ok(match delivery {
+    Ok(delivery.map(delivery_to_guest))
+}
+
+fn try_next(store: &mut Store<'_>) -> wasmtime::Result<Option<guest::Delivery>> {
+    let delivery = store.data().conversation.cursor().try_next();
+    // Who is asked has been given what it needs when it was woken.
+    if delivery.is_some() && !store.data().conversation.cursor().is_off_the_record() {
+        resumed(store)?;
+    }
+    Ok(delivery.map(delivery_to_guest))
+}
+
+fn delivery_to_guest(delivery: Delivery) -> guest::Delivery {
+    match delivery {
         Delivery::Completed { operation_id, outcome } => {
             guest::Delivery::Completed(guest::Completion {
                 operation: operation_id.0,
@@ -131,7 +162,7 @@ async fn next(mut store: Store<'_>) -> wasmtime::Result<guest::Delivery> {
             input: update.input.into_bytes().into(),
         }),
         Delivery::CancelRequested { reason } => guest::Delivery::CancelRequested(reason),
-    })
+    }
 }
 
 async fn wait(

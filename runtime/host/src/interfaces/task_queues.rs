@@ -3,6 +3,7 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::LinkerInstance;
 
+use super::convert::Place;
 use super::operations::start_activity;
 use crate::bindings::dacapo::workflow::task_queues as guest;
 use crate::workflow::state::WorkflowState;
@@ -20,7 +21,7 @@ pub(super) fn define(
     instance.func_wrap(function, |store: Store<'_>, arguments: Arguments| {
         let (activity_type, input, options, placement) = arguments;
         let activity = (activity_type, input, options);
-        Ok((start_activity(&store, activity, Some(placement))?.0,))
+        Ok((start_activity(&store, activity, Place::Queue(placement))?.0,))
     })?;
     Ok(true)
 }

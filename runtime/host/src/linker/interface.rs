@@ -1,5 +1,8 @@
 //! The names of the interfaces that a component may import.
 
+/// What the names of our interfaces begin with.
+pub(super) const OUR_PACKAGE: &str = "dacapo:workflow/";
+
 /// An interface without its package's namespace and version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interface<'a> {
@@ -18,13 +21,15 @@ impl<'a> Interface<'a> {
             let released = !patch.is_empty() && patch.bytes().all(|byte| byte.is_ascii_digit());
             return released.then_some(Self::Wasi(interface));
         }
-        let interface = name.strip_prefix("dacapo:workflow/")?.strip_suffix("@0.1.0")?;
+        let interface = name.strip_prefix(OUR_PACKAGE)?.strip_suffix("@0.1.0")?;
         let is_known = matches!(
             interface,
             "types"
                 | "operations"
                 | "activities"
                 | "task-queues"
+                | "module-activities"
+                | "diagnostics"
                 | "attributes"
                 | "run-context"
                 | "activity-context"

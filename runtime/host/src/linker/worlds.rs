@@ -2,15 +2,19 @@
 
 use dacapo_engine::guest::ModuleRejected;
 use dacapo_model::code::ErrorCode;
-use wasmtime::Engine;
-use wasmtime::component::{Linker, LinkerInstance, ResourceType};
+use wasmtime::component::{Linker, LinkerInstance, ResourceAny, ResourceType};
+use wasmtime::{Engine, StoreContextMut};
 
-use super::{Interface, World};
+use super::{Interface, Refusal, World};
 use crate::activity::state::ActivityState;
 use crate::interfaces;
+use crate::log::Stream;
 use crate::trap::rejected;
 use crate::wasi;
 use crate::workflow::state::WorkflowState;
+
+/// The one interface of ours that is for activities.
+const ACTIVITY_CONTEXT: &str = "activity-context";
 
 /// Everything is virtual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +59,41 @@ impl World for WorkflowWorld {
         }
     }
 
+    fn defines_all_of(&self, interface: Interface<'_>) -> bool {
+        let is_for_workflows = matches!(interface, Interface::Ours(it) if it != ACTIVITY_CONTEXT);
+        *self == Self::Running && is_for_workflows
+    }
+
+    fn refusal(&self, interface: Interface<'_>) -> Refusal {
+        match (self, interface) {
+            (Self::Inspected, _) | (_, Interface::Ours(_)) => Refusal::Trap,
+            // They only lead to a request or a socket, which is refused.
+            (_, Interface::Wasi("http/types" | "sockets/instance-network")) => Refusal::Nothing,
+            (_, Interface::Wasi(_)) => Refusal::Error,
+        }
+    }
+
+    fn note_refusal(store: &mut StoreContextMut<'_, WorkflowState>, message: &str) {
+        let state = store.data_mut();
+        let line = format!("{message}\n");
+        state.debt.value(line.len());
+        let silent = state.conversation.cursor().is_replaying();
+        state.log.write(Stream::Stderr, line.as_bytes(), silent);
+    }
+
+    fn substitute(
+        store: &mut StoreContextMut<'_, WorkflowState>,
+        wanted: ResourceType,
+    ) -> wasmtime::Result<Option<ResourceAny>> {
+        wasi::substitute(store, wanted)
+    }
+
     fn reason(&self, interface: Interface<'_>) -> &'static str {
         match (self, interface) {
             (Self::Inspected, _) => {
                 "`definitions` must not: it may only list names, and runs when a module is uploaded"
             }
-            (Self::Running, Interface::Ours("activity-context")) => {
+            (Self::Running, Interface::Ours(ACTIVITY_CONTEXT)) => {
                 "workflows must not: only an activity has an attempt to ask about"
             }
             (Self::Running, _) => {
@@ -119,6 +152,23 @@ impl World for ActivityWorld {
         _interface: Interface<'_>,
         _resource: &str,
     ) -> wasmtime::Result<Option<ResourceType>> {
+        Ok(None)
+    }
+
+    fn defines_all_of(&self, interface: Interface<'_>) -> bool {
+        interface == Interface::Ours(ACTIVITY_CONTEXT)
+    }
+
+    fn refusal(&self, _interface: Interface<'_>) -> Refusal {
+        Refusal::Trap
+    }
+
+    fn note_refusal(_store: &mut StoreContextMut<'_, ActivityState>, _message: &str) {}
+
+    fn substitute(
+        _store: &mut StoreContextMut<'_, ActivityState>,
+        _wanted: ResourceType,
+    ) -> wasmtime::Result<Option<ResourceAny>> {
         Ok(None)
     }
 

@@ -23,6 +23,9 @@ use crate::workflow::state::{WorkflowState, new_store};
 /// some hundred millions.
 const FUEL: u64 = 2_000_000_000;
 
+/// What is said of a module that waits.
+const WAITS: &str = "the module waits for something in `definitions`, where nothing comes";
+
 /// Calls `definitions` once and checks the answer.
 pub(super) async fn ask(
     engine: &Engine,
@@ -32,14 +35,13 @@ pub(super) async fn ask(
     room: Arc<dyn Room>,
 ) -> Result<ModuleDefinitions, ModuleRejected> {
     let limits = Arc::new(Limits { activation_fuel: FUEL, ..(**limits).clone() });
-    let conversation = Arc::new(Conversation::new(&limits));
+    let conversation = Arc::new(Conversation::without_history(&limits, WAITS));
     let state = WorkflowState::new(Arc::clone(&conversation), nobody()?, limits, room);
     let answer = call(engine, pre, exported, state);
     match conversation.run_until_wait(std::pin::pin!(answer)).await {
         Some(answer) => check(answer?),
-        None => {
-            Err(invalid("the module waits for something in `definitions`, where nothing comes"))
-        }
+        // A guest that waits is stopped there.
+        None => Err(invalid(WAITS)),
     }
 }
 
@@ -51,8 +53,10 @@ async fn call(
 ) -> Result<exports::ModuleDefinitions, ModuleRejected> {
     let mut store = new_store(engine, state).map_err(|error| invalid(format!("{error:#}")))?;
     let stopped = |store: &wasmtime::Store<WorkflowState>, error: wasmtime::Error| {
-        let fault = Fault::new(&error, &store.data().memory.limiter, &store.data().log);
-        invalid(format!("asking the module for its definitions failed: {}", fault.message))
+        let log = &store.data().log;
+        let fault = Fault::new(&error, &store.data().memory.limiter, log);
+        let message = fault.with_last_words(log).message;
+        invalid(format!("asking the module for its definitions failed: {message}"))
     };
     let instance = match pre.instantiate_async(&mut store).await {
         Ok(instance) => instance,

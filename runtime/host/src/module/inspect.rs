@@ -5,13 +5,13 @@ use std::sync::Arc;
 use dacapo_engine::guest::{ModuleRejected, Room};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::limits::Limits;
+use dacapo_model::module::ModuleDefinitions;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::{Linked, Module, Unusable, definitions};
 use crate::bindings::exports::dacapo::workflow::{activity, after_end, workflow};
 use crate::linker::{ActivityWorld, WorkflowWorld, link};
-use crate::pool::MEMORIES_PER_COMPONENT_MAX;
 use crate::trap::rejected;
 
 const DEFINITIONS: &str = "dacapo:workflow/definitions@0.1.0";
@@ -30,9 +30,16 @@ pub(super) async fn check(
     room: Arc<dyn Room>,
 ) -> Result<Module, Unusable> {
     let exported = Exported::of(engine, &component)?;
-    check_memories(&component)?;
+    if component.resources_required().is_none() {
+        return Err(rejected(
+            ErrorCode::ModuleInvalid,
+            "the component imports modules, which nothing here can provide",
+        )
+        .into());
+    }
     let alone = link(&WorkflowWorld::Inspected, Linker::new(engine), &component)?;
     let definitions = definitions::ask(engine, &alone, &exported, limits, room).await?;
+    exported.check_all_that_is_defined(&definitions)?;
     let mut after_end = None;
     let workflow = if exported.workflow {
         let pre = link(&WorkflowWorld::Running, Linker::new(engine), &component)?;
@@ -58,7 +65,16 @@ pub(super) async fn check(
     let code = component.image_range();
     let code_bytes = code.end.addr().saturating_sub(code.start.addr());
     let memory_bytes_at_first = memory_bytes_at_first(&component);
-    Ok(Module { code_bytes, memory_bytes_at_first, definitions, workflow, after_end, activity })
+    let limits = Arc::new(limits.of_module(code_bytes));
+    Ok(Module {
+        code_bytes,
+        memory_bytes_at_first,
+        limits,
+        definitions,
+        workflow,
+        after_end,
+        activity,
+    })
 }
 
 /// What the memories of an instance have together before its code runs, at most.
@@ -100,6 +116,25 @@ impl Exported {
         })
     }
 
+    /// What is defined and can't be called would fail each run of it.
+    fn check_all_that_is_defined(
+        &self,
+        definitions: &ModuleDefinitions,
+    ) -> Result<(), ModuleRejected> {
+        for (defined, is_exported, export) in [
+            (&definitions.workflows, self.workflow, WORKFLOW),
+            (&definitions.activities, self.activity, ACTIVITY),
+        ] {
+            if let (Some(first), false) = (defined.first(), is_exported) {
+                let what = format!("{export}, and defines `{first}`, which needs it");
+                let mut rejected = missing(&what);
+                rejected.details.insert("export".to_owned(), export.to_owned());
+                return Err(rejected);
+            }
+        }
+        Ok(())
+    }
+
     /// Checks the types of what is exported, for which an instance is needed.
     pub(super) fn check_types<T>(
         &self,
@@ -123,29 +158,6 @@ impl Exported {
                 .map_err(|error| wrong_type(ACTIVITY, &error))?;
         }
         Ok(())
-    }
-}
-
-/// The pool keeps room for so many, no more.
-fn check_memories(component: &Component) -> Result<(), ModuleRejected> {
-    let memories = component.resources_required().map(|required| required.num_memories);
-    match memories {
-        Some(count)
-            if usize::try_from(count).is_ok_and(|count| count <= MEMORIES_PER_COMPONENT_MAX) =>
-        {
-            Ok(())
-        }
-        Some(count) => Err(rejected(
-            ErrorCode::ModuleInvalid,
-            format!(
-                "the component has {count} linear memories; at most {MEMORIES_PER_COMPONENT_MAX} \
-                 are allowed"
-            ),
-        )),
-        None => Err(rejected(
-            ErrorCode::ModuleInvalid,
-            "the component imports modules, which nothing here can provide",
-        )),
     }
 }
 

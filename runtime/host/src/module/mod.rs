@@ -9,12 +9,16 @@ mod kept;
 mod process;
 mod refusals;
 mod room;
+mod size;
 pub(crate) mod store;
 mod survey;
+
+use std::sync::Arc;
 
 use dacapo_engine::guest::{ModuleLoadError, ModuleRejected};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::Blocked;
+use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDefinitions;
 use wasmtime::component::InstancePre;
 
@@ -31,6 +35,8 @@ pub(crate) struct Module {
     pub(crate) code_bytes: usize,
     /// Linear memory of an instance when it begins, at most.
     pub(crate) memory_bytes_at_first: usize,
+    /// What its workflows may use.
+    pub(crate) limits: Arc<Limits>,
     /// What it says it defines.
     pub(crate) definitions: ModuleDefinitions,
     /// Present if it exports workflows.

@@ -60,6 +60,7 @@ fn is_about_the_module(code: ErrorCode) -> bool {
             | ErrorCode::ModuleWrongWorld
             | ErrorCode::ModuleImportUnknown
             | ErrorCode::ModuleTooComplex
+            | ErrorCode::ModuleTooLarge
     )
 }
 

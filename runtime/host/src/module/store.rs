@@ -17,6 +17,7 @@ use super::compile::{self, Occasion};
 use super::kept::Kept;
 use super::refusals::Refusals;
 use super::room::Inspections;
+use super::size::can_not_be_loaded;
 use super::survey::survey;
 use super::{Module, Unusable, blocking, inspect};
 use crate::config::{Compiler, HostError};
@@ -156,11 +157,7 @@ impl ModuleStore {
         let engine = self.engine.clone();
         blocking(move || match deserialize(&engine, &code) {
             Ok(component) => Ok((component, Some(code))),
-            // It needs more than the pool has for one component.
-            Err(error) => {
-                let message = format!("the module can't be run here: {error:#}");
-                Err(rejected(ErrorCode::ModuleInvalid, message).into())
-            }
+            Err(error) => Err(can_not_be_loaded(&error).into()),
         })
         .await?
     }

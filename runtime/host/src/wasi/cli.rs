@@ -64,7 +64,5 @@ pub(super) fn define(
 }
 
 fn exited(status: &str) -> Stop {
-    Stop::Misuse(format!(
-        "the workflow exited with {status}, which ends a process, not a run: return from `run`"
-    ))
+    Stop::Exited { status: status.to_owned() }
 }

@@ -43,22 +43,21 @@ pub(super) fn define_wall(
     Ok(true)
 }
 
-/// Its instants are nanoseconds since the run started.
+/// Its instants are nanoseconds since a day before the run started.
 pub(super) fn define_monotonic(
     instance: &mut LinkerInstance<'_, WorkflowState>,
     function: &str,
 ) -> wasmtime::Result<bool> {
     match function {
         "now" => instance.func_wrap(function, |store, (): ()| {
-            let cursor = store.data().conversation.cursor();
-            Ok((nanos(cursor.now().since(cursor.started_at())),))
+            Ok((nanos(store.data().conversation.cursor().monotonic()),))
         })?,
         "resolution" => instance.func_wrap(function, |_, (): ()| Ok((nanos(RESOLUTION),)))?,
         "subscribe-instant" => instance.func_wrap(function, |mut store, (when,): (u64,)| {
             let deadline = {
                 let cursor = store.data().conversation.cursor();
                 let latest = cursor.now().after(TIMER_MAX);
-                cursor.started_at().after(Duration::from_nanos(when)).min(latest)
+                cursor.at_monotonic(Duration::from_nanos(when)).min(latest)
             };
             Ok((store.data_mut().table.push(Pollable::At(deadline))?,))
         })?,

@@ -9,7 +9,7 @@ pub(crate) mod random;
 mod streams;
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{LinkerInstance, Resource, ResourceType};
+use wasmtime::component::{LinkerInstance, Resource, ResourceAny, ResourceType};
 
 use self::poll::Pollable;
 use self::streams::{InputStream, IoError, OutputStream};
@@ -64,6 +64,18 @@ pub(crate) fn define_resource(
         }
         _ => Ok(None),
     }
+}
+
+/// A stream for the body of a request that is never sent.
+pub(crate) fn substitute(
+    store: &mut StoreContextMut<'_, WorkflowState>,
+    wanted: ResourceType,
+) -> wasmtime::Result<Option<ResourceAny>> {
+    if wanted != ResourceType::host::<OutputStream>() {
+        return Ok(None);
+    }
+    let stream = store.data_mut().table.push(OutputStream::Nowhere)?;
+    Ok(Some(ResourceAny::try_from_resource(stream, store)?))
 }
 
 /// A resource whose values live in the instance's table.

@@ -1,4 +1,5 @@
-//! Standard streams: output goes to the log, input has ended.
+//! Standard streams: output goes to the log, input has ended. Whoever waits for input
+//! is woken by whatever is delivered to the run.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource};
@@ -103,7 +104,7 @@ fn define_input(
         }
         "subscribe" => {
             instance.func_wrap(function, |mut store, (_,): (Resource<InputStream>,)| {
-                Ok((store.data_mut().table.push(Pollable::Always)?,))
+                Ok((store.data_mut().table.push(Pollable::Delivery)?,))
             })?;
         }
         _ => return Ok(false),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use dacapo_engine::guest::{Asked, GuestInstance, RunContext};
 use dacapo_model::event::{HistoryEvent, Role};
 use dacapo_model::execution::Blocked;
-use dacapo_model::limits::Limits;
 use dacapo_model::query::Query;
 use wasmtime::AsContextMut;
 
@@ -22,14 +21,13 @@ use crate::module::Module;
 pub(crate) async fn query_closed(
     module: Arc<Module>,
     run: Arc<RunContext>,
-    limits: Arc<Limits>,
     place: Place,
     mut history: Vec<HistoryEvent>,
     query: Query,
 ) -> Asked {
     // The guest did not end by itself: it still waits.
     if history.pop_if(|last| last.attributes.role() == Role::ClosedFromOutside).is_some() {
-        let mut instance = Instance::new(module, run, limits, place);
+        let mut instance = Instance::new(module, run, place);
         return match instance.advance(history).await {
             Ok(_never_recorded) => instance.query(query).await,
             Err(blocked) => Asked::Broken(blocked),
@@ -38,6 +36,7 @@ pub(crate) async fn query_closed(
     let Some(exports) = &module.after_end else {
         return Asked::Ended;
     };
+    let limits = Arc::clone(&module.limits);
     let conversation = Arc::new(Conversation::new(&limits));
     conversation.cursor().extend(history);
     let state = WorkflowState::new(Arc::clone(&conversation), run, limits, Arc::clone(&place.room));

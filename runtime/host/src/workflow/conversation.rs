@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use dacapo_engine::replay::{Answer, Budget, CallError, Cursor};
 use dacapo_model::limits::Limits;
+use dacapo_model::text::cut;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::trap::Stop;
@@ -19,9 +20,23 @@ pub(crate) struct Conversation {
     /// Set by a host function that suspends the guest since nothing more is
     /// recorded. A guest that is suspended without it only yields to others.
     waiting: AtomicBool,
-    /// Where in its code the guest waits, if someone wants to know.
-    trace: Option<Mutex<Option<String>>>,
+    /// What is said of a guest that waits where nothing will ever come.
+    in_vain: Option<&'static str>,
+    /// Where in its code the guest is, if someone wants to know.
+    trace: Option<Mutex<Position>>,
 }
+
+/// Where in its code a guest is.
+#[derive(Debug, Clone, Default)]
+struct Position {
+    /// The functions of the component in which it waited last.
+    backtrace: Option<String>,
+    /// What it has said itself, in the terms of its language.
+    noted: Option<String>,
+}
+
+/// Bytes that are kept of what a guest says about where it is.
+const POSITION_BYTES_MAX: usize = 8 * 1024;
 
 impl Conversation {
     /// One that has not begun.
@@ -29,13 +44,19 @@ impl Conversation {
         Self {
             cursor: Mutex::new(Cursor::new(Budget::from(limits))),
             waiting: AtomicBool::new(false),
+            in_vain: None,
             trace: None,
         }
     }
 
+    /// One in which nothing is ever delivered: a guest that waits is stopped.
+    pub(crate) fn without_history(limits: &Limits, problem: &'static str) -> Self {
+        Self { in_vain: Some(problem), ..Self::new(limits) }
+    }
+
     /// One that notes where in its code the guest waits.
     pub(crate) fn traced(limits: &Limits) -> Self {
-        Self { trace: Some(Mutex::new(None)), ..Self::new(limits) }
+        Self { trace: Some(Mutex::default()), ..Self::new(limits) }
     }
 
     /// Whether someone wants to know where the guest waits.
@@ -46,13 +67,27 @@ impl Conversation {
     /// The guest is about to wait there.
     pub(crate) fn waits_at(&self, backtrace: Option<String>) {
         if let Some(trace) = &self.trace {
-            *trace.lock() = backtrace;
+            trace.lock().backtrace = backtrace;
         }
     }
 
-    /// Where it waited last.
+    /// The guest says where it is.
+    pub(crate) fn note_position(&self, mut position: String) {
+        if let Some(trace) = &self.trace {
+            cut(&mut position, POSITION_BYTES_MAX);
+            trace.lock().noted = Some(position).filter(|position| !position.is_empty());
+        }
+    }
+
+    /// Where it waited last: as it has said itself, or else in which functions.
     pub(crate) fn trace(&self) -> Option<String> {
-        self.trace.as_ref()?.lock().clone()
+        let position = self.trace.as_ref()?.lock().clone();
+        position.noted.or(position.backtrace)
+    }
+
+    /// Where the guest has said that it is.
+    pub(crate) fn noted_position(&self) -> Option<String> {
+        self.trace.as_ref()?.lock().noted.clone()
     }
 
     /// The cursor, for a call that answers at once.
@@ -68,6 +103,9 @@ impl Conversation {
         poll_fn(|_| match ask(&mut self.cursor.lock()) {
             Ok(Answer::Ready(answer)) => Poll::Ready(Ok(answer)),
             // No waker: it is polled again when more has been recorded.
+            Ok(Answer::Blocked) if let Some(problem) = self.in_vain => {
+                Poll::Ready(Err(Stop::Misuse(problem.to_owned())))
+            }
             Ok(Answer::Blocked) => {
                 self.waiting.store(true, Ordering::Relaxed);
                 Poll::Pending

@@ -13,7 +13,7 @@ use dacapo_model::command::Command;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Blocked;
 use dacapo_model::ids::QueryName;
-use dacapo_model::limits::{Limits, QUERY_TIME_MAX};
+use dacapo_model::limits::QUERY_TIME_MAX;
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
 use dacapo_model::time::Timestamp;
@@ -60,35 +60,25 @@ enum Life {
 }
 
 impl Instance {
-    pub(crate) fn new(
-        module: Arc<Module>,
-        run: Arc<RunContext>,
-        limits: Arc<Limits>,
-        place: Place,
-    ) -> Self {
-        let conversation = Conversation::new(&limits);
-        Self::with(conversation, module, run, limits, place)
+    pub(crate) fn new(module: Arc<Module>, run: Arc<RunContext>, place: Place) -> Self {
+        let conversation = Conversation::new(&module.limits);
+        Self::with(conversation, module, run, place)
     }
 
     /// One that can tell where in its code it waits, for [`Self::trace`].
-    pub(crate) fn traced(
-        module: Arc<Module>,
-        run: Arc<RunContext>,
-        limits: Arc<Limits>,
-        place: Place,
-    ) -> Self {
-        let conversation = Conversation::traced(&limits);
-        Self::with(conversation, module, run, limits, place)
+    pub(crate) fn traced(module: Arc<Module>, run: Arc<RunContext>, place: Place) -> Self {
+        let conversation = Conversation::traced(&module.limits);
+        Self::with(conversation, module, run, place)
     }
 
     fn with(
         conversation: Conversation,
         module: Arc<Module>,
         run: Arc<RunContext>,
-        limits: Arc<Limits>,
         place: Place,
     ) -> Self {
         let conversation = Arc::new(conversation);
+        let limits = Arc::clone(&module.limits);
         let Place { room, slot } = place;
         let state = WorkflowState::new(Arc::clone(&conversation), run, limits, room);
         let meter = state.memory.limiter.meter();
@@ -106,7 +96,7 @@ impl Instance {
         };
         let backtrace = waiting.as_ref().and_then(|_| self.conversation.trace());
         let report = match waiting {
-            Some(Waiting::Next) => self.report().await,
+            Some(Waiting::Next | Waiting::NextUntil(_)) => self.report().await,
             _ => None,
         };
         Trace { waiting, backtrace, untaken_signals, report }
@@ -254,7 +244,11 @@ pub(super) async fn run_guest(
 /// Why a guest stopped.
 pub(super) fn fault(store: &Store<WorkflowState>, error: &wasmtime::Error) -> Blocked {
     let state = store.data();
-    Fault::new(error, &state.memory.limiter, &state.log).into()
+    let mut fault = Fault::new(error, &state.memory.limiter, &state.log);
+    if let Some(noted) = state.conversation.noted_position() {
+        fault.backtrace = Some(noted);
+    }
+    fault.into()
 }
 
 /// Instantiates, calls `run` and records how it ended.

@@ -138,6 +138,15 @@ pub(crate) fn enter_off_the_record(
     refill(store, fuel)
 }
 
+/// The guest has waited for anything, and is told of something.
+pub(crate) fn woken(store: &mut StoreContextMut<'_, WorkflowState>) -> wasmtime::Result<()> {
+    if store.data().conversation.cursor().is_off_the_record() {
+        enter_off_the_record(store)
+    } else {
+        resumed(store)
+    }
+}
+
 /// The guest waits. If what it had is not recorded, it has used up nothing.
 pub(crate) fn leave_off_the_record(store: &mut StoreContextMut<'_, WorkflowState>) {
     let state = store.data_mut();

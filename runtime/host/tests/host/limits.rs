@@ -94,13 +94,21 @@ async fn payloads_over_the_limit_are_refused_in_both_directions() {
 }
 
 #[tokio::test]
-async fn sockets_and_requests_are_refused_by_name() {
-    for (workflow, function) in [("tcp", "wasi:sockets/"), ("http", "wasi:http/")] {
-        let blocked = blocked(workflow).await;
-        assert_eq!(blocked.code, "guest_forbidden_call", "{workflow}: {}", blocked.message);
-        assert!(blocked.message.contains(function), "{}", blocked.message);
-        assert!(blocked.message.contains("activity"), "{}", blocked.message);
+async fn sockets_and_requests_are_refused_with_errors_that_the_language_knows() {
+    let http = attack(tight(), "http").await.expect("it returns");
+    let said = text(http.result());
+    for part in ["refused", "InternalError", "wasi:http/outgoing-handler", "to an activity"] {
+        assert!(said.contains(part), "{part} is not in {said}");
     }
+    let tcp = attack(tight(), "tcp").await.expect("it returns");
+    assert!(text(tcp.result()).contains("PermissionDenied"), "{}", text(tcp.result()));
+}
+
+#[tokio::test]
+async fn what_has_no_error_to_return_stops_the_guest_by_name() {
+    let blocked = blocked("ask_attempt").await;
+    assert_eq!(blocked.code, "guest_forbidden_call", "{}", blocked.message);
+    assert!(blocked.message.contains("activity-context@0.1.0#info"), "{}", blocked.message);
 }
 
 #[tokio::test]

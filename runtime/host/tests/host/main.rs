@@ -14,6 +14,7 @@ mod kit;
 mod limits;
 mod log;
 mod messages;
+mod released;
 mod replay;
 mod requests;
 mod scheduling;

@@ -115,6 +115,7 @@ impl AttemptLink for TestLink {
 pub(crate) fn task(digest: ModuleDigest, activity: &str, input: &str) -> ActivityTask {
     ActivityTask {
         run: run(digest, 1),
+        module_digest: digest,
         activity_type: type_name(activity),
         input: json(input),
         operation_id: OperationId(3),

@@ -105,6 +105,8 @@ async fn definitions_that_never_end_are_refused() {
     let rejected = inspect(&guest("endless_definitions").bytes).await;
     assert_eq!(rejected.code, ErrorCode::ModuleInvalid);
     assert!(rejected.message.contains("definitions"), "{}", rejected.message);
+    let words = "the last it wrote to stderr: counting to infinity";
+    assert!(rejected.message.ends_with(words), "{}", rejected.message);
 }
 
 #[tokio::test]
@@ -127,8 +129,34 @@ async fn a_module_that_needs_more_memory_than_allowed_is_refused() {
         .inspect(guest.digest, &guest.bytes)
         .await
         .expect_err("too small");
-    assert_eq!(rejected.code, ErrorCode::ModuleInvalid, "{}", rejected.message);
-    assert!(rejected.message.contains("memory"), "{}", rejected.message);
+    assert_too_large(&rejected, "limits.instance_memory_bytes_max");
+}
+
+#[tokio::test]
+async fn a_module_of_more_parts_than_the_pool_has_room_for_is_told_what_to_raise() {
+    let one = |setting: fn(&mut Limits) -> &mut usize| {
+        let mut limits = Limits::default();
+        *setting(&mut limits) = 1;
+        limits
+    };
+    let guest = guest("std_only");
+    for (limits, setting) in [
+        (one(|limits| &mut limits.instance_modules_max), "limits.instance_modules_max"),
+        (one(|limits| &mut limits.instance_tables_max), "limits.instance_tables_max"),
+        (one(|limits| &mut limits.instance_table_elements_max), TABLE_ELEMENTS),
+    ] {
+        let host = host(HostConfig { limits, ..config() }, &[]);
+        let inspected = host.inspect(guest.digest, &guest.bytes).await;
+        assert_too_large(&inspected.expect_err(setting), setting);
+    }
+}
+
+const TABLE_ELEMENTS: &str = "limits.instance_table_elements_max";
+
+fn assert_too_large(rejected: &ModuleRejected, setting: &str) {
+    assert_eq!(rejected.code, ErrorCode::ModuleTooLarge, "{}", rejected.message);
+    assert_eq!(rejected.details.get("setting").map(String::as_str), Some(setting));
+    assert!(rejected.message.contains(&format!("Raise `{setting}`")), "{}", rejected.message);
 }
 
 #[tokio::test]

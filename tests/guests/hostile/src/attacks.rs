@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use wasip2::http::{outgoing_handler, types as http};
 
-use crate::dacapo::workflow::{operations, run_context};
+use crate::dacapo::workflow::{activity_context, operations, run_context};
 
 type Attack = fn() -> Vec<u8>;
 
@@ -25,6 +25,7 @@ pub(crate) const ALL: &[(&str, Attack)] = &[
     ("grow", grow),
     ("tcp", tcp),
     ("http", http),
+    ("ask_attempt", ask_attempt),
     ("read_file", read_file),
     ("write_file", write_file),
     ("trap", trap),
@@ -88,7 +89,7 @@ fn big_result() -> Vec<u8> {
 
 fn big_input() -> Vec<u8> {
     let operation = operations::start_activity("panic", &vec![b' '; 100 << 20], &no_options());
-    outcome(operations::await_(operation))
+    outcome(operations::wait(operation))
 }
 
 fn flood_stdout() -> Vec<u8> {
@@ -146,10 +147,15 @@ fn http() -> Vec<u8> {
     request.set_path_with_query(Some("/")).expect("this is a path");
     let future = match outgoing_handler::handle(request, None) {
         Ok(future) => future,
-        Err(code) => return format!("\"refused: {code:?}\"").into_bytes(),
+        Err(code) => return seen::<(), _>(Err(code)),
     };
     future.subscribe().block();
     seen(future.get().map(|response| response.map(|head| head.map(|head| head.status()))).ok_or(()))
+}
+
+/// There is no attempt to ask about in a workflow.
+fn ask_attempt() -> Vec<u8> {
+    format!("{:?}", activity_context::info()).into_bytes()
 }
 
 fn read_file() -> Vec<u8> {
@@ -192,7 +198,7 @@ fn million_activities() -> Vec<u8> {
 }
 
 fn await_unknown() -> Vec<u8> {
-    outcome(operations::await_(4711))
+    outcome(operations::wait(4711))
 }
 
 fn cancel_unknown() -> Vec<u8> {

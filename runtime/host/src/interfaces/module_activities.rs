@@ -1,0 +1,28 @@
+//! `dacapo:workflow/module-activities`.
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::LinkerInstance;
+
+use super::convert::Place;
+use super::operations::start_activity;
+use crate::bindings::dacapo::workflow::children::ModuleRef;
+use crate::bindings::dacapo::workflow::operations::ActivityOptions;
+use crate::workflow::state::WorkflowState;
+
+type Store<'a> = StoreContextMut<'a, WorkflowState>;
+type Arguments = (String, Vec<u8>, ActivityOptions, ModuleRef);
+
+pub(super) fn define(
+    instance: &mut LinkerInstance<'_, WorkflowState>,
+    function: &str,
+) -> wasmtime::Result<bool> {
+    if function != "start-activity" {
+        return Ok(false);
+    }
+    instance.func_wrap(function, |store: Store<'_>, arguments: Arguments| {
+        let (activity_type, input, options, module) = arguments;
+        let activity = (activity_type, input, options);
+        Ok((start_activity(&store, activity, Place::Module(module))?.0,))
+    })?;
+    Ok(true)
+}
