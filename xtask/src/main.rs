@@ -11,6 +11,7 @@ compile_error!("these commands need Unix: on Windows, work inside WSL");
 mod api;
 mod fuzz;
 mod guests;
+mod javascript_sdk;
 mod postgres;
 mod process;
 mod python_sdk;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 
 use crate::postgres::Database;
-use crate::{guests, process, python_sdk, workers};
+use crate::{guests, javascript_sdk, process, python_sdk, workers};
 
 /// The SDK is a workspace of its own, whose tests run on this machine.
 const SDK: &str = "guest-sdk/rust";
@@ -19,6 +19,7 @@ pub(crate) fn run(root: &Path, arguments: &[OsString]) -> Result<ExitCode> {
     if arguments.is_empty() {
         test_sdk(root)?;
         python_sdk::test(root)?;
+        javascript_sdk::test(root)?;
         workers::test(root)?;
     }
     let database = Database::open(root)?;

@@ -24,7 +24,7 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
 pub(crate) fn test(root: &Path) -> Result<()> {
     let python = python(PYTHON_MINIMUM)?;
     let npm = npm()?;
-    install(root, &npm)?;
+    install(root, &npm, TYPESCRIPT)?;
     let dacapo = server::build(root)?;
     for tests in ["tests/unit", "tests/e2e"] {
         test_python(root, &python, tests, &dacapo)?;
@@ -45,7 +45,8 @@ pub(crate) fn python(minimum: (u32, u32)) -> Result<PathBuf> {
     )
 }
 
-fn npm() -> Result<PathBuf> {
+/// npm, with a node that is new enough.
+pub(crate) fn npm() -> Result<PathBuf> {
     let advice = "`brew install node`, or see https://nodejs.org";
     tool("node", &["--version"], NODE_MINIMUM, advice)?;
     tool("npm", &["--version"], (0, 0), advice)
@@ -76,22 +77,23 @@ fn test_typescript(root: &Path, npm: &Path, script: &str, dacapo: &Path) -> Resu
     .with_context(|| format!("the tests of {TYPESCRIPT} did not pass"))
 }
 
-/// The compiler, if it is not there, or other versions are asked for by now.
-fn install(root: &Path, npm: &Path) -> Result<()> {
-    let folder = root.join(TYPESCRIPT);
+/// What a package needs for its tests, if it is not there, or other versions are asked for
+/// by now.
+pub(crate) fn install(root: &Path, npm: &Path, package: &str) -> Result<()> {
+    let folder = root.join(package);
     let wanted = std::fs::read_to_string(folder.join("package.json"))?;
     let installed = folder.join("node_modules/.installed-for.json");
     if std::fs::read_to_string(&installed).is_ok_and(|is| is == wanted) {
         return Ok(());
     }
-    process::announce(&format!("installing what the tests of {TYPESCRIPT} need"));
+    process::announce(&format!("installing what the tests of {package} need"));
     process::must(
         Command::new(npm)
             // Without a lock file: it would name the registry of whoever made it.
             .args(["install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"])
             .current_dir(&folder),
     )
-    .context("can't install the TypeScript compiler with npm: is there a way to its registry?")?;
+    .context("npm can't install it: is there a way to its registry?")?;
     std::fs::write(installed, wanted)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 /** Defining activities, and calling them from workflows. */
 
 import { optionalNanoseconds } from "./duration.js";
-import { optionsToWit, placementOf, type ActivityOptions } from "./options.js";
+import { moduleToWit, optionsToWit, placementOf, type ActivityOptions } from "./options.js";
 import { decode, encode } from "./payload.js";
 import { operation, theRun, type OnCancel } from "./run.js";
 import { withSignal } from "./scope.js";
@@ -72,6 +72,8 @@ function start<Out>(type: string, count: number, input: unknown, options: Activi
     operation<Out>(
       (host) => {
         const wit = optionsToWit(options);
+        const module = moduleToWit(options.module);
+        if (module !== undefined) return host.startModuleActivity(type, payload, wit, module);
         if (placement === undefined) return host.startActivity(type, payload, wit);
         return host.startQueuedActivity(type, payload, wit, placement);
       },

@@ -6,7 +6,7 @@ import { nanoseconds, optionalNanoseconds, type Duration } from "./duration.js";
 import { external } from "./external.js";
 import { Failure } from "./failure.js";
 import type { WitChildOptions } from "./host.js";
-import { retryToWit, type RetryPolicy } from "./options.js";
+import { moduleToWit, retryToWit, type ModuleRef, type RetryPolicy } from "./options.js";
 import { decode, encode, type Payload } from "./payload.js";
 import { outcomeOf, rejected, theRun, type OnCancel } from "./run.js";
 import { cancellation, withSignal } from "./scope.js";
@@ -26,7 +26,7 @@ export interface ChildOptions {
    */
   cancellation?: "wait-completed" | "wait-requested" | "try" | "abandon";
   /** The module that defines it. Default: this one. */
-  module?: string | { name: string; version?: number };
+  module?: ModuleRef;
   /** How long each run of it may take. */
   runTimeout?: Duration;
   /** How long its runs that follow each other may take together. */
@@ -188,13 +188,12 @@ const CANCELLATION_TYPES = {
 } as const;
 
 function toWit(options: ChildOptions): WitChildOptions {
-  const module = typeof options.module === "string" ? { name: options.module } : options.module;
   return {
     workflowId: options.workflowId,
     idReusePolicy: options.idReusePolicy ?? "allow-duplicate",
     parentClosePolicy: options.parentClosePolicy ?? "terminate",
     cancellationType: CANCELLATION_TYPES[options.cancellation ?? "wait-completed"],
-    module: module === undefined ? undefined : { name: module.name, version: module.version },
+    module: moduleToWit(options.module),
     runTimeout: optionalNanoseconds(options.runTimeout),
     executionTimeout: optionalNanoseconds(options.executionTimeout),
     startDelay: nanoseconds(options.startDelay ?? 0),

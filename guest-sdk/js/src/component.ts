@@ -5,6 +5,7 @@ import { enterAttempt } from "./attempt.js";
 import { workflowOf } from "./children.js";
 import { Failure, describe, toWit } from "./failure.js";
 import { runAttempt } from "./globals/attempt_loop.js";
+import { engineHasLoop } from "./globals/engine.js";
 import type { AttemptHost, Host, WitOutcome } from "./host.js";
 import { decode, encode, type Payload } from "./payload.js";
 import { DurablePromise } from "./promise.js";
@@ -90,8 +91,11 @@ function reported<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
+    // It shows the message of what it is given, and has no console.
+    if (!engineHasLoop) throw new Error(describe(error));
     console.error(describe(error));
-    throw error;
+    // The engine shows the stack of what it is given, too: that of the bundle helps nobody.
+    throw Object.defineProperty(new Error("the code has a fault, see above"), "stack", { value: "" });
   }
 }
 

@@ -61,6 +61,11 @@ export type WitSearchValue =
   | Tagged<"text", string>
   | Tagged<"keyword-list", string[]>;
 
+export interface WitModuleRef {
+  name: string;
+  version: number | undefined;
+}
+
 export interface WitSearchAttribute {
   name: string;
   value: WitSearchValue | undefined;
@@ -77,7 +82,7 @@ export interface WitChildOptions {
   idReusePolicy: "allow-duplicate" | "allow-duplicate-failed-only" | "reject-duplicate";
   parentClosePolicy: "terminate" | "abandon" | "request-cancel";
   cancellationType: "wait-cancellation-completed" | "wait-cancellation-requested" | "try-cancel" | "abandon";
-  module: { name: string; version: number | undefined } | undefined;
+  module: WitModuleRef | undefined;
   runTimeout: bigint | undefined;
   executionTimeout: bigint | undefined;
   startDelay: bigint;
@@ -149,6 +154,7 @@ export interface Host {
   next(): Delivery;
   startActivity(type: string, input: Payload, options: WitActivityOptions): number;
   startQueuedActivity(type: string, input: Payload, options: WitActivityOptions, placement: WitPlacement): number;
+  startModuleActivity(type: string, input: Payload, options: WitActivityOptions, module: WitModuleRef): number;
   requestCancel(operation: number, grace: bigint | undefined): void;
   startTimer(after: bigint): number;
   cancel(operation: number): void;

@@ -33,7 +33,7 @@ export {
   type WorkflowInfo,
 } from "./info.js";
 export { publish, query, update, updatesFinished, type UpdateHandler } from "./messages.js";
-export type { ActivityOptions, RetryPolicy } from "./options.js";
+export type { ActivityOptions, ModuleRef, RetryPolicy } from "./options.js";
 export { mutableSideEffect, patched, sideEffect, version } from "./recorded.js";
 export { waitUntil } from "./run.js";
 export { CancellationScope, shielded } from "./scope.js";

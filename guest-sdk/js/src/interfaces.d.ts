@@ -33,6 +33,16 @@ declare module "dacapo:workflow/external@0.1.0" {
   export const cancelExternal: Host["cancelExternal"];
 }
 
+declare module "dacapo:workflow/module-activities@0.1.0" {
+  import type { Host } from "./host.js";
+  export const startActivity: Host["startModuleActivity"];
+}
+
+declare module "wasi:random/random@0.2.12" {
+  /** QuickJS passes numbers of 64 bits on as `number`. */
+  export function getRandomBytes(length: number): Uint8Array;
+}
+
 declare module "dacapo:workflow/operations@0.1.0" {
   import type { Host } from "./host.js";
   export const next: Host["next"];

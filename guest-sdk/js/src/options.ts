@@ -1,7 +1,7 @@
 /** How activities and children are to be run. */
 
 import { nanoseconds, optionalNanoseconds, type Duration } from "./duration.js";
-import type { WitActivityOptions, WitPlacement, WitRetryPolicy } from "./host.js";
+import type { WitActivityOptions, WitModuleRef, WitPlacement, WitRetryPolicy } from "./host.js";
 
 /**
  * When and how often a failed attempt is tried again. The default waits 1 s, then 2 s, 4 s and so
@@ -20,6 +20,9 @@ export interface RetryPolicy {
   nonRetryableTypes?: string[];
 }
 
+/** A module by its name, and its newest version if none is named. */
+export type ModuleRef = string | { name: string; version?: number };
+
 export interface ActivityOptions {
   /** Limit for one attempt, 60 s if nothing is said. Running out of it is retried. */
   startToClose?: Duration;
@@ -30,6 +33,8 @@ export interface ActivityOptions {
   /** Longest silence of an attempt that says that it is alive. Running out of it is retried. */
   heartbeat?: Duration;
   retry?: RetryPolicy;
+  /** The module of this namespace that defines it, and a certain version of that. Default: this one. */
+  module?: ModuleRef;
   /** Lets the workers of this queue run the activity, programs in any language. */
   taskQueue?: string;
   /** Which tasks of the queue come first: from 1 to 5, 3 if nothing is said. */
@@ -48,6 +53,11 @@ export interface ActivityOptions {
   cancellationGrace?: Duration;
   /** Cancels it when it is aborted. */
   signal?: AbortSignal;
+}
+
+export function moduleToWit(module: ModuleRef | undefined): WitModuleRef | undefined {
+  if (module === undefined) return undefined;
+  return typeof module === "string" ? { name: module, version: undefined } : { name: module.name, version: module.version };
 }
 
 export function retryToWit(policy: RetryPolicy | undefined): WitRetryPolicy | undefined {

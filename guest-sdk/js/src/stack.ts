@@ -1,12 +1,13 @@
 /**
  * Stacks that name the lines of the sources, and not those of the file that they were bundled into.
- * The build leaves a source map in the component; it is read when an error needs it.
+ * The build leaves a source map in the component; it is read where an error needs it.
  */
 
-interface SourceMap {
+/** A source map as the build writes it: read in parts, since a query may compute for a moment only. */
+export interface SourceMap {
   sources: string[];
-  /** For each line of the bundle: column, source, line, column, in ascending order. */
-  lines: number[][];
+  /** For each line of the bundle `column.source.line.column`, in ascending order; empty if it is not the user's. */
+  lines: string[];
 }
 
 export interface Frame {
@@ -19,9 +20,7 @@ export interface Frame {
 /** Frames that say nothing about the user's code. */
 const OWN = /(^|\/)guest-sdk\/js\/src\/|@dacapo\/workflow\/src\/|^dacapo:entry/;
 
-declare const globalThis: { __dacapoSourceMap?: string };
-
-let map: SourceMap | undefined;
+declare const globalThis: { __dacapoSourceMap?: SourceMap };
 
 /** `name (file:line:column)` for each frame of the user's code, the innermost first. */
 export function mappedStack(error: unknown): string[] {
@@ -60,61 +59,17 @@ function hasMap(): boolean {
 }
 
 function mapped(row: number, column: number): string | undefined {
-  if (map === undefined) {
-    if (globalThis.__dacapoSourceMap === undefined) return undefined;
-    map = read(globalThis.__dacapoSourceMap);
+  const map = globalThis.__dacapoSourceMap;
+  let found: string[] | undefined;
+  for (const segment of map?.lines[row - 1]?.split(" ") ?? []) {
+    const fields = segment.split(".");
+    if (fields.length < 4 || Number(fields[0]) > column - 1) break;
+    found = fields;
   }
-  const segments = map.lines[row - 1] ?? [];
-  let best = -1;
-  for (let at = 0; at < segments.length && (segments[at] as number) <= column - 1; at += 4) best = at;
-  const source = map.sources[segments[best + 1] as number];
-  if (best < 0 || source === undefined) return undefined;
-  return `${shown(source)}:${(segments[best + 2] as number) + 1}:${(segments[best + 3] as number) + 1}`;
+  const source = map?.sources[Number(found?.[1])];
+  return source === undefined ? undefined : `${shown(source)}:${Number(found?.[2]) + 1}:${Number(found?.[3]) + 1}`;
 }
 
 function shown(source: string): string {
   return source.replace(/^(\.\.?\/)+/, "");
-}
-
-export function read(text: string): SourceMap {
-  const { sources, mappings } = JSON.parse(text) as { sources: string[]; mappings: string };
-  let source = 0;
-  let line = 0;
-  let column = 0;
-  const lines = mappings.split(";").map((row) => {
-    let start = 0;
-    const segments: number[] = [];
-    for (const segment of row === "" ? [] : row.split(",")) {
-      const fields = numbers(segment);
-      start += fields[0] ?? 0;
-      if (fields.length < 4) continue;
-      source += fields[1] as number;
-      line += fields[2] as number;
-      column += fields[3] as number;
-      segments.push(start, source, line, column);
-    }
-    return segments;
-  });
-  return { sources, lines };
-}
-
-const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/** The numbers of a segment: groups of five bits, the lowest first, the lowest of all the sign. */
-function numbers(segment: string): number[] {
-  const found: number[] = [];
-  let value = 0;
-  let shift = 0;
-  for (const letter of segment) {
-    const digit = DIGITS.indexOf(letter);
-    value += (digit & 31) << shift;
-    if ((digit & 32) !== 0) {
-      shift += 5;
-      continue;
-    }
-    found.push((value & 1) === 1 ? -(value >> 1) : value >> 1);
-    value = 0;
-    shift = 0;
-  }
-  return found;
 }

@@ -6,6 +6,7 @@ import * as activityContext from "dacapo:workflow/activity-context@0.1.0";
 import { memo, searchAttributes, upsertMemo, upsertSearchAttributes } from "dacapo:workflow/attributes@0.1.0";
 import { startChild } from "dacapo:workflow/children@0.1.0";
 import { cancelExternal, signalExternal } from "dacapo:workflow/external@0.1.0";
+import { startActivity as startModuleActivity } from "dacapo:workflow/module-activities@0.1.0";
 import * as operations from "dacapo:workflow/operations@0.1.0";
 import { publish, respondQuery } from "dacapo:workflow/queries@0.1.0";
 import * as runContext from "dacapo:workflow/run-context@0.1.0";
@@ -15,7 +16,7 @@ import { acceptUpdate, completeUpdate, rejectUpdate } from "dacapo:workflow/upda
 import { version } from "dacapo:workflow/versions@0.1.0";
 
 import { engineHasNumbersOnly } from "./globals/engine.js";
-import type { AttemptHost, Host } from "./host.js";
+import type { AttemptHost, Host, WitSearchAttribute } from "./host.js";
 
 /** Numbers of 64 bits as the engine passes them on, wherever they stand. */
 const out: <T>(value: T) => T = engineHasNumbersOnly ? withNumbers : (value) => value;
@@ -27,10 +28,27 @@ function withNumbers(value: any): any {
   return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, withNumbers(field)]));
 }
 
+/** What is not there, as this package knows it: the engine says `null`. */
+const given: <T>(value: T) => T = engineHasNumbersOnly ? withoutNulls : (value) => value;
+
+function withoutNulls(value: any): any {
+  if (value === null) return undefined;
+  if (typeof value !== "object" || value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, withoutNulls(field)]));
+}
+
+/** Better refused than another number. */
+function checkExact({ name, value }: WitSearchAttribute): void {
+  if (!engineHasNumbersOnly || value?.tag !== "integer" || Number.isSafeInteger(Number(value.val))) return;
+  throw new RangeError(`search attribute \`${name}\` is ${value.val}, and QuickJS passes on no number above 2^53`);
+}
+
 export const host: Host = {
-  next: operations.next,
+  next: () => given(operations.next()),
   startActivity: (type, input, options) => operations.startActivity(type, input, out(options)),
   startQueuedActivity: (type, input, options, placement) => startQueuedActivity(type, input, out(options), placement),
+  startModuleActivity: (type, input, options, module) => startModuleActivity(type, input, out(options), module),
   requestCancel: (operation, grace) => requestCancel(operation, out(grace)),
   startTimer: (after) => operations.startTimer(out(after)),
   cancel: operations.cancel,
@@ -44,15 +62,18 @@ export const host: Host = {
   rejectUpdate: (id, failure) => rejectUpdate(id, out(failure)),
   completeUpdate: (id, outcome) => completeUpdate(id, out(outcome)),
   version,
-  recordedValue,
-  latestValue,
+  recordedValue: (name) => given(recordedValue(name)),
+  latestValue: (name) => given(latestValue(name)),
   recordValue,
   upsertMemo,
-  upsertSearchAttributes: (changes) => upsertSearchAttributes(out(changes)),
-  memo,
-  searchAttributes,
-  runInfo: runContext.info,
-  continuedFailure: runContext.continuedFailure,
+  upsertSearchAttributes: (changes) => {
+    changes.forEach(checkExact);
+    upsertSearchAttributes(out(changes));
+  },
+  memo: () => given(memo()),
+  searchAttributes: () => given(searchAttributes()),
+  runInfo: () => given(runContext.info()),
+  continuedFailure: () => given(runContext.continuedFailure()),
   historyLength: runContext.historyLength,
   historyBytes: runContext.historyBytes,
   continueAsNewSuggested: runContext.continueAsNewSuggested,
@@ -62,7 +83,7 @@ export const host: Host = {
 export const attempt: AttemptHost = {
   info: activityContext.info,
   heartbeat: activityContext.heartbeat,
-  heartbeatDetails: activityContext.heartbeatDetails,
+  heartbeatDetails: () => given(activityContext.heartbeatDetails()),
   signals: activityContext.signals,
   waitCancelRequested: (timeout) => activityContext.waitCancelRequested(out(timeout)),
   completeLater: activityContext.completeLater,

@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, rename, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -122,6 +122,7 @@ async function bundled(esbuild, { entry, engine }) {
     target: "es2022",
     // Async functions run on the promises of the SDK, which knows when nothing more can go on.
     supported: { "async-await": false, "async-generator": false, "for-await": false },
+    plugins: [extras(engine)],
     define: { __DACAPO_ENGINE__: JSON.stringify(engine) },
     keepNames: true,
     sourcemap: "external",
@@ -130,9 +131,59 @@ async function bundled(esbuild, { entry, engine }) {
     logLevel: "silent",
   });
   const text = (ending) => result.outputFiles.find((it) => it.path.endsWith(ending)).text;
-  const { sources, mappings } = JSON.parse(text(".map"));
-  const map = JSON.stringify(JSON.stringify({ sources, mappings }));
+  const map = JSON.stringify(linesOf(JSON.parse(text(".map"))));
   return `${text(".js")}\nglobalThis.__dacapoSourceMap = ${map};\n`;
+}
+
+/**
+ * The source map, readable line by line: for each line of the bundle, where each of its columns comes
+ * from. What is the SDK's is left out: nobody looks for a fault there.
+ */
+function linesOf({ sources, mappings }) {
+  const sdk = path.relative(job.project, path.dirname(require.resolve(`${SDK}/package.json`)));
+  const isOwn = sources.map((source) => source.includes("dacapo:entry") || source.startsWith(`${sdk}/`));
+  let [source, line, column] = [0, 0, 0];
+  const lines = mappings.split(";").map((row) => {
+    let start = 0;
+    const segments = row === "" ? [] : row.split(",").map((segment) => {
+      const [forward, ...from] = numbersOf(segment);
+      start += forward;
+      if (from.length < 3) return undefined;
+      source += from[0];
+      line += from[1];
+      column += from[2];
+      return isOwn[source] ? undefined : `${start}.${source}.${line}.${column}`;
+    });
+    return segments.filter((segment) => segment !== undefined).join(" ");
+  });
+  return { sources, lines };
+}
+
+const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** The numbers of a segment: groups of five bits, the lowest first, the lowest of all the sign. */
+function numbersOf(segment) {
+  const found = [];
+  let [value, shift] = [0, 0];
+  for (const letter of segment) {
+    const digit = DIGITS.indexOf(letter);
+    value += (digit & 31) << shift;
+    shift += 5;
+    if ((digit & 32) !== 0) continue;
+    found.push((value & 1) === 1 ? -(value >> 1) : value >> 1);
+    [value, shift] = [0, 0];
+  }
+  return found;
+}
+
+/** What an engine lacks: a file of the SDK for each engine that lacks something. */
+function extras(engine) {
+  const setup = ({ onResolve }) =>
+    onResolve({ filter: /^\.\/extras\.js$/ }, ({ resolveDir }) => {
+      const file = path.join(resolveDir, `extras_${engine}.ts`);
+      return existsSync(file) ? { path: file } : undefined;
+    });
+  return { name: "extras", setup };
 }
 
 async function bundleWith(esbuild, options) {
@@ -171,7 +222,8 @@ const ENGINES = {
     async make({ componentize }, source) {
       try {
         const jsSource = await readFile(source, "utf8");
-        const options = { witPath: job.wit, jsSource, world: WORLD, sync: true };
+        const witPath = await witWithRandom();
+        const options = { witPath, jsSource, world: "quickjs", sync: true };
         return (await componentize(options)).component;
       } catch (error) {
         throw new Refused(`QuickJS can't make a component of it:\n${error.message}`);
@@ -179,6 +231,20 @@ const ENGINES = {
     },
   },
 };
+
+/** The contract, and the runtime's random numbers: QuickJS has none but those of the build. */
+async function witWithRandom() {
+  const folder = path.join(job.work, "wit-quickjs");
+  await rm(folder, { recursive: true, force: true });
+  await cp(job.wit, path.join(folder, "deps/workflow"), { recursive: true });
+  await mkdir(path.join(folder, "deps/random"));
+  const random =
+    "package wasi:random@0.2.12;\ninterface random {\n  get-random-bytes: func(len: u64) -> list<u8>;\n}\n";
+  await writeFile(path.join(folder, "deps/random/random.wit"), random);
+  const world = `include dacapo:workflow/${WORLD}@0.1.0;\n  import wasi:random/random@0.2.12;`;
+  await writeFile(path.join(folder, "quickjs.wit"), `package dacapo:quickjs;\nworld quickjs {\n  ${world}\n}\n`);
+  return folder;
+}
 
 /** Changes with everything that the component is made of. */
 async function keyOf(bundle, engine) {
