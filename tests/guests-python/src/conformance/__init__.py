@@ -1,5 +1,14 @@
 """The behaviours that every SDK shows, numbered in ``guest-sdk/conformance.md``."""
 
-from . import activities, cancellation, failures, messages, records, runs, steps
+from . import activities, cancellation, failures, messages, only_python, records, runs, steps
 
-__all__ = ["activities", "cancellation", "failures", "messages", "records", "runs", "steps"]
+__all__ = [
+    "activities",
+    "cancellation",
+    "failures",
+    "messages",
+    "only_python",
+    "records",
+    "runs",
+    "steps",
+]

@@ -49,7 +49,8 @@ async def side_effects() -> list[Any]:
 
 @workflow(name="memo")
 async def memo_() -> list[Any]:
-    upsert_memo({"step": {"at": "packing"}, "gone": 1})
+    upsert_memo({"step": {"at": "packing"}})
+    upsert_memo({"gone": 1})
     await sleep(MILLISECOND)
     remove_memo("gone")
     return [memo("step"), memo("gone")]
