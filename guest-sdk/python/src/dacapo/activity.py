@@ -58,6 +58,13 @@ class ActivityCall(Generic[T]):
                 f"activity `{self._name}`, called at {self._place}, has a priority or a fairness "
                 "key, and no task queue in which they would count: name it with task_queue"
             )
+        if options.module is None and options.module_version is not None:
+            raise ValueError("module_version needs a module, whose version it is")
+        if options.module is not None and options.task_queue is not None:
+            raise ValueError(
+                f"activity `{self._name}`, called at {self._place}, has a module and a task queue: "
+                "workers know no modules"
+            )
         run = current(f"calling the activity `{self._name}`")
         run.require_open()
         number = run.host.start_activity(self._name, self._input, options)

@@ -57,6 +57,10 @@ class ActivityOptions:
     #: Longest silence of an attempt that calls ``heartbeat``. Default: none.
     heartbeat: Seconds | None = None
     retry: RetryPolicy | None = None
+    #: The module that defines it, which runs it in the runtime. Default: the workflow's own.
+    module: str | None = None
+    #: Default: the newest when an attempt begins.
+    module_version: int | None = None
     #: The queue whose workers run it. None runs it in the runtime.
     task_queue: str | None = None
     #: Which tasks of the queue come first: from 1 to 5. Default: 3.

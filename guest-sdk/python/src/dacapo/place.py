@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from types import CodeType, FrameType, TracebackType
+from typing import Any
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__))
@@ -38,6 +39,15 @@ def here() -> Place:
     # A coroutine of asyncio that is a task of its own has no other code around it.
     found = frame or innermost
     return Place(found.f_code, found.f_lasti)
+
+
+def stack_of(waiting: Any) -> str:
+    """Where a coroutine waits, and those that wait for it: a line each, the innermost first."""
+    lines: list[str] = []
+    while (frame := getattr(waiting, "cr_frame", None)) is not None:
+        lines.append(f"{Place(frame.f_code, frame.f_lasti)} {frame.f_code.co_qualname}")
+        waiting = waiting.cr_await
+    return "\n".join(reversed(lines))
 
 
 def of_traceback(traceback: TracebackType | None) -> str | None:

@@ -29,7 +29,7 @@ from .host import (
 )
 from .loop import Loop, forget_tasks
 from .payload import encode
-from .place import Place, here
+from .place import Place, here, stack_of
 from .times import nanos
 
 Ts = TypeVarTuple("Ts")
@@ -200,6 +200,8 @@ class Run:
         #: It has returned: nothing new is started, only given up.
         self.ended = False
         self.main: asyncio.Task[Any] | None = None
+        # It is that for the whole life of an instance.
+        self._is_observed = host.is_observed()
         self._bug: BaseException | None = None
         self._signals = 0
         self._fired: set[int] = set()
@@ -217,6 +219,7 @@ class Run:
                 if main.done():
                     break
                 if not self._look_again():
+                    self._note_position()
                     self.deliver(self.host.next())
             self.ended = True
             loop.cancel_tasks(ENDED)
@@ -224,6 +227,12 @@ class Run:
             return main.result()
         finally:
             loop.leave()
+
+    def _note_position(self) -> None:
+        """Says where the main task waits, if somebody looks: the frames of the component are those
+        of the interpreter."""
+        if self._is_observed and self.main is not None:
+            self.host.note_position(stack_of(self.main.get_coro()))
 
     def require_open(self) -> None:
         if self.ended:

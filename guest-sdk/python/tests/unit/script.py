@@ -31,6 +31,8 @@ class Script:
         self.asked: list[tuple[Any, ...]] = []
         self.answers: dict[str, Any] = {}
         self.recorded: list[bytes] = []
+        self.observed = False
+        self.positions: list[str] = []
         self._operations = 0
 
     def _operation(self, *asked: Any) -> int:
@@ -68,6 +70,12 @@ class Script:
             raise AssertionError("the workflow waits, and nothing happens any more")
         happens = self.happens.pop(0)
         return happens(self) if callable(happens) else happens
+
+    def is_observed(self) -> bool:
+        return self.observed
+
+    def note_position(self, position: str) -> None:
+        self.positions.append(position)
 
     def return_signal(self, nth: int) -> None:
         self.asked.append(("return signal", nth))

@@ -135,6 +135,13 @@ class Decorators(RunTest):
         with self.assertRaisesRegex(ValueError, r"test_definitions\.py:\d+.* no task queue"):
             self.execute(main)
 
+    def test_a_module_and_a_queue_exclude_one_another(self) -> None:
+        async def main() -> None:
+            await call_activity("x", module="billing", task_queue="q")
+
+        with self.assertRaisesRegex(ValueError, "workers know no modules"):
+            self.execute(main)
+
     def test_a_workflow_runs_as_a_part_of_another(self) -> None:
         @workflow(name="part")
         async def part(number: int) -> int:

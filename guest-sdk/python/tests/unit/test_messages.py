@@ -157,6 +157,23 @@ class Queries(RunTest):
         for wait in report["waits"]:
             self.assertRegex(wait["at"], r"test_messages\.py:\d+:\d+$")
 
+    def test_whoever_looks_is_told_the_stack_of_the_workflow(self) -> None:
+        async def inner() -> None:
+            await sleep(1)
+
+        async def workflow() -> None:
+            await inner()
+
+        from dacapo import run
+
+        host = script.Script(done(1))
+        host.observed = True
+        run.begin(host).execute(workflow())
+        [position] = host.positions
+        first, second = position.splitlines()
+        self.assertRegex(first, r"test_messages\.py:\d+:\d+ .*inner$")
+        self.assertRegex(second, r"test_messages\.py:\d+:\d+ .*workflow$")
+
 
 class Updates(RunTest):
     def cart(self) -> Any:

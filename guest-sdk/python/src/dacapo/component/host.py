@@ -12,7 +12,9 @@ from wit_world.imports import (
     activity_context,
     attributes,
     children,
+    diagnostics,
     external,
+    module_activities,
     operations,
     queries,
     run_context,
@@ -145,6 +147,9 @@ class ImportedHost:
     """For workflows."""
 
     def start_activity(self, name: str, input: bytes, options: ActivityOptions) -> int:
+        if options.module is not None:
+            module = children.ModuleRef(options.module, options.module_version)
+            return module_activities.start_activity(name, input, _options_to_wit(options), module)
         if not options.has_preference:
             return operations.start_activity(name, input, _options_to_wit(options))
         weight = None if options.fairness_weight is None else float(options.fairness_weight)
@@ -206,6 +211,12 @@ class ImportedHost:
         if isinstance(delivery, operations.Delivery_Update):
             return UpdateReceived(value.id, value.name, value.input)
         return CancelRequested(value)
+
+    def is_observed(self) -> bool:
+        return diagnostics.is_observed()
+
+    def note_position(self, position: str) -> None:
+        diagnostics.note_position(position)
 
     def return_signal(self, nth: int) -> None:
         operations.return_signal(nth)
