@@ -82,12 +82,9 @@ class ChildCall(Generic[T]):
         """Starts it, and returns once it has started."""
         beginning, result = self._start()
         result.waited_for = False
-        try:
-            started = await beginning
-        except BaseException:
-            # It fails in the same way; nobody will ask.
-            result.add_done_callback(_seen)
-            raise
+        # Nobody has to ask how it ends.
+        result.add_done_callback(_seen)
+        started = await beginning
         return ChildHandle(started["workflow_id"], started["run_id"], result)
 
     def __await__(self) -> Generator[Any, None, T]:
