@@ -26,6 +26,7 @@ use futures::FutureExt as _;
 use super::link::{Link, Next};
 use crate::clock::wait_until;
 use crate::delivery::deliver;
+use crate::error::ServiceError;
 use crate::fair::Place;
 use crate::log;
 use crate::run::{Message, OpenRun};
@@ -129,7 +130,7 @@ impl Attempt {
         }
         let module_digest = match self.module() {
             Ok(digest) => digest,
-            Err(failure) => return Some(self.returned(Err(failure))),
+            Err(error) => return Some(self.returned(Err(no_module(error)))),
         };
         self.link.begin(now);
         let clock = &*self.shared.clock;
@@ -212,15 +213,11 @@ impl Attempt {
 
     /// The code that this attempt runs. Of another module it is the newest there is now,
     /// unless a version was named: so an attempt after a repair runs what was repaired.
-    fn module(&self) -> Result<ModuleDigest, Failure> {
+    fn module(&self) -> Result<ModuleDigest, ServiceError> {
         let Some(module) = &self.activity.options.module else {
             return Ok(self.context.module_digest);
         };
-        let found = self.shared.catalog.version(&self.context.namespace, module);
-        found.map(|version| version.digest).map_err(|error| {
-            let kind = FailureKind::Application;
-            Failure::new(kind, "ModuleNotFound", error.message).non_retryable()
-        })
+        Ok(self.shared.catalog.version(&self.context.namespace, module)?.digest)
     }
 
     fn task(&self, module_digest: ModuleDigest, now: Timestamp, timeout: Duration) -> ActivityTask {
@@ -273,6 +270,11 @@ impl Attempt {
             "the server failed while it ran the activity",
         )))
     }
+}
+
+/// The activity is of a module that is not there.
+fn no_module(error: ServiceError) -> Failure {
+    Failure::new(FailureKind::Application, "ModuleNotFound", error.message).non_retryable()
 }
 
 pub(super) async fn report(shared: &Arc<Shared>, run: &Arc<OpenRun>, input: Input) {
