@@ -25,7 +25,8 @@ pub struct ActivityOptions {
     priority: Option<u8>,
     fairness_key: Option<String>,
     fairness_weight: Option<f64>,
-    module: Option<(String, Option<u32>)>,
+    /// Boxed: few name one.
+    module: Option<Box<(String, Option<u32>)>>,
     cancellation: CancellationType,
     cancellation_grace: Option<Duration>,
 }
@@ -129,14 +130,14 @@ impl ActivityOptions {
     /// when it begins. Without it, this module does.
     #[must_use]
     pub fn module(mut self, name: impl Into<String>) -> Self {
-        self.module = Some((name.into(), None));
+        self.module = Some(Box::new((name.into(), None)));
         self
     }
 
     /// The module that defines the activity, and a certain version of it.
     #[must_use]
     pub fn module_version(mut self, name: impl Into<String>, version: u32) -> Self {
-        self.module = Some((name.into(), Some(version)));
+        self.module = Some(Box::new((name.into(), Some(version))));
         self
     }
 
@@ -163,7 +164,7 @@ impl ActivityOptions {
 
     /// The module that defines it, if it is another.
     pub(crate) fn other_module(&self) -> Option<ModuleRef> {
-        let (name, version) = self.module.clone()?;
+        let (name, version) = *self.module.clone()?;
         Some(ModuleRef { name, version })
     }
 

@@ -58,6 +58,7 @@ async fn activities(order: &Order) -> Result<Vec<Receipt>, Failure> {
     let by_name = ActivityCall::<Receipt>::named("charge", &order).await?;
     let on_a_queue =
         ActivityCall::<Receipt>::named("charge", &order).task_queue("payments").await?;
+    let elsewhere = ActivityCall::<Receipt>::named("charge", &order).module("payments").await?;
     drop(
         ActivityCall::<Receipt>::named("charge", &order)
             .task_queue("payments")
@@ -77,7 +78,7 @@ async fn activities(order: &Order) -> Result<Vec<Receipt>, Failure> {
         )
         .await?;
     drop(ActivityOptions::new().cancellation(CancellationType::WaitCancellationCompleted));
-    Ok(vec![by_name, plain, with_options, on_a_queue])
+    Ok(vec![by_name, plain, with_options, on_a_queue, elsewhere])
 }
 
 async fn children(order: Order, receipt: Receipt) -> Result<(), Failure> {

@@ -101,6 +101,47 @@ async fn an_import_that_nobody_offers_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn what_a_module_names_and_does_not_export_is_refused() {
+    let rejected = inspect(&guest("half_exported").bytes).await;
+    assert_eq!(rejected.code, ErrorCode::ModuleWrongWorld);
+    let missing = "dacapo:workflow/activity@0.1.0";
+    assert_eq!(rejected.details.get("export").map(String::as_str), Some(missing));
+    assert!(rejected.message.contains("`charge`"), "{}", rejected.message);
+}
+
+#[tokio::test]
+async fn what_a_later_release_has_is_refused_with_what_to_do() {
+    let guest = guest("released_0_1_0");
+    for (known, later, import) in [
+        ("is-observed", "is-obsolete", "dacapo:workflow/diagnostics@0.1.0#is-obsolete"),
+        ("workflow/diagnostics", "workflow/astronomics", "dacapo:workflow/astronomics@0.1.0"),
+        ("workflow/versions@0.1.0", "workflow/versions@0.3.0", "dacapo:workflow/versions@0.3.0"),
+    ] {
+        let rejected = inspect(&renamed(&guest.bytes, known, later)).await;
+        assert_eq!(rejected.code, ErrorCode::ModuleImportUnknown, "{}", rejected.message);
+        let named = rejected.details.get("import").map(String::as_str);
+        assert_eq!(named, Some(import), "{}", rejected.message);
+        assert!(rejected.message.contains("a newer server"), "{}", rejected.message);
+    }
+}
+
+/// The same component with another name of something, which is as long.
+fn renamed(component: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let (from, to) = (from.as_bytes(), to.as_bytes());
+    assert_eq!(from.len(), to.len());
+    let mut renamed = component.to_vec();
+    let mut found = 0;
+    for at in 0..renamed.len() - from.len() {
+        if renamed[at..].starts_with(from) {
+            renamed[at..at + from.len()].copy_from_slice(to);
+            found += 1;
+        }
+    }
+    assert!(found > 0, "{from:?} is not in the component");
+    renamed
+}
+
+#[tokio::test]
 async fn definitions_that_never_end_are_refused() {
     let rejected = inspect(&guest("endless_definitions").bytes).await;
     assert_eq!(rejected.code, ErrorCode::ModuleInvalid);
