@@ -103,6 +103,11 @@ impl Client {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
+    /// PATCH of JSON.
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PATCH, path).json(body)).await
+    }
+
     /// Uploads bytes as a module.
     pub async fn upload(&self, name: &str, bytes: Bytes) -> Answer {
         self.send(self.request(Method::PUT, &format!("modules/{name}")).body(bytes)).await

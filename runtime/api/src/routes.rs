@@ -61,6 +61,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         // /api/v1/namespaces/{namespace}/task-queues[/{queue}[/...]]
         .routes(routes!(task_queues::list::list))
         .routes(routes!(task_queues::show::show))
+        .routes(routes!(task_queues::change::change))
         .routes(routes!(task_queues::poll::poll))
         .routes(routes!(runs::move_run::move_run))
         .routes(routes!(runs::reset::reset))

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod module;
 pub mod payload;
 pub mod query;
+pub mod queue_limits;
 pub mod retry;
 pub mod signal;
 pub mod task;

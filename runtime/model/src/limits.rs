@@ -78,6 +78,21 @@ pub const RETRIED_FAILURE_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a fairness key. It is in every row of a backlog, and in an index.
 pub const FAIRNESS_KEY_BYTES_MAX: usize = 64;
 
+/// Task queues of one namespace that may have settings. A server has all of them in memory.
+pub const QUEUES_WITH_SETTINGS_MAX: usize = 1_000;
+
+/// Tasks of a queue or of a key that a limit may allow at a time.
+pub const QUEUE_CONCURRENCY_MAX: u64 = 1_000_000;
+
+/// Slowest rate of a queue or of a key, in tasks per second: about one in three hours.
+pub const RATE_MIN: f64 = 0.0001;
+
+/// Fastest rate, in tasks per second.
+pub const RATE_MAX: f64 = 100_000.0;
+
+/// Tasks that a rate may let through at once.
+pub const RATE_BURST_MAX: u64 = 1_000_000;
+
 /// Tasks that one poll may ask for.
 pub const POLLED_TASKS_MAX: usize = 1_000;
 

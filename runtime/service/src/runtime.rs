@@ -116,6 +116,7 @@ impl Runtime {
         let namespaces = Namespaces::load(&*store, config.limits.clone())
             .await
             .map_err(ServiceError::at_start)?;
+        let queues = Queues::load(&*store, clock.now()).await.map_err(ServiceError::at_start)?;
         let catalog = Catalog::load(store.clone()).await.map_err(ServiceError::at_start)?;
         let shared = Arc::new(Shared {
             capacity: Capacity::new(&config, &*host),
@@ -125,7 +126,7 @@ impl Runtime {
             committer: Committer::start(hold.clone()),
             loader: Loader::start(store.clone()),
             timers: Timers::default(),
-            queues: Queues::default(),
+            queues,
             under_way: UnderWay::default(),
             life,
             hold,

@@ -9,21 +9,23 @@ use dacapo_model::payload::Payload;
 use dacapo_model::task::{FairnessKey, Priority};
 use dacapo_model::time::Timestamp;
 use dacapo_model::timer::NEVER;
-use dacapo_store::error::Result;
+use dacapo_store::error::{Result, StoreError};
 use dacapo_store::record::RowName;
 use dacapo_store::shard::HashRange;
 use dacapo_store::task::{
-    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, Line, QueueDepth, TaskClaim, TaskKey,
-    TaskPlace, TaskStore, WaitingQueue,
+    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, LimitedClaim, Line, QueueDepth, TaskClaim,
+    TaskKey, TaskPlace, TaskStore, WaitingQueue,
 };
 use dacapo_store::task_columns::{
     StoredActivity, StoredLease, StoredTask, distinct_renewals, micros, read_expired,
     renewed_in_order,
 };
 use serde_json::Value;
+use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
 
+use crate::limited_claim::claim_limited_tasks;
 use crate::time::{from_database, to_database};
 use crate::{PostgresStore, error};
 
@@ -112,6 +114,95 @@ impl TaskColumns {
     }
 }
 
+/// Of a lease that was just given.
+struct ClaimedColumns {
+    workflow_hash: i32,
+    run_id: Uuid,
+    event_id: i64,
+    namespace: String,
+    queue: String,
+    activity_type: String,
+    priority: i16,
+    fairness_key: Option<String>,
+    fairness_rank: i64,
+    visible_at: DateTime<Utc>,
+    task_expires_at: Option<DateTime<Utc>>,
+    attempt: i64,
+    start_to_close_micros: i64,
+    heartbeat_micros: Option<i64>,
+    close_by: Option<DateTime<Utc>>,
+    last_failure: Option<Value>,
+    details: Option<Vec<u8>>,
+    lease_epoch: i64,
+    worker: String,
+    token_digest: Vec<u8>,
+    started_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    lease_micros: i64,
+    cancel_requested: bool,
+    paused: bool,
+    workflow_id: Option<String>,
+    workflow_type: Option<String>,
+    scheduled_at: Option<DateTime<Utc>>,
+    event_type: Option<String>,
+    attributes: Option<String>,
+    payload: Option<Vec<u8>>,
+}
+
+impl ClaimedColumns {
+    fn into_claimed(self) -> Result<ClaimedTask> {
+        let activity = StoredActivity {
+            workflow_id: self.workflow_id,
+            workflow_type: self.workflow_type,
+            scheduled_at: self.scheduled_at.map(Timestamp::from),
+            event_type: self.event_type,
+            attributes: self.attributes,
+            payload: self.payload,
+        };
+        let columns = TaskColumns {
+            workflow_hash: self.workflow_hash,
+            run_id: self.run_id,
+            event_id: self.event_id,
+            namespace: self.namespace,
+            queue: self.queue,
+            activity_type: self.activity_type,
+            priority: self.priority,
+            fairness_key: self.fairness_key,
+            fairness_rank: self.fairness_rank,
+            visible_at: self.visible_at,
+            task_expires_at: self.task_expires_at,
+            attempt: self.attempt,
+            start_to_close_micros: self.start_to_close_micros,
+            heartbeat_micros: self.heartbeat_micros,
+            close_by: self.close_by,
+            last_failure: self.last_failure,
+            details: self.details,
+            lease_epoch: self.lease_epoch,
+            worker: Some(self.worker),
+            token_digest: Some(self.token_digest),
+            started_at: Some(self.started_at),
+            expires_at: Some(self.expires_at),
+            lease_micros: Some(self.lease_micros),
+            cancel_requested: Some(self.cancel_requested),
+            paused: Some(self.paused),
+        };
+        activity.read(columns.into_leased()?)
+    }
+}
+
+/// What can be handed out of what was leased.
+fn claimed(rows: Vec<ClaimedColumns>) -> Vec<ClaimedTask> {
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        match row.into_claimed() {
+            Ok(task) => claimed.push(task),
+            // Its run is told when the lease is over. The others are handed out.
+            Err(error) => tracing::error!(%error, "a task can't be handed out"),
+        }
+    }
+    claimed
+}
+
 struct ExpiredRow {
     workflow_hash: i32,
     run_id: Uuid,
@@ -132,7 +223,8 @@ impl TaskStore for PostgresStore {
         self.lineage.check()?;
         let types: Vec<_> = claim.activity_types.iter().map(|name| name.as_str()).collect();
         let except: Vec<_> = claim.except_keys.iter().map(FairnessKey::as_str).collect();
-        let rows = sqlx::query_file!(
+        let rows = sqlx::query_file_as!(
+            ClaimedColumns,
             "queries/claim_tasks.sql",
             claim.namespace.as_str(),
             claim.queue.as_str(),
@@ -148,51 +240,23 @@ impl TaskStore for PostgresStore {
         .fetch_all(self.statement())
         .await
         .map_err(error::on(QUEUES));
-        let rows = self.lineage.judge(rows)?;
-        let mut claimed = Vec::with_capacity(rows.len());
-        for row in rows {
-            let activity = StoredActivity {
-                workflow_id: row.workflow_id,
-                workflow_type: row.workflow_type,
-                scheduled_at: row.scheduled_at.map(Timestamp::from),
-                event_type: row.event_type,
-                attributes: row.attributes,
-                payload: row.payload,
-            };
-            let columns = TaskColumns {
-                workflow_hash: row.workflow_hash,
-                run_id: row.run_id,
-                event_id: row.event_id,
-                namespace: row.namespace,
-                queue: row.queue,
-                activity_type: row.activity_type,
-                priority: row.priority,
-                fairness_key: row.fairness_key,
-                fairness_rank: row.fairness_rank,
-                visible_at: row.visible_at,
-                task_expires_at: row.task_expires_at,
-                attempt: row.attempt,
-                start_to_close_micros: row.start_to_close_micros,
-                heartbeat_micros: row.heartbeat_micros,
-                close_by: row.close_by,
-                last_failure: row.last_failure,
-                details: row.details,
-                lease_epoch: row.lease_epoch,
-                worker: Some(row.worker),
-                token_digest: Some(row.token_digest),
-                started_at: Some(row.started_at),
-                expires_at: Some(row.expires_at),
-                lease_micros: Some(row.lease_micros),
-                cancel_requested: Some(row.cancel_requested),
-                paused: Some(row.paused),
-            };
-            match columns.into_leased().and_then(|leased| activity.read(leased)) {
-                Ok(task) => claimed.push(task),
-                // Its run is told when the lease is over. The others are handed out.
-                Err(error) => tracing::error!(%error, "a task can't be handed out"),
-            }
+        Ok(claimed(self.lineage.judge(rows)?))
+    }
+
+    async fn claim_limited_tasks(&self, claim: &TaskClaim) -> Result<LimitedClaim> {
+        self.lineage.check()?;
+        let mut session = self.sessions.take().await.map_err(error::on(QUEUES))?;
+        let limited = claim_limited_tasks(&mut session, claim);
+        let outcome = self.patience.within(limited).await;
+        if !matches!(outcome, Err(StoreError::Unavailable { .. })) {
+            session.give_back();
         }
-        Ok(claimed)
+        let (limited, statements) = self.lineage.judge(outcome)?;
+        self.counters.add_statements(statements);
+        match limited {
+            Some(limited) => Ok(limited),
+            None => Ok(LimitedClaim::unlimited(self.claim_tasks(claim).await?, claim)),
+        }
     }
 
     async fn renew_leases(
@@ -439,6 +503,30 @@ impl TaskStore for PostgresStore {
         .map_err(error::on(LEASES))?;
         rows.into_iter().map(TaskColumns::into_leased).collect()
     }
+}
+
+/// Leases those of the tasks that are still there and that nobody is just changing.
+pub(crate) async fn lease_tasks(
+    connection: &mut PgConnection,
+    claim: &TaskClaim,
+    tasks: &[TaskKey],
+) -> Result<Vec<ClaimedTask>> {
+    let (hashes, run_ids, event_ids) = columns(tasks.iter().copied());
+    let rows = sqlx::query_file_as!(
+        ClaimedColumns,
+        "queries/lease_tasks.sql",
+        &hashes,
+        &run_ids,
+        &event_ids,
+        claim.worker.as_str(),
+        &claim.token_digest[..],
+        micros(claim.lease),
+        to_database(claim.now)
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(error::on(QUEUES))?;
+    Ok(claimed(rows))
 }
 
 fn places(rows: Vec<TaskColumns>) -> Result<Vec<TaskPlace>> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_model::ids::EventId;
+use dacapo_model::queue_limits::Concurrency;
 use dacapo_model::task_token::TaskToken;
 use dacapo_store::Store;
 use dacapo_store::commit::RunTransition;
@@ -12,6 +13,7 @@ use dacapo_store::conformance::fixtures::{
     queue, start, start_with, task, transition,
 };
 use dacapo_store::conformance::samples;
+use dacapo_store::queue_settings::SettingsChange;
 use dacapo_store::statistics::StatisticsStore;
 use dacapo_store::task::{LeaseRenewal, TaskChange, TaskClaim, TaskKey, TaskPlace, TaskRow};
 use sqlx::{Connection, Executor, PgConnection, Row};
@@ -143,6 +145,14 @@ async fn many_workers_and_runs_share_a_queue() {
     support::on_a_fresh_database(|store, url| async move {
         let owned = Owned::of(store.clone()).await;
         let runs: Vec<_> = (1..=RUNS).map(|n| execution(&format!("order-{n}"), n)).collect();
+        let limit = Some(Some(Concurrency::new(1_000).expect("valid")));
+        let limit = SettingsChange { concurrency: limit, ..SettingsChange::default() };
+        let asked = claim(START);
+        owned
+            .store
+            .change_queue_settings(&owned.ownership, &asked.namespace, &asked.queue, &limit, START)
+            .await
+            .expect("changes");
         for run in &runs {
             let tasks = (2..TASKS + 2).map(|event_id| task(run, event_id));
             owned.commit([start_with(run, tasks)]).await.expect("commits");
@@ -177,7 +187,11 @@ async fn work(owned: &Owned, worker: u8) {
     let mut held: Vec<TaskKey> = Vec::new();
     loop {
         let claim = TaskClaim { token_digest: [worker; 16], limit: 7, ..claim(at(10)) };
-        let claimed = owned.claim(&claim).await;
+        // Some go by the settings of the queue, as those of a server would that knows them.
+        let claimed = match worker % 2 {
+            0 => owned.claim(&claim).await,
+            _ => owned.store.claim_limited_tasks(&claim).await.expect("claims").tasks,
+        };
         held.extend(claimed.iter().map(|it| (it.leased.task.key, it.leased.task.event_id)));
         held.sort_unstable_by(|one, other| other.cmp(one));
         held.dedup();

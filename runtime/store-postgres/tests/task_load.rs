@@ -113,6 +113,38 @@ async fn a_claim_reads_few_pages_of_a_large_queue() {
     .await;
 }
 
+/// 20 keys with as many tasks each, and one with three after all of them.
+#[tokio::test]
+async fn the_tasks_of_a_key_are_found_behind_the_long_lines_of_others() {
+    const BY_KEY: &str = "SELECT * FROM first_waiting_tasks_by_key(
+                              'default', 'emails', '{}', '{busy-3}', 3, now(), 100)";
+    support::on_a_fresh_database(|_, url| async move {
+        let mut connection = PgConnection::connect(&url).await.expect("connects");
+        connection.execute("ANALYZE task_queues").await.expect("analyzes");
+        let fill = format!(
+            "INSERT INTO task_queues (
+                 workflow_hash, run_id, event_id, namespace, queue, activity_type, priority,
+                 fairness_key, fairness_rank, visible_at, is_ready, attempt,
+                 start_to_close_micros, lease_epoch
+             )
+             SELECT n::bigint * 7919 % 100003, gen_random_uuid(), 2, 'default', 'emails', 'send',
+                    3, CASE WHEN n > {tasks} THEN 'late' ELSE 'busy-' || n % 20 END, n, now(),
+                    true, 1, 60000000, 0
+             FROM generate_series(1, {tasks} + 3) AS n",
+            tasks = tasks()
+        );
+        connection.execute(AssertSqlSafe(fill)).await.expect("fills");
+        pages(&mut connection, BY_KEY).await;
+        let read = pages(&mut connection, BY_KEY).await;
+        // Three of each of 20 keys, with what their runs have recorded of them.
+        assert!(read < 21 * 40, "{read} pages for 20 keys");
+        let found = connection.fetch_all(BY_KEY).await.expect("reads");
+        let of = |key: &str| found.iter().filter(|row| row.get::<&str, _>(3) == key).count();
+        assert_eq!((found.len(), of("late"), of("busy-3"), of("busy-4")), (60, 3, 0, 3));
+    })
+    .await;
+}
+
 /// As autovacuum does, which the tests don't wait for.
 async fn vacuum(connection: &mut PgConnection) {
     connection.execute("VACUUM task_queues").await.expect("vacuums");

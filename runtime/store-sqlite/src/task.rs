@@ -8,17 +8,19 @@ use dacapo_model::payload::Payload;
 use dacapo_model::task::Priority;
 use dacapo_model::time::Timestamp;
 use dacapo_store::error::Result;
+use dacapo_store::limited_claim::claim_limited;
 use dacapo_store::record::RowName;
 use dacapo_store::shard::HashRange;
 use dacapo_store::task::{
-    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, Line, QueueDepth, TaskClaim, TaskKey,
-    TaskPlace, TaskStore, WaitingQueue,
+    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, LimitedClaim, Line, QueueDepth, TaskClaim,
+    TaskKey, TaskPlace, TaskStore, WaitingQueue,
 };
 use dacapo_store::task_columns::{distinct_renewals, renewed_in_order};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::commit::rows;
+use crate::limited_claim::Claiming;
 use crate::task_changes::key_columns;
 use crate::task_claim::claim_tasks;
 use crate::task_release::release_leases;
@@ -101,6 +103,24 @@ impl TaskStore for SqliteStore {
                 self.counters.add_statements(statements);
                 writing.commit().await?;
                 Ok(claimed)
+            }
+            Err(reason) => writing.refuse(reason).await,
+        }
+    }
+
+    async fn claim_limited_tasks(&self, claim: &TaskClaim) -> Result<LimitedClaim> {
+        let mut writing = self.begin().await?;
+        let mut claiming = Claiming::new(&mut writing);
+        let limited = claim_limited(&mut claiming, claim).await;
+        self.counters.add_statements(claiming.statements);
+        match limited {
+            Ok(Some(limited)) => {
+                writing.commit().await?;
+                Ok(limited)
+            }
+            Ok(None) => {
+                writing.commit().await?;
+                Ok(LimitedClaim::unlimited(self.claim_tasks(claim).await?, claim))
             }
             Err(reason) => writing.refuse(reason).await,
         }

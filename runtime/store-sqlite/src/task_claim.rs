@@ -26,21 +26,30 @@ pub(crate) async fn claim_tasks(
         return Ok((Vec::new(), 2));
     }
     let chosen = rows(chosen.iter().map(ExpiredRow::key));
-    lease(connection, claim, &chosen).await?;
+    Ok((lease_chosen(connection, claim, &chosen).await?, 5))
+}
+
+/// Leases these tasks, in three statements. What can be handed out of them, in their order.
+pub(crate) async fn lease_chosen(
+    connection: &mut SqliteConnection,
+    claim: &TaskClaim,
+    chosen: &str,
+) -> Result<Vec<ClaimedTask>> {
+    lease(connection, claim, chosen).await?;
     let mut claimed = Vec::new();
-    for task in read_claimed(connection, &chosen).await? {
+    for task in read_claimed(connection, chosen).await? {
         match task {
             Ok(task) => claimed.push(task),
             // Its run is told when the lease is over. The others are handed out.
             Err(error) => tracing::error!(%error, "a task can't be handed out"),
         }
     }
-    Ok((claimed, 5))
+    Ok(claimed)
 }
 
 /// Those whose time has come since the last claim. Each is looked at once, and no claim
 /// has to look at all of them.
-async fn make_ready(connection: &mut SqliteConnection, claim: &TaskClaim) -> Result<()> {
+pub(crate) async fn make_ready(connection: &mut SqliteConnection, claim: &TaskClaim) -> Result<()> {
     let (namespace, queue) = (claim.namespace.as_str(), claim.queue.as_str());
     let now = claim.now.as_micros();
     sqlx::query!(

@@ -1,5 +1,6 @@
 //! A store that fails on demand: for tests of what happens then.
 
+mod queue_settings;
 mod script;
 mod task;
 

@@ -25,6 +25,7 @@
 //! backend. [`batch`] and [`record`] are what backends share. `conformance`
 //! (feature `testing`) is the suite that every backend must pass.
 
+pub mod allowance;
 pub mod batch;
 pub mod commit;
 pub mod deletion;
@@ -33,12 +34,15 @@ pub mod execution;
 #[cfg(feature = "testing")]
 pub mod faulty;
 pub mod history;
+pub mod limited_claim;
 #[cfg(feature = "testing")]
 pub mod memory;
 pub mod module;
 pub mod namespace;
 pub mod probe;
 pub mod query_result;
+pub mod queue_columns;
+pub mod queue_settings;
 pub mod record;
 pub mod shard;
 pub mod size;
@@ -63,6 +67,7 @@ pub trait Store:
     + namespace::NamespaceStore
     + probe::ProbeStore
     + query_result::QueryResultStore
+    + queue_settings::QueueSettingsStore
     + shard::ShardStore
     + statistics::StatisticsStore
     + task::TaskStore
@@ -80,6 +85,8 @@ impl<T> Store for T where
         + namespace::NamespaceStore
         + probe::ProbeStore
         + query_result::QueryResultStore
+        + queue_settings::QueueSettingsStore
+        + queue_settings::QueueSettingsStore
         + shard::ShardStore
         + statistics::StatisticsStore
         + task::TaskStore

@@ -4,6 +4,7 @@ mod damage;
 mod deletion;
 mod history;
 mod module;
+mod queue_settings;
 mod task;
 
 use std::cmp::Reverse;
@@ -16,10 +17,12 @@ use bytes::Bytes;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{
-    EventId, NamespaceName, QueryName, RequestId, RunId, RunKey, UpdateId, WorkflowHash, WorkflowId,
+    EventId, NamespaceName, QueryName, QueueName, RequestId, RunId, RunKey, UpdateId, WorkflowHash,
+    WorkflowId,
 };
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_model::payload::Payload;
+use dacapo_model::task::FairnessKey;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::AdmittedUpdate;
 use parking_lot::Mutex;
@@ -32,6 +35,7 @@ use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedE
 use crate::namespace::NamespaceStore;
 use crate::probe::ProbeStore;
 use crate::query_result::QueryResultStore;
+use crate::queue_settings::QueueSettings;
 use crate::shard::{
     HashRange, INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore,
 };
@@ -43,6 +47,8 @@ use crate::update::UpdateStore;
 /// Keeps everything in memory, under one lock.
 pub struct MemoryStore {
     state: Mutex<State>,
+    /// Claims of queues with settings, and changes of settings, come one after the other.
+    limited: tokio::sync::Mutex<()>,
     counters: Counters,
 }
 
@@ -71,7 +77,12 @@ struct State {
     updates: BTreeMap<(RunKey, UpdateId), AdmittedUpdate>,
     query_results: BTreeMap<(RunKey, QueryName), Payload>,
     tasks: BTreeMap<TaskKey, TaskPlace>,
+    queue_settings: BTreeMap<QueuePlace, QueueSettings>,
+    /// When the bursts of queues and their keys are there again.
+    queue_rates: BTreeMap<(QueuePlace, Option<FairnessKey>), Timestamp>,
 }
+
+type QueuePlace = (NamespaceName, QueueName);
 
 impl MemoryStore {
     /// An empty store with the namespace `default`.
@@ -104,8 +115,11 @@ impl MemoryStore {
             updates: BTreeMap::new(),
             query_results: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            queue_settings: BTreeMap::new(),
+            queue_rates: BTreeMap::new(),
         };
-        Self { state: Mutex::new(state), counters: Counters::default() }
+        let limited = tokio::sync::Mutex::default();
+        Self { state: Mutex::new(state), limited, counters: Counters::default() }
     }
 
     /// All that is stored, to [go back](Self::go_back) to.

@@ -238,6 +238,26 @@ pub struct ClaimedTask {
     pub input: Payload,
 }
 
+/// What a queue with settings handed out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LimitedClaim {
+    /// The tasks, by priority, then rank, then run and event.
+    pub tasks: Vec<ClaimedTask>,
+    /// Whether the limits may allow more, of which the claim wanted nothing.
+    pub may_be_more: bool,
+    /// When the rates allow more, if they are in the way.
+    pub again_at: Option<Timestamp>,
+}
+
+impl LimitedClaim {
+    /// Of a queue that has no settings.
+    pub fn unlimited(tasks: Vec<ClaimedTask>, claim: &TaskClaim) -> Self {
+        let bytes: u64 = tasks.iter().map(|task| task.input.len() as u64).sum();
+        let may_be_more = tasks.len() as u64 >= u64::from(claim.limit) || bytes >= claim.bytes_max;
+        Self { tasks, may_be_more, again_at: None }
+    }
+}
+
 /// A heartbeat.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeaseRenewal {
@@ -313,6 +333,12 @@ pub trait TaskStore: Send + Sync {
     /// or history can't be read is leased, too, but not given. Without a verdict, tasks may
     /// have been leased that nobody has: they are over in their time.
     async fn claim_tasks(&self, claim: &TaskClaim) -> Result<Vec<ClaimedTask>>;
+
+    /// The same for a queue that may have settings: within their limits, which count what
+    /// was leased of the queue by anybody, and with tasks in hand as the tables have them.
+    /// Claims of one queue come one after the other. Keys are full or not; the claim names
+    /// none. A task without a key waits behind those of full keys once there are many.
+    async fn claim_limited_tasks(&self, claim: &TaskClaim) -> Result<LimitedClaim>;
 
     /// Prolongs leases to their duration from `now` on, within the limits of their
     /// attempts, also those that are over and whose runs have not decided yet. The leases

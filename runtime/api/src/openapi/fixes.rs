@@ -68,7 +68,8 @@ pub(super) fn apply(document: &mut OpenApi) {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten()
+    let of = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+    of.into_iter().flatten()
 }
 
 /// One schema instead of that or `null`; the body may be left out.

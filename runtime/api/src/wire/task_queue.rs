@@ -1,10 +1,17 @@
 //! Task queues.
 
+use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::{QueueName, RunId, TypeName, WorkerIdentity};
+use dacapo_model::queue_limits as model;
 use dacapo_model::time::Timestamp;
-use dacapo_service::operations::{LeasedTask, QueueDescription, SeenWorker};
-use serde::Serialize;
+use dacapo_service::operations::{
+    LeasedTask, QueueDescription, QueueSettings, SeenWorker, SettingsChange,
+};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
+
+use super::object::Object;
+use crate::error::ApiError;
 
 /// Task queues of a namespace.
 #[derive(Serialize, ToSchema)]
@@ -25,10 +32,158 @@ pub(crate) struct TaskQueue {
     delayed: u64,
     /// Tasks that workers have in hand.
     in_hand: u64,
+    /// What is handed out of it at a time, over all workers.
+    limits: TaskQueueLimits,
+    /// Whether it hands out nothing.
+    drained: bool,
     /// Workers that have polled it in the last five minutes, on this server.
     workers: Vec<Worker>,
+    /// Since when this server knows who polls: since it was started.
+    #[schema(value_type = String, format = DateTime)]
+    watched_since: Timestamp,
     /// The tasks in hand, 100 at most; none in a list of queues.
     leases: Vec<TaskLease>,
+}
+
+/// What is set of a task queue.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TaskQueueSettings {
+    /// The name of the queue.
+    #[schema(value_type = String)]
+    name: QueueName,
+    /// What is handed out of it at a time, over all workers.
+    limits: TaskQueueLimits,
+    /// Whether it hands out nothing.
+    drained: bool,
+}
+
+/// Limits of a task queue; what is left out is not limited.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TaskQueueLimits {
+    /// Tasks in hand at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    concurrency: Option<u64>,
+    /// The same for each fairness key; tasks without one do not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    concurrency_per_key: Option<u64>,
+    /// How fast tasks are handed out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<TaskRate>,
+    /// The same for each fairness key; tasks without one do not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_per_key: Option<TaskRate>,
+}
+
+/// How fast tasks are handed out.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TaskRate {
+    /// Tasks per second: 0.0001 to 100,000.
+    #[schema(minimum = 0.0001, maximum = 100_000, example = 5)]
+    per_second: f64,
+    /// Tasks at once after a pause; if absent, what a second brings, and 1 at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000_000, example = 10)]
+    burst: Option<u64>,
+}
+
+/// What is to be changed of a task queue. What is left out stays as it is; `null` takes a limit
+/// away.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeTaskQueueRequest {
+    /// Tasks in hand at a time, over all workers.
+    #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000)]
+    concurrency: Option<Option<u64>>,
+    /// The same for each fairness key; tasks without one do not count.
+    #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000)]
+    concurrency_per_key: Option<Option<u64>>,
+    /// How fast tasks are handed out.
+    #[serde(default, deserialize_with = "named_object")]
+    #[schema(value_type = Option<TaskRate>)]
+    rate: Option<Option<TaskRate>>,
+    /// The same for each fairness key; tasks without one do not count.
+    #[serde(default, deserialize_with = "named_object")]
+    #[schema(value_type = Option<TaskRate>)]
+    rate_per_key: Option<Option<TaskRate>>,
+    /// Whether it is to hand out nothing; what workers have stays with them.
+    #[serde(default)]
+    drained: Option<bool>,
+}
+
+impl ChangeTaskQueueRequest {
+    /// The change that it asks for.
+    pub(crate) fn into_change(self) -> Result<SettingsChange, ApiError> {
+        let concurrency = |limit: Option<Option<u64>>| {
+            let checked = |tasks| model::Concurrency::new(tasks).map_err(invalid);
+            limit.map(|limit| limit.map(checked).transpose()).transpose()
+        };
+        let rate = |rate: Option<Option<TaskRate>>| {
+            let checked = |TaskRate { per_second, burst }| {
+                model::Rate::new(per_second, burst).map_err(invalid)
+            };
+            rate.map(|rate| rate.map(checked).transpose()).transpose()
+        };
+        Ok(SettingsChange {
+            concurrency: concurrency(self.concurrency)?,
+            concurrency_per_key: concurrency(self.concurrency_per_key)?,
+            rate: rate(self.rate)?,
+            rate_per_key: rate(self.rate_per_key)?,
+            is_drained: self.drained,
+        })
+    }
+}
+
+fn invalid(error: model::InvalidLimit) -> ApiError {
+    ApiError::new(ErrorCode::InvalidArgument, error.to_string())
+}
+
+/// Tells `null` from what is left out.
+fn named<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// The same for an object.
+fn named_object<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let named: Option<Object<T>> = Option::deserialize(deserializer)?;
+    Ok(Some(named.map(|Object(value)| value)))
+}
+
+impl From<QueueSettings> for TaskQueueSettings {
+    fn from(settings: QueueSettings) -> Self {
+        let QueueSettings { queue, limits, is_drained, .. } = settings;
+        Self { name: queue, limits: limits.into(), drained: is_drained }
+    }
+}
+
+impl From<model::QueueLimits> for TaskQueueLimits {
+    fn from(limits: model::QueueLimits) -> Self {
+        let model::QueueLimits { concurrency, concurrency_per_key, rate, rate_per_key } = limits;
+        Self {
+            concurrency: concurrency.map(model::Concurrency::tasks),
+            concurrency_per_key: concurrency_per_key.map(model::Concurrency::tasks),
+            rate: rate.map(TaskRate::from),
+            rate_per_key: rate_per_key.map(TaskRate::from),
+        }
+    }
+}
+
+impl From<model::Rate> for TaskRate {
+    fn from(rate: model::Rate) -> Self {
+        Self { per_second: rate.per_second(), burst: Some(rate.burst()) }
+    }
 }
 
 /// Tasks of one priority that a worker could have now.
@@ -85,7 +240,8 @@ pub(crate) struct TaskLease {
 
 impl From<QueueDescription> for TaskQueue {
     fn from(described: QueueDescription) -> Self {
-        let QueueDescription { queue, depth, workers, leased } = described;
+        let QueueDescription { queue, depth, limits, is_drained, workers, watched_since, leased } =
+            described;
         let backlog = depth.ready.into_iter().map(|(priority, tasks, oldest_since)| Backlog {
             priority: priority.number(),
             tasks,
@@ -96,7 +252,10 @@ impl From<QueueDescription> for TaskQueue {
             backlog: backlog.collect(),
             delayed: depth.delayed,
             in_hand: depth.leased,
+            limits: limits.into(),
+            drained: is_drained,
             workers: workers.into_iter().map(Worker::from).collect(),
+            watched_since,
             leases: leased.into_iter().map(TaskLease::from).collect(),
         }
     }

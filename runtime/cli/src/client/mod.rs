@@ -138,6 +138,15 @@ impl Client {
         self.send(self.http.get(self.url(&["task-queues", queue])?)).await
     }
 
+    /// Changes what is set of a task queue.
+    pub async fn change_queue(
+        &self,
+        queue: &str,
+        change: &serde_json::Value,
+    ) -> Result<Answer, ClientError> {
+        self.send(self.http.patch(self.url(&["task-queues", queue])?).json(change)).await
+    }
+
     /// Whether the server serves; the error says why not.
     pub async fn check_ready(&self) -> Result<(), ClientError> {
         self.send(self.http.get(self.root_url(&["health", "ready"])?)).await.map(drop)

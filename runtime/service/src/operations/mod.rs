@@ -61,4 +61,5 @@ pub use crate::update_watch::UpdateProgress;
 pub use dacapo_engine::decide::{ActivityControl, Reapply, Report, ResetPoint};
 pub use dacapo_engine::guest::AttemptSignals;
 pub use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
+pub use dacapo_store::queue_settings::{QueueSettings, SettingsChange};
 pub use dacapo_store::task::LeasedTask;

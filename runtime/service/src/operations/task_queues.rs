@@ -1,11 +1,14 @@
-//! What waits in task queues, who polls them, and who has what.
+//! What waits in task queues, who polls them, who has what, and what is set of them.
 
 use dacapo_model::ids::QueueName;
+use dacapo_model::queue_limits::QueueLimits;
+use dacapo_model::time::Timestamp;
 use dacapo_model::timer::NEVER;
+use dacapo_store::queue_settings::{QueueSettings, SettingsChange};
 use dacapo_store::task::{LeasedTask, QueueDepth};
 
 use crate::error::Result;
-use crate::queues::SeenWorker;
+use crate::queues::{self, SeenWorker};
 use crate::tenancy::Tenant;
 
 /// Tasks in hand that a description names.
@@ -21,8 +24,14 @@ pub struct QueueDescription {
     pub queue: QueueName,
     /// What waits in it, and how much workers have of it.
     pub depth: QueueDepth,
+    /// What is handed out of it at a time.
+    pub limits: QueueLimits,
+    /// Whether nothing is handed out.
+    pub is_drained: bool,
     /// Workers that have polled it lately.
     pub workers: Vec<SeenWorker>,
+    /// Since when this node knows who polls.
+    pub watched_since: Timestamp,
     /// Tasks that workers have, the first of them.
     pub leased: Vec<LeasedTask>,
 }
@@ -56,6 +65,18 @@ impl Tenant {
         self.queue(queue, LEASED_SHOWN_MAX).await
     }
 
+    /// Changes what is set of a queue: its limits, and whether it hands out anything. What is
+    /// not named stays as it is. It holds for all that is handed out from the answer on; what
+    /// workers have stays with them.
+    pub async fn change_task_queue(
+        &self,
+        queue: &QueueName,
+        change: &SettingsChange,
+    ) -> Result<QueueSettings> {
+        self.shared.admit_write()?;
+        queues::change_settings(&self.shared, &self.namespace, queue, change).await
+    }
+
     async fn queue(&self, queue: QueueName, leased_max: u32) -> Result<QueueDescription> {
         let now = self.shared.clock.now();
         let store = &self.shared.store;
@@ -66,6 +87,10 @@ impl Tenant {
         };
         let known = self.shared.queues.known(&self.namespace, &queue);
         let workers = known.map(|queue| queue.workers(now)).unwrap_or_default();
-        Ok(QueueDescription { queue, depth, workers, leased })
+        let settings = self.shared.queues.settings(&self.namespace, &queue);
+        let limits = settings.as_ref().map(|it| it.limits).unwrap_or_default();
+        let is_drained = settings.is_some_and(|it| it.is_drained);
+        let watched_since = self.shared.queues.watched_since();
+        Ok(QueueDescription { queue, depth, limits, is_drained, workers, watched_since, leased })
     }
 }

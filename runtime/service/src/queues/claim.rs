@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_store::task::{ClaimedTask, TaskClaim};
+use dacapo_model::time::Timestamp;
+use dacapo_store::error::Result;
+use dacapo_store::task::{ClaimedTask, LimitedClaim, TaskClaim};
 
 use super::matching::Claim;
 use super::queue::Queue;
-use super::release;
+use super::{note_waiting, release};
 use crate::log_limit::LogLimit;
 use crate::panics::caught;
 use crate::runtime::Shared;
@@ -21,6 +23,9 @@ const CLAIMED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Wait before a claim that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// Least time between two looks that a rate asks for.
+const LOOKS_APART: Duration = Duration::from_millis(5);
 
 static LOG: LogLimit = LogLimit::new();
 
@@ -56,14 +61,14 @@ async fn look(shared: Arc<Shared>, queue: Arc<Queue>, mut claim: Claim) {
 }
 
 /// Hands over what there is. Whether that was all of it; none if that is not known.
-async fn find(shared: &Arc<Shared>, queue: &Queue, claim: &mut Claim) -> Option<bool> {
-    match shared.store.claim_tasks(&asked(shared, queue, claim)).await {
-        Ok(tasks) => {
-            let bytes: usize = tasks.iter().map(|task| task.input.len()).sum();
-            let found_all =
-                tasks.len() < claim.promise.tasks() && (bytes as u64) < CLAIMED_BYTES_MAX;
+async fn find(shared: &Arc<Shared>, queue: &Arc<Queue>, claim: &mut Claim) -> Option<bool> {
+    match claimed(shared, queue, claim).await {
+        Ok(LimitedClaim { tasks, may_be_more, again_at }) => {
             hand_over(shared, queue, claim, tasks);
-            Some(found_all)
+            if let Some(again_at) = again_at {
+                look_again(shared, queue, again_at);
+            }
+            Some(!may_be_more)
         }
         Err(error) => {
             shared.hold.health.suspect();
@@ -73,6 +78,36 @@ async fn find(shared: &Arc<Shared>, queue: &Queue, claim: &mut Claim) -> Option<
             None
         }
     }
+}
+
+async fn claimed(shared: &Shared, queue: &Queue, claim: &Claim) -> Result<LimitedClaim> {
+    let asked = asked(shared, queue, claim);
+    match claim.is_limited {
+        true => shared.store.claim_limited_tasks(&asked).await,
+        false => {
+            let tasks = shared.store.claim_tasks(&asked).await?;
+            Ok(LimitedClaim::unlimited(tasks, &asked))
+        }
+    }
+}
+
+/// Looks for tasks when a rate allows more. Rates may be fast, looks are not.
+fn look_again(shared: &Arc<Shared>, queue: &Arc<Queue>, at: Timestamp) {
+    let at = at.max(shared.clock.now().after(LOOKS_APART));
+    if !queue.looks_again(at) {
+        return;
+    }
+    let (shared, queue) = (shared.clone(), queue.clone());
+    shared.clone().life.spawn(async move {
+        tokio::select! {
+            () = shared.life.stopping.cancelled() => {}
+            () = shared.clock.sleep_until(at) => {
+                if queue.has_looked_again(at) {
+                    note_waiting(&shared, &queue);
+                }
+            }
+        }
+    });
 }
 
 fn asked(shared: &Shared, queue: &Queue, claim: &Claim) -> TaskClaim {

@@ -10,7 +10,7 @@ use dacapo_engine::decide::{Input, LeaseTimes};
 use dacapo_model::time::Timestamp;
 use dacapo_store::task::{TaskKey, TaskPlace, TaskRow};
 
-use super::note_waiting;
+use super::{note_no_lease, note_waiting};
 use crate::delivery::{self, Address};
 use crate::log_limit::LogLimit;
 use crate::panics::caught;
@@ -103,7 +103,7 @@ async fn look_at_due(shared: &Arc<Shared>) {
                 // What is nowhere has ended.
                 let found: HashSet<TaskKey> = places.iter().map(TaskPlace::task).collect();
                 let gone = due.into_iter().filter(|task| !found.contains(task));
-                gone.for_each(|task| shared.queues.leases.remove(task));
+                gone.for_each(|task| note_no_lease(shared, task));
                 act_on(shared, places, &HashMap::new(), now);
             }
             Err(error) => {

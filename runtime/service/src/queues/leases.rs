@@ -49,10 +49,10 @@ pub(super) struct KnownLease {
 
 impl Inner {
     /// Forgets a lease, and that it was to be looked at: most tasks end long before that.
-    fn remove(&mut self, task: TaskKey) {
-        if let Some(known) = self.known.remove(&task) {
-            self.times.remove(&(known.looked_at, task));
-        }
+    fn remove(&mut self, task: TaskKey) -> Option<LeasedTask> {
+        let known = self.known.remove(&task)?;
+        self.times.remove(&(known.looked_at, task));
+        Some(known.leased)
     }
 }
 
@@ -114,9 +114,9 @@ impl Leases {
         self.inner.lock().known.is_empty()
     }
 
-    /// The task has no lease any more.
-    pub(super) fn remove(&self, task: TaskKey) {
-        self.inner.lock().remove(task);
+    /// The task has no lease any more. The one that it had, if it was known.
+    pub(super) fn remove(&self, task: TaskKey) -> Option<LeasedTask> {
+        self.inner.lock().remove(task)
     }
 
     /// The lease with this digest is not there any more.

@@ -4,6 +4,9 @@
 //! queue and found less than it had room for has *checked* it: as long as nothing has been
 //! added since, a new task goes to one of its polls at once, without waiting in the queue.
 //! So no task overtakes another that waits.
+//!
+//! What may be handed out of a queue with limits only the store knows: each of its tasks is
+//! claimed, by one claim at a time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use dacapo_model::ids::TypeName;
 
 use super::poller::{Poller, Promise};
 use crate::error::{Result, ServiceError};
+use crate::workload::Workload;
 
 /// Sets of activity types that polls of one queue may ask for at a time.
 const GROUPS_MAX: usize = 256;
@@ -26,6 +30,21 @@ pub(super) struct Matching {
     version: u64,
     groups: VecDeque<Group>,
     claims: usize,
+    mode: Mode,
+    /// What was promised without asking for limits.
+    unlimited: Workload,
+}
+
+/// How the tasks of a queue are handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Mode {
+    /// To whoever asks.
+    #[default]
+    Open,
+    /// Within limits.
+    Limited,
+    /// Not at all.
+    Drained,
 }
 
 struct Group {
@@ -38,17 +57,39 @@ struct Group {
 /// A look into the store for one poll.
 pub(super) struct Claim {
     pub(super) promise: Promise,
+    /// Whether the store has to look at limits.
+    pub(super) is_limited: bool,
     version: u64,
 }
 
 impl Default for Matching {
     fn default() -> Self {
         // The queue may hold anything when a node begins.
-        Self { version: 1, groups: VecDeque::new(), claims: 0 }
+        Self {
+            version: 1,
+            groups: VecDeque::new(),
+            claims: 0,
+            mode: Mode::Open,
+            unlimited: Workload::default(),
+        }
     }
 }
 
 impl Matching {
+    pub(super) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// How tasks are handed out from now on.
+    pub(super) fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+    }
+
+    /// What was promised without asking for limits: nothing more is, once there are some.
+    pub(super) fn unlimited(&self) -> Workload {
+        self.unlimited.clone()
+    }
+
     /// A poll waits from now on.
     pub(super) fn add(&mut self, poller: Arc<Poller>) -> Result<()> {
         let types = &poller.activity_types;
@@ -90,6 +131,9 @@ impl Matching {
 
     /// Promises a new task to a poll that waits, if none that it could have waits longer.
     pub(super) fn promise(&mut self, activity_type: &TypeName) -> Option<Promise> {
+        if self.mode != Mode::Open {
+            return None;
+        }
         let version = self.version;
         for group in &mut self.groups {
             if group.checked != Some(version) {
@@ -99,7 +143,7 @@ impl Matching {
                 continue;
             }
             if let Some(promise) = group.promise(1) {
-                return Some(promise);
+                return Some(promise.counted(self.unlimited.begin()));
             }
         }
         None
@@ -108,7 +152,13 @@ impl Matching {
     /// What is to be looked for in the store next, if anything, and at most so many tasks:
     /// each group has its turn.
     pub(super) fn next_claim(&mut self, tasks_max: usize) -> Option<Claim> {
-        if self.claims >= CLAIMS_MAX {
+        let claims_max = match self.mode {
+            Mode::Open => CLAIMS_MAX,
+            // They would wait for each other.
+            Mode::Limited => 1,
+            Mode::Drained => 0,
+        };
+        if self.claims >= claims_max {
             return None;
         }
         for _ in 0..self.groups.len() {
@@ -119,7 +169,12 @@ impl Matching {
             }
             if let Some(promise) = group.promise(tasks_max) {
                 self.claims += 1;
-                return Some(Claim { promise, version: self.version });
+                let is_limited = self.mode == Mode::Limited;
+                let promise = match is_limited {
+                    true => promise,
+                    false => promise.counted(self.unlimited.begin()),
+                };
+                return Some(Claim { promise, is_limited, version: self.version });
             }
         }
         None
@@ -147,5 +202,70 @@ impl Group {
     /// answered.
     fn promise(&mut self, tasks_max: usize) -> Option<Promise> {
         self.pollers.iter().find_map(|poller| poller.promise(tasks_max))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use dacapo_model::ids::WorkerIdentity;
+
+    use super::*;
+
+    fn waiting(room: usize) -> Matching {
+        let worker = WorkerIdentity::new("w").expect("a name");
+        let poller = Poller::new(worker, Vec::new(), Duration::from_secs(30), room);
+        let mut matching = Matching::default();
+        matching.add(poller).expect("few polls");
+        matching
+    }
+
+    fn looked_through(matching: &mut Matching) {
+        let claim = matching.next_claim(1).expect("nobody has looked yet");
+        matching.claimed(&claim, true);
+    }
+
+    fn send() -> TypeName {
+        TypeName::new("send").expect("a name")
+    }
+
+    #[test]
+    fn a_new_task_goes_to_a_poll_that_has_looked_through_the_queue() {
+        let mut matching = waiting(2);
+        assert!(matching.promise(&send()).is_none(), "another may wait longer");
+        looked_through(&mut matching);
+        let promise = matching.promise(&send()).expect("a poll waits");
+        assert_eq!(matching.unlimited().in_hand(), 1, "until it is given");
+        drop(promise);
+        assert_eq!(matching.unlimited().in_hand(), 0);
+        matching.added();
+        assert!(matching.promise(&send()).is_none());
+    }
+
+    #[test]
+    fn tasks_of_a_queue_with_limits_are_claimed_by_one_at_a_time() {
+        let mut matching = waiting(2);
+        looked_through(&mut matching);
+        matching.set_mode(Mode::Limited);
+        assert!(matching.promise(&send()).is_none(), "the store decides");
+        matching.added();
+        let claim = matching.next_claim(1).expect("something was added");
+        assert!(claim.is_limited);
+        assert_eq!(matching.unlimited().in_hand(), 0);
+        matching.added();
+        assert!(matching.next_claim(1).is_none(), "one is under way");
+        matching.claimed(&claim, true);
+        assert!(matching.next_claim(1).is_some());
+    }
+
+    #[test]
+    fn nobody_looks_into_a_drained_queue() {
+        let mut matching = waiting(2);
+        matching.set_mode(Mode::Drained);
+        assert!(matching.next_claim(1).is_none() && matching.promise(&send()).is_none());
+        matching.set_mode(Mode::Open);
+        let claim = matching.next_claim(1).expect("nobody has looked yet");
+        assert!(!claim.is_limited);
     }
 }

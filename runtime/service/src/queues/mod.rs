@@ -28,6 +28,7 @@ mod release;
 mod renew;
 mod resolve;
 mod seen;
+mod settings;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ use std::sync::Arc;
 use dacapo_engine::guest::AttemptSignals;
 use dacapo_model::ids::{NamespaceName, QueueName};
 use dacapo_model::time::Timestamp;
+use dacapo_store::Store;
+use dacapo_store::queue_settings::QueueSettings;
 use dacapo_store::task::{LeasedTask, TaskKey};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -42,6 +45,7 @@ use tokio::sync::Notify;
 pub(crate) use self::claim::look_for_tasks;
 pub(crate) use self::expiry::run;
 use self::leases::Leases;
+use self::matching::Mode;
 use self::metrics::TaskMetrics;
 pub(crate) use self::poll::poll;
 pub(crate) use self::poller::{Poller, Promise};
@@ -51,14 +55,18 @@ pub use self::renew::LeaseAnswer;
 pub(crate) use self::renew::{Heartbeat, renew, write_last};
 pub(crate) use self::resolve::{Resolved, resolve};
 pub use self::seen::SeenWorker;
+use self::settings::Settings;
+pub(crate) use self::settings::change_settings;
 use crate::runtime::Shared;
 
 /// Queues that are kept here although no poll waits at them.
 const IDLE_QUEUES_MAX: usize = 10_000;
 
 /// All task queues that this node has to do with.
-#[derive(Default)]
 pub(crate) struct Queues {
+    /// Since when it is known who polls.
+    watched_since: Timestamp,
+    settings: Settings,
     by_name: Mutex<HashMap<(NamespaceName, QueueName), Arc<Queue>>>,
     leases: Leases,
     pub(crate) metrics: TaskMetrics,
@@ -92,6 +100,36 @@ impl Drop for Told {
 }
 
 impl Queues {
+    /// With what is set of queues. Read once the shards are this node's: nobody else changes
+    /// it from then on.
+    pub(crate) async fn load(
+        store: &dyn Store,
+        now: Timestamp,
+    ) -> dacapo_store::error::Result<Self> {
+        Ok(Self {
+            watched_since: now,
+            settings: Settings::of(store.all_queue_settings().await?),
+            by_name: Mutex::default(),
+            leases: Leases::default(),
+            metrics: TaskMetrics::default(),
+            telling: Telling::default(),
+            polled: Notify::default(),
+        })
+    }
+
+    pub(crate) fn watched_since(&self) -> Timestamp {
+        self.watched_since
+    }
+
+    /// What is set of a queue, if anything.
+    pub(crate) fn settings(
+        &self,
+        namespace: &NamespaceName,
+        name: &QueueName,
+    ) -> Option<QueueSettings> {
+        self.settings.get(namespace, name)
+    }
+
     /// The queue of this name. All names are queues.
     pub(crate) fn queue(&self, namespace: &NamespaceName, name: &QueueName) -> Arc<Queue> {
         let mut by_name = self.by_name.lock();
@@ -102,7 +140,8 @@ impl Queues {
         if by_name.len() >= IDLE_QUEUES_MAX {
             by_name.retain(|_, queue| Arc::strong_count(queue) > 1 || queue.has_pollers());
         }
-        let queue = Arc::new(Queue::new(namespace.clone(), name.clone()));
+        let mode = self.settings.mode(namespace, name);
+        let queue = Arc::new(Queue::new(namespace.clone(), name.clone(), mode));
         by_name.insert(key, queue.clone());
         queue
     }
@@ -132,8 +171,17 @@ pub(crate) fn note_lease(shared: &Shared, leased: LeasedTask) {
 
 /// No worker has the task any more, by a commit that was just done: what it reports is
 /// late.
-pub(crate) fn note_no_lease(shared: &Shared, task: TaskKey) {
-    shared.queues.leases.remove(task);
+pub(crate) fn note_no_lease(shared: &Arc<Shared>, task: TaskKey) {
+    let Some(leased) = shared.queues.leases.remove(task) else {
+        return;
+    };
+    // There may be room for another one.
+    if shared.queues.settings.is_any()
+        && let Some(queue) = shared.queues.known(&leased.task.namespace, &leased.task.queue)
+        && queue.mode() != Mode::Open
+    {
+        note_waiting(shared, &queue);
+    }
 }
 
 /// A task may be handed out from now on, by a commit that was just done.

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::types::HandedTask;
+use crate::workload::Work;
 
 /// One poll of a worker. Its tasks all have the same secret in their tokens: it goes to
 /// that worker, and to no other.
@@ -39,6 +40,8 @@ struct Inbox {
 pub(crate) struct Promise {
     poller: Arc<Poller>,
     tasks: usize,
+    /// It is counted as one that no limit has been asked for.
+    unlimited: Option<Work>,
 }
 
 impl Poller {
@@ -84,7 +87,7 @@ impl Poller {
         }
         inbox.room -= tasks;
         inbox.promised += tasks;
-        Some(Promise { poller: self.clone(), tasks })
+        Some(Promise { poller: self.clone(), tasks, unlimited: None })
     }
 
     /// The token of a task of this poll.
@@ -135,6 +138,12 @@ impl Poller {
 impl Promise {
     pub(crate) fn poller(&self) -> &Arc<Poller> {
         &self.poller
+    }
+
+    /// Counts it as one that no limit was asked for, until it is dropped.
+    pub(super) fn counted(mut self, unlimited: Work) -> Self {
+        self.unlimited = Some(unlimited);
+        self
     }
 
     /// How many tasks may still be delivered.

@@ -11,7 +11,7 @@ use dacapo_store::task::Line;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::matching::Matching;
+use super::matching::{Matching, Mode};
 use super::metrics::{self, QueueLabels};
 use super::poller::{Poller, Promise};
 use super::rank::{Ranks, Unknown};
@@ -19,6 +19,7 @@ use super::seen::{Seen, SeenWorker};
 use crate::backoff::Backoff;
 use crate::error::Result;
 use crate::health::now;
+use crate::workload::Workload;
 
 /// The pauses between two looks that find nothing.
 const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
@@ -32,6 +33,8 @@ pub(crate) struct Queue {
     ranks: Mutex<Ranks>,
     seen: Mutex<Seen>,
     looks: Mutex<Looks>,
+    /// When a rate of it allows more, if a look waits for that.
+    again_at: Mutex<Option<Timestamp>>,
 }
 
 /// When a queue in which something waits is looked at although this node has added
@@ -48,15 +51,18 @@ pub(super) struct Waiting {
 }
 
 impl Queue {
-    pub(super) fn new(namespace: NamespaceName, name: QueueName) -> Self {
+    pub(super) fn new(namespace: NamespaceName, name: QueueName, mode: Mode) -> Self {
+        let mut matching = Matching::default();
+        matching.set_mode(mode);
         Self {
             labels: metrics::labels(&namespace, &name),
             namespace,
             name,
-            matching: Mutex::default(),
+            matching: Mutex::new(matching),
             ranks: Mutex::default(),
             seen: Mutex::default(),
             looks: Mutex::new(Looks { next: None, backoff: LOOKS }),
+            again_at: Mutex::default(),
         }
     }
 
@@ -83,6 +89,36 @@ impl Queue {
 
     pub(super) fn has_pollers(&self) -> bool {
         self.matching.lock().pollers().next().is_some()
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.matching.lock().mode()
+    }
+
+    /// How tasks are handed out from now on.
+    pub(super) fn set_mode(&self, mode: Mode) {
+        self.matching.lock().set_mode(mode);
+    }
+
+    /// What was promised without asking for limits, and is not given yet.
+    pub(super) fn unlimited(&self) -> Workload {
+        self.matching.lock().unlimited()
+    }
+
+    /// Whether it is to be seen to that the queue is looked at then: no look waits for that
+    /// time or an earlier one.
+    pub(super) fn looks_again(&self, at: Timestamp) -> bool {
+        let mut again_at = self.again_at.lock();
+        let is_first = again_at.is_none_or(|before| at < before);
+        if is_first {
+            *again_at = Some(at);
+        }
+        is_first
+    }
+
+    /// That time has come. False if an earlier one was waited for since.
+    pub(super) fn has_looked_again(&self, at: Timestamp) -> bool {
+        self.again_at.lock().take_if(|waits| *waits == at).is_some()
     }
 
     /// Promises a new task of this type to a poll that waits, if none that it could have
@@ -121,6 +157,10 @@ impl Queue {
 
     /// Whether its polls are to look for tasks that this node may know nothing of.
     pub(super) fn is_to_be_looked_at(&self) -> bool {
+        // Leases that end make room in it, and this node may not hear of all.
+        if self.mode() != Mode::Open {
+            return true;
+        }
         let mut looks = self.looks.lock();
         let now = now();
         if looks.next.is_some_and(|next| now < next) {

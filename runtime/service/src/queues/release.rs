@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dacapo_store::task::TaskKey;
 
-use super::note_waiting;
+use super::{note_no_lease, note_waiting};
 use crate::backoff::Backoff;
 use crate::runtime::Shared;
 use crate::types::HandedTask;
@@ -35,7 +35,7 @@ pub(crate) fn release_leases(shared: &Arc<Shared>, leases: Vec<(TaskKey, [u8; 16
         for _ in 0..TRIES_MAX {
             match shared.store.release_leases(&leases, shared.clock.now()).await {
                 Ok(queues) => {
-                    leases.iter().for_each(|(task, _)| shared.queues.leases.remove(*task));
+                    leases.iter().for_each(|(task, _)| note_no_lease(&shared, *task));
                     for (namespace, queue) in queues {
                         let queue = shared.queues.queue(&namespace, &queue);
                         note_waiting(&shared, &queue);

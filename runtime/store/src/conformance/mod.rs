@@ -22,6 +22,7 @@ pub mod lease;
 pub mod module;
 pub mod namespace;
 pub mod query_result;
+pub mod queue_limits;
 pub mod samples;
 pub mod shard;
 pub mod task;
@@ -142,6 +143,20 @@ macro_rules! conformance_tests {
                 a_published_value_is_set_and_replaced,
                 published_values_come_back_byte_for_byte_under_any_name,
                 published_values_of_runs_are_apart,
+            }
+            queue_limits {
+                settings_are_kept_and_changed_one_by_one,
+                a_queue_of_which_nothing_is_set_any_more_is_forgotten,
+                a_former_owner_sets_nothing,
+                changes_of_one_moment_are_all_made,
+                a_queue_hands_out_no_more_than_it_may_at_a_time,
+                a_key_has_no_more_than_it_may_at_a_time,
+                tasks_without_a_key_are_not_limited_by_key,
+                claims_of_one_moment_do_not_exceed_a_limit_together,
+                a_rate_is_kept_from_one_claim_to_the_next,
+                a_key_has_a_rate_of_its_own,
+                a_drained_queue_hands_out_nothing,
+                a_limited_claim_takes_what_any_other_would,
             }
             shard {
                 the_first_ranges_cover_every_hash_once,

@@ -65,8 +65,14 @@ pub enum Operation {
     CheckHeld,
     /// Of [`ShardStore`](crate::shard::ShardStore).
     ShardOwners,
+    /// Of [`QueueSettingsStore`](crate::queue_settings::QueueSettingsStore).
+    ChangeQueueSettings,
+    /// Of [`QueueSettingsStore`](crate::queue_settings::QueueSettingsStore).
+    AllQueueSettings,
     /// Of [`TaskStore`](crate::task::TaskStore).
     ClaimTasks,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    ClaimLimitedTasks,
     /// Of [`TaskStore`](crate::task::TaskStore).
     RenewLeases,
     /// Of [`TaskStore`](crate::task::TaskStore).

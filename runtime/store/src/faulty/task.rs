@@ -11,14 +11,21 @@ use super::{FaultyStore, Operation};
 use crate::error::Result;
 use crate::shard::HashRange;
 use crate::task::{
-    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, Line, QueueDepth, TaskClaim, TaskKey,
-    TaskPlace, TaskStore, WaitingQueue,
+    ClaimedTask, ExpiredTask, LeaseRenewal, LeasedTask, LimitedClaim, Line, QueueDepth, TaskClaim,
+    TaskKey, TaskPlace, TaskStore, WaitingQueue,
 };
 
 #[async_trait]
 impl TaskStore for FaultyStore {
     async fn claim_tasks(&self, claim: &TaskClaim) -> Result<Vec<ClaimedTask>> {
         self.call(Operation::ClaimTasks, async |_| self.inner.claim_tasks(claim).await).await
+    }
+
+    async fn claim_limited_tasks(&self, claim: &TaskClaim) -> Result<LimitedClaim> {
+        self.call(Operation::ClaimLimitedTasks, async |_| {
+            self.inner.claim_limited_tasks(claim).await
+        })
+        .await
     }
 
     async fn renew_leases(

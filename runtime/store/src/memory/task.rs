@@ -9,13 +9,16 @@ use dacapo_model::ids::{EventId, NamespaceName, QueueName, RunKey};
 use dacapo_model::task::Priority;
 use dacapo_model::time::Timestamp;
 
+use super::queue_settings::Limited;
 use super::{MemoryStore, State, at_most};
+use crate::allowance::QueueUse;
 use crate::batch::CommitRows;
 use crate::error::Result;
+use crate::limited_claim::claim_limited;
 use crate::shard::HashRange;
 use crate::task::{
-    ClaimedTask, ExpiredTask, Lease, LeaseRenewal, LeasedTask, Line, QueueDepth, TaskClaim,
-    TaskKey, TaskPlace, TaskRow, TaskStore, WaitingQueue,
+    ClaimedTask, ExpiredTask, Lease, LeaseRenewal, LeasedTask, LimitedClaim, Line, QueueDepth,
+    TaskClaim, TaskKey, TaskPlace, TaskRow, TaskStore, WaitingQueue,
 };
 use crate::task_fold::FoldedTask;
 
@@ -69,8 +72,43 @@ impl State {
         })
     }
 
+    /// What a claim could have, in the order in which tasks are handed out.
+    pub(super) fn wanted(&self, claim: &TaskClaim) -> Vec<TaskRow> {
+        let is_wanted = |row: &&TaskRow| {
+            row.namespace == claim.namespace
+                && row.queue == claim.queue
+                && row.visible_at <= claim.now
+                && (claim.activity_types.is_empty()
+                    || claim.activity_types.contains(&row.activity_type))
+                && row.fairness_key.as_ref().is_none_or(|key| !claim.except_keys.contains(key))
+        };
+        let mut wanted: Vec<_> = self.waiting().filter(is_wanted).cloned().collect();
+        wanted.sort_by_key(|row| (row.priority, row.fairness_rank, row.key, row.event_id));
+        wanted
+    }
+
+    /// What was handed out of a queue.
+    pub(super) fn queue_use(&self, namespace: &NamespaceName, queue: &QueueName) -> QueueUse {
+        let mut used = QueueUse::default();
+        let is_here = |row: &TaskRow| row.namespace == *namespace && row.queue == *queue;
+        for leased in self.in_hand().filter(|it| is_here(&it.task)) {
+            used.in_hand += 1;
+            if let Some(key) = &leased.task.fairness_key {
+                *used.in_hand_of.entry(key.clone()).or_insert(0) += 1;
+            }
+        }
+        let place = (namespace.clone(), queue.clone());
+        for ((_, key), full_at) in self.queue_rates.iter().filter(|((of, _), _)| *of == place) {
+            match key {
+                Some(key) => drop(used.full_at_of.insert(key.clone(), *full_at)),
+                None => used.full_at = Some(*full_at),
+            }
+        }
+        used
+    }
+
     /// None if its history or its run can't be read.
-    fn claim(&mut self, key: TaskKey, claim: &TaskClaim) -> Option<ClaimedTask> {
+    pub(super) fn claim(&mut self, key: TaskKey, claim: &TaskClaim) -> Option<ClaimedTask> {
         let Some(TaskPlace::Queue(task)) = self.tasks.get(&key) else {
             return None;
         };
@@ -137,29 +175,31 @@ impl TaskStore for MemoryStore {
     async fn claim_tasks(&self, claim: &TaskClaim) -> Result<Vec<ClaimedTask>> {
         self.counters.add_statements(1);
         let mut state = self.state.lock();
-        let is_wanted = |row: &&TaskRow| {
-            row.namespace == claim.namespace
-                && row.queue == claim.queue
-                && row.visible_at <= claim.now
-                && (claim.activity_types.is_empty()
-                    || claim.activity_types.contains(&row.activity_type))
-                && row.fairness_key.as_ref().is_none_or(|key| !claim.except_keys.contains(key))
-        };
-        let place = |row: &TaskRow| (row.priority, row.fairness_rank, row.key, row.event_id);
-        let mut wanted: Vec<_> = state.waiting().filter(is_wanted).map(place).collect();
-        wanted.sort_unstable();
+        let mut wanted = state.wanted(claim);
         wanted.truncate(at_most(claim.limit));
         let (mut claimed, mut bytes) = (Vec::new(), 0);
-        for (.., key, event_id) in wanted {
+        for row in wanted {
             if bytes >= claim.bytes_max {
                 break;
             }
-            if let Some(task) = state.claim((key, event_id), claim) {
+            if let Some(task) = state.claim((row.key, row.event_id), claim) {
                 bytes += task.input.len() as u64;
                 claimed.push(task);
             }
         }
         Ok(claimed)
+    }
+
+    async fn claim_limited_tasks(&self, claim: &TaskClaim) -> Result<LimitedClaim> {
+        self.counters.add_statements(1);
+        let _turn = self.limited.lock().await;
+        match claim_limited(&mut Limited { store: self }, claim).await? {
+            Some(claimed) => Ok(claimed),
+            None => {
+                let tasks = self.claim_tasks(claim).await?;
+                Ok(LimitedClaim::unlimited(tasks, claim))
+            }
+        }
     }
 
     async fn renew_leases(

@@ -1,5 +1,6 @@
 //! Task queues, for workers and for those who look after them.
 
+pub(crate) mod change;
 pub(crate) mod list;
 pub(crate) mod poll;
 pub(crate) mod show;

@@ -24,7 +24,9 @@ pub use self::run::{
     Acted, Blocked, Failure, Moved, Nondeterminism, Parent, Run, RunDeleted, RunPage, RunResult,
     Started,
 };
-pub use self::task_queue::{Backlog, TaskLease, TaskQueueDescription, TaskQueues, Worker};
+pub use self::task_queue::{
+    Backlog, HeldUp, TaskLease, TaskQueueDescription, TaskQueueSettings, TaskQueues, Worker,
+};
 pub use self::waiting::{Awaited, RunWaiting};
 
 /// A JSON value as it came, where `null` is a value and not its absence.

@@ -1,6 +1,57 @@
 //! Task queues and their workers.
 
+use std::time::{Duration, SystemTime};
+
 use serde::Deserialize;
+
+use crate::times::{age, coarse};
+
+/// For so long the server remembers who has polled.
+const LATELY: Duration = Duration::from_secs(300);
+
+/// Why tasks of a queue wait for more than the next poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldUp {
+    /// It hands out nothing.
+    Drained,
+    /// No worker has polled it lately, or has anything of it.
+    Unpolled,
+    /// The same, of a server that was started so long ago.
+    UnpolledSinceStart(Duration),
+    /// Workers have as much of it as they may.
+    Full {
+        /// So many tasks.
+        limit: u64,
+    },
+}
+
+impl HeldUp {
+    /// In a sentence about the queue.
+    pub fn clause(self) -> &'static str {
+        match self {
+            Self::Drained => "which is drained",
+            Self::Unpolled | Self::UnpolledSinceStart(_) => "which no worker polls",
+            Self::Full { .. } => "which is at its limit",
+        }
+    }
+
+    /// All of it.
+    pub fn sentence(self, queue: &str) -> String {
+        match self {
+            Self::Drained => {
+                format!("`{queue}` is drained: it hands out nothing until `dacapo queue resume`")
+            }
+            Self::Unpolled => format!("no worker has polled `{queue}` in the last five minutes"),
+            Self::UnpolledSinceStart(age) => {
+                let age = coarse(age);
+                format!("no worker has polled `{queue}` since the server was started {age} ago")
+            }
+            Self::Full { limit } => {
+                format!("`{queue}` is at its limit: {limit} of its tasks are in hand")
+            }
+        }
+    }
+}
 
 /// Some of the task queues of a namespace.
 #[derive(Debug, Deserialize)]
@@ -20,8 +71,17 @@ pub struct TaskQueueDescription {
     pub delayed: u64,
     /// Tasks that workers have.
     pub in_hand: u64,
+    /// What is handed out of it at a time.
+    #[serde(default)]
+    pub limits: TaskQueueLimits,
+    /// Whether it hands out nothing.
+    #[serde(default)]
+    pub drained: bool,
     /// Workers that have polled it lately.
     pub workers: Vec<Worker>,
+    /// Since when the server knows who polls.
+    #[serde(default)]
+    pub watched_since: Option<String>,
     /// Some of the tasks that workers have.
     pub leases: Vec<TaskLease>,
 }
@@ -32,15 +92,76 @@ impl TaskQueueDescription {
         self.backlog.iter().map(|backlog| backlog.tasks).sum()
     }
 
-    /// Whether no worker has polled it lately, or has anything of it.
-    pub fn is_left_alone(&self) -> bool {
-        self.workers.is_empty() && self.in_hand == 0
+    /// Why its tasks wait for more than the next poll, if they do.
+    pub fn held_up(&self, now: SystemTime) -> Option<HeldUp> {
+        if self.drained {
+            return Some(HeldUp::Drained);
+        }
+        if self.workers.is_empty() && self.in_hand == 0 {
+            let watched = self.watched_since.as_deref().and_then(|since| age(since, now));
+            let since_start = watched.filter(|watched| *watched < LATELY);
+            return Some(since_start.map_or(HeldUp::Unpolled, HeldUp::UnpolledSinceStart));
+        }
+        let limit = self.limits.concurrency.filter(|limit| self.in_hand >= *limit);
+        limit.map(|limit| HeldUp::Full { limit })
     }
 
     /// Since when the oldest of them waits.
     pub fn oldest_since(&self) -> Option<&str> {
         // Times of one form: their texts are in their order.
         self.backlog.iter().map(|backlog| backlog.oldest_since.as_str()).min()
+    }
+}
+
+/// What is set of a task queue.
+#[derive(Debug, Deserialize)]
+pub struct TaskQueueSettings {
+    /// What is handed out of it at a time.
+    pub limits: TaskQueueLimits,
+}
+
+/// Limits of a task queue.
+#[derive(Debug, Default, Deserialize)]
+pub struct TaskQueueLimits {
+    /// Tasks in hand at a time.
+    #[serde(default)]
+    pub concurrency: Option<u64>,
+    /// The same for each key.
+    #[serde(default)]
+    pub concurrency_per_key: Option<u64>,
+    /// How fast tasks are handed out.
+    #[serde(default)]
+    pub rate: Option<TaskRate>,
+    /// The same for each key.
+    #[serde(default)]
+    pub rate_per_key: Option<TaskRate>,
+}
+
+/// How fast tasks are handed out.
+#[derive(Debug, Deserialize)]
+pub struct TaskRate {
+    /// Tasks per second.
+    pub per_second: f64,
+    /// Tasks at once, after a pause.
+    #[serde(default)]
+    pub burst: Option<u64>,
+}
+
+impl TaskQueueLimits {
+    /// Each limit for people.
+    pub fn told(&self) -> Vec<String> {
+        let hands = |tasks: u64, of| format!("{tasks} tasks{of} at a time");
+        let rate = |rate: &TaskRate, of| {
+            let burst = rate.burst.map(|burst| format!(", {burst} at once")).unwrap_or_default();
+            format!("{} tasks{of} per second{burst}", rate.per_second)
+        };
+        let told = [
+            self.concurrency.map(|tasks| hands(tasks, "")),
+            self.concurrency_per_key.map(|tasks| hands(tasks, " of a key")),
+            self.rate.as_ref().map(|it| rate(it, "")),
+            self.rate_per_key.as_ref().map(|it| rate(it, " of a key")),
+        ];
+        told.into_iter().flatten().collect()
     }
 }
 

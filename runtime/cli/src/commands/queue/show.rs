@@ -6,7 +6,7 @@ use anyhow::Result;
 use dacapo_model::ids::QueueName;
 
 use crate::args::ClientFlags;
-use crate::client::wire::{Backlog, TaskLease, TaskQueueDescription, Worker};
+use crate::client::wire::{Backlog, HeldUp, TaskLease, TaskQueueDescription, Worker};
 use crate::exit::Exit;
 use crate::output;
 use crate::times::{age, coarse, soon, wall_clock};
@@ -37,18 +37,17 @@ pub(super) async fn run(args: ShowArgs) -> Result<Exit> {
     }
     let queue: TaskQueueDescription = answer.read()?;
     output::line(&describe(&queue, wall_clock(), output::columns()))?;
-    if let Some(hint) = hint(&queue) {
+    if let Some(hint) = hint(&queue, wall_clock()) {
         output::note(&hint);
     }
     Ok(Exit::Success)
 }
 
 /// What somebody who looks at the queue should know.
-fn hint(queue: &TaskQueueDescription) -> Option<String> {
-    (queue.is_left_alone() && queue.ready() + queue.delayed > 0).then(|| {
-        let name = output::printable(&queue.name);
-        format!("no worker has polled `{name}` in the last five minutes: its tasks wait for one")
-    })
+fn hint(queue: &TaskQueueDescription, now: SystemTime) -> Option<String> {
+    let waits = queue.ready() + queue.delayed > 0;
+    let held_up = queue.held_up(now).filter(|why| waits || *why == HeldUp::Drained)?;
+    Some(held_up.sentence(&output::printable(&queue.name)))
 }
 
 fn describe(queue: &TaskQueueDescription, now: SystemTime, columns: Option<usize>) -> String {
@@ -58,13 +57,17 @@ fn describe(queue: &TaskQueueDescription, now: SystemTime, columns: Option<usize
         }
         _ => queue.in_hand.to_string(),
     };
-    let fields = [
+    let limits = queue.limits.told();
+    let mut fields = vec![
         ("queue", queue.name.clone()),
         ("ready", queue.ready().to_string()),
         ("delayed", queue.delayed.to_string()),
         ("in hand", in_hand),
         ("workers", queue.workers.len().to_string()),
     ];
+    if !limits.is_empty() {
+        fields.push(("limits", limits.join("\n")));
+    }
     let tables = [
         backlog(&queue.backlog, now),
         workers(&queue.workers, now, columns),
@@ -173,7 +176,7 @@ mailer-1  v7     2s ago
 ACTIVITY  HELD BY   ATTEMPT  SINCE  LEASE ENDS  EVENT  RUN ID
 send      mailer-1  1        10s    in 20s      2      019c0000-0000-7000-8000-0123456789ab";
         assert_eq!(text, expected);
-        assert_eq!(hint(&busy("mailer-1")), None);
+        assert_eq!(hint(&busy("mailer-1"), now()), None);
     }
 
     #[test]
@@ -184,12 +187,35 @@ send      mailer-1  1        10s    in 20s      2      019c0000-0000-7000-8000-0
     }
 
     #[test]
+    fn a_queue_is_shown_with_what_is_set_of_it() {
+        let limits =
+            r#""limits": {"concurrency": 5, "rate_per_key": {"per_second": 0.5, "burst": 2}}"#;
+        let rest = r#""backlog": [], "delayed": 1, "workers": [], "leases": []"#;
+        let full = queue(&format!(r#"{limits}, "in_hand": 5, {rest}"#));
+        let text = describe(&full, now(), None);
+        let expected =
+            "limits   5 tasks at a time\n         0.5 tasks of a key per second, 2 at once";
+        assert!(text.contains(expected), "{text}");
+        let told = hint(&full, now()).expect("a hint");
+        assert_eq!(told, "`emails` is at its limit: 5 of its tasks are in hand");
+        let drained = queue(&format!(r#""drained": true, "in_hand": 5, {rest}"#));
+        let told = hint(&drained, now()).expect("a hint");
+        assert!(told.starts_with("`emails` is drained"), "{told}");
+    }
+
+    #[test]
     fn who_looks_at_a_queue_that_nobody_polls_is_told_so() {
         let empty = r#""backlog": [], "in_hand": 0, "workers": [], "leases": []"#;
         let waiting = queue(&format!(r#""delayed": 1, {empty}"#));
-        assert!(hint(&waiting).expect("a hint").contains("no worker has polled `emails`"));
+        let hint = |queue: &TaskQueueDescription| hint(queue, now());
+        let told = hint(&waiting).expect("a hint");
+        assert_eq!(told, "no worker has polled `emails` in the last five minutes");
         let unused = queue(&format!(r#""delayed": 0, {empty}"#));
         assert_eq!(hint(&unused), None);
+        // A server that was just started has seen nobody yet.
+        let since = r#""delayed": 1, "watched_since": "2026-11-29T11:59:00Z""#;
+        let told = hint(&queue(&format!("{since}, {empty}"))).expect("a hint");
+        assert_eq!(told, "no worker has polled `emails` since the server was started 60s ago");
         assert_eq!(describe(&unused, now(), None).lines().count(), 5);
     }
 }

@@ -1,10 +1,10 @@
 //! What somebody who waits for a run waits for, in one line.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::report::first_line;
-use crate::client::wire::{Failure, PendingActivity, RunDescription};
+use crate::client::wire::{Failure, HeldUp, PendingActivity, RunDescription};
 use crate::output::brief;
 use crate::times::soon;
 
@@ -17,10 +17,10 @@ const FAILURE_LENGTH: usize = 80;
 /// Characters of the reason why a run is blocked.
 const REASON_LENGTH: usize = 300;
 
-/// `left_alone`: the task queues that nobody polls.
+/// `held_up`: task queues that hand out nothing, and why.
 pub(super) fn awaited(
     run: &RunDescription,
-    left_alone: &BTreeSet<String>,
+    held_up: &BTreeMap<String, HeldUp>,
     now: SystemTime,
 ) -> String {
     if let Some(blocked) = &run.run.blocked {
@@ -30,7 +30,7 @@ pub(super) fn awaited(
     if let Some(time) = &run.delayed_until {
         return format!("its start, {}", soon(time, now));
     }
-    let activities = run.pending_activities.iter().map(|it| activity(it, left_alone, now));
+    let activities = run.pending_activities.iter().map(|it| activity(it, held_up, now));
     let timers = run.pending_timers.iter().map(|it| format!("a timer, {}", soon(&it.fire_at, now)));
     let children =
         run.pending_children.iter().map(|it| format!("{} {}", it.workflow_type, it.workflow_id));
@@ -48,7 +48,11 @@ pub(super) fn awaited(
     things.join("; ")
 }
 
-fn activity(activity: &PendingActivity, left_alone: &BTreeSet<String>, now: SystemTime) -> String {
+fn activity(
+    activity: &PendingActivity,
+    held_up: &BTreeMap<String, HeldUp>,
+    now: SystemTime,
+) -> String {
     let name = &activity.activity_type;
     let attempt = activity.attempt;
     let state = match &activity.next_attempt_at {
@@ -57,10 +61,10 @@ fn activity(activity: &PendingActivity, left_alone: &BTreeSet<String>, now: Syst
         Some(time) => format!("tries again {}", soon(time, now)),
         None => match (&activity.lease, &activity.task_queue) {
             (Some(lease), _) => format!("is at worker {}", lease.worker),
-            (None, Some(queue)) if left_alone.contains(&queue.name) => {
-                format!("in task queue {}, which no worker polls", queue.name)
-            }
-            (None, Some(queue)) => format!("in task queue {}", queue.name),
+            (None, Some(queue)) => match held_up.get(&queue.name) {
+                Some(why) => format!("in task queue {}, {}", queue.name, why.clause()),
+                None => format!("in task queue {}", queue.name),
+            },
             (None, None) => "runs".to_owned(),
         },
     };
@@ -80,8 +84,11 @@ mod tests {
                 "cancel_requested": false, {more}}}"#
         );
         let now = humantime::parse_rfc3339("2026-11-28T12:00:00Z").expect("a time");
-        let left_alone = BTreeSet::from(["letters".to_owned()]);
-        awaited(&serde_json::from_str(&text).expect("valid"), &left_alone, now)
+        let held_up = BTreeMap::from([
+            ("letters".to_owned(), HeldUp::Unpolled),
+            ("parcels".to_owned(), HeldUp::Drained),
+        ]);
+        awaited(&serde_json::from_str(&text).expect("valid"), &held_up, now)
     }
 
     #[test]
@@ -113,6 +120,7 @@ mod tests {
         };
         assert_eq!(of("emails"), "activity send, attempt 1, in task queue emails");
         assert!(of("letters").ends_with("in task queue letters, which no worker polls"));
+        assert!(of("parcels").ends_with("in task queue parcels, which is drained"));
     }
 
     #[test]

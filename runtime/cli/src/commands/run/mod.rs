@@ -6,9 +6,9 @@ mod awaited;
 mod delete;
 pub(crate) mod event_line;
 mod frames;
+mod held_up;
 pub(super) mod history;
 mod input;
-mod left_alone;
 mod list;
 mod move_run;
 mod options;
@@ -27,6 +27,7 @@ mod waiting;
 use anyhow::Result;
 
 pub(crate) use self::report::report_fields;
+pub(super) use self::wait::{Wait, parse_wait};
 use crate::exit::Exit;
 
 /// Starts, watches, lists, signals and stops runs.

@@ -1,16 +1,18 @@
 //! `dacapo run show`
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::Value;
 
-use super::left_alone::{awaited_queues, left_alone, left_alone_fields};
+use super::held_up::{awaited_queues, held_up, held_up_fields};
 use super::report_fields;
 use super::signals_left::{signal_fields, signals_left};
 use crate::args::{ClientFlags, RunFlags};
-use crate::client::wire::{Failure, PendingActivity, RunDescription, RunResult, SignalsReport};
+use crate::client::wire::{
+    Failure, HeldUp, PendingActivity, RunDescription, RunResult, SignalsReport,
+};
 use crate::client::{Client, RunAddress};
 use crate::exit::Exit;
 use crate::output;
@@ -48,8 +50,8 @@ pub(super) async fn run(args: ShowArgs) -> Result<Exit> {
 struct More {
     ending: Option<RunResult>,
     signals: SignalsReport,
-    /// Task queues that nobody polls.
-    left_alone: BTreeSet<String>,
+    /// Task queues that hand out nothing, and why.
+    held_up: BTreeMap<String, HeldUp>,
 }
 
 async fn look_closer(client: &Client, description: &RunDescription) -> More {
@@ -65,8 +67,8 @@ async fn look_closer(client: &Client, description: &RunDescription) -> More {
         None => None,
     };
     let ending = ending.and_then(|answer| answer.read().ok());
-    let left_alone = left_alone(client, awaited_queues(&description.pending_activities)).await;
-    More { ending, signals: signals.unwrap_or_default(), left_alone }
+    let held_up = held_up(client, awaited_queues(&description.pending_activities)).await;
+    More { ending, signals: signals.unwrap_or_default(), held_up }
 }
 
 /// What ended a run.
@@ -124,7 +126,7 @@ fn describe(description: RunDescription, more: More) -> String {
         fields.push(("versions", versions.collect::<Vec<_>>().join("\n")));
     }
     fields.extend(signal_fields(&more.signals));
-    fields.extend(left_alone_fields(&more.left_alone));
+    fields.extend(held_up_fields(&more.held_up));
     fields.extend(run.blocked.iter().flat_map(report_fields));
     let mut text = output::fields(&fields);
 

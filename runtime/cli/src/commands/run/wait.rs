@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::awaited::awaited;
-use super::left_alone::{awaited_queues, left_alone};
+use super::held_up::{awaited_queues, held_up};
 use super::report::first_line;
 use crate::args::ClientFlags;
 use crate::client::wire::{Blocked, RunDescription, RunResult};
@@ -29,7 +29,7 @@ const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// How long to wait.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Wait {
+pub(in crate::commands) enum Wait {
     /// Until the run closes.
     Forever,
     /// Not longer than this.
@@ -38,7 +38,7 @@ pub(super) enum Wait {
 
 /// Reads seconds, such as `30` or `0.5`, or a duration with its unit. Without a value the
 /// wait has no end, which clap asks for as an empty text.
-pub(super) fn parse_wait(text: &str) -> Result<Wait, String> {
+pub(in crate::commands) fn parse_wait(text: &str) -> Result<Wait, String> {
     if text.is_empty() {
         return Ok(Wait::Forever);
     }
@@ -166,8 +166,8 @@ impl Teller {
         // It is a help only: whether the server answers is seen by the wait itself.
         let Ok(answer) = client.show_run(run).await else { return };
         let Ok(description) = answer.read::<RunDescription>() else { return };
-        let left_alone = left_alone(client, awaited_queues(&description.pending_activities)).await;
-        let what = output::printable(&awaited(&description, &left_alone, wall_clock()));
+        let held_up = held_up(client, awaited_queues(&description.pending_activities)).await;
+        let what = output::printable(&awaited(&description, &held_up, wall_clock()));
         // Times and attempts that go on are no news.
         let same = without_numbers(&what) == without_numbers(&self.told);
         self.told = what;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::frames::own_frames;
-use super::left_alone::{left_alone, left_alone_fields};
+use super::held_up::{held_up, held_up_fields};
 use super::report::report_fields;
 use super::signals_left::signal_fields;
 use crate::args::{ClientFlags, RunFlags};
@@ -36,9 +36,9 @@ pub(super) async fn run(args: WaitingArgs) -> Result<Exit> {
         _ => None,
     };
     let awaited = waiting.waits.iter().chain(&waiting.waiting_for);
-    let left_alone = left_alone(&client, awaited.filter_map(|it| it.task_queue.as_ref())).await;
+    let held_up = held_up(&client, awaited.filter_map(|it| it.task_queue.as_ref())).await;
     let mut fields = fields(waiting, blocked.as_ref());
-    fields.extend(left_alone_fields(&left_alone));
+    fields.extend(held_up_fields(&held_up));
     output::line(&output::fields(&fields))?;
     Ok(Exit::Success)
 }
