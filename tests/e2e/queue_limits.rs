@@ -20,6 +20,8 @@ on_both_databases! {
     a_drained_queue_hands_out_nothing_also_after_a_crash,
     limits_are_set_and_shown_on_the_command_line,
     what_is_set_of_a_queue_is_bounded,
+    a_type_that_no_worker_takes_is_told,
+    a_queue_tells_how_much_passes_and_what_is_full,
 }
 
 const QUEUE: &str = "emails";
@@ -266,6 +268,53 @@ async fn what_is_set_of_a_queue_is_bounded(database: Database) {
     assert_eq!(set(&client, json!({})).await["limits"], json!({}));
     let elsewhere = format!("/api/v1/namespaces/elsewhere/{path}");
     client.patch(&elsewhere, &json!({})).await.error(404, "namespace_not_found");
+}
+
+async fn a_type_that_no_worker_takes_is_told(database: Database) {
+    let server = server(&database).await;
+    let one = worker(&server, "one");
+    let run = start_of_key(&server.client(), "ann", 2).await;
+    ready(&one, 2).await;
+    let others = json!({"activity_types": ["print", "fold"], "wait_seconds": 0.2});
+    assert_eq!(one.tasks(others).await, Vec::<Value>::new());
+    let queue = one.queue().await;
+    assert_eq!(queue["offered_types"], json!(["fold", "print"]));
+    assert_eq!(queue["unoffered_types"], json!([{"activity_type": "step", "tasks": 2}]));
+    let told = "no worker of `emails` takes activities of type step";
+    let shown = dacapo(&server, &["queue", "show", QUEUE]).await;
+    assert!(shown.exit(0).contains("types    fold, print"), "{shown:?}");
+    assert!(shown.stderr.contains(told), "{shown:?}");
+    for verb in ["show", "waiting"] {
+        let shown = dacapo(&server, &["run", verb, &run.workflow_id]).await;
+        assert!(shown.exit(0).contains(told), "{shown:?}");
+    }
+    one.task_with(json!({"activity_types": ["step"]})).await;
+    let queue = one.queue().await;
+    assert_eq!(queue["offered_types"], json!(["fold", "print", "step"]));
+    assert_eq!(queue["unoffered_types"], json!([]));
+    one.task().await;
+    assert_eq!(one.queue().await["offered_types"], Value::Null, "it takes all");
+}
+
+async fn a_queue_tells_how_much_passes_and_what_is_full(database: Database) {
+    let server = server(&database).await;
+    let one = worker(&server, "one");
+    set(&server.client(), json!({"concurrency": 4, "concurrency_per_key": 2})).await;
+    let run = start_of_key(&server.client(), "ann", 5).await;
+    start_of_key(&server.client(), "bob", 1).await;
+    ready(&one, 6).await;
+    assert_eq!(one.tasks(json!({"max_tasks": 10})).await.len(), 3);
+    let queue = one.queue().await;
+    let passed = (&queue["added_last_minute"], &queue["handed_out_last_minute"]);
+    assert_eq!(passed, (&json!(6), &json!(3)), "{queue}");
+    assert_eq!(queue["room"], 1);
+    assert_eq!(queue["full_keys"], json!([{"key": "ann", "in_hand": 2}]));
+    let leases = queue["leases"].as_array().expect("a list");
+    let of_run = leases.iter().filter(|lease| lease["workflow_id"] == run.workflow_id.as_str());
+    assert_eq!(of_run.count(), 2, "{queue}");
+    let shown = dacapo(&server, &["queue", "show", QUEUE]).await;
+    assert!(shown.exit(0).contains("full     ann: 2 in hand"), "{shown:?}");
+    assert!(shown.stdout.contains(&run.workflow_id), "{shown:?}");
 }
 
 /// What an operator takes by hand counts, and is not handed out beyond a limit, either.

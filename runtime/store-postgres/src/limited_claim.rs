@@ -81,7 +81,9 @@ impl LimitedClaiming for Claiming<'_> {
     }
 
     async fn queue_use(&mut self, claim: &TaskClaim, limits: &QueueLimits) -> Result<QueueUse> {
-        let (used, statements) = queue_use(self.connection, claim, limits).await?;
+        let (namespace, queue) = (claim.namespace.as_str(), claim.queue.as_str());
+        let (used, statements) =
+            queue_use(self.connection, (namespace, queue), limits, claim.now).await?;
         self.statements += statements;
         Ok(used)
     }
@@ -192,12 +194,12 @@ impl LimitedClaiming for Claiming<'_> {
 
 /// What was handed out of a queue, as far as limits are concerned, and how many statements
 /// it took to read that.
-async fn queue_use(
+pub(crate) async fn queue_use(
     connection: &mut PgConnection,
-    claim: &TaskClaim,
+    (namespace, queue): (&str, &str),
     limits: &QueueLimits,
+    now: Timestamp,
 ) -> Result<(QueueUse, u64)> {
-    let (namespace, queue) = (claim.namespace.as_str(), claim.queue.as_str());
     let mut used = QueueUse::default();
     let mut statements = 0;
     if limits.concurrency.is_some() || limits.concurrency_per_key.is_some() {
@@ -225,7 +227,7 @@ async fn queue_use(
              WHERE namespace = $1 AND queue = $2 AND full_at > $3",
             namespace,
             queue,
-            to_database(claim.now)
+            to_database(now)
         )
         .fetch_all(connection)
         .await

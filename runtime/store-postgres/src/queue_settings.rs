@@ -5,12 +5,14 @@ use chrono::{DateTime, Utc};
 use dacapo_model::ids::{NamespaceName, QueueName};
 use dacapo_model::queue_limits::QueueLimits;
 use dacapo_model::time::Timestamp;
+use dacapo_store::allowance::QueueUse;
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::queue_columns::{StoredSettings, signed};
 use dacapo_store::queue_settings::{QueueSettings, QueueSettingsStore, SettingsChange};
 use dacapo_store::shard::Ownership;
 use sqlx::{Connection as _, PgConnection};
 
+use crate::limited_claim::queue_use;
 use crate::time::to_database;
 use crate::{PostgresStore, error, shard};
 
@@ -66,6 +68,24 @@ impl QueueSettingsStore for PostgresStore {
             session.give_back();
         }
         self.lineage.judge(outcome)
+    }
+
+    async fn queue_use(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        limits: &QueueLimits,
+        now: Timestamp,
+    ) -> Result<QueueUse> {
+        let mut session = self.sessions.take().await.map_err(error::on(SETTINGS))?;
+        let place = (namespace.as_str(), queue.as_str());
+        let outcome = self.patience.within(queue_use(&mut session, place, limits, now)).await;
+        if !matches!(outcome, Err(StoreError::Unavailable { .. })) {
+            session.give_back();
+        }
+        let (used, statements) = outcome?;
+        self.counters.add_statements(statements);
+        Ok(used)
     }
 
     async fn all_queue_settings(&self) -> Result<Vec<QueueSettings>> {

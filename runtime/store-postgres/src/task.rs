@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use dacapo_model::ids::{EventId, NamespaceName, QueueName, RunId, RunKey, WorkflowHash};
+use dacapo_model::ids::{EventId, NamespaceName, QueueName, RunId, RunKey, TypeName, WorkflowHash};
 use dacapo_model::payload::Payload;
 use dacapo_model::task::{FairnessKey, Priority};
 use dacapo_model::time::Timestamp;
@@ -476,6 +476,30 @@ impl TaskStore for PostgresStore {
             }
         }
         Ok(depth)
+    }
+
+    async fn waiting_types(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(TypeName, u64)>> {
+        let rows = sqlx::query_file!(
+            "queries/waiting_types.sql",
+            namespace.as_str(),
+            queue.as_str(),
+            to_database(now),
+            i64::from(limit)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(QUEUES))?;
+        let name = RowName { table: QUEUES, key: queue };
+        let read = |activity_type: String, tasks| {
+            Ok((name.parse("activity_type", &activity_type)?, name.unsigned("event_id", tasks)?))
+        };
+        rows.into_iter().map(|row| read(row.activity_type, row.tasks)).collect()
     }
 
     async fn leased_tasks(

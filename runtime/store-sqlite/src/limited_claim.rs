@@ -62,7 +62,9 @@ impl LimitedClaiming for Claiming<'_> {
     }
 
     async fn queue_use(&mut self, claim: &TaskClaim, limits: &QueueLimits) -> Result<QueueUse> {
-        let (used, statements) = queue_use(self.connection, claim, limits).await?;
+        let (namespace, queue) = (claim.namespace.as_str(), claim.queue.as_str());
+        let (used, statements) =
+            queue_use(self.connection, (namespace, queue), limits, claim.now).await?;
         self.statements += statements;
         Ok(used)
     }
@@ -235,12 +237,12 @@ impl LimitedClaiming for Claiming<'_> {
 
 /// What was handed out of a queue, as far as limits are concerned, and how many statements
 /// it took to read that.
-async fn queue_use(
+pub(crate) async fn queue_use(
     connection: &mut SqliteConnection,
-    claim: &TaskClaim,
+    (namespace, queue): (&str, &str),
     limits: &QueueLimits,
+    now: Timestamp,
 ) -> Result<(QueueUse, u64)> {
-    let (namespace, queue) = (claim.namespace.as_str(), claim.queue.as_str());
     let mut used = QueueUse::default();
     let mut statements = 0;
     if limits.concurrency.is_some() || limits.concurrency_per_key.is_some() {
@@ -262,7 +264,7 @@ async fn queue_use(
     }
     if limits.rate.is_some() || limits.rate_per_key.is_some() {
         statements += 1;
-        let now = claim.now.as_micros();
+        let now = now.as_micros();
         let rates = sqlx::query!(
             "SELECT fairness_key, full_at
              FROM task_queue_rates

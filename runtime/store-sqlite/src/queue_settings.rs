@@ -4,12 +4,14 @@ use async_trait::async_trait;
 use dacapo_model::ids::{NamespaceName, QueueName};
 use dacapo_model::queue_limits::QueueLimits;
 use dacapo_model::time::Timestamp;
+use dacapo_store::allowance::QueueUse;
 use dacapo_store::error::Result;
 use dacapo_store::queue_columns::{StoredSettings, signed};
 use dacapo_store::queue_settings::{QueueSettings, QueueSettingsStore, SettingsChange};
 use dacapo_store::shard::Ownership;
 use sqlx::SqliteConnection;
 
+use crate::limited_claim::queue_use;
 use crate::{SqliteStore, error, shard};
 
 const SETTINGS: &str = "task_queue_settings";
@@ -65,6 +67,20 @@ impl QueueSettingsStore for SqliteStore {
             }
             Err(reason) => writing.refuse(reason).await,
         }
+    }
+
+    async fn queue_use(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        limits: &QueueLimits,
+        now: Timestamp,
+    ) -> Result<QueueUse> {
+        let mut reader = self.readers.acquire().await.map_err(error::on(SETTINGS))?;
+        let place = (namespace.as_str(), queue.as_str());
+        let (used, statements) = queue_use(&mut reader, place, limits, now).await?;
+        self.counters.add_statements(statements);
+        Ok(used)
     }
 
     async fn all_queue_settings(&self) -> Result<Vec<QueueSettings>> {

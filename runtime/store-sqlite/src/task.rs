@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dacapo_model::ids::{EventId, NamespaceName, QueueName, RunId, RunKey, WorkflowHash};
+use dacapo_model::ids::{EventId, NamespaceName, QueueName, RunId, RunKey, TypeName, WorkflowHash};
 use dacapo_model::payload::Payload;
 use dacapo_model::task::Priority;
 use dacapo_model::time::Timestamp;
@@ -491,6 +491,42 @@ impl TaskStore for SqliteStore {
             }
         }
         Ok(depth)
+    }
+
+    async fn waiting_types(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(TypeName, u64)>> {
+        let name = RowName { table: QUEUES, key: queue };
+        let (namespace, queue) = (namespace.as_str(), queue.as_str());
+        let now = now.as_micros();
+        let rows = sqlx::query!(
+            r#"SELECT activity_type AS "activity_type!: String", count(*) AS "tasks!: i64"
+               FROM (
+                   SELECT activity_type
+                   FROM task_queues
+                   WHERE is_ready = 1 AND namespace = ?1 AND queue = ?2 AND visible_at <= ?3
+                   ORDER BY priority, fairness_rank, workflow_hash, run_id, event_id
+                   LIMIT 10000
+               )
+               GROUP BY activity_type
+               ORDER BY activity_type
+               LIMIT ?4"#,
+            namespace,
+            queue,
+            now,
+            limit
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(QUEUES))?;
+        let read = |activity_type: String, tasks| {
+            Ok((name.parse("activity_type", &activity_type)?, name.unsigned("event_id", tasks)?))
+        };
+        rows.into_iter().map(|row| read(row.activity_type, row.tasks)).collect()
     }
 
     async fn leased_tasks(

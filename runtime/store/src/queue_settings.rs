@@ -5,6 +5,7 @@ use dacapo_model::ids::{NamespaceName, QueueName};
 use dacapo_model::queue_limits::{Concurrency, QueueLimits, Rate};
 use dacapo_model::time::Timestamp;
 
+use crate::allowance::QueueUse;
 use crate::error::Result;
 use crate::shard::Ownership;
 
@@ -83,6 +84,15 @@ pub trait QueueSettingsStore: Send + Sync {
         change: &SettingsChange,
         now: Timestamp,
     ) -> Result<QueueSettings>;
+
+    /// What was handed out of a queue, as far as these limits are concerned.
+    async fn queue_use(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        limits: &QueueLimits,
+        now: Timestamp,
+    ) -> Result<QueueUse>;
 
     /// Those of all queues of which anything is set, by namespace and name.
     async fn all_queue_settings(&self) -> Result<Vec<QueueSettings>>;

@@ -413,6 +413,17 @@ pub trait TaskStore: Send + Sync {
         now: Timestamp,
     ) -> Result<QueueDepth>;
 
+    /// Of which activity types tasks of a queue are that could be handed out at `now`, and how
+    /// many of each, by name, at most so many types. Only the first 10,000 tasks are looked
+    /// at.
+    async fn waiting_types(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(TypeName, u64)>>;
+
     /// At most `limit` tasks of a queue that workers have, by run and event, after `after`.
     async fn leased_tasks(
         &self,

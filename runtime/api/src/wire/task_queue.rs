@@ -1,11 +1,13 @@
 //! Task queues.
 
 use dacapo_model::code::ErrorCode;
-use dacapo_model::ids::{QueueName, RunId, TypeName, WorkerIdentity};
+use dacapo_model::ids::{QueueName, RunId, TypeName, WorkerIdentity, WorkflowId};
 use dacapo_model::queue_limits as model;
+use dacapo_model::task::FairnessKey;
 use dacapo_model::time::Timestamp;
 use dacapo_service::operations::{
-    LeasedTask, QueueDescription, QueueSettings, SeenWorker, SettingsChange,
+    HeldTask, KeyUse, LeasedTask, Offered, QueueDescription, QueueSettings, SeenWorker,
+    SettingsChange,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -41,6 +43,23 @@ pub(crate) struct TaskQueue {
     /// Since when this server knows who polls: since it was started.
     #[schema(value_type = String, format = DateTime)]
     watched_since: Timestamp,
+    /// Tasks that came into it in the last minute, retries too, as far as this server has seen.
+    added_last_minute: u64,
+    /// Tasks that were handed out in the last minute, as far as this server has seen.
+    handed_out_last_minute: u64,
+    /// Activity types that polls have asked for in the last five minutes; absent if one has asked for
+    /// all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    offered_types: Option<Vec<TypeName>>,
+    /// Types that wait although no poll has asked for them in the last five minutes, 100 at most;
+    /// none in a list of queues, and none if nobody polls.
+    unoffered_types: Vec<UnofferedType>,
+    /// How many tasks more the limits of the queue allow now; absent without limits, and in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<u64>,
+    /// Fairness keys whose limits allow nothing more now, 100 at most; none in a list of queues.
+    full_keys: Vec<FullKey>,
     /// The tasks in hand, 100 at most; none in a list of queues.
     leases: Vec<TaskLease>,
 }
@@ -198,6 +217,26 @@ pub(crate) struct Backlog {
     oldest_since: Timestamp,
 }
 
+/// An activity type that no worker takes.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UnofferedType {
+    /// The type.
+    #[schema(value_type = String)]
+    activity_type: TypeName,
+    /// How many of its tasks wait, among the first 10,000 of the queue.
+    tasks: u64,
+}
+
+/// A fairness key whose limits allow nothing more now.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FullKey {
+    /// The key.
+    #[schema(value_type = String)]
+    key: FairnessKey,
+    /// Its tasks that workers have in hand.
+    in_hand: u64,
+}
+
 /// A worker that polls a queue.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Worker {
@@ -215,6 +254,10 @@ pub(crate) struct Worker {
 /// A task in the hand of a worker.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TaskLease {
+    /// The workflow id of the run that waits for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    workflow_id: Option<WorkflowId>,
     /// The run that waits for it.
     #[schema(value_type = String, format = "uuid")]
     run_id: RunId,
@@ -240,8 +283,20 @@ pub(crate) struct TaskLease {
 
 impl From<QueueDescription> for TaskQueue {
     fn from(described: QueueDescription) -> Self {
-        let QueueDescription { queue, depth, limits, is_drained, workers, watched_since, leased } =
-            described;
+        let QueueDescription {
+            queue,
+            depth,
+            limits,
+            is_drained,
+            workers,
+            watched_since,
+            last_minute,
+            offered,
+            unoffered,
+            room,
+            full_keys,
+            leased,
+        } = described;
         let backlog = depth.ready.into_iter().map(|(priority, tasks, oldest_since)| Backlog {
             priority: priority.number(),
             tasks,
@@ -256,6 +311,21 @@ impl From<QueueDescription> for TaskQueue {
             drained: is_drained,
             workers: workers.into_iter().map(Worker::from).collect(),
             watched_since,
+            added_last_minute: last_minute.came,
+            handed_out_last_minute: last_minute.handed_out,
+            offered_types: match offered {
+                Offered::All => None,
+                Offered::Types(types) => Some(types.into_iter().collect()),
+            },
+            unoffered_types: unoffered
+                .into_iter()
+                .map(|(activity_type, tasks)| UnofferedType { activity_type, tasks })
+                .collect(),
+            room,
+            full_keys: full_keys
+                .into_iter()
+                .map(|KeyUse { key, in_hand }| FullKey { key, in_hand })
+                .collect(),
             leases: leased.into_iter().map(TaskLease::from).collect(),
         }
     }
@@ -268,10 +338,11 @@ impl From<SeenWorker> for Worker {
     }
 }
 
-impl From<LeasedTask> for TaskLease {
-    fn from(leased: LeasedTask) -> Self {
-        let LeasedTask { task, lease } = leased;
+impl From<HeldTask> for TaskLease {
+    fn from(held: HeldTask) -> Self {
+        let HeldTask { leased: LeasedTask { task, lease }, workflow_id } = held;
         Self {
+            workflow_id,
             run_id: task.key.run_id,
             scheduled_event_id: task.event_id.0,
             activity_type: task.activity_type,

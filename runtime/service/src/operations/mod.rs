@@ -47,10 +47,10 @@ pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, Ve
 pub use self::reset::ResetRequest;
 pub use self::result::RunResult;
 pub(crate) use self::start::ChildStart;
-pub use self::task_queues::QueueDescription;
+pub use self::task_queues::{HeldTask, KeyUse, QueueDescription};
 pub use self::update::{UpdateResult, UpdateWait, WaitFor, made_up_update_id};
 pub use self::waits::{look_wait_of, wait_of};
-pub use crate::queues::{LeaseAnswer, SeenWorker};
+pub use crate::queues::{LastMinute, LeaseAnswer, Offered, SeenWorker};
 pub use crate::salvage::DamagedEvent;
 pub use crate::types::{
     ActivityDescription, Awaited, ChainDescription, ChildDescription, Closing, ExternalDescription,

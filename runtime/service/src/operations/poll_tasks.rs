@@ -56,8 +56,8 @@ impl Tenant {
             )));
         }
         let queue = shared.queues.queue(&self.namespace, &request.queue);
-        queue.note_poll(&request.worker, request.build_id, shared.clock.now());
         let poller = Poller::new(request.worker, request.activity_types, lease, room);
+        queue.note_poll(&poller, request.build_id, shared.clock.now());
         queues::poll(shared, &queue, poller, wait).await
     }
 }

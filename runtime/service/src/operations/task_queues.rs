@@ -1,18 +1,25 @@
 //! What waits in task queues, who polls them, who has what, and what is set of them.
 
-use dacapo_model::ids::QueueName;
+use std::collections::HashMap;
+
+use dacapo_model::ids::{QueueName, RunKey, TypeName, WorkflowId};
 use dacapo_model::queue_limits::QueueLimits;
+use dacapo_model::task::FairnessKey;
 use dacapo_model::time::Timestamp;
 use dacapo_model::timer::NEVER;
+use dacapo_store::allowance::Allowance;
 use dacapo_store::queue_settings::{QueueSettings, SettingsChange};
 use dacapo_store::task::{LeasedTask, QueueDepth};
 
 use crate::error::Result;
-use crate::queues::{self, SeenWorker};
+use crate::queues::{self, LastMinute, Offered, SeenWorker};
 use crate::tenancy::Tenant;
 
 /// Tasks in hand that a description names.
 const LEASED_SHOWN_MAX: u32 = 100;
+
+/// Full keys, and types that nobody takes, that a description names.
+const NAMED_MAX: usize = 100;
 
 /// Queues on one page. Each is looked at.
 const LISTED_MAX: u32 = 100;
@@ -32,8 +39,37 @@ pub struct QueueDescription {
     pub workers: Vec<SeenWorker>,
     /// Since when this node knows who polls.
     pub watched_since: Timestamp,
+    /// What has passed in the last minute, on this node.
+    pub last_minute: LastMinute,
+    /// Activity types that polls have asked for lately.
+    pub offered: Offered,
+    /// Types that wait although no poll has asked for them lately, and how many tasks of each.
+    /// None in a list, and if nobody polls.
+    pub unoffered: Vec<(TypeName, u64)>,
+    /// How many tasks more the limits of the queue allow now. None in a list.
+    pub room: Option<u64>,
+    /// Keys that may have nothing more now.
+    pub full_keys: Vec<KeyUse>,
     /// Tasks that workers have, the first of them.
-    pub leased: Vec<LeasedTask>,
+    pub leased: Vec<HeldTask>,
+}
+
+/// What workers have of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The key.
+    pub key: FairnessKey,
+    /// Tasks in hand.
+    pub in_hand: u64,
+}
+
+/// A task that a worker has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldTask {
+    /// The task and its lease.
+    pub leased: LeasedTask,
+    /// The workflow id of its run, unless the run is just gone.
+    pub workflow_id: Option<WorkflowId>,
 }
 
 impl Tenant {
@@ -54,7 +90,7 @@ impl Tenant {
         names.extend(waiting.into_iter().map(|waiting| waiting.queue));
         let mut queues = Vec::new();
         for queue in names.into_iter().take(LISTED_MAX as usize) {
-            queues.push(self.queue(queue, 0).await?);
+            queues.push(self.queue(queue).await?);
         }
         Ok(queues)
     }
@@ -62,7 +98,9 @@ impl Tenant {
     /// A task queue. Every name is one, if an empty one.
     pub async fn describe_task_queue(&self, queue: QueueName) -> Result<QueueDescription> {
         self.shared.admit()?;
-        self.queue(queue, LEASED_SHOWN_MAX).await
+        let mut described = self.queue(queue).await?;
+        self.look_closer(&mut described).await?;
+        Ok(described)
     }
 
     /// Changes what is set of a queue: its limits, and whether it hands out anything. What is
@@ -77,20 +115,74 @@ impl Tenant {
         queues::change_settings(&self.shared, &self.namespace, queue, change).await
     }
 
-    async fn queue(&self, queue: QueueName, leased_max: u32) -> Result<QueueDescription> {
+    async fn queue(&self, queue: QueueName) -> Result<QueueDescription> {
+        let now = self.shared.clock.now();
+        let queues = &self.shared.queues;
+        let depth = self.shared.store.queue_depth(&self.namespace, &queue, now).await?;
+        let known = queues.known(&self.namespace, &queue);
+        let known = known.as_ref();
+        let settings = queues.settings(&self.namespace, &queue);
+        Ok(QueueDescription {
+            depth,
+            limits: settings.as_ref().map(|it| it.limits).unwrap_or_default(),
+            is_drained: settings.is_some_and(|it| it.is_drained),
+            workers: known.map(|it| it.workers(now)).unwrap_or_default(),
+            watched_since: queues.watched_since(),
+            last_minute: known.map(|it| it.last_minute(now)).unwrap_or_default(),
+            offered: known.map_or(Offered::Types([].into()), |it| it.offered(now)),
+            unoffered: Vec::new(),
+            room: None,
+            full_keys: Vec::new(),
+            leased: Vec::new(),
+            queue,
+        })
+    }
+
+    /// What takes more statements to find out.
+    async fn look_closer(&self, described: &mut QueueDescription) -> Result<()> {
         let now = self.shared.clock.now();
         let store = &self.shared.store;
-        let depth = store.queue_depth(&self.namespace, &queue, now).await?;
-        let leased = match depth.leased.min(u64::from(leased_max)) {
-            0 => Vec::new(),
-            _ => store.leased_tasks(&self.namespace, &queue, None, leased_max).await?,
+        let (namespace, queue) = (&self.namespace, &described.queue);
+        if described.depth.leased > 0 {
+            let leased = store.leased_tasks(namespace, queue, None, LEASED_SHOWN_MAX).await?;
+            described.leased = self.with_workflow_ids(leased).await?;
+        }
+        if let Offered::Types(offered) = &described.offered
+            && !offered.is_empty()
+            && !described.depth.ready.is_empty()
+        {
+            // As many types as are offered may come before one that is not.
+            let limit = u32::try_from(offered.len() + NAMED_MAX).unwrap_or(u32::MAX);
+            let mut waiting = store.waiting_types(namespace, queue, now, limit).await?;
+            waiting.retain(|(name, _)| !offered.contains(name));
+            waiting.truncate(NAMED_MAX);
+            described.unoffered = waiting;
+        }
+        if described.limits.is_any() {
+            let limits = described.limits;
+            let used = store.queue_use(namespace, queue, &limits, now).await?;
+            let allowance = Allowance::new(limits, used, now);
+            let is_limited = limits.concurrency.is_some() || limits.rate.is_some();
+            described.room = is_limited.then(|| allowance.room());
+            let in_hand = |key: FairnessKey| {
+                let in_hand = allowance.used().in_hand_of.get(&key).copied().unwrap_or(0);
+                KeyUse { key, in_hand }
+            };
+            let full = allowance.full_keys().into_iter().take(NAMED_MAX);
+            described.full_keys = full.map(in_hand).collect();
+        }
+        Ok(())
+    }
+
+    async fn with_workflow_ids(&self, leased: Vec<LeasedTask>) -> Result<Vec<HeldTask>> {
+        let mut keys: Vec<RunKey> = leased.iter().map(|it| it.task.key).collect();
+        keys.dedup();
+        let runs = self.shared.store.find_runs(&keys).await?;
+        let ids: HashMap<_, _> = runs.into_iter().map(|run| (run.key, run.workflow_id)).collect();
+        let held = |leased: LeasedTask| {
+            let workflow_id = ids.get(&leased.task.key).cloned();
+            HeldTask { leased, workflow_id }
         };
-        let known = self.shared.queues.known(&self.namespace, &queue);
-        let workers = known.map(|queue| queue.workers(now)).unwrap_or_default();
-        let settings = self.shared.queues.settings(&self.namespace, &queue);
-        let limits = settings.as_ref().map(|it| it.limits).unwrap_or_default();
-        let is_drained = settings.is_some_and(|it| it.is_drained);
-        let watched_since = self.shared.queues.watched_since();
-        Ok(QueueDescription { queue, depth, limits, is_drained, workers, watched_since, leased })
+        Ok(leased.into_iter().map(held).collect())
     }
 }

@@ -131,8 +131,8 @@ fn hand_over(shared: &Arc<Shared>, queue: &Queue, claim: &mut Claim, tasks: Vec<
     for claimed in tasks {
         let task = handed(claim, &claimed);
         let row = &claimed.leased.task;
-        queue.handed_out(row.priority, row.fairness_rank);
         let started_at = claimed.leased.lease.started_at;
+        queue.handed_out(row.priority, row.fairness_rank, started_at);
         shared.queues.metrics.started(&queue.labels, row.visible_at, started_at);
         shared.queues.leases.insert(claimed.leased);
         if let Err(task) = claim.promise.deliver(task) {

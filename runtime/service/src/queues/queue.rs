@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dacapo_model::ids::{NamespaceName, QueueName, TypeName, WorkerIdentity};
+use dacapo_model::ids::{NamespaceName, QueueName, TypeName};
 use dacapo_model::task::{Priority, TaskRoute};
 use dacapo_model::time::Timestamp;
 use dacapo_store::Store;
@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 use super::matching::{Matching, Mode};
 use super::metrics::{self, QueueLabels};
+use super::offers::{Offered, Offers};
+use super::pace::{LastMinute, Pace};
 use super::poller::{Poller, Promise};
 use super::rank::{Ranks, Unknown};
 use super::seen::{Seen, SeenWorker};
@@ -32,6 +34,8 @@ pub(crate) struct Queue {
     pub(super) matching: Mutex<Matching>,
     ranks: Mutex<Ranks>,
     seen: Mutex<Seen>,
+    offers: Mutex<Offers>,
+    pace: Mutex<Pace>,
     looks: Mutex<Looks>,
     /// When a rate of it allows more, if a look waits for that.
     again_at: Mutex<Option<Timestamp>>,
@@ -61,6 +65,8 @@ impl Queue {
             matching: Mutex::new(matching),
             ranks: Mutex::default(),
             seen: Mutex::default(),
+            offers: Mutex::default(),
+            pace: Mutex::default(),
             looks: Mutex::new(Looks { next: None, backoff: LOOKS }),
             again_at: Mutex::default(),
         }
@@ -73,13 +79,24 @@ impl Queue {
     }
 
     /// A worker has begun to poll.
-    pub(crate) fn note_poll(
-        &self,
-        worker: &WorkerIdentity,
-        build_id: Option<String>,
-        now: Timestamp,
-    ) {
-        self.seen.lock().note(worker, build_id, now);
+    pub(crate) fn note_poll(&self, poller: &Poller, build_id: Option<String>, now: Timestamp) {
+        self.seen.lock().note(poller.worker(), build_id, now);
+        self.offers.lock().note(&poller.activity_types, now);
+    }
+
+    /// Activity types that polls have asked for lately.
+    pub(crate) fn offered(&self, now: Timestamp) -> Offered {
+        self.offers.lock().lately(now)
+    }
+
+    /// A task has come, by a commit that was just done.
+    pub(crate) fn note_task(&self, now: Timestamp) {
+        self.pace.lock().came(now);
+    }
+
+    /// What has passed lately, as far as this node has seen it.
+    pub(crate) fn last_minute(&self, now: Timestamp) -> LastMinute {
+        self.pace.lock().last_minute(now)
     }
 
     /// Workers that have polled lately.
@@ -171,7 +188,8 @@ impl Queue {
     }
 
     /// A task of this rank was handed out.
-    pub(crate) fn handed_out(&self, priority: Priority, rank: i64) {
+    pub(crate) fn handed_out(&self, priority: Priority, rank: i64, now: Timestamp) {
+        self.pace.lock().handed_out(now);
         self.looks.lock().backoff = LOOKS;
         self.ranks.lock().handed_out(priority, rank);
     }

@@ -33,6 +33,8 @@ enum After {
     Scheduled { queue: Arc<Queue> },
     /// A poll gets a task that was leased for it.
     Hand { queue: Arc<Queue>, promise: Promise, leased: Box<LeasedTask>, task: Box<HandedTask> },
+    /// A task has gone back into its queue.
+    Came { queue: Arc<Queue> },
     /// A task waits.
     Wait { queue: Arc<Queue>, task: TaskKey, visible_at: Timestamp, expires_at: Option<Timestamp> },
     /// Nobody has it any more.
@@ -84,6 +86,7 @@ impl Actor {
                         fairness_rank: queue.rank(route, now),
                     });
                     planned.after.push(After::Gone { task });
+                    planned.after.push(After::Came { queue: queue.clone() });
                     planned.after.push(After::Wait { queue, task, visible_at, expires_at });
                 }
                 Change::Tell { scheduled_event_id, cancel_until, paused, visible_at } => {
@@ -131,7 +134,7 @@ impl Actor {
         match promise {
             Some(promise) => {
                 // Nothing waits: what a key has had so far counts against it no more.
-                queue.handed_out(row.priority, row.fairness_rank);
+                queue.handed_out(row.priority, row.fairness_rank, now);
                 let leased = lease(promise.poller(), row, now);
                 let task = self.handed(promise.poller(), activity, &leased);
                 planned.rows.push(TaskChange::Lease(Box::new(leased.clone())));
@@ -253,7 +256,10 @@ impl Drop for PlannedTasks {
 impl After {
     fn act(self, shared: &Arc<Shared>, run: &Arc<OpenRun>) {
         match self {
-            Self::Scheduled { queue } => shared.queues.metrics.scheduled(&queue.labels),
+            Self::Scheduled { queue } => {
+                shared.queues.metrics.scheduled(&queue.labels);
+                queues::note_came(shared, &queue);
+            }
             Self::Hand { queue, mut promise, leased, task } => {
                 let (visible_at, started_at) = (leased.task.visible_at, leased.lease.started_at);
                 shared.queues.metrics.started(&queue.labels, visible_at, started_at);
@@ -272,6 +278,7 @@ impl After {
                     queues::look_at(shared, task, visible_at);
                 }
             }
+            Self::Came { queue } => queue.note_task(shared.clock.now()),
             Self::Gone { task } => queues::note_no_lease(shared, task),
             Self::Tell { task, attempt, signals } => {
                 if !queues::tell_worker(shared, task, signals) && signals.cancel_requested {

@@ -156,6 +156,7 @@ macro_rules! conformance_tests {
                 a_rate_is_kept_from_one_claim_to_the_next,
                 a_key_has_a_rate_of_its_own,
                 a_drained_queue_hands_out_nothing,
+                what_is_used_of_limits_is_told,
                 a_limited_claim_takes_what_any_other_would,
             }
             shard {
@@ -191,6 +192,7 @@ macro_rules! conformance_tests {
                 a_task_without_its_history_is_not_handed_out,
                 queues_with_tasks_are_listed,
                 the_depth_of_a_queue_is_counted,
+                the_types_that_wait_are_counted,
                 what_workers_have_of_a_queue_is_listed_in_pages,
             }
             task_lease {

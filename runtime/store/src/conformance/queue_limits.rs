@@ -86,7 +86,8 @@ pub async fn settings_are_kept_and_changed_one_by_one(store: Arc<dyn Store>) {
         changed_at: START,
     };
     assert_eq!(set(&owned, all).await, expected);
-    assert_eq!(store.all_queue_settings().await.expect("reads"), [expected.clone()]);
+    let kept = store.all_queue_settings().await.expect("reads");
+    assert_eq!(kept, std::slice::from_ref(&expected));
     let other = SettingsChange { concurrency: Some(None), ..SettingsChange::default() };
     let limits = QueueLimits { concurrency: None, ..expected.limits };
     let expected = QueueSettings { limits, ..expected };
@@ -286,6 +287,26 @@ pub async fn a_drained_queue_hands_out_nothing(store: Arc<dyn Store>) {
     assert_eq!(owned.tasks(&run).await.len(), 2);
     set(&owned, SettingsChange { is_drained: Some(false), ..SettingsChange::default() }).await;
     assert_eq!(events(&limited(&owned, &claim(START)).await), [3]);
+}
+
+/// For people who look at a queue.
+pub async fn what_is_used_of_limits_is_told(store: Arc<dyn Store>) {
+    let owned = Owned::of(store.clone()).await;
+    with_tasks_of(&owned, &[(Some("a"), 3), (Some("b"), 1), (None, 1)]).await;
+    let rates = SettingsChange {
+        rate: rate(1.0, 10),
+        rate_per_key: rate(0.5, 10),
+        ..SettingsChange::default()
+    };
+    let limits = set(&owned, SettingsChange { concurrency: limit(100), ..rates }).await.limits;
+    assert_eq!(limited(&owned, &TaskClaim { limit: 5, ..claim(START) }).await.tasks.len(), 5);
+    let (namespace, emails) = (default_namespace(), queue("emails"));
+    let used = store.queue_use(&namespace, &emails, &limits, START).await.expect("reads");
+    assert_eq!((used.in_hand, used.full_at), (5, Some(at(5 * SECOND))));
+    assert_eq!(used.in_hand_of, [(key("a"), 3), (key("b"), 1)].into());
+    assert_eq!(used.full_at_of, [(key("a"), at(6 * SECOND)), (key("b"), at(2 * SECOND))].into());
+    let elsewhere = store.queue_use(&namespace, &queue("other"), &limits, START).await;
+    assert_eq!(elsewhere.expect("reads"), crate::allowance::QueueUse::default());
 }
 
 /// In everything but its limits.

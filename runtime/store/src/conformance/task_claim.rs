@@ -358,6 +358,32 @@ pub async fn the_depth_of_a_queue_is_counted(store: Arc<dyn Store>) {
     assert_eq!(nowhere.expect("reads"), QueueDepth::default());
 }
 
+/// By name.
+pub async fn the_types_that_wait_are_counted(store: Arc<dyn Store>) {
+    let owned = Owned::of(store.clone()).await;
+    let run = execution("order-1", 1);
+    let types = [("b", START), ("a", START), ("b", START), ("c", START), ("d", at(9))];
+    let tasks = (2..).zip(types).map(|(event_id, (name, visible_at))| TaskRow {
+        activity_type: type_name(name),
+        visible_at,
+        ..task(&run, event_id)
+    });
+    let elsewhere = TaskRow { queue: queue("other"), ..task(&run, 7) };
+    with_tasks(&owned, tasks.chain([elsewhere])).await;
+    let count = async |now, limit| {
+        let (namespace, emails) = (default_namespace(), queue("emails"));
+        let types = store.waiting_types(&namespace, &emails, now, limit).await.expect("reads");
+        let plain = types.into_iter().map(|(name, tasks)| (name.to_string(), tasks));
+        plain.collect::<Vec<_>>()
+    };
+    let expected = [("a".to_owned(), 1), ("b".to_owned(), 2), ("c".to_owned(), 1)];
+    assert_eq!(count(at(5), 10).await, expected);
+    assert_eq!(count(at(5), 2).await, expected[..2]);
+    assert_eq!(count(at(-1), 10).await, []);
+    assert_eq!(owned.claim(&claim(at(5))).await.len(), 4);
+    assert_eq!(count(at(5), 10).await, []);
+}
+
 /// By run and event.
 pub async fn what_workers_have_of_a_queue_is_listed_in_pages(store: Arc<dyn Store>) {
     let owned = Owned::of(store.clone()).await;

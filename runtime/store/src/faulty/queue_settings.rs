@@ -3,9 +3,11 @@
 
 use async_trait::async_trait;
 use dacapo_model::ids::{NamespaceName, QueueName};
+use dacapo_model::queue_limits::QueueLimits;
 use dacapo_model::time::Timestamp;
 
 use super::{FaultyStore, Operation};
+use crate::allowance::QueueUse;
 use crate::error::Result;
 use crate::queue_settings::{QueueSettings, QueueSettingsStore, SettingsChange};
 use crate::shard::Ownership;
@@ -22,6 +24,19 @@ impl QueueSettingsStore for FaultyStore {
     ) -> Result<QueueSettings> {
         self.call(Operation::ChangeQueueSettings, async |_| {
             self.inner.change_queue_settings(ownership, namespace, queue, change, now).await
+        })
+        .await
+    }
+
+    async fn queue_use(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        limits: &QueueLimits,
+        now: Timestamp,
+    ) -> Result<QueueUse> {
+        self.call(Operation::QueueUse, async |_| {
+            self.inner.queue_use(namespace, queue, limits, now).await
         })
         .await
     }

@@ -69,6 +69,8 @@ pub enum Operation {
     ChangeQueueSettings,
     /// Of [`QueueSettingsStore`](crate::queue_settings::QueueSettingsStore).
     AllQueueSettings,
+    /// Of [`QueueSettingsStore`](crate::queue_settings::QueueSettingsStore).
+    QueueUse,
     /// Of [`TaskStore`](crate::task::TaskStore).
     ClaimTasks,
     /// Of [`TaskStore`](crate::task::TaskStore).
@@ -91,6 +93,8 @@ pub enum Operation {
     LastRank,
     /// Of [`TaskStore`](crate::task::TaskStore).
     QueueDepth,
+    /// Of [`TaskStore`](crate::task::TaskStore).
+    WaitingTypes,
     /// Of [`TaskStore`](crate::task::TaskStore).
     LeasedTasks,
     /// Of [`TimerStore`](crate::timer::TimerStore).

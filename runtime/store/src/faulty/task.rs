@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dacapo_model::ids::{NamespaceName, QueueName, RunKey};
+use dacapo_model::ids::{NamespaceName, QueueName, RunKey, TypeName};
 use dacapo_model::task::Priority;
 use dacapo_model::time::Timestamp;
 
@@ -114,6 +114,19 @@ impl TaskStore for FaultyStore {
     ) -> Result<QueueDepth> {
         self.call(Operation::QueueDepth, async |_| {
             self.inner.queue_depth(namespace, queue, now).await
+        })
+        .await
+    }
+
+    async fn waiting_types(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(TypeName, u64)>> {
+        self.call(Operation::WaitingTypes, async |_| {
+            self.inner.waiting_types(namespace, queue, now, limit).await
         })
         .await
     }

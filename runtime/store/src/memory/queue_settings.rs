@@ -46,6 +46,16 @@ impl QueueSettingsStore for MemoryStore {
         Ok(settings)
     }
 
+    async fn queue_use(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        _limits: &QueueLimits,
+        _now: Timestamp,
+    ) -> Result<QueueUse> {
+        Ok(self.read(|state| state.queue_use(namespace, queue)))
+    }
+
     async fn all_queue_settings(&self) -> Result<Vec<QueueSettings>> {
         Ok(self.read(|state| state.queue_settings.values().cloned().collect()))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_model::event::EventAttributes;
-use dacapo_model::ids::{EventId, NamespaceName, QueueName, RunKey};
+use dacapo_model::ids::{EventId, NamespaceName, QueueName, RunKey, TypeName};
 use dacapo_model::task::Priority;
 use dacapo_model::time::Timestamp;
 
@@ -372,6 +372,25 @@ impl TaskStore for MemoryStore {
             let ready = ready.into_iter();
             let ready = ready.map(|(priority, (count, oldest))| (priority, count, oldest));
             QueueDepth { ready: ready.collect(), delayed, leased }
+        }))
+    }
+
+    async fn waiting_types(
+        &self,
+        namespace: &NamespaceName,
+        queue: &QueueName,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(TypeName, u64)>> {
+        Ok(self.read(|state| {
+            let is_here = |row: &&TaskRow| {
+                row.namespace == *namespace && row.queue == *queue && row.visible_at <= now
+            };
+            let mut types = BTreeMap::new();
+            for row in state.waiting().filter(is_here) {
+                *types.entry(row.activity_type.clone()).or_insert(0) += 1;
+            }
+            types.into_iter().take(at_most(limit)).collect()
         }))
     }
 

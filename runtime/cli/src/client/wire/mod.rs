@@ -25,7 +25,8 @@ pub use self::run::{
     Started,
 };
 pub use self::task_queue::{
-    Backlog, HeldUp, TaskLease, TaskQueueDescription, TaskQueueSettings, TaskQueues, Worker,
+    Backlog, FullKey, HeldUp, TaskLease, TaskQueueDescription, TaskQueueSettings, TaskQueues,
+    Worker,
 };
 pub use self::waiting::{Awaited, RunWaiting};
 

@@ -10,7 +10,7 @@ use crate::times::{age, coarse};
 const LATELY: Duration = Duration::from_secs(300);
 
 /// Why tasks of a queue wait for more than the next poll.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeldUp {
     /// It hands out nothing.
     Drained,
@@ -18,6 +18,8 @@ pub enum HeldUp {
     Unpolled,
     /// The same, of a server that was started so long ago.
     UnpolledSinceStart(Duration),
+    /// No worker takes activities of these types.
+    NotOffered(Vec<String>),
     /// Workers have as much of it as they may.
     Full {
         /// So many tasks.
@@ -26,25 +28,38 @@ pub enum HeldUp {
 }
 
 impl HeldUp {
+    /// Whether activities of this type wait for it.
+    pub fn concerns(&self, activity_type: &str) -> bool {
+        match self {
+            Self::NotOffered(types) => types.iter().any(|name| name == activity_type),
+            _ => true,
+        }
+    }
+
     /// In a sentence about the queue.
-    pub fn clause(self) -> &'static str {
+    pub fn clause(&self) -> &'static str {
         match self {
             Self::Drained => "which is drained",
             Self::Unpolled | Self::UnpolledSinceStart(_) => "which no worker polls",
+            Self::NotOffered(_) => "whose workers don't take it",
             Self::Full { .. } => "which is at its limit",
         }
     }
 
     /// All of it.
-    pub fn sentence(self, queue: &str) -> String {
+    pub fn sentence(&self, queue: &str) -> String {
         match self {
             Self::Drained => {
                 format!("`{queue}` is drained: it hands out nothing until `dacapo queue resume`")
             }
             Self::Unpolled => format!("no worker has polled `{queue}` in the last five minutes"),
             Self::UnpolledSinceStart(age) => {
-                let age = coarse(age);
+                let age = coarse(*age);
                 format!("no worker has polled `{queue}` since the server was started {age} ago")
+            }
+            Self::NotOffered(types) => {
+                let types = types.join(", ");
+                format!("no worker of `{queue}` takes activities of type {types}")
             }
             Self::Full { limit } => {
                 format!("`{queue}` is at its limit: {limit} of its tasks are in hand")
@@ -82,6 +97,24 @@ pub struct TaskQueueDescription {
     /// Since when the server knows who polls.
     #[serde(default)]
     pub watched_since: Option<String>,
+    /// Tasks that came into it in the last minute.
+    #[serde(default)]
+    pub added_last_minute: u64,
+    /// Tasks that were handed out in the last minute.
+    #[serde(default)]
+    pub handed_out_last_minute: u64,
+    /// Activity types that workers take; none if one takes all.
+    #[serde(default)]
+    pub offered_types: Option<Vec<String>>,
+    /// Types that wait although no worker takes them.
+    #[serde(default)]
+    pub unoffered_types: Vec<UnofferedType>,
+    /// How many tasks more its limits allow now.
+    #[serde(default)]
+    pub room: Option<u64>,
+    /// Keys that may have nothing more now.
+    #[serde(default)]
+    pub full_keys: Vec<FullKey>,
     /// Some of the tasks that workers have.
     pub leases: Vec<TaskLease>,
 }
@@ -101,6 +134,10 @@ impl TaskQueueDescription {
             let watched = self.watched_since.as_deref().and_then(|since| age(since, now));
             let since_start = watched.filter(|watched| *watched < LATELY);
             return Some(since_start.map_or(HeldUp::Unpolled, HeldUp::UnpolledSinceStart));
+        }
+        if !self.unoffered_types.is_empty() {
+            let types = self.unoffered_types.iter().map(|it| it.activity_type.clone());
+            return Some(HeldUp::NotOffered(types.collect()));
         }
         let limit = self.limits.concurrency.filter(|limit| self.in_hand >= *limit);
         limit.map(|limit| HeldUp::Full { limit })
@@ -176,6 +213,22 @@ pub struct Backlog {
     pub oldest_since: String,
 }
 
+/// An activity type that no worker takes.
+#[derive(Debug, Deserialize)]
+pub struct UnofferedType {
+    /// The type.
+    pub activity_type: String,
+}
+
+/// A fairness key that may have nothing more now.
+#[derive(Debug, Deserialize)]
+pub struct FullKey {
+    /// The key.
+    pub key: String,
+    /// Its tasks that workers have.
+    pub in_hand: u64,
+}
+
 /// A worker that polls a queue.
 #[derive(Debug, Deserialize)]
 pub struct Worker {
@@ -191,10 +244,11 @@ pub struct Worker {
 /// A task that a worker has.
 #[derive(Debug, Deserialize)]
 pub struct TaskLease {
+    /// The workflow id of the run that waits for it.
+    #[serde(default)]
+    pub workflow_id: Option<String>,
     /// The run that waits for it.
     pub run_id: String,
-    /// Its event.
-    pub scheduled_event_id: u64,
     /// What runs.
     pub activity_type: String,
     /// Who has it.

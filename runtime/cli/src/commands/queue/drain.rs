@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 use dacapo_model::ids::QueueName;
 use serde_json::json;
-use tokio::time::Instant;
 
 use crate::args::ClientFlags;
-use crate::client::Client;
 use crate::client::wire::TaskQueueDescription;
+use crate::client::{Client, now};
 use crate::commands::run::{Wait, parse_wait};
 use crate::exit::Exit;
 use crate::output;
@@ -87,19 +86,15 @@ pub(super) async fn resume(args: ResumeArgs) -> Result<Exit> {
 
 /// The queue as it is then, and how many tasks workers still have.
 async fn left(client: &Client, queue: &str, wait: Option<Wait>) -> Result<(String, u64)> {
-    let until = match wait {
-        None => Some(Instant::now()),
-        Some(Wait::AtMost(wait)) => Instant::now().checked_add(wait),
-        Some(Wait::Forever) => None,
-    };
+    let (wait, started) = (wait.unwrap_or(Wait::AtMost(Duration::ZERO)), now());
     loop {
         let answer = client.show_queue(queue).await?;
         let in_hand = answer.read::<TaskQueueDescription>()?.in_hand;
-        if in_hand == 0 || until.is_some_and(|until| Instant::now() >= until) {
+        let left = wait.left(now().duration_since(started));
+        if in_hand == 0 || left.is_zero() {
             return Ok((answer.text, in_hand));
         }
-        let pause = until.map_or(PAUSE, |until| PAUSE.min(until - Instant::now()));
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(PAUSE.min(left)).await;
     }
 }
 

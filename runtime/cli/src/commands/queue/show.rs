@@ -6,10 +6,13 @@ use anyhow::Result;
 use dacapo_model::ids::QueueName;
 
 use crate::args::ClientFlags;
-use crate::client::wire::{Backlog, HeldUp, TaskLease, TaskQueueDescription, Worker};
+use crate::client::wire::{Backlog, FullKey, HeldUp, TaskLease, TaskQueueDescription, Worker};
 use crate::exit::Exit;
 use crate::output;
 use crate::times::{age, coarse, soon, wall_clock};
+
+/// What the names of fields and the room after them take of a line.
+const NAMES_WIDTH: usize = 9;
 
 /// Shows what waits in a task queue by priority, which workers have polled it in the last
 /// five minutes, and what they have in hand.
@@ -68,6 +71,19 @@ fn describe(queue: &TaskQueueDescription, now: SystemTime, columns: Option<usize
     if !limits.is_empty() {
         fields.push(("limits", limits.join("\n")));
     }
+    fields.extend(queue.room.map(|room| ("room", format!("{room} more now"))));
+    if !queue.full_keys.is_empty() {
+        let keys = queue.full_keys.iter().map(|FullKey { key, in_hand }| {
+            format!("{}: {in_hand} in hand", output::without_middle(key, usize::MAX))
+        });
+        fields.push(("full", keys.collect::<Vec<_>>().join("\n")));
+    }
+    if !queue.workers.is_empty() {
+        let types = queue.offered_types.as_ref().map_or("all".to_owned(), |it| it.join(", "));
+        let length = columns.map_or(usize::MAX, |columns| columns.saturating_sub(NAMES_WIDTH));
+        fields.push(("types", output::without_middle(&types, length)));
+    }
+    fields.push(("pace", pace(queue)));
     let tables = [
         backlog(&queue.backlog, now),
         workers(&queue.workers, now, columns),
@@ -75,6 +91,11 @@ fn describe(queue: &TaskQueueDescription, now: SystemTime, columns: Option<usize
     ];
     let parts = std::iter::once(output::fields(&fields)).chain(tables.into_iter().flatten());
     parts.collect::<Vec<_>>().join("\n\n")
+}
+
+fn pace(queue: &TaskQueueDescription) -> String {
+    let TaskQueueDescription { added_last_minute, handed_out_last_minute, .. } = queue;
+    format!("{added_last_minute} came and {handed_out_last_minute} were handed out in a minute")
 }
 
 fn backlog(backlog: &[Backlog], now: SystemTime) -> Option<String> {
@@ -103,12 +124,12 @@ fn leases(leases: &[TaskLease], now: SystemTime, columns: Option<usize>) -> Opti
             lease.attempt.to_string(),
             age(&lease.started_at, now).map(coarse).unwrap_or_default(),
             soon(&lease.lease_until, now),
-            lease.scheduled_event_id.to_string(),
+            lease.workflow_id.clone().unwrap_or_default(),
             lease.run_id.clone(),
         ]
     };
-    let header = ["ACTIVITY", "HELD BY", "ATTEMPT", "SINCE", "LEASE ENDS", "EVENT", "RUN ID"];
-    shown(header, leases.iter().map(row), &[0, 1], columns)
+    let header = ["ACTIVITY", "HELD BY", "ATTEMPT", "SINCE", "LEASE ENDS", "WORKFLOW ID", "RUN ID"];
+    shown(header, leases.iter().map(row), &[0, 1, 5], columns)
 }
 
 /// A table, if there is anything in it; those places of its rows are names that people chose.
@@ -149,7 +170,9 @@ mod tests {
                "delayed": 1, "in_hand": 300,
                "workers": [{{"identity": "{worker}", "build_id": "v7",
                              "last_poll_at": "2026-11-29T11:59:58Z"}}],
-               "leases": [{{"run_id": "019c0000-0000-7000-8000-0123456789ab",
+               "added_last_minute": 120, "handed_out_last_minute": 118,
+               "offered_types": ["send", "print"],
+               "leases": [{{"workflow_id": "order-17", "run_id": "019c0000-0000-7000-8000-0123456789ab",
                             "scheduled_event_id": 2, "activity_type": "send",
                             "worker": "{worker}", "attempt": 1, "lease_epoch": 1,
                             "started_at": "2026-11-29T11:59:50Z",
@@ -166,6 +189,8 @@ ready    2
 delayed  1
 in hand  300, of which 1 are shown
 workers  1
+types    send, print
+pace     120 came and 118 were handed out in a minute
 
 PRIORITY  READY  OLDEST
 3         2      60s
@@ -173,8 +198,8 @@ PRIORITY  READY  OLDEST
 WORKER    BUILD  LAST POLL
 mailer-1  v7     2s ago
 
-ACTIVITY  HELD BY   ATTEMPT  SINCE  LEASE ENDS  EVENT  RUN ID
-send      mailer-1  1        10s    in 20s      2      019c0000-0000-7000-8000-0123456789ab";
+ACTIVITY  HELD BY   ATTEMPT  SINCE  LEASE ENDS  WORKFLOW ID  RUN ID
+send      mailer-1  1        10s    in 20s      order-17     019c0000-0000-7000-8000-0123456789ab";
         assert_eq!(text, expected);
         assert_eq!(hint(&busy("mailer-1"), now()), None);
     }
@@ -188,19 +213,35 @@ send      mailer-1  1        10s    in 20s      2      019c0000-0000-7000-8000-0
 
     #[test]
     fn a_queue_is_shown_with_what_is_set_of_it() {
-        let limits =
-            r#""limits": {"concurrency": 5, "rate_per_key": {"per_second": 0.5, "burst": 2}}"#;
+        let limits = r#""limits": {"concurrency": 5,
+                                   "rate_per_key": {"per_second": 0.5, "burst": 2}},
+            "room": 0, "full_keys": [{"key": "ann", "in_hand": 3}]"#;
         let rest = r#""backlog": [], "delayed": 1, "workers": [], "leases": []"#;
         let full = queue(&format!(r#"{limits}, "in_hand": 5, {rest}"#));
         let text = describe(&full, now(), None);
-        let expected =
-            "limits   5 tasks at a time\n         0.5 tasks of a key per second, 2 at once";
+        let expected = "\
+limits   5 tasks at a time
+         0.5 tasks of a key per second, 2 at once
+room     0 more now
+full     ann: 3 in hand";
         assert!(text.contains(expected), "{text}");
         let told = hint(&full, now()).expect("a hint");
         assert_eq!(told, "`emails` is at its limit: 5 of its tasks are in hand");
         let drained = queue(&format!(r#""drained": true, "in_hand": 5, {rest}"#));
         let told = hint(&drained, now()).expect("a hint");
         assert!(told.starts_with("`emails` is drained"), "{told}");
+    }
+
+    #[test]
+    fn who_looks_at_a_queue_is_told_what_no_worker_takes() {
+        let unoffered = queue(
+            r#""backlog": [{"priority": 3, "tasks": 2, "oldest_since": "2026-11-29T11:59:00Z"}],
+               "delayed": 0, "in_hand": 0, "leases": [], "offered_types": ["send"],
+               "workers": [{"identity": "w", "last_poll_at": "2026-11-29T11:59:58Z"}],
+               "unoffered_types": [{"activity_type": "resize", "tasks": 2}]"#,
+        );
+        let told = hint(&unoffered, now()).expect("a hint");
+        assert_eq!(told, "no worker of `emails` takes activities of type resize");
     }
 
     #[test]
@@ -216,6 +257,6 @@ send      mailer-1  1        10s    in 20s      2      019c0000-0000-7000-8000-0
         let since = r#""delayed": 1, "watched_since": "2026-11-29T11:59:00Z""#;
         let told = hint(&queue(&format!("{since}, {empty}"))).expect("a hint");
         assert_eq!(told, "no worker has polled `emails` since the server was started 60s ago");
-        assert_eq!(describe(&unused, now(), None).lines().count(), 5);
+        assert_eq!(describe(&unused, now(), None).lines().count(), 6);
     }
 }

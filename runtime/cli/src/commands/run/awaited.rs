@@ -61,10 +61,12 @@ fn activity(
         Some(time) => format!("tries again {}", soon(time, now)),
         None => match (&activity.lease, &activity.task_queue) {
             (Some(lease), _) => format!("is at worker {}", lease.worker),
-            (None, Some(queue)) => match held_up.get(&queue.name) {
-                Some(why) => format!("in task queue {}, {}", queue.name, why.clause()),
-                None => format!("in task queue {}", queue.name),
-            },
+            (None, Some(queue)) => {
+                match held_up.get(&queue.name).filter(|why| why.concerns(name)) {
+                    Some(why) => format!("in task queue {}, {}", queue.name, why.clause()),
+                    None => format!("in task queue {}", queue.name),
+                }
+            }
             (None, None) => "runs".to_owned(),
         },
     };
@@ -87,6 +89,7 @@ mod tests {
         let held_up = BTreeMap::from([
             ("letters".to_owned(), HeldUp::Unpolled),
             ("parcels".to_owned(), HeldUp::Drained),
+            ("images".to_owned(), HeldUp::NotOffered(vec!["resize".to_owned()])),
         ]);
         awaited(&serde_json::from_str(&text).expect("valid"), &held_up, now)
     }
@@ -120,6 +123,7 @@ mod tests {
         };
         assert_eq!(of("emails"), "activity send, attempt 1, in task queue emails");
         assert!(of("letters").ends_with("in task queue letters, which no worker polls"));
+        assert_eq!(of("images"), "activity send, attempt 1, in task queue images");
         assert!(of("parcels").ends_with("in task queue parcels, which is drained"));
     }
 

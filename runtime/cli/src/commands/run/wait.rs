@@ -192,7 +192,7 @@ impl Wait {
     }
 
     /// How much of it is left after this time.
-    pub(super) fn left(self, elapsed: Duration) -> Duration {
+    pub(in crate::commands) fn left(self, elapsed: Duration) -> Duration {
         match self {
             Self::Forever => Duration::MAX,
             Self::AtMost(limit) => limit.saturating_sub(elapsed),

@@ -36,7 +36,10 @@ pub(super) async fn run(args: WaitingArgs) -> Result<Exit> {
         _ => None,
     };
     let awaited = waiting.waits.iter().chain(&waiting.waiting_for);
-    let held_up = held_up(&client, awaited.filter_map(|it| it.task_queue.as_ref())).await;
+    let queued = awaited.filter_map(|it| {
+        Some((it.task_queue.as_ref()?, it.activity_type.as_deref().unwrap_or_default()))
+    });
+    let held_up = held_up(&client, queued).await;
     let mut fields = fields(waiting, blocked.as_ref());
     fields.extend(held_up_fields(&held_up));
     output::line(&output::fields(&fields))?;
