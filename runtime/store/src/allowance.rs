@@ -276,7 +276,7 @@ mod tests {
         let later = NOW.after(Duration::from_secs(1));
         let mut allowance = Allowance::new(limits, allowance.used().clone(), later);
         assert_eq!(taken(&mut allowance, Some(&a)), 1);
-        assert_eq!(allowance.full_keys(), [a.clone()]);
+        assert_eq!(allowance.full_keys(), std::slice::from_ref(&a));
         let changed: Vec<_> = allowance.changed_rates().collect();
         assert_eq!(changed, [(Some(&a), NOW.after(Duration::from_secs(3)))]);
     }

@@ -4,6 +4,7 @@ mod damage;
 mod deletion;
 mod history;
 mod module;
+mod query_result;
 mod queue_settings;
 mod task;
 
@@ -34,7 +35,6 @@ use crate::error::{Result, StoreError};
 use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use crate::namespace::NamespaceStore;
 use crate::probe::ProbeStore;
-use crate::query_result::QueryResultStore;
 use crate::queue_settings::QueueSettings;
 use crate::shard::{
     HashRange, INITIAL_SHARDS, NodeId, Owner, OwnerLife, Ownership, ShardLease, ShardStore,
@@ -481,20 +481,6 @@ impl ExecutionStore for MemoryStore {
 impl NamespaceStore for MemoryStore {
     async fn namespaces(&self) -> Result<Vec<NamespaceName>> {
         Ok(self.read(|state| state.namespaces.clone()))
-    }
-}
-
-#[async_trait]
-impl QueryResultStore for MemoryStore {
-    async fn query_result(&self, key: RunKey, name: &QueryName) -> Result<Option<Payload>> {
-        Ok(self.read(|state| state.query_results.get(&(key, name.clone())).cloned()))
-    }
-
-    async fn query_result_names(&self, key: RunKey) -> Result<Vec<QueryName>> {
-        Ok(self.read(|state| {
-            let names = state.query_results.keys().filter(|(run, _)| *run == key);
-            names.map(|(_, name)| name.clone()).collect()
-        }))
     }
 }
 

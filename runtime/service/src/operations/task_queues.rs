@@ -73,8 +73,8 @@ pub struct HeldTask {
 }
 
 impl Tenant {
-    /// The queues of a namespace in which tasks wait, or which workers poll, by name: at
-    /// most as many as a page has, after `after`.
+    /// The queues of a namespace in which tasks wait, which workers poll, or of which anything
+    /// is set, by name: at most as many as a page has, after `after`.
     pub async fn list_task_queues(
         &self,
         after: Option<QueueName>,
@@ -85,7 +85,7 @@ impl Tenant {
         let cursor = after.clone().map(|after| (self.namespace.clone(), after));
         let waiting =
             store.waiting_queues(NEVER, Some(&self.namespace), cursor, LISTED_MAX).await?;
-        let mut names = self.shared.queues.polled(&self.namespace, now);
+        let mut names = self.shared.queues.in_use(&self.namespace, now);
         names.retain(|name| after.as_ref().is_none_or(|after| name > after));
         names.extend(waiting.into_iter().map(|waiting| waiting.queue));
         let mut queues = Vec::new();

@@ -155,12 +155,13 @@ impl Queues {
         self.by_name.lock().get(&(namespace.clone(), name.clone())).cloned()
     }
 
-    /// The queues of a namespace that workers have polled lately.
-    pub(crate) fn polled(&self, namespace: &NamespaceName, now: Timestamp) -> BTreeSet<QueueName> {
+    /// The queues of a namespace that workers have polled lately, or of which anything is
+    /// set.
+    pub(crate) fn in_use(&self, namespace: &NamespaceName, now: Timestamp) -> BTreeSet<QueueName> {
         let by_name = self.by_name.lock();
         let queues = by_name.values().filter(|queue| queue.namespace == *namespace);
         let polled = queues.filter(|queue| !queue.workers(now).is_empty());
-        polled.map(|queue| queue.name.clone()).collect()
+        polled.map(|queue| queue.name.clone()).chain(self.settings.queues(namespace)).collect()
     }
 
     fn any_pollers(&self) -> bool {
@@ -171,6 +172,15 @@ impl Queues {
 /// A worker has a task by a commit that was just done.
 pub(crate) fn note_lease(shared: &Shared, leased: LeasedTask) {
     shared.queues.leases.insert(leased);
+}
+
+/// A task has come into a queue, by a commit that was just done: a new one, or one that
+/// goes back for its next attempt. That may have been in hand, of whoever.
+pub(crate) fn note_came(shared: &Arc<Shared>, queue: &Arc<Queue>) {
+    queue.note_task(shared.clock.now());
+    if shared.queues.settings.is_any() && queue.mode() != Mode::Open {
+        note_waiting(shared, queue);
+    }
 }
 
 /// No worker has the task any more, by a commit that was just done: what it reports is

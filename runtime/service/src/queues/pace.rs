@@ -77,7 +77,7 @@ mod tests {
         let minute = pace.last_minute(at(119));
         assert_eq!(minute, LastMinute { came: 60, handed_out: 30 });
         let later = pace.last_minute(at(170));
-        assert_eq!(later, LastMinute { came: 5, handed_out: 3 });
+        assert_eq!(later, LastMinute { came: 5, handed_out: 2 });
         assert_eq!(pace.last_minute(at(10_000)), LastMinute::default());
     }
 }

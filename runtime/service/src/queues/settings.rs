@@ -58,6 +58,13 @@ impl Settings {
         self.known.lock().get(&(namespace.clone(), queue.clone())).cloned()
     }
 
+    /// The queues of a namespace of which anything is set.
+    pub(super) fn queues(&self, namespace: &NamespaceName) -> Vec<QueueName> {
+        let known = self.known.lock();
+        let its = known.keys().filter(|(of, _)| of == namespace);
+        its.map(|(_, queue)| queue.clone()).collect()
+    }
+
     pub(super) fn mode(&self, namespace: &NamespaceName, queue: &QueueName) -> Mode {
         if !self.is_any() {
             return Mode::Open;

@@ -278,7 +278,7 @@ impl After {
                     queues::look_at(shared, task, visible_at);
                 }
             }
-            Self::Came { queue } => queue.note_task(shared.clock.now()),
+            Self::Came { queue } => queues::note_came(shared, &queue),
             Self::Gone { task } => queues::note_no_lease(shared, task),
             Self::Tell { task, attempt, signals } => {
                 if !queues::tell_worker(shared, task, signals) && signals.cancel_requested {

@@ -23,8 +23,8 @@ pub(crate) struct ListQuery {
 
 /// List task queues.
 ///
-/// Those in which tasks wait, or which workers have polled in the last five minutes, by name; 100 at
-/// most. Ask for those after the last one to see more.
+/// Those in which tasks wait, which workers have polled in the last five minutes, or of which anything
+/// is set, by name; 100 at most. Ask for those after the last one to see more.
 #[utoipa::path(
     get,
     path = "/api/v1/namespaces/{namespace}/task-queues",

@@ -13,14 +13,15 @@ use crate::times::{age, coarse, wall_clock};
 /// Queues on one page of the server.
 const PAGE: usize = 100;
 
-/// Lists the queues in which tasks wait, or which workers have polled in the last five
-/// minutes.
+/// Lists the queues in which tasks wait, which workers have polled in the last five minutes,
+/// or of which anything is set.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   dacapo queue list
   dacapo queue list --all --output json | jq '.task_queues[] | select(.workers == [])'
 
-READY is what a worker could have now, and OLDEST how long the first of it waits.
+READY is what a worker could have now, and OLDEST how long the first of it waits. SET says
+that the queue has limits, or is drained.
 With --output json each page is one line: the server's answer.")]
 pub struct ListArgs {
     /// All pages, instead of the first.
@@ -56,7 +57,7 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit> {
 }
 
 fn table(queues: &[TaskQueueDescription], now: SystemTime, columns: Option<usize>) -> String {
-    let header = ["QUEUE", "READY", "OLDEST", "DELAYED", "IN HAND", "WORKERS"];
+    let header = ["QUEUE", "READY", "OLDEST", "DELAYED", "IN HAND", "WORKERS", "SET"];
     let row = |queue: &TaskQueueDescription| {
         let oldest = queue.oldest_since().and_then(|time| age(time, now));
         [
@@ -66,6 +67,7 @@ fn table(queues: &[TaskQueueDescription], now: SystemTime, columns: Option<usize
             queue.delayed.to_string(),
             queue.in_hand.to_string(),
             queue.workers.len().to_string(),
+            set(queue).to_owned(),
         ]
     };
     let mut rows: Vec<_> = queues.iter().map(row).collect();
@@ -73,6 +75,14 @@ fn table(queues: &[TaskQueueDescription], now: SystemTime, columns: Option<usize
         output::fit(&header, &mut rows, &[0], columns);
     }
     output::table(header, rows)
+}
+
+fn set(queue: &TaskQueueDescription) -> &'static str {
+    match (queue.drained, queue.limits.told().is_empty()) {
+        (true, _) => "drained",
+        (false, false) => "limits",
+        (false, true) => "",
+    }
 }
 
 #[cfg(test)]
@@ -95,11 +105,16 @@ mod tests {
 
     #[test]
     fn a_queue_is_a_line_with_the_age_of_what_waits_longest() {
-        let text = table(&queues("emails"), now(), None);
+        let mut queues = queues("emails");
+        let text = table(&queues, now(), None);
         let expected = "\
-QUEUE   READY  OLDEST  DELAYED  IN HAND  WORKERS
+QUEUE   READY  OLDEST  DELAYED  IN HAND  WORKERS  SET
 emails  3      10m     4        5        1";
         assert_eq!(text, expected);
+        queues[0].limits.concurrency = Some(5);
+        assert!(table(&queues, now(), None).ends_with("1        limits"));
+        queues[0].drained = true;
+        assert!(table(&queues, now(), None).ends_with("1        drained"));
     }
 
     #[test]
