@@ -77,6 +77,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::CrossSiteRequest | ErrorCode::HostNotAllowed => StatusCode::FORBIDDEN,
         ErrorCode::WorkflowTypeAmbiguous
+        | ErrorCode::ActivityAlreadyStarted
         | ErrorCode::WorkflowAlreadyStarted
         | ErrorCode::RequestIdReused
         | ErrorCode::RunClosed

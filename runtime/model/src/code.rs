@@ -56,6 +56,8 @@ codes! {
     RunNeeded = "run_needed", retryable: false;
     /// An open run, or the next that starts, needs this version of a module.
     ModuleNeeded = "module_needed", retryable: false;
+    /// An activity of this id is there, and the policies forbid another one.
+    ActivityAlreadyStarted = "activity_already_started", retryable: false;
     /// The activity has its outcome, its attempt is over, or it never was.
     ActivityNotFound = "activity_not_found", retryable: false;
     /// The activity's attempt is not to be completed from outside.

@@ -7,6 +7,7 @@
 //! Invariant: nothing here reads a clock, draws a random number or does I/O.
 
 pub mod attributes;
+pub mod builtin;
 pub mod code;
 pub mod command;
 pub mod event;

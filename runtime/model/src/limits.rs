@@ -52,6 +52,9 @@ pub const QUERY_TIME_MAX: Duration = Duration::from_secs(10);
 /// read with those of many others.
 pub const HEARTBEAT_DETAILS_BYTES_MAX: usize = 64 * 1024;
 
+/// Limit for one attempt of an activity that asks for none.
+pub const START_TO_CLOSE_DEFAULT: Duration = Duration::from_secs(60);
+
 /// How long an activity that was asked to cancel may take to end, unless the
 /// workflow says otherwise.
 pub const CANCELLATION_GRACE_DEFAULT: Duration = Duration::from_secs(10);

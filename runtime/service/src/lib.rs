@@ -18,6 +18,7 @@
 
 mod activities;
 mod backoff;
+mod builtin;
 mod capacity;
 mod catalog;
 pub mod clock;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_engine::guest::GuestHost;
+use dacapo_engine::replay::Budget;
 use dacapo_store::Store;
 use dacapo_store::shard::NodeId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::builtin::BuiltinHost;
 use crate::capacity::Capacity;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -117,6 +119,8 @@ impl Runtime {
             .await
             .map_err(ServiceError::at_start)?;
         let queues = Queues::load(&*store, clock.now()).await.map_err(ServiceError::at_start)?;
+        let budget = Budget::from(&config.limits);
+        let host: Arc<dyn GuestHost> = Arc::new(BuiltinHost::new(host, budget));
         let catalog = Catalog::load(store.clone()).await.map_err(ServiceError::at_start)?;
         let shared = Arc::new(Shared {
             capacity: Capacity::new(&config, &*host),

@@ -13,5 +13,6 @@ WHERE namespace = $1
   AND started_at < COALESCE($5, 'infinity'::timestamptz)
   AND (cardinality($6::text[]) = 0 OR status = ANY ($6))
   AND ($7::text IS NULL OR workflow_type = $7)
+  AND starts_with(workflow_id, $9) = $10
 ORDER BY started_at DESC, run_id DESC
 LIMIT $8

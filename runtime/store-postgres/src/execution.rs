@@ -147,6 +147,7 @@ impl ExecutionStore for PostgresStore {
         let from = filter.started_from.map(to_database);
         let before = filter.started_before.map(to_database);
         let workflow_type = filter.workflow_type.as_ref().map(|name| name.as_str());
+        let (prefix, has_prefix) = filter.id_prefix();
         let rows = match &filter.workflow_id {
             None => {
                 sqlx::query_file_as!(
@@ -159,7 +160,9 @@ impl ExecutionStore for PostgresStore {
                     before,
                     &statuses as _,
                     workflow_type,
-                    i64::from(limit)
+                    i64::from(limit),
+                    prefix,
+                    has_prefix
                 )
                 .fetch_all(self.statement())
                 .await

@@ -146,7 +146,7 @@ fn hot_queries() -> Vec<Expected> {
         query(
             "list_executions",
             include_str!("../queries/list_executions.sql"),
-            "'default', now(), RUN, NULL, NULL, '{}', NULL, 100",
+            "'default', now(), RUN, NULL, NULL, '{}', NULL, 100, 'dacapo:', false",
             &["workflow_executions_list"],
             true,
         ),

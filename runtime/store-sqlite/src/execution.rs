@@ -182,6 +182,7 @@ impl ExecutionStore for SqliteStore {
         limit: u32,
     ) -> Result<Vec<ListedExecution>> {
         let bounds = Bounds::of(filter, after);
+        let (prefix, has_prefix) = filter.id_prefix();
         let workflow_type = filter.workflow_type.as_ref().map(|name| name.as_str());
         let namespace_name = namespace.as_str();
         let rows = match &filter.workflow_id {
@@ -194,6 +195,7 @@ impl ExecutionStore for SqliteStore {
                        AND started_at < ?5
                        AND (?6 IS NULL OR status IN (SELECT value FROM json_each(?6)))
                        AND (?7 IS NULL OR workflow_type = ?7)
+                       AND (substr(workflow_id, 1, length(?9)) = ?9) = ?10
                      ORDER BY started_at DESC, run_id DESC
                      LIMIT ?8",
                     namespace_name,
@@ -203,7 +205,9 @@ impl ExecutionStore for SqliteStore {
                     bounds.before,
                     bounds.statuses,
                     workflow_type,
-                    limit
+                    limit,
+                    prefix,
+                    has_prefix
                 )
                 .fetch_all(self.statement())
                 .await

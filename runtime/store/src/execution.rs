@@ -2,6 +2,7 @@
 //! read the same rows, so they are never stale.
 
 use async_trait::async_trait;
+use dacapo_model::builtin::{BUILTIN_IDS, BuiltinWorkflow};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RequestId, RunId, RunKey, TypeName, WorkflowId};
 use dacapo_model::time::Timestamp;
@@ -18,10 +19,32 @@ pub struct ExecutionFilter {
     pub workflow_type: Option<TypeName>,
     /// Exactly this workflow id.
     pub workflow_id: Option<WorkflowId>,
+    /// Those of this built-in workflow; without it, those of none. Not looked at if there
+    /// is a workflow id, which says whose it is.
+    pub builtin: Option<BuiltinWorkflow>,
     /// Started at this time or later.
     pub started_from: Option<Timestamp>,
     /// Started before this time.
     pub started_before: Option<Timestamp>,
+}
+
+impl ExecutionFilter {
+    /// What workflow ids must begin with, or with `false` must not.
+    pub fn id_prefix(&self) -> (&'static str, bool) {
+        match self.builtin {
+            Some(workflow) => (workflow.id_prefix(), true),
+            None => (BUILTIN_IDS, false),
+        }
+    }
+
+    /// Whether runs of this workflow id may be in the list.
+    pub fn takes_id(&self, workflow_id: &WorkflowId) -> bool {
+        let (prefix, has_prefix) = self.id_prefix();
+        match &self.workflow_id {
+            Some(only) => only == workflow_id,
+            None => workflow_id.as_str().starts_with(prefix) == has_prefix,
+        }
+    }
 }
 
 /// Where a page of a list ended. Lists run from the newest start to the oldest,

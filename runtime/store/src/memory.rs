@@ -430,7 +430,7 @@ impl ExecutionStore for MemoryStore {
                 run.namespace == *namespace
                     && (filter.statuses.is_empty() || filter.statuses.contains(&run.status))
                     && filter.workflow_type.as_ref().is_none_or(|it| run.workflow_type == *it)
-                    && filter.workflow_id.as_ref().is_none_or(|it| run.workflow_id == *it)
+                    && filter.takes_id(&run.workflow_id)
                     && filter.started_from.is_none_or(|from| run.started_at >= from)
                     && filter.started_before.is_none_or(|before| run.started_at < before)
             });

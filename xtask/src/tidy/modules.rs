@@ -80,6 +80,23 @@ const RULES: &[Rule] = &[
         why: "an attempt tells its run what came of it, and in no other way",
     },
     Rule {
+        module: "builtin",
+        never: &[
+            "activities",
+            "catalog",
+            "committer",
+            "delivery",
+            "loader",
+            "operations",
+            "ownership",
+            "relations",
+            "run",
+            "runtime",
+            "timers",
+        ],
+        why: "a built-in workflow knows what its history says, as any guest",
+    },
+    Rule {
         module: "timers",
         never: &["committer", "loader", "operations", "ownership", "relations"],
         why: "a timer wakes a run, and the run decides",

@@ -26,6 +26,17 @@ impl Cursor {
         size.events >= suggested.events || size.bytes >= suggested.bytes
     }
 
+    /// Why the run was asked to cancel before its guest ran, if it was: while its start was
+    /// delayed. The request is delivered nevertheless.
+    pub fn cancelled_before_it_began(&self) -> Option<&str> {
+        self.overtaken.iter().find_map(|event| match &event.attributes {
+            EventAttributes::WorkflowExecutionCancelRequested { reason, .. } => {
+                Some(reason.as_str())
+            }
+            _ => None,
+        })
+    }
+
     /// Sets aside what happened to the run while its start was delayed: in history it
     /// stands before what the guest asked for until it first waited.
     pub(super) fn overtake_delay(&mut self, started: &WorkflowExecutionStarted) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dacapo_model::event::{ActivityOptions, ModuleRef};
+use dacapo_model::event::{ActivityOptions, AskedActivityOptions, ModuleRef};
 use dacapo_model::failure::{Failure, FailureInfo, FailureKind};
 use dacapo_model::ids::{ModuleName, QueueName, TypeName};
 use dacapo_model::limits::{ID_BYTES_MAX, Limits, TIMER_MAX};
@@ -16,9 +16,6 @@ use crate::bindings::dacapo::workflow::task_queues::TaskPlacement;
 use crate::bindings::dacapo::workflow::types as guest;
 use crate::trap::Stop;
 use crate::workflow::state::WorkflowState;
-
-/// Limit for one attempt that asks for none.
-const START_TO_CLOSE_DEFAULT: Duration = Duration::from_secs(60);
 
 /// The maximum interval, in initial intervals, of a policy that names none.
 const MAXIMUM_INTERVAL_FACTOR: u32 = 100;
@@ -92,28 +89,19 @@ pub(super) fn activity_options(
     let start_to_close = timeout("start-to-close-timeout", options.start_to_close_timeout)?;
     let schedule_to_close =
         timeout("schedule-to-close-timeout", options.schedule_to_close_timeout)?;
-    let shorter_default =
-        schedule_to_close.map_or(START_TO_CLOSE_DEFAULT, |all| all.min(START_TO_CLOSE_DEFAULT));
-    let retry = match options.retry {
-        Some(policy) => retry_policy(policy, invalid)?,
-        None => RetryPolicy::default(),
-    };
-    let all_attempts = schedule_to_close.unwrap_or(Duration::MAX);
-    let start_to_close = start_to_close.unwrap_or(shorter_default).min(all_attempts);
+    let retry = options.retry.map(|policy| retry_policy(policy, invalid)).transpose()?;
     let schedule_to_start =
         timeout("schedule-to-start-timeout", options.schedule_to_start_timeout)?;
     let heartbeat = timeout("heartbeat-timeout", options.heartbeat_timeout)?;
-    Ok(ActivityOptions {
+    Ok(ActivityOptions::from(AskedActivityOptions {
         start_to_close_timeout: start_to_close,
         schedule_to_close_timeout: schedule_to_close,
-        // A limit that another makes shorter is that long, and one that it makes
-        // needless is still shown.
-        schedule_to_start_timeout: schedule_to_start.map(|limit| limit.min(all_attempts)),
-        heartbeat_timeout: heartbeat.map(|limit| limit.min(start_to_close)),
+        schedule_to_start_timeout: schedule_to_start,
+        heartbeat_timeout: heartbeat,
         retry,
         task_queue,
         module,
-    })
+    }))
 }
 
 /// Checks where the tasks of an activity wait, and fills in the defaults.

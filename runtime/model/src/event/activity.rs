@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ModuleRef;
 use crate::ids::{EventId, OperationId};
+use crate::limits::START_TO_CLOSE_DEFAULT;
 use crate::retry::RetryPolicy;
 use crate::task::TaskRoute;
 use crate::time::{Timestamp, duration_micros, optional_duration_micros, whole_micros};
@@ -48,6 +49,49 @@ pub struct ActivityOptions {
     /// Which module defines it; none means the run's own. Boxed: few name one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module: Option<Box<ModuleRef>>,
+}
+
+/// What is asked of an activity; absent where nothing is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AskedActivityOptions {
+    /// Limit for one attempt.
+    pub start_to_close_timeout: Option<Duration>,
+    /// Limit over all attempts and waits.
+    pub schedule_to_close_timeout: Option<Duration>,
+    /// Limit for the time until an attempt begins.
+    pub schedule_to_start_timeout: Option<Duration>,
+    /// Longest silence between two heartbeats of an attempt.
+    pub heartbeat_timeout: Option<Duration>,
+    /// Whether and when to try again.
+    pub retry: Option<RetryPolicy>,
+    /// Where its attempts wait for a worker.
+    pub task_queue: Option<TaskRoute>,
+    /// The module whose activity it is, if not that of the workflow.
+    pub module: Option<Box<ModuleRef>>,
+}
+
+impl From<AskedActivityOptions> for ActivityOptions {
+    /// Fills in every default: one that changes later must not change what a history
+    /// means.
+    fn from(asked: AskedActivityOptions) -> Self {
+        let schedule_to_close = asked.schedule_to_close_timeout;
+        let all_attempts = schedule_to_close.unwrap_or(Duration::MAX);
+        let start_to_close =
+            asked.start_to_close_timeout.unwrap_or(START_TO_CLOSE_DEFAULT).min(all_attempts);
+        Self {
+            start_to_close_timeout: start_to_close,
+            schedule_to_close_timeout: schedule_to_close,
+            // A limit that another makes shorter is that long, and one that it makes
+            // needless is still shown.
+            schedule_to_start_timeout: asked
+                .schedule_to_start_timeout
+                .map(|limit| limit.min(all_attempts)),
+            heartbeat_timeout: asked.heartbeat_timeout.map(|limit| limit.min(start_to_close)),
+            retry: asked.retry.unwrap_or_default(),
+            task_queue: asked.task_queue,
+            module: asked.module,
+        }
+    }
 }
 
 impl ActivityOptions {

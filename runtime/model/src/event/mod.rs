@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::activity::{
     ActivityOptions, ActivityTaskCancelRequested, ActivityTaskPaused, ActivityTaskReset,
-    ActivityTaskUnpaused, OpenAttempt, TimeoutType,
+    ActivityTaskUnpaused, AskedActivityOptions, OpenAttempt, TimeoutType,
 };
 pub use self::attributes::{UpsertWorkflowSearchAttributes, WorkflowPropertiesModified};
 pub use self::chain::{

@@ -1,7 +1,9 @@
 //! What a start may not ask for, and what it asks for if it does not say.
 
+use dacapo_model::builtin::BUILTIN_IDS;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::IdConflictPolicy;
+use dacapo_model::ids::WorkflowId;
 use dacapo_model::limits::TIMER_MAX;
 use dacapo_model::text::shown;
 use dacapo_model::time::whole_micros;
@@ -33,6 +35,20 @@ pub(super) fn check_repeatable(request: &StartRequest) -> Result<()> {
     Err(ServiceError::new(
         ErrorCode::InvalidArgument,
         "a request_id needs a workflow_id: repeats are recognised within one",
+    ))
+}
+
+/// Refuses an id that only built-in workflows have.
+pub(super) fn check_own_id(workflow_id: &WorkflowId) -> Result<()> {
+    if !workflow_id.is_builtin() {
+        return Ok(());
+    }
+    Err(ServiceError::new(
+        ErrorCode::InvalidArgument,
+        format!(
+            "workflow ids that begin with `{BUILTIN_IDS}` are those of built-in workflows: choose \
+             another one, or start what is built in by its own request"
+        ),
     ))
 }
 

@@ -26,6 +26,7 @@ mod reset;
 mod result;
 mod retry;
 mod signal;
+mod standalone;
 mod start;
 mod task_queues;
 mod terminate;
@@ -46,6 +47,7 @@ pub use self::query::{QueryOutcome, QueryResult, RejectIf};
 pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, VersionRef};
 pub use self::reset::ResetRequest;
 pub use self::result::RunResult;
+pub use self::standalone::{StandaloneFilter, StandaloneList};
 pub(crate) use self::start::ChildStart;
 pub use self::task_queues::{HeldTask, KeyUse, QueueDescription};
 pub use self::update::{UpdateResult, UpdateWait, WaitFor, made_up_update_id};
@@ -54,8 +56,10 @@ pub use crate::queues::{LastMinute, LeaseAnswer, Offered, SeenWorker};
 pub use crate::salvage::DamagedEvent;
 pub use crate::types::{
     ActivityDescription, Awaited, ChainDescription, ChildDescription, Closing, ExternalDescription,
-    HandedTask, LeaseDescription, RunDescription, RunRef, SignalsLeft, StartOptions, StartRequest,
-    Started, TimerDescription, UpdateDescription, Wait, WaitingDescription,
+    HandedTask, LeaseDescription, RunDescription, RunRef, SignalsLeft, StandaloneDescription,
+    StandaloneRef, StandaloneResult, StandaloneSummary, StartActivityRequest, StartOptions,
+    StartRequest, Started, StartedActivity, TimerDescription, UpdateDescription, Wait,
+    WaitingDescription,
 };
 pub use crate::update_watch::UpdateProgress;
 pub use dacapo_engine::decide::{ActivityControl, Reapply, Report, ResetPoint};

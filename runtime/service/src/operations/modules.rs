@@ -1,13 +1,15 @@
 //! Uploads and lists modules.
 
 use bytes::Bytes;
+use dacapo_model::builtin::BUILTIN_MODULE;
+use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::{ModuleName, WorkflowHash};
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest, ModuleVersion};
 use dacapo_store::error::StoreError;
 use dacapo_store::module::NewModule;
 
 use super::GateReport;
-use crate::error::Result;
+use crate::error::{Result, ServiceError};
 use crate::tenancy::Tenant;
 
 /// A component that may be kept: all that can take long has been done.
@@ -49,6 +51,12 @@ impl Tenant {
     /// interest drops the future, and the compiler stops.
     pub async fn check_module(&self, name: &ModuleName, bytes: Bytes) -> Result<CheckedModule> {
         self.shared.admit_write()?;
+        if name.as_str() == BUILTIN_MODULE {
+            return Err(ServiceError::new(
+                ErrorCode::InvalidArgument,
+                format!("`{name}` is the module of the built-in workflows: choose another name"),
+            ));
+        }
         let digest = ModuleDigest::of(&bytes);
         let definitions = self.shared.host.inspect(digest, &bytes).await?;
         Ok(CheckedModule { name: name.clone(), bytes, digest, definitions })

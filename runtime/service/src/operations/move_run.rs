@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::RunRef;
 use super::locate::{Located, closed};
 use super::replay::VersionRef;
+use crate::builtin;
 use crate::delivery::{deliver, no_answer};
 use crate::error::{Result, ServiceError};
 use crate::run::{Message, MoveAnswer};
@@ -111,6 +112,16 @@ impl Tenant {
         execution: &Execution,
         target: &MoveTarget,
     ) -> Result<ModuleVersion> {
+        if builtin::find(execution.module_digest).is_some() {
+            return Err(ServiceError::new(
+                ErrorCode::InvalidArgument,
+                format!(
+                    "run {} is one of a built-in workflow, whose code is a part of the server: it \
+                     goes on with no other. Nothing was changed",
+                    execution.key.run_id
+                ),
+            ));
+        }
         let version = match (target.digest, &target.module) {
             (Some(digest), _) => VersionRef::Digest(digest),
             (None, Some(name)) => VersionRef::Numbered(name.clone(), target.version),

@@ -15,6 +15,7 @@ use super::locate::{Located, check_reason};
 use super::move_run::undefined;
 use super::repeat::check_repeated_reset;
 use super::{MoveTarget, RunRef};
+use crate::builtin;
 use crate::catalog::Choice;
 use crate::delivery::{Claim, LOOKS_MAX, deliver, no_answer};
 use crate::error::{Result, ServiceError};
@@ -65,7 +66,9 @@ impl Tenant {
                     .await
                     .map(|()| run_id);
             }
-            if let (Located::Closed(execution), None) = (&located, &request.module) {
+            if let (Located::Closed(execution), None) = (&located, &request.module)
+                && builtin::find(execution.module_digest).is_none()
+            {
                 // It may have been deleted since the run closed.
                 let catalog = &self.shared.catalog;
                 let digest = execution.module_digest;

@@ -4,6 +4,7 @@
 mod closing;
 mod description;
 mod run_ref;
+mod standalone;
 mod start;
 mod task;
 mod waiting;
@@ -14,6 +15,10 @@ pub use self::description::{
     RunDescription, TimerDescription, UpdateDescription,
 };
 pub use self::run_ref::RunRef;
+pub use self::standalone::{
+    StandaloneDescription, StandaloneRef, StandaloneResult, StandaloneSummary,
+    StartActivityRequest, StartedActivity,
+};
 pub use self::start::{StartOptions, StartRequest, Started};
 pub use self::task::HandedTask;
 pub use self::waiting::{Awaited, SignalsLeft, Wait, WaitingDescription};

@@ -94,7 +94,7 @@ const LOOPS: [Operation; 4] =
     [Operation::Commit, Operation::DueTimers, Operation::ExpiredLeases, Operation::ExpiredTasks];
 
 /// Counts the calls that a store gets.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Calls(Arc<Mutex<HashMap<Operation, u64>>>);
 
 impl Calls {

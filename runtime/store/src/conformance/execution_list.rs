@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dacapo_model::builtin::BuiltinWorkflow;
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::time::Timestamp;
 
@@ -95,7 +96,7 @@ pub async fn every_filter_narrows_a_list(store: Arc<dyn Store>) {
         workflow_type: Some(type_name("odd")),
         started_from: Some(at(2)),
         started_before: Some(at(6)),
-        workflow_id: None,
+        ..ExecutionFilter::default()
     };
     assert_eq!(list(&owned, &several).await, [3]);
     assert_eq!(list_in_pages(&owned, &odd).await, [5, 3, 1]);
@@ -115,6 +116,25 @@ pub async fn filters_work_together_with_a_workflow_id(store: Arc<dyn Store>) {
     assert_eq!(list(&owned, &before).await, [1]);
     let unknown = ExecutionFilter { workflow_id: Some(workflow_id("order-9")), ..one };
     assert_eq!(list(&owned, &unknown).await, []);
+}
+
+/// Their ids are apart, and so are their lists.
+pub async fn runs_of_built_in_workflows_are_listed_apart(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let activity = BuiltinWorkflow::Activity.workflow_id("order-1").expect("an id");
+    let ids = ["order-1", activity.as_str(), "dacapo:other:order-1", "dacapo", "DACAPO:1"];
+    for (number, id) in (1..).zip(ids) {
+        let run =
+            Execution { started_at: at(number), ..execution(id, number.cast_unsigned().into()) };
+        owned.start(&[&run]).await;
+    }
+    let workflows = ExecutionFilter::default();
+    assert_eq!(list(&owned, &workflows).await, [5, 4, 1]);
+    let builtin = Some(BuiltinWorkflow::Activity);
+    let activities = ExecutionFilter { builtin, ..workflows.clone() };
+    assert_eq!(list(&owned, &activities).await, [2]);
+    let named = ExecutionFilter { workflow_id: Some(activity), ..workflows };
+    assert_eq!(list(&owned, &named).await, [2], "the id says whose it is");
 }
 
 /// A batch of starts has one time; the run id is what tells them apart.

@@ -94,6 +94,7 @@ macro_rules! conformance_tests {
                 runs_are_listed_newest_first,
                 every_filter_narrows_a_list,
                 filters_work_together_with_a_workflow_id,
+                runs_of_built_in_workflows_are_listed_apart,
                 pages_neither_repeat_nor_miss_runs_of_one_instant,
                 a_page_of_a_workflow_id_follows_the_page_before,
                 runs_of_a_workflow_id_are_counted_whatever_the_clock_says,

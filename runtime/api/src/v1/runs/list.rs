@@ -20,7 +20,8 @@ use crate::v1::NamespacePath;
 use crate::wire::run::{RunList, RunStatus, RunSummary};
 
 /// What a run in a list may cost: what is said about it, and its JSON.
-const LISTED_BYTES_MAX: usize = 2 * (MEMO_BYTES_MAX + SEARCH_ATTRIBUTES_BYTES_MAX);
+pub(in crate::v1) const LISTED_BYTES_MAX: usize =
+    2 * (MEMO_BYTES_MAX + SEARCH_ATTRIBUTES_BYTES_MAX);
 
 /// Which runs to list. All conditions must hold.
 #[derive(Deserialize, IntoParams)]
@@ -57,7 +58,8 @@ pub(crate) struct ListQuery {
 
 /// List runs.
 ///
-/// The newest start first. What was acknowledged before is in the list.
+/// The newest start first. What was acknowledged before is in the list. Activities without a workflow
+/// have a list of their own.
 #[utoipa::path(
     get,
     path = "/api/v1/namespaces/{namespace}/runs",
@@ -77,6 +79,7 @@ pub(crate) async fn list(
         statuses: query.status.into_iter().map(Into::into).collect(),
         workflow_type: query.workflow_type,
         workflow_id: query.workflow_id,
+        builtin: None,
         started_from: query.started_from,
         started_before: query.started_before,
     };
@@ -92,7 +95,9 @@ pub(crate) async fn list(
     }))
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+pub(in crate::v1) fn time<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     let time = text.parse::<DateTime<Utc>>().map_err(|_| {
         D::Error::custom(format!("{text} is not a time such as 2026-01-31T08:30:00Z"))

@@ -4,6 +4,7 @@ use dacapo_model::event::ParentExecution;
 use dacapo_model::ids::{RunId, WorkflowId};
 use dacapo_model::module::ModuleDigest;
 
+use super::super::check_start::check_own_id;
 use crate::delivery::{Claim, LOOKS_MAX, is_here, no_answer};
 use crate::error::Result;
 use crate::tenancy::Tenant;
@@ -31,6 +32,7 @@ impl Tenant {
         shared.admit_write()?;
         let ChildStart { request, workflow_id, digest, run_id, parent } = child;
         let chosen = shared.catalog.choose().await?;
+        check_own_id(&workflow_id)?;
         shared.catalog.look_up(|it| it.by_digest(&self.namespace, digest)).await?;
         self.check_sizes(&request)?;
         for _ in 0..LOOKS_MAX {

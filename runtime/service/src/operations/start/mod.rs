@@ -8,15 +8,18 @@ mod new_run;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dacapo_model::builtin::BuiltinWorkflow;
 use dacapo_model::ids::{RunId, WorkflowId};
+use dacapo_model::module::ModuleDigest;
 use dacapo_model::update::Update;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 pub(crate) use self::child::ChildStart;
-use super::check_start::{check_options, check_repeatable};
+use super::check_start::{check_options, check_own_id, check_repeatable};
 use super::signal::with_request_id;
 use super::{RunRef, RunResult, UpdateResult, UpdateWait};
+use crate::builtin;
 use crate::catalog::Choice;
 use crate::clock::Deadline;
 use crate::delivery::{Claim, LOOKS_MAX, find_run, no_answer};
@@ -28,7 +31,7 @@ use crate::update_watch::{UpdateWatch, Watched};
 
 /// A run that a start led to, and the run itself if this start made it.
 pub(super) struct StartedRun {
-    started: Started,
+    pub(super) started: Started,
     run: Option<Arc<OpenRun>>,
     /// How far the update comes that went with the start.
     update: Option<watch::Receiver<Watched>>,
@@ -48,15 +51,26 @@ impl Tenant {
         self.start_watched(request).await.map(|it| it.started)
     }
 
-    /// Starts a run and waits for it to close. A run that it started itself is
-    /// watched from its first moment, so that no table is read for its result.
-    /// The result is none if it could not be read.
+    /// Starts a run and waits for it to close. The result is none if it could not be
+    /// read.
     pub async fn start_run_and_wait(
         &self,
         request: StartRequest,
         wait: Duration,
     ) -> Result<(Started, Option<RunResult>)> {
-        let StartedRun { started, run, .. } = self.start_watched(request).await?;
+        let started = self.start_watched(request).await?;
+        Ok(self.wait_for_started(started, wait).await)
+    }
+
+    /// Waits for the run that a start led to. A run that it started itself is watched from
+    /// its first moment, so that no table is read for its result. The result is none if it
+    /// could not be read.
+    pub(super) async fn wait_for_started(
+        &self,
+        started: StartedRun,
+        wait: Duration,
+    ) -> (Started, Option<RunResult>) {
+        let StartedRun { started, run, .. } = started;
         let result = match run {
             Some(run) => {
                 let deadline = Deadline::after(wait);
@@ -76,7 +90,7 @@ impl Tenant {
                 result.inspect_err(|error| tracing::debug!(%error, "the wait ended")).ok()
             }
         };
-        Ok((started, result))
+        (started, result)
     }
 
     /// Starts a run with an update, or finds the one that is there and sends it the
@@ -102,6 +116,7 @@ impl Tenant {
         let shared = &self.shared;
         shared.admit_write()?;
         check_repeatable(&request)?;
+        request.workflow_id.as_ref().map_or(Ok(()), check_own_id)?;
         self.check_sizes(&request)?;
         check_options(&mut request.options)?;
         if let Some(mut signal) = request.signal.take() {
@@ -126,6 +141,29 @@ impl Tenant {
                 shared.catalog.resolve(namespace, workflow_type, module.as_ref())?
             }
         };
+        self.start_pinned(&request, digest, &chosen).await
+    }
+
+    /// Starts a run of a built-in workflow, whose name the request has made a workflow id.
+    pub(super) async fn start_builtin(
+        &self,
+        workflow: BuiltinWorkflow,
+        mut request: StartRequest,
+    ) -> Result<StartedRun> {
+        self.shared.admit_write()?;
+        self.check_sizes(&request)?;
+        check_options(&mut request.options)?;
+        let chosen = self.shared.catalog.choose().await?;
+        self.start_pinned(&request, builtin::newest(workflow), &chosen).await
+    }
+
+    /// Starts a run of code that was chosen.
+    async fn start_pinned(
+        &self,
+        request: &StartRequest,
+        digest: ModuleDigest,
+        chosen: &Choice,
+    ) -> Result<StartedRun> {
         #[expect(
             clippy::disallowed_methods,
             reason = "a run's id is made here, once, and recorded"
@@ -136,8 +174,8 @@ impl Tenant {
             None => WorkflowId::new(run_id.to_string())?,
         };
         for _ in 0..LOOKS_MAX {
-            let new = self.new_run(&request, digest, &workflow_id, run_id, self.shared.clock.now());
-            if let Some(watched) = self.try_start(&request, &workflow_id, new, &chosen).await? {
+            let new = self.new_run(request, digest, &workflow_id, run_id, self.shared.clock.now());
+            if let Some(watched) = self.try_start(request, &workflow_id, new, chosen).await? {
                 return Ok(watched);
             }
         }
