@@ -21,7 +21,7 @@ use crate::config::ApiConfig;
 use crate::error::{self, ApiError};
 use crate::request_id::{self, RequestId};
 use crate::state::ApiState;
-use crate::v1::{activities, modules, runs, task_queues};
+use crate::v1::{activities, modules, runs, standalone, task_queues};
 use crate::{health, memory, metrics, openapi, site, unread};
 
 /// The routes. Each handler names its own path; this is the list of handlers.
@@ -51,6 +51,14 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(activities::fail::with_operation))
         .routes(routes!(activities::cancel::with_operation))
         .routes(routes!(activities::heartbeat::with_operation))
+        // /api/v1/namespaces/{namespace}/activities[/{activity_id}[/...]]
+        .routes(routes!(standalone::start::start, standalone::list::list))
+        .routes(routes!(standalone::describe::describe))
+        .routes(routes!(standalone::result::result))
+        .routes(routes!(standalone::cancel::cancel))
+        .routes(routes!(standalone::terminate::terminate))
+        .routes(routes!(standalone::complete::complete))
+        .routes(routes!(standalone::fail::fail))
         // /api/v1/namespaces/{namespace}/activities/...
         .routes(routes!(activities::complete::with_token))
         .routes(routes!(activities::fail::with_token))

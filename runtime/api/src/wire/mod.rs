@@ -16,6 +16,7 @@ pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod result;
 pub(crate) mod run;
+pub(crate) mod standalone;
 pub(crate) mod task;
 pub(crate) mod task_placement;
 pub(crate) mod task_queue;

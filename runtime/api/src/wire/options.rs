@@ -37,7 +37,7 @@ pub(crate) enum SearchAttribute {
     KeywordList(Vec<String>),
 }
 
-/// When and how often a failed run is tried again. What is absent has its default.
+/// When and how often a failed run or activity is tried again. What is absent has its default.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetryOptions {
@@ -53,7 +53,7 @@ pub(crate) struct RetryOptions {
     /// Attempts in total; 0, the default, means no limit.
     #[serde(default)]
     maximum_attempts: u32,
-    /// Failure types after which the run is not tried again.
+    /// Failure types after which it is not tried again.
     #[serde(default)]
     non_retryable_types: Vec<String>,
 }

@@ -416,6 +416,13 @@ impl From<operations::ExternalDescription> for PendingExternal {
     }
 }
 
+impl From<operations::LeaseDescription> for ActivityLease {
+    fn from(lease: operations::LeaseDescription) -> Self {
+        let operations::LeaseDescription { worker, started_at, expires_at } = lease;
+        Self { worker, started_at, expires_at }
+    }
+}
+
 impl From<operations::ActivityDescription> for PendingActivity {
     fn from(activity: operations::ActivityDescription) -> Self {
         let details = activity.heartbeat_details.as_ref().map(payload::embed);
@@ -434,11 +441,7 @@ impl From<operations::ActivityDescription> for PendingActivity {
             cancel_requested: activity.cancel_requested,
             paused: activity.paused,
             task_queue: activity.task_queue.map(TaskPlacement::from),
-            lease: activity.lease.map(|lease| ActivityLease {
-                worker: lease.worker,
-                started_at: lease.started_at,
-                expires_at: lease.expires_at,
-            }),
+            lease: activity.lease.map(ActivityLease::from),
         }
     }
 }

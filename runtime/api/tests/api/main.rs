@@ -15,4 +15,5 @@ mod runs;
 mod scripts;
 mod signals;
 mod site;
+mod standalone;
 mod start;

@@ -53,7 +53,7 @@ fn by_token(token: Option<&str>) -> Result<ActivityRef, ApiError> {
 }
 
 /// Two names for one thing may not agree.
-fn no_token(token: Option<&str>) -> Result<(), ApiError> {
+pub(super) fn no_token(token: Option<&str>) -> Result<(), ApiError> {
     match token {
         None => Ok(()),
         Some(_) => Err(ApiError::invalid_argument(
