@@ -255,6 +255,28 @@ async fn a_remote_step_writes_its_events_and_one_task() {
     .await;
 }
 
+/// Against a second system: a job writes what a run with one remote step writes.
+#[tokio::test]
+async fn a_job_writes_its_events_and_one_task() {
+    within("the test", async {
+        let database = prepared().await;
+        let once = Rows { inserted: 1, updated: 0, deleted: 1 };
+        let wrote = rows_written(&database, async |client| {
+            let worker = Worker::new(client.clone(), "emails", "worker");
+            let job = json!({"activity": "send", "task_queue": "emails", "activity_id": "j"});
+            client.post("activities", &job).await.ok(201);
+            worker.echo(&worker.task().await).await.expect("recorded");
+            client.get("activities/j/result?wait=30").await.ok(200);
+        })
+        .await;
+        let summary = ("workflow_executions", Rows { inserted: 1, updated: 1, deleted: 0 });
+        let events = ("history_events", Rows { inserted: 4, updated: 0, deleted: 0 });
+        let tasks = [("task_queues", once), ("task_queue_leases", once)];
+        assert_eq!(wrote, rows([events, summary, tasks[0], tasks[1]]));
+    })
+    .await;
+}
+
 /// Against histories that grow: what a step writes is most of what it costs. Its
 /// activity takes nothing and returns `null`.
 #[tokio::test]

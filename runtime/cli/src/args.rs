@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, ClientError, RunAddress};
 use crate::commands::{
-    build, compile_module, completions, demo, dev, migrate, module, new, queue, replay, run, serve,
-    status, worker,
+    activity, build, compile_module, completions, demo, dev, migrate, module, new, queue, replay,
+    run, serve, status, worker,
 };
 use crate::output::OutputFormat;
 
@@ -55,6 +55,9 @@ pub enum Command {
     /// Start, watch, list and stop runs.
     #[command(subcommand)]
     Run(run::RunCommand),
+    /// Start, watch, list and stop activities without a workflow.
+    #[command(subcommand)]
+    Activity(activity::ActivityCommand),
     /// Look at task queues and their workers.
     #[command(subcommand)]
     Queue(queue::QueueCommand),

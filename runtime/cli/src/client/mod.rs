@@ -20,7 +20,8 @@ pub use self::history::HistoryStream;
 pub use self::patience::Patience;
 pub(crate) use self::patience::now;
 pub use self::request::{
-    QueryBody, RunAddress, SignalBody, StartBody, StartOptions, StartSignal, UpdateBody,
+    ActivityAddress, QueryBody, RunAddress, SignalBody, StartActivityBody, StartActivityOptions,
+    StartBody, StartOptions, StartSignal, UpdateBody,
 };
 
 /// How long to wait for a connection.
@@ -225,6 +226,43 @@ impl Client {
         self.send(self.http.post(url).json(body)).await
     }
 
+    /// Starts an activity without a workflow.
+    pub async fn start_activity(&self, body: &StartActivityBody) -> Result<Answer, ClientError> {
+        self.send(self.http.post(self.url(&["activities"])?).json(body)).await
+    }
+
+    /// One page of activities without a workflow.
+    pub async fn list_activities(&self, query: &[(&str, String)]) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["activities"])?).query(query)).await
+    }
+
+    /// What is known of an activity without a workflow.
+    pub async fn show_activity(&self, activity: &ActivityAddress) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.activity_url(activity, &[])?)).await
+    }
+
+    /// How an activity without a workflow ended; waited for up to 30 seconds, however long
+    /// `wait` is.
+    pub async fn activity_result(
+        &self,
+        activity: &ActivityAddress,
+        wait: Duration,
+    ) -> Result<Answer, ClientError> {
+        let seconds = wait.as_secs_f64().min(POLL_SECONDS_MAX);
+        let request = self.http.get(self.activity_url(activity, &["result"])?);
+        self.send(request.query(&[("wait", seconds)])).await
+    }
+
+    /// Does something to an activity without a workflow: `cancel` or `terminate`.
+    pub async fn act_on_standalone(
+        &self,
+        activity: &ActivityAddress,
+        verb: &str,
+        body: &serde_json::Value,
+    ) -> Result<Answer, ClientError> {
+        self.send(self.http.post(self.activity_url(activity, &[verb])?).json(body)).await
+    }
+
     /// Sends a run a signal.
     pub async fn signal_run(
         &self,
@@ -271,10 +309,24 @@ impl Client {
     }
 
     fn run_url(&self, run: &RunAddress, rest: &[&str]) -> Result<Url, ClientError> {
-        let mut path = vec!["runs", run.workflow_id.as_str()];
+        self.named_url("runs", &run.workflow_id, run.run_id.as_ref(), rest)
+    }
+
+    fn activity_url(&self, activity: &ActivityAddress, rest: &[&str]) -> Result<Url, ClientError> {
+        self.named_url("activities", &activity.activity_id, activity.run_id.as_ref(), rest)
+    }
+
+    fn named_url(
+        &self,
+        noun: &str,
+        id: &str,
+        run_id: Option<&String>,
+        rest: &[&str],
+    ) -> Result<Url, ClientError> {
+        let mut path = vec![noun, id];
         path.extend(rest);
         let mut url = self.url(&path)?;
-        if let Some(run_id) = &run.run_id {
+        if let Some(run_id) = run_id {
             url.query_pairs_mut().append_pair("run_id", run_id);
         }
         Ok(url)

@@ -14,6 +14,49 @@ pub struct RunAddress {
     pub run_id: Option<String>,
 }
 
+/// Names an activity without a workflow: the latest of an id, or a certain run of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivityAddress {
+    /// The caller's name for it.
+    pub activity_id: String,
+    /// A certain run.
+    pub run_id: Option<String>,
+}
+
+/// A request to start an activity without a workflow.
+#[derive(Debug, Serialize)]
+pub struct StartActivityBody {
+    /// Its type.
+    pub activity: String,
+    /// Whose workers do it.
+    pub task_queue: String,
+    /// The caller's name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity_id: Option<String>,
+    /// By which a repeat is recognised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The argument, sent byte for byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Box<RawValue>>,
+    /// How to make it.
+    pub options: StartActivityOptions,
+}
+
+/// How to make an activity.
+#[derive(Debug, Default, Serialize)]
+pub struct StartActivityOptions {
+    /// If the latest one of the id is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_reuse_policy: Option<&'static str>,
+    /// If one of the id is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_conflict_policy: Option<&'static str>,
+    /// All else, by its name.
+    #[serde(flatten)]
+    pub more: BTreeMap<String, Box<RawValue>>,
+}
+
 /// A request to start a run.
 #[derive(Debug, Serialize)]
 pub struct StartBody {

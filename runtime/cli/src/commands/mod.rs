@@ -1,5 +1,6 @@
 //! The commands: one file each.
 
+pub mod activity;
 pub mod build;
 pub mod compile_module;
 pub mod completions;
@@ -32,6 +33,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Migrate(args) => migrate::run(args).await,
         Command::Module(command) => module::run(command).await,
         Command::Run(command) => run::run(command).await,
+        Command::Activity(command) => activity::run(command).await,
         Command::Queue(command) => queue::run(command).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Status(args) => status::run(args).await,

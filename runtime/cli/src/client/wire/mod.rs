@@ -2,6 +2,7 @@
 //! are not here are kept in the answer and ignored, so that a newer server can
 //! say more.
 
+mod activity;
 mod described;
 mod history;
 mod message;
@@ -13,9 +14,12 @@ mod waiting;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub use self::activity::{
+    Activity, ActivityDescription, ActivityPage, AskedOptions, StartedActivity,
+};
 pub use self::described::{
-    PendingActivity, PendingChild, PendingExternal, PendingTimer, PendingUpdate, RunDescription,
-    TaskQueue,
+    ActivityLease, PendingActivity, PendingChild, PendingExternal, PendingTimer, PendingUpdate,
+    RunDescription, TaskQueue,
 };
 pub use self::history::{DamagedEvent, Event, ExportedPage, HistoryPage};
 pub use self::message::{QueryAnswer, SignalsLeft, SignalsReport, UpdateAnswer};

@@ -101,7 +101,7 @@ fn nothing_to_do(flags: &ClientFlags, run: &RunAddress, run_id: &str) -> Result<
 }
 
 /// A body of those fields that have a value.
-fn given<const N: usize>(fields: [(&str, Option<String>); N]) -> Value {
+pub(in crate::commands) fn given<const N: usize>(fields: [(&str, Option<String>); N]) -> Value {
     let given =
         fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
     Value::Object(given.collect())

@@ -11,7 +11,7 @@ const ASKED_MAX: usize = 5;
 
 /// Those of these queues whose tasks wait for more than the next poll, and why, as far as
 /// the server tells. Each comes with the type of an activity that waits in it.
-pub(super) async fn held_up<'a>(
+pub(in crate::commands) async fn held_up<'a>(
     client: &Client,
     awaited: impl Iterator<Item = (&'a TaskQueue, &'a str)>,
 ) -> BTreeMap<String, HeldUp> {
@@ -40,7 +40,7 @@ pub(super) fn awaited_queues(
 }
 
 /// The same for people, to be shown among other fields.
-pub(super) fn held_up_fields(
+pub(in crate::commands) fn held_up_fields(
     queues: &BTreeMap<String, HeldUp>,
 ) -> impl Iterator<Item = (&'static str, String)> {
     queues.iter().map(|(name, why)| ("task queue", why.sentence(name)))

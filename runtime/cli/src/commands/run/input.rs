@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::exit::UsageError;
 
 /// What the flag says, or else the file, byte for byte as it was written.
-pub(super) fn json_text(
+pub(in crate::commands) fn json_text(
     flag: &str,
     text: Option<String>,
     file: Option<&Path>,

@@ -195,7 +195,7 @@ fn short(run_id: &str) -> String {
     run_id.chars().skip(length.saturating_sub(8)).collect()
 }
 
-fn color_of(status: &str) -> Color {
+pub(in crate::commands) fn color_of(status: &str) -> Color {
     match status {
         "running" => Color::Blue,
         "completed" => Color::Green,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// JSON by name, as it was written.
-pub(super) type Fields = BTreeMap<String, Box<RawValue>>;
+pub(in crate::commands) type Fields = BTreeMap<String, Box<RawValue>>;
 
 /// Times, retries, and what is said about a run.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,17 @@ pub(super) struct RunOptionFlags {
     #[arg(long, value_name = "SECONDS", help_heading = "How it runs")]
     start_delay: Option<f64>,
 
-    /// Try again if the run fails: so often in total; 0 means without limit.
+    #[command(flatten)]
+    retry: RetryFlags,
+
+    #[command(flatten)]
+    attributes: AttributeFlags,
+}
+
+/// Whether and when to try again.
+#[derive(Debug, clap::Args)]
+pub(in crate::commands) struct RetryFlags {
+    /// Try again if it fails: so often in total; 0 means without limit.
     #[arg(long, value_name = "NUMBER", help_heading = "How it runs")]
     retry_attempts: Option<u32>,
 
@@ -42,12 +52,16 @@ pub(super) struct RunOptionFlags {
     /// Do not try again after a failure of this type. May be repeated.
     #[arg(long, value_name = "TYPE", help_heading = "How it runs")]
     retry_not_after: Vec<String>,
+}
 
-    /// Say something about the run, for people. May be repeated.
+/// What is said about a run or an activity.
+#[derive(Debug, clap::Args)]
+pub(in crate::commands) struct AttributeFlags {
+    /// Say something about it, for people. May be repeated.
     #[arg(long, value_name = "NAME=JSON", help_heading = "How it runs", value_parser = parse_entry)]
     memo: Vec<(String, Box<RawValue>)>,
 
-    /// Say something about the run, with a type: JSON that has one by itself, or
+    /// Say something about it, with a type: JSON that has one by itself, or
     /// an object of `type` and `value`. May be repeated.
     #[arg(long, value_name = "NAME=JSON", help_heading = "How it runs", value_parser = parse_entry)]
     search_attribute: Vec<(String, Box<RawValue>)>,
@@ -56,6 +70,20 @@ pub(super) struct RunOptionFlags {
 impl RunOptionFlags {
     /// The options of a start that were given.
     pub(super) fn into_fields(self) -> Fields {
+        let mut fields = given([
+            ("run_timeout_seconds", json(self.run_timeout)),
+            ("execution_timeout_seconds", json(self.execution_timeout)),
+            ("start_delay_seconds", json(self.start_delay)),
+            ("retry_policy", self.retry.into_field()),
+        ]);
+        fields.extend(self.attributes.into_fields());
+        fields
+    }
+}
+
+impl RetryFlags {
+    /// The policy, if anything of it was given.
+    pub(in crate::commands) fn into_field(self) -> Option<Box<RawValue>> {
         let types = self.retry_not_after;
         let retry = given([
             ("maximum_attempts", json(self.retry_attempts)),
@@ -64,18 +92,20 @@ impl RunOptionFlags {
             ("maximum_interval_seconds", json(self.retry_maximum_interval)),
             ("non_retryable_types", json((!types.is_empty()).then_some(types))),
         ]);
-        given([
-            ("run_timeout_seconds", json(self.run_timeout)),
-            ("execution_timeout_seconds", json(self.execution_timeout)),
-            ("start_delay_seconds", json(self.start_delay)),
-            ("retry_policy", json((!retry.is_empty()).then_some(retry))),
-            ("memo", entries(self.memo)),
-            ("search_attributes", entries(self.search_attribute)),
-        ])
+        json((!retry.is_empty()).then_some(retry))
     }
 }
 
-fn given<const N: usize>(fields: [(&str, Option<Box<RawValue>>); N]) -> Fields {
+impl AttributeFlags {
+    /// What was said.
+    pub(in crate::commands) fn into_fields(self) -> Fields {
+        given([("memo", entries(self.memo)), ("search_attributes", entries(self.search_attribute))])
+    }
+}
+
+pub(in crate::commands) fn given<const N: usize>(
+    fields: [(&str, Option<Box<RawValue>>); N],
+) -> Fields {
     fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
@@ -84,7 +114,7 @@ fn entries(entries: Vec<(String, Box<RawValue>)>) -> Option<Box<RawValue>> {
     json((!entries.is_empty()).then_some(entries))
 }
 
-fn json(value: Option<impl Serialize>) -> Option<Box<RawValue>> {
+pub(in crate::commands) fn json(value: Option<impl Serialize>) -> Option<Box<RawValue>> {
     value.map(|value| to_raw_value(&value).expect("numbers, texts and lists have a JSON form"))
 }
 

@@ -72,7 +72,7 @@ async fn look_closer(client: &Client, description: &RunDescription) -> More {
 }
 
 /// What ended a run.
-fn ending_fields(ending: RunResult) -> Vec<(&'static str, String)> {
+pub(in crate::commands) fn ending_fields(ending: RunResult) -> Vec<(&'static str, String)> {
     let result = ending.result.map(|result| ("result", shortened(result.get())));
     let encoded = ending.result_base64.map(|text| ("result", shortened(&text) + " (base64)"));
     let failure = ending.failure.map(|failure| ("failure", failure.sentence()));

@@ -96,7 +96,7 @@ pub struct StartArgs {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum ReusePolicy {
+pub(in crate::commands) enum ReusePolicy {
     /// Start a new run.
     AllowDuplicate,
     /// Start a new run unless the latest completed.
@@ -106,7 +106,7 @@ enum ReusePolicy {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum ConflictPolicy {
+pub(in crate::commands) enum ConflictPolicy {
     /// Refuse.
     Fail,
     /// Answer with the open run.
@@ -187,12 +187,12 @@ async fn start_patiently(
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line is an edge")]
-fn new_id() -> String {
+pub(in crate::commands) fn new_id() -> String {
     Uuid::now_v7().to_string()
 }
 
 impl ReusePolicy {
-    fn wire_name(self) -> &'static str {
+    pub(in crate::commands) fn wire_name(self) -> &'static str {
         match self {
             Self::AllowDuplicate => "allow_duplicate",
             Self::AllowDuplicateFailedOnly => "allow_duplicate_failed_only",
@@ -202,7 +202,7 @@ impl ReusePolicy {
 }
 
 impl ConflictPolicy {
-    fn wire_name(self) -> &'static str {
+    pub(in crate::commands) fn wire_name(self) -> &'static str {
         match self {
             Self::Fail => "fail",
             Self::UseExisting => "use_existing",

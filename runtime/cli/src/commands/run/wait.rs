@@ -132,13 +132,13 @@ async fn poll(
     }
 }
 
-fn pause(status: &str) -> Duration {
+pub(in crate::commands) fn pause(status: &str) -> Duration {
     if status == "blocked" { BLOCKED_PAUSE } else { POLL_PAUSE }
 }
 
 /// Waits a moment before the next try. Without patience so far it begins now, if a
 /// server was there at all: a wrong address is told at once.
-pub(super) async fn bear(
+pub(in crate::commands) async fn bear(
     patience: &mut Option<Patience>,
     error: ClientError,
 ) -> Result<(), ClientError> {
@@ -184,7 +184,7 @@ fn without_numbers(text: &str) -> String {
 
 impl Wait {
     /// The wait that is left after this time.
-    pub(super) fn after(self, elapsed: Duration) -> Self {
+    pub(in crate::commands) fn after(self, elapsed: Duration) -> Self {
         match self {
             Self::Forever => Self::Forever,
             Self::AtMost(_) => Self::AtMost(self.left(elapsed)),
@@ -217,7 +217,7 @@ fn ending(run: &RunAddress, result: &RunResult, blocked: Option<&Blocked>) -> St
     output::printable(&text)
 }
 
-fn closing(id: &str, result: &RunResult) -> String {
+pub(in crate::commands) fn closing(id: &str, result: &RunResult) -> String {
     let why = match (&result.failure, &result.reason) {
         (Some(failure), _) => format!(": {}", failure.sentence()),
         (None, Some(reason)) if !reason.is_empty() => format!(": {reason}"),
@@ -226,7 +226,7 @@ fn closing(id: &str, result: &RunResult) -> String {
     format!("{id} is {}{why}", result.status.replace('_', " "))
 }
 
-fn exit_code(status: &str) -> Exit {
+pub(in crate::commands) fn exit_code(status: &str) -> Exit {
     match status {
         "running" | "blocked" => Exit::TimedOut,
         "completed" | "continued_as_new" => Exit::Success,
