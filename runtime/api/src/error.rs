@@ -56,6 +56,12 @@ impl ApiError {
         self.0.code
     }
 
+    /// Says what it is about.
+    pub(crate) fn of(self, what: &str) -> ServiceError {
+        let Self(error) = self;
+        ServiceError { message: format!("{what}: {}", error.message), ..error }
+    }
+
     pub(crate) fn with(self, key: &str, value: impl ToString) -> Self {
         Self(self.0.with(key, value))
     }

@@ -134,7 +134,7 @@ pub(crate) struct FailureRequest {
 
 impl CompleteActivityRequest {
     pub(crate) fn result(self) -> Result<Payload, ApiError> {
-        extract(self.result, self.result_base64)
+        extract("result", self.result, self.result_base64)
     }
 }
 
@@ -153,8 +153,8 @@ impl FailureRequest {
 
     fn into_info(self) -> Result<failure::FailureInfo, ApiError> {
         let delay = self.next_retry_delay_seconds.map(Duration::try_from_secs_f64).transpose();
-        let next_retry_delay = delay.map_err(|error| {
-            ApiError::invalid_argument(format!("next_retry_delay_seconds: {error}"))
+        let next_retry_delay = delay.map_err(|_| {
+            ApiError::invalid_argument("next_retry_delay_seconds is a number of seconds from 0 on")
         })?;
         Ok(failure::FailureInfo {
             kind: self.kind.unwrap_or(FailureKind::Application).into(),

@@ -55,7 +55,7 @@ pub(crate) struct QueryRequest {
 
 impl QueryRequest {
     pub(crate) fn into_parts(self) -> Result<(Payload, operations::RejectIf), ApiError> {
-        let input = payload::extract(self.input, self.input_base64)?;
+        let input = payload::extract("input", self.input, self.input_base64)?;
         Ok((input, self.reject_if.map(Into::into).unwrap_or_default()))
     }
 }
@@ -152,7 +152,7 @@ impl UpdateRequest {
                 None => operations::made_up_update_id(),
             },
             name,
-            input: payload::extract(self.input, self.input_base64)?,
+            input: payload::extract("input", self.input, self.input_base64)?,
         };
         Ok((update, self.wait_for.map(Into::into)))
     }

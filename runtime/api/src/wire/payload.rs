@@ -51,8 +51,9 @@ pub(crate) fn embed(payload: &Payload) -> (Option<RawJson>, Option<String>) {
     }
 }
 
-/// The payload of a request's two fields; `null` if it has neither.
+/// The payload of a request's two fields, `field` and `field_base64`; `null` if it has neither.
 pub(crate) fn extract(
+    field: &str,
     json: Option<Box<RawValue>>,
     base64: Option<String>,
 ) -> Result<Payload, ApiError> {
@@ -61,11 +62,11 @@ pub(crate) fn extract(
         (None, Some(base64)) => STANDARD
             .decode(base64)
             .map(Payload::from)
-            .map_err(|error| ApiError::invalid_argument(format!("input_base64: {error}"))),
+            .map_err(|error| ApiError::invalid_argument(format!("{field}_base64: {error}"))),
         (None, None) => Ok(Payload::new("null")),
-        (Some(_), Some(_)) => Err(ApiError::invalid_argument(
-            "input and input_base64 are both there; send one of them",
-        )),
+        (Some(_), Some(_)) => Err(ApiError::invalid_argument(format!(
+            "{field} and {field}_base64 are both there; send one of them"
+        ))),
     }
 }
 
@@ -105,7 +106,9 @@ mod tests {
     fn a_request_has_at_most_one_form_of_its_input() {
         let json = || Some(RawValue::from_string("{\"a\": 1}".to_owned()).expect("JSON"));
         let bytes = |json, base64: Option<&str>| {
-            extract(json, base64.map(str::to_owned)).map(|it| it.into_bytes().to_vec()).ok()
+            extract("input", json, base64.map(str::to_owned))
+                .map(|it| it.into_bytes().to_vec())
+                .ok()
         };
         assert_eq!(bytes(json(), None), Some(b"{\"a\": 1}".to_vec()));
         assert_eq!(bytes(None, Some("/w==")), Some(vec![0xff]));

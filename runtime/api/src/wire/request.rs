@@ -266,7 +266,7 @@ impl SignalRequest {
     pub(crate) fn into_signal(self, name: SignalName) -> Result<Signal, ApiError> {
         Ok(Signal {
             name,
-            input: payload::extract(self.input, self.input_base64)?,
+            input: payload::extract("input", self.input, self.input_base64)?,
             request_id: self.request_id.map(RequestId::new).transpose()?,
         })
     }
@@ -295,7 +295,7 @@ impl StartRequest {
             workflow_type: TypeName::new(self.workflow)?,
             workflow_id: self.workflow_id.map(WorkflowId::addressable).transpose()?,
             request_id: self.request_id.map(RequestId::new).transpose()?,
-            input: payload::extract(self.input, self.input_base64)?,
+            input: payload::extract("input", self.input, self.input_base64)?,
             module: options.module.map(ModuleName::new).transpose()?,
             reuse_policy: options.id_reuse_policy.map(Into::into).unwrap_or_default(),
             conflict_policy: options.id_conflict_policy.map(Into::into),

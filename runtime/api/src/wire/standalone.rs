@@ -117,7 +117,7 @@ impl StartActivityRequest {
             activity_type: TypeName::new(activity)?,
             activity_id: activity_id.map(ActivityId::addressable).transpose()?,
             request_id: request_id.map(RequestId::new).transpose()?,
-            input: payload::extract(input, input_base64)?,
+            input: payload::extract("input", input, input_base64)?,
             reuse_policy: options.id_reuse_policy.map(Into::into).unwrap_or_default(),
             conflict_policy: options.id_conflict_policy.map(Into::into).unwrap_or_default(),
             options: AskedActivityOptions {

@@ -1,12 +1,13 @@
 //! What workers send and get.
 
+use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::{OperationId, QueueName, RunId, TypeName, WorkerIdentity, WorkflowId};
 use dacapo_model::task::{FairnessKey, Priority};
 use dacapo_model::task_token::TaskToken;
 use dacapo_model::time::Timestamp;
 use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{
-    self, HandedTask, LeaseAnswer, PollRequest, Report, TaskHeartbeat,
+    self, HandedTask, HeartbeatAnswer, PollRequest, Report, TaskHeartbeat,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -156,7 +157,7 @@ pub(crate) struct HeardTask {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     lease_until: Option<Timestamp>,
-    /// Why it does not.
+    /// Why it is not held; if it is, why the details are not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<TaskError>,
 }
@@ -182,13 +183,13 @@ pub(crate) struct ReportsRequest {
     reports: Vec<TaskReport>,
 }
 
-/// How a task ended: with a result, also if none is given, a failure, or as it was asked to.
+/// How a task ended: one of a result, a failure, and as it was asked to.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskReport {
     /// Of the task.
     token: String,
-    /// Any JSON value, which the workflow gets byte for byte; `null` if absent.
+    /// Any JSON value, which the workflow gets byte for byte.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = serde_json::Value, required = false)]
     result: Option<Box<RawValue>>,
@@ -286,24 +287,25 @@ impl From<HandedTask> for Task {
 }
 
 impl HeartbeatsRequest {
-    pub(crate) fn into_heartbeats(self) -> Result<Vec<TaskHeartbeat>, ApiError> {
+    pub(crate) fn into_heartbeats(self) -> EachOf<TaskHeartbeat> {
+        operations::check_count("heartbeats", self.heartbeats.len())?;
         let heartbeats = self.heartbeats.into_iter().enumerate().map(|(place, heartbeat)| {
             let token = token("heartbeats", place, &heartbeat.token)?;
             Ok(TaskHeartbeat { token, details: heartbeat.details.map(json) })
         });
-        heartbeats.collect()
+        Ok(heartbeats.collect())
     }
 }
 
-impl From<Vec<Result<LeaseAnswer, ServiceError>>> for HeartbeatsAnswer {
-    fn from(heard: Vec<Result<LeaseAnswer, ServiceError>>) -> Self {
+impl From<Vec<Result<HeartbeatAnswer, ServiceError>>> for HeartbeatsAnswer {
+    fn from(heard: Vec<Result<HeartbeatAnswer, ServiceError>>) -> Self {
         let heard = heard.into_iter().map(|heard| match heard {
-            Ok(LeaseAnswer { cancel_requested, paused, lease_until }) => HeardTask {
+            Ok(HeartbeatAnswer { lease, not_kept }) => HeardTask {
                 held: true,
-                cancel_requested: Some(cancel_requested),
-                paused: Some(paused),
-                lease_until: Some(lease_until),
-                error: None,
+                cancel_requested: Some(lease.cancel_requested),
+                paused: Some(lease.paused),
+                lease_until: Some(lease.lease_until),
+                error: not_kept.map(TaskError::from),
             },
             Err(error) => HeardTask {
                 held: false,
@@ -318,29 +320,38 @@ impl From<Vec<Result<LeaseAnswer, ServiceError>>> for HeartbeatsAnswer {
 }
 
 impl ReportsRequest {
-    pub(crate) fn into_reports(self) -> Result<Vec<(TaskToken, Report)>, ApiError> {
+    pub(crate) fn into_reports(self) -> EachOf<(TaskToken, Report)> {
+        operations::check_count("reports", self.reports.len())?;
         let reports = self.reports.into_iter().enumerate().map(|(place, report)| {
             let token = token("reports", place, &report.token)?;
-            Ok((token, report.into_report(place)?))
+            let report =
+                report.into_report().map_err(|error| error.of(&format!("reports[{place}]")))?;
+            Ok((token, report))
         });
-        reports.collect()
+        Ok(reports.collect())
     }
 }
 
 impl TaskReport {
-    fn into_report(self, place: usize) -> Result<Report, ApiError> {
+    fn into_report(self) -> Result<Report, ApiError> {
         let has_result = self.result.is_some() || self.result_base64.is_some();
         match (has_result, self.failure, self.canceled) {
-            (_, None, None) => Ok(Report::Completed(extract(self.result, self.result_base64)?)),
+            (true, None, None) => {
+                Ok(Report::Completed(extract("result", self.result, self.result_base64)?))
+            }
             (false, Some(failure), None) => Ok(Report::Failed(failure.into_failure()?)),
             (false, None, Some(canceled)) => {
                 let details = canceled.details.map(json);
                 Ok(operations::canceled_report(canceled.message, details))
             }
-            _ => Err(ApiError::invalid_argument(format!(
-                "reports[{place}] says several things at once: it has one of result, \
-                 result_base64, failure and canceled"
-            ))),
+            (false, None, None) => Err(ApiError::invalid_argument(
+                "it does not say how the task ended: it has one of result, result_base64, failure \
+                 and canceled. A task without a result has `null`",
+            )),
+            _ => Err(ApiError::invalid_argument(
+                "it says several things at once: it has one of result, result_base64, failure and \
+                 canceled",
+            )),
         }
     }
 }
@@ -362,7 +373,38 @@ impl From<ServiceError> for TaskError {
     }
 }
 
-fn token(list: &str, place: usize, text: &str) -> Result<TaskToken, ApiError> {
-    text.parse()
-        .map_err(|error| ApiError::invalid_argument(format!("{list}[{place}].token: {error}")))
+fn token(list: &str, place: usize, text: &str) -> Result<TaskToken, ServiceError> {
+    text.parse().map_err(|error| {
+        ServiceError::new(ErrorCode::InvalidArgument, format!("{list}[{place}].token: {error}"))
+    })
+}
+
+/// Of a batch, each by itself, unless it can't be done at all.
+pub(crate) type EachOf<T> = Result<Vec<Result<T, ServiceError>>, ServiceError>;
+
+/// Does something for all that is valid, and answers the rest with what is wrong with it:
+/// one that is wrong takes nothing from the others.
+pub(crate) async fn for_each_valid<T, U, F>(
+    items: Vec<Result<T, ServiceError>>,
+    act: impl FnOnce(Vec<T>) -> F,
+) -> EachOf<U>
+where
+    F: Future<Output = EachOf<U>>,
+{
+    let (mut valid, mut refusals) = (Vec::new(), Vec::new());
+    for item in items {
+        match item {
+            Ok(item) => {
+                valid.push(item);
+                refusals.push(None);
+            }
+            Err(error) => refusals.push(Some(error)),
+        }
+    }
+    let mut done = act(valid).await?.into_iter();
+    let answered = refusals.into_iter().filter_map(|refusal| match refusal {
+        Some(error) => Some(Err(error)),
+        None => done.next(),
+    });
+    Ok(answered.collect())
 }

@@ -19,7 +19,8 @@ use crate::{http_server, logging, metrics, open_files, output};
 /// for a connection and for each slow statement, with all its text. Attempts of
 /// activities are thousands a second on a busy node. What the code of runs says of its
 /// failures is for whoever writes it.
-const DEFAULT_LOG: &str = "info,sqlx=error,dacapo::attempt=warn,dacapo::failure=warn";
+const DEFAULT_LOG: &str =
+    "info,opentelemetry=warn,sqlx=error,dacapo::attempt=warn,dacapo::failure=warn";
 
 /// Serves workflows from a database. Stops in order on SIGINT and SIGTERM, and
 /// at once on a second one.

@@ -13,7 +13,7 @@ use dacapo_model::task_token::TaskToken;
 use tokio::sync::oneshot;
 
 use super::RunRef;
-use super::heartbeat_tasks::{TaskHeartbeat, lease_lost};
+use super::heartbeat_tasks::{HeartbeatAnswer, TaskHeartbeat, lease_lost};
 use super::locate::{Located, check_payload};
 use crate::delivery::{Address, Reached, deliver, find, no_answer, tell_open};
 use crate::error::{Result, ServiceError};
@@ -104,8 +104,12 @@ impl Tenant {
     ) -> Result<AttemptSignals> {
         let heartbeat = TaskHeartbeat { token, details };
         let mut heard = self.heartbeat_tasks(vec![heartbeat]).await?;
-        let LeaseAnswer { cancel_requested, paused, .. } =
+        let HeartbeatAnswer { lease, not_kept } =
             heard.pop().unwrap_or_else(|| Err(lease_lost()))?;
+        if let Some(error) = not_kept {
+            return Err(error);
+        }
+        let LeaseAnswer { cancel_requested, paused, .. } = lease;
         Ok(AttemptSignals { cancel_requested, paused })
     }
 

@@ -19,27 +19,34 @@ pub struct TaskHeartbeat {
     pub details: Option<Payload>,
 }
 
+/// What a worker hears about a task that it has.
+#[derive(Debug)]
+pub struct HeartbeatAnswer {
+    /// Its lease, which is prolonged.
+    pub lease: LeaseAnswer,
+    /// Why what the heartbeat says is not kept.
+    pub not_kept: Option<ServiceError>,
+}
+
 impl Tenant {
     /// Prolongs the leases of tasks, and says what their workers are to know: in their
-    /// order, each by itself.
+    /// order, each by itself. A worker that says too much is alive.
     pub async fn heartbeat_tasks(
         &self,
         heartbeats: Vec<TaskHeartbeat>,
-    ) -> Result<Vec<Result<LeaseAnswer>>> {
+    ) -> Result<Vec<Result<HeartbeatAnswer>>> {
         self.shared.admit_write()?;
         check_count("heartbeats", heartbeats.len())?;
-        let mut answers = Vec::new();
-        let mut heard = Vec::new();
+        let (mut refusals, mut heard) = (Vec::new(), Vec::new());
         for TaskHeartbeat { token, details } in heartbeats {
-            answers.push(check(details.as_ref()).err());
-            if answers.last().is_some_and(Option::is_none) {
-                heard.push(Heartbeat { token, details });
-            }
+            let not_kept = check(details.as_ref()).err();
+            let details = details.filter(|_| not_kept.is_none());
+            refusals.push(not_kept);
+            heard.push(Heartbeat { token, details });
         }
-        let mut heard = queues::renew(&self.shared, &self.namespace, heard).await?.into_iter();
-        let answered = answers.into_iter().map(|refused| match refused {
-            Some(error) => Err(error),
-            None => heard.next().flatten().ok_or_else(lease_lost),
+        let heard = queues::renew(&self.shared, &self.namespace, heard).await?;
+        let answered = heard.into_iter().zip(refusals).map(|(lease, not_kept)| {
+            lease.map(|lease| HeartbeatAnswer { lease, not_kept }).ok_or_else(lease_lost)
         });
         Ok(answered.collect())
     }
@@ -52,7 +59,7 @@ fn check(details: Option<&Payload>) -> Result<()> {
 }
 
 /// One request is about so many tasks as a poll gives, at most.
-pub(super) fn check_count(what: &str, count: usize) -> Result<()> {
+pub fn check_count(what: &str, count: usize) -> Result<()> {
     if count <= POLLED_TASKS_MAX {
         return Ok(());
     }

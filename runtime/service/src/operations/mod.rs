@@ -36,7 +36,7 @@ mod waits;
 
 pub use self::complete_activity::{ActivityRef, canceled_report};
 pub use self::gate::GateReport;
-pub use self::heartbeat_tasks::TaskHeartbeat;
+pub use self::heartbeat_tasks::{HeartbeatAnswer, TaskHeartbeat, check_count};
 pub use self::history::{HistoryFollower, HistoryPage, PAGE_BYTES_MAX};
 pub use self::list::RunList;
 pub use self::modules::CheckedModule;

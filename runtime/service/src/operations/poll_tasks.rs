@@ -5,6 +5,7 @@ use std::time::Duration;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::{QueueName, TypeName, WorkerIdentity};
 use dacapo_model::limits::{LEASE_MAX, LEASE_MIN, MODULE_TYPES_MAX, POLLED_TASKS_MAX};
+use dacapo_model::task_token::TaskToken;
 
 use crate::error::{Result, ServiceError};
 use crate::queues::{self, Poller};
@@ -59,6 +60,13 @@ impl Tenant {
         let poller = Poller::new(request.worker, request.activity_types, lease, room);
         queue.note_poll(&poller, request.build_id, shared.clock.now());
         queues::poll(shared, &queue, poller, wait).await
+    }
+
+    /// Puts tasks back into their queues that a poll was given and whose worker can't have
+    /// heard of them. The attempts do not count.
+    pub fn return_tasks(&self, tokens: &[TaskToken]) {
+        let leases = tokens.iter().map(|it| ((it.key, it.scheduled_event_id), it.digest_bytes()));
+        queues::release_leases(&self.shared, leases.collect());
     }
 }
 

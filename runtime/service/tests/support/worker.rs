@@ -75,7 +75,7 @@ async fn beat(
 ) -> Result<bool, ErrorCode> {
     let heartbeat = TaskHeartbeat { token, details };
     let mut heard = runtime.heartbeat_tasks(vec![heartbeat]).await.expect("answered");
-    heard.pop().expect("one").map(|heard| heard.cancel_requested).map_err(|error| error.code)
+    heard.pop().expect("one").map(|heard| heard.lease.cancel_requested).map_err(|error| error.code)
 }
 
 /// Makes whatever attempts come until the run has closed: each returns its input. Repeats

@@ -6,7 +6,7 @@ use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Json;
 use crate::v1::NamespacePath;
-use crate::wire::task::{HeartbeatsAnswer, HeartbeatsRequest};
+use crate::wire::task::{HeartbeatsAnswer, HeartbeatsRequest, for_each_valid};
 
 /// Say that a worker is alive, for many tasks.
 ///
@@ -27,6 +27,7 @@ pub(crate) async fn heartbeats(
     Door(tenant): Door,
     Json(request): Json<HeartbeatsRequest>,
 ) -> Result<JsonBody<HeartbeatsAnswer>, ApiError> {
-    let heard = tenant.heartbeat_tasks(request.into_heartbeats()?).await?;
+    let hear = |heartbeats| async move { tenant.heartbeat_tasks(heartbeats).await };
+    let heard = for_each_valid(request.into_heartbeats()?, hear).await?;
     Ok(JsonBody(HeartbeatsAnswer::from(heard)))
 }

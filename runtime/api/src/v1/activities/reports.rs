@@ -7,7 +7,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::extract::Json;
 use crate::memory::to_the_end;
 use crate::v1::NamespacePath;
-use crate::wire::task::{ReportsAnswer, ReportsRequest};
+use crate::wire::task::{ReportsAnswer, ReportsRequest, for_each_valid};
 
 /// Say how tasks ended.
 ///
@@ -29,6 +29,8 @@ pub(crate) async fn reports(
     Json(request): Json<ReportsRequest>,
 ) -> Result<JsonBody<ReportsAnswer>, ApiError> {
     let reports = request.into_reports()?;
-    let reported = async move { tenant.report_tasks(reports).await };
+    let reported = async move {
+        for_each_valid(reports, |reports| async move { tenant.report_tasks(reports).await }).await
+    };
     Ok(JsonBody(ReportsAnswer::from(to_the_end(reported).await?)))
 }

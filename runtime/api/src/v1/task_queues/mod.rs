@@ -1,6 +1,7 @@
 //! Task queues, for workers and for those who look after them.
 
 pub(crate) mod change;
+mod handover;
 pub(crate) mod list;
 pub(crate) mod poll;
 pub(crate) mod show;

@@ -1,8 +1,8 @@
 //! A worker asks for tasks.
 
-use axum::Json as JsonBody;
+use axum::response::Response;
 
-use super::QueuePath;
+use super::{QueuePath, handover};
 use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, Path};
@@ -15,7 +15,7 @@ use crate::wire::task::{PollTasksRequest, PolledTasks};
 /// when the wait is over, or the server stops: ask again. Each task is leased to this worker until
 /// `lease_until`. Say that you are alive (`activities/heartbeats`) before that, or report how it
 /// ended (`activities/reports`); a lease that is over counts as a failed attempt, and the task goes
-/// to another worker. Tasks of an answer that you do not get go back to the queue.
+/// to another worker. Tasks of an answer that you have left before its end go back to the queue.
 #[utoipa::path(
     post,
     path = "/api/v1/namespaces/{namespace}/task-queues/{queue}/poll",
@@ -29,8 +29,8 @@ pub(crate) async fn poll(
     Door(tenant): Door,
     Path(path): Path<QueuePath>,
     Json(request): Json<PollTasksRequest>,
-) -> Result<JsonBody<PolledTasks>, ApiError> {
+) -> Result<Response, ApiError> {
     let request = request.into_poll(path.queue);
     let tasks = tenant.poll_tasks(request).await?;
-    Ok(JsonBody(PolledTasks::from(tasks)))
+    Ok(handover::answer(tenant, tasks))
 }
