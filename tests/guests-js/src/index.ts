@@ -262,7 +262,7 @@ export const retriesNot = workflow("retries_not", async () => {
 });
 
 export const unknownActivity = workflow("unknown_activity", async () =>
-  types(await failureOf(activityType<void, void>("nobody_defines_this")())),
+  types(await failureOf(activityType<null, void>("nobody_defines_this")(null))),
 );
 
 function stumble(): never {

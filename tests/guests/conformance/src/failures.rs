@@ -61,7 +61,7 @@ pub(crate) async fn retries_not() -> Result<Vec<String>, Failure> {
 
 #[dacapo::workflow]
 pub(crate) async fn unknown_activity() -> Result<Vec<String>, Failure> {
-    let call = ActivityCall::<Value>::without_input("nobody_defines_this");
+    let call = ActivityCall::<Value>::named("nobody_defines_this", &());
     Ok(types(&failure_of(call.await)?))
 }
 

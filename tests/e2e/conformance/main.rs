@@ -1,0 +1,155 @@
+//! Every behaviour of `guest-sdk/conformance.md` in every language, on both databases: in peace, with a
+//! replay at every step, and while the server is killed whenever a run has gone on. The histories
+//! are those of the first language, event by event.
+
+mod behaviours;
+mod languages;
+mod normal;
+mod stage;
+mod table;
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+
+use dacapo_tests::{Database, Effects, Server, Settings, on_both_databases};
+use futures::{FutureExt as _, StreamExt as _};
+use serde_json::Value;
+
+use behaviours::{BEHAVIOURS, Behaviour, Care};
+use languages::{LANGUAGES, Language};
+use stage::{Address, Stage, killed_again_and_again};
+use table::Table;
+
+on_both_databases! {
+    all_languages_make_the_same_history_with_and_without_a_replay_at_every_step,
+    a_server_that_is_killed_whenever_a_run_has_gone_on_changes_no_history,
+}
+
+/// Runs that go on at the same time. Each keeps an activity or a timer busy, and little else.
+const SIDE_BY_SIDE: usize = 8;
+
+/// The histories of a behaviour's runs, made comparable.
+type Histories = BTreeMap<u32, Vec<Value>>;
+
+async fn all_languages_make_the_same_history_with_and_without_a_replay_at_every_step(
+    database: Database,
+) {
+    let table = Table::read();
+    let mut first = None;
+    for language in LANGUAGES {
+        let calm = database.another().await;
+        let server = Server::start(&calm).await;
+        let peaceful = play(language, &table, &server, false).await;
+        server.stop().await;
+        // No instance has room to stay in memory while it waits.
+        let forgetful = database.another().await;
+        let settings = Settings::new(&forgetful).argument("--instances-bytes-max").argument("1");
+        let server = settings.start().await;
+        let replayed = play(language, &table, &server, true).await;
+        assert_same(language, "with a replay at every step", &peaceful, &replayed);
+        server.stop().await;
+        match &first {
+            Some(first) => assert_same(language, "as in the first language", first, &peaceful),
+            None => first = Some(peaceful),
+        }
+    }
+}
+
+async fn a_server_that_is_killed_whenever_a_run_has_gone_on_changes_no_history(database: Database) {
+    let table = Table::read();
+    for language in LANGUAGES {
+        let (calm, shaken) = (database.another().await, database.another().await);
+        let server = Server::start(&calm).await;
+        let peaceful = play(language, &table, &server, false).await;
+        server.stop().await;
+        let (killed, kills) = killed_again_and_again(&shaken, async |address| {
+            upload(language, address).await;
+            play_at(language, &table, address, Care::Kills).await
+        })
+        .await;
+        assert!(kills > 10, "{}: it was killed {kills} times", language.name);
+        let expected =
+            peaceful.into_iter().filter(|(number, _)| killed.contains_key(number)).collect();
+        assert_same(language, "although it was killed", &expected, &killed);
+    }
+}
+
+async fn upload(language: &Language, address: &Address) {
+    let component = (language.component)().await;
+    address.upload("conformance", component).await;
+}
+
+async fn play(language: &Language, table: &Table, server: &Server, replays: bool) -> Histories {
+    let address = Address::of(server.address());
+    upload(language, &address).await;
+    let care = if replays { Care::Replays } else { Care::Peace };
+    let histories = play_at(language, table, &address, care).await;
+    // The behaviour `logs`.
+    if replays && table.says_yes(48, language.name) {
+        for line in ["conformance before", "conformance after"] {
+            let count = server.log().lines().filter(|it| it.contains(line)).count();
+            assert_eq!(count, 1, "{}: a replay is silent: {line}", language.name);
+        }
+    }
+    histories
+}
+
+/// Plays all that the language can, and that may be played like this.
+async fn play_at(language: &Language, table: &Table, address: &Address, care: Care) -> Histories {
+    let effects = Effects::open().await;
+    let is_played = |behaviour: &&Behaviour| {
+        table.says_yes(behaviour.number, language.name) && care.allows(behaviour)
+    };
+    let plays = BEHAVIOURS.iter().filter(is_played).map(|behaviour| {
+        let stage = Stage { language, address, effects: &effects, number: behaviour.number };
+        async move {
+            // One that fails hides no other.
+            let played = AssertUnwindSafe(played(behaviour, &stage)).catch_unwind().await;
+            (behaviour.number, played.ok())
+        }
+    });
+    let played: Vec<_> =
+        futures::stream::iter(plays).buffer_unordered(SIDE_BY_SIDE).collect().await;
+    let failed: Vec<_> = played
+        .iter()
+        .filter(|(_, histories)| histories.is_none())
+        .map(|(number, _)| number)
+        .collect();
+    assert!(failed.is_empty(), "{}: {care:?}: behaviours {failed:?} failed", language.name);
+    played.into_iter().filter_map(|(number, histories)| Some((number, histories?))).collect()
+}
+
+/// Plays one, and returns the histories of its runs.
+async fn played(behaviour: &Behaviour, stage: &Stage<'_>) -> Vec<Value> {
+    let mut histories = Vec::new();
+    for run in (behaviour.play)(stage).await {
+        histories.extend(normal::history(&stage.history(&run).await, behaviour.differs));
+    }
+    normal::check(behaviour, &histories);
+    if behaviour.in_any_order {
+        histories.sort_by_key(|event| event["event_type"].to_string());
+    }
+    histories
+}
+
+fn assert_same(language: &Language, how: &str, expected: &Histories, found: &Histories) {
+    let mut others = Vec::new();
+    for (number, histories) in found {
+        let Some(expected) = expected.get(number).filter(|expected| *expected != histories) else {
+            continue;
+        };
+        for (event, wanted) in
+            histories.iter().zip(expected).filter(|(event, wanted)| event != wanted)
+        {
+            others.push(format!("behaviour {number}:\n  is     {event}\n  not as {wanted}"));
+        }
+        if histories.len() != expected.len() {
+            others.push(format!(
+                "behaviour {number}: {} events, not {}",
+                histories.len(),
+                expected.len()
+            ));
+        }
+    }
+    assert!(others.is_empty(), "{} {how}:\n{}", language.name, others.join("\n"));
+}
