@@ -227,12 +227,13 @@ async fn a_parent_may_have_two_thousand_children() {
     assert_eq!(calls.count(Operation::FindRuns), 0, "nothing is read");
 }
 
-const SCENARIOS: [(&str, &str, &str); 5] = [
+const SCENARIOS: [(&str, &str, &str); 6] = [
     ("family", "sequential 1 count=3", "done done done"),
     ("family", "again 2", "last"),
     ("family", "sequential 0 id=a reuse=reject", "done"),
     ("family", "forever - within=20 attempts=2", "ChildWorkflowFailure<WorkflowTimeout"),
     ("messenger", "signal inbox hello\nsignal inbox again", " "),
+    ("messenger", "cancel inbox", ""),
 ];
 
 /// Starts until it is told that the run is there, as a client would.
@@ -249,16 +250,19 @@ async fn start_surely(runtime: &Node, workflow: &str, workflow_id: &str, input: 
 /// The run of a scenario, and the one that it has to do with.
 async fn start_both(runtime: &Node, (workflow, input, _): (&str, &str, &str)) {
     if workflow == "messenger" {
-        start_surely(runtime, "collect", "inbox", "2").await;
+        let other = if input.starts_with("cancel") { "forever" } else { "collect" };
+        start_surely(runtime, other, "inbox", "2").await;
     }
     start_surely(runtime, workflow, "parent", input).await;
 }
 
 /// What is true of each scenario once its parent has ended.
-async fn check(runtime: &Node, (workflow, _, expected): (&str, &str, &str), at: &str) {
+async fn check(runtime: &Node, (workflow, input, expected): (&str, &str, &str), at: &str) {
     assert_eq!(ended_with(&result(runtime, "parent").await), expected, "{at}");
     let mut ids: Vec<_> = runs(runtime).await;
-    if workflow == "messenger" {
+    if input == "cancel inbox" {
+        assert_eq!(ended_with(&result(runtime, "inbox").await), "told to", "{at}");
+    } else if workflow == "messenger" {
         let mut signals = signals_of(&history(runtime, "inbox").await);
         // Neither waited for the other.
         signals.sort();

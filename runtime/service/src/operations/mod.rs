@@ -19,6 +19,7 @@ mod move_run;
 mod pages;
 mod poll_tasks;
 mod query;
+mod recorded;
 mod repeat;
 mod replay;
 mod report_tasks;

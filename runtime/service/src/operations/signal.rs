@@ -2,8 +2,8 @@
 
 use dacapo_engine::decide::{Input, Refusal};
 use dacapo_model::code::ErrorCode;
-use dacapo_model::event::EventAttributes;
-use dacapo_model::ids::{EventId, RequestId, RunId, RunKey};
+use dacapo_model::event::{EventAttributes, HistoryEvent};
+use dacapo_model::ids::{RequestId, RunId, RunKey};
 use dacapo_model::signal::Signal;
 use uuid::Uuid;
 
@@ -12,9 +12,6 @@ use super::repeat::{check_repeated_signal, check_same_signal};
 use super::{RunRef, StartRequest, Started};
 use crate::error::{Result, ServiceError};
 use crate::tenancy::Tenant;
-
-/// Events read by one statement.
-const PAGE: u32 = 2_000;
 
 impl Tenant {
     /// Records a signal, whether or not anyone waits for it yet. When it returns,
@@ -77,30 +74,19 @@ impl Tenant {
         let Some(request_id) = &signal.request_id else {
             return Ok(false);
         };
-        let mut from = EventId::FIRST;
-        loop {
-            let page = self.shared.store.load_history(key, from, PAGE).await?;
-            for event in &page {
-                match &event.attributes {
-                    EventAttributes::WorkflowExecutionSignaled { request_id: Some(id), .. }
-                        if id == request_id =>
-                    {
-                        check_same_signal(signal, key.run_id, &event.attributes)?;
-                        return Ok(true);
-                    }
-                    EventAttributes::WorkflowExecutionStarted(started)
-                        if started.chain.taken.has_signal(request_id) =>
-                    {
-                        return Ok(true);
-                    }
-                    _ => {}
-                }
+        let is_it = |event: &HistoryEvent| match &event.attributes {
+            EventAttributes::WorkflowExecutionSignaled { request_id: Some(id), .. }
+                if id == request_id =>
+            {
+                check_same_signal(signal, key.run_id, &event.attributes)?;
+                Ok(true)
             }
-            match page.last() {
-                Some(last) if page.len() >= PAGE as usize => from = last.id.next(),
-                _ => return Ok(false),
+            EventAttributes::WorkflowExecutionStarted(started) => {
+                Ok(started.chain.taken.has_signal(request_id))
             }
-        }
+            _ => Ok(false),
+        };
+        self.has_recorded(key, is_it).await
     }
 }
 

@@ -62,10 +62,16 @@ async fn try_reach(
         }
         ExternalRequest::CancelChild { child, reason } => {
             shared.admit_write()?;
-            let message = FromParent::Cancel { reason: reason.clone(), request_id };
+            let message =
+                FromParent::Cancel { reason: reason.clone(), request_id: request_id.clone() };
             let told = (requester.key.run_id, *child, message);
-            match tell(shared.clone(), requester.namespace.clone(), run.workflow_id, told).await {
+            let child_id = run.workflow_id.clone();
+            match tell(shared.clone(), requester.namespace.clone(), child_id, told).await {
                 Recorded::Yes => Ok(()),
+                // It had recorded that, and this node or the one before has not heard of it.
+                Recorded::Closed if itself()?.was_asked_to_cancel(&run, &request_id).await? => {
+                    Ok(())
+                }
                 Recorded::Closed => {
                     Err(ServiceError::new(ErrorCode::RunClosed, "the child is closed already"))
                 }
