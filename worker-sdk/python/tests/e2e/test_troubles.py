@@ -91,6 +91,6 @@ class Troubles(WithServer):
         bare = Process(BARE, self.server, self.queue)
         self.addCleanup(bare.close)
         run = await self.call("charge", {"id": "o-1"})
-        self.assertEqual(await self.completed(run), {"receipt": "receipt-o-1"})
+        self.assertEqual(await self.completed(run), {"number": "receipt-o-1"})
         run = await self.call("charge", {}, maximum_attempts=1)
         self.assertEqual((await self.failure(run))[0]["type"], "KeyError")
