@@ -286,6 +286,8 @@ async fn what_a_worker_sends_is_bounded(database: Database) {
         ));
     }
 
+    client.get("task-queues?nonsense=1").await.error(400, "invalid_argument");
+
     let run = start(&client, 1, json!({})).await;
     let task = worker.task().await;
     let many: Vec<Value> = (0..1_001).map(|_| json!({"token": task["token"]})).collect();

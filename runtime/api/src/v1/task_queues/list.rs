@@ -13,6 +13,7 @@ use crate::wire::task_queue::{TaskQueue, TaskQueueList};
 
 /// Where a list goes on.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// The last queue of the page before.
