@@ -47,8 +47,13 @@ const RULES: &[Rule] = &[
         never: &["axum", "sqlx"],
     },
     Rule {
+        name: "dacapo-schedule",
+        may_know: &["dacapo-model"],
+        never: &["axum", "rand", "sqlx", "tokio", "wasmtime"],
+    },
+    Rule {
         name: "dacapo-service",
-        may_know: &["dacapo-model", "dacapo-engine", "dacapo-store"],
+        may_know: &["dacapo-model", "dacapo-engine", "dacapo-schedule", "dacapo-store"],
         never: &["axum", "sqlx", "wasmtime"],
     },
     Rule {
