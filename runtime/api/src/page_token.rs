@@ -1,5 +1,7 @@
 //! Where a list goes on, as text that only the server reads.
 
+use std::str::FromStr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dacapo_model::ids::RunId;
@@ -22,11 +24,23 @@ pub(crate) fn encode(cursor: ExecutionCursor) -> String {
 }
 
 pub(crate) fn decode(token: &str) -> Result<ExecutionCursor, ApiError> {
-    parse(token).ok_or_else(|| {
-        ApiError::invalid_argument(
-            "the page token is not one of this server; leave it out to begin at the first page",
-        )
-    })
+    parse(token).ok_or_else(foreign)
+}
+
+/// Of a list that goes by name: after this one.
+pub(crate) fn encode_name(name: impl Into<String>) -> String {
+    URL_SAFE_NO_PAD.encode(name.into())
+}
+
+pub(crate) fn decode_name<T: FromStr>(token: &str) -> Result<T, ApiError> {
+    let name = URL_SAFE_NO_PAD.decode(token).ok().and_then(|name| String::from_utf8(name).ok());
+    name.and_then(|name| name.parse().ok()).ok_or_else(foreign)
+}
+
+fn foreign() -> ApiError {
+    ApiError::invalid_argument(
+        "the page token is not one of this server; leave it out to begin at the first page",
+    )
 }
 
 fn parse(token: &str) -> Option<ExecutionCursor> {
@@ -44,6 +58,8 @@ fn parse(token: &str) -> Option<ExecutionCursor> {
 
 #[cfg(test)]
 mod tests {
+    use dacapo_model::ids::QueueName;
+
     use super::*;
 
     fn cursor(micros: i64) -> ExecutionCursor {
@@ -58,6 +74,14 @@ mod tests {
     fn a_token_leads_back_to_its_cursor() {
         let cursor = cursor(1_700_000_000_123_456);
         assert_eq!(parse(&encode(cursor)), Some(cursor));
+    }
+
+    #[test]
+    fn a_token_leads_back_to_its_name() {
+        let name = QueueName::new("büro/7").expect("a name");
+        assert_eq!(decode_name::<QueueName>(&encode_name(name.clone())).expect("its own"), name);
+        assert!(decode_name::<QueueName>("").is_err());
+        assert!(decode_name::<QueueName>("***").is_err());
     }
 
     #[test]

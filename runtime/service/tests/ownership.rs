@@ -84,7 +84,7 @@ async fn nothing_is_answered_from_memory_once_another_node_has_the_runs() {
             .map(|follower| follower.run_id),
     );
     refused("waiting", displaced().await.0.describe_waiting(&run).await);
-    refused("modules", displaced().await.0.list_modules().await);
+    refused("modules", displaced().await.0.list_modules(None, 1).await);
     let query = Query { name: QueryName::new("state").expect("valid"), input: Payload::default() };
     refused("query", displaced().await.0.query_run(&run, query, RejectIf::None).await);
     let wait = UpdateWait { wait_for: Default::default(), wait: Duration::ZERO };

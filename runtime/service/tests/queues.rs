@@ -9,7 +9,7 @@ use std::time::Duration;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::EventAttributes;
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{OperationId, WorkerIdentity};
+use dacapo_model::ids::{OperationId, QueueName, WorkerIdentity};
 use dacapo_service::operations::{
     ActivityControl, ActivityRef, HandedTask, PollRequest, Report, canceled_report,
 };
@@ -434,4 +434,38 @@ async fn a_node_that_dies_after_any_commit_loses_no_task() {
         work_until_closed(&runtime, "w").await;
         assert_eq!(completed_with(&result(&runtime, "w").await), "done", "commit {number}");
     }
+}
+
+#[tokio::test]
+async fn a_poll_whose_claims_fail_is_not_told_that_nothing_waits() {
+    let calls = Calls::default();
+    let store = scripted(memory(), &calls, |call| match call.operation {
+        Operation::ClaimTasks => Fault::Unavailable,
+        _ => Fault::None,
+    });
+    let runtime = start(store, &ScriptedHost::new()).await;
+    let request = PollRequest { wait_seconds: Some(0.05), ..poll_request() };
+    let refused = runtime.poll_tasks(request).await.expect_err("nobody knows what waits");
+    assert_eq!(refused.code, ErrorCode::Unavailable);
+}
+
+#[tokio::test]
+async fn queues_are_listed_page_by_page() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    let names = ["a", "b", "c"].map(|name| QueueName::new(name).expect("valid"));
+    for queue in names.clone() {
+        let request = PollRequest { queue, wait_seconds: Some(0.0), ..poll_request() };
+        assert_eq!(runtime.poll_tasks(request).await.expect("polled"), []);
+    }
+    let mut listed = Vec::new();
+    let mut after = None;
+    loop {
+        let page = runtime.list_task_queues(after, 2).await.expect("listed");
+        listed.extend(page.queues.into_iter().map(|described| described.queue));
+        after = match page.next {
+            Some(next) => Some(next),
+            None => break,
+        };
+    }
+    assert_eq!(listed, names);
 }

@@ -35,6 +35,9 @@ pub(crate) struct ModuleVersion {
 pub(crate) struct ModuleList {
     /// The newest version of each, by name.
     pub(crate) modules: Vec<ModuleVersion>,
+    /// Where the next page begins; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_page_token: Option<String>,
 }
 
 /// The versions of a module.

@@ -20,6 +20,9 @@ use crate::error::ApiError;
 pub(crate) struct TaskQueueList {
     /// By name.
     pub(crate) task_queues: Vec<TaskQueue>,
+    /// Where the next page begins; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_page_token: Option<String>,
 }
 
 /// A task queue.

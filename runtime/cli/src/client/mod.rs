@@ -103,9 +103,9 @@ impl Client {
         self.send(request.header("content-type", "application/wasm").body(component)).await
     }
 
-    /// Lists the newest version of each module.
-    pub async fn list_modules(&self) -> Result<Answer, ClientError> {
-        self.send(self.http.get(self.url(&["modules"])?)).await
+    /// One page of modules, the newest version of each.
+    pub async fn list_modules(&self, query: &[(&str, String)]) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["modules"])?).query(query)).await
     }
 
     /// Lists all versions of a module.
@@ -128,10 +128,9 @@ impl Client {
         self.send(self.http.delete(self.run_url(run, &[])?)).await
     }
 
-    /// Task queues, by name, after this one.
-    pub async fn list_queues(&self, after: Option<&str>) -> Result<Answer, ClientError> {
-        let request = self.http.get(self.url(&["task-queues"])?);
-        self.send(request.query(&[("after", after)])).await
+    /// One page of task queues, by name.
+    pub async fn list_queues(&self, query: &[(&str, String)]) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["task-queues"])?).query(query)).await
     }
 
     /// What is known of a task queue.

@@ -25,7 +25,7 @@ pub struct StatusArgs {
 pub(super) async fn run(args: StatusArgs) -> Result<Exit> {
     let client = args.client.client()?;
     client.check_ready().await?;
-    let modules = client.list_modules().await?.read::<Modules>()?.modules.len();
+    let modules = modules(&client).await?;
     let running = count(&client, ExecutionStatus::Running).await?;
     let blocked = count(&client, ExecutionStatus::Blocked).await?;
     if args.client.is_json() {
@@ -66,6 +66,21 @@ struct Count {
 impl Count {
     fn in_words(&self) -> String {
         format!("{}{}", self.runs, if self.is_at_least { " or more" } else { "" })
+    }
+}
+
+/// How many there are.
+async fn modules(client: &Client) -> Result<usize, ClientError> {
+    let mut query = vec![("limit", PAGE_SIZE_MAX.to_string())];
+    let mut count = 0;
+    loop {
+        let page: Modules = client.list_modules(&query).await?.read()?;
+        count += page.modules.len();
+        let Some(token) = page.next_page_token else {
+            return Ok(count);
+        };
+        query.truncate(1);
+        query.push(("page_token", token));
     }
 }
 

@@ -12,6 +12,15 @@ use super::GateReport;
 use crate::error::{Result, ServiceError};
 use crate::tenancy::Tenant;
 
+/// One page of a list, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModuleList {
+    /// The newest version of each.
+    pub modules: Vec<ModuleVersion>,
+    /// The name of the last of them, if there are more.
+    pub next: Option<ModuleName>,
+}
+
 /// A component that may be kept: all that can take long has been done.
 #[derive(Debug)]
 pub struct CheckedModule {
@@ -87,10 +96,15 @@ impl Tenant {
         shared.hold.loss.judge(kept).await
     }
 
-    /// The newest version of each module, by name.
-    pub async fn list_modules(&self) -> Result<Vec<ModuleVersion>> {
+    /// The newest version of each module, by name, after `after`.
+    pub async fn list_modules(&self, after: Option<&ModuleName>, limit: u32) -> Result<ModuleList> {
         self.confirm_catalog().await?;
-        Ok(self.modules_in_memory())
+        let mut modules = self.modules_in_memory();
+        modules.retain(|module| after.is_none_or(|after| module.name > *after));
+        let more = modules.len() > limit as usize;
+        modules.truncate(limit as usize);
+        let next = modules.last().filter(|_| more).map(|last| last.name.clone());
+        Ok(ModuleList { modules, next })
     }
 
     /// All versions of a module, the oldest first.

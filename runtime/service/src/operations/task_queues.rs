@@ -24,6 +24,15 @@ const NAMED_MAX: usize = 100;
 /// Queues on one page. Each is looked at.
 const LISTED_MAX: u32 = 100;
 
+/// One page of a list, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueList {
+    /// The queues.
+    pub queues: Vec<QueueDescription>,
+    /// The last of them, if there are more.
+    pub next: Option<QueueName>,
+}
+
 /// A task queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueueDescription {
@@ -74,25 +83,28 @@ pub struct HeldTask {
 
 impl Tenant {
     /// The queues of a namespace in which tasks wait, which workers poll, or of which anything
-    /// is set, by name: at most as many as a page has, after `after`.
+    /// is set, by name, after `after`.
     pub async fn list_task_queues(
         &self,
         after: Option<QueueName>,
-    ) -> Result<Vec<QueueDescription>> {
+        limit: u32,
+    ) -> Result<QueueList> {
         self.shared.admit()?;
+        let limit = limit.clamp(1, LISTED_MAX);
         let now = self.shared.clock.now();
         let store = &self.shared.store;
         let cursor = after.clone().map(|after| (self.namespace.clone(), after));
-        let waiting =
-            store.waiting_queues(NEVER, Some(&self.namespace), cursor, LISTED_MAX).await?;
+        let waiting = store.waiting_queues(NEVER, Some(&self.namespace), cursor, limit + 1).await?;
         let mut names = self.shared.queues.in_use(&self.namespace, now);
         names.retain(|name| after.as_ref().is_none_or(|after| name > after));
         names.extend(waiting.into_iter().map(|waiting| waiting.queue));
+        let more = names.len() > limit as usize;
         let mut queues = Vec::new();
-        for queue in names.into_iter().take(LISTED_MAX as usize) {
+        for queue in names.into_iter().take(limit as usize) {
             queues.push(self.queue(queue).await?);
         }
-        Ok(queues)
+        let next = queues.last().filter(|_| more).map(|last| last.queue.clone());
+        Ok(QueueList { queues, next })
     }
 
     /// A task queue. Every name is one, if an empty one.

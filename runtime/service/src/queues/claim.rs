@@ -64,6 +64,7 @@ async fn look(shared: Arc<Shared>, queue: Arc<Queue>, mut claim: Claim) {
 async fn find(shared: &Arc<Shared>, queue: &Arc<Queue>, claim: &mut Claim) -> Option<bool> {
     match claimed(shared, queue, claim).await {
         Ok(LimitedClaim { tasks, may_be_more, again_at }) => {
+            queue.note_claim(Ok(()));
             hand_over(shared, queue, claim, tasks);
             if let Some(again_at) = again_at {
                 look_again(shared, queue, again_at);
@@ -75,6 +76,7 @@ async fn find(shared: &Arc<Shared>, queue: &Arc<Queue>, claim: &mut Claim) -> Op
             if let Some(withheld) = LOG.allows() {
                 tracing::warn!(queue = %queue.name, ?error, withheld, "tasks can't be claimed");
             }
+            queue.note_claim(Err(error));
             None
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dacapo_engine::decide::{Input, LeaseTimes};
 use dacapo_model::time::Timestamp;
-use dacapo_store::task::{TaskKey, TaskPlace, TaskRow};
+use dacapo_store::task::{Lease, TaskKey, TaskPlace, TaskRow};
 
 use super::{note_no_lease, note_waiting};
 use crate::delivery::{self, Address};
@@ -31,6 +31,7 @@ const POSTPONE: Duration = Duration::from_secs(10);
 const PAGE: usize = 500;
 
 static LOG: LogLimit = LogLimit::new();
+static LOST: LogLimit = LogLimit::new();
 
 /// Runs until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
@@ -138,8 +139,7 @@ fn act_on(
                 if expires_at > now {
                     shared.queues.leases.look_at((row.key, row.event_id), expires_at);
                 } else {
-                    let times = LeaseTimes { started_at: lease.started_at, expires_at };
-                    tell(shared, row, Some(times));
+                    tell(shared, row, Some((lease, expires_at)));
                 }
             }
             TaskPlace::Queue(row) if row.expires_at.is_some_and(|at| when(at) <= now) => {
@@ -163,17 +163,35 @@ fn wait_on(shared: &Arc<Shared>, row: &TaskRow, now: Timestamp) {
     }
 }
 
+/// For whoever looks for a worker that dies, or that takes longer than it says.
+fn log_lost(row: &TaskRow, lease: &Lease) {
+    if let Some(withheld) = LOST.allows() {
+        tracing::warn!(
+            queue = %row.queue,
+            worker = %lease.worker,
+            run_id = %row.key,
+            activity_type = %row.activity_type,
+            attempt = row.attempt.number,
+            withheld,
+            "a lease is over before its worker has reported: the attempt has failed"
+        );
+    }
+}
+
 /// Tells the run of a task that its time is over. Waits for nobody: the run may be busy for
 /// long.
-fn tell(shared: &Arc<Shared>, row: &TaskRow, leased: Option<LeaseTimes>) {
+fn tell(shared: &Arc<Shared>, row: &TaskRow, lost: Option<(&Lease, Timestamp)>) {
     let task = (row.key, row.event_id);
     let Some(telling) = shared.queues.telling.enter(task) else {
         return;
     };
-    if leased.is_some() {
+    if let Some((lease, _)) = lost {
+        log_lost(row, lease);
         let queue = shared.queues.queue(&row.namespace, &row.queue);
         shared.queues.metrics.lease_lost(&queue.labels);
     }
+    let leased =
+        lost.map(|(lease, expires_at)| LeaseTimes { started_at: lease.started_at, expires_at });
     let input = Input::TaskExpired {
         scheduled_event_id: row.event_id,
         attempt: row.attempt.number,

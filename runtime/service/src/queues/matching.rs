@@ -11,11 +11,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::TypeName;
 
 use super::poller::{Poller, Promise};
-use crate::error::{Result, ServiceError};
 use crate::workload::Workload;
 
 /// Sets of activity types that polls of one queue may ask for at a time.
@@ -90,30 +88,28 @@ impl Matching {
         self.unlimited.clone()
     }
 
-    /// A poll waits from now on.
-    pub(super) fn add(&mut self, poller: Arc<Poller>) -> Result<()> {
+    /// A poll waits from now on. Returns those that have to make room for it, if polls ask for
+    /// too many different things: the fewest of one kind. They ask again, and nobody can
+    /// keep others from asking.
+    pub(super) fn add(&mut self, poller: Arc<Poller>) -> VecDeque<Arc<Poller>> {
         let types = &poller.activity_types;
         if let Some(group) = self.groups.iter_mut().find(|group| group.activity_types == *types) {
             group.pollers.push_back(poller);
-            return Ok(());
+            return VecDeque::new();
         }
         // Forgets what a group has checked, which only costs it a look.
         if self.groups.len() >= GROUPS_MAX {
             self.groups.retain(|group| !group.pollers.is_empty());
         }
-        if self.groups.len() >= GROUPS_MAX {
-            return Err(ServiceError::new(
-                ErrorCode::Overloaded,
-                format!(
-                    "polls of {GROUPS_MAX} different sets of activity types wait at this queue; \
-                     let workers of one queue ask for the same types, or for all"
-                ),
-            ));
-        }
+        let smallest = || (0..self.groups.len()).min_by_key(|&at| self.groups[at].pollers.len());
+        let crowded_out = match smallest() {
+            Some(at) if self.groups.len() >= GROUPS_MAX => self.groups.remove(at),
+            _ => None,
+        };
         let activity_types = types.clone();
         let pollers = VecDeque::from([poller]);
         self.groups.push_back(Group { activity_types, checked: None, pollers });
-        Ok(())
+        crowded_out.map(|group| group.pollers).unwrap_or_default()
     }
 
     /// A poll is over.
@@ -217,7 +213,7 @@ mod tests {
         let worker = WorkerIdentity::new("w").expect("a name");
         let poller = Poller::new(worker, Vec::new(), Duration::from_secs(30), room);
         let mut matching = Matching::default();
-        matching.add(poller).expect("few polls");
+        assert!(matching.add(poller).is_empty());
         matching
     }
 
@@ -257,6 +253,29 @@ mod tests {
         assert!(matching.next_claim(1).is_none(), "one is under way");
         matching.claimed(&claim, true);
         assert!(matching.next_claim(1).is_some());
+    }
+
+    fn asks_for(activity_type: &str) -> Arc<Poller> {
+        let worker = WorkerIdentity::new("w").expect("a name");
+        let types = vec![TypeName::new(activity_type).expect("a name")];
+        Poller::new(worker, types, Duration::from_secs(30), 1)
+    }
+
+    #[test]
+    fn polls_of_many_kinds_crowd_out_each_other_and_not_those_of_a_large_one() {
+        let mut matching = Matching::default();
+        for _ in 0..2 {
+            assert!(matching.add(asks_for("send")).is_empty());
+        }
+        for kind in 1..GROUPS_MAX {
+            assert!(matching.add(asks_for(&format!("foreign {kind}"))).is_empty());
+        }
+        for kind in 0..3 * GROUPS_MAX {
+            let crowded_out = matching.add(asks_for(&format!("another {kind}")));
+            assert_eq!(crowded_out.len(), 1);
+            assert!(!crowded_out[0].takes(&send()));
+        }
+        assert_eq!(matching.pollers().filter(|poller| poller.takes(&send())).count(), 2);
     }
 
     #[test]

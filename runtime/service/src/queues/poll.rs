@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dacapo_model::code::ErrorCode;
+
 use super::poller::Poller;
 use super::queue::{Queue, Waiting};
 use super::{look_for_tasks, release};
-use crate::error::Result;
+use crate::error::{Result, ServiceError};
 use crate::runtime::Shared;
 use crate::types::HandedTask;
 
@@ -33,7 +35,7 @@ pub(crate) async fn poll(
     poller: Arc<Poller>,
     wait: Duration,
 ) -> Result<Vec<HandedTask>> {
-    let unanswered = Unanswered { shared, waiting: queue.wait(poller.clone())? };
+    let unanswered = Unanswered { shared, waiting: queue.wait(poller.clone()) };
     shared.queues.polled.notify_one();
     look_for_tasks(shared, queue);
     tokio::select! {
@@ -42,5 +44,15 @@ pub(crate) async fn poll(
         () = shared.hold.loss.of_any_kind() => {}
     }
     let _ = tokio::time::timeout(GATHER_TIME, poller.filled_or_empty()).await;
-    Ok(unanswered.waiting.poller.close())
+    let tasks = unanswered.waiting.poller.close();
+    match queue.claims_fail() {
+        // There may be some: a worker is not to believe that there is nothing to do.
+        Some(error) if tasks.is_empty() && !shared.life.stopping.is_cancelled() => {
+            Err(ServiceError::new(
+                ErrorCode::Unavailable,
+                format!("tasks of queue `{}` can't be claimed ({error}); poll again", queue.name),
+            ))
+        }
+        _ => Ok(tasks),
+    }
 }

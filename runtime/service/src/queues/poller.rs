@@ -110,9 +110,15 @@ impl Poller {
         self.until(|inbox| inbox.promised == 0).await;
     }
 
-    /// Returns once it has a task.
+    /// Returns once it has a task, or was dismissed.
     pub(super) async fn touched(&self) {
-        self.until(|inbox| !inbox.tasks.is_empty()).await;
+        self.until(|inbox| inbox.closed || !inbox.tasks.is_empty()).await;
+    }
+
+    /// It is to wait no longer.
+    pub(super) fn dismiss(&self) {
+        self.inbox.lock().closed = true;
+        self.changed.notify_waiters();
     }
 
     async fn until(&self, is_so: impl Fn(&Inbox) -> bool) {

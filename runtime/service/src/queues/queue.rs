@@ -7,6 +7,7 @@ use dacapo_model::ids::{NamespaceName, QueueName, TypeName};
 use dacapo_model::task::{Priority, TaskRoute};
 use dacapo_model::time::Timestamp;
 use dacapo_store::Store;
+use dacapo_store::error::StoreError;
 use dacapo_store::task::Line;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -19,7 +20,6 @@ use super::poller::{Poller, Promise};
 use super::rank::{Ranks, Unknown};
 use super::seen::{Seen, SeenWorker};
 use crate::backoff::Backoff;
-use crate::error::Result;
 use crate::health::now;
 use crate::workload::Workload;
 
@@ -39,6 +39,8 @@ pub(crate) struct Queue {
     looks: Mutex<Looks>,
     /// When a rate of it allows more, if a look waits for that.
     again_at: Mutex<Option<Timestamp>>,
+    /// How the last claim failed, if it did.
+    claims_fail: Mutex<Option<Arc<StoreError>>>,
 }
 
 /// When a queue in which something waits is looked at although this node has added
@@ -69,13 +71,25 @@ impl Queue {
             pace: Mutex::default(),
             looks: Mutex::new(Looks { next: None, backoff: LOOKS }),
             again_at: Mutex::default(),
+            claims_fail: Mutex::default(),
         }
     }
 
     /// A poll waits from now on.
-    pub(super) fn wait(self: &Arc<Self>, poller: Arc<Poller>) -> Result<Waiting> {
-        self.matching.lock().add(poller.clone())?;
-        Ok(Waiting { queue: self.clone(), poller })
+    pub(super) fn wait(self: &Arc<Self>, poller: Arc<Poller>) -> Waiting {
+        let crowded_out = self.matching.lock().add(poller.clone());
+        crowded_out.iter().for_each(|poller| poller.dismiss());
+        Waiting { queue: self.clone(), poller }
+    }
+
+    /// Whether tasks can be claimed, as the last claim has found.
+    pub(super) fn note_claim(&self, outcome: Result<(), StoreError>) {
+        *self.claims_fail.lock() = outcome.err().map(Arc::new);
+    }
+
+    /// Why tasks can't be claimed.
+    pub(super) fn claims_fail(&self) -> Option<Arc<StoreError>> {
+        self.claims_fail.lock().clone()
     }
 
     /// A worker has begun to poll.

@@ -221,7 +221,7 @@ pub async fn start_with(
         .await
         .expect("the runtime starts");
     let runtime = Node::new(runtime);
-    if runtime.list_modules().await.expect("they are known").is_empty() {
+    if runtime.list_modules(None, 1).await.expect("they are known").modules.is_empty() {
         let name = "scripted".parse().expect("valid");
         runtime
             .upload_module(&name, Bytes::from_static(b"scripted"))

@@ -2,12 +2,14 @@
 
 use axum::Json;
 use dacapo_model::ids::QueueName;
+use dacapo_service::operations::page_size_of;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Query;
+use crate::page_token;
 use crate::v1::NamespacePath;
 use crate::wire::task_queue::{TaskQueue, TaskQueueList};
 
@@ -16,16 +18,19 @@ use crate::wire::task_queue::{TaskQueue, TaskQueueList};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
-    /// The last queue of the page before.
+    /// Queues on a page, each of which is looked at; 100 if absent.
     #[serde(default)]
-    #[param(value_type = Option<String>)]
-    after: Option<QueueName>,
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// The `next_page_token` of the page before.
+    #[serde(default)]
+    page_token: Option<String>,
 }
 
 /// List task queues.
 ///
 /// Those in which tasks wait, which workers have polled in the last five minutes, or of which anything
-/// is set, by name; 100 at most. Ask for those after the last one to see more.
+/// is set, by name.
 #[utoipa::path(
     get,
     path = "/api/v1/namespaces/{namespace}/task-queues",
@@ -38,6 +43,12 @@ pub(crate) async fn list(
     Door(tenant): Door,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<TaskQueueList>, ApiError> {
-    let queues = tenant.list_task_queues(query.after).await?;
-    Ok(Json(TaskQueueList { task_queues: queues.into_iter().map(TaskQueue::from).collect() }))
+    let limit = page_size_of(query.limit)?;
+    let after =
+        query.page_token.as_deref().map(page_token::decode_name::<QueueName>).transpose()?;
+    let page = tenant.list_task_queues(after, limit).await?;
+    Ok(Json(TaskQueueList {
+        task_queues: page.queues.into_iter().map(TaskQueue::from).collect(),
+        next_page_token: page.next.map(page_token::encode_name),
+    }))
 }

@@ -26,6 +26,9 @@ pub struct Module {
 pub struct Modules {
     /// The modules.
     pub modules: Vec<Module>,
+    /// Where the next page begins.
+    #[serde(default)]
+    pub next_page_token: Option<String>,
 }
 
 /// All versions of a module.

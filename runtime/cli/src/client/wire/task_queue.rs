@@ -73,6 +73,9 @@ impl HeldUp {
 pub struct TaskQueues {
     /// By name.
     pub task_queues: Vec<TaskQueueDescription>,
+    /// Where the next page begins.
+    #[serde(default)]
+    pub next_page_token: Option<String>,
 }
 
 /// What is known of a task queue.
@@ -187,7 +190,10 @@ pub struct TaskRate {
 impl TaskQueueLimits {
     /// Each limit for people.
     pub fn told(&self) -> Vec<String> {
-        let hands = |tasks: u64, of| format!("{tasks} tasks{of} at a time");
+        let hands = |tasks: u64, of| {
+            let what = if tasks == 1 { "task" } else { "tasks" };
+            format!("{tasks} {what}{of} at a time")
+        };
         let rate = |rate: &TaskRate, of| {
             let burst = rate.burst.map(|burst| format!(", {burst} at once")).unwrap_or_default();
             format!("{} tasks{of} per second{burst}", rate.per_second)

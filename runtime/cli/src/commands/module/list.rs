@@ -1,6 +1,7 @@
 //! `dacapo module list`
 
 use anyhow::Result;
+use dacapo_model::limits::PAGE_SIZE_MAX;
 
 use crate::args::ClientFlags;
 use crate::client::wire::Modules;
@@ -11,16 +12,40 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  dacapo module list --output json")]
 pub struct ListArgs {
+    /// Modules on one page.
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_SIZE_MAX)))]
+    limit: u32,
+
+    /// All pages, instead of the first.
+    #[arg(long)]
+    all: bool,
+
     #[command(flatten)]
     client: ClientFlags,
 }
 
 pub(super) async fn run(args: ListArgs) -> Result<Exit> {
-    let answer = args.client.client()?.list_modules().await?;
-    if args.client.is_json() {
-        output::line(&answer.text)?;
-    } else {
-        output::line(&super::table(&answer.read::<Modules>()?.modules))?;
+    let client = args.client.client()?;
+    let mut query = vec![("limit", args.limit.to_string())];
+    loop {
+        let answer = client.list_modules(&query).await?;
+        let page: Modules = answer.read()?;
+        let text = match args.client.is_json() {
+            true => answer.text,
+            false => super::table(&page.modules),
+        };
+        output::line(&text)?;
+        match page.next_page_token {
+            Some(token) if args.all => {
+                query.truncate(1);
+                query.push(("page_token", token));
+            }
+            Some(_) if !args.client.is_json() => {
+                output::note("there are more; --all lists them");
+                return Ok(Exit::Success);
+            }
+            _ => return Ok(Exit::Success),
+        }
     }
-    Ok(Exit::Success)
 }

@@ -10,9 +10,6 @@ use crate::exit::Exit;
 use crate::output;
 use crate::times::{age, coarse, wall_clock};
 
-/// Queues on one page of the server.
-const PAGE: usize = 100;
-
 /// Lists the queues in which tasks wait, which workers have polled in the last five minutes,
 /// or of which anything is set.
 #[derive(Debug, clap::Args)]
@@ -34,24 +31,22 @@ pub struct ListArgs {
 
 pub(super) async fn run(args: ListArgs) -> Result<Exit> {
     let client = args.client.client()?;
-    let mut after: Option<String> = None;
+    let mut query = Vec::new();
     loop {
-        let answer = client.list_queues(after.as_deref()).await?;
-        let queues = answer.read::<TaskQueues>()?.task_queues;
-        if args.client.is_json() {
-            output::line(&answer.text)?;
-        } else if after.is_none() || !queues.is_empty() {
-            output::line(&table(&queues, wall_clock(), output::columns()))?;
-        }
-        after = match queues.last() {
-            Some(last) if queues.len() >= PAGE => Some(last.name.clone()),
-            _ => return Ok(Exit::Success),
+        let answer = client.list_queues(&query).await?;
+        let page: TaskQueues = answer.read()?;
+        let text = match args.client.is_json() {
+            true => answer.text,
+            false => table(&page.task_queues, wall_clock(), output::columns()),
         };
-        if !args.all {
-            if !args.client.is_json() {
-                output::note("there may be more; --all lists them");
+        output::line(&text)?;
+        match page.next_page_token {
+            Some(token) if args.all => query = vec![("page_token", token)],
+            Some(_) if !args.client.is_json() => {
+                output::note("there are more; --all lists them");
+                return Ok(Exit::Success);
             }
-            return Ok(Exit::Success);
+            _ => return Ok(Exit::Success),
         }
     }
 }

@@ -141,7 +141,11 @@ fn describe(description: RunDescription, more: More) -> String {
                 state,
                 activity.attempt.to_string(),
                 activity.next_attempt_at.unwrap_or_else(|| {
-                    let when = if activity.paused { "when unpaused" } else { "now" };
+                    let when = match (activity.paused, &activity.lease) {
+                        (true, _) => "when unpaused",
+                        (false, Some(_)) => "",
+                        (false, None) => "now",
+                    };
                     when.to_owned()
                 }),
                 activity.last_failure.as_ref().map(Failure::sentence).unwrap_or_default(),
