@@ -75,6 +75,9 @@ async fn a_delayed_start_outlives_the_server(database: Database) {
     assert_eq!(history[1]["event_type"], "WorkflowExecutionDelayEnded");
     let waited = time(&history[1]["time"]) - time(&history[0]["time"]);
     assert!(waited.num_milliseconds() >= 1_500, "{waited}");
+    let shown = soon.describe().await;
+    let delay = time(&shown["execution_time"]) - time(&shown["started_at"]);
+    assert_eq!(delay.num_milliseconds(), 1_500, "{shown}");
 
     assert_eq!(event_types(&late.history().await), ["WorkflowExecutionStarted"]);
     late.act("signals/word", &json!({})).await.ok(202);

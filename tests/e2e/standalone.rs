@@ -99,6 +99,7 @@ async fn a_job_is_started_made_and_looked_at(database: Database) {
 
     let listed = client.get("activities?status=completed&activity_type=send").await.ok(200);
     assert_eq!(listed["activities"][0]["activity_id"], "welcome-17", "{listed}");
+    assert_eq!(listed["activities"][0]["task_queue"], QUEUE, "{listed}");
     assert_eq!(client.get("activities?status=failed").await.ok(200)["activities"], json!([]));
     assert_eq!(client.get("runs").await.ok(200)["runs"], json!([]), "it is no workflow");
     let one = client.get("runs?workflow_id=dacapo:activity:welcome-17").await.ok(200);

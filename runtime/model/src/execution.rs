@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::RunAttributes;
-use crate::ids::{EventId, NamespaceName, RequestId, RunKey, TypeName, WorkflowId};
+use crate::event::{HistorySize, ParentExecution, RootExecution};
+use crate::ids::{
+    EventId, NamespaceName, QueueName, RequestId, RunId, RunKey, TypeName, WorkflowId,
+};
 use crate::limits::{REPORT_BACKTRACE_BYTES_MAX, REPORT_MESSAGE_BYTES_MAX};
 use crate::module::ModuleDigest;
 use crate::text::cut;
@@ -163,6 +166,43 @@ pub struct Execution {
     pub started_at: Timestamp,
     /// When it closed.
     pub closed_at: Option<Timestamp>,
+    /// Until when its start was delayed, if it was.
+    pub delayed_until: Option<Timestamp>,
+    /// The run that started it as a child.
+    pub parent: Option<ParentRun>,
+    /// How long its history was when it closed; none while it is open.
+    pub history_size: Option<HistorySize>,
+    /// Of a run of a built-in workflow for one activity: the task queue of the activity.
+    pub task_queue: Option<QueueName>,
+}
+
+impl Execution {
+    /// When its workflow could run for the first time: when it started, or when the delay of
+    /// its start was over.
+    pub fn execution_time(&self) -> Timestamp {
+        self.delayed_until.unwrap_or(self.started_at)
+    }
+}
+
+/// The run that started another as its child, as far as the child's row names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParentRun {
+    /// The caller's name for it.
+    pub workflow_id: WorkflowId,
+    /// The run.
+    pub run_id: RunId,
+    /// The run that the tree grows from; the parent itself if it has no parent.
+    pub root: RootExecution,
+}
+
+impl From<&ParentExecution> for ParentRun {
+    fn from(parent: &ParentExecution) -> Self {
+        Self {
+            workflow_id: parent.workflow_id.clone(),
+            run_id: parent.run_id,
+            root: parent.root.clone(),
+        }
+    }
 }
 
 /// What to do if the latest run of the workflow id is closed.

@@ -16,25 +16,30 @@ required (workflow_hash, run_id, event_id) AS (
 changed_run (
     workflow_hash, run_id, status, blocked, closed_at, module_digest,
     -- Whether what is said about the run changes.
-    says, memo, search_attributes
+    says, memo, search_attributes,
+    history_length, history_bytes
 ) AS (
     SELECT *
     FROM unnest(
         $6::int4[], $7::uuid[], $8::text[], $9::jsonb[], $10::timestamptz[], $11::bytea[],
-        $12::bool[], $13::jsonb[], $14::jsonb[]
+        $12::bool[], $13::jsonb[], $14::jsonb[], $15::int8[], $16::int8[]
     )
 ),
 new_run (
     workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
     request_id, status, blocked, started_at, closed_at, memo, search_attributes,
     -- Among the new runs of its workflow id, from 1.
-    place
+    place,
+    execution_time, parent_workflow_id, parent_run_id, root_workflow_id, root_run_id,
+    history_length, history_bytes, task_queue
 ) AS (
     SELECT *
     FROM unnest(
-        $15::int4[], $16::uuid[], $17::text[], $18::text[], $19::text[], $20::bytea[],
-        $21::text[], $22::text[], $23::jsonb[], $24::timestamptz[], $25::timestamptz[],
-        $26::jsonb[], $27::jsonb[], $28::int8[]
+        $17::int4[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::bytea[],
+        $23::text[], $24::text[], $25::jsonb[], $26::timestamptz[], $27::timestamptz[],
+        $28::jsonb[], $29::jsonb[], $30::int8[],
+        $31::timestamptz[], $32::text[], $33::uuid[], $34::text[], $35::uuid[],
+        $36::int8[], $37::int8[], $38::text[]
     )
 ),
 new_event (
@@ -42,8 +47,8 @@ new_event (
 ) AS (
     SELECT *
     FROM unnest(
-        $29::int4[], $30::uuid[], $31::int8[], $32::text[], $33::timestamptz[],
-        $34::text[]::jsonb[], $35::bytea[]
+        $39::int4[], $40::uuid[], $41::int8[], $42::text[], $43::timestamptz[],
+        $44::text[]::jsonb[], $45::bytea[]
     )
 ),
 set_timer (
@@ -51,12 +56,12 @@ set_timer (
 ) AS (
     SELECT *
     FROM unnest(
-        $36::int4[], $37::uuid[], $38::int8[], $39::timestamptz[], $40::text[],
-        $41::int8[], $42::jsonb[], $43::bytea[]
+        $46::int4[], $47::uuid[], $48::int8[], $49::timestamptz[], $50::text[],
+        $51::int8[], $52::jsonb[], $53::bytea[]
     )
 ),
 cleared_timer (workflow_hash, run_id, event_id) AS (
-    SELECT * FROM unnest($44::int4[], $45::uuid[], $46::int8[])
+    SELECT * FROM unnest($54::int4[], $55::uuid[], $56::int8[])
 ),
 
 fenced AS MATERIALIZED (
@@ -89,7 +94,9 @@ updated AS (
         module_digest = COALESCE(changed.module_digest, execution.module_digest),
         memo = CASE WHEN changed.says THEN changed.memo ELSE execution.memo END,
         search_attributes =
-            CASE WHEN changed.says THEN changed.search_attributes ELSE execution.search_attributes END
+            CASE WHEN changed.says THEN changed.search_attributes ELSE execution.search_attributes END,
+        history_length = changed.history_length,
+        history_bytes = changed.history_bytes
     FROM changed_run AS changed
     WHERE execution.workflow_hash = changed.workflow_hash
       AND execution.run_id = changed.run_id
@@ -99,11 +106,15 @@ updated AS (
 inserted AS (
     INSERT INTO workflow_executions (
         workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
-        request_id, status, blocked, started_at, closed_at, memo, search_attributes, run_number
+        request_id, status, blocked, started_at, closed_at, memo, search_attributes,
+        execution_time, parent_workflow_id, parent_run_id, root_workflow_id, root_run_id,
+        history_length, history_bytes, task_queue, run_number
     )
     SELECT new.workflow_hash, new.run_id, new.namespace, new.workflow_id, new.workflow_type,
            new.module_digest, new.request_id, new.status, new.blocked, new.started_at,
            new.closed_at, new.memo, new.search_attributes,
+           new.execution_time, new.parent_workflow_id, new.parent_run_id, new.root_workflow_id,
+           new.root_run_id, new.history_length, new.history_bytes, new.task_queue,
            COALESCE((
                SELECT counted.run_number
                FROM workflow_executions AS counted

@@ -307,8 +307,8 @@ async fn write(
     batch: &CommitRows<'_>,
 ) -> Result<Outcome> {
     let required = RequiredEvents::of(batch)?;
-    let updated = UpdatedExecutions::of(batch);
-    let inserted = InsertedExecutions::of(batch);
+    let updated = UpdatedExecutions::of(batch)?;
+    let inserted = InsertedExecutions::of(batch)?;
     let events = NewEvents::of(batch)?;
     let timers = SetTimers::of(batch)?;
     let cleared = ClearedTimers::of(batch)?;
@@ -329,6 +329,8 @@ async fn write(
         &updated.says,
         &updated.memos as _,
         &updated.search_attributes as _,
+        &updated.history_lengths as _,
+        &updated.history_bytes as _,
         &inserted.hashes,
         &inserted.run_ids,
         &inserted.namespaces as _,
@@ -343,6 +345,14 @@ async fn write(
         &inserted.memos as _,
         &inserted.search_attributes as _,
         &inserted.places,
+        &inserted.execution_times as _,
+        &inserted.parent_workflow_ids as _,
+        &inserted.parent_run_ids as _,
+        &inserted.root_workflow_ids as _,
+        &inserted.root_run_ids as _,
+        &inserted.history_lengths as _,
+        &inserted.history_bytes as _,
+        &inserted.task_queues as _,
         &events.hashes,
         &events.run_ids,
         &events.event_ids,

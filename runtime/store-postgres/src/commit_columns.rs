@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_store::batch::CommitRows;
 use dacapo_store::error::Result;
-use dacapo_store::record::{RowName, attributes_to_json, event_to_json, to_json, to_signed};
+use dacapo_store::record::{
+    RowName, attributes_to_json, event_to_json, history_size_columns, to_json, to_signed,
+};
 use dacapo_store::timer_columns::TimerColumns;
 use serde_json::Value;
 use uuid::Uuid;
@@ -44,10 +46,12 @@ pub(crate) struct UpdatedExecutions {
     pub(crate) says: Vec<bool>,
     pub(crate) memos: Vec<Option<Value>>,
     pub(crate) search_attributes: Vec<Option<Value>>,
+    pub(crate) history_lengths: Vec<Option<i64>>,
+    pub(crate) history_bytes: Vec<Option<i64>>,
 }
 
 impl UpdatedExecutions {
-    pub(crate) fn of(batch: &CommitRows<'_>) -> Self {
+    pub(crate) fn of(batch: &CommitRows<'_>) -> Result<Self> {
         let mut columns = Self::default();
         for (key, update) in &batch.updates {
             columns.hashes.push(key.hash.0);
@@ -61,8 +65,11 @@ impl UpdatedExecutions {
             let (memo, search_attributes) = said.unwrap_or_default();
             columns.memos.push(memo);
             columns.search_attributes.push(search_attributes);
+            let (length, bytes) = history_size_columns(*key, update.history_size)?;
+            columns.history_lengths.push(length);
+            columns.history_bytes.push(bytes);
         }
-        columns
+        Ok(columns)
     }
 }
 
@@ -82,10 +89,18 @@ pub(crate) struct InsertedExecutions<'a> {
     pub(crate) memos: Vec<Option<Value>>,
     pub(crate) search_attributes: Vec<Option<Value>>,
     pub(crate) places: Vec<i64>,
+    pub(crate) execution_times: Vec<Option<DateTime<Utc>>>,
+    pub(crate) parent_workflow_ids: Vec<Option<&'a str>>,
+    pub(crate) parent_run_ids: Vec<Option<Uuid>>,
+    pub(crate) root_workflow_ids: Vec<Option<&'a str>>,
+    pub(crate) root_run_ids: Vec<Option<Uuid>>,
+    pub(crate) history_lengths: Vec<Option<i64>>,
+    pub(crate) history_bytes: Vec<Option<i64>>,
+    pub(crate) task_queues: Vec<Option<&'a str>>,
 }
 
 impl<'a> InsertedExecutions<'a> {
-    pub(crate) fn of(batch: &'a CommitRows<'_>) -> Self {
+    pub(crate) fn of(batch: &'a CommitRows<'_>) -> Result<Self> {
         let mut columns = Self { places: batch.insert_places(), ..Self::default() };
         for execution in &batch.inserts {
             columns.hashes.push(execution.key.hash.0);
@@ -102,8 +117,18 @@ impl<'a> InsertedExecutions<'a> {
             let (memo, search_attributes) = attributes_to_json(&execution.attributes);
             columns.memos.push(memo);
             columns.search_attributes.push(search_attributes);
+            columns.execution_times.push(execution.delayed_until.map(to_database));
+            let parent = execution.parent.as_ref();
+            columns.parent_workflow_ids.push(parent.map(|it| it.workflow_id.as_str()));
+            columns.parent_run_ids.push(parent.map(|it| it.run_id.0));
+            columns.root_workflow_ids.push(parent.map(|it| it.root.workflow_id.as_str()));
+            columns.root_run_ids.push(parent.map(|it| it.root.run_id.0));
+            let (length, bytes) = history_size_columns(execution.key, execution.history_size)?;
+            columns.history_lengths.push(length);
+            columns.history_bytes.push(bytes);
+            columns.task_queues.push(execution.task_queue.as_ref().map(|it| it.as_str()));
         }
-        columns
+        Ok(columns)
     }
 }
 

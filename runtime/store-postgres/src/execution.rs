@@ -32,6 +32,14 @@ struct ExecutionRow {
     started_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
     run_number: i64,
+    execution_time: Option<DateTime<Utc>>,
+    parent_workflow_id: Option<String>,
+    parent_run_id: Option<Uuid>,
+    root_workflow_id: Option<String>,
+    root_run_id: Option<Uuid>,
+    history_length: Option<i64>,
+    history_bytes: Option<i64>,
+    task_queue: Option<String>,
 }
 
 impl ExecutionRow {
@@ -51,6 +59,13 @@ impl ExecutionRow {
             attributes: row.attributes(self.memo, self.search_attributes)?,
             started_at: Timestamp::from(self.started_at),
             closed_at: self.closed_at.map(Timestamp::from),
+            delayed_until: self.execution_time.map(Timestamp::from),
+            parent: row.parent(
+                self.parent_workflow_id.zip(self.parent_run_id),
+                self.root_workflow_id.zip(self.root_run_id),
+            )?,
+            history_size: row.history_size(self.history_length, self.history_bytes)?,
+            task_queue: self.task_queue.map(|name| row.parse("task_queue", &name)).transpose()?,
         })
     }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dacapo_model::event::HistorySize;
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_model::module::ModuleDigest;
@@ -39,6 +40,8 @@ fn any_run(rng: &mut ChaCha8Rng) -> Execution {
     Execution {
         request_id: (request < 3).then(|| request_id(&format!("request-{request}"))),
         started_at: at(rng.random_range(0..3)),
+        delayed_until: rng.random_bool(0.3).then(|| at(rng.random_range(3..6))),
+        task_queue: rng.random_bool(0.3).then(|| queue("emails")),
         ..execution(&format!("order-{}", number % 3), number)
     }
 }
@@ -57,6 +60,10 @@ fn any_update(rng: &mut ChaCha8Rng) -> ExecutionUpdate {
         closed_at: (!status.is_open()).then_some(at(9)),
         module_digest: rng.random_bool(0.3).then(|| ModuleDigest([rng.random_range(1..4); 32])),
         attributes: rng.random_bool(0.5).then(samples::attributes),
+        history_size: (!status.is_open()).then(|| HistorySize {
+            events: rng.random_range(2..9),
+            bytes: rng.random_range(100..900),
+        }),
     }
 }
 
@@ -78,7 +85,7 @@ fn any_transition(rng: &mut ChaCha8Rng, next: &mut HashMap<RunKey, u64>) -> RunT
     let tasks = (0..rng.random_range(0..3)).map(|_| any_change(rng, &run)).collect();
     let execution = match rng.random_range(0..4) {
         0 => ExecutionChange::Insert(Box::new(run)),
-        1 => ExecutionChange::Update(any_update(rng)),
+        1 => ExecutionChange::Update(Box::new(any_update(rng))),
         _ => ExecutionChange::None,
     };
     let timers_set = (0..rng.random_range(0..3))

@@ -173,6 +173,8 @@ async fn update_executions(
             update.attributes.is_some(),
             memo,
             search_attributes,
+            update.history_size.map(|size| size.events),
+            update.history_size.map(|size| size.bytes),
         )
     }));
     let outcome = sqlx::query!(
@@ -183,7 +185,9 @@ async fn update_executions(
              module_digest = COALESCE(unhex(changed.value ->> 5), module_digest),
              memo = CASE WHEN changed.value ->> 6 THEN changed.value ->> 7 ELSE memo END,
              search_attributes =
-                 CASE WHEN changed.value ->> 6 THEN changed.value ->> 8 ELSE search_attributes END
+                 CASE WHEN changed.value ->> 6 THEN changed.value ->> 8 ELSE search_attributes END,
+             history_length = changed.value ->> 9,
+             history_bytes = changed.value ->> 10
          FROM json_each(?) AS changed
          WHERE workflow_hash = changed.value ->> 0 AND run_id = unhex(changed.value ->> 1)",
         changed
@@ -209,6 +213,18 @@ async fn insert_executions(
     let places = batch.insert_places();
     let inserted = rows(batch.inserts.iter().zip(places).map(|(execution, place)| {
         let (memo, search_attributes) = attributes_to_text(&execution.attributes);
+        let parent = execution.parent.as_ref();
+        // More than sixteen columns are two arrays: that is as long as one may be.
+        let found_by = (
+            execution.delayed_until.map(|time| time.as_micros()),
+            parent.map(|it| it.workflow_id.as_str()),
+            parent.map(|it| hex(it.run_id.0)),
+            parent.map(|it| it.root.workflow_id.as_str()),
+            parent.map(|it| hex(it.root.run_id.0)),
+            execution.history_size.map(|size| size.events),
+            execution.history_size.map(|size| size.bytes),
+            execution.task_queue.as_ref().map(|it| it.as_str()),
+        );
         (
             execution.key.hash.0,
             hex(execution.key.run_id.0),
@@ -224,17 +240,22 @@ async fn insert_executions(
             memo,
             search_attributes,
             place,
+            found_by,
         )
     }));
     sqlx::query!(
         "INSERT INTO workflow_executions (
              workflow_hash, run_id, namespace, workflow_id, workflow_type, module_digest,
              request_id, status, blocked, started_at, closed_at, memo, search_attributes,
-             run_number
+             execution_time, parent_workflow_id, parent_run_id, root_workflow_id, root_run_id,
+             history_length, history_bytes, task_queue, run_number
          )
          SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
                 unhex(value ->> 5), value ->> 6, value ->> 7, value ->> 8, value ->> 9,
                 value ->> 10, value ->> 11, value ->> 12,
+                value ->> '$[14][0]', value ->> '$[14][1]', unhex(value ->> '$[14][2]'),
+                value ->> '$[14][3]', unhex(value ->> '$[14][4]'), value ->> '$[14][5]',
+                value ->> '$[14][6]', value ->> '$[14][7]',
                 COALESCE((
                     SELECT counted.run_number
                     FROM workflow_executions AS counted

@@ -30,6 +30,14 @@ struct ExecutionRow {
     started_at: i64,
     closed_at: Option<i64>,
     run_number: i64,
+    execution_time: Option<i64>,
+    parent_workflow_id: Option<String>,
+    parent_run_id: Option<Uuid>,
+    root_workflow_id: Option<String>,
+    root_run_id: Option<Uuid>,
+    history_length: Option<i64>,
+    history_bytes: Option<i64>,
+    task_queue: Option<String>,
 }
 
 impl ExecutionRow {
@@ -49,6 +57,13 @@ impl ExecutionRow {
             attributes: row.attributes(self.memo, self.search_attributes)?,
             started_at: Timestamp::from_micros(self.started_at),
             closed_at: self.closed_at.map(Timestamp::from_micros),
+            delayed_until: self.execution_time.map(Timestamp::from_micros),
+            parent: row.parent(
+                self.parent_workflow_id.zip(self.parent_run_id),
+                self.root_workflow_id.zip(self.root_run_id),
+            )?,
+            history_size: row.history_size(self.history_length, self.history_bytes)?,
+            task_queue: self.task_queue.map(|name| row.parse("task_queue", &name)).transpose()?,
         })
     }
 
@@ -72,7 +87,14 @@ macro_rules! select_executions {
                       blocked AS "blocked?: Value", memo AS "memo?: Value",
                       search_attributes AS "search_attributes?: Value",
                       started_at AS "started_at!: i64", closed_at AS "closed_at?: i64",
-                      run_number AS "run_number!: i64"
+                      run_number AS "run_number!: i64",
+                      execution_time AS "execution_time?: i64",
+                      parent_workflow_id AS "parent_workflow_id?: String",
+                      parent_run_id AS "parent_run_id?: Uuid",
+                      root_workflow_id AS "root_workflow_id?: String",
+                      root_run_id AS "root_run_id?: Uuid",
+                      history_length AS "history_length?: i64",
+                      history_bytes AS "history_bytes?: i64", task_queue AS "task_queue?: String"
                "# + $from
             $(, $argument)*
         )

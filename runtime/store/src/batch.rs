@@ -159,6 +159,7 @@ impl<'a> CommitRows<'a> {
                 inserted.status = update.status;
                 inserted.blocked = update.blocked.clone();
                 inserted.closed_at = update.closed_at;
+                inserted.history_size = update.history_size;
                 inserted.module_digest = update.module_digest.unwrap_or(inserted.module_digest);
                 if let Some(attributes) = &update.attributes {
                     inserted.attributes = attributes.clone();

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dacapo_model::attributes::RunAttributes;
-use dacapo_model::event::HistoryEvent;
+use dacapo_model::event::{HistoryEvent, HistorySize};
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, QueryName, RunKey, UpdateId};
 use dacapo_model::module::ModuleDigest;
@@ -65,7 +65,7 @@ pub enum ExecutionChange {
     /// A new run.
     Insert(Box<Execution>),
     /// It closed, was blocked, or goes on.
-    Update(ExecutionUpdate),
+    Update(Box<ExecutionUpdate>),
 }
 
 /// The columns of a run's summary that change after its start.
@@ -81,6 +81,8 @@ pub struct ExecutionUpdate {
     pub module_digest: Option<ModuleDigest>,
     /// All that is said about it from now on; none if that has not changed.
     pub attributes: Option<RunAttributes>,
+    /// How long its history is, if it has closed; none while it is open.
+    pub history_size: Option<HistorySize>,
 }
 
 /// Transitions that are committed together or not at all. Most hold one; a

@@ -247,6 +247,7 @@ impl State {
                 execution.status = update.status;
                 execution.blocked = update.blocked.clone();
                 execution.closed_at = update.closed_at;
+                execution.history_size = update.history_size;
                 execution.module_digest = update.module_digest.unwrap_or(execution.module_digest);
                 if let Some(attributes) = &update.attributes {
                     execution.attributes = attributes.clone();

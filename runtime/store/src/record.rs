@@ -10,13 +10,15 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use dacapo_model::attributes::RunAttributes;
-use dacapo_model::event::EventAttributes;
-use dacapo_model::ids::RunKey;
+use dacapo_model::event::{EventAttributes, HistorySize, RootExecution};
+use dacapo_model::execution::ParentRun;
+use dacapo_model::ids::{RunId, RunKey};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::error::{Result, StoreError};
 
@@ -87,6 +89,17 @@ pub fn attributes_to_json(attributes: &RunAttributes) -> (Option<Value>, Option<
 /// An integer as databases have them.
 pub fn to_signed(row: &RowName<'_>, column: &'static str, number: u64) -> Result<i64> {
     i64::try_from(number).map_err(|_| row.corrupt(column, format!("{number} is too large")))
+}
+
+/// The columns `history_length` and `history_bytes`: null of an open run.
+pub fn history_size_columns(
+    key: RunKey,
+    size: Option<HistorySize>,
+) -> Result<(Option<i64>, Option<i64>)> {
+    let Some(HistorySize { events, bytes }) = size else { return Ok((None, None)) };
+    let row = RowName { table: "workflow_executions", key: &key };
+    let length = to_signed(&row, "history_length", events)?;
+    Ok((Some(length), Some(to_signed(&row, "history_bytes", bytes)?)))
 }
 
 /// A row by its table and key, for the errors of what reads its columns.
@@ -168,6 +181,38 @@ impl RowName<'_> {
             memo: memo.unwrap_or_default(),
             search_attributes: searched.transpose()?.unwrap_or_default(),
         })
+    }
+
+    /// Reads the parent and the root of a child; none of a run that is no child, and in rows
+    /// of a version that did not write them.
+    pub fn parent(
+        &self,
+        parent: Option<(String, Uuid)>,
+        root: Option<(String, Uuid)>,
+    ) -> Result<Option<ParentRun>> {
+        let Some((workflow_id, run_id)) = parent else { return Ok(None) };
+        let Some((root_workflow_id, root_run_id)) = root else {
+            return Err(self.corrupt("root_run_id", "missing, but there is a parent"));
+        };
+        Ok(Some(ParentRun {
+            workflow_id: self.parse("parent_workflow_id", &workflow_id)?,
+            run_id: RunId(run_id),
+            root: RootExecution {
+                workflow_id: self.parse("root_workflow_id", &root_workflow_id)?,
+                run_id: RunId(root_run_id),
+            },
+        }))
+    }
+
+    /// Reads what [`history_size_columns`] wrote.
+    pub fn history_size(
+        &self,
+        length: Option<i64>,
+        bytes: Option<i64>,
+    ) -> Result<Option<HistorySize>> {
+        let Some((length, bytes)) = length.zip(bytes) else { return Ok(None) };
+        let events = self.unsigned("history_length", length)?;
+        Ok(Some(HistorySize { events, bytes: self.unsigned("history_bytes", bytes)? }))
     }
 
     /// Reads an event: what [`event_to_json`] wrote, its type and its payload.

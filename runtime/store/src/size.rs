@@ -5,7 +5,7 @@ use std::io;
 
 use dacapo_model::attributes::RunAttributes;
 use dacapo_model::event::HistoryEvent;
-use dacapo_model::execution::Blocked;
+use dacapo_model::execution::{Blocked, ParentRun};
 use dacapo_model::payload::Payload;
 use dacapo_model::timer::TimerKind;
 use dacapo_model::update::AdmittedUpdate;
@@ -44,6 +44,7 @@ fn transition_bytes(transition: &RunTransition) -> usize {
             let ids = execution.workflow_id.as_str().len() + execution.workflow_type.as_str().len();
             2 * ROW_BYTES
                 + ids
+                + parent_bytes(execution.parent.as_ref())
                 + blocked_bytes(execution.blocked.as_ref())
                 + attributes_bytes(&execution.attributes)
         }
@@ -108,6 +109,14 @@ fn update_bytes(admitted: &AdmittedUpdate) -> usize {
 
 fn blocked_bytes(blocked: Option<&Blocked>) -> usize {
     blocked.map_or(0, json_bytes)
+}
+
+/// Of the columns, and of their places in indexes.
+fn parent_bytes(parent: Option<&ParentRun>) -> usize {
+    parent.map_or(0, |parent| {
+        let ids = parent.workflow_id.as_str().len() + parent.root.workflow_id.as_str().len();
+        2 * (ROW_BYTES + ids)
+    })
 }
 
 fn attributes_bytes(attributes: &RunAttributes) -> usize {
@@ -275,8 +284,11 @@ mod tests {
             closed_at: None,
             module_digest: None,
             attributes: Some(attributes),
+            history_size: None,
         };
-        assert!(bytes_of(|it| it.execution = ExecutionChange::Update(update)) >= 2 * MANY);
+        assert!(
+            bytes_of(|it| it.execution = ExecutionChange::Update(Box::new(update))) >= 2 * MANY
+        );
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Runs: their summary, their description, and lists of them.
 
-use dacapo_model::event::ParentExecution;
 use dacapo_model::execution::{self, Execution, ExecutionStatus};
 use dacapo_model::ids::{
     ChangeId, EventId, OperationId, QueryName, RequestId, RunId, SignalName, TypeName, UpdateId,
@@ -114,9 +113,20 @@ pub(crate) struct RunSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     closed_at: Option<Timestamp>,
-    /// The run that started it as a child.
+    /// When its workflow could run for the first time: when it started, or when the delay of its
+    /// start was over.
+    #[schema(value_type = String, format = DateTime)]
+    execution_time: Timestamp,
+    /// The run that started it as a child. Lists don't know it of runs that were started by a
+    /// version which did not keep it for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<Parent>,
+    /// Events in its history. In lists: of closed runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_length: Option<u64>,
+    /// About how many bytes its history has. In lists: of closed runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_bytes: Option<u64>,
 }
 
 /// Everything that is known of a run without its history.
@@ -124,8 +134,6 @@ pub(crate) struct RunSummary {
 pub(crate) struct RunDescription {
     #[serde(flatten)]
     run: RunSummary,
-    /// Events in its history.
-    history_length: u64,
     /// Whether someone asked it to cancel.
     cancel_requested: bool,
     /// Counts the runs since one failed, from 1.
@@ -337,6 +345,7 @@ impl From<execution::Blocked> for Blocked {
 
 impl From<Execution> for RunSummary {
     fn from(run: Execution) -> Self {
+        let execution_time = run.execution_time();
         Self {
             workflow_id: run.workflow_id,
             run_id: run.key.run_id,
@@ -348,16 +357,12 @@ impl From<Execution> for RunSummary {
             memo: show_memo(run.attributes.memo),
             search_attributes: show_search_attributes(run.attributes.search_attributes),
             started_at: run.started_at,
+            execution_time,
             closed_at: run.closed_at,
-            parent: None,
+            parent: run.parent.map(Parent::from),
+            history_length: run.history_size.map(|size| size.events),
+            history_bytes: run.history_size.map(|size| size.bytes),
         }
-    }
-}
-
-impl RunSummary {
-    /// The summary of a run that may be a child.
-    pub(crate) fn new(run: Execution, parent: Option<ParentExecution>) -> Self {
-        Self { parent: parent.map(Parent::from), ..run.into() }
     }
 }
 
@@ -369,8 +374,12 @@ impl From<operations::RunDescription> for RunDescription {
         let externals = description.pending_externals.into_iter();
         let updates = description.pending_updates.into_iter();
         Self {
-            run: RunSummary::new(description.execution, description.parent),
-            history_length: description.history_length,
+            run: RunSummary {
+                parent: description.parent.map(Parent::from),
+                history_length: Some(description.history_length),
+                history_bytes: description.history_bytes,
+                ..description.execution.into()
+            },
             cancel_requested: description.cancel_requested,
             attempt: description.chain.attempt,
             first_run_id: description.chain.first_run_id,

@@ -261,11 +261,20 @@ pub(crate) struct ActivitySummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     closed_at: Option<Timestamp>,
+    /// When a worker could get it for the first time: when it started, or when the delay of its
+    /// start was over.
+    #[schema(value_type = String, format = DateTime)]
+    execution_time: Timestamp,
+    /// The task queue whose workers do it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "emails")]
+    task_queue: Option<QueueName>,
 }
 
 impl From<operations::StandaloneSummary> for ActivitySummary {
     fn from(summary: operations::StandaloneSummary) -> Self {
         let operations::StandaloneSummary { activity_id, execution: run } = summary;
+        let execution_time = run.execution_time();
         Self {
             activity_id,
             run_id: run.key.run_id,
@@ -275,6 +284,8 @@ impl From<operations::StandaloneSummary> for ActivitySummary {
             request_id: run.request_id,
             memo: show_memo(run.attributes.memo),
             search_attributes: show_search_attributes(run.attributes.search_attributes),
+            execution_time,
+            task_queue: run.task_queue,
             started_at: run.started_at,
             closed_at: run.closed_at,
         }

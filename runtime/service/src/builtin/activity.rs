@@ -32,8 +32,13 @@ pub(crate) fn argument(options: &ActivityOptions) -> String {
 
 /// The options of the activity that a run was started for.
 pub(crate) fn options(started: &WorkflowExecutionStarted) -> Result<ActivityOptions, String> {
-    let [argument] = &started.arguments[..] else {
-        return Err(format!("it has {} arguments instead of one", started.arguments.len()));
+    options_of(&started.arguments)
+}
+
+/// The same, of the arguments of the run.
+pub(super) fn options_of(arguments: &[String]) -> Result<ActivityOptions, String> {
+    let [argument] = arguments else {
+        return Err(format!("it has {} arguments instead of one", arguments.len()));
     };
     serde_json::from_str(argument).map_err(|error| format!("its argument is no options: {error}"))
 }

@@ -19,6 +19,7 @@ mod program;
 use std::sync::LazyLock;
 
 use dacapo_model::builtin::BuiltinWorkflow;
+use dacapo_model::ids::QueueName;
 use dacapo_model::module::ModuleDigest;
 
 pub(crate) use self::host::BuiltinHost;
@@ -51,6 +52,13 @@ pub(crate) fn find(digest: ModuleDigest) -> Option<&'static Version> {
 pub(crate) fn newest(workflow: BuiltinWorkflow) -> ModuleDigest {
     let newest = VERSIONS.iter().rev().find(|version| version.workflow == workflow);
     newest.expect("each has a version").digest
+}
+
+/// The task queue of the activity that a run is there for; none of all other runs.
+pub(crate) fn task_queue(digest: ModuleDigest, arguments: &[String]) -> Option<QueueName> {
+    match find(digest)?.workflow {
+        BuiltinWorkflow::Activity => Some(activity::options_of(arguments).ok()?.task_queue?.queue),
+    }
 }
 
 #[cfg(test)]

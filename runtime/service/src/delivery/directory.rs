@@ -186,6 +186,10 @@ mod tests {
             attributes: RunAttributes::default(),
             started_at: Timestamp::default(),
             closed_at: None,
+            delayed_until: None,
+            parent: None,
+            history_size: None,
+            task_queue: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dacapo_model::event::{Chain, EventAttributes, HistoryEvent};
+use dacapo_model::event::{Chain, EventAttributes};
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{EventId, RunKey};
 use dacapo_store::task::{LeasedTask, TaskPlace};
@@ -37,18 +37,33 @@ impl Tenant {
                 // Of a damaged history, what can be read.
                 let first = store.load_history(execution.key, EventId::FIRST, 1).await;
                 let first = or_nothing(first)?;
-                let last = or_nothing(store.last_event(execution.key).await)?;
-                let parents = or_nothing(store.find_parents(&[execution.key]).await)?;
+                let history_length = match &execution.history_size {
+                    Some(size) => size.events,
+                    // A version closed it that did not write its length into the row.
+                    None => {
+                        let last = or_nothing(store.last_event(execution.key).await)?;
+                        last.map_or(0, |event| event.id.0)
+                    }
+                };
+                let first = first.into_iter().find_map(|event| match event.attributes {
+                    EventAttributes::WorkflowExecutionStarted(started) => Some(*started),
+                    _ => None,
+                });
+                let (chain, parent) = match first {
+                    Some(started) => (started.chain, started.parent.map(|parent| *parent)),
+                    None => (Chain::default(), None),
+                };
                 let published = store.query_result_names(execution.key).await?;
                 Ok(RunDescription {
                     cancel_requested: execution.status == ExecutionStatus::Canceled,
+                    history_length,
+                    history_bytes: execution.history_size.map(|size| size.bytes),
                     execution: *execution,
-                    history_length: last.map_or(0, |event| event.id.0),
-                    chain: chain_of_closed(&first),
+                    chain: chain_of_closed(&chain),
                     pending_activities: Vec::new(),
                     pending_timers: Vec::new(),
                     versions: BTreeMap::new(),
-                    parent: parents.into_iter().next().map(|(_, parent)| parent),
+                    parent,
                     pending_children: Vec::new(),
                     pending_externals: Vec::new(),
                     pending_updates: Vec::new(),
@@ -86,11 +101,7 @@ impl Tenant {
     }
 }
 
-fn chain_of_closed(first: &[HistoryEvent]) -> ChainDescription {
-    let chain = match first.first().map(|event| &event.attributes) {
-        Some(EventAttributes::WorkflowExecutionStarted(started)) => started.chain.clone(),
-        _ => Chain::default(),
-    };
+fn chain_of_closed(chain: &Chain) -> ChainDescription {
     ChainDescription {
         attempt: chain.attempt,
         first_run_id: chain.first_run_id,

@@ -8,7 +8,7 @@ use dacapo_engine::decide;
 use dacapo_engine::state::RunState;
 use dacapo_engine::transition::Transition;
 use dacapo_model::event::WorkflowExecutionStarted;
-use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::execution::{Execution, ExecutionStatus, ParentRun};
 use dacapo_model::ids::{NamespaceName, RunId, RunKey, WorkflowId};
 use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
@@ -18,6 +18,7 @@ use tracing::Span;
 
 use super::actor::{Actor, Stop};
 use super::starting::{Waiter, not_started};
+use crate::builtin;
 use crate::error::ServiceError;
 
 /// A run that is to start.
@@ -63,6 +64,10 @@ impl NewRun {
             started.options.delayed_until = Some(now.after(delay));
         }
         let execution = Execution {
+            delayed_until: started.options.delayed_until.filter(|until| *until > now),
+            parent: started.parent.as_deref().map(ParentRun::from),
+            history_size: None,
+            task_queue: builtin::task_queue(started.module_digest, &started.arguments),
             key: self.key,
             namespace: self.namespace,
             workflow_id: self.workflow_id,

@@ -69,7 +69,9 @@ impl Actor {
                 let first = next.as_ref().unwrap_or(&self.execution);
                 ExecutionChange::Insert(Box::new(first.clone()))
             }
-            (None, Some(next)) => ExecutionChange::Update(self.update_to(next, attributes)),
+            (None, Some(next)) => {
+                ExecutionChange::Update(Box::new(self.update_to(next, attributes)))
+            }
             (None, None) => ExecutionChange::None,
         };
         let closing =
@@ -161,6 +163,7 @@ impl Actor {
         next.module_digest = self.state.module_digest;
         if let Some(StatusChange { status, blocked, closed_at }) = status {
             (next.status, next.blocked, next.closed_at) = (status, blocked, closed_at);
+            next.history_size = closed_at.is_some().then(|| self.history_size());
         }
         if let Some(attributes) = attributes {
             next.attributes = attributes.clone();
@@ -174,6 +177,7 @@ impl Actor {
             status: next.status,
             blocked: next.blocked.clone(),
             closed_at: next.closed_at,
+            history_size: next.history_size,
             attributes,
             module_digest: is_moved.then_some(next.module_digest),
         }

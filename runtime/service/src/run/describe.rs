@@ -42,9 +42,11 @@ impl Actor {
         let accepted = self.state.updates.accepted();
         let accepted = accepted
             .map(|update_id| UpdateDescription { update_id: update_id.clone(), accepted: true });
+        let size = self.history_size();
         let described = RunDescription {
             execution: self.execution.clone(),
-            history_length: self.state.next_event_id.0 - 1,
+            history_length: size.events,
+            history_bytes: Some(size.bytes),
             cancel_requested: self.state.cancel_request.is_some(),
             chain: ChainDescription {
                 attempt: self.state.chain.attempt,

@@ -130,8 +130,9 @@ impl Actor {
                 closed_at: None,
                 module_digest: None,
                 attributes: None,
+                history_size: None,
             };
-            let execution = ExecutionChange::Update(update);
+            let execution = ExecutionChange::Update(Box::new(update));
             let transition = RunTransition { execution, ..RunTransition::new(self.run.key) };
             let unit = CommitUnit { transitions: vec![transition] };
             match self.shared.committer.commit(unit).await {

@@ -1,6 +1,6 @@
 //! Says in time that a history comes near its limits.
 
-use dacapo_model::event::HistoryEvent;
+use dacapo_model::event::{HistoryEvent, HistorySize};
 
 use super::actor::Actor;
 
@@ -8,6 +8,11 @@ use super::actor::Actor;
 const PART: u64 = 2;
 
 impl Actor {
+    /// With all that was decided so far.
+    pub(super) fn history_size(&self) -> HistorySize {
+        HistorySize { events: self.state.next_event_id.0 - 1, bytes: self.state.history_bytes }
+    }
+
     /// Whether these events take the history past half of what it may have.
     pub(super) fn becomes_long(&self, events: &[HistoryEvent]) -> bool {
         let policy = self.policy();

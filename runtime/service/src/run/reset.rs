@@ -6,7 +6,7 @@ use dacapo_engine::decide::{self, Input, Reset, ResetRefused};
 use dacapo_engine::transition::Transition;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::HistoryEvent;
-use dacapo_model::execution::{Execution, ExecutionStatus};
+use dacapo_model::execution::{Execution, ExecutionStatus, ParentRun};
 use dacapo_model::ids::{NamespaceName, RunKey, WorkflowHash, WorkflowId};
 use dacapo_model::time::Timestamp;
 
@@ -14,6 +14,7 @@ use super::actor::{Actor, Stop};
 use super::begin::Begun;
 use super::rejected::not_storable;
 use super::replace::Successor;
+use crate::builtin;
 use crate::committer::CommitFailure;
 use crate::error::ServiceError;
 
@@ -48,6 +49,11 @@ pub(crate) fn copy(
         attributes: state.options.attributes.clone(),
         started_at: now,
         closed_at: None,
+        // What is copied goes beyond the end of the delay.
+        delayed_until: None,
+        parent: state.parent.as_deref().map(ParentRun::from),
+        history_size: None,
+        task_queue: builtin::task_queue(state.module_digest, &state.arguments),
     };
     Ok(Begun { execution, state, transition })
 }

@@ -21,6 +21,8 @@ pub struct RunDescription {
     pub execution: Execution,
     /// Events in its history.
     pub history_length: u64,
+    /// About how many bytes its history has; none if a version closed it that did not say so.
+    pub history_bytes: Option<u64>,
     /// Whether someone asked it to cancel. Of a closed run: whether that is how
     /// it closed.
     pub cancel_requested: bool,

@@ -199,13 +199,14 @@ pub async fn a_summary_that_contradicts_itself_is_refused(store: Arc<dyn Store>)
     let run = execution("order-1", 1);
     owned.start(&[&run]).await;
     let update = |status, closed_at| RunTransition {
-        execution: ExecutionChange::Update(ExecutionUpdate {
+        execution: ExecutionChange::Update(Box::new(ExecutionUpdate {
             status,
             blocked: None,
             closed_at,
             module_digest: None,
             attributes: None,
-        }),
+            history_size: None,
+        })),
         ..transition(run.key)
     };
     for (status, closed_at) in [

@@ -95,13 +95,14 @@ pub async fn a_blocked_run_is_open(store: Arc<dyn Store>) {
         nondeterminism: None,
     };
     let block = RunTransition {
-        execution: ExecutionChange::Update(ExecutionUpdate {
+        execution: ExecutionChange::Update(Box::new(ExecutionUpdate {
             status: ExecutionStatus::Blocked,
             blocked: Some(blocked),
             closed_at: None,
             module_digest: None,
             attributes: None,
-        }),
+            history_size: None,
+        })),
         ..transition(first.key)
     };
     owned.commit([block]).await.expect("commits");

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use dacapo_model::attributes::RunAttributes;
-use dacapo_model::execution::{Blocked, Execution, ExecutionStatus, Nondeterminism};
+use dacapo_model::event::{HistorySize, RootExecution};
+use dacapo_model::execution::{Blocked, Execution, ExecutionStatus, Nondeterminism, ParentRun};
 use dacapo_model::ids::WorkflowHash;
 use dacapo_model::module::ModuleDigest;
 
@@ -133,8 +134,9 @@ pub async fn a_blocked_report_comes_back(store: Arc<dyn Store>) {
         closed_at: None,
         module_digest: None,
         attributes: None,
+        history_size: None,
     };
-    let block = ExecutionChange::Update(block);
+    let block = ExecutionChange::Update(Box::new(block));
     owned
         .commit([RunTransition { execution: block, ..transition(updated.key) }])
         .await
@@ -154,9 +156,18 @@ pub async fn a_run_is_moved_to_other_code(store: Arc<dyn Store>) {
             Some(_) => ExecutionStatus::Blocked,
             None => ExecutionStatus::Running,
         };
-        let update =
-            ExecutionUpdate { status, blocked, closed_at: None, module_digest, attributes: None };
-        RunTransition { execution: ExecutionChange::Update(update), ..transition(run.key) }
+        let update = ExecutionUpdate {
+            status,
+            blocked,
+            closed_at: None,
+            module_digest,
+            attributes: None,
+            history_size: None,
+        };
+        RunTransition {
+            execution: ExecutionChange::Update(Box::new(update)),
+            ..transition(run.key)
+        }
     };
     owned.commit([update(Some(digest), None)]).await.expect("moves");
     let moved = Execution { module_digest: digest, ..run.clone() };
@@ -188,6 +199,7 @@ pub async fn a_summary_follows_its_updates(store: Arc<dyn Store>) {
             closed_at: (!status.is_open()).then_some(at(7)),
             module_digest: None,
             attributes: None,
+            history_size: None,
         };
         let expected = Execution {
             status,
@@ -195,13 +207,62 @@ pub async fn a_summary_follows_its_updates(store: Arc<dyn Store>) {
             closed_at: update.closed_at,
             ..run.clone()
         };
-        let change = ExecutionChange::Update(update);
+        let change = ExecutionChange::Update(Box::new(update));
         owned
             .commit([RunTransition { execution: change, ..transition(run.key) }])
             .await
             .expect("updates");
         assert_eq!(owned.stored(&run).await, Some(expected));
     }
+}
+
+/// Of a run that is inserted open and closes later, of one that does both in one commit,
+/// and of one that is inserted closed.
+pub async fn what_a_run_is_found_by_comes_back(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let child = |workflow: &str, number| Execution {
+        delayed_until: Some(at(5)),
+        parent: Some(ParentRun {
+            workflow_id: workflow_id("parent 'ö'"),
+            run_id: run_id(100),
+            root: RootExecution { workflow_id: workflow_id("root"), run_id: run_id(200) },
+        }),
+        task_queue: Some(queue("emails")),
+        ..execution(workflow, number)
+    };
+    let size = HistorySize { events: 17, bytes: 4_000_000_000 };
+    let close = |run: &Execution| {
+        let update = ExecutionUpdate {
+            status: ExecutionStatus::Completed,
+            blocked: None,
+            closed_at: Some(at(7)),
+            module_digest: None,
+            attributes: None,
+            history_size: Some(size),
+        };
+        RunTransition {
+            execution: ExecutionChange::Update(Box::new(update)),
+            ..transition(run.key)
+        }
+    };
+    let closed = |run: &Execution| Execution {
+        status: ExecutionStatus::Completed,
+        closed_at: Some(at(7)),
+        history_size: Some(size),
+        ..run.clone()
+    };
+    let plain = execution("order-1", 1);
+    let (later, at_once) = (child("order-2", 2), child("order-3", 3));
+    let inserted_closed = closed(&child("order-4", 4));
+    owned.start(&[&plain, &later, &inserted_closed]).await;
+    assert_eq!(owned.stored(&later).await, Some(later.clone()));
+    assert_eq!(owned.stored(&inserted_closed).await, Some(inserted_closed));
+    owned.commit([close(&later)]).await.expect("closes");
+    owned.commit([start(&at_once), close(&at_once)]).await.expect("starts and closes");
+    for run in [&later, &at_once] {
+        assert_eq!(owned.stored(run).await, Some(closed(run)));
+    }
+    assert_eq!(owned.stored(&plain).await, Some(plain));
 }
 
 /// From the insert, through updates that say nothing or something else, also in
@@ -215,13 +276,14 @@ pub async fn what_is_said_about_a_run_stays_until_it_changes(store: Arc<dyn Stor
     let mut other = samples::attributes();
     other.memo.clear();
     let update = |status, attributes: Option<RunAttributes>| RunTransition {
-        execution: ExecutionChange::Update(ExecutionUpdate {
+        execution: ExecutionChange::Update(Box::new(ExecutionUpdate {
             status,
             blocked: (status == ExecutionStatus::Blocked).then(report),
             closed_at: None,
             module_digest: None,
             attributes,
-        }),
+            history_size: None,
+        })),
         ..transition(run.key)
     };
     let (running, blocked) = (ExecutionStatus::Running, ExecutionStatus::Blocked);

@@ -97,6 +97,10 @@ pub fn execution_in(namespace_name: &str, workflow: &str, number: u128) -> Execu
         attributes: RunAttributes::default(),
         started_at: START,
         closed_at: None,
+        delayed_until: None,
+        parent: None,
+        history_size: None,
+        task_queue: None,
     }
 }
 
@@ -150,13 +154,14 @@ pub fn start(execution: &Execution) -> RunTransition {
 pub fn close(execution: &Execution, id: u64) -> RunTransition {
     let closing = EventAttributes::WorkflowExecutionCompleted { result: Payload::default() };
     RunTransition {
-        execution: ExecutionChange::Update(ExecutionUpdate {
+        execution: ExecutionChange::Update(Box::new(ExecutionUpdate {
             status: ExecutionStatus::Completed,
             blocked: None,
             closed_at: Some(at(1)),
             module_digest: None,
             attributes: None,
-        }),
+            history_size: None,
+        })),
         ..append(execution.key, [event(id, closing)])
     }
 }

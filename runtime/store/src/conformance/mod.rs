@@ -84,6 +84,7 @@ macro_rules! conformance_tests {
                 a_blocked_report_comes_back,
                 a_run_is_moved_to_other_code,
                 a_summary_follows_its_updates,
+                what_a_run_is_found_by_comes_back,
                 what_is_said_about_a_run_stays_until_it_changes,
                 ids_may_hold_any_text,
                 several_runs_are_found_at_once,

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use chrono::{DateTime, Utc};
-use dacapo_model::execution::Execution;
 use dacapo_model::ids::{TypeName, WorkflowId};
 use dacapo_model::limits::{MEMO_BYTES_MAX, SEARCH_ATTRIBUTES_BYTES_MAX};
 use dacapo_model::time::Timestamp;
@@ -84,13 +83,8 @@ pub(crate) async fn list(
         started_before: query.started_before,
     };
     let page = tenant.list_runs(&filter, after, limit).await?;
-    let mut parents = page.parents;
-    let summary = |run: Execution| {
-        let parent = parents.remove(&run.key.run_id);
-        RunSummary::new(run, parent)
-    };
     Ok(Json(RunList {
-        runs: page.executions.into_iter().map(summary).collect(),
+        runs: page.executions.into_iter().map(RunSummary::from).collect(),
         next_page_token: page.next.map(page_token::encode),
     }))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dacapo_model::event;
+use dacapo_model::execution::ParentRun;
 use dacapo_model::ids::{EventId, OperationId, RunId, TypeName, WorkflowId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -50,11 +51,13 @@ pub(crate) struct Parent {
     /// The run.
     #[schema(value_type = String, format = "uuid")]
     run_id: RunId,
-    /// Its `StartChildWorkflowExecutionInitiated`.
-    #[schema(value_type = u64)]
-    initiated_event_id: EventId,
-    /// What becomes of the child when it closes.
-    parent_close_policy: ParentClosePolicy,
+    /// Its `StartChildWorkflowExecutionInitiated`. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    initiated_event_id: Option<EventId>,
+    /// What becomes of the child when it closes. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_close_policy: Option<ParentClosePolicy>,
     /// The name of the run at the root of the tree: of the parent's own root, or of the parent.
     #[schema(value_type = String)]
     root_workflow_id: WorkflowId,
@@ -68,8 +71,21 @@ impl From<event::ParentExecution> for Parent {
         Self {
             workflow_id: parent.workflow_id,
             run_id: parent.run_id,
-            initiated_event_id: parent.initiated_event_id,
-            parent_close_policy: parent.parent_close_policy.into(),
+            initiated_event_id: Some(parent.initiated_event_id),
+            parent_close_policy: Some(parent.parent_close_policy.into()),
+            root_workflow_id: parent.root.workflow_id,
+            root_run_id: parent.root.run_id,
+        }
+    }
+}
+
+impl From<ParentRun> for Parent {
+    fn from(parent: ParentRun) -> Self {
+        Self {
+            workflow_id: parent.workflow_id,
+            run_id: parent.run_id,
+            initiated_event_id: None,
+            parent_close_policy: None,
             root_workflow_id: parent.root.workflow_id,
             root_run_id: parent.root.run_id,
         }

@@ -18,6 +18,12 @@ pub struct RunDescription {
     pub module_digest: String,
     /// Events in its history.
     pub history_length: u64,
+    /// About how many bytes it has.
+    #[serde(default)]
+    pub history_bytes: Option<u64>,
+    /// When its workflow could run for the first time.
+    #[serde(default)]
+    pub execution_time: Option<String>,
     /// Whether someone asked it to cancel.
     pub cancel_requested: bool,
     /// Counts the runs since one failed.

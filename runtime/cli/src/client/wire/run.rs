@@ -117,6 +117,12 @@ pub struct Parent {
     pub workflow_id: String,
     /// The run.
     pub run_id: String,
+    /// The name of the run at the root of the tree.
+    #[serde(default)]
+    pub root_workflow_id: String,
+    /// That run.
+    #[serde(default)]
+    pub root_run_id: String,
 }
 
 /// One page of runs.

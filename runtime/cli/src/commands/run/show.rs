@@ -101,12 +101,23 @@ fn describe(description: RunDescription, more: More) -> String {
         ("type", run.workflow_type),
         ("module", description.module_digest),
         ("status", run.status),
-        ("started", run.started_at),
     ];
+    let delayed = description.execution_time.filter(|time| *time != run.started_at);
+    fields.push(("started", run.started_at));
+    // Until then it says so below.
+    let delayed = delayed.filter(|_| description.delayed_until.is_none());
+    fields.extend(delayed.map(|time| ("could run", time)));
     fields.extend(run.closed_at.map(|time| ("closed", time)));
     fields.extend(more.ending.into_iter().flat_map(ending_fields));
-    fields.extend(run.parent.map(|it| ("parent", format!("{} ({})", it.workflow_id, it.run_id))));
-    fields.push(("events", description.history_length.to_string()));
+    if let Some(parent) = run.parent {
+        let root = format!("{} ({})", parent.root_workflow_id, parent.root_run_id);
+        let is_root = parent.root_run_id == parent.run_id || parent.root_run_id.is_empty();
+        fields.push(("parent", format!("{} ({})", parent.workflow_id, parent.run_id)));
+        fields.extend((!is_root).then_some(("root", root)));
+    }
+    let bytes = description.history_bytes.map(|bytes| format!(" ({bytes} bytes)"));
+    let length = format!("{}{}", description.history_length, bytes.unwrap_or_default());
+    fields.push(("events", length));
     if description.cancel_requested {
         fields.push(("cancel", "requested".to_owned()));
     }
