@@ -119,6 +119,10 @@ impl Runs {
                 started_at: started.time,
                 attributes: RunAttributes::default(),
                 closed_at: None,
+                delayed_until: None,
+                parent: None,
+                history_size: None,
+                task_queue: None,
             };
             let events = vec![started.clone(), scheduled.clone()];
             units.push(unit(key, events, ExecutionChange::Insert(Box::new(execution))));
