@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use dacapo_engine::guest::{ActivityTask, AttemptLink, AttemptSignals, RunContext};
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{NamespaceName, OperationId, QueueName, WorkerIdentity};
-use dacapo_model::limits::POLLED_TASKS_MAX;
+use dacapo_model::limits::{PAGE_SIZE_MAX, POLLED_TASKS_MAX};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::task_token::TaskToken;
@@ -53,7 +53,7 @@ impl TestEnv {
         self.tell_closures().await?;
         let tenant = self.steady().await;
         let mut any = false;
-        for described in tenant.list_task_queues(None).await? {
+        for described in tenant.list_task_queues(None, PAGE_SIZE_MAX).await?.queues {
             if described.depth.ready.is_empty() {
                 continue;
             }
@@ -77,8 +77,8 @@ impl TestEnv {
 
     /// Whether anything in a task queue waits for its time, or is in hand.
     pub(crate) async fn has_tasks(&self) -> Result<bool, TestError> {
-        let queues = self.steady().await.list_task_queues(None).await?;
-        Ok(queues.iter().any(|it| it.depth.delayed + it.depth.leased > 0))
+        let list = self.steady().await.list_task_queues(None, PAGE_SIZE_MAX).await?;
+        Ok(list.queues.iter().any(|it| it.depth.delayed + it.depth.leased > 0))
     }
 
     /// What happens to a task is in its row: it is to cancel, is paused, or is not this
