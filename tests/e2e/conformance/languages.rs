@@ -6,7 +6,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use dacapo_cli::guest_build::{self, Messages};
-use dacapo_tests::guest;
+use dacapo_tests::{guest, python_guest};
 use futures::future::{FutureExt as _, LocalBoxFuture};
 
 /// A language with an SDK.
@@ -24,6 +24,7 @@ pub(crate) const LANGUAGES: &[Language] = &[
     Language { name: "Rust", component: rust, source: "conformance/src/" },
     Language { name: "TypeScript", component: typescript, source: "src/" },
     Language { name: "TypeScript on QuickJS", component: quickjs, source: "src/" },
+    Language { name: "Python", component: python, source: "conformance/" },
 ];
 
 fn rust() -> LocalBoxFuture<'static, Bytes> {
@@ -50,6 +51,10 @@ fn quickjs() -> LocalBoxFuture<'static, Bytes> {
         built(&folder).await
     }
     .boxed_local()
+}
+
+fn python() -> LocalBoxFuture<'static, Bytes> {
+    python_guest().boxed_local()
 }
 
 /// The component of a project, made as users make theirs, and again only if something has changed.

@@ -113,8 +113,9 @@ class ChildHandle(Generic[T]):
         return cast(T, await self._result)
 
     async def signal(self, name: str, value: Any = None) -> None:
-        """Sends it a signal, and returns once it has recorded it."""
-        await ExternalWorkflow(self.workflow_id, self.run_id).signal(name, value)
+        """Sends it a signal, and returns once it has recorded it. If it has continued as new, its
+        open run gets it."""
+        await ExternalWorkflow(self.workflow_id).signal(name, value)
 
     def cancel(self) -> None:
         """Asks it to cancel; :meth:`result` tells how it ends."""

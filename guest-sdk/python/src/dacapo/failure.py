@@ -107,10 +107,15 @@ class Failure(Exception):
     @property
     def is_cancelled(self) -> bool:
         """Whether this is the consequence of a cancellation."""
+        return self.cancellation is not None
+
+    @property
+    def cancellation(self) -> Failure | None:
+        """The link of the chain that says that the work was cancelled, if it was."""
         for failure in self.chain():
             if failure.kind not in (FailureKind.ACTIVITY, FailureKind.CHILD):
-                return failure.kind is FailureKind.CANCELLED
-        return False
+                return failure if failure.kind is FailureKind.CANCELLED else None
+        return None
 
     def __str__(self) -> str:
         return "; caused by ".join(f"{it.type}: {it.message}" for it in self.chain())

@@ -96,8 +96,9 @@ class Operation(asyncio.Future[Any]):
     def complete(self, outcome: bytes | list[Any]) -> None:
         if isinstance(outcome, list):
             failure = failure_from(outcome)
-            if self._asked is not None and failure.is_cancelled:
-                cancelled = asyncio.CancelledError(self._asked)
+            if self._asked is not None and (reason := failure.cancellation) is not None:
+                # What it has to say about its end, as whoever waits for the run is told.
+                cancelled = asyncio.CancelledError(reason.message)
                 cancelled.__cause__ = failure
                 self.set_exception(cancelled)
             else:

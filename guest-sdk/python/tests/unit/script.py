@@ -54,7 +54,7 @@ class Script:
         return started, self._operations
 
     def signal_external(self, workflow_id: str, run_id: str | None, name: str, input: bytes) -> int:
-        return self._operation("signal", workflow_id, name, input)
+        return self._operation("signal", workflow_id, run_id, name, input)
 
     def cancel_external(self, workflow_id: str, run_id: str | None, reason: str) -> int:
         return self._operation("cancel external", workflow_id, reason)

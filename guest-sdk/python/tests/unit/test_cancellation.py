@@ -121,9 +121,19 @@ class Requests(RunTest):
 
         ended = failed(2, "Cancelled", kind=FailureKind.CANCELLED)
         started = done(1, {"run_id": "r", "workflow_id": "w"})
-        with self.assertRaises(asyncio.CancelledError):
+        with self.assertRaises(asyncio.CancelledError) as caught:
             self.execute(workflow, started, cancel(), ended)
         self.assertEqual(self.script.asked[-1], ("cancel", 2))
+        self.assertEqual(caught.exception.args, ("Cancelled",), "what the child says")
+
+    def test_a_child_that_has_started_is_told_something_whichever_run_of_it_is_open(self) -> None:
+        async def workflow() -> None:
+            child = await kid().start()
+            await child.signal("go", 1)
+
+        started = done(1, {"run_id": "r", "workflow_id": "w"})
+        self.execute(workflow, started, done(3, None))
+        self.assertEqual(self.script.asked[-1], ("signal", "w", None, "go", b"1"))
 
     def test_an_activity_that_others_have_cancelled_is_a_failure(self) -> None:
         async def workflow() -> bool:

@@ -73,7 +73,7 @@ async def retries_not() -> list[str]:
 @workflow
 async def unknown_activity() -> list[str]:
     try:
-        await call_activity("nobody_defines_this")
+        await call_activity("nobody_defines_this", None)
     except ActivityError as failure:
         return types_of(failure)
     return []
