@@ -2,7 +2,9 @@
 //! the middle of `thread::sleep`, and can't tell.
 
 use chrono::{DateTime, Utc};
-use dacapo_tests::{Client, Database, Run, Server, event_types, on_both_databases};
+use dacapo_tests::{
+    Client, Database, Run, Server, ZIG, built_with, event_types, guest, on_both_databases,
+};
 use serde_json::{Value, json};
 
 on_both_databases! {
@@ -10,6 +12,7 @@ on_both_databases! {
     two_runs_see_different_randomness,
     who_asks_a_sleeping_run_is_told_when_it_wakes,
     a_scheduler_that_sleeps_in_one_poll_is_asked_and_told_across_a_crash,
+    workflows_without_an_sdk_run_as_the_page_about_the_interface_shows_them,
 }
 
 async fn start(client: &Client, millis: u64) -> Run {
@@ -112,4 +115,25 @@ async fn a_scheduler_that_sleeps_in_one_poll_is_asked_and_told_across_a_crash(da
 fn time_of(event: &Value) -> u64 {
     let time = event["time"].as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
     time.expect("a time").timestamp_micros().try_into().expect("it is after 1970")
+}
+
+/// The whole files are in `docs/wit.md`.
+async fn workflows_without_an_sdk_run_as_the_page_about_the_interface_shows_them(
+    database: Database,
+) {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("it can be read");
+    let page = read("docs/wit.md");
+    for source in ["tests/guests/no-sdk/src/lib.rs", "tests/guests-c-plain/src/order.c"] {
+        assert!(page.contains(&read(source)), "docs/wit.md shows {source} as it is");
+    }
+    let server = Server::start(&database).await;
+    let client = server.client();
+    for component in [guest("no_sdk"), built_with(ZIG, "tests/guests-c-plain").await] {
+        client.upload("orders", component).await.ok(201);
+        let run = client.start("plain_order", json!(1999)).await;
+        run.act("signals/approve", &json!({"input": true})).await.ok(202);
+        let expected = json!({"receipt": "charged 1999", "approval": true});
+        assert_eq!(run.completed().await, expected);
+    }
 }

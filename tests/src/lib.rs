@@ -25,6 +25,7 @@ mod server;
 mod shop;
 mod shown;
 mod sse;
+mod tools;
 mod wait;
 mod worker;
 
@@ -42,6 +43,7 @@ pub use self::readme::Readme;
 pub use self::server::{Server, Settings};
 pub use self::shop::Shop;
 pub use self::sse::EventStream;
+pub use self::tools::{GO, Tool, ZIG, built, built_with, environment_of};
 pub use self::wait::{eventually, within};
 pub use self::worker::WorkerProcess;
 

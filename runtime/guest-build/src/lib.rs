@@ -2,6 +2,7 @@
 //!
 //! What a language needs is one folder of `languages`; the table is in `languages/mod.rs`.
 
+mod component;
 mod error;
 mod languages;
 mod new;

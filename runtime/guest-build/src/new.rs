@@ -33,7 +33,7 @@ pub struct NewProject<'a> {
     pub folder: &'a Path,
     /// What it is written in.
     pub language: Language,
-    /// Where the SDKs are: a checkout of Dacapo.
+    /// Where the SDKs are: a checkout of Dacapo, for a language that needs one.
     pub checkout: &'a Path,
 }
 
@@ -129,7 +129,8 @@ mod tests {
                 assert!(!text.contains("{{"), "{language:?}: {}", file.path);
             }
             let manifest = fs::read_to_string(folder.join(language.manifest())).expect("text");
-            assert!(manifest.contains("my-greeter") && manifest.contains("/checkout/guest-sdk/"));
+            assert!(manifest.contains("my-greeter"), "{manifest}");
+            assert_eq!(manifest.contains("/checkout/guest-sdk/"), language.needs_checkout());
         }
     }
 

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bytes::Bytes;
-use dacapo_cli::guest_build::{self, Messages};
-use dacapo_tests::{guest, python_guest};
+use dacapo_tests::{GO, ZIG, built, built_with, guest, python_guest};
 use futures::future::{FutureExt as _, LocalBoxFuture};
 
 /// A language with an SDK.
@@ -19,12 +18,25 @@ pub(crate) struct Language {
     pub(crate) source: &'static str,
 }
 
+/// The languages that are played: all, or the first and those that `DACAPO_CONFORMANCE` names,
+/// while one works on an SDK.
+pub(crate) fn chosen() -> impl Iterator<Item = &'static Language> {
+    let named = std::env::var("DACAPO_CONFORMANCE").ok();
+    let (first, others) = LANGUAGES.split_first().expect("there are languages");
+    let is_named = move |language: &&Language| {
+        named.as_deref().is_none_or(|names| names.split(',').any(|name| name == language.name))
+    };
+    std::iter::once(first).chain(others.iter().filter(is_named))
+}
+
 /// The first is what the others are compared with.
 pub(crate) const LANGUAGES: &[Language] = &[
     Language { name: "Rust", component: rust, source: "conformance/src/" },
     Language { name: "TypeScript", component: typescript, source: "src/" },
     Language { name: "TypeScript on QuickJS", component: quickjs, source: "src/" },
     Language { name: "Python", component: python, source: "conformance/" },
+    Language { name: "Go", component: go, source: "conformance/" },
+    Language { name: "C", component: c, source: "src/" },
 ];
 
 fn rust() -> LocalBoxFuture<'static, Bytes> {
@@ -57,13 +69,12 @@ fn python() -> LocalBoxFuture<'static, Bytes> {
     python_guest().boxed_local()
 }
 
-/// The component of a project, made as users make theirs, and again only if something has changed.
-async fn built(folder: &Path) -> Bytes {
-    // Other test programs may build the same; tokio must not wait for them in a lock.
-    let built = guest_build::build(folder, None, Messages::Kept).await;
-    let built = built.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let component = &built.first().expect("it makes a component").component;
-    std::fs::read(component).expect("it can be read").into()
+fn go() -> LocalBoxFuture<'static, Bytes> {
+    built_with(GO, "tests/guests-go").boxed_local()
+}
+
+fn c() -> LocalBoxFuture<'static, Bytes> {
+    built_with(ZIG, "tests/guests-c").boxed_local()
 }
 
 /// What npm installs for the guest, unless it is there already.

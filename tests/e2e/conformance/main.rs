@@ -11,12 +11,15 @@ mod table;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
-use dacapo_tests::{Database, Effects, Server, Settings, on_both_databases};
+use dacapo_cli::guest_build::{self, Language as ProjectLanguage, NewProject};
+use dacapo_tests::{
+    Database, Effects, GO, Kind, Server, Settings, ZIG, dacapo, environment_of, on_both_databases,
+};
 use futures::{FutureExt as _, StreamExt as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use behaviours::{BEHAVIOURS, Behaviour, Care};
-use languages::{LANGUAGES, Language};
+use languages::{Language, chosen};
 use stage::{Address, Stage, killed_again_and_again};
 use table::Table;
 
@@ -36,7 +39,7 @@ async fn all_languages_make_the_same_history_with_and_without_a_replay_at_every_
 ) {
     let table = Table::read();
     let mut first = None;
-    for language in LANGUAGES {
+    for language in chosen() {
         let calm = database.another().await;
         let server = Server::start(&calm).await;
         let peaceful = play(language, &table, &server, false).await;
@@ -57,7 +60,7 @@ async fn all_languages_make_the_same_history_with_and_without_a_replay_at_every_
 
 async fn a_server_that_is_killed_whenever_a_run_has_gone_on_changes_no_history(database: Database) {
     let table = Table::read();
-    for language in LANGUAGES {
+    for language in chosen() {
         let (calm, shaken) = (database.another().await, database.another().await);
         let server = Server::start(&calm).await;
         let peaceful = play(language, &table, &server, false).await;
@@ -152,4 +155,32 @@ fn assert_same(language: &Language, how: &str, expected: &Histories, found: &His
         }
     }
     assert!(others.is_empty(), "{} {how}:\n{}", language.name, others.join("\n"));
+}
+
+/// What `dacapo new` makes, with the compilers that the guests are made with.
+#[tokio::test]
+async fn a_new_project_in_go_and_in_c_is_built_and_its_workflow_runs() {
+    let database = Database::fresh(Kind::Sqlite).await;
+    let server = Server::start(&database).await;
+    for (language, tool) in [(ProjectLanguage::Go, GO), (ProjectLanguage::C, ZIG)] {
+        let parent = tempfile::tempdir().expect("temporary folder");
+        let folder = parent.path().join("my-greeter");
+        let project = NewProject { folder: &folder, language, checkout: languages::root() };
+        guest_build::create(&project).expect("it is made");
+        std::os::unix::fs::symlink(environment_of(tool), folder.join(".venv")).expect("linked");
+
+        let push = ["module", "push", "greeter", folder.to_str().expect("a text")];
+        dacapo(&server, &push).await.exit(0);
+        let run = server.client().start("greet", json!({"name": "Ada", "patience_secs": 0})).await;
+        assert_eq!(run.completed().await, "Hello, Ada!", "{language:?}");
+
+        // What does not compile is told as the compiler tells it, with the file of the project.
+        let source =
+            folder.join(if language == ProjectLanguage::Go { "main.go" } else { "src/greeter.c" });
+        std::fs::write(&source, "nonsense").expect("written");
+        let refused = dacapo(&server, &push).await;
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        let name = source.file_name().expect("a name").to_str().expect("a text");
+        assert!(refused.stderr.contains(name), "{name}: {}", refused.stderr);
+    }
 }

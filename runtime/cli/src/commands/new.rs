@@ -16,6 +16,7 @@ const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   dacapo new greeter --lang typescript
+  dacapo new greeter --lang c
   dacapo new greeter --lang rust --checkout ~/src/dacapo")]
 pub struct NewArgs {
     /// A folder that is not there yet; its last part names the project.
@@ -41,7 +42,10 @@ pub(super) fn run(args: NewArgs) -> Result<Exit> {
         .into_iter()
         .find(|language| language.name() == args.language)
         .ok_or_else(|| UsageError(format!("`{}` is no language", args.language)))?;
-    let checkout = checkout(args.checkout.as_deref())?;
+    let checkout = match checkout(args.checkout.as_deref(), language) {
+        Err(_) if !language.needs_checkout() => PathBuf::new(),
+        found => found?,
+    };
     let project = NewProject { folder: &args.folder, language, checkout: &checkout };
     guest_build::create(&project).map_err(|error| UsageError(error.to_string()))?;
     let folder = args.folder.display();
@@ -53,12 +57,14 @@ pub(super) fn run(args: NewArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn checkout(named: Option<&Path>) -> Result<PathBuf, UsageError> {
+fn checkout(named: Option<&Path>, language: Language) -> Result<PathBuf, UsageError> {
     let folder = named.unwrap_or(Path::new(CHECKOUT));
     match folder.canonicalize() {
         Ok(folder) if folder.join("guest-sdk").is_dir() => Ok(folder),
         _ => Err(UsageError(format!(
-            "there is no checkout of Dacapo at {}, and so no SDK; name one with --checkout",
+            "a new project in {} uses the SDK in a checkout of Dacapo, and there is none at {}: \
+             name one with --checkout. `--lang c` needs none: its SDK comes with this program",
+            language.name(),
             folder.display()
         ))),
     }

@@ -1,5 +1,7 @@
 //! The languages that projects may be written in: a folder for each, and a row here.
 
+mod c;
+mod go;
 mod javascript;
 mod python;
 mod rust;
@@ -19,11 +21,15 @@ pub enum Language {
     JavaScript,
     /// Python, with componentize-py.
     Python,
+    /// Go, with its own toolchain.
+    Go,
+    /// C, with any clang that knows WASI.
+    C,
 }
 
 impl Language {
     /// All of them, in the order in which a folder is looked at.
-    pub const ALL: [Self; 3] = [Self::Rust, Self::JavaScript, Self::Python];
+    pub const ALL: [Self; 5] = [Self::Rust, Self::JavaScript, Self::Python, Self::Go, Self::C];
 
     /// The language of the project in `folder`.
     pub fn of(folder: &Path) -> Option<Self> {
@@ -40,6 +46,8 @@ impl Language {
             Self::Rust => "rust",
             Self::JavaScript => "typescript",
             Self::Python => "python",
+            Self::Go => "go",
+            Self::C => "c",
         }
     }
 
@@ -49,6 +57,8 @@ impl Language {
             Self::Rust => rust::MANIFEST,
             Self::JavaScript => javascript::MANIFEST,
             Self::Python => python::MANIFEST,
+            Self::Go => go::MANIFEST,
+            Self::C => c::MANIFEST,
         }
     }
 
@@ -57,6 +67,8 @@ impl Language {
             Self::Rust => rust::build(folder, how).await,
             Self::JavaScript => javascript::build(folder, how).await,
             Self::Python => python::build(folder, how).await,
+            Self::Go => go::build(folder, how).await,
+            Self::C => c::build(folder, how).await,
         }
     }
 
@@ -65,13 +77,15 @@ impl Language {
             Self::Rust => rust::source_folders(folder).await,
             Self::JavaScript => javascript::source_folders(folder),
             Self::Python => Ok(python::source_folders(folder)),
+            Self::Go => Ok(go::source_folders(folder)),
+            Self::C => Ok(c::source_folders(folder)),
         }
     }
 
     pub(crate) fn example_input(self, folder: &Path, workflow: &str) -> Option<String> {
         match self {
             Self::Rust => rust::example_input(folder, workflow),
-            Self::JavaScript | Self::Python => None,
+            Self::JavaScript | Self::Python | Self::Go | Self::C => None,
         }
     }
 
@@ -79,7 +93,7 @@ impl Language {
     pub(crate) fn no_component_advice(self) -> Option<&'static str> {
         match self {
             Self::Rust => Some(rust::NO_COMPONENT_ADVICE),
-            Self::JavaScript | Self::Python => None,
+            Self::JavaScript | Self::Python | Self::Go | Self::C => None,
         }
     }
 
@@ -89,15 +103,24 @@ impl Language {
             Self::Rust => rust::TEMPLATE,
             Self::JavaScript => javascript::TEMPLATE,
             Self::Python => python::TEMPLATE,
+            Self::Go => go::TEMPLATE,
+            Self::C => c::TEMPLATE,
         }
+    }
+
+    /// Whether a new project uses the SDK where it is in a checkout of Dacapo. If not, the SDK
+    /// comes with the program.
+    pub fn needs_checkout(self) -> bool {
+        !matches!(self, Self::C)
     }
 
     /// What to type in the folder of a new project before anything else.
     pub fn first_step(self) -> Option<&'static str> {
         match self {
-            Self::Rust => None,
+            Self::Rust | Self::Go => None,
             Self::JavaScript => Some("npm install"),
             Self::Python => Some(python::FIRST_STEP),
+            Self::C => Some(c::FIRST_STEP),
         }
     }
 }

@@ -1,0 +1,3 @@
+module dacapo
+
+go 1.24

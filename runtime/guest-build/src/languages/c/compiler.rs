@@ -1,0 +1,97 @@
+//! Finding a compiler: a clang, and a C library for WASI.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use crate::component::in_environment;
+use crate::error::BuildError;
+use crate::tool;
+
+pub(super) const INSTALL: &str = "install Zig, which has all that is needed, with `python3 -m venv \
+     .venv && .venv/bin/pip install ziglang` in the project's folder or from https://ziglang.org; \
+     or set WASI_SDK_PATH to a WASI SDK; or install a clang with a C library for WASI, for example \
+     with `apt install clang lld wasi-libc libclang-rt-dev-wasm32`; or name a compiler in DACAPO_CC";
+
+/// A compiler, and what it must be told before all else.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Compiler {
+    program: OsString,
+    arguments: Vec<&'static str>,
+}
+
+impl Compiler {
+    /// The one that is named, the project's own, or one that is installed.
+    pub(super) async fn find(project: &Path) -> Result<Self, BuildError> {
+        let named = tool::named_or("DACAPO_CC", "");
+        if !named.is_empty() {
+            return Ok(Self::of(named));
+        }
+        if let Some(zig) = in_environment(project, "python-zig") {
+            return Ok(Self::of(zig));
+        }
+        let wasi_sdk = tool::named_or("WASI_SDK_PATH", "");
+        if !wasi_sdk.is_empty() {
+            return Ok(Self::of(Path::new(&wasi_sdk).join("bin/clang")));
+        }
+        for program in ["zig", "python-zig", "clang"] {
+            let compiler = Self::of(program);
+            if compiler.makes_modules().await {
+                return Ok(compiler);
+            }
+        }
+        Err(BuildError::Missing {
+            what: "there is no C compiler that makes WebAssembly modules".to_owned(),
+            advice: INSTALL.to_owned(),
+        })
+    }
+
+    fn of(program: impl Into<OsString>) -> Self {
+        let program = program.into();
+        let name = Path::new(&program).file_name().unwrap_or(OsStr::new(""));
+        let arguments = if matches!(name.to_str(), Some("zig" | "python-zig")) {
+            // It traps what is undefined in C, which says nothing about where.
+            vec!["cc", "-target", "wasm32-wasi", "-fno-sanitize=undefined"]
+        } else {
+            vec!["--target=wasm32-wasi"]
+        };
+        Self { program, arguments }
+    }
+
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments);
+        command
+    }
+
+    /// Whether it is there and finds the header of a C library for WASI.
+    async fn makes_modules(&self) -> bool {
+        let mut command = self.command();
+        command.args(["-E", "-include", "wasi/api.h", "-x", "c", "/dev/null", "-o", "/dev/null"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().await.is_ok_and(|status| status.success())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zig_is_told_that_it_is_a_c_compiler() {
+        assert_eq!(Compiler::of("/x/.venv/bin/python-zig").arguments[0], "cc");
+        assert_eq!(Compiler::of("/opt/wasi-sdk/bin/clang").arguments, ["--target=wasm32-wasi"]);
+    }
+
+    #[tokio::test]
+    async fn the_compiler_of_the_project_comes_first() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let zig = folder.path().join(".venv/bin/python-zig");
+        std::fs::create_dir_all(zig.parent().expect("a folder")).expect("made");
+        std::fs::write(&zig, "").expect("written");
+        let found = Compiler::find(folder.path()).await.expect("it is there");
+        assert_eq!(found.program, zig);
+    }
+}

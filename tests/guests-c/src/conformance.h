@@ -1,0 +1,20 @@
+/* What the files of the guest share. */
+
+#include <dacapo.h>
+
+dacapo_function noop, double_number, echo, flaky, refuse, crash, count_to, wait_cancel, attempt_info,
+    forbidden;
+dacapo_function sequential, fan_out, race, timer, native_sleep, native_timers, clock_and_random,
+    condition, deadline;
+dacapo_function next_signal, buffered_signals, stages, cart, publishes;
+dacapo_function square, parent, parent_of_failure, nudge, leaves, tells, cancels, relay, tries;
+dacapo_function fails, sees_failure, sees_crash, retries, retries_not, unknown_activity, bug, hoards,
+    spins, huge, calls_forbidden;
+dacapo_function cleans_up, scope, asks, parent_cancelled;
+dacapo_function heartbeats, versions, side_effects, memo, search_attributes, logs, payloads, nothing,
+    about, options;
+
+/* The types of a failure. */
+const char *types_of(const dacapo_failure *failure);
+uint64_t millis_of(const char *input);
+extern const dacapo_retry_policy at_once;
