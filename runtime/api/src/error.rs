@@ -78,6 +78,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::ModuleNotFound
         | ErrorCode::WorkflowTypeNotFound
         | ErrorCode::RunNotFound
+        | ErrorCode::ScheduleNotFound
         | ErrorCode::ActivityNotFound
         | ErrorCode::UpdateNotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -85,6 +86,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::WorkflowTypeAmbiguous
         | ErrorCode::ActivityAlreadyStarted
         | ErrorCode::WorkflowAlreadyStarted
+        | ErrorCode::ScheduleAlreadyExists
         | ErrorCode::RequestIdReused
         | ErrorCode::RunClosed
         | ErrorCode::RunNeeded

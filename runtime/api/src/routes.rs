@@ -21,7 +21,7 @@ use crate::config::ApiConfig;
 use crate::error::{self, ApiError};
 use crate::request_id::{self, RequestId};
 use crate::state::ApiState;
-use crate::v1::{activities, modules, runs, standalone, task_queues};
+use crate::v1::{activities, modules, runs, schedules, standalone, task_queues};
 use crate::{health, memory, metrics, openapi, site, unread};
 
 /// The routes. Each handler names its own path; this is the list of handlers.
@@ -66,6 +66,18 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(activities::heartbeat::with_token))
         .routes(routes!(activities::heartbeats::heartbeats))
         .routes(routes!(activities::reports::reports))
+        // /api/v1/namespaces/{namespace}/schedules[/{schedule_id}[/...]]
+        .routes(routes!(schedules::create::create, schedules::list::list))
+        .routes(routes!(
+            schedules::describe::describe,
+            schedules::update::update,
+            schedules::delete::delete
+        ))
+        .routes(routes!(schedules::times::times))
+        .routes(routes!(schedules::pause::pause))
+        .routes(routes!(schedules::resume::resume))
+        .routes(routes!(schedules::trigger::trigger))
+        .routes(routes!(schedules::backfill::backfill))
         // /api/v1/namespaces/{namespace}/task-queues[/{queue}[/...]]
         .routes(routes!(task_queues::list::list))
         .routes(routes!(task_queues::show::show))

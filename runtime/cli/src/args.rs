@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::client::{Client, ClientError, RunAddress};
 use crate::commands::{
     activity, build, compile_module, completions, demo, dev, migrate, module, new, queue, replay,
-    run, serve, status, worker,
+    run, schedule, serve, status, worker,
 };
 use crate::output::OutputFormat;
 
@@ -58,6 +58,9 @@ pub enum Command {
     /// Start, watch, list and stop activities without a workflow.
     #[command(subcommand)]
     Activity(activity::ActivityCommand),
+    /// Start runs at certain times.
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// Look at task queues and their workers.
     #[command(subcommand)]
     Queue(queue::QueueCommand),

@@ -14,6 +14,8 @@ pub const BUILTIN_MODULE: &str = "dacapo";
 pub enum BuiltinWorkflow {
     /// One activity that no workflow asked for.
     Activity,
+    /// Starts runs at certain times.
+    Schedule,
 }
 
 impl BuiltinWorkflow {
@@ -21,6 +23,7 @@ impl BuiltinWorkflow {
     pub const fn id_prefix(self) -> &'static str {
         match self {
             Self::Activity => "dacapo:activity:",
+            Self::Schedule => "dacapo:schedule:",
         }
     }
 

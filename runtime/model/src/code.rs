@@ -48,6 +48,10 @@ codes! {
     WorkflowTypeNotFound = "workflow_type_not_found", retryable: false;
     /// Several modules define it; the request must name one.
     WorkflowTypeAmbiguous = "workflow_type_ambiguous", retryable: false;
+    /// No such schedule.
+    ScheduleNotFound = "schedule_not_found", retryable: false;
+    /// There is a schedule of this id already.
+    ScheduleAlreadyExists = "schedule_already_exists", retryable: false;
     /// No such run.
     RunNotFound = "run_not_found", retryable: false;
     /// The run is closed already.

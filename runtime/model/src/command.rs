@@ -121,6 +121,8 @@ pub struct CancelExternal {
     pub run_id: Option<RunId>,
     /// Why, for people.
     pub reason: String,
+    /// It is not asked, but terminated.
+    pub terminate: bool,
 }
 
 /// How a workflow function ended.

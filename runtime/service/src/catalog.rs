@@ -20,6 +20,7 @@ use parking_lot::RwLock;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 
 use crate::backoff::Backoff;
+use crate::builtin;
 use crate::error::{Result, ServiceError};
 use crate::life::Life;
 
@@ -307,6 +308,10 @@ impl Catalog {
         module: Option<&ModuleRef>,
     ) -> Result<ModuleDigest> {
         let candidates: Versions = match module {
+            // What is built in starts what the namespace has.
+            None if builtin::find(parent).is_some() => {
+                return self.resolve(namespace, workflow_type, None);
+            }
             None => {
                 let namespaces = &self.known.read().namespaces;
                 let modules = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);

@@ -201,7 +201,7 @@ impl Recovering {
         let loaded = run::assemble(stored);
         // What is known of a damaged run may be long past.
         if loaded.fault.is_none() {
-            self.relations.add(&run, &loaded.state);
+            self.relations.add(&run, &loaded);
         }
         if has_work(&loaded) {
             self.wake(shared, run, loaded);

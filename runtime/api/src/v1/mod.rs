@@ -3,6 +3,7 @@
 pub(crate) mod activities;
 pub(crate) mod modules;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 pub(crate) mod standalone;
 pub(crate) mod task_queues;
 

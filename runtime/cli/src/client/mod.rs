@@ -5,6 +5,7 @@ mod error;
 mod history;
 mod patience;
 mod request;
+mod schedules;
 mod scheme;
 mod sse;
 pub mod wire;

@@ -12,6 +12,7 @@ pub mod new;
 pub mod queue;
 pub mod replay;
 pub mod run;
+pub mod schedule;
 pub mod serve;
 pub mod status;
 pub mod worker;
@@ -34,6 +35,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Module(command) => module::run(command).await,
         Command::Run(command) => run::run(command).await,
         Command::Activity(command) => activity::run(command).await,
+        Command::Schedule(command) => schedule::run(command).await,
         Command::Queue(command) => queue::run(command).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Status(args) => status::run(args).await,

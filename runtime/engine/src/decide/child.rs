@@ -75,8 +75,9 @@ pub(super) fn initiate(
     transition.effects.push(Effect::StartChild { initiated_event_id });
 }
 
-/// Derived, so that a repeat of the start makes the same run.
-fn child_run_id(parent: RunId, initiated_event_id: EventId) -> RunId {
+/// The run that a child begins with. Derived, so that a repeat of the start makes the same
+/// run.
+pub fn child_run_id(parent: RunId, initiated_event_id: EventId) -> RunId {
     RunId(Uuid::new_v5(&parent.0, format!("child {initiated_event_id}").as_bytes()))
 }
 
@@ -101,6 +102,7 @@ pub(super) fn request_cancel(
         run_id: None,
         reason: "its parent gave it up".to_owned(),
         child_initiated_event_id: Some(child_initiated_event_id),
+        terminate: false,
     };
     let attributes =
         EventAttributes::RequestCancelExternalWorkflowExecutionInitiated(Box::new(initiated));

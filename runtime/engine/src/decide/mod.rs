@@ -37,7 +37,7 @@ use dacapo_model::update::Update;
 
 pub use self::activity::PAUSED;
 pub use self::activity_outside::{find as find_activity, not_in_time, not_running};
-pub use self::child::{ChildOutcome, FromParent, implied};
+pub use self::child::{ChildOutcome, FromParent, child_run_id, implied};
 pub use self::reset::{Reapply, Reset, ResetPoint, ResetRefused, reset};
 pub use self::start::start;
 use crate::state::RunState;

@@ -268,6 +268,7 @@ fn matches(command: &Command, attributes: &EventAttributes) -> bool {
                 && request.workflow_id == recorded.workflow_id
                 && request.run_id == recorded.run_id
                 && request.reason == recorded.reason
+                && request.terminate == recorded.terminate
         }
         (
             Command::CancelOperation { operation_id },

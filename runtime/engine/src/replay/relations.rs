@@ -84,8 +84,27 @@ impl Cursor {
         run_id: Option<RunId>,
         reason: String,
     ) -> Result<OperationId, CallError> {
+        self.end_external(workflow_id, run_id, reason, false)
+    }
+
+    /// Terminates another run.
+    pub fn terminate_external(
+        &mut self,
+        workflow_id: WorkflowId,
+        reason: String,
+    ) -> Result<OperationId, CallError> {
+        self.end_external(workflow_id, None, reason, true)
+    }
+
+    fn end_external(
+        &mut self,
+        workflow_id: WorkflowId,
+        run_id: Option<RunId>,
+        reason: String,
+        terminate: bool,
+    ) -> Result<OperationId, CallError> {
         let operation_id = self.new_operation();
-        let request = CancelExternal { operation_id, workflow_id, run_id, reason };
+        let request = CancelExternal { operation_id, workflow_id, run_id, reason, terminate };
         self.emit(Command::CancelExternal(Box::new(request)))?;
         self.relations.0.insert(operation_id, Kind::Unrecorded);
         Ok(operation_id)

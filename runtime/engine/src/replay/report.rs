@@ -100,7 +100,8 @@ pub(super) fn describe_command(command: &Command) -> String {
             describe_payload("input", &signal.input)
         ),
         Command::CancelExternal(request) => format!(
-            "asked `{}` to cancel as operation {}: {}",
+            "{} `{}` as operation {}: {}",
+            if request.terminate { "terminated" } else { "asked to cancel" },
             request.workflow_id,
             request.operation_id,
             shown(&request.reason)

@@ -52,7 +52,9 @@ impl RunState {
             ExternalRequest::CancelChild { child, .. } => {
                 self.children.get(&child).is_some_and(|child| child.started)
             }
-            ExternalRequest::Signal { .. } | ExternalRequest::Cancel { .. } => true,
+            ExternalRequest::Signal { .. }
+            | ExternalRequest::Cancel { .. }
+            | ExternalRequest::Terminate { .. } => true,
         });
         let reaches =
             reaches.map(|(event_id, _)| Effect::ReachExternal { initiated_event_id: *event_id });

@@ -65,6 +65,11 @@ pub enum ExternalRequest {
         /// Why, for people.
         reason: String,
     },
+    /// Nothing: it is terminated.
+    Terminate {
+        /// Why, for people.
+        reason: String,
+    },
     /// To cancel, if it is the child.
     CancelChild {
         /// Why, for people.
@@ -167,7 +172,10 @@ impl RunState {
         let request = match initiated.child_initiated_event_id {
             None => {
                 self.begin_operation(event, initiated.operation_id)?;
-                ExternalRequest::Cancel { reason }
+                match initiated.terminate {
+                    true => ExternalRequest::Terminate { reason },
+                    false => ExternalRequest::Cancel { reason },
+                }
             }
             Some(id) => {
                 let operation = initiated.operation_id;

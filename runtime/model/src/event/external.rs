@@ -59,6 +59,9 @@ pub struct RequestCancelExternalWorkflowExecutionInitiated {
     /// If it is a child: its `StartChildWorkflowExecutionInitiated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_initiated_event_id: Option<EventId>,
+    /// It is not asked, but terminated. Only built-in workflows do that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminate: bool,
 }
 
 /// Input: another run has recorded a request of this one to cancel.

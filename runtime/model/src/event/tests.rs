@@ -324,6 +324,7 @@ fn all() -> Vec<EventAttributes> {
                 run_id: None,
                 reason: "late".to_owned(),
                 child_initiated_event_id: Some(initiated_event_id),
+                terminate: true,
             },
         )),
         EventAttributes::ExternalWorkflowExecutionCancelRequested(

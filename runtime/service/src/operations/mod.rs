@@ -26,6 +26,7 @@ mod report_tasks;
 mod reset;
 mod result;
 mod retry;
+mod schedules;
 mod signal;
 mod standalone;
 mod start;
@@ -48,13 +49,23 @@ pub use self::query::{QueryOutcome, QueryResult, RejectIf};
 pub use self::replay::{ReplayOutcome, ReplayPage, ReplayRequest, ReplayedRun, VersionRef};
 pub use self::reset::ResetRequest;
 pub use self::result::RunResult;
+pub use self::schedules::{
+    BackfillRequest, CATCHUP_WINDOW_DEFAULT, ScheduleFilter, ScheduleList, TimesRequest,
+    UpdateScheduleRequest, WORKFLOW_ID_DEFAULT,
+};
 pub use self::standalone::{StandaloneFilter, StandaloneList};
 pub(crate) use self::start::ChildStart;
 pub use self::task_queues::{HeldTask, KeyUse, QueueDescription, QueueList};
 pub use self::update::{UpdateResult, UpdateWait, WaitFor, made_up_update_id};
 pub use self::waits::{look_wait_of, wait_of};
+pub use crate::builtin::schedule::ActionsAsked;
 pub use crate::queues::{LastMinute, LeaseAnswer, Offered, SeenWorker};
 pub use crate::salvage::DamagedEvent;
+pub use crate::types::{
+    ActionFailure, ActionStatus, BufferedAction, CreateScheduleRequest, OverlapPolicy,
+    ScheduleAction, ScheduleCounters, ScheduleDefinition, ScheduleDescription, SchedulePolicies,
+    ScheduleStatus, ScheduleSummary, ScheduledAction,
+};
 pub use crate::types::{
     ActivityDescription, Awaited, ChainDescription, ChildDescription, Closing, ExternalDescription,
     HandedTask, LeaseDescription, RunDescription, RunRef, SignalsLeft, StandaloneDescription,
@@ -65,6 +76,7 @@ pub use crate::types::{
 pub use crate::update_watch::UpdateProgress;
 pub use dacapo_engine::decide::{ActivityControl, Reapply, Report, ResetPoint};
 pub use dacapo_engine::guest::AttemptSignals;
+pub use dacapo_schedule::{Calendar, Due, Interval, InvalidSpec, ScheduleSpec, Times, ValueRange};
 pub use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
 pub use dacapo_store::queue_settings::{QueueSettings, SettingsChange};
 pub use dacapo_store::task::LeasedTask;

@@ -8,6 +8,7 @@
 //!  run     Initiated ──▶ reach ──▶ other run: signal, cancel ──▶ run: Signaled, ...
 //! ```
 
+mod followed;
 mod leave;
 mod reach;
 mod recover;

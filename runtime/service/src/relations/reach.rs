@@ -60,6 +60,9 @@ async fn try_reach(
         ExternalRequest::Cancel { reason } => {
             itself()?.request_cancel(&run, reason.clone(), Some(request_id)).await.map(drop)
         }
+        ExternalRequest::Terminate { reason } => {
+            itself()?.terminate_run(&run, reason.clone()).await.map(drop)
+        }
         ExternalRequest::CancelChild { child, reason } => {
             shared.admit_write()?;
             let message =

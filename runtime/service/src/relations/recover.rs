@@ -5,15 +5,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use dacapo_engine::decide::FromParent;
-use dacapo_engine::state::RunState;
+use dacapo_model::builtin::BuiltinWorkflow;
 use dacapo_model::event::ParentClosePolicy;
 use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
 use futures::{FutureExt as _, StreamExt as _};
 
 use super::report::{ChildOf, find_end, parent_key};
-use super::{AT_ONCE, backoff, spawn, tell};
+use super::{AT_ONCE, backoff, followed, spawn, tell};
+use crate::builtin::schedule::followed_by;
 use crate::delivery::{Address, Reached, find, is_here};
-use crate::run::OpenRun;
+use crate::run::{Loaded, OpenRun};
 use crate::runtime::Shared;
 
 /// What open runs say of each other, gathered page by page.
@@ -25,6 +26,8 @@ pub(crate) struct Recovery {
     bound: Vec<(ChildOf, Arc<OpenRun>)>,
     /// Children that open runs wait for, by their first runs.
     awaited: Vec<(ChildOf, RunKey)>,
+    /// Runs of actions that schedules follow, which runs before them have started.
+    followed: Vec<(WorkflowHash, RunKey)>,
 }
 
 /// Children of one parent, by the events that asked for them.
@@ -32,7 +35,14 @@ type Siblings = Vec<(EventId, Arc<OpenRun>)>;
 
 impl Recovery {
     /// Takes an open run into account.
-    pub(crate) fn add(&mut self, run: &Arc<OpenRun>, state: &RunState) {
+    pub(crate) fn add(&mut self, run: &Arc<OpenRun>, loaded: &Loaded) {
+        let state = &loaded.state;
+        if BuiltinWorkflow::Schedule.name_in(&run.workflow_id).is_some() {
+            for (workflow_id, run_id) in followed_by(&loaded.history) {
+                let hash = WorkflowHash::of(&run.namespace, &workflow_id);
+                self.followed.push((run.key.hash, RunKey { hash, run_id }));
+            }
+        }
         if let Some(parent) = &state.parent {
             let child = (parent_key(run, parent), parent.initiated_event_id);
             self.open.insert(child);
@@ -50,7 +60,8 @@ impl Recovery {
     /// Makes good what the crash has kept from happening, now that all open runs
     /// are known.
     pub(crate) fn finish(self, shared: &Arc<Shared>) {
-        let Self { open, bound, awaited } = self;
+        let Self { open, bound, awaited, followed } = self;
+        followed::find_ends(shared, followed);
         let closed: Vec<_> =
             awaited.into_iter().filter(|(child, _)| !open.contains(child)).collect();
         let mut apart: HashMap<RunKey, Siblings> = HashMap::new();

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dacapo_engine::decide::{ChildOutcome, Input};
+use dacapo_model::builtin::BuiltinWorkflow;
 use dacapo_model::event::{
     EventAttributes, HistoryEvent, ParentExecution, WorkflowExecutionTimedOut,
 };
 use dacapo_model::ids::{EventId, RunId, RunKey, WorkflowHash};
 use dacapo_store::error::StoreError;
-use futures::{FutureExt as _, StreamExt as _};
+use futures::StreamExt as _;
 
-use super::{AT_ONCE, backoff, post, spawn};
+use super::{AT_ONCE, Recorded, backoff, followed, post, spawn};
 use crate::delivery::is_here;
 use crate::run::OpenRun;
 use crate::runtime::Shared;
@@ -32,13 +33,19 @@ pub(crate) fn report(
     last: &EventAttributes,
 ) {
     let (initiated_event_id, key) = (parent.initiated_event_id, run.key);
+    let of_schedule = BuiltinWorkflow::Schedule.name_in(&parent.workflow_id).is_some();
+    let follower = of_schedule.then(|| (run.namespace.clone(), parent.workflow_id.clone()));
     let parent = parent_key(run, parent);
     let shared_by_task = shared.clone();
     match end_of(last) {
         End::Of(outcome) => spawn(shared, async move {
-            let input = Input::ChildClosed { initiated_event_id, outcome };
-            // A parent that has closed has no use for it.
-            post(shared_by_task, parent, input).await;
+            let input = Input::ChildClosed { initiated_event_id, outcome: outcome.clone() };
+            let told = post(shared_by_task.clone(), parent, input).await;
+            // Another parent that has closed has no use for it.
+            if let (Recorded::Closed, Some((namespace, workflow_id))) = (told, follower) {
+                let child = (parent, initiated_event_id);
+                followed::tell(shared_by_task, namespace, workflow_id, child, outcome).await;
+            }
         }),
         // It closed before, and was started again by a parent that had not heard.
         End::As(run_id) if !is_here(shared, run_id) => {
@@ -110,12 +117,22 @@ pub(super) async fn find_end(shared: &Arc<Shared>, mut children: Vec<(ChildOf, R
                 }
             }
             let tell = |((parent, initiated_event_id), outcome): (ChildOf, ChildOutcome)| {
-                let input = Input::ChildClosed { initiated_event_id, outcome };
-                post(shared.clone(), parent, input).map(drop)
+                tell_parent(shared.clone(), (parent, initiated_event_id), outcome)
             };
             futures::stream::iter(ended).for_each_concurrent(AT_ONCE, tell).await;
         }
         children = go_on;
+    }
+}
+
+/// Tells a parent of which nothing is known, or the run that has followed it.
+async fn tell_parent(shared: Arc<Shared>, child: ChildOf, outcome: ChildOutcome) {
+    let (parent, initiated_event_id) = child;
+    let input = Input::ChildClosed { initiated_event_id, outcome: outcome.clone() };
+    if post(shared.clone(), parent, input).await == Recorded::Closed
+        && let Some((namespace, workflow_id)) = followed::schedule_of(&shared, parent).await
+    {
+        followed::tell(shared, namespace, workflow_id, child, outcome).await;
     }
 }
 

@@ -159,7 +159,7 @@ impl Actor {
                 workflow_id: external.workflow_id.clone(),
                 signal_name: match &external.request {
                     ExternalRequest::Signal { name, .. } => Some(name.clone()),
-                    ExternalRequest::Cancel { .. } | ExternalRequest::CancelChild { .. } => None,
+                    _ => None,
                 },
             },
             None => Awaited::Operation { operation_id },

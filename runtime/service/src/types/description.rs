@@ -201,7 +201,7 @@ impl ExternalDescription {
             run_id: external.run_id,
             signal_name: match &external.request {
                 ExternalRequest::Signal { name, .. } => Some(name.clone()),
-                ExternalRequest::Cancel { .. } | ExternalRequest::CancelChild { .. } => None,
+                _ => None,
             },
             initiated_at: external.initiated_at,
         }

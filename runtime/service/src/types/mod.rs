@@ -4,6 +4,7 @@
 mod closing;
 mod description;
 mod run_ref;
+mod schedule;
 mod standalone;
 mod start;
 mod task;
@@ -15,6 +16,11 @@ pub use self::description::{
     RunDescription, TimerDescription, UpdateDescription,
 };
 pub use self::run_ref::RunRef;
+pub use self::schedule::{
+    ActionFailure, ActionStatus, BufferedAction, CreateScheduleRequest, OverlapPolicy,
+    ScheduleAction, ScheduleCounters, ScheduleDefinition, ScheduleDescription, SchedulePolicies,
+    ScheduleStatus, ScheduleSummary, ScheduledAction,
+};
 pub use self::standalone::{
     StandaloneDescription, StandaloneRef, StandaloneResult, StandaloneSummary,
     StartActivityRequest, StartedActivity,

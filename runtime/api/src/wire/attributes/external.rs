@@ -107,6 +107,9 @@ pub(crate) struct RequestCancelExternalWorkflowExecutionInitiated {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
     child_initiated_event_id: Option<EventId>,
+    /// True if it is not asked, but terminated: a schedule does that.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    terminate: bool,
 }
 
 impl From<event::RequestCancelExternalWorkflowExecutionInitiated>
@@ -119,6 +122,7 @@ impl From<event::RequestCancelExternalWorkflowExecutionInitiated>
             run_id: event.run_id,
             reason: event.reason,
             child_initiated_event_id: event.child_initiated_event_id,
+            terminate: event.terminate,
         }
     }
 }

@@ -8,6 +8,7 @@ mod history;
 mod message;
 mod module;
 mod run;
+mod schedule;
 mod task_queue;
 mod waiting;
 
@@ -27,6 +28,10 @@ pub use self::module::{Module, ModuleDeleted, ModuleVersions, Modules};
 pub use self::run::{
     Acted, Blocked, Failure, Moved, Nondeterminism, Parent, Run, RunDeleted, RunPage, RunResult,
     Started,
+};
+pub use self::schedule::{
+    ActionFailure, ActionsAsked, ScheduleAction, ScheduleCounters, ScheduleDescription,
+    SchedulePage, SchedulePolicies, ScheduleSummary, ScheduleTime, ScheduleTimes, ScheduledAction,
 };
 pub use self::task_queue::{
     Backlog, FullKey, HeldUp, TaskLease, TaskQueueDescription, TaskQueueSettings, TaskQueues,

@@ -1,0 +1,517 @@
+//! Starts runs at certain times. The run has what is in [`Recorded`] as its input; its
+//! environment and its arguments are those of the runs that it starts, which are its
+//! children, and outlive it.
+//!
+//! ```text
+//!  waits ─▶ the next time ─────▶ look which are due, recorded ─▶ overlap policy ─▶ child
+//!        ─▶ a child has ended ─▶ remember how ─────────────────▶ what waits ─────▶ child
+//!        ─▶ a request ─────────▶ pause, trigger, ...
+//! ```
+//!
+//! A history that becomes long is continued as new. Children of a run before it tell their
+//! end by a signal (`relations/followed.rs`).
+
+mod action;
+mod ended;
+mod look;
+mod overlap;
+mod requests;
+mod state;
+
+use std::time::Duration;
+
+use dacapo_engine::replay::{Answer, CallError, Cursor, Delivery};
+use dacapo_model::attributes::AttributeChanges;
+use dacapo_model::command::Outcome;
+use dacapo_model::event::{
+    ContinuationOptions, EventAttributes, HistoryEvent, WorkflowExecutionStarted,
+};
+use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::ids::{OperationId, QueryName, RunId, WorkflowId};
+use dacapo_model::json::Json;
+use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
+use dacapo_model::update;
+use serde::Serialize;
+use serde_json::json;
+
+pub(crate) use self::action::{MEMO, workflow_id};
+pub(crate) use self::ended::closed_signal;
+use self::ended::{Closed, Ended, closed_of};
+use self::look::look;
+use self::overlap::{Verdict, decide, may_start};
+pub use self::requests::ActionsAsked;
+pub(crate) use self::requests::{Request, Update};
+use self::state::{Ending, Running};
+pub(crate) use self::state::{Recorded, State};
+use super::program::{Fault, Program, decline};
+use crate::types::{ActionStatus, BufferedAction, OverlapPolicy, ScheduledAction};
+
+/// Events after which a run continues as new. Each action makes about six, and each time
+/// that the run wakes, it reads all of them.
+const EVENTS_MAX: u64 = 1_000;
+
+/// Requests after which it does. Their events do not count before something else has
+/// happened, and a run takes only so many.
+const REQUESTS_MAX: u64 = 250;
+
+/// No timer runs for longer: what is due later is looked for again.
+const WAIT_MAX: Duration = Duration::from_secs(300 * 24 * 3600);
+
+/// What a schedule publishes: how it is, and what it does if that was changed.
+pub(crate) const STATUS: &str = "status";
+pub(crate) const DEFINITION: &str = "definition";
+
+/// What the memo of a schedule says, for lists.
+pub(crate) const PAUSED: &str = "paused";
+pub(crate) const NOTE: &str = "note";
+
+struct Schedule {
+    id: String,
+    definition: crate::types::ScheduleDefinition,
+    state: State,
+    next: Next,
+    /// The definition is not the one that the run began with.
+    is_changed: bool,
+    /// Those that this run has answered.
+    requests: u64,
+}
+
+/// When the schedule is due next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// It is to be looked for.
+    Unknown,
+    /// Then. It was found out at the second time.
+    At(Timestamp, Timestamp),
+    /// Not by itself.
+    Never,
+}
+
+/// What a run of a schedule was started with.
+pub(crate) fn recorded(started: &WorkflowExecutionStarted) -> Result<Recorded, String> {
+    serde_json::from_slice(started.input.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// The runs that a run of a schedule has taken over from those before it.
+pub(crate) fn followed_by(history: &[HistoryEvent]) -> Vec<(WorkflowId, RunId)> {
+    let Some(EventAttributes::WorkflowExecutionStarted(started)) =
+        history.first().map(|event| &event.attributes)
+    else {
+        return Vec::new();
+    };
+    let running = recorded(started).map(|recorded| recorded.state.running).unwrap_or_default();
+    let actions = running.into_iter().map(|running| running.action);
+    actions.filter_map(|action| Some((action.workflow_id, action.run_id?))).collect()
+}
+
+pub(super) fn begin(
+    started: &WorkflowExecutionStarted,
+    cursor: &mut Cursor,
+) -> Result<Box<dyn Program>, Fault> {
+    let Recorded { id, definition, mut state } = recorded(started).map_err(Fault::Unreadable)?;
+    state.created_at.get_or_insert(cursor.started_at());
+    state.acted_until.get_or_insert(cursor.started_at());
+    let mut schedule =
+        Schedule { id, definition, state, next: Next::Unknown, is_changed: false, requests: 0 };
+    schedule.act(cursor)?;
+    Ok(Box::new(schedule))
+}
+
+impl Program for Schedule {
+    fn go_on(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
+        while !cursor.is_closed() {
+            if cursor.wait_until(self.deadline())? == Answer::Blocked {
+                return Ok(());
+            }
+            match cursor.try_next() {
+                // Nothing may follow from one that was rejected.
+                Some(Delivery::Update(update)) if !self.asked(cursor, &update)? => continue,
+                Some(Delivery::Update(_)) => {}
+                Some(delivery @ Delivery::Query { .. }) => {
+                    decline(cursor, delivery)?;
+                    continue;
+                }
+                Some(Delivery::Completed { operation_id, outcome }) => {
+                    self.completed(cursor, operation_id, outcome)?;
+                }
+                Some(Delivery::Signal { name, input }) => {
+                    if let Some(Closed { run_id, ended }) = closed_of(&name, &input) {
+                        self.closed(cursor, |it| it.action.run_id == Some(run_id), ended)?;
+                    }
+                }
+                Some(Delivery::CancelRequested { reason }) => {
+                    cursor.close(Outcome::Cancelled(reason))?;
+                    return Ok(());
+                }
+                None => {}
+            }
+            self.act(cursor)?;
+        }
+        Ok(())
+    }
+}
+
+impl Schedule {
+    fn deadline(&self) -> Option<Timestamp> {
+        match self.next {
+            Next::At(at, found_at) => Some(at.min(found_at.after(WAIT_MAX))),
+            Next::Never | Next::Unknown => None,
+        }
+    }
+
+    /// Does all that is to be done now.
+    fn act(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
+        self.take_due(cursor)?;
+        self.take_buffered(cursor)?;
+        self.publish(cursor)?;
+        self.continue_if_long(cursor)
+    }
+
+    fn take_due(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
+        loop {
+            let now = cursor.now();
+            let idle =
+                self.state.paused || self.state.is_exhausted() || self.definition.spec.is_empty();
+            if idle {
+                self.next = Next::Never;
+                return Ok(());
+            }
+            match self.next {
+                Next::Unknown => {}
+                Next::At(at, _) if at <= now => {}
+                Next::At(at, found_at) => {
+                    if found_at.after(WAIT_MAX) <= now {
+                        self.next = Next::At(at, now);
+                    }
+                    return Ok(());
+                }
+                Next::Never => return Ok(()),
+            }
+            let after = self.state.acted_until.unwrap_or(cursor.started_at());
+            let window = self.definition.policies.catchup_window;
+            let found = look(cursor, &self.definition.spec, &self.id, after, window)?;
+            self.state.acted_until = Some(found.until.max(after));
+            self.state.counters.missed += found.missed;
+            self.next = found.next.map_or(Next::Never, |at| Next::At(at, now));
+            if let Some(problem) = found.problem {
+                self.set_paused(cursor, true, problem)?;
+            }
+            let policy = self.definition.policies.overlap;
+            for time in found.due {
+                if self.state.is_exhausted() {
+                    break;
+                }
+                let verdict = self.take(cursor, time, policy, false)?;
+                if let (Some(left), Verdict::Start | Verdict::Buffer | Verdict::BufferInstead) =
+                    (&mut self.state.remaining_actions, verdict)
+                {
+                    *left = left.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    /// Takes an action, or does with it what the policy says.
+    fn take(
+        &mut self,
+        cursor: &mut Cursor,
+        scheduled_time: Timestamp,
+        overlap: OverlapPolicy,
+        manual: bool,
+    ) -> Result<Verdict, Fault> {
+        let (running, buffered) = (self.state.running.len(), self.state.buffered.len());
+        let verdict = decide(overlap, running, buffered);
+        let action = BufferedAction { scheduled_time, overlap, manual };
+        match verdict {
+            Verdict::Start => self.start(cursor, &action)?,
+            Verdict::Buffer => self.state.buffered.push_back(action),
+            Verdict::BufferInstead => {
+                self.state.counters.skipped += buffered as u64;
+                self.state.buffered.clear();
+                self.state.buffered.push_back(action);
+                let ending = match overlap {
+                    OverlapPolicy::TerminateOther => Ending::Terminate,
+                    _ => Ending::Cancel,
+                };
+                self.end_running(cursor, ending)?;
+            }
+            Verdict::Skip => self.state.counters.skipped += 1,
+            Verdict::Drop => self.state.counters.buffer_dropped += 1,
+        }
+        Ok(verdict)
+    }
+
+    fn take_buffered(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
+        while let Some(action) = self.state.buffered.front() {
+            if !may_start(action.overlap, self.state.running.len()) {
+                return Ok(());
+            }
+            if let Some(action) = self.state.buffered.pop_front() {
+                self.start(cursor, &action)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, cursor: &mut Cursor, buffered: &BufferedAction) -> Result<(), Fault> {
+        let action = &self.definition.action;
+        let time = buffered.scheduled_time;
+        let workflow_id = WorkflowId::new(workflow_id(&action.workflow_id, &self.id, time))
+            .map_err(|error| Fault::Unreadable(error.to_string()))?;
+        let options = action::options(action, &self.id, workflow_id.clone(), time, &self.state);
+        let (workflow_type, input) = (action.workflow_type.clone(), action.input.clone());
+        let operations = cursor.start_child(workflow_type, input, options)?;
+        self.state.counters.actions += 1;
+        let action = ScheduledAction {
+            number: self.state.counters.actions,
+            scheduled_time: time,
+            taken_at: cursor.now(),
+            manual: buffered.manual,
+            workflow_id,
+            run_id: None,
+            status: ActionStatus::Running,
+            ended_at: None,
+            failure: None,
+        };
+        self.state.remember(&action);
+        let running = Running { action, ending: None, operations: Some(operations) };
+        self.state.running.push(running);
+        Ok(())
+    }
+
+    /// Tells all that are open to end. One that is just starting is told when it has.
+    fn end_running(&mut self, cursor: &mut Cursor, ending: Ending) -> Result<(), Fault> {
+        for running in &mut self.state.running {
+            if running.ending != Some(ending) {
+                running.ending = Some(ending);
+                if running.action.run_id.is_some() {
+                    end(cursor, running)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn completed(
+        &mut self,
+        cursor: &mut Cursor,
+        operation: OperationId,
+        outcome: Result<Payload, Failure>,
+    ) -> Result<(), Fault> {
+        let is_start =
+            |it: &&mut Running| it.operations.is_some_and(|(start, _)| start == operation);
+        if let Some(running) = self.state.running.iter_mut().find(is_start) {
+            match outcome {
+                Ok(started) => {
+                    running.action.run_id = run_id_of(&started);
+                    if running.ending.is_some() {
+                        end(cursor, running)?;
+                    }
+                    let action = running.action.clone();
+                    self.state.remember(&action);
+                }
+                Err(failure) => {
+                    self.state.counters.start_failures += 1;
+                    let number = running.action.number;
+                    let ended = Ended::not_started(failure);
+                    self.closed(cursor, |it| it.action.number == number, ended)?;
+                }
+            }
+            return Ok(());
+        }
+        let is_end = |it: &Running| it.operations.is_some_and(|(_, end)| end == operation);
+        self.closed(cursor, is_end, Ended::of_operation(outcome))
+    }
+
+    /// A run has ended that the schedule started. Others are not its business.
+    fn closed(
+        &mut self,
+        cursor: &mut Cursor,
+        which: impl Fn(&Running) -> bool,
+        ended: Ended,
+    ) -> Result<(), Fault> {
+        let Some(at) = self.state.running.iter().position(which) else {
+            return Ok(());
+        };
+        let mut action = self.state.running.remove(at).action;
+        let Ended { status, result, failure } = ended;
+        action.status = status;
+        action.ended_at = Some(cursor.now());
+        action.failure.clone_from(&failure);
+        // An action that has been forgotten stays so.
+        if self.state.recent.iter().any(|recent| recent.number == action.number) {
+            self.state.remember(&action);
+        }
+        match status {
+            ActionStatus::Completed => {
+                self.state.last_result = result;
+                self.state.last_failure = None;
+            }
+            ActionStatus::Failed | ActionStatus::TimedOut => {
+                if self.definition.policies.pause_on_failure && !self.state.paused {
+                    let message = failure.as_ref().map_or("", |it| &it.message);
+                    let note = format!("paused, since `{}` failed: {message}", action.workflow_id);
+                    self.set_paused(cursor, true, note)?;
+                }
+                self.state.last_failure = failure;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Answers a request. False if it was rejected.
+    fn asked(&mut self, cursor: &mut Cursor, update: &update::Update) -> Result<bool, Fault> {
+        let request = match Request::read(&update.input) {
+            Ok(request) => request,
+            Err(error) => {
+                let message = format!("a schedule can't read update `{}`: {error}", update.name);
+                let failure = Failure::new(FailureKind::Application, "InvalidRequest", message);
+                cursor.reject_update(&update.id, failure.non_retryable())?;
+                return Ok(false);
+            }
+        };
+        self.requests += 1;
+        cursor.accept_update(&update.id)?;
+        let answer = self.answer(cursor, request)?;
+        cursor.complete_update(&update.id, Ok(json_payload(&answer)))?;
+        Ok(true)
+    }
+
+    fn answer(&mut self, cursor: &mut Cursor, request: Request) -> Result<ActionsAsked, Fault> {
+        let mut asked = ActionsAsked::default();
+        let own = self.definition.policies.overlap;
+        match request {
+            Request::Pause { note } => self.set_paused(cursor, true, note.unwrap_or_default())?,
+            Request::Resume { note } => {
+                if self.state.paused {
+                    self.look_from(cursor.now());
+                }
+                self.set_paused(cursor, false, note.unwrap_or_default())?;
+            }
+            Request::Update(update) => {
+                let Update { definition, note, remaining_actions } = *update;
+                self.definition = definition;
+                self.is_changed = true;
+                self.state.updated_at = Some(cursor.now());
+                if let Some(remaining) = remaining_actions {
+                    self.state.remaining_actions = remaining;
+                }
+                if let Some(note) = note {
+                    self.set_paused(cursor, self.state.paused, note)?;
+                }
+                self.look_from(cursor.now());
+            }
+            Request::Trigger { overlap } => {
+                let time = cursor.now();
+                self.take_asked(cursor, time, overlap.unwrap_or(own), &mut asked)?;
+            }
+            Request::Backfill { times, overlap } => {
+                for time in times {
+                    self.take_asked(cursor, time, overlap.unwrap_or(own), &mut asked)?;
+                }
+            }
+        }
+        Ok(asked)
+    }
+
+    fn take_asked(
+        &mut self,
+        cursor: &mut Cursor,
+        time: Timestamp,
+        overlap: OverlapPolicy,
+        asked: &mut ActionsAsked,
+    ) -> Result<(), Fault> {
+        match self.take(cursor, time, overlap, true)? {
+            Verdict::Start => {
+                asked.started += 1;
+                let id = self.state.running.last().map(|it| it.action.workflow_id.to_string());
+                asked.workflow_id = id;
+            }
+            Verdict::Buffer | Verdict::BufferInstead => asked.buffered += 1,
+            Verdict::Skip => asked.skipped += 1,
+            Verdict::Drop => asked.dropped += 1,
+        }
+        Ok(())
+    }
+
+    /// Times before this one are nobody's business any more.
+    fn look_from(&mut self, now: Timestamp) {
+        self.state.acted_until = self.state.acted_until.max(Some(now));
+        self.next = Next::Unknown;
+    }
+
+    fn set_paused(&mut self, cursor: &mut Cursor, paused: bool, note: String) -> Result<(), Fault> {
+        if (self.state.paused, &self.state.note) != (paused, &note) {
+            let memo = [(PAUSED, json!(paused)), (NOTE, json!(note))];
+            let memo = memo.into_iter().filter_map(|(name, value)| {
+                Some((name.to_owned(), Some(Json::parse(&value.to_string()).ok()?)))
+            });
+            let memo = memo.collect();
+            cursor.upsert_attributes(AttributeChanges { memo, ..AttributeChanges::default() })?;
+        }
+        self.state.paused = paused;
+        self.state.note = note;
+        Ok(())
+    }
+
+    fn publish(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
+        let status = json_payload(&self.state.shown(cursor.started_at()));
+        publish(cursor, STATUS, status)?;
+        if self.is_changed {
+            publish(cursor, DEFINITION, json_payload(&self.definition))?;
+        }
+        Ok(())
+    }
+
+    /// Each start must be known to have been done: the next run could not repeat it.
+    fn continue_if_long(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
+        let is_long = self.requests >= REQUESTS_MAX
+            || cursor.history_size().events >= EVENTS_MAX
+            || cursor.is_continue_as_new_suggested();
+        let all_started = self.state.running.iter().all(|it| it.action.run_id.is_some());
+        if !is_long || !all_started {
+            return Ok(());
+        }
+        let recorded = Recorded {
+            id: self.id.clone(),
+            definition: self.definition.clone(),
+            state: self.state.clone(),
+        };
+        cursor.close(Outcome::ContinueAsNew {
+            workflow_type: self.definition.action.workflow_type.clone(),
+            input: json_payload(&recorded),
+            options: Box::<ContinuationOptions>::default(),
+            unread_signals: Vec::new(),
+        })?;
+        Ok(())
+    }
+}
+
+/// Tells a run that has started to end.
+fn end(cursor: &mut Cursor, running: &Running) -> Result<(), CallError> {
+    let workflow_id = running.action.workflow_id.clone();
+    let reason = "its schedule starts the next run".to_owned();
+    match running.ending {
+        Some(Ending::Cancel) => cursor.cancel_external(workflow_id, None, reason).map(drop),
+        Some(Ending::Terminate) => cursor.terminate_external(workflow_id, reason).map(drop),
+        None => Ok(()),
+    }
+}
+
+fn publish(cursor: &mut Cursor, name: &str, value: Payload) -> Result<(), Fault> {
+    let name = QueryName::new(name).map_err(|error| Fault::Unreadable(error.to_string()))?;
+    cursor.publish(name, value)?;
+    Ok(())
+}
+
+fn json_payload(value: &impl Serialize) -> Payload {
+    Payload::from(serde_json::to_vec(value).expect("it is plain data"))
+}
+
+/// What the cursor tells of a child that has started.
+fn run_id_of(started: &Payload) -> Option<RunId> {
+    let started: serde_json::Value = serde_json::from_slice(started.as_bytes()).ok()?;
+    started.get("run_id")?.as_str()?.parse().ok()
+}
