@@ -27,18 +27,23 @@ const RULES: &[Rule] = &[
         never: &["axum", "rand", "sqlx", "tokio", "wasmtime"],
     },
     Rule {
-        name: "dacapo-store",
+        name: "dacapo-filter",
         may_know: &["dacapo-model"],
+        never: &["async-trait", "axum", "rand", "sqlx", "tokio", "wasmtime"],
+    },
+    Rule {
+        name: "dacapo-store",
+        may_know: &["dacapo-model", "dacapo-filter"],
         never: &["axum", "sqlx", "wasmtime"],
     },
     Rule {
         name: "dacapo-store-postgres",
-        may_know: &["dacapo-model", "dacapo-store"],
+        may_know: &["dacapo-model", "dacapo-filter", "dacapo-store"],
         never: &["axum", "wasmtime"],
     },
     Rule {
         name: "dacapo-store-sqlite",
-        may_know: &["dacapo-model", "dacapo-store"],
+        may_know: &["dacapo-model", "dacapo-filter", "dacapo-store"],
         never: &["axum", "wasmtime"],
     },
     Rule {
@@ -53,7 +58,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "dacapo-service",
-        may_know: &["dacapo-model", "dacapo-engine", "dacapo-schedule", "dacapo-store"],
+        may_know: &[
+            "dacapo-model",
+            "dacapo-engine",
+            "dacapo-filter",
+            "dacapo-schedule",
+            "dacapo-store",
+        ],
         never: &["axum", "sqlx", "wasmtime"],
     },
     Rule {
