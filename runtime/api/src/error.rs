@@ -70,9 +70,10 @@ impl ApiError {
 /// The HTTP status of a code.
 fn status_of(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::InvalidRequest | ErrorCode::InvalidArgument | ErrorCode::ResetPointInvalid => {
-            StatusCode::BAD_REQUEST
-        }
+        ErrorCode::InvalidRequest
+        | ErrorCode::InvalidArgument
+        | ErrorCode::FilterInvalid
+        | ErrorCode::ResetPointInvalid => StatusCode::BAD_REQUEST,
         ErrorCode::RouteNotFound
         | ErrorCode::NamespaceNotFound
         | ErrorCode::ModuleNotFound
@@ -99,7 +100,9 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::TooManySignals
         | ErrorCode::TooManyUpdates
         | ErrorCode::QueryNotServed => StatusCode::CONFLICT,
-        ErrorCode::QueryFailed | ErrorCode::NotStorable => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::QueryFailed | ErrorCode::FilterTooSlow | ErrorCode::NotStorable => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         ErrorCode::ModuleTooLarge | ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::ModuleInvalid
         | ErrorCode::ModuleWrongWorld

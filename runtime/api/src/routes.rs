@@ -31,8 +31,9 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(modules::list::list))
         .routes(routes!(modules::upload::upload, modules::show::show, modules::delete::delete))
         .routes(routes!(modules::replay::replay))
-        // /api/v1/namespaces/{namespace}/runs[/{workflow_id}[/...]]
+        // /api/v1/namespaces/{namespace}/runs[/{workflow_id}[/...]] and /run-count
         .routes(routes!(runs::start::start, runs::list::list))
+        .routes(routes!(runs::count::count))
         .routes(routes!(runs::describe::describe, runs::delete::delete))
         .routes(routes!(runs::result::result))
         .routes(routes!(runs::history::history))

@@ -106,6 +106,10 @@ codes! {
     NotStorable = "not_storable", retryable: false;
     /// The store does not answer, or the node is starting or stopping.
     Unavailable = "unavailable", retryable: true;
+    /// A filter of a list or a count can't be read, or makes no sense.
+    FilterInvalid = "filter_invalid", retryable: false;
+    /// A list or a count looked at more runs than there is time for.
+    FilterTooSlow = "filter_too_slow", retryable: false;
     /// The server has no memory left for this request now. Nothing was done.
     Overloaded = "overloaded", retryable: true;
     /// The request came from a web page that is not this server's own.

@@ -269,6 +269,17 @@ impl Catalog {
             })
     }
 
+    /// All versions with this digest, of all modules.
+    pub(crate) fn all_by_digest(
+        &self,
+        namespace: &NamespaceName,
+        digest: ModuleDigest,
+    ) -> Versions {
+        let namespaces = &self.known.read().namespaces;
+        let modules = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
+        modules.flatten().filter(|version| version.digest == digest).cloned().collect()
+    }
+
     /// The code that a new run of this type is pinned to: the newest version of
     /// the only module that defines it, or of the one that is named.
     pub(crate) fn resolve(

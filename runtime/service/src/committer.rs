@@ -264,11 +264,11 @@ impl Worker {
             Err(StoreError::WentBack { .. } | StoreError::Fenced { .. }) => {
                 Err(CommitFailure::Fenced)
             }
-            Err(error @ StoreError::Unavailable { .. }) if alone => {
+            Err(error @ (StoreError::Unavailable { .. } | StoreError::TooSlow { .. })) if alone => {
                 self.hold.health.failed_alone(&error);
                 Err(CommitFailure::Unavailable)
             }
-            Err(error @ StoreError::Unavailable { .. }) => {
+            Err(error @ (StoreError::Unavailable { .. } | StoreError::TooSlow { .. })) => {
                 self.hold.health.failed(&error, "a commit failed");
                 Err(CommitFailure::Unavailable)
             }

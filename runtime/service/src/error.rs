@@ -63,7 +63,9 @@ impl ServiceError {
                 "another server has taken the runs of this database meanwhile".to_owned()
             }
             StoreError::Unavailable { source } => format!("{error}: {source}"),
-            StoreError::Conflict { .. } | StoreError::WentBack { .. } => error.to_string(),
+            StoreError::Conflict { .. }
+            | StoreError::WentBack { .. }
+            | StoreError::TooSlow { .. } => error.to_string(),
             StoreError::Rejected { .. } | StoreError::Corrupt { .. } => return error.into(),
         };
         Self::new(ErrorCode::Unavailable, message)
@@ -91,6 +93,14 @@ impl From<StoreError> for ServiceError {
                 Self::new(ErrorCode::Internal, error.to_string())
             }
             StoreError::Fenced { .. } => Self::displaced(),
+            StoreError::TooSlow { limit } => Self::new(
+                ErrorCode::FilterTooSlow,
+                format!(
+                    "looking for these runs takes longer than {} s, and was given up; ask for \
+                     fewer: with a status, a workflow type or a StartTime",
+                    limit.as_secs_f64()
+                ),
+            ),
             StoreError::Rejected { reason, .. } => crate::run::not_storable(&reason),
             StoreError::Conflict { .. }
             | StoreError::WentBack { .. }

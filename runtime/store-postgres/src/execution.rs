@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RequestId, RunId, RunKey, WorkflowHash, WorkflowId};
 use dacapo_model::time::Timestamp;
+use dacapo_store::count::{CountBy, ExecutionCount};
 use dacapo_store::error::Result;
 use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use dacapo_store::record::RowName;
@@ -12,12 +13,20 @@ use dacapo_store::shard::HashRange;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::time::to_database;
 use crate::{PostgresStore, error};
 
-const TABLE: &str = "workflow_executions";
+pub(crate) const TABLE: &str = "workflow_executions";
 
-struct ExecutionRow {
+/// Those of a row, for statements that are put together.
+pub(crate) const COLUMNS: &str = "workflow_hash, run_id, namespace, workflow_id, workflow_type, \
+                                  module_digest, request_id, status, blocked, memo, \
+                                  search_attributes, started_at, closed_at, run_number, \
+                                  execution_time, parent_workflow_id, parent_run_id, \
+                                  root_workflow_id, root_run_id, history_length, \
+                                  history_bytes, task_queue";
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct ExecutionRow {
     workflow_hash: i32,
     run_id: Uuid,
     namespace: String,
@@ -69,7 +78,7 @@ impl ExecutionRow {
         })
     }
 
-    fn into_listed(self) -> Result<ListedExecution> {
+    pub(crate) fn into_listed(self) -> Result<ListedExecution> {
         let row = RowName { table: TABLE, key: &self.run_id };
         let run_number = row.unsigned("run_number", self.run_number)?;
         Ok(ListedExecution { run_number, execution: self.into_execution()? })
@@ -151,58 +160,19 @@ impl ExecutionStore for PostgresStore {
         &self,
         namespace: &NamespaceName,
         filter: &ExecutionFilter,
-        after: Option<ExecutionCursor>,
+        after: Option<&ExecutionCursor>,
         limit: u32,
     ) -> Result<Vec<ListedExecution>> {
-        let statuses: Vec<_> = filter.statuses.iter().map(|status| status.as_str()).collect();
-        let after_time = after.map(|after| to_database(after.started_at));
-        let after_run = after.map(|after| after.run_id.0);
-        // Numbers were read from the database, so they fit.
-        let after_number = after.map(|after| i64::try_from(after.run_number).unwrap_or(i64::MAX));
-        let from = filter.started_from.map(to_database);
-        let before = filter.started_before.map(to_database);
-        let workflow_type = filter.workflow_type.as_ref().map(|name| name.as_str());
-        let (prefix, has_prefix) = filter.id_prefix();
-        let rows = match &filter.workflow_id {
-            None => {
-                sqlx::query_file_as!(
-                    ExecutionRow,
-                    "queries/list_executions.sql",
-                    namespace.as_str(),
-                    after_time,
-                    after_run,
-                    from,
-                    before,
-                    &statuses as _,
-                    workflow_type,
-                    i64::from(limit),
-                    prefix,
-                    has_prefix
-                )
-                .fetch_all(self.statement())
-                .await
-            }
-            Some(workflow_id) => {
-                sqlx::query_file_as!(
-                    ExecutionRow,
-                    "queries/list_workflow_executions.sql",
-                    namespace.as_str(),
-                    after_time,
-                    after_run,
-                    from,
-                    before,
-                    &statuses as _,
-                    workflow_type,
-                    i64::from(limit),
-                    WorkflowHash::of(namespace, workflow_id).0,
-                    workflow_id.as_str(),
-                    after_number
-                )
-                .fetch_all(self.statement())
-                .await
-            }
-        };
-        rows.map_err(error::on(TABLE))?.into_iter().map(ExecutionRow::into_listed).collect()
+        self.list(namespace, filter, after, limit).await
+    }
+
+    async fn count_executions(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        by: Option<CountBy>,
+    ) -> Result<Vec<ExecutionCount>> {
+        self.count(namespace, filter, by).await
     }
 
     async fn open_executions(

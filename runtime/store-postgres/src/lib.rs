@@ -18,10 +18,12 @@ mod commit_connections;
 mod deletion;
 mod error;
 mod execution;
+mod filter;
 mod history;
 mod lease_session;
 mod limited_claim;
 mod lineage;
+mod list;
 mod migrate;
 mod module;
 mod namespace;
@@ -39,10 +41,15 @@ mod time;
 mod timer;
 mod update;
 
+// Unit tests share what makes databases with the other tests, which know this crate by name.
+#[cfg(test)]
+extern crate self as dacapo_store_postgres;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_store::error::Result;
+use dacapo_store::execution::{SEARCH_TIME_MAX, SEARCHES_AT_ONCE};
 use dacapo_store::statistics::{Counters, Statistics, StatisticsStore};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -69,6 +76,8 @@ pub struct PostgresOptions {
     pub acquire_timeout: Duration,
     /// After this time the server gives a statement up.
     pub statement_timeout: Duration,
+    /// The same for lists and counts with conditions that callers have written.
+    pub search_timeout: Duration,
     /// How long an answer may take beyond that. A server whose machine is gone never
     /// answers, and nothing says so.
     pub network_timeout: Duration,
@@ -83,6 +92,7 @@ impl Default for PostgresOptions {
             max_connections: 16,
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
+            search_timeout: SEARCH_TIME_MAX,
             network_timeout: Duration::from_secs(5),
             takeover_timeout: Duration::from_secs(60),
         }
@@ -93,6 +103,9 @@ impl Default for PostgresOptions {
 #[derive(Debug)]
 pub struct PostgresStore {
     sessions: Sessions,
+    /// For what callers look for: it may take long, and others must not wait for it.
+    searches: Sessions,
+    search_timeout: Duration,
     patience: Patience,
     commits: CommitConnections,
     lease_session: LeaseSession,
@@ -134,6 +147,9 @@ impl PostgresStore {
         let lineage = Arc::new(Lineage::default());
         let PostgresOptions { statement_timeout, network_timeout, .. } = options;
         let patience = Patience::new(lineage.clone(), statement_timeout, network_timeout);
+        let searching = searching(unlimited.clone(), options.search_timeout);
+        let searches =
+            pool(&options, &lineage).max_connections(SEARCHES_AT_ONCE).connect_lazy_with(searching);
         let lease_session = LeaseSession::new(limited.clone(), patience.clone());
         let commits = pool(&options, &lineage)
             .max_connections(COMMITS_AT_ONCE as u32)
@@ -144,10 +160,12 @@ impl PostgresStore {
             .await
             .map_err(unavailable)?;
         // One more for the lease.
-        let wanted = options.max_connections + COMMITS_AT_ONCE as u32 + 1;
+        let wanted = options.max_connections + COMMITS_AT_ONCE as u32 + SEARCHES_AT_ONCE + 1;
         room::warn_if_scarce(&pool, wanted).await.map_err(unavailable)?;
         Ok(Self {
             sessions: Sessions::new(pool, patience.clone()),
+            searches: Sessions::new(searches, patience.clone()),
+            search_timeout: options.search_timeout,
             patience: patience.clone(),
             commits: CommitConnections::new(commits, COMMITS_AT_ONCE, lineage.clone(), patience),
             lineage,
@@ -169,6 +187,7 @@ impl PostgresStore {
         self.commits.close().await;
         self.lease_session.close().await;
         self.sessions.close().await;
+        self.searches.close().await;
     }
 
     /// The sessions, counted as one statement more.
@@ -176,6 +195,23 @@ impl PostgresStore {
         self.counters.add_statements(1);
         &self.sessions
     }
+
+    /// The same, of those that have little time.
+    fn searching(&self) -> &Sessions {
+        self.counters.add_statements(1);
+        &self.searches
+    }
+}
+
+/// How sessions are set that look for what callers describe. The planner chooses among all of
+/// its ways: which one is good depends on the values.
+fn searching(options: PgConnectOptions, timeout: Duration) -> PgConnectOptions {
+    let timeout = format!("{}ms", timeout.as_millis());
+    options.options([
+        ("statement_timeout", timeout.clone()),
+        ("idle_in_transaction_session_timeout", timeout),
+        ("jit", "off".to_owned()),
+    ])
 }
 
 fn pool(options: &PostgresOptions, lineage: &Arc<Lineage>) -> PgPoolOptions {

@@ -156,6 +156,19 @@ mod tests {
             assert!(migration.no_tx || !makes, "{sql}");
             indexes.extend(new_index(sql).map(str::to_owned));
         }
-        assert_eq!(indexes, ["workflow_executions_runs"]);
+        assert_eq!(
+            indexes,
+            [
+                "workflow_executions_runs",
+                "workflow_executions_lists",
+                "workflow_executions_status",
+                "workflow_executions_closed",
+                "workflow_executions_type",
+                "workflow_executions_id",
+                "workflow_executions_parent",
+                "workflow_executions_root",
+                "workflow_executions_attributes",
+            ]
+        );
     }
 }

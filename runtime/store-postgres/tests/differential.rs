@@ -198,7 +198,9 @@ fn verdict(result: Result<()>) -> &'static str {
         Err(StoreError::WentBack { .. }) => "went back",
         Err(StoreError::Corrupt { .. }) => "corrupt",
         Err(StoreError::Rejected { .. }) => "rejected",
-        Err(StoreError::Unavailable { source }) => panic!("{source}"),
+        Err(error @ (StoreError::Unavailable { .. } | StoreError::TooSlow { .. })) => {
+            panic!("{error}")
+        }
     }
 }
 

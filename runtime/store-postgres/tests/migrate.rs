@@ -55,10 +55,10 @@ async fn an_index_that_is_not_to_be_made_is_left_as_it_is() {
     support::on_a_fresh_database(|store, url| async move {
         let mut connection = PgConnection::connect(&url).await.expect("connects");
         let invalid = "UPDATE pg_index SET indisvalid = false
-                       WHERE indexrelid = 'workflow_executions_list'::regclass";
+                       WHERE indexrelid = 'workflow_executions_request'::regclass";
         connection.execute(invalid).await.expect("is done");
         store.migrate().await.expect("there is nothing to do");
-        let there = "SELECT to_regclass('workflow_executions_list') IS NOT NULL";
+        let there = "SELECT to_regclass('workflow_executions_request') IS NOT NULL";
         let row = connection.fetch_one(there).await.expect("answers");
         assert!(row.get::<bool, _>(0));
     })

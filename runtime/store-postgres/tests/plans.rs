@@ -145,20 +145,6 @@ fn hot_queries() -> Vec<Expected> {
             true,
         ),
         query(
-            "list_executions",
-            include_str!("../queries/list_executions.sql"),
-            "'default', now(), RUN, NULL, NULL, '{}', NULL, 100, 'dacapo:', false",
-            &["workflow_executions_list"],
-            true,
-        ),
-        query(
-            "list_workflow_executions",
-            include_str!("../queries/list_workflow_executions.sql"),
-            "'default', now(), RUN, NULL, NULL, '{}', NULL, 100, 7, 'order-7', 7",
-            &["workflow_executions_runs"],
-            true,
-        ),
-        query(
             "open_executions",
             include_str!("../queries/open_executions.sql"),
             "7, RUN, 100, 9",

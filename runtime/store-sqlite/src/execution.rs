@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RequestId, RunId, RunKey, WorkflowHash, WorkflowId};
 use dacapo_model::time::Timestamp;
+use dacapo_store::count::{CountBy, ExecutionCount};
 use dacapo_store::error::Result;
 use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use dacapo_store::record::RowName;
@@ -13,9 +14,18 @@ use uuid::Uuid;
 
 use crate::{SqliteStore, error};
 
-const TABLE: &str = "workflow_executions";
+pub(crate) const TABLE: &str = "workflow_executions";
 
-struct ExecutionRow {
+/// Those of a row, for statements that are put together.
+pub(crate) const COLUMNS: &str = "workflow_hash, run_id, namespace, workflow_id, workflow_type, \
+                                  module_digest, request_id, status, blocked, memo, \
+                                  search_attributes, started_at, closed_at, run_number, \
+                                  execution_time, parent_workflow_id, parent_run_id, \
+                                  root_workflow_id, root_run_id, history_length, \
+                                  history_bytes, task_queue";
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct ExecutionRow {
     workflow_hash: i32,
     run_id: Uuid,
     namespace: String,
@@ -67,7 +77,7 @@ impl ExecutionRow {
         })
     }
 
-    fn into_listed(self) -> Result<ListedExecution> {
+    pub(crate) fn into_listed(self) -> Result<ListedExecution> {
         let row = RowName { table: TABLE, key: &self.run_id };
         let run_number = row.unsigned("run_number", self.run_number)?;
         Ok(ListedExecution { run_number, execution: self.into_execution()? })
@@ -200,73 +210,19 @@ impl ExecutionStore for SqliteStore {
         &self,
         namespace: &NamespaceName,
         filter: &ExecutionFilter,
-        after: Option<ExecutionCursor>,
+        after: Option<&ExecutionCursor>,
         limit: u32,
     ) -> Result<Vec<ListedExecution>> {
-        let bounds = Bounds::of(filter, after);
-        let (prefix, has_prefix) = filter.id_prefix();
-        let workflow_type = filter.workflow_type.as_ref().map(|name| name.as_str());
-        let namespace_name = namespace.as_str();
-        let rows = match &filter.workflow_id {
-            None => {
-                select_executions!(
-                    "FROM workflow_executions
-                     WHERE namespace = ?1
-                       AND (started_at, run_id) < (?2, ?3)
-                       AND started_at >= ?4
-                       AND started_at < ?5
-                       AND (?6 IS NULL OR status IN (SELECT value FROM json_each(?6)))
-                       AND (?7 IS NULL OR workflow_type = ?7)
-                       AND (substr(workflow_id, 1, length(?9)) = ?9) = ?10
-                     ORDER BY started_at DESC, run_id DESC
-                     LIMIT ?8",
-                    namespace_name,
-                    bounds.after_time,
-                    bounds.after_run,
-                    bounds.from,
-                    bounds.before,
-                    bounds.statuses,
-                    workflow_type,
-                    limit,
-                    prefix,
-                    has_prefix
-                )
-                .fetch_all(self.statement())
-                .await
-            }
-            // The same for the runs of one workflow id, in an order that no clock has made.
-            Some(workflow_id) => {
-                let hash = WorkflowHash::of(namespace, workflow_id).0;
-                let workflow_id = workflow_id.as_str();
-                select_executions!(
-                    "FROM workflow_executions
-                     WHERE namespace = ?1
-                       AND workflow_hash = ?9
-                       AND workflow_id = ?10
-                       AND (run_number, started_at, run_id) < (?11, ?2, ?3)
-                       AND started_at >= ?4
-                       AND started_at < ?5
-                       AND (?6 IS NULL OR status IN (SELECT value FROM json_each(?6)))
-                       AND (?7 IS NULL OR workflow_type = ?7)
-                     ORDER BY run_number DESC, started_at DESC, run_id DESC
-                     LIMIT ?8",
-                    namespace_name,
-                    bounds.after_time,
-                    bounds.after_run,
-                    bounds.from,
-                    bounds.before,
-                    bounds.statuses,
-                    workflow_type,
-                    limit,
-                    hash,
-                    workflow_id,
-                    bounds.after_number
-                )
-                .fetch_all(self.statement())
-                .await
-            }
-        };
-        rows.map_err(error::on(TABLE))?.into_iter().map(ExecutionRow::into_listed).collect()
+        self.list(namespace, filter, after, limit).await
+    }
+
+    async fn count_executions(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        by: Option<CountBy>,
+    ) -> Result<Vec<ExecutionCount>> {
+        self.count(namespace, filter, by).await
     }
 
     async fn open_executions(
@@ -315,33 +271,5 @@ impl ExecutionStore for SqliteStore {
         .map_err(error::on(TABLE))?;
         Ok(next
             .map(|row| RunKey { hash: WorkflowHash(row.workflow_hash), run_id: RunId(row.run_id) }))
-    }
-}
-
-/// Conditions of a list, with absent bounds replaced by the furthest ones, so
-/// that they stay conditions on the index.
-struct Bounds {
-    after_time: i64,
-    after_run: Uuid,
-    after_number: i64,
-    from: i64,
-    before: i64,
-    /// A JSON array; none means any.
-    statuses: Option<Value>,
-}
-
-impl Bounds {
-    fn of(filter: &ExecutionFilter, after: Option<ExecutionCursor>) -> Self {
-        let statuses = || filter.statuses.iter().map(|status| status.as_str()).collect();
-        Self {
-            after_time: after.map_or(i64::MAX, |after| after.started_at.as_micros()),
-            after_run: after.map_or(Uuid::max(), |after| after.run_id.0),
-            // Numbers were read from the database, so they fit.
-            after_number: after
-                .map_or(i64::MAX, |after| i64::try_from(after.run_number).unwrap_or(i64::MAX)),
-            from: filter.started_from.map_or(i64::MIN, Timestamp::as_micros),
-            before: filter.started_before.map_or(i64::MAX, Timestamp::as_micros),
-            statuses: (!filter.statuses.is_empty()).then(statuses),
-        }
     }
 }

@@ -14,8 +14,10 @@ mod commit;
 mod deletion;
 mod error;
 mod execution;
+mod filter;
 mod history;
 mod limited_claim;
+mod list;
 mod module;
 mod namespace;
 mod place;
@@ -37,6 +39,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dacapo_store::error::Result;
+use dacapo_store::execution::SEARCHES_AT_ONCE;
 use dacapo_store::statistics::{Counters, Statistics, StatisticsStore};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -68,6 +71,8 @@ const READERS: u32 = 4;
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    /// For what callers look for: it may take long, and others must not wait for it.
+    searches: SqlitePool,
     counters: Counters,
 }
 
@@ -90,18 +95,20 @@ impl SqliteStore {
         let options = options.create_if_missing(false);
         let writer = Writer::new(options.clone(), Place::of(path.to_owned())?, connection);
         let pool = SqlitePoolOptions::new()
-            .max_connections(READERS)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None);
         let options = options.pragma("query_only", "ON");
-        let readers = patiently(|| pool.clone().connect_with(options.clone())).await?;
-        Ok(Self { writer, readers, counters: Counters::default() })
+        let readers = pool.clone().max_connections(READERS);
+        let readers = patiently(|| readers.clone().connect_with(options.clone())).await?;
+        let searches = pool.max_connections(SEARCHES_AT_ONCE).connect_lazy_with(options);
+        Ok(Self { writer, readers, searches, counters: Counters::default() })
     }
 
     /// Closes the file, after what is under way on it.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.searches.close().await;
         self.writer.close().await;
     }
 

@@ -1,5 +1,7 @@
 //! What a caller does differently.
 
+use std::time::Duration;
+
 use dacapo_model::ids::{EventId, RunId};
 
 /// Why the store did not do as asked.
@@ -45,6 +47,13 @@ pub enum StoreError {
         /// What the driver said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A list or a count looked at more than there was time for, and was given up. It
+    /// changed nothing, and the same one would take as long again.
+    #[error("the database did not find the runs within {} s", limit.as_secs_f64())]
+    TooSlow {
+        /// How long it had.
+        limit: Duration,
     },
     /// A row does not hold what we wrote. Needs a person.
     #[error("{table}.{column} of {row} is corrupt: {reason}")]

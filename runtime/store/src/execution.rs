@@ -1,16 +1,27 @@
 //! Summaries of runs (`workflow_executions`). Written only by commits; lists
 //! read the same rows, so they are never stale.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use dacapo_filter::{Filter, Order, OrderBy};
 use dacapo_model::builtin::{BUILTIN_IDS, BuiltinWorkflow};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RequestId, RunId, RunKey, TypeName, WorkflowId};
 use dacapo_model::time::Timestamp;
 
+use crate::count::{CountBy, ExecutionCount};
 use crate::error::Result;
 use crate::shard::HashRange;
 
-/// Which runs to list. All conditions must hold.
+/// How long a list or a count may look for runs. What it reads depends on what a caller has
+/// written, and nobody may hold the database with that.
+pub const SEARCH_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Such lists and counts at a time; further ones wait.
+pub const SEARCHES_AT_ONCE: u32 = 4;
+
+/// Which runs to list, and in which order. All conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecutionFilter {
     /// Any of these; empty means any.
@@ -26,6 +37,20 @@ pub struct ExecutionFilter {
     pub started_from: Option<Timestamp>,
     /// Started before this time.
     pub started_before: Option<Timestamp>,
+    /// What a caller has written.
+    pub filter: Option<Filter>,
+    /// Without one, the newest start first; of one workflow id, its last run first.
+    pub order: Option<Order>,
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListOrder {
+    /// From the last run of a workflow id to its first, whatever the clock said when they
+    /// started.
+    LastCommitted,
+    /// By a field, and by run id where it is equal.
+    By(Order),
 }
 
 impl ExecutionFilter {
@@ -45,19 +70,76 @@ impl ExecutionFilter {
             None => workflow_id.as_str().starts_with(prefix) == has_prefix,
         }
     }
+
+    /// Whether it has no conditions or order but those that there is an index for.
+    pub fn is_plain(&self) -> bool {
+        self.filter.is_none() && self.order.is_none()
+    }
+
+    /// The order of the list.
+    pub fn list_order(&self) -> ListOrder {
+        match (self.order, &self.workflow_id) {
+            (Some(order), _) => ListOrder::By(order),
+            (None, Some(_)) => ListOrder::LastCommitted,
+            (None, None) => ListOrder::By(Order { by: OrderBy::StartTime, is_descending: true }),
+        }
+    }
+
+    /// Whether the list runs from the greatest to the least.
+    pub fn is_descending(&self) -> bool {
+        match self.list_order() {
+            ListOrder::LastCommitted => true,
+            ListOrder::By(order) => order.is_descending,
+        }
+    }
+
+    /// Where a page ended that this was the last run of. None if the run can't be in the list.
+    pub fn cursor(&self, last: &ListedExecution) -> Option<ExecutionCursor> {
+        let ListedExecution { execution, run_number } = last;
+        let place = match self.list_order() {
+            ListOrder::LastCommitted => {
+                ListPlace::Numbered { run_number: *run_number, started_at: execution.started_at }
+            }
+            ListOrder::By(Order { by: OrderBy::StartTime, .. }) => {
+                ListPlace::Started(execution.started_at)
+            }
+            ListOrder::By(Order { by: OrderBy::CloseTime, .. }) => {
+                ListPlace::Closed(execution.closed_at?)
+            }
+            ListOrder::By(Order { by: OrderBy::WorkflowId, .. }) => {
+                ListPlace::Named(execution.workflow_id.clone())
+            }
+        };
+        Some(ExecutionCursor { place, run_id: execution.key.run_id })
+    }
 }
 
-/// Where a page of a list ended. Lists run from the newest start to the oldest,
-/// and by run id where starts are equal. Those of one workflow id run from its last
-/// run to its first, whatever the clock said when they started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a page of a list ended: a place in the order of that list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExecutionCursor {
-    /// Start of the last run on the page.
-    pub started_at: Timestamp,
+    /// What the list is ordered by, of the last run on the page.
+    pub place: ListPlace,
     /// That run.
     pub run_id: RunId,
-    /// Its number among those of its workflow id.
-    pub run_number: u64,
+}
+
+/// What a list is ordered by, of one run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ListPlace {
+    /// Its number among the runs of its workflow id. Where runs were not counted, the time
+    /// of their start tells them apart.
+    Numbered {
+        /// Its number.
+        run_number: u64,
+        /// When it started.
+        started_at: Timestamp,
+    },
+    /// When it started.
+    Started(Timestamp),
+    /// When it closed.
+    Closed(Timestamp),
+    /// Its workflow id.
+    Named(WorkflowId),
 }
 
 /// A run of a list.
@@ -68,14 +150,6 @@ pub struct ListedExecution {
     /// Counts the runs of a workflow id, in the order in which they were committed; 0 if
     /// it was not counted.
     pub run_number: u64,
-}
-
-impl ListedExecution {
-    /// Where a page ended that this was the last run of.
-    pub fn cursor(&self) -> ExecutionCursor {
-        let Execution { key, started_at, .. } = &self.execution;
-        ExecutionCursor { started_at: *started_at, run_id: key.run_id, run_number: self.run_number }
-    }
 }
 
 /// Reading summaries.
@@ -101,14 +175,26 @@ pub trait ExecutionStore: Send + Sync {
     /// Those of several runs that exist, in no order.
     async fn find_runs(&self, keys: &[RunKey]) -> Result<Vec<Execution>>;
 
-    /// At most `limit` runs of the namespace after `after`, the newest first.
+    /// At most `limit` runs of the namespace after `after`, which is a cursor of the same
+    /// filter. One that looks for longer than [`SEARCH_TIME_MAX`] is
+    /// [`TooSlow`](crate::error::StoreError::TooSlow).
     async fn list_executions(
         &self,
         namespace: &NamespaceName,
         filter: &ExecutionFilter,
-        after: Option<ExecutionCursor>,
+        after: Option<&ExecutionCursor>,
         limit: u32,
     ) -> Result<Vec<ListedExecution>>;
+
+    /// How many runs of the namespace the filter has; with `by` for each group, the largest
+    /// first, and no more than [`GROUPS_MAX`](crate::count::GROUPS_MAX) groups. Without runs
+    /// there are no groups. In time as a list.
+    async fn count_executions(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        by: Option<CountBy>,
+    ) -> Result<Vec<ExecutionCount>>;
 
     /// At most `limit` open runs (of all namespaces) with a hash in `range` and a key after
     /// `after`, in the order of their keys. What a node reads to recover.

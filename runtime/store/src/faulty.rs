@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 pub use self::script::{Call, Fault, Operation};
 use crate::Store;
 use crate::commit::{CommitStore, CommitUnit};
+use crate::count::{CountBy, ExecutionCount};
 use crate::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
 use crate::error::{Result, StoreError};
 use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
@@ -296,11 +297,23 @@ impl ExecutionStore for FaultyStore {
         &self,
         namespace: &NamespaceName,
         filter: &ExecutionFilter,
-        after: Option<ExecutionCursor>,
+        after: Option<&ExecutionCursor>,
         limit: u32,
     ) -> Result<Vec<ListedExecution>> {
         self.call(Operation::ListExecutions, async |_| {
             self.inner.list_executions(namespace, filter, after, limit).await
+        })
+        .await
+    }
+
+    async fn count_executions(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        by: Option<CountBy>,
+    ) -> Result<Vec<ExecutionCount>> {
+        self.call(Operation::CountExecutions, async |_| {
+            self.inner.count_executions(namespace, filter, by).await
         })
         .await
     }

@@ -26,8 +26,10 @@
 //! (feature `testing`) is the suite that every backend must pass.
 
 pub mod allowance;
+pub mod attribute_json;
 pub mod batch;
 pub mod commit;
+pub mod count;
 pub mod deletion;
 pub mod error;
 pub mod execution;

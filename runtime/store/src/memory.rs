@@ -3,12 +3,12 @@
 mod damage;
 mod deletion;
 mod history;
+mod list;
 mod module;
 mod query_result;
 mod queue_settings;
 mod task;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ use uuid::Uuid;
 
 use crate::batch::{CommitRows, touched_shards};
 use crate::commit::{CommitStore, CommitUnit};
+use crate::count::{CountBy, ExecutionCount};
 use crate::error::{Result, StoreError};
 use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use crate::namespace::NamespaceStore;
@@ -423,35 +424,19 @@ impl ExecutionStore for MemoryStore {
         &self,
         namespace: &NamespaceName,
         filter: &ExecutionFilter,
-        after: Option<ExecutionCursor>,
+        after: Option<&ExecutionCursor>,
         limit: u32,
     ) -> Result<Vec<ListedExecution>> {
-        Ok(self.read(|state| {
-            let runs = state.executions.values().filter(|run| {
-                run.namespace == *namespace
-                    && (filter.statuses.is_empty() || filter.statuses.contains(&run.status))
-                    && filter.workflow_type.as_ref().is_none_or(|it| run.workflow_type == *it)
-                    && filter.takes_id(&run.workflow_id)
-                    && filter.started_from.is_none_or(|from| run.started_at >= from)
-                    && filter.started_before.is_none_or(|before| run.started_at < before)
-            });
-            let of_one = filter.workflow_id.is_some();
-            let place = |number, started_at, run_id| match of_one {
-                true => (number, started_at, run_id),
-                false => (0, started_at, run_id),
-            };
-            let end = after.map(|after| place(after.run_number, after.started_at, after.run_id));
-            let listed = |run: &Execution| ListedExecution {
-                execution: run.clone(),
-                run_number: state.run_number(run),
-            };
-            let mut runs: Vec<_> = runs
-                .map(|run| (place(state.run_number(run), run.started_at, run.key.run_id), run))
-                .filter(|(place, _)| end.is_none_or(|end| *place < end))
-                .collect();
-            runs.sort_by_key(|(place, _)| Reverse(*place));
-            runs.into_iter().take(at_most(limit)).map(|(_, run)| listed(run)).collect()
-        }))
+        Ok(self.read(|state| state.list(namespace, filter, after, limit)))
+    }
+
+    async fn count_executions(
+        &self,
+        namespace: &NamespaceName,
+        filter: &ExecutionFilter,
+        by: Option<CountBy>,
+    ) -> Result<Vec<ExecutionCount>> {
+        Ok(self.read(|state| state.count(namespace, filter, by)))
     }
 
     async fn find_runs(&self, keys: &[RunKey]) -> Result<Vec<Execution>> {

@@ -3,6 +3,7 @@
 
 pub(crate) mod activity;
 mod attributes;
+pub(crate) mod count;
 mod mirror;
 pub(crate) mod object;
 pub(crate) mod options;

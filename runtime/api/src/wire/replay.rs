@@ -11,7 +11,7 @@ use super::event::DamagedEvent;
 use super::module::ModuleVersion;
 use super::run::{Blocked, RunStatus};
 use crate::error::ApiError;
-use crate::page_token;
+use crate::page_token::List;
 
 /// Which runs to replay. An empty body means all open runs of the module.
 #[derive(Default, Deserialize, ToSchema)]
@@ -90,12 +90,13 @@ pub(crate) enum Outcome {
     Failed,
 }
 
-impl From<operations::ReplayPage> for ReplayPage {
-    fn from(page: operations::ReplayPage) -> Self {
+impl ReplayPage {
+    /// A page of a list.
+    pub(crate) fn new(page: operations::ReplayPage, list: List) -> Self {
         Self {
             module_digest: page.module_digest,
             runs: page.runs.into_iter().map(ReplayedRun::from).collect(),
-            next_page_token: page.next.map(page_token::encode),
+            next_page_token: page.next.map(|next| list.encode(&next)),
         }
     }
 }

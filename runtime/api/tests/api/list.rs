@@ -71,3 +71,39 @@ async fn what_breaks_a_rule_is_refused_by_name() {
     let nowhere = node.get("/api/v1/namespaces/nowhere/runs").await;
     nowhere.refused(404, "namespace_not_found");
 }
+
+#[tokio::test]
+async fn a_page_token_is_good_for_its_own_list_only() {
+    let node = Node::start().await;
+    for id in ["a", "b", "c"] {
+        node.run_to_end("echo", id).await;
+    }
+    let page = node.get(&format!("{BASE}/runs?limit=1&status=completed")).await.json();
+    let token = page["next_page_token"].as_str().expect("a token");
+    let next = node.get(&format!("{BASE}/runs?limit=2&status=completed&page_token={token}")).await;
+    assert_eq!(ids(&next.json()), ["b", "a"]);
+    for other in ["", "&status=failed", "&status=completed&filter=ORDER%20BY%20WorkflowId"] {
+        let answer = node.get(&format!("{BASE}/runs?page_token={token}{other}")).await;
+        let refused = answer.refused(400, "invalid_argument");
+        assert!(refused["message"].as_str().is_some_and(|it| it.contains("another list")));
+    }
+}
+
+#[tokio::test]
+async fn a_filter_holds_beside_the_other_conditions_and_orders_the_list() {
+    let node = Node::start().await;
+    node.run_to_end("echo", "done").await;
+    node.run_to_end("fail", "failed").await;
+    node.start_run("wait", "open").await;
+    let list = async |query: &str| {
+        let page = node.get(&format!("{BASE}/runs?{query}")).await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        ids(&page.json()).join(" ")
+    };
+    assert_eq!(list("filter=CloseTime%20IS%20NOT%20NULL&status=failed").await, "failed");
+    assert_eq!(list("filter=ORDER%20BY%20WorkflowId").await, "done failed open");
+    let count = node.get(&format!("{BASE}/run-count?group_by=ExecutionStatus")).await.json();
+    assert_eq!((&count["count"], count["groups"].as_array().map(Vec::len)), (&3.into(), Some(3)));
+    let wrong = node.get(&format!("{BASE}/runs?filter=CloseTime%20IS")).await;
+    assert_eq!(wrong.refused(400, "filter_invalid")["details"]["column"], "13");
+}

@@ -163,6 +163,11 @@ impl Client {
         self.send(self.http.get(self.url(&["runs"])?).query(query)).await
     }
 
+    /// The number of runs.
+    pub async fn count_runs(&self, query: &[(&str, String)]) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["run-count"])?).query(query)).await
+    }
+
     /// What is known of a run.
     pub async fn show_run(&self, run: &RunAddress) -> Result<Answer, ClientError> {
         self.send(self.http.get(self.run_url(run, &[])?)).await

@@ -2,12 +2,12 @@
 
 use dacapo_model::execution::Execution;
 use dacapo_model::limits::PAGE_SIZE_MAX;
-use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ListedExecution};
+use dacapo_store::execution::{ExecutionCursor, ExecutionFilter};
 
 use crate::error::Result;
 use crate::tenancy::Tenant;
 
-/// One page of a list, the newest start first; of one workflow id, its last run first.
+/// One page of a list, in the order of its filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunList {
     /// The runs.
@@ -27,11 +27,12 @@ impl Tenant {
     ) -> Result<RunList> {
         let limit = limit.clamp(1, PAGE_SIZE_MAX);
         // One more than asked for, to know whether there is a next page.
+        let store = &self.shared.store;
         let mut listed =
-            self.shared.store.list_executions(&self.namespace, filter, after, limit + 1).await?;
+            store.list_executions(&self.namespace, filter, after.as_ref(), limit + 1).await?;
         let more = listed.len() > limit as usize;
         listed.truncate(limit as usize);
-        let next = listed.last().filter(|_| more).map(ListedExecution::cursor);
+        let next = listed.last().filter(|_| more).and_then(|last| filter.cursor(last));
         let executions = listed.into_iter().map(|listed| listed.execution).collect();
         Ok(RunList { executions, next })
     }

@@ -128,7 +128,7 @@ impl Tenant {
             Some(_) => None,
             None => Some(self.digests_beside(&version)?),
         };
-        let mut open = OpenRuns::new(self, filter, modules, request.after);
+        let mut open = OpenRuns::new(self, filter, modules, request.after.clone());
         let limit = request.limit.clamp(1, PAGE_SIZE_MAX) as usize;
         let deadline = Deadline::after(PAGE_TIME_MAX);
         let mut runs: Vec<ReplayedRun> = Vec::new();
@@ -137,7 +137,7 @@ impl Tenant {
             if runs.len() == limit || (!runs.is_empty() && deadline.is_over()) {
                 return Ok(ReplayPage { module_digest: version.digest, runs, next: last });
             }
-            last = Some(listed.cursor());
+            last = open.filter.cursor(&listed);
             runs.push(code.replay(shared, listed.execution).await?);
         }
         Ok(ReplayPage { module_digest: version.digest, runs, next: None })
@@ -261,10 +261,13 @@ impl<'a> OpenRuns<'a> {
                 return Ok(None);
             }
             let Tenant { shared, namespace, .. } = self.tenant;
-            let chunk = shared.store.list_executions(namespace, &self.filter, self.after, CHUNK);
+            let after = self.after.as_ref();
+            let chunk = shared.store.list_executions(namespace, &self.filter, after, CHUNK);
             let chunk = chunk.await?;
             self.ended = chunk.len() < CHUNK as usize;
-            self.after = chunk.last().map(ListedExecution::cursor).or(self.after);
+            if let Some(last) = chunk.last() {
+                self.after = self.filter.cursor(last);
+            }
             self.chunk = chunk.into_iter();
         }
     }

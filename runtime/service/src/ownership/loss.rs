@@ -45,6 +45,7 @@ impl Loss {
             StoreError::Conflict { .. }
             | StoreError::Rejected { .. }
             | StoreError::Unavailable { .. }
+            | StoreError::TooSlow { .. }
             | StoreError::Corrupt { .. } => {}
         }
     }

@@ -8,7 +8,7 @@ use dacapo_model::time::Timestamp;
 
 use super::fixtures::*;
 use crate::Store;
-use crate::execution::{ExecutionCursor, ExecutionFilter, ListedExecution};
+use crate::execution::{ExecutionCursor, ExecutionFilter, ListPlace, ListedExecution};
 
 /// For the check that every case is listed.
 pub const SOURCE: &str = include_str!("execution_list.rs");
@@ -25,15 +25,16 @@ fn number(listed: &ListedExecution) -> u128 {
 /// All pages of two runs each, one after the other.
 async fn list_in_pages(owned: &Owned, filter: &ExecutionFilter) -> Vec<u128> {
     let mut numbers = Vec::new();
-    let mut after = None;
+    let mut after: Option<ExecutionCursor> = None;
     loop {
-        let page = owned.store.list_executions(&default_namespace(), filter, after, 2).await;
-        let page = page.expect("lists");
+        let namespace = default_namespace();
+        let page = owned.store.list_executions(&namespace, filter, after.as_ref(), 2);
+        let page = page.await.expect("lists");
         assert!(page.len() <= 2);
         let Some(last) = page.last() else {
             return numbers;
         };
-        after = Some(last.cursor());
+        after = filter.cursor(last);
         numbers.extend(page.iter().map(number));
     }
 }
@@ -212,7 +213,8 @@ pub async fn times_no_calendar_reaches_are_no_error(store: Arc<dyn Store>) {
     };
     assert_eq!(list(&owned, &none).await, []);
     for (started_at, expected) in [(last, 6), (first, 0)] {
-        let after = Some(ExecutionCursor { started_at, run_id: run_id(0), run_number: 0 });
+        let place = ListPlace::Started(started_at);
+        let after = Some(&ExecutionCursor { place, run_id: run_id(0) });
         let page = owned.store.list_executions(&default_namespace(), &all, after, 100).await;
         assert_eq!(page.expect("lists").len(), expected);
     }

@@ -15,6 +15,7 @@ pub mod commit;
 pub mod commit_keys;
 pub mod deletion;
 pub mod execution;
+pub mod execution_filter;
 pub mod execution_list;
 pub mod fixtures;
 pub mod history;
@@ -90,6 +91,10 @@ macro_rules! conformance_tests {
                 several_runs_are_found_at_once,
                 open_runs_are_read_in_pages,
                 open_runs_are_read_by_range,
+            }
+            execution_filter {
+                every_filter_finds_the_runs_that_it_is_true_of,
+                runs_are_counted_by_what_they_have_in_common,
             }
             execution_list {
                 runs_are_listed_newest_first,

@@ -22,6 +22,8 @@ pub enum Operation {
     /// Of [`ExecutionStore`](crate::execution::ExecutionStore).
     ListExecutions,
     /// Of [`ExecutionStore`](crate::execution::ExecutionStore).
+    CountExecutions,
+    /// Of [`ExecutionStore`](crate::execution::ExecutionStore).
     OpenExecutions,
     /// Of [`ExecutionStore`](crate::execution::ExecutionStore).
     NextOpen,

@@ -8,7 +8,7 @@ use super::ModulePath;
 use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonOrEmpty, Path};
-use crate::page_token;
+use crate::page_token::List;
 use crate::v1::NamespacePath;
 use crate::wire::replay::{ReplayPage, ReplayRequest};
 
@@ -36,13 +36,14 @@ pub(crate) async fn replay(
         Ok(digest) => VersionRef::Digest(digest),
         Err(_) => VersionRef::Numbered(path.name, request.version),
     };
+    let list = List::of(&(&module, &request.workflow_type, &request.workflow_id));
     let request = operations::ReplayRequest {
         module,
         workflow_type: request.workflow_type,
         workflow_id: request.workflow_id,
         run_id: request.run_id,
-        after: request.page_token.as_deref().map(page_token::decode).transpose()?,
+        after: request.page_token.map(|token| list.decode(&token)).transpose()?,
         limit: operations::page_size_of(request.limit)?,
     };
-    Ok(Json(tenant.replay_runs(&request).await?.into()))
+    Ok(Json(ReplayPage::new(tenant.replay_runs(&request).await?, list)))
 }

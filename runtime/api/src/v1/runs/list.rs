@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use dacapo_model::ids::{TypeName, WorkflowId};
 use dacapo_model::limits::{MEMO_BYTES_MAX, SEARCH_ATTRIBUTES_BYTES_MAX};
 use dacapo_model::time::Timestamp;
-use dacapo_service::operations::{ExecutionFilter, page_size_of};
+use dacapo_service::operations::{Checked, ExecutionFilter, page_size_of};
+use dacapo_service::tenancy::Tenant;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
@@ -14,7 +15,7 @@ use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Query;
 use crate::memory;
-use crate::page_token;
+use crate::page_token::List;
 use crate::v1::NamespacePath;
 use crate::wire::run::{RunList, RunStatus, RunSummary};
 
@@ -46,6 +47,11 @@ pub(crate) struct ListQuery {
     #[serde(default, deserialize_with = "time")]
     #[param(value_type = Option<String>, format = DateTime)]
     started_before: Option<Timestamp>,
+    /// A condition on runs, and an order, such as
+    /// `WorkflowType = 'checkout' AND CloseTime IS NULL ORDER BY StartTime`.
+    #[serde(default)]
+    #[param(max_length = 8192)]
+    filter: Option<String>,
     /// Runs on a page; 100 if absent.
     #[serde(default)]
     #[param(minimum = 1, maximum = 1000)]
@@ -57,7 +63,7 @@ pub(crate) struct ListQuery {
 
 /// List runs.
 ///
-/// The newest start first. What was acknowledged before is in the list. Activities without a workflow
+/// The newest start first, unless the filter has an order. What was acknowledged before is in the list. Activities without a workflow
 /// have a list of their own.
 #[utoipa::path(
     get,
@@ -73,7 +79,7 @@ pub(crate) async fn list(
 ) -> Result<Json<RunList>, ApiError> {
     let limit = page_size_of(query.limit)?;
     memory::reserve(limit as usize * LISTED_BYTES_MAX).await?;
-    let after = query.page_token.as_deref().map(page_token::decode).transpose()?;
+    let checked = filter(&tenant, query.filter.as_deref())?;
     let filter = ExecutionFilter {
         statuses: query.status.into_iter().map(Into::into).collect(),
         workflow_type: query.workflow_type,
@@ -81,12 +87,21 @@ pub(crate) async fn list(
         builtin: None,
         started_from: query.started_from,
         started_before: query.started_before,
+        filter: checked.filter,
+        order: checked.order,
     };
+    let list = List::of(&filter);
+    let after = query.page_token.map(|token| list.decode(&token)).transpose()?;
     let page = tenant.list_runs(&filter, after, limit).await?;
     Ok(Json(RunList {
         runs: page.executions.into_iter().map(RunSummary::from).collect(),
-        next_page_token: page.next.map(page_token::encode),
+        next_page_token: page.next.map(|next| list.encode(&next)),
     }))
+}
+
+/// What the text of a filter asks for.
+pub(in crate::v1) fn filter(tenant: &Tenant, text: Option<&str>) -> Result<Checked, ApiError> {
+    Ok(text.map(|text| tenant.filter(text)).transpose()?.unwrap_or_default())
 }
 
 pub(in crate::v1) fn time<'de, D: Deserializer<'de>>(

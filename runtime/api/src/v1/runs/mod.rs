@@ -1,6 +1,7 @@
 //! Runs.
 
 pub(crate) mod cancel;
+pub(crate) mod count;
 pub(crate) mod delete;
 pub(crate) mod describe;
 mod follow;

@@ -10,7 +10,7 @@ use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Query;
 use crate::memory;
-use crate::page_token;
+use crate::page_token::List;
 use crate::v1::NamespacePath;
 use crate::v1::runs::list::LISTED_BYTES_MAX;
 use crate::wire::schedule::ScheduleList;
@@ -50,11 +50,12 @@ pub(crate) async fn list(
 ) -> Result<Json<ScheduleList>, ApiError> {
     let limit = page_size_of(query.limit)?;
     memory::reserve(limit as usize * LISTED_BYTES_MAX).await?;
-    let after = query.page_token.as_deref().map(page_token::decode).transpose()?;
     let filter = ScheduleFilter { workflow_type: query.workflow_type };
+    let list = List::of(&filter);
+    let after = query.page_token.map(|token| list.decode(&token)).transpose()?;
     let page = tenant.list_schedules(filter, after, limit).await?;
     Ok(Json(ScheduleList {
         schedules: page.schedules.into_iter().map(Into::into).collect(),
-        next_page_token: page.next.map(page_token::encode),
+        next_page_token: page.next.map(|next| list.encode(&next)),
     }))
 }

@@ -11,9 +11,9 @@ use crate::door::Door;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Query;
 use crate::memory;
-use crate::page_token;
+use crate::page_token::List;
 use crate::v1::NamespacePath;
-use crate::v1::runs::list::{LISTED_BYTES_MAX, time};
+use crate::v1::runs::list::{LISTED_BYTES_MAX, filter, time};
 use crate::wire::run::RunStatus;
 use crate::wire::standalone::{ActivityList, ActivitySummary};
 
@@ -41,6 +41,10 @@ pub(crate) struct ListActivitiesQuery {
     #[serde(default, deserialize_with = "time")]
     #[param(value_type = Option<String>, format = DateTime)]
     started_before: Option<Timestamp>,
+    /// A condition on their runs, and an order, such as `TaskQueue = 'emails'`.
+    #[serde(default)]
+    #[param(max_length = 8192)]
+    filter: Option<String>,
     /// Activities on a page; 100 if absent.
     #[serde(default)]
     #[param(minimum = 1, maximum = 1000)]
@@ -52,7 +56,7 @@ pub(crate) struct ListActivitiesQuery {
 
 /// List activities without a workflow.
 ///
-/// The newest start first. What was acknowledged before is in the list. Activities that workflows
+/// The newest start first, unless the filter has an order. What was acknowledged before is in the list. Activities that workflows
 /// asked for are not: they are in the descriptions of their runs.
 #[utoipa::path(
     get,
@@ -68,17 +72,21 @@ pub(crate) async fn list(
 ) -> Result<Json<ActivityList>, ApiError> {
     let limit = page_size_of(query.limit)?;
     memory::reserve(limit as usize * LISTED_BYTES_MAX).await?;
-    let after = query.page_token.as_deref().map(page_token::decode).transpose()?;
+    let checked = self::filter(&tenant, query.filter.as_deref())?;
     let filter = StandaloneFilter {
         statuses: query.status.into_iter().map(Into::into).collect(),
         activity_type: query.activity_type,
         activity_id: query.activity_id,
         started_from: query.started_from,
         started_before: query.started_before,
+        filter: checked.filter,
+        order: checked.order,
     };
+    let list = List::of(&filter);
+    let after = query.page_token.map(|token| list.decode(&token)).transpose()?;
     let page = tenant.list_activities(filter, after, limit).await?;
     Ok(Json(ActivityList {
         activities: page.activities.into_iter().map(ActivitySummary::from).collect(),
-        next_page_token: page.next.map(page_token::encode),
+        next_page_token: page.next.map(|next| list.encode(&next)),
     }))
 }

@@ -26,8 +26,8 @@ pub use self::history::{DamagedEvent, Event, ExportedPage, HistoryPage};
 pub use self::message::{QueryAnswer, SignalsLeft, SignalsReport, UpdateAnswer};
 pub use self::module::{Module, ModuleDeleted, ModuleVersions, Modules};
 pub use self::run::{
-    Acted, Blocked, Failure, Moved, Nondeterminism, Parent, Run, RunDeleted, RunPage, RunResult,
-    Started,
+    Acted, Blocked, Failure, Moved, Nondeterminism, Parent, Run, RunCount, RunDeleted, RunGroup,
+    RunPage, RunResult, Started,
 };
 pub use self::schedule::{
     ActionFailure, ActionsAsked, ScheduleAction, ScheduleCounters, ScheduleDescription,

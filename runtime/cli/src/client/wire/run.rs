@@ -135,6 +135,31 @@ pub struct RunPage {
     pub next_page_token: Option<String>,
 }
 
+/// How many runs there are.
+#[derive(Debug, Deserialize)]
+pub struct RunCount {
+    /// All of them.
+    pub count: u64,
+    /// The same by group, the largest first.
+    #[serde(default)]
+    pub groups: Vec<RunGroup>,
+    /// Whether there are further groups.
+    #[serde(default)]
+    pub is_cut: bool,
+}
+
+/// Runs with something in common.
+#[derive(Debug, Deserialize)]
+pub struct RunGroup {
+    /// What they have in common.
+    pub value: String,
+    /// The names of their module.
+    #[serde(default)]
+    pub modules: Vec<String>,
+    /// How many there are.
+    pub count: u64,
+}
+
 /// Why a run's code can't go on.
 #[derive(Debug, Deserialize)]
 pub struct Blocked {

@@ -24,14 +24,16 @@ const WATCH_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Moves to the upper left corner and forgets what is on the screen.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
-/// Lists runs, the newest start first.
+/// Lists runs, the newest start first unless the filter has another order.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   dacapo run list --status running --status blocked
   dacapo run list --watch --limit 20
+  dacapo run list --filter \"WorkflowType = 'checkout' AND ExecutionDuration > '1h'\"
+  dacapo run list --filter \"CloseTime > '2026-01-31T08:00:00Z' ORDER BY CloseTime DESC\"
   dacapo run list --type checkout --all --output json | jq .runs[].run_id
 
-In a terminal, long names are cut to its width, and run ids to their last eight
+What can stand in a filter is told in docs/filters.md. In a terminal, long names are cut to its width, and run ids to their last eight
 digits; --wide shows everything, and so does a pipe or a file. With --output json
 each page is one line: the server's answer.")]
 pub struct ListArgs {
@@ -50,6 +52,10 @@ pub struct ListArgs {
     /// Only runs of this workflow id: the latest and the ones before it.
     #[arg(long, value_name = "ID")]
     workflow_id: Option<dacapo_model::ids::WorkflowId>,
+
+    /// Only runs that this condition holds for; it may end in ORDER BY.
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
 
     /// Runs on one page.
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
@@ -138,6 +144,7 @@ fn query(args: &ListArgs) -> Vec<(&'static str, String)> {
     let mut query = vec![("limit", args.limit.to_string())];
     query.extend(args.status.iter().map(|status| ("status", status.clone())));
     query.extend(args.workflow_type.iter().map(|name| ("workflow_type", name.to_string())));
+    query.extend(args.filter.iter().map(|filter| ("filter", filter.clone())));
     query.extend(args.workflow_id.iter().map(|id| ("workflow_id", id.as_str().to_owned())));
     query
 }

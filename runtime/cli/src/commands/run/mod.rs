@@ -3,6 +3,7 @@
 mod act;
 mod activity;
 mod awaited;
+mod count;
 mod delete;
 pub(crate) mod event_line;
 mod frames;
@@ -38,6 +39,8 @@ pub enum RunCommand {
     Start(Box<start::StartArgs>),
     /// List runs, the newest first.
     List(list::ListArgs),
+    /// Count runs, on request by status, type, module or day.
+    Count(count::CountArgs),
     /// Show where a run stands, what it waits for and how it ended.
     Show(show::ShowArgs),
     /// Print the result of a run.
@@ -73,6 +76,7 @@ pub(super) async fn run(command: RunCommand) -> Result<Exit> {
     match command {
         RunCommand::Start(args) => start::run(*args).await,
         RunCommand::List(args) => list::run(args).await,
+        RunCommand::Count(args) => count::run(args).await,
         RunCommand::Show(args) => show::run(args).await,
         RunCommand::Result(args) => result::run(args).await,
         RunCommand::History(args) => history::run(args).await,

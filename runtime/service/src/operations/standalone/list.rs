@@ -1,5 +1,6 @@
 //! Lists activities without a workflow.
 
+use dacapo_filter::{Filter, Order};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{ActivityId, TypeName};
 use dacapo_model::time::Timestamp;
@@ -23,9 +24,13 @@ pub struct StandaloneFilter {
     pub started_from: Option<Timestamp>,
     /// Started before this time.
     pub started_before: Option<Timestamp>,
+    /// What a caller has written about their runs.
+    pub filter: Option<Filter>,
+    /// Without one, the newest start first; of one id, its last run first.
+    pub order: Option<Order>,
 }
 
-/// One page of a list, the newest start first; of one id, its last run first.
+/// One page of a list, in the order of its filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StandaloneList {
     /// The activities.
@@ -49,6 +54,8 @@ impl Tenant {
             builtin: Some(WORKFLOW),
             started_from: filter.started_from,
             started_before: filter.started_before,
+            filter: filter.filter,
+            order: filter.order,
         };
         let page = self.list_runs(&filter, after, limit).await?;
         let summaries = page.executions.into_iter().map(StandaloneSummary::of);

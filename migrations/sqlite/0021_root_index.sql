@@ -1,0 +1,5 @@
+-- Lists the descendants of a run, the newest first.
+CREATE INDEX workflow_executions_root
+    ON workflow_executions
+    (namespace, root_workflow_id, started_at DESC, run_id DESC)
+    WHERE root_workflow_id IS NOT NULL;

@@ -1,0 +1,1 @@
+-- Nothing here: SQLite looks into the attributes of each run.
