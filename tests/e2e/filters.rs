@@ -46,7 +46,7 @@ async fn runs_are_found_by_what_they_are(database: Database) {
     let server = server(&database).await;
     let found =
         async |filter: &str| ids(&get(&server, "runs", &[("filter", filter)]).await.ok(200));
-    assert_eq!(found("").await, "order-4 order-3 other order-2 order-1");
+    assert_eq!(found("ORDER BY StartTime DESC").await, "order-4 order-3 other order-2 order-1");
     assert_eq!(found("ExecutionStatus = 'Running'").await, "order-4");
     assert_eq!(found("ExecutionStatus != 'completed'").await, "order-4 order-3");
     assert_eq!(

@@ -81,11 +81,13 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::RunNotFound
         | ErrorCode::ScheduleNotFound
         | ErrorCode::ActivityNotFound
+        | ErrorCode::BatchNotFound
         | ErrorCode::UpdateNotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::CrossSiteRequest | ErrorCode::HostNotAllowed => StatusCode::FORBIDDEN,
         ErrorCode::WorkflowTypeAmbiguous
         | ErrorCode::ActivityAlreadyStarted
+        | ErrorCode::BatchAlreadyStarted
         | ErrorCode::WorkflowAlreadyStarted
         | ErrorCode::ScheduleAlreadyExists
         | ErrorCode::RequestIdReused

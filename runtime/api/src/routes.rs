@@ -21,7 +21,7 @@ use crate::config::ApiConfig;
 use crate::error::{self, ApiError};
 use crate::request_id::{self, RequestId};
 use crate::state::ApiState;
-use crate::v1::{activities, modules, runs, schedules, standalone, task_queues};
+use crate::v1::{activities, batches, modules, runs, schedules, standalone, task_queues};
 use crate::{health, memory, metrics, openapi, site, unread};
 
 /// The routes. Each handler names its own path; this is the list of handlers.
@@ -86,6 +86,12 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(task_queues::poll::poll))
         .routes(routes!(runs::move_run::move_run))
         .routes(routes!(runs::reset::reset))
+        // /api/v1/namespaces/{namespace}/batches[/{batch_id}[/...]]
+        .routes(routes!(batches::start::start, batches::list::list))
+        .routes(routes!(batches::describe::describe))
+        .routes(routes!(batches::pause::pause))
+        .routes(routes!(batches::resume::resume))
+        .routes(routes!(batches::stop::stop))
         // /api/v1/openapi.json
         .routes(routes!(openapi::document))
         // /health/...

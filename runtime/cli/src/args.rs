@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, ClientError, RunAddress};
 use crate::commands::{
-    activity, build, compile_module, completions, demo, dev, migrate, module, new, queue, replay,
-    run, schedule, serve, status, worker,
+    activity, batch, build, compile_module, completions, demo, dev, migrate, module, new, queue,
+    replay, run, schedule, serve, status, worker,
 };
 use crate::output::OutputFormat;
 
@@ -58,6 +58,9 @@ pub enum Command {
     /// Start, watch, list and stop activities without a workflow.
     #[command(subcommand)]
     Activity(activity::ActivityCommand),
+    /// Do something with all runs that a filter matches.
+    #[command(subcommand)]
+    Batch(batch::BatchCommand),
     /// Start runs at certain times.
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),

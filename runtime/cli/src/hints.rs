@@ -10,7 +10,7 @@ use crate::args::Cli;
 use crate::output::quoted;
 
 /// Commands that are suggested for one word.
-const COMMANDS_MAX: usize = 5;
+const COMMANDS_MAX: usize = 8;
 
 /// Adds to the refusal of a command line what was meant, where that can be guessed.
 pub(crate) fn explain(mut error: clap::Error, words: &[OsString]) -> clap::Error {

@@ -14,6 +14,8 @@ pub const BUILTIN_MODULE: &str = "dacapo";
 pub enum BuiltinWorkflow {
     /// One activity that no workflow asked for.
     Activity,
+    /// The same operation on every run that a filter matches.
+    Batch,
     /// Starts runs at certain times.
     Schedule,
 }
@@ -23,6 +25,7 @@ impl BuiltinWorkflow {
     pub const fn id_prefix(self) -> &'static str {
         match self {
             Self::Activity => "dacapo:activity:",
+            Self::Batch => "dacapo:batch:",
             Self::Schedule => "dacapo:schedule:",
         }
     }

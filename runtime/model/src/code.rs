@@ -64,6 +64,10 @@ codes! {
     ActivityAlreadyStarted = "activity_already_started", retryable: false;
     /// The activity has its outcome, its attempt is over, or it never was.
     ActivityNotFound = "activity_not_found", retryable: false;
+    /// No such batch.
+    BatchNotFound = "batch_not_found", retryable: false;
+    /// A batch of this id is open.
+    BatchAlreadyStarted = "batch_already_started", retryable: false;
     /// The activity's attempt is not to be completed from outside.
     ActivityNotOpen = "activity_not_open", retryable: false;
     /// The worker does not have the attempt any more.

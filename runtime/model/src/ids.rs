@@ -218,6 +218,14 @@ text_id!(
 );
 
 text_id!(
+    /// The caller's name for an operation on many runs.
+    BatchId,
+    "the batch id",
+    "control characters are not allowed",
+    |c| !c.is_control()
+);
+
+text_id!(
     /// The name of a change of a workflow's code, which has versions.
     ChangeId,
     "the change id",

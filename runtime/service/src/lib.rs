@@ -19,6 +19,7 @@
 mod activities;
 mod backoff;
 mod builtin;
+mod builtin_activities;
 mod capacity;
 mod catalog;
 pub mod clock;

@@ -1,6 +1,7 @@
 //! Version 1: one folder per noun, one file per verb.
 
 pub(crate) mod activities;
+pub(crate) mod batches;
 pub(crate) mod modules;
 pub(crate) mod runs;
 pub(crate) mod schedules;

@@ -8,6 +8,7 @@ mod mirror;
 pub(crate) mod object;
 pub(crate) mod options;
 
+pub(crate) mod batch;
 pub(crate) mod event;
 pub(crate) mod failure;
 pub(crate) mod message;

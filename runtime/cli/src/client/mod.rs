@@ -268,6 +268,31 @@ impl Client {
         self.send(self.http.post(self.activity_url(activity, &[verb])?).json(body)).await
     }
 
+    /// Starts an operation on many runs, or asks how many there are.
+    pub async fn start_batch(&self, body: &serde_json::Value) -> Result<Answer, ClientError> {
+        self.send(self.http.post(self.url(&["batches"])?).json(body)).await
+    }
+
+    /// One page of batches.
+    pub async fn list_batches(&self, query: &[(&str, String)]) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["batches"])?).query(query)).await
+    }
+
+    /// What is known of a batch.
+    pub async fn show_batch(&self, batch_id: &str) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["batches", batch_id])?)).await
+    }
+
+    /// Pauses a batch, resumes it or stops it.
+    pub async fn act_on_batch(
+        &self,
+        batch_id: &str,
+        verb: &str,
+        body: &serde_json::Value,
+    ) -> Result<Answer, ClientError> {
+        self.send(self.http.post(self.url(&["batches", batch_id, verb])?).json(body)).await
+    }
+
     /// Sends a run a signal.
     pub async fn signal_run(
         &self,

@@ -1,6 +1,7 @@
 //! The commands: one file each.
 
 pub mod activity;
+pub mod batch;
 pub mod build;
 pub mod compile_module;
 pub mod completions;
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Module(command) => module::run(command).await,
         Command::Run(command) => run::run(command).await,
         Command::Activity(command) => activity::run(command).await,
+        Command::Batch(command) => batch::run(command).await,
         Command::Schedule(command) => schedule::run(command).await,
         Command::Queue(command) => queue::run(command).await,
         Command::Replay(args) => replay::run(args).await,

@@ -24,6 +24,7 @@ use dacapo_model::time::Timestamp;
 use futures::FutureExt as _;
 
 use super::link::{Link, Next};
+use crate::builtin_activities::run_activity;
 use crate::clock::wait_until;
 use crate::delivery::deliver;
 use crate::error::ServiceError;
@@ -137,7 +138,7 @@ impl Attempt {
         let mut elapsed = pin!(wait_until(clock, clock.instant().checked_add(timeout)));
         let heartbeat_timeout = self.activity.options.heartbeat_timeout;
         let task = self.task(module_digest, now, timeout);
-        let running = self.shared.host.run_activity(task, self.link.clone());
+        let running = run_activity(&self.shared, task, self.link.clone());
         // A defect of the host must not lose the activity.
         let mut running = AssertUnwindSafe(running).catch_unwind();
         loop {

@@ -11,7 +11,7 @@ use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::OperationId;
 use dacapo_model::payload::Payload;
 
-use super::program::{Fault, Program, decline};
+use super::program::{Fault, Program, decline, own};
 
 /// How long a worker may take to end once it was told to. Whoever can't wait for it
 /// terminates the run. A part of what version 1 does.
@@ -92,13 +92,4 @@ impl Activity {
         }
         Outcome::Failed { failure, unread_signals: Vec::new() }
     }
-}
-
-/// What the activity failed with, without what a workflow is told around it.
-fn own(mut failure: Failure) -> Failure {
-    if failure.info.kind != FailureKind::Activity || failure.causes.is_empty() {
-        return failure;
-    }
-    failure.info = failure.causes.remove(0);
-    failure
 }

@@ -12,6 +12,7 @@
 //! them, and closed ones are reset.
 
 pub(crate) mod activity;
+pub(crate) mod batch;
 mod host;
 mod instance;
 mod program;
@@ -28,16 +29,17 @@ use self::program::Begin;
 
 /// One version of a built-in workflow.
 pub(crate) struct Version {
-    workflow: BuiltinWorkflow,
+    pub(crate) workflow: BuiltinWorkflow,
     /// What its runs are pinned to.
     pub(crate) digest: ModuleDigest,
     begin: Begin,
 }
 
 /// All versions of all of them; of each the newest last.
-static VERSIONS: LazyLock<[Version; 2]> = LazyLock::new(|| {
+static VERSIONS: LazyLock<[Version; 3]> = LazyLock::new(|| {
     [
         version(BuiltinWorkflow::Activity, 1, activity::begin),
+        version(BuiltinWorkflow::Batch, 1, batch::begin),
         version(BuiltinWorkflow::Schedule, 1, schedule::begin),
     ]
 });
@@ -63,7 +65,7 @@ pub(crate) fn newest(workflow: BuiltinWorkflow) -> ModuleDigest {
 pub(crate) fn task_queue(digest: ModuleDigest, arguments: &[String]) -> Option<QueueName> {
     match find(digest)?.workflow {
         BuiltinWorkflow::Activity => Some(activity::options_of(arguments).ok()?.task_queue?.queue),
-        BuiltinWorkflow::Schedule => None,
+        BuiltinWorkflow::Batch | BuiltinWorkflow::Schedule => None,
     }
 }
 
@@ -80,22 +82,25 @@ mod tests {
 
     /// Recorded when a version was made, of all ways in which its runs go. Never changed;
     /// a new version gets a file of its own.
-    const HISTORIES: [&str; 2] =
-        [include_str!("histories/activity-1.json"), include_str!("histories/schedule-1.json")];
+    const HISTORIES: [&str; 3] = [
+        include_str!("histories/activity-1.json"),
+        include_str!("histories/batch-1.json"),
+        include_str!("histories/schedule-1.json"),
+    ];
 
     /// Open runs are pinned to them.
     #[test]
     fn the_digest_of_a_version_never_changes() {
         let digests: Vec<_> = VERSIONS.iter().map(|version| version.digest.to_string()).collect();
-        assert_eq!(
-            digests,
-            [
-                "9a99362b788e96910fcb2c751d78cdb226eabbe0d7a205f347a495c71627fd61",
-                "9b512ebed97b6163b027096b2e3c347224de63999002b70145b0d1cf599620e9",
-            ]
-        );
+        let known = [
+            "9a99362b788e96910fcb2c751d78cdb226eabbe0d7a205f347a495c71627fd61",
+            "8ed3d56275a7943edf969464059b787cbbc069bf20b06a4604f286651de28bbf",
+            "9b512ebed97b6163b027096b2e3c347224de63999002b70145b0d1cf599620e9",
+        ];
+        assert_eq!(digests, known);
         assert_eq!(newest(BuiltinWorkflow::Activity).to_string(), digests[0]);
-        assert_eq!(newest(BuiltinWorkflow::Schedule).to_string(), digests[1]);
+        assert_eq!(newest(BuiltinWorkflow::Batch).to_string(), digests[1]);
+        assert_eq!(newest(BuiltinWorkflow::Schedule).to_string(), digests[2]);
     }
 
     /// However far it had come: the server of before may have gone at any event.

@@ -61,6 +61,15 @@ pub(super) fn decline(cursor: &mut Cursor, delivery: Delivery) -> Result<(), Cal
     }
 }
 
+/// What an activity failed with, without what a workflow is told around it.
+pub(super) fn own(mut failure: Failure) -> Failure {
+    if failure.info.kind != FailureKind::Activity || failure.causes.is_empty() {
+        return failure;
+    }
+    failure.info = failure.causes.remove(0);
+    failure
+}
+
 fn refusal(type_name: &str, message: String) -> Failure {
     Failure::new(FailureKind::Application, type_name, message).non_retryable()
 }

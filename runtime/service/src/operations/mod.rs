@@ -1,6 +1,7 @@
 //! What clients can ask for: methods of a [`Tenant`](crate::tenancy::Tenant), one file per
 //! verb, independent of HTTP.
 
+mod batches;
 mod cancel;
 mod check_start;
 mod complete_activity;
@@ -38,6 +39,8 @@ mod update;
 mod waiting;
 mod waits;
 
+pub(crate) use self::batches::Place;
+pub use self::batches::{BatchFilter, BatchList};
 pub use self::complete_activity::{ActivityRef, canceled_report};
 pub use self::count::{RunCount, RunGroup};
 pub use self::gate::GateReport;
@@ -70,11 +73,12 @@ pub use crate::types::{
     ScheduleStatus, ScheduleSummary, ScheduledAction,
 };
 pub use crate::types::{
-    ActivityDescription, Awaited, ChainDescription, ChildDescription, Closing, ExternalDescription,
-    HandedTask, LeaseDescription, RunDescription, RunRef, SignalsLeft, StandaloneDescription,
-    StandaloneRef, StandaloneResult, StandaloneSummary, StartActivityRequest, StartOptions,
-    StartRequest, Started, StartedActivity, TimerDescription, UpdateDescription, Wait,
-    WaitingDescription,
+    ActivityDescription, Awaited, BatchDescription, BatchFailure, BatchOperation, BatchProgress,
+    BatchReapply, BatchResetPoint, BatchSpec, BatchSummary, BatchTarget, ChainDescription,
+    ChildDescription, Closing, ExternalDescription, HandedTask, LeaseDescription, RunDescription,
+    RunRef, SignalsLeft, StandaloneDescription, StandaloneRef, StandaloneResult, StandaloneSummary,
+    StartActivityRequest, StartBatchRequest, StartOptions, StartRequest, Started, StartedActivity,
+    StartedBatch, TimerDescription, UpdateDescription, Wait, WaitingDescription,
 };
 pub use crate::update_watch::UpdateProgress;
 pub use dacapo_engine::decide::{ActivityControl, Reapply, Report, ResetPoint};

@@ -15,6 +15,7 @@ use crate::delivery::{deliver, no_answer};
 use crate::error::{Result, ServiceError};
 use crate::run::{Message, MoveAnswer};
 use crate::tenancy::Tenant;
+use crate::types::BatchTarget;
 
 /// Where a run is to go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +44,18 @@ impl MoveTarget {
             return invalid("digest names the code already; leave module and version out");
         }
         Ok(Self { digest, module, version })
+    }
+}
+
+impl From<MoveTarget> for BatchTarget {
+    fn from(MoveTarget { digest, module, version }: MoveTarget) -> Self {
+        Self { digest, module, version }
+    }
+}
+
+impl From<BatchTarget> for MoveTarget {
+    fn from(BatchTarget { digest, module, version }: BatchTarget) -> Self {
+        Self { digest, module, version }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What requests ask for and what they are told: plain data that all parts of the
 //! service share. Nothing here knows how a request is served.
 
+mod batch;
 mod closing;
 mod description;
 mod run_ref;
@@ -10,6 +11,10 @@ mod start;
 mod task;
 mod waiting;
 
+pub use self::batch::{
+    BatchDescription, BatchFailure, BatchOperation, BatchProgress, BatchReapply, BatchResetPoint,
+    BatchSpec, BatchSummary, BatchTarget, StartBatchRequest, StartedBatch,
+};
 pub use self::closing::Closing;
 pub use self::description::{
     ActivityDescription, ChainDescription, ChildDescription, ExternalDescription, LeaseDescription,

@@ -3,6 +3,7 @@
 //! say more.
 
 mod activity;
+mod batch;
 mod described;
 mod history;
 mod message;
@@ -18,6 +19,7 @@ use serde_json::value::RawValue;
 pub use self::activity::{
     Activity, ActivityDescription, ActivityPage, AskedOptions, StartedActivity,
 };
+pub use self::batch::{Batch, BatchDescription, BatchFailure, BatchPage, StartedBatch};
 pub use self::described::{
     ActivityLease, PendingActivity, PendingChild, PendingExternal, PendingTimer, PendingUpdate,
     RunDescription, TaskQueue,
