@@ -12,12 +12,15 @@ use super::object;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ValueRange {
     /// The first.
+    #[schema(maximum = 65535)]
     start: u16,
     /// The last; the first alone if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 65535)]
     end: Option<u16>,
     /// From one to the next; 1 if absent.
     #[serde(default = "one")]
+    #[schema(maximum = 65535)]
     step: u16,
 }
 

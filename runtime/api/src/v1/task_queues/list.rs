@@ -18,9 +18,9 @@ use crate::wire::task_queue::{TaskQueue, TaskQueueList};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
-    /// Queues on a page, each of which is looked at; 100 if absent.
+    /// Queues on a page; 100 if absent. There are never more than 100 on one: each is looked at.
     #[serde(default)]
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// The `next_page_token` of the page before.
     #[serde(default)]
