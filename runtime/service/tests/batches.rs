@@ -120,6 +120,46 @@ async fn what_was_started_after_the_batch_is_not_in_it() {
 }
 
 #[tokio::test]
+async fn each_run_of_one_workflow_id_has_its_turn() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    for _ in 0..3 {
+        start_collectors(&runtime, 1).await;
+        runtime.terminate_run(&run_ref("c0"), String::new()).await.expect("it is open");
+    }
+    let reset = BatchOperation::Reset {
+        point: BatchResetPoint::First,
+        reapply: BatchReapply::All,
+        module: None,
+    };
+    started(&runtime, batch(reset)).await;
+    assert_eq!(counts(&ended(&runtime).await), (3, 0, 0));
+    assert_eq!(count(&runtime, ExecutionStatus::Running).await, 1, "the last of them");
+    assert_eq!(count(&runtime, ExecutionStatus::Terminated).await, 3 + 2);
+}
+
+#[tokio::test]
+async fn slow_batches_keep_nobody_waiting() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    start_collectors(&runtime, 3).await;
+    for number in 0..2 {
+        let request = request("teller", &format!("t{number}"), "");
+        runtime.start_run(request).await.expect("started");
+    }
+    // More than there are places for activities.
+    for number in 0..300 {
+        let slow = StartBatchRequest {
+            batch_id: Some(BatchId::new(format!("slow {number}")).expect("valid")),
+            filter: "WorkflowType = 'teller'".to_owned(),
+            runs_per_second: 0.1,
+            ..batch(BatchOperation::Retry)
+        };
+        started(&runtime, slow).await;
+    }
+    started(&runtime, batch(word())).await;
+    assert_eq!(counts(&ended(&runtime).await), (3, 0, 0));
+}
+
+#[tokio::test]
 async fn each_operation_does_what_it_is_called() {
     for (operation, status) in [
         (BatchOperation::Cancel, ExecutionStatus::Canceled),

@@ -396,7 +396,10 @@ async fn a_schedule_is_made_once_changed_and_deleted() {
     assert_eq!(described.status.remaining_actions, Some(3));
     assert!(described.status.updated_at.is_some());
     record(&node, "changes", &run_id_of("s")).await;
+    let mut dots = definition(crons("@daily"), "sleep", "");
+    dots.action.workflow_id = "..".to_owned();
     for (definition, about) in [
+        (dots, "workflow id"),
         (definition(crons("0 0 30 2 *"), "sleep", ""), "crons[0]"),
         (definition(crons("0 0 0 1 1 * 2020"), "sleep", ""), "no time after now"),
         (definition(crons("@daily"), "unknown", ""), "unknown"),

@@ -24,6 +24,7 @@ use dacapo_model::time::Timestamp;
 use futures::FutureExt as _;
 
 use super::link::{Link, Next};
+use crate::builtin;
 use crate::builtin_activities::run_activity;
 use crate::clock::wait_until;
 use crate::delivery::deliver;
@@ -72,12 +73,16 @@ impl Attempt {
     }
 
     /// Waits until the attempt may begin, or until it is too late for it.
-    async fn slot(&self) -> Result<Place, Input> {
+    async fn slot(&self) -> Result<Option<Place>, Input> {
         let module = self.context.module_digest;
+        // What the runtime makes itself takes no instance, and may wait for long.
+        if builtin::find(module).is_some() && !self.link.is_paused() {
+            return Ok(None);
+        }
         if !self.link.is_paused()
             && let Some(slot) = self.shared.capacity.attempts.try_acquire(module)
         {
-            return Ok(slot);
+            return Ok(Some(slot));
         }
         let clock = &*self.shared.clock;
         let too_late = clock.instant().checked_add(self.remaining(clock.now()));
@@ -99,7 +104,7 @@ impl Attempt {
                 biased;
                 slot = self.shared.capacity.attempts.acquire(module) => {
                     if !self.link.is_paused() {
-                        return Ok(slot);
+                        return Ok(Some(slot));
                     }
                 }
                 () = self.stopped() => return Err(self.stopped_input(not_running())),

@@ -2,7 +2,7 @@
 
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::{Execution, ExecutionStatus};
-use dacapo_model::ids::RequestId;
+use dacapo_model::ids::{RequestId, RunId};
 use dacapo_model::signal::Signal;
 
 use crate::error::{Result, ServiceError};
@@ -20,17 +20,19 @@ pub(super) enum Applied {
     Refused(ServiceError),
 }
 
-/// May be called again for the same run, with the same request id: it is done once. An
-/// error means that it is not known whether it was done.
+/// May be called again for the same batch and run: it is done once. An error means that it is
+/// not known whether it was done.
 pub(super) async fn apply(
     tenant: &Tenant,
     spec: &BatchSpec,
-    request_id: &RequestId,
+    batch_run_id: RunId,
     execution: &Execution,
 ) -> Result<Applied> {
     let run_id = execution.key.run_id;
     let run = RunRef { workflow_id: execution.workflow_id.clone(), run_id: Some(run_id) };
-    let (reason, request_id) = (spec.reason.clone(), Some(request_id.clone()));
+    // A reset is recognised among those of its workflow id, which may have several runs here.
+    let request_id = Some(RequestId::new(format!("dacapo:batch:{batch_run_id}:{run_id}"))?);
+    let reason = spec.reason.clone();
     let done = match &spec.operation {
         BatchOperation::Signal { name, input } => {
             let signal = Signal { name: name.clone(), input: input.clone(), request_id };

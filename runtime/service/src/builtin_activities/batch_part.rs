@@ -10,8 +10,9 @@ use dacapo_model::code::ErrorCode;
 use dacapo_model::event::EventAttributes;
 use dacapo_model::execution::Execution;
 use dacapo_model::failure::{Failure, FailureKind};
-use dacapo_model::ids::{EventId, RequestId, RunKey, WorkflowHash};
+use dacapo_model::ids::{EventId, RunId, RunKey, WorkflowHash};
 use dacapo_model::payload::Payload;
+use dacapo_model::time::Timestamp;
 use futures::future::{BoxFuture, join_all};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -60,8 +61,10 @@ struct Part {
     shared: Arc<Shared>,
     tenant: Tenant,
     spec: BatchSpec,
-    /// By which each run recognises what it was asked already.
-    request_id: RequestId,
+    /// When the batch was started: what came later is not in it.
+    started_at: Timestamp,
+    /// The run of the batch.
+    run_id: RunId,
     /// How far it has come, in an attempt before.
     outcome: PartOutcome,
 }
@@ -73,10 +76,10 @@ impl Part {
         let key = RunKey { hash, run_id: run.run_id };
         let tenant = Tenant::of_run(shared, key, &run.namespace)?;
         let first = shared.store.load_history(key, EventId::FIRST, 1).await?;
-        let Some(EventAttributes::WorkflowExecutionStarted(started)) =
-            first.first().map(|event| &event.attributes)
-        else {
-            return Err(unreadable("its history does not begin with its start"));
+        let (started_at, started) = match first.first().map(|event| (event.time, &event.attributes))
+        {
+            Some((time, EventAttributes::WorkflowExecutionStarted(started))) => (time, started),
+            _ => return Err(unreadable("its history does not begin with its start")),
         };
         let outcome = match &task.heartbeat_details {
             Some(details) => parse(details)?,
@@ -89,7 +92,8 @@ impl Part {
             shared: shared.clone(),
             tenant,
             spec: spec(started).map_err(unreadable)?,
-            request_id: RequestId::new(format!("dacapo:batch:{}", run.run_id))?,
+            started_at,
+            run_id: run.run_id,
             outcome,
         })
     }
@@ -104,7 +108,8 @@ impl Part {
         }
         loop {
             let after = self.outcome.after.as_deref().map(Place::parse).transpose()?;
-            let page = self.tenant.matching(&self.spec.filter, after, PAGE).await?;
+            let matching = self.tenant.matching(&self.spec.filter, self.started_at, after, PAGE);
+            let page = matching.await?;
             if page.is_empty() {
                 self.outcome.is_last = true;
                 return Ok(self.outcome);
@@ -134,7 +139,7 @@ impl Part {
 
     /// All of them, or none that counts: what is not known of one is asked again with all.
     async fn apply_to(&mut self, group: &[Execution]) -> Result<()> {
-        let applying = group.iter().map(|it| apply(&self.tenant, &self.spec, &self.request_id, it));
+        let applying = group.iter().map(|it| apply(&self.tenant, &self.spec, self.run_id, it));
         let applied = join_all(applying).await.into_iter().collect::<Result<Vec<_>>>()?;
         let mut progress = BatchProgress::default();
         for (execution, applied) in group.iter().zip(applied) {

@@ -3,6 +3,7 @@
 use dacapo_filter::{Order, OrderBy};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::execution::Execution;
+use dacapo_model::time::Timestamp;
 use dacapo_store::execution::{ExecutionCursor, ExecutionFilter, ListPlace};
 
 use super::Place;
@@ -11,14 +12,17 @@ use crate::error::{Result, ServiceError};
 use crate::tenancy::Tenant;
 
 impl Tenant {
-    /// Those that match, from the newest start to the oldest, after a place.
+    /// Those that match and were started before a time, from the newest start to the oldest,
+    /// after a place.
     pub(crate) async fn matching(
         &self,
         filter: &str,
+        started_before: Timestamp,
         after: Option<Place>,
         limit: u32,
     ) -> Result<Vec<Execution>> {
-        let filter = self.batch_filter(filter)?;
+        let filter =
+            ExecutionFilter { started_before: Some(started_before), ..self.batch_filter(filter)? };
         let after = after.map(|Place { started_at, run_id }| ExecutionCursor {
             place: ListPlace::Started(started_at),
             run_id,

@@ -106,7 +106,7 @@ fn check_workflow_id(template: &str, id: &str) -> Result<()> {
     }
     // With a fraction, a time is as long as it can be.
     let longest = workflow_id(template, id, Timestamp::from_micros(1));
-    let made = WorkflowId::new(&longest).map_err(|error| {
+    let made = WorkflowId::addressable(&longest).map_err(|error| {
         invalid(format!(
             "the workflow ids of the runs would not be valid, such as `{longest}` ({error}): each \
              has at most {ID_BYTES_MAX} bytes"
