@@ -216,7 +216,7 @@ async fn limits_are_set_and_shown_on_the_command_line(database: Database) {
     let arguments = ["--concurrency", "1", "--rate-per-key", "0.5", "--burst-per-key", "3"];
     let set = dacapo(&server, &[&["queue", "set", QUEUE][..], &arguments].concat()).await;
     set.exit(0);
-    let told = "`emails`: 1 tasks at a time, 0.5 tasks of a key per second, 3 at once";
+    let told = "`emails`: 1 task at a time, 0.5 tasks of a key per second, 3 at once";
     assert!(set.stderr.contains(told), "{set:?}");
     let limits = json!({"concurrency": 1, "rate_per_key": {"per_second": 0.5, "burst": 3}});
     assert_eq!(one.queue().await["limits"], limits);
@@ -224,7 +224,7 @@ async fn limits_are_set_and_shown_on_the_command_line(database: Database) {
     ready(&one, 2).await;
     one.task().await;
     let shown = dacapo(&server, &["queue", "show", QUEUE]).await;
-    assert!(shown.exit(0).contains("limits   1 tasks at a time\n"), "{shown:?}");
+    assert!(shown.exit(0).contains("limits   1 task at a time\n"), "{shown:?}");
     assert!(shown.stderr.contains("`emails` is at its limit"), "{shown:?}");
     let shown = dacapo(&server, &["run", "show", &run.workflow_id]).await;
     assert!(shown.exit(0).contains("`emails` is at its limit"), "{shown:?}");
