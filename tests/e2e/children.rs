@@ -255,6 +255,7 @@ async fn a_server_that_dies_when_a_parent_has_ended_leaves_its_child_to_the_next
 
 async fn a_child_has_the_options_that_its_parent_gave_it_and_no_others(database: Database) {
     let (_server, client) = server(&database).await;
+    client.register(&[("label", "keyword")]).await;
     let family = async |input: Value| {
         let parent = json!({
             "workflow": "family",
@@ -316,6 +317,7 @@ async fn a_child_that_runs_out_of_its_time_is_a_failure_with_a_type(database: Da
 /// The child has started, and waits before its code runs.
 async fn a_child_with_options_starts_as_asked_when_its_server_was_killed(database: Database) {
     let (first, client) = server(&database).await;
+    client.register(&[("label", "keyword")]).await;
     let input = json!({
         "workflow": "tries", "input": 2, "workflow_id": "child",
         "attempts": 2, "start_delay_millis": 1_500, "note": "mine",

@@ -1,6 +1,6 @@
 //! Lists and counts with filters, over HTTP and on the command line.
 
-use dacapo_tests::{Database, Server, dacapo, on_both_databases};
+use dacapo_tests::{Database, Server, dacapo, eventually, on_both_databases};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,6 +11,9 @@ on_both_databases! {
     activities_are_found_by_their_queue,
     a_filter_that_makes_no_sense_is_refused_where_it_is_wrong,
     the_command_line_lists_and_counts_with_filters,
+    runs_are_found_by_the_search_attributes_that_are_registered,
+    runs_of_a_schedule_have_search_attributes_that_are_registered,
+    a_workflow_that_sets_what_is_not_registered_goes_on_once_it_is,
 }
 
 /// With three runs that have completed, one that has failed and one that waits.
@@ -187,4 +190,109 @@ async fn the_command_line_lists_and_counts_with_filters(database: Database) {
     assert_eq!(counted.exit(0), "1\n");
     let wrong = dacapo(&server, &["run", "count", "--filter", "CloseTime IS"]).await;
     assert!(wrong.exit(1).is_empty() && wrong.stderr.contains("column 13"), "{}", wrong.stderr);
+}
+
+async fn runs_are_found_by_the_search_attributes_that_are_registered(database: Database) {
+    let first = Server::start(&database).await;
+    first.client().upload_guests(&["steps"]).await;
+    let start = |id: &str, attributes: Value| {
+        let input = json!({"count": 1});
+        let options = json!({ "search_attributes": attributes });
+        json!({"workflow": "await_signals", "workflow_id": id, "input": input, "options": options})
+    };
+    let refused = first.client().post("runs", &start("early", json!({"Tier": "gold"}))).await;
+    refused.error(400, "search_attribute_invalid");
+    first.client().get("runs/early").await.error(404, "run_not_found");
+    let types =
+        ["Tier=keyword", "Amount=double", "Due=datetime", "Labels=keyword_list", "Paid=bool"];
+    let add = [&["search-attribute", "add"], &types[..]].concat();
+    dacapo(&first, &add).await.exit(0);
+    first.kill().await;
+
+    let server = Server::start(&database).await;
+    let client = server.client();
+    for (id, attributes) in [
+        ("a", json!({"Tier": "gold", "Amount": 5, "Due": "2030-01-02T03:04:05Z", "Paid": true})),
+        ("b", json!({"Tier": "gold", "Amount": 20.5, "Labels": ["x", "y"]})),
+        ("c", json!({"Tier": "silver", "Amount": 7, "Labels": "y", "Paid": false})),
+        ("d", json!({})),
+    ] {
+        client.start_with(&start(id, attributes)).await;
+    }
+    let wrong = client.post("runs", &start("e", json!({"Amount": "much"}))).await;
+    let wrong = wrong.error(400, "search_attribute_invalid");
+    let message = wrong["message"].as_str().expect("a message");
+    assert!(message.contains("`Amount` is registered as double"), "{message}");
+
+    for (filter, expected) in [
+        ("Tier = 'gold'", "a b"),
+        ("Tier = 'gold' AND Amount > 10", "b"),
+        ("Amount BETWEEN 5 AND 7", "a c"),
+        ("Due < '2031-01-01T00:00:00Z'", "a"),
+        ("Labels = 'y'", "b c"),
+        ("Paid = false", "c"),
+        ("Tier IS NULL", "d"),
+        ("Tier STARTS_WITH 'sil' OR Paid = true", "a c"),
+    ] {
+        let ordered = format!("{filter} ORDER BY WorkflowId");
+        let found = get(&server, "runs", &[("filter", &ordered)]).await.ok(200);
+        assert_eq!(ids(&found), expected, "{filter}");
+        let counted = get(&server, "run-count", &[("filter", filter)]).await.ok(200);
+        assert_eq!(counted["count"], expected.split(' ').count(), "{filter}");
+    }
+    let tier = [("filter", "Tier = 'gold'")];
+    dacapo(&server, &["search-attribute", "remove", "Tier"]).await.exit(0);
+    get(&server, "runs", &tier).await.error(400, "filter_invalid");
+    assert_eq!(client.get("runs/a").await.ok(200)["search_attributes"]["Tier"]["value"], "gold");
+    client.register(&[("Tier", "int")]).await;
+    let other_type = [("filter", "Tier IS NOT NULL")];
+    assert_eq!(ids(&get(&server, "runs", &other_type).await.ok(200)), "");
+    let listed = dacapo(&server, &["search-attribute", "list"]).await;
+    assert!(listed.exit(0).contains("Labels  keyword_list"), "{listed:?}");
+}
+
+async fn runs_of_a_schedule_have_search_attributes_that_are_registered(database: Database) {
+    let server = Server::start(&database).await;
+    let client = server.client();
+    client.upload_guests(&["steps"]).await;
+    let options = json!({"search_attributes": {"Amount": 99}});
+    let action = json!({"workflow": "await_signals", "input": {"count": 0}, "options": options});
+    let schedule = json!({"schedule_id": "nightly", "action": action});
+    client.post("schedules", &schedule).await.error(400, "search_attribute_invalid");
+    client.get("schedules/nightly").await.error(404, "schedule_not_found");
+    client.register(&[("Amount", "double")]).await;
+    client.post("schedules", &schedule).await.ok(201);
+    let asked = client.post("schedules/nightly/trigger", &json!({})).await.ok(200);
+    assert_eq!(asked["started"], 1);
+    let amount = [("filter", "Amount = 99")];
+    eventually("its run is found", async || {
+        let found = get(&server, "run-count", &amount).await.ok(200);
+        (found["count"] == 1).then_some(())
+    })
+    .await;
+}
+
+async fn a_workflow_that_sets_what_is_not_registered_goes_on_once_it_is(database: Database) {
+    let first = Server::start(&database).await;
+    let client = first.client();
+    client.upload_guests(&["steps"]).await;
+    client.register(&[("title", "text")]).await;
+    let request = json!({"workflow": "chapters", "input": {"remaining": 0}});
+    let run = client.start_with(&request).await;
+    let blocked = eventually("it is blocked", async || {
+        Some(run.describe().await).filter(|run| run["status"] == "blocked")
+    })
+    .await;
+    assert_eq!(blocked["blocked"]["code"], "search_attribute_invalid", "{blocked}");
+    let message = blocked["blocked"]["message"].as_str().expect("a message");
+    assert!(message.contains("`dacapo search-attribute add chapter=int`"), "{message}");
+    first.kill().await;
+
+    let second = Server::start(&database).await;
+    let run = run.on(&second);
+    second.client().register(&[("chapter", "int")]).await;
+    run.act("retry", &json!({})).await.ok(202);
+    run.completed().await;
+    let found = get(&second, "runs", &[("filter", "chapter = 0")]).await.ok(200);
+    assert_eq!(ids(&found), run.workflow_id);
 }

@@ -142,6 +142,7 @@ async fn a_chain_of_attempts_has_the_result_of_its_last_run(database: Database) 
 
 async fn what_is_said_about_a_run_is_shown_and_limited(database: Database) {
     let server = server(&database).await;
+    server.client().register(&[("tier", "keyword"), ("amount", "double")]).await;
     let start = |options: Value| json!({"workflow": "await_signals", "input": {"count": 1}, "options": options});
     let said = json!({
         "memo": {"note": {"urgent": true}},

@@ -114,6 +114,7 @@ async fn a_limit_asks_an_activity_to_end_and_waits_for_it(database: Database) {
 
 async fn a_run_continues_as_it_says_and_knows_where_it_stands(database: Database) {
     let (_server, client, _effects) = steps(&database).await;
+    client.register(&[("chapter", "int"), ("title", "text"), ("labels", "keyword_list")]).await;
     let first = client
         .start_with(&json!({
             "workflow": "chapters",

@@ -58,6 +58,7 @@ async fn history(client: &Client, id: &str) -> Vec<Value> {
 async fn a_job_is_started_made_and_looked_at(database: Database) {
     let server = Server::start(&database).await;
     let (client, worker) = (server.client(), worker(&server));
+    client.register(&[("tier", "keyword")]).await;
     let mut request = job("welcome-17");
     request["options"] = json!({
         "start_to_close_timeout_seconds": 20, "priority": 1, "fairness_key": "ann",

@@ -113,6 +113,15 @@ impl Client {
         self.send(self.request(Method::PUT, &format!("modules/{name}")).body(bytes)).await
     }
 
+    /// Registers search attributes: names and types.
+    pub async fn register(&self, attributes: &[(&str, &str)]) {
+        for (name, attribute_type) in attributes {
+            let request = json!({"name": name, "type": attribute_type});
+            let answer = self.post("search-attributes", &request).await;
+            assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+        }
+    }
+
     /// Uploads guests under their own names.
     pub async fn upload_guests(&self, names: &[&str]) {
         for name in names {

@@ -73,7 +73,8 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::InvalidRequest
         | ErrorCode::InvalidArgument
         | ErrorCode::FilterInvalid
-        | ErrorCode::ResetPointInvalid => StatusCode::BAD_REQUEST,
+        | ErrorCode::ResetPointInvalid
+        | ErrorCode::SearchAttributeInvalid => StatusCode::BAD_REQUEST,
         ErrorCode::RouteNotFound
         | ErrorCode::NamespaceNotFound
         | ErrorCode::ModuleNotFound
@@ -91,6 +92,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::WorkflowAlreadyStarted
         | ErrorCode::ScheduleAlreadyExists
         | ErrorCode::RequestIdReused
+        | ErrorCode::SearchAttributeAlreadyRegistered
         | ErrorCode::RunClosed
         | ErrorCode::RunNeeded
         | ErrorCode::ModuleNeeded

@@ -21,7 +21,9 @@ use crate::config::ApiConfig;
 use crate::error::{self, ApiError};
 use crate::request_id::{self, RequestId};
 use crate::state::ApiState;
-use crate::v1::{activities, batches, modules, runs, schedules, standalone, task_queues};
+use crate::v1::{
+    activities, batches, modules, runs, schedules, search_attributes, standalone, task_queues,
+};
 use crate::{health, memory, metrics, openapi, site, unread};
 
 /// The routes. Each handler names its own path; this is the list of handlers.
@@ -84,6 +86,9 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(task_queues::show::show))
         .routes(routes!(task_queues::change::change))
         .routes(routes!(task_queues::poll::poll))
+        // /api/v1/namespaces/{namespace}/search-attributes[/{name}]
+        .routes(routes!(search_attributes::list::list, search_attributes::register::register))
+        .routes(routes!(search_attributes::remove::remove))
         .routes(routes!(runs::move_run::move_run))
         .routes(routes!(runs::reset::reset))
         // /api/v1/namespaces/{namespace}/batches[/{batch_id}[/...]]

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::client::{Client, ClientError, RunAddress};
 use crate::commands::{
     activity, batch, build, compile_module, completions, demo, dev, migrate, module, new, queue,
-    replay, run, schedule, serve, status, worker,
+    replay, run, schedule, search_attribute, serve, status, worker,
 };
 use crate::output::OutputFormat;
 
@@ -67,6 +67,9 @@ pub enum Command {
     /// Look at task queues and their workers.
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    /// Register the search attributes by which runs are found.
+    #[command(subcommand)]
+    SearchAttribute(search_attribute::SearchAttributeCommand),
     /// Try whether code fits the histories of runs.
     Replay(replay::ReplayArgs),
     /// Say whether a server serves, and what it has to do.

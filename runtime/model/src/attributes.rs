@@ -11,6 +11,7 @@ use crate::limits::{
     ID_BYTES_MAX, MEMO_BYTES_MAX, MEMO_DEPTH_MAX, SEARCH_ATTRIBUTE_BYTES_MAX,
     SEARCH_ATTRIBUTES_BYTES_MAX, SEARCH_ATTRIBUTES_MAX,
 };
+use crate::search_attribute::SearchAttributeType;
 use crate::time::Timestamp;
 
 /// JSON by name, which nothing looks into.
@@ -126,6 +127,19 @@ impl SearchAttribute {
                 .collect::<Option<Vec<String>>>()
                 .map(Self::KeywordList),
             Value::Null | Value::Object(_) => None,
+        }
+    }
+
+    /// Its type.
+    pub fn attribute_type(&self) -> SearchAttributeType {
+        match self {
+            Self::Bool(_) => SearchAttributeType::Bool,
+            Self::Datetime(_) => SearchAttributeType::Datetime,
+            Self::Double(_) => SearchAttributeType::Double,
+            Self::Int(_) => SearchAttributeType::Int,
+            Self::Keyword(_) => SearchAttributeType::Keyword,
+            Self::Text(_) => SearchAttributeType::Text,
+            Self::KeywordList(_) => SearchAttributeType::KeywordList,
         }
     }
 

@@ -58,6 +58,10 @@ codes! {
     RunClosed = "run_closed", retryable: false;
     /// The run is open, or a child of one that is, and can't be deleted yet.
     RunNeeded = "run_needed", retryable: false;
+    /// A search attribute is not registered, or with another type. Also why a run is blocked.
+    SearchAttributeInvalid = "search_attribute_invalid", retryable: false;
+    /// A search attribute of this name is registered with another type.
+    SearchAttributeAlreadyRegistered = "search_attribute_already_registered", retryable: false;
     /// An open run, or the next that starts, needs this version of a module.
     ModuleNeeded = "module_needed", retryable: false;
     /// An activity of this id is there, and the policies forbid another one.

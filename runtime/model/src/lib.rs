@@ -21,6 +21,7 @@ pub mod payload;
 pub mod query;
 pub mod queue_limits;
 pub mod retry;
+pub mod search_attribute;
 pub mod signal;
 pub mod task;
 pub mod task_token;

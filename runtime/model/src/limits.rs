@@ -110,6 +110,12 @@ pub const MEMO_BYTES_MAX: usize = 32 * 1024;
 /// Levels of arrays and objects in one value of a memo.
 pub const MEMO_DEPTH_MAX: usize = 32;
 
+/// Bytes of the name of a registered search attribute.
+pub const SEARCH_ATTRIBUTE_NAME_BYTES_MAX: usize = 64;
+
+/// Search attributes that a namespace registers.
+pub const NAMESPACE_SEARCH_ATTRIBUTES_MAX: usize = 100;
+
 /// Search attributes of a run.
 pub const SEARCH_ATTRIBUTES_MAX: usize = 100;
 

@@ -2,13 +2,10 @@
 //! a start reads no table.
 //!
 //! Other nodes upload and delete, too. So what is not found here is looked for once more
-//! after the store was asked whether its modules have changed since they were read. Those
-//! who ask while a read is under way share the next one: whoever asks for what is not
-//! there costs the store one read of one row at a time, however many there are.
+//! after the store was asked whether its modules have changed since they were read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dacapo_model::code::ErrorCode;
@@ -23,6 +20,7 @@ use crate::backoff::Backoff;
 use crate::builtin;
 use crate::error::{Result, ServiceError};
 use crate::life::Life;
+use crate::shared_read::SharedRead;
 
 /// First and longest wait before the modules are read again.
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -44,10 +42,7 @@ pub(crate) struct Catalog {
     /// Held by whoever has chosen code for a run, until that is committed.
     choices: Arc<tokio::sync::RwLock<()>>,
     known: RwLock<Known>,
-    /// Reads that have begun.
-    begun: AtomicU64,
-    /// One reads at a time.
-    read: tokio::sync::Mutex<Read>,
+    read: SharedRead,
 }
 
 #[derive(Default)]
@@ -58,12 +53,6 @@ struct Known {
     changes: Option<u64>,
     /// How often this node has changed them itself.
     own_changes: u64,
-}
-
-/// The last read that ended.
-struct Read {
-    number: u64,
-    outcome: Result<()>,
 }
 
 /// While there is one, no module is deleted. Whoever pins a run to code has one from
@@ -89,8 +78,7 @@ impl Catalog {
             store,
             choices: Arc::default(),
             known: RwLock::new(known),
-            begun: AtomicU64::new(0),
-            read: tokio::sync::Mutex::new(Read { number: 0, outcome: Ok(()) }),
+            read: SharedRead::new(),
         })
     }
 
@@ -110,15 +98,7 @@ impl Catalog {
 
     /// Takes in what has changed in the store since it was last read, by whichever node.
     pub(crate) async fn catch_up(&self) -> Result<()> {
-        // One that is under way may have read before the change that matters.
-        let enough = self.begun.load(Ordering::SeqCst) + 1;
-        let mut read = self.read.lock().await;
-        if read.number < enough {
-            let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-            let outcome = self.read_changes().await.map_err(ServiceError::from);
-            *read = Read { number, outcome };
-        }
-        read.outcome.clone()
+        self.read.after_now(async || self.read_changes().await).await
     }
 
     async fn read_changes(&self) -> dacapo_store::error::Result<()> {
@@ -414,6 +394,8 @@ fn unknown_type(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use bytes::Bytes;
     use dacapo_model::module::ModuleDefinitions;
     use dacapo_model::time::Timestamp;

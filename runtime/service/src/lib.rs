@@ -46,6 +46,8 @@ mod residency;
 mod run;
 mod runtime;
 mod salvage;
+mod search_attributes;
+mod shared_read;
 pub mod tenancy;
 mod timers;
 mod types;

@@ -26,6 +26,7 @@ use crate::loader::Loader;
 use crate::ownership::{Owned, Phase};
 use crate::queues::{self, Queues};
 use crate::relations::UnderWay;
+use crate::search_attributes::RegisteredAttributes;
 use crate::tenancy::Namespaces;
 use crate::timers::{self, Timers};
 use crate::workload::Workload;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) namespaces: Namespaces,
     /// Which code there is.
     pub(crate) catalog: Arc<Catalog>,
+    /// Which search attributes there are.
+    pub(crate) search_attributes: RegisteredAttributes,
     /// The open runs, which only `delivery` looks for there.
     pub(crate) directory: Directory,
     /// Writes what runs have decided.
@@ -122,7 +125,9 @@ impl Runtime {
         let budget = Budget::from(&config.limits);
         let host: Arc<dyn GuestHost> = Arc::new(BuiltinHost::new(host, budget));
         let catalog = Catalog::load(store.clone()).await.map_err(ServiceError::at_start)?;
+        let search_attributes = RegisteredAttributes::load(store.clone()).await;
         let shared = Arc::new(Shared {
+            search_attributes: search_attributes.map_err(ServiceError::at_start)?,
             capacity: Capacity::new(&config, &*host),
             namespaces,
             catalog: Arc::new(catalog),

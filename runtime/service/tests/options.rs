@@ -15,6 +15,7 @@ use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy};
 use dacapo_model::ids::{EventId, RunId};
 use dacapo_model::limits::{Limits, MEMO_BYTES_MAX, SEARCH_ATTRIBUTES_MAX, TIMER_MAX};
 use dacapo_model::retry::{RetryPolicy, RetryState};
+use dacapo_model::search_attribute::{SearchAttributeName, SearchAttributeType};
 use dacapo_service::config::ServiceConfig;
 use dacapo_service::operations::{RunRef, RunResult, StartOptions, StartRequest};
 use dacapo_store::Store;
@@ -24,6 +25,11 @@ use support::*;
 
 const MILLI: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3_600);
+
+async fn register(runtime: &Node, name: &str, attribute_type: SearchAttributeType) {
+    let name = SearchAttributeName::new(name).expect("a valid name");
+    runtime.register_search_attribute(name, attribute_type).await.expect("registered");
+}
 
 fn optioned(workflow: &str, input: &str, options: StartOptions) -> StartRequest {
     StartRequest { options, ..request(workflow, "w", input) }
@@ -346,7 +352,7 @@ async fn what_a_start_may_not_ask_for_is_refused_with_the_limit() {
             .map(|(name, size)| (name.to_string(), "x".repeat(*size).into()))
             .collect(),
         search_attributes: (0..count)
-            .map(|number| (number.to_string(), SearchAttribute::Bool(true)))
+            .map(|number| (format!("a{number}"), SearchAttribute::Bool(true)))
             .collect(),
     };
     let said = |attributes| StartOptions { attributes, ..StartOptions::default() };
@@ -366,6 +372,9 @@ async fn what_a_start_may_not_ask_for_is_refused_with_the_limit() {
         assert_eq!(error.code, ErrorCode::InvalidArgument);
         assert!(error.message.contains(words), "{words}: {}", error.message);
     }
+    for number in 0..SEARCH_ATTRIBUTES_MAX {
+        register(&runtime, &format!("a{number}"), SearchAttributeType::Bool).await;
+    }
     let most = said(attributes(&[("m", MEMO_BYTES_MAX - 3)], SEARCH_ATTRIBUTES_MAX));
     runtime.start_run(optioned("forever", "", most)).await.expect("it is at its limits");
 }
@@ -373,6 +382,7 @@ async fn what_a_start_may_not_ask_for_is_refused_with_the_limit() {
 #[tokio::test]
 async fn what_is_said_about_a_run_changes_with_the_commit_and_goes_over_to_the_next() {
     let runtime = start(memory(), &ScriptedHost::new()).await;
+    register(&runtime, "n", SearchAttributeType::Int).await;
     let mut options = StartOptions::default();
     options.attributes.memo.insert("who".to_owned(), "a".into());
     options.attributes.search_attributes.insert("n".to_owned(), SearchAttribute::Int(1));

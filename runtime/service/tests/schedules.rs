@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -102,6 +102,7 @@ fn definition(spec: ScheduleSpec, workflow: &str, input: &str) -> ScheduleDefini
             execution_timeout: None,
             retry: None,
             attributes: RunAttributes::default(),
+            inferred: BTreeSet::new(),
         },
         policies: SchedulePolicies {
             overlap: OverlapPolicy::default(),

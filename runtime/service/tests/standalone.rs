@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -41,6 +42,7 @@ fn job(id: &str) -> StartActivityRequest {
         options: options(),
         start_delay: None,
         attributes: RunAttributes::default(),
+        inferred: BTreeSet::new(),
     }
 }
 

@@ -33,6 +33,7 @@ mod query_result;
 mod queue_settings;
 mod reach;
 mod room;
+mod search_attribute;
 mod sessions;
 mod shard;
 mod task;

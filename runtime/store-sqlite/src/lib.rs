@@ -25,6 +25,7 @@ mod private;
 mod probe;
 mod query_result;
 mod queue_settings;
+mod search_attribute;
 mod shard;
 mod task;
 mod task_changes;

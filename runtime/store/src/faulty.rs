@@ -2,6 +2,7 @@
 
 mod queue_settings;
 mod script;
+mod search_attribute;
 mod task;
 
 use std::collections::HashMap;

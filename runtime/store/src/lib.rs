@@ -46,6 +46,7 @@ pub mod query_result;
 pub mod queue_columns;
 pub mod queue_settings;
 pub mod record;
+pub mod search_attribute;
 pub mod shard;
 pub mod size;
 pub mod statistics;
@@ -70,6 +71,7 @@ pub trait Store:
     + probe::ProbeStore
     + query_result::QueryResultStore
     + queue_settings::QueueSettingsStore
+    + search_attribute::SearchAttributeStore
     + shard::ShardStore
     + statistics::StatisticsStore
     + task::TaskStore
@@ -89,6 +91,7 @@ impl<T> Store for T where
         + query_result::QueryResultStore
         + queue_settings::QueueSettingsStore
         + queue_settings::QueueSettingsStore
+        + search_attribute::SearchAttributeStore
         + shard::ShardStore
         + statistics::StatisticsStore
         + task::TaskStore

@@ -7,6 +7,7 @@ mod list;
 mod module;
 mod query_result;
 mod queue_settings;
+mod search_attribute;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -23,6 +24,7 @@ use dacapo_model::ids::{
 };
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
 use dacapo_model::payload::Payload;
+use dacapo_model::search_attribute::{RegisteredAttribute, SearchAttributeName};
 use dacapo_model::task::FairnessKey;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::AdmittedUpdate;
@@ -77,6 +79,8 @@ struct State {
     due: BTreeSet<DueTimer>,
     updates: BTreeMap<(RunKey, UpdateId), AdmittedUpdate>,
     query_results: BTreeMap<(RunKey, QueryName), Payload>,
+    search_attributes: BTreeMap<(NamespaceName, SearchAttributeName), RegisteredAttribute>,
+    search_attribute_changes: u64,
     tasks: BTreeMap<TaskKey, TaskPlace>,
     queue_settings: BTreeMap<QueuePlace, QueueSettings>,
     /// When the bursts of queues and their keys are there again.
@@ -115,6 +119,8 @@ impl MemoryStore {
             due: BTreeSet::new(),
             updates: BTreeMap::new(),
             query_results: BTreeMap::new(),
+            search_attributes: BTreeMap::new(),
+            search_attribute_changes: 0,
             tasks: BTreeMap::new(),
             queue_settings: BTreeMap::new(),
             queue_rates: BTreeMap::new(),

@@ -8,6 +8,7 @@ use dacapo_host::{
 };
 use dacapo_model::ids::ModuleName;
 use dacapo_model::limits::Limits;
+use dacapo_model::search_attribute::{SearchAttributeName, SearchAttributeType};
 use dacapo_model::time::Timestamp;
 use dacapo_service::Runtime;
 use dacapo_service::config::ServiceConfig;
@@ -48,6 +49,7 @@ pub struct Builder {
     activities_max: usize,
     limits: Limits,
     keeps_instances: bool,
+    search_attributes: Vec<(String, SearchAttributeType)>,
 }
 
 impl Builder {
@@ -61,6 +63,7 @@ impl Builder {
             activities_max: ACTIVITIES_MAX,
             limits: Limits::default(),
             keeps_instances: true,
+            search_attributes: Vec::new(),
         }
     }
 
@@ -104,6 +107,28 @@ impl Builder {
     /// Sets the limits on guests and clients.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Registers a search attribute, as an operator does for a server. What is not registered,
+    /// or has another type, is refused in tests, too: so they find the names that are misspelt.
+    ///
+    /// ```no_run
+    /// # use dacapo_testing::{SearchAttributeType, TestEnv, TestError};
+    /// # async fn env() -> Result<TestEnv, TestError> {
+    /// TestEnv::builder()
+    ///     .crate_folder(".")
+    ///     .search_attribute("CustomerId", SearchAttributeType::Keyword)
+    ///     .start()
+    ///     .await
+    /// # }
+    /// ```
+    pub fn search_attribute(
+        mut self,
+        name: impl Into<String>,
+        attribute_type: SearchAttributeType,
+    ) -> Self {
+        self.search_attributes.push((name.into(), attribute_type));
         self
     }
 
@@ -179,6 +204,11 @@ impl Builder {
         )
         .await?;
         let tenant = tenant_of(&runtime);
+        for (name, attribute_type) in self.search_attributes {
+            let name = SearchAttributeName::new(name);
+            let name = name.map_err(|error| TestError::Setup(error.to_string()))?;
+            tenant.register_search_attribute(name, attribute_type).await?;
+        }
         for (number, bytes) in (1..).zip(modules) {
             let name = ModuleName::new(format!("module-{number}")).map_err(ServiceError::from)?;
             tenant.upload_module(&name, bytes.into()).await?;

@@ -60,6 +60,7 @@ pub use dacapo_model::event::{EventAttributes, HistoryEvent};
 pub use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
 pub use dacapo_model::failure::Failure;
 pub use dacapo_model::retry::RetryPolicy;
+pub use dacapo_model::search_attribute::SearchAttributeType;
 pub use dacapo_model::time::Timestamp;
 pub use dacapo_service::operations::RunDescription;
 

@@ -80,6 +80,16 @@ async fn a_server_that_is_killed_whenever_a_run_has_gone_on_changes_no_history(d
 async fn upload(language: &Language, address: &Address) {
     let component = (language.component)().await;
     address.upload("conformance", component).await;
+    let registered = [
+        ("big", "int"),
+        ("customer", "keyword"),
+        ("due", "datetime"),
+        ("labels", "keyword_list"),
+        ("paid", "bool"),
+        ("share", "double"),
+        ("title", "text"),
+    ];
+    address.client().register(&registered).await;
 }
 
 async fn play(language: &Language, table: &Table, server: &Server, replays: bool) -> Histories {

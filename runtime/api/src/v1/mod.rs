@@ -5,6 +5,7 @@ pub(crate) mod batches;
 pub(crate) mod modules;
 pub(crate) mod runs;
 pub(crate) mod schedules;
+pub(crate) mod search_attributes;
 pub(crate) mod standalone;
 pub(crate) mod task_queues;
 

@@ -21,6 +21,7 @@ pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod schedule_request;
 mod schedule_spec;
+pub(crate) mod search_attribute;
 pub(crate) mod standalone;
 pub(crate) mod task;
 pub(crate) mod task_placement;

@@ -1,6 +1,6 @@
 //! How runs are to run, and what is said about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dacapo_model::attributes::{self as model, RunAttributes};
@@ -99,11 +99,14 @@ pub(crate) fn show_search_attributes(
 }
 
 /// A memo and search attributes, each of which is `{"type": ..., "value": ...}` or
-/// plain JSON that says its type by itself.
+/// plain JSON; and the names of those that are, which take the registered type.
 pub(crate) fn attributes(
     memo: BTreeMap<String, Box<RawValue>>,
     search_attributes: BTreeMap<String, Box<RawValue>>,
-) -> Result<RunAttributes, ApiError> {
+) -> Result<(RunAttributes, BTreeSet<String>), ApiError> {
+    let is_plain = |value: &RawValue| !value.get().starts_with('{');
+    let inferred = search_attributes.iter().filter(|(_, value)| is_plain(value));
+    let inferred = inferred.map(|(name, _)| name.clone()).collect();
     let memo = memo.into_iter().map(|(name, value)| (name, Json::of_raw(&value))).collect();
     let read = |(name, value): (String, Box<RawValue>)| match search_attribute(value.get()) {
         Ok(value) => Ok((name, value)),
@@ -115,7 +118,7 @@ pub(crate) fn attributes(
     };
     let search_attributes =
         search_attributes.into_iter().map(read).collect::<Result<_, ApiError>>()?;
-    Ok(RunAttributes { memo, search_attributes })
+    Ok((RunAttributes { memo, search_attributes }, inferred))
 }
 
 fn search_attribute(json: &str) -> Result<model::SearchAttribute, String> {

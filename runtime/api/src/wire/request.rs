@@ -291,6 +291,7 @@ impl StartRequest {
     pub(crate) fn into_operation(self) -> Result<operations::StartRequest, ApiError> {
         let options = self.options;
         let signal = self.signal.map(StartSignal::into_signal).transpose()?;
+        let (attributes, inferred) = attributes(options.memo, options.search_attributes)?;
         Ok(operations::StartRequest {
             workflow_type: TypeName::new(self.workflow)?,
             workflow_id: self.workflow_id.map(WorkflowId::addressable).transpose()?,
@@ -300,6 +301,8 @@ impl StartRequest {
             reuse_policy: options.id_reuse_policy.map(Into::into).unwrap_or_default(),
             conflict_policy: options.id_conflict_policy.map(Into::into),
             options: operations::StartOptions {
+                attributes,
+                inferred,
                 run_timeout: duration("run_timeout_seconds", options.run_timeout_seconds)?,
                 execution_timeout: duration(
                     "execution_timeout_seconds",
@@ -307,7 +310,6 @@ impl StartRequest {
                 )?,
                 start_delay: duration("start_delay_seconds", options.start_delay_seconds)?,
                 retry: options.retry_policy.map(RetryOptions::into_policy).transpose()?,
-                attributes: attributes(options.memo, options.search_attributes)?,
             },
             environment: options.environment,
             arguments: options.arguments,

@@ -165,6 +165,7 @@ fn definition(
 ) -> Result<Definition, ApiError> {
     let ScheduleActionRequest { workflow, workflow_id, input, input_base64, options } = action;
     let window = duration("catchup_window_seconds", policies.catchup_window_seconds)?;
+    let (attributes, inferred) = attributes(options.memo, options.search_attributes)?;
     let template = workflow_id.unwrap_or_else(|| operations::WORKFLOW_ID_DEFAULT.to_owned());
     let definition = operations::ScheduleDefinition {
         spec: spec.into(),
@@ -180,7 +181,8 @@ fn definition(
                 options.execution_timeout_seconds,
             )?,
             retry: options.retry_policy.map(RetryOptions::into_policy).transpose()?,
-            attributes: attributes(options.memo, options.search_attributes)?,
+            attributes,
+            inferred,
         },
         policies: operations::SchedulePolicies {
             overlap: policies.overlap.map(Into::into).unwrap_or_default(),

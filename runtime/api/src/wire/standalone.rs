@@ -113,6 +113,7 @@ impl StartActivityRequest {
             route(queue, options.priority, options.fairness_key, options.fairness_weight)
         });
         let seconds = |name, seconds| duration(name, seconds);
+        let (attributes, inferred) = attributes(options.memo, options.search_attributes)?;
         Ok(operations::StartActivityRequest {
             activity_type: TypeName::new(activity)?,
             activity_id: activity_id.map(ActivityId::addressable).transpose()?,
@@ -142,7 +143,8 @@ impl StartActivityRequest {
                 module: None,
             },
             start_delay: seconds("start_delay_seconds", options.start_delay_seconds)?,
-            attributes: attributes(options.memo, options.search_attributes)?,
+            attributes,
+            inferred,
         })
     }
 }

@@ -95,6 +95,10 @@ impl Node {
         self.send(request(Method::PUT, path, Body::from(body))).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(request(Method::DELETE, path, Body::empty())).await
+    }
+
     /// Sends JSON text.
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
         let mut request = request(Method::POST, path, body.into());

@@ -257,3 +257,53 @@ async fn a_memo_is_given_back_byte_for_byte_and_a_search_attribute_is_what_was_m
         refused.refused(400, "invalid_argument");
     }
 }
+
+#[tokio::test]
+async fn plain_json_has_the_type_that_is_registered() {
+    let node = Node::empty(Limits::default()).await;
+    node.put(&format!("{BASE}/modules/scripts"), scripts::ALL).await;
+    let path = format!("{BASE}/search-attributes");
+    for (name, attribute_type) in [("due", "datetime"), ("amount", "double"), ("note", "text")] {
+        let request = format!(r#"{{"name": "{name}", "type": "{attribute_type}"}}"#);
+        assert_eq!(node.post(&path, request.clone()).await.status, 201);
+        assert_eq!(node.post(&path, request).await.status, 200, "a repeat");
+    }
+    let start = |id: &str, attributes: &str| {
+        let options = format!(r#"{{"search_attributes": {attributes}}}"#);
+        format!(r#"{{"workflow": "serve", "workflow_id": "{id}", "options": {options}}}"#)
+    };
+    let plain = r#"{"due": "2030-01-02T03:04:05Z", "amount": 17, "note": "a b"}"#;
+    assert_eq!(node.post(&format!("{BASE}/runs"), start("p", plain)).await.status, 201);
+    let shown = node.get(&format!("{BASE}/runs/p")).await.json();
+    let shown = &shown["search_attributes"];
+    assert_eq!(shown["due"], json!({"type": "Datetime", "value": "2030-01-02T03:04:05.000000Z"}));
+    assert_eq!(shown["amount"], json!({"type": "Double", "value": 17.0}));
+    assert_eq!(shown["note"], json!({"type": "Text", "value": "a b"}));
+    for (attributes, about) in [
+        (r#"{"tier": "gold"}"#, "`dacapo search-attribute add tier=keyword`"),
+        (r#"{"amount": true}"#, "is registered as double, and its value is bool"),
+        (r#"{"due": "tomorrow"}"#, "is registered as datetime"),
+        (r#"{"amount": {"type": "Int", "value": 17}}"#, "its value is int"),
+    ] {
+        let refused = node.post(&format!("{BASE}/runs"), start("q", attributes)).await;
+        let told = refused.refused(400, "search_attribute_invalid");
+        assert!(told["message"].as_str().is_some_and(|text| text.contains(about)), "{told}");
+    }
+    node.get(&format!("{BASE}/runs/q")).await.refused(404, "run_not_found");
+    let listed = node.get(&path).await.json();
+    let names = listed["search_attributes"].as_array().expect("a list").iter();
+    let names: Vec<_> = names.map(|it| it["name"].clone()).collect();
+    assert_eq!(names, ["amount", "due", "note"]);
+
+    let other = r#"{"name": "amount", "type": "int"}"#;
+    node.post(&path, other).await.refused(409, "search_attribute_already_registered");
+    for removed in [true, false] {
+        let answer = node.delete(&format!("{path}/amount")).await.json();
+        assert_eq!(answer, json!({ "removed": removed }));
+    }
+    assert_eq!(node.post(&path, other).await.status, 201, "it is free");
+    for name in ["a-b", "WorkflowId", "TemporalX"] {
+        let request = format!(r#"{{"name": "{name}", "type": "int"}}"#);
+        node.post(&path, request).await.refused(400, "invalid_argument");
+    }
+}

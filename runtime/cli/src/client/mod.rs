@@ -148,6 +148,26 @@ impl Client {
         self.send(self.http.patch(self.url(&["task-queues", queue])?).json(change)).await
     }
 
+    /// The search attributes that are registered.
+    pub async fn list_search_attributes(&self) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.url(&["search-attributes"])?)).await
+    }
+
+    /// Registers a search attribute.
+    pub async fn register_search_attribute(
+        &self,
+        name: &str,
+        attribute_type: &str,
+    ) -> Result<Answer, ClientError> {
+        let body = serde_json::json!({ "name": name, "type": attribute_type });
+        self.send(self.http.post(self.url(&["search-attributes"])?).json(&body)).await
+    }
+
+    /// Removes a search attribute.
+    pub async fn remove_search_attribute(&self, name: &str) -> Result<Answer, ClientError> {
+        self.send(self.http.delete(self.url(&["search-attributes", name])?)).await
+    }
+
     /// Whether the server serves; the error says why not.
     pub async fn check_ready(&self) -> Result<(), ClientError> {
         self.send(self.http.get(self.root_url(&["health", "ready"])?)).await.map(drop)

@@ -14,6 +14,7 @@ pub mod queue;
 pub mod replay;
 pub mod run;
 pub mod schedule;
+pub mod search_attribute;
 pub mod serve;
 pub mod status;
 pub mod worker;
@@ -39,6 +40,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Batch(command) => batch::run(command).await,
         Command::Schedule(command) => schedule::run(command).await,
         Command::Queue(command) => queue::run(command).await,
+        Command::SearchAttribute(command) => search_attribute::run(command).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Completions(args) => completions::run(&args),

@@ -30,6 +30,7 @@ mod reset;
 mod result;
 mod retry;
 mod schedules;
+mod search_attributes;
 mod signal;
 mod standalone;
 mod start;

@@ -1,5 +1,6 @@
 //! Starts a child.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dacapo_engine::decide::{FromParent, Input};
@@ -153,5 +154,7 @@ fn start_options(options: &ChildOptions) -> StartOptions {
         start_delay: Some(options.start_delay).filter(|delay| !delay.is_zero()),
         retry: options.retry.clone(),
         attributes: options.attributes.clone(),
+        // Their types are the code's, and what its step recorded was checked then.
+        inferred: BTreeSet::new(),
     }
 }

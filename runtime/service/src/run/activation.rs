@@ -67,14 +67,18 @@ impl Actor {
         };
         match turn {
             Ok(commands) if commands.is_empty() => {}
-            Ok(commands) => self.take_turn(commands, transition),
+            Ok(commands) => self.take_turn(commands, transition).await,
             Err(blocked) => self.block(blocked, transition),
         }
         Ok(())
     }
 
-    /// Records what the guest asked for.
-    pub(super) fn take_turn(&mut self, commands: Vec<Command>, transition: &mut Transition) {
+    /// Records what the guest asked for, unless it says something of its run that it may not.
+    pub(super) async fn take_turn(&mut self, commands: Vec<Command>, transition: &mut Transition) {
+        let registered = &self.shared.search_attributes;
+        if let Some(blocked) = registered.check(&self.run.namespace, &commands).await {
+            return self.block(blocked, transition);
+        }
         let run_id = self.run.key.run_id;
         self.guest_did(Input::GuestTurn { run_id, commands }, transition);
     }

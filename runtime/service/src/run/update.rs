@@ -33,7 +33,7 @@ impl Actor {
             let update_id = update.id.clone();
             match guest.instance.offer_update(update, at).await {
                 Offered::Elsewhere => return Ok(()),
-                Offered::Accepted(commands) => self.take_turn(commands, transition),
+                Offered::Accepted(commands) => self.take_turn(commands, transition).await,
                 Offered::Rejected(failure) => self.reject(update_id, failure, transition),
                 Offered::Faulted(blocked) => self.block(blocked, transition),
                 // It may have changed what is only in its memory.

@@ -1,7 +1,7 @@
 //! Schedules: what they are told to do, and how they are. What is serialised here is
 //! recorded in histories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dacapo_model::attributes::RunAttributes;
@@ -81,6 +81,9 @@ pub struct ScheduleAction {
     /// What is said about it.
     #[serde(default, skip_serializing_if = "RunAttributes::is_empty")]
     pub attributes: RunAttributes,
+    /// The search attributes whose type was inferred, as of a run. What is recorded has types.
+    #[serde(skip)]
+    pub inferred: BTreeSet<String>,
 }
 
 /// How a schedule acts.

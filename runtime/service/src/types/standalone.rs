@@ -1,5 +1,6 @@
 //! Activities that no workflow asked for.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dacapo_model::attributes::RunAttributes;
@@ -32,6 +33,8 @@ pub struct StartActivityRequest {
     pub start_delay: Option<Duration>,
     /// A memo and search attributes.
     pub attributes: RunAttributes,
+    /// The search attributes whose type was inferred, as of a run.
+    pub inferred: BTreeSet<String>,
 }
 
 /// The activity that a start led to.

@@ -1,6 +1,6 @@
 //! What a start asks for, and what it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dacapo_model::attributes::RunAttributes;
@@ -55,6 +55,9 @@ pub struct StartOptions {
     pub retry: Option<RetryPolicy>,
     /// A memo and search attributes.
     pub attributes: RunAttributes,
+    /// The search attributes whose type was not said, but inferred from plain JSON: they take
+    /// the type that is registered.
+    pub inferred: BTreeSet<String>,
 }
 
 /// The run that a start led to.

@@ -25,6 +25,7 @@ pub mod namespace;
 pub mod query_result;
 pub mod queue_limits;
 pub mod samples;
+pub mod search_attribute;
 pub mod shard;
 pub mod task;
 pub mod task_claim;
@@ -165,6 +166,13 @@ macro_rules! conformance_tests {
                 a_drained_queue_hands_out_nothing,
                 what_is_used_of_limits_is_told,
                 a_limited_claim_takes_what_any_other_would,
+            }
+            search_attribute {
+                registered_search_attributes_are_listed_in_order,
+                a_search_attribute_keeps_its_type,
+                a_namespace_has_only_so_many_search_attributes,
+                changes_of_search_attributes_are_counted,
+                a_former_owner_changes_no_search_attribute,
             }
             shard {
                 the_first_ranges_cover_every_hash_once,

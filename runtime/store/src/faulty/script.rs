@@ -73,6 +73,14 @@ pub enum Operation {
     AllQueueSettings,
     /// Of [`QueueSettingsStore`](crate::queue_settings::QueueSettingsStore).
     QueueUse,
+    /// Of [`SearchAttributeStore`](crate::search_attribute::SearchAttributeStore).
+    RegisterSearchAttribute,
+    /// Of [`SearchAttributeStore`](crate::search_attribute::SearchAttributeStore).
+    RemoveSearchAttribute,
+    /// Of [`SearchAttributeStore`](crate::search_attribute::SearchAttributeStore).
+    SearchAttributeChanges,
+    /// Of [`SearchAttributeStore`](crate::search_attribute::SearchAttributeStore).
+    AllSearchAttributes,
     /// Of [`TaskStore`](crate::task::TaskStore).
     ClaimTasks,
     /// Of [`TaskStore`](crate::task::TaskStore).

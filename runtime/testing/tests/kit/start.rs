@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use dacapo_testing::{ExecutionStatus, RetryPolicy, SearchAttribute, failure};
+use dacapo_testing::{ExecutionStatus, RetryPolicy, SearchAttribute, SearchAttributeType, failure};
 use serde_json::{Value, json};
 
-use crate::env;
+use crate::{env, steps};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -68,7 +68,14 @@ async fn each_run_has_its_own_time() {
 
 #[tokio::test]
 async fn what_is_said_about_a_run_is_shown() {
-    let env = env().await;
+    let registered = steps().search_attribute("Customer", SearchAttributeType::Keyword);
+    let env = registered.start().await.expect("an environment");
+    let typo = SearchAttribute::Keyword("ada".to_owned());
+    let start = env.start_with("await_signals", &json!({"count": 1}));
+    let Err(refused) = start.search_attribute("Costumer", typo).await else {
+        panic!("it is not registered");
+    };
+    assert!(refused.to_string().contains("`Costumer` is not registered"), "{refused}");
     let run = env
         .start_with("await_signals", &json!({"count": 1}))
         .memo("order", &json!({"id": 17}))

@@ -43,7 +43,7 @@ pub(crate) async fn count(
     Door(tenant): Door,
     Query(query): Query<CountQuery>,
 ) -> Result<Json<RunCount>, ApiError> {
-    let checked = filter(&tenant, query.filter.as_deref())?;
+    let checked = filter(&tenant, query.filter.as_deref()).await?;
     if checked.order.is_some() {
         return Err(ApiError::invalid_argument("a count has no order: leave ORDER BY out"));
     }

@@ -79,7 +79,7 @@ pub(crate) async fn list(
 ) -> Result<Json<RunList>, ApiError> {
     let limit = page_size_of(query.limit)?;
     memory::reserve(limit as usize * LISTED_BYTES_MAX).await?;
-    let checked = filter(&tenant, query.filter.as_deref())?;
+    let checked = filter(&tenant, query.filter.as_deref()).await?;
     let filter = ExecutionFilter {
         statuses: query.status.into_iter().map(Into::into).collect(),
         workflow_type: query.workflow_type,
@@ -100,8 +100,14 @@ pub(crate) async fn list(
 }
 
 /// What the text of a filter asks for.
-pub(in crate::v1) fn filter(tenant: &Tenant, text: Option<&str>) -> Result<Checked, ApiError> {
-    Ok(text.map(|text| tenant.filter(text)).transpose()?.unwrap_or_default())
+pub(in crate::v1) async fn filter(
+    tenant: &Tenant,
+    text: Option<&str>,
+) -> Result<Checked, ApiError> {
+    match text {
+        Some(text) => Ok(tenant.filter(text).await?),
+        None => Ok(Checked::default()),
+    }
 }
 
 pub(in crate::v1) fn time<'de, D: Deserializer<'de>>(

@@ -72,7 +72,7 @@ pub(crate) async fn list(
 ) -> Result<Json<ActivityList>, ApiError> {
     let limit = page_size_of(query.limit)?;
     memory::reserve(limit as usize * LISTED_BYTES_MAX).await?;
-    let checked = self::filter(&tenant, query.filter.as_deref())?;
+    let checked = self::filter(&tenant, query.filter.as_deref()).await?;
     let filter = StandaloneFilter {
         statuses: query.status.into_iter().map(Into::into).collect(),
         activity_type: query.activity_type,

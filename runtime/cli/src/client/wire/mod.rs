@@ -10,6 +10,7 @@ mod message;
 mod module;
 mod run;
 mod schedule;
+mod search_attribute;
 mod task_queue;
 mod waiting;
 
@@ -34,6 +35,9 @@ pub use self::run::{
 pub use self::schedule::{
     ActionFailure, ActionsAsked, ScheduleAction, ScheduleCounters, ScheduleDescription,
     SchedulePage, SchedulePolicies, ScheduleSummary, ScheduleTime, ScheduleTimes, ScheduledAction,
+};
+pub use self::search_attribute::{
+    RegisteredSearchAttribute, SearchAttributeRemoved, SearchAttributes,
 };
 pub use self::task_queue::{
     Backlog, FullKey, HeldUp, TaskLease, TaskQueueDescription, TaskQueueSettings, TaskQueues,

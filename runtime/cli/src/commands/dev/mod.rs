@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use super::search_attribute::NamedType;
 use super::serve;
 use crate::client::Client;
 use crate::config::{Database, ServerConfig, ServerFlags};
@@ -31,6 +32,7 @@ const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 #[command(after_help = "Examples:
   dacapo dev ./my-workflow
   dacapo dev ./my-workflow --activity-env SHOP_URL=http://localhost:8080
+  dacapo dev ./my-workflow --search-attribute CustomerId=keyword
   dacapo dev                          only serve; upload with `dacapo module push`
 
 Runs are kept in .dacapo/ in the project's folder (without one: in this folder);
@@ -40,6 +42,10 @@ pub struct DevArgs {
     /// Folder of a project: a Rust crate, or one of node.
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
+
+    /// Registers a search attribute in the namespace `default`; may be repeated.
+    #[arg(long, value_name = "NAME=TYPE")]
+    search_attribute: Vec<NamedType>,
 
     #[command(flatten)]
     flags: ServerFlags,
@@ -71,9 +77,16 @@ pub(super) async fn run(args: DevArgs) -> Result<Exit> {
     output::line(&format!("dacapo is ready at {address}"))?;
     output::note(&format!("runs are kept in {database}"));
 
+    let client = Client::new(&address, "default")?;
+    for NamedType { name, attribute_type } in &args.search_attribute {
+        let registered = client.register_search_attribute(name.as_str(), attribute_type.as_str());
+        if let Err(error) = registered.await {
+            // What is there goes on to be served, and says the same when it is used.
+            output::note(&format!("{name} is not registered: {error}"));
+        }
+    }
     let building = match &args.folder {
         Some(folder) => {
-            let client = Client::new(&address, "default")?;
             let project = Project::new(folder.clone(), client);
             Some(tokio::spawn(async move { project.keep_up_to_date().await }))
         }

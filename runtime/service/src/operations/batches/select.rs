@@ -21,8 +21,10 @@ impl Tenant {
         after: Option<Place>,
         limit: u32,
     ) -> Result<Vec<Execution>> {
-        let filter =
-            ExecutionFilter { started_before: Some(started_before), ..self.batch_filter(filter)? };
+        let filter = ExecutionFilter {
+            started_before: Some(started_before),
+            ..self.batch_filter(filter).await?
+        };
         let after = after.map(|Place { started_at, run_id }| ExecutionCursor {
             place: ListPlace::Started(started_at),
             run_id,
@@ -32,15 +34,15 @@ impl Tenant {
 
     /// How many match; none if that takes too long to find out.
     pub(crate) async fn count_matching(&self, filter: &str) -> Result<Option<u64>> {
-        match self.count_runs(&self.batch_filter(filter)?, None).await {
+        match self.count_runs(&self.batch_filter(filter).await?, None).await {
             Ok(count) => Ok(Some(count.runs)),
             Err(ServiceError { code: ErrorCode::FilterTooSlow, .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    pub(super) fn batch_filter(&self, text: &str) -> Result<ExecutionFilter> {
-        let checked = self.filter(text)?;
+    pub(super) async fn batch_filter(&self, text: &str) -> Result<ExecutionFilter> {
+        let checked = self.filter(text).await?;
         if checked.order.is_some() {
             return Err(invalid(
                 "the filter of a batch has no ORDER BY: it goes from the newest start to the \

@@ -37,7 +37,7 @@ impl Tenant {
             }
         };
         // Refused now, instead of by the batch.
-        self.batch_filter(&request.filter)?;
+        self.batch_filter(&request.filter).await?;
         let name = request.operation.name();
         let spec = BatchSpec {
             operation: request.operation,

@@ -70,8 +70,10 @@ impl Tenant {
             start_delay: None,
             retry: action.retry.take(),
             attributes: std::mem::take(&mut action.attributes),
+            inferred: std::mem::take(&mut action.inferred),
         };
         check_options(&mut options)?;
+        self.fit_search_attributes(&mut options).await?;
         let StartOptions { run_timeout, execution_timeout, retry, attributes, .. } = options;
         action.run_timeout = run_timeout;
         action.execution_timeout = execution_timeout;

@@ -71,6 +71,7 @@ impl Tenant {
             options: StartOptions {
                 start_delay: request.start_delay,
                 attributes: request.attributes,
+                inferred: request.inferred,
                 ..StartOptions::default()
             },
             signal: None,

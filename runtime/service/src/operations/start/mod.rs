@@ -119,6 +119,10 @@ impl Tenant {
         request.workflow_id.as_ref().map_or(Ok(()), check_own_id)?;
         self.check_sizes(&request)?;
         check_options(&mut request.options)?;
+        if let Err(unfit) = self.fit_search_attributes(&mut request.options).await {
+            // What it names may have been removed since it was sent for the first time.
+            return self.repeated_start(&request).await?.ok_or(unfit);
+        }
         if let Some(mut signal) = request.signal.take() {
             self.check_signal(&signal)?;
             signal.request_id = signal.request_id.or_else(|| request.request_id.clone());
@@ -153,6 +157,7 @@ impl Tenant {
         self.shared.admit_write()?;
         self.check_sizes(&request)?;
         check_options(&mut request.options)?;
+        self.fit_search_attributes(&mut request.options).await?;
         let chosen = self.shared.catalog.choose().await?;
         self.start_pinned(&request, builtin::newest(workflow), &chosen).await
     }
