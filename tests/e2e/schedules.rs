@@ -140,9 +140,15 @@ async fn what_was_due_while_the_server_was_killed_is_made_up_for_once(database: 
     completed(&client, "s", 1).await;
     let mut server = server;
     for _ in 0..2 {
-        let before = describe(&server.client(), "s").await["counters"]["actions"].clone();
+        let before = describe(&server.client(), "s").await;
         server.kill().await;
-        tokio::time::sleep(std::time::Duration::from_millis(2_200)).await;
+        let newest = time_of(&actions(&before)[0]);
+        let before = before["counters"]["actions"].clone();
+        // Two more are due before it is back.
+        let due = newest + chrono::TimeDelta::seconds(3);
+        while chrono::Utc::now() < due {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         server = Server::start(&database).await;
         let count = before.as_u64().expect("a number") as usize + 3;
         completed(&server.client(), "s", count).await;
@@ -154,12 +160,17 @@ async fn what_was_due_while_the_server_was_killed_is_made_up_for_once(database: 
     // The newest first.
     let mut next = None;
     for action in actions(&described) {
-        let time = action["scheduled_time"].as_str().expect("a text");
-        let time = chrono::DateTime::parse_from_rfc3339(time).expect("a time").timestamp();
+        let time = time_of(action).timestamp();
         if let Some(next) = next.replace(time) {
             assert_eq!(next - time, 1, "each second once: {described}");
         }
     }
+}
+
+/// When it was due.
+fn time_of(action: &Value) -> chrono::DateTime<chrono::Utc> {
+    let time = action["scheduled_time"].as_str().expect("a text");
+    chrono::DateTime::parse_from_rfc3339(time).expect("a time").to_utc()
 }
 
 /// A server that is killed in the middle of it, or not.

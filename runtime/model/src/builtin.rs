@@ -6,6 +6,10 @@ use crate::ids::{InvalidId, WorkflowId};
 /// What the workflow ids of built-in workflows begin with. No other run has such an id.
 pub const BUILTIN_IDS: &str = "dacapo:";
 
+/// What the names of signals begin with that the runtime sends to built-in workflows. No
+/// client may send them such a one.
+pub const BUILTIN_SIGNALS: &str = "dacapo.";
+
 /// The module that built-in workflows are versions of. Nobody can upload it.
 pub const BUILTIN_MODULE: &str = "dacapo";
 

@@ -11,7 +11,7 @@ use crate::pattern_times::{HORIZON, next_after};
 use crate::spec::{InvalidSpec, PARTS_MAX, ScheduleSpec};
 use crate::zone::Zone;
 
-/// Times, or stretches of times, that may be passed over in search of one.
+/// Times, or stretches of times, that one search may pass over.
 const PASSED_OVER_MAX: usize = 20_000;
 
 /// Longest jitter: a day.
@@ -109,11 +109,11 @@ impl Schedule {
     /// The first time whose nominal time is after `after`; none if there is none in the
     /// next hundred years.
     pub fn next_after(&self, after: Timestamp) -> Result<Option<Due>, TooMuchWork> {
-        let after = floor(after);
-        match self.nominal_after(after)? {
-            Some(nominal) => self.moved(nominal).map(Some),
-            None => Ok(None),
-        }
+        let mut search = Search::new(self, floor(after));
+        let Some(nominal) = search.next()? else { return Ok(None) };
+        // Only jitter depends on the time after it.
+        let following = if self.jitter_micros == 0 { None } else { search.next()? };
+        Ok(Some(self.moved(nominal, following)))
     }
 
     /// The times whose nominal times are after `after`, and at `until` at the latest.
@@ -123,54 +123,121 @@ impl Schedule {
         until: Timestamp,
         max: usize,
     ) -> Result<Times, TooMuchWork> {
-        let (mut after, until) = (floor(after), floor(until));
+        let until = floor(until);
+        let mut search = Search::new(self, floor(after));
         let mut found = Times::default();
-        while let Some(nominal) = self.nominal_after(after)?.filter(|time| *time <= until) {
+        let mut next = search.next()?;
+        while let Some(nominal) = next.filter(|time| *time <= until) {
             if found.times.len() >= max {
                 found.more = true;
                 break;
             }
-            found.times.push(self.moved(nominal)?);
-            after = nominal;
+            next = search.next()?;
+            found.times.push(self.moved(nominal, next));
         }
         Ok(found)
     }
 
-    fn nominal_after(&self, after: i64) -> Result<Option<i64>, TooMuchWork> {
-        let mut after = after.max(self.first.saturating_sub(1)).clamp(-1, LATEST);
-        let horizon = after.saturating_add(HORIZON).min(LATEST);
-        for _ in 0..PASSED_OVER_MAX {
-            let Some(next) = self.any_after(after).filter(|next| *next <= self.last.min(horizon))
-            else {
-                return Ok(None);
-            };
-            match excluded_until(&self.exclusions, self.zone, next) {
-                None => return Ok(Some(next)),
-                Some(until) => after = until,
-            }
-        }
-        Err(TooMuchWork { after: timestamp(after) })
-    }
-
-    /// Whether or not it is excluded.
-    fn any_after(&self, after: i64) -> Option<i64> {
-        let of_patterns =
-            self.patterns.iter().filter_map(|pattern| next_after(pattern, self.zone, after));
-        let of_intervals = self.intervals.iter().map(|interval| interval.next_after(after));
-        of_patterns.chain(of_intervals).min()
-    }
-
-    fn moved(&self, nominal: i64) -> Result<Due, TooMuchWork> {
+    /// With jitter, but not after the time that follows: times keep their order.
+    fn moved(&self, nominal: i64, following: Option<i64>) -> Due {
         let time = timestamp(nominal);
         if self.jitter_micros == 0 {
-            return Ok(Due { nominal: time, at: time });
+            return Due { nominal: time, at: time };
         }
-        // Times keep their order.
-        let next = self.nominal_after(nominal)?.map_or(i64::MAX, timestamp_micros);
+        let next = following.map_or(i64::MAX, timestamp_micros);
         let room = next.saturating_sub(time.as_micros()).unsigned_abs().min(self.jitter_micros);
         let part = jitter::part(&self.id, nominal, room);
         let micros = time.as_micros().saturating_add(i64::try_from(part).unwrap_or(0));
-        Ok(Due { nominal: time, at: Timestamp::from_micros(micros) })
+        Due { nominal: time, at: Timestamp::from_micros(micros) }
+    }
+}
+
+/// One search for the times of a schedule, in order. What a part of the specification names
+/// next is looked for once: a rare time among frequent ones costs no more than they do.
+struct Search<'a> {
+    schedule: &'a Schedule,
+    /// The last time that was found or passed over.
+    after: i64,
+    /// Nobody waits for longer.
+    last: i64,
+    /// What each part names next.
+    of_patterns: Vec<Ahead>,
+    of_intervals: Vec<Ahead>,
+    /// What has been looked for in vain. It bounds the whole search.
+    passed_over: usize,
+}
+
+/// What one part names next.
+#[derive(Clone, Copy)]
+enum Ahead {
+    Unknown,
+    At(i64),
+    Never,
+}
+
+impl<'a> Search<'a> {
+    fn new(schedule: &'a Schedule, after: i64) -> Self {
+        let after = after.max(schedule.first.saturating_sub(1)).clamp(-1, LATEST);
+        Self {
+            schedule,
+            after,
+            last: after.saturating_add(HORIZON).min(LATEST).min(schedule.last),
+            of_patterns: vec![Ahead::Unknown; schedule.patterns.len()],
+            of_intervals: vec![Ahead::Unknown; schedule.intervals.len()],
+            passed_over: 0,
+        }
+    }
+
+    /// The next time that is not excluded.
+    fn next(&mut self) -> Result<Option<i64>, TooMuchWork> {
+        let Schedule { exclusions, zone, .. } = self.schedule;
+        loop {
+            let Some(next) = self.any().filter(|next| *next <= self.last) else {
+                return Ok(None);
+            };
+            let Some(until) = excluded_until(exclusions, *zone, next) else {
+                self.after = next;
+                return Ok(Some(next));
+            };
+            self.after = until;
+            self.passed_over += 1;
+            if self.passed_over >= PASSED_OVER_MAX {
+                return Err(TooMuchWork { after: timestamp(self.after) });
+            }
+        }
+    }
+
+    /// The next one, excluded or not.
+    fn any(&mut self) -> Option<i64> {
+        let Schedule { patterns, intervals, zone, .. } = self.schedule;
+        let (after, mut first) = (self.after, None::<i64>);
+        let mut earlier = |ahead: Ahead| {
+            if let Ahead::At(time) = ahead {
+                first = Some(first.map_or(time, |first| first.min(time)));
+            }
+        };
+        for (ahead, pattern) in self.of_patterns.iter_mut().zip(patterns) {
+            ahead.move_past(after, || next_after(pattern, *zone, after));
+            earlier(*ahead);
+        }
+        for (ahead, interval) in self.of_intervals.iter_mut().zip(intervals) {
+            ahead.move_past(after, || Some(interval.next_after(after)));
+            earlier(*ahead);
+        }
+        first
+    }
+}
+
+impl Ahead {
+    fn move_past(&mut self, after: i64, next: impl FnOnce() -> Option<i64>) {
+        let is_ahead = match *self {
+            Self::Unknown => false,
+            Self::At(time) => time > after,
+            Self::Never => true,
+        };
+        if !is_ahead {
+            *self = next().map_or(Self::Never, Self::At);
+        }
     }
 }
 

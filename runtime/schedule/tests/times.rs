@@ -245,6 +245,56 @@ fn a_search_that_finds_nothing_ends_soon() {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
+#[test]
+fn rare_times_among_frequent_ones_and_all_left_out_end_soon() {
+    let mut crons: Vec<_> =
+        (0..99).map(|second| format!("{} 0 0 29 2 * 2096", second % 60)).collect();
+    crons.push("* * * * * *".to_owned());
+    let rare = ScheduleSpec {
+        crons,
+        exclude_crons: vec!["* * * * *".to_owned()],
+        jitter_seconds: 60,
+        time_zone: Some("Europe/Berlin".to_owned()),
+        ..ScheduleSpec::default()
+    };
+    let same = ScheduleSpec {
+        crons: vec!["* * * * * *".to_owned(); 100],
+        exclude_crons: vec!["*/2 * * * * *".to_owned(), "1-59/2 * * * * *".to_owned()],
+        time_zone: Some("Europe/Berlin".to_owned()),
+        ..ScheduleSpec::default()
+    };
+    let begun = Instant::now();
+    for spec in [rare, same] {
+        let schedule = Schedule::new(&spec, "s").expect("valid");
+        let (from, to) = (at("2024-06-01T00:00:00Z"), at("2025-06-01T00:00:00Z"));
+        schedule.next_after(from).expect_err("nothing is left");
+        schedule.between(from, to, 1000).expect_err("nothing is left");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_search_finds_what_single_steps_find() {
+    let spec = ScheduleSpec {
+        crons: vec!["*/7 * * * *".to_owned(), "0 2 * * *".to_owned()],
+        intervals: vec![Interval { every_seconds: 3_000, phase_seconds: 11 }],
+        exclude_crons: vec!["* 9-17 * * *".to_owned()],
+        jitter_seconds: 300,
+        time_zone: Some("Europe/Berlin".to_owned()),
+        ..ScheduleSpec::default()
+    };
+    let schedule = Schedule::new(&spec, "s").expect("valid");
+    let (from, to) = (at("2024-03-30T00:00:00Z"), at("2024-04-01T00:00:00Z"));
+    let found = schedule.between(from, to, 10_000).expect("quick").times;
+    let mut after = from;
+    for due in &found {
+        let next = schedule.next_after(after).expect("quick").expect("there is one");
+        assert_eq!(next, *due);
+        after = due.nominal;
+    }
+    assert!(found.len() > 200, "{}", found.len());
+}
+
 proptest! {
     /// Whatever is asked for, and whenever.
     #[test]

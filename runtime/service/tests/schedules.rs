@@ -10,10 +10,13 @@ use std::time::Duration;
 use dacapo_model::attributes::RunAttributes;
 use dacapo_model::builtin::BuiltinWorkflow;
 use dacapo_model::code::ErrorCode;
-use dacapo_model::event::{EventAttributes, ExportFormat, ExportedEvent, ExportedHistory};
+use dacapo_model::event::{
+    EventAttributes, ExportFormat, ExportedEvent, ExportedHistory, HistoryEvent,
+};
 use dacapo_model::execution::{ExecutionStatus, IdReusePolicy};
-use dacapo_model::ids::{RequestId, ScheduleId, TypeName};
+use dacapo_model::ids::{RequestId, ScheduleId, SignalName, TypeName};
 use dacapo_model::payload::Payload;
+use dacapo_model::signal::Signal;
 use dacapo_model::time::Timestamp;
 use dacapo_service::Runtime;
 use dacapo_service::clock::{Clock, SystemClock};
@@ -215,9 +218,10 @@ async fn it_starts_a_run_at_each_time_and_tells_it_which() {
     assert!(paused.status.paused && paused.next_times.is_empty());
     assert_eq!(paused.status.note, "enough");
     record(&node, "fires", &run_id_of("s")).await;
-    // It starts no more.
+    // It starts no more, while another one does.
     let actions = paused.status.counters.actions;
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    create(&node, "other", definition(crons("* * * * * *"), "retried", "1")).await;
+    until(&node, "other", |it| ended(it) >= 2).await;
     assert_eq!(describe(&node, "s").await.status.counters.actions, actions);
 }
 
@@ -259,6 +263,107 @@ async fn what_was_due_while_no_server_ran_is_made_up_for_as_the_policies_say() {
             node.halt().await;
         }
     }
+}
+
+#[tokio::test]
+async fn very_many_that_are_due_at_once_are_started_in_portions_and_none_is_dropped() {
+    let (store, clock) = (memory(), SetClock::at_half_past());
+    let node = start_at(&store, &clock).await;
+    let each_minute = definition(crons("* * * * *"), "retried", "1");
+    create(&node, "s", with_overlap(each_minute, OverlapPolicy::AllowAll)).await;
+    node.halt().await;
+    clock.step(11 * HOUR);
+    let node = start_at(&store, &clock).await;
+    let described = until(&node, "s", |it| it.status.counters.actions >= 660).await;
+    let counters = described.status.counters;
+    assert_eq!((counters.missed, counters.skipped, counters.buffer_dropped), (0, 0, 0));
+    assert_eq!(counters.start_failures, 0);
+    // A history of all of them would be longer than one may be: another run has gone on.
+    let events = history(&node, &run_id_of("s")).await;
+    let is_start = |event: &HistoryEvent| {
+        matches!(event.attributes, EventAttributes::StartChildWorkflowExecutionInitiated { .. })
+    };
+    let at_once = events.chunk_by(|one, next| is_start(one) && is_start(next)).map(<[_]>::len);
+    assert!(at_once.max() <= Some(50));
+    let EventAttributes::WorkflowExecutionStarted(started) = &events[0].attributes else {
+        panic!("{:?}", events[0]);
+    };
+    assert!(started.continued_from.is_some(), "{started:?}");
+}
+
+#[tokio::test]
+async fn what_waits_does_so_while_the_schedule_is_paused_but_for_what_is_asked_for() {
+    let (store, clock) = (memory(), SetClock::at_half_past());
+    let node = start_at(&store, &clock).await;
+    let hourly = definition(crons("0 * * * *"), "forever", "");
+    create(&node, "s", with_overlap(hourly, OverlapPolicy::BufferAll)).await;
+    node.halt().await;
+    clock.step(3 * HOUR);
+    let node = start_at(&store, &clock).await;
+    let begun = |it: &ScheduleDescription| {
+        it.status.buffered_count == 2 && it.status.running.iter().all(|it| it.run_id.is_some())
+    };
+    let described = until(&node, "s", begun).await;
+    node.pause_schedule(&id("s"), None, None).await.expect("asked");
+    let running = run_ref(described.status.running[0].workflow_id.as_str());
+    node.terminate_run(&running, "enough".to_owned()).await.expect("open");
+    let described = until(&node, "s", |it| ended(it) == 1).await;
+    let status = &described.status;
+    assert_eq!((status.running_count, status.buffered_count), (0, 2), "{status:?}");
+    trigger(&node, "s", None).await;
+    let asked = |it: &ScheduleDescription| it.status.running.iter().all(|it| it.run_id.is_some());
+    let described = until(&node, "s", asked).await;
+    let status = &described.status;
+    assert_eq!((status.running_count, status.buffered_count), (1, 2), "{status:?}");
+    assert!(status.running[0].manual);
+    let running = run_ref(status.running[0].workflow_id.as_str());
+    node.terminate_run(&running, "enough".to_owned()).await.expect("open");
+    node.resume_schedule(&id("s"), None, None).await.expect("asked");
+    until(&node, "s", |it| it.status.counters.actions == 3 && it.status.buffered_count == 1).await;
+}
+
+#[tokio::test]
+async fn what_was_due_before_a_change_is_done_as_it_was_said_before() {
+    let (store, clock) = (memory(), SetClock::at_half_past());
+    let node = start_at(&store, &clock).await;
+    let hourly = definition(crons("0 * * * *"), "retried", "1");
+    create(&node, "s", with_overlap(hourly, OverlapPolicy::AllowAll)).await;
+    // The node's timers do not know of it.
+    clock.step(3 * HOUR);
+    let update = UpdateScheduleRequest {
+        definition: definition(crons("0 0 1 1 *"), "retried", "2"),
+        environment: BTreeMap::new(),
+        arguments: Vec::new(),
+        note: None,
+        remaining_actions: None,
+    };
+    node.update_schedule(&id("s"), update, None).await.expect("asked");
+    let described = until(&node, "s", |it| ended(it) == 3).await;
+    let action = &described.status.recent_actions[0];
+    let events = history(&node, action.workflow_id.as_str()).await;
+    let EventAttributes::WorkflowExecutionStarted(started) = &events[0].attributes else {
+        panic!("{:?}", events[0]);
+    };
+    assert_eq!(started.input.as_bytes(), b"1");
+}
+
+#[tokio::test]
+async fn nobody_can_tell_a_schedule_that_its_run_has_ended() {
+    let node = start(memory(), &ScriptedHost::new()).await;
+    create(&node, "s", definition(ScheduleSpec::default(), "forever", "")).await;
+    trigger(&node, "s", None).await;
+    let started = |it: &ScheduleDescription| it.status.running.iter().all(|it| it.run_id.is_some());
+    let described = until(&node, "s", started).await;
+    let run_id = described.status.running[0].run_id;
+    let forged = serde_json::json!({"run_id": run_id, "status": "completed"}).to_string();
+    let signal = Signal {
+        name: SignalName::new("dacapo.closed").expect("valid"),
+        input: Payload::new(forged),
+        request_id: None,
+    };
+    let error = node.signal_run(&run_ref(&run_id_of("s")), signal).await.expect_err("refused");
+    assert_eq!(error.code, ErrorCode::InvalidArgument);
+    assert_eq!(describe(&node, "s").await.status.running_count, 1);
 }
 
 #[tokio::test]

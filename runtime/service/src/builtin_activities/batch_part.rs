@@ -50,9 +50,10 @@ pub(super) fn run_part(
     })
 }
 
-/// With a retryable code the part is tried again, for as long as it takes.
+/// With a retryable code the part is tried again, for as long as it takes. So is a filter
+/// that was too slow: the database may have been busy.
 fn failure(error: ServiceError) -> Failure {
-    let retryable = error.code.is_retryable();
+    let retryable = error.code.is_retryable() || error.code == ErrorCode::FilterTooSlow;
     let failure = Failure::new(FailureKind::Application, error.code.as_str(), error.message);
     if retryable { failure } else { failure.non_retryable() }
 }

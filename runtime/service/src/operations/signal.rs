@@ -1,6 +1,7 @@
 //! Sends a run a message.
 
 use dacapo_engine::decide::{Input, Refusal};
+use dacapo_model::builtin::BUILTIN_SIGNALS;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::ids::{RequestId, RunId, RunKey};
@@ -20,6 +21,7 @@ impl Tenant {
     pub async fn signal_run(&self, run: &RunRef, signal: Signal) -> Result<RunId> {
         self.shared.admit_write()?;
         self.check_signal(&signal)?;
+        check_is_no_own(run, &signal)?;
         let is_named = signal.request_id.is_some();
         let signal = with_request_id(signal);
         match self.send(run, Input::Signal(signal.clone())).await? {
@@ -88,6 +90,22 @@ impl Tenant {
         };
         self.has_recorded(key, is_it).await
     }
+}
+
+/// The runtime tells a built-in workflow by signals what it must be able to believe.
+fn check_is_no_own(run: &RunRef, signal: &Signal) -> Result<()> {
+    if !run.workflow_id.is_builtin() || !signal.name.as_str().starts_with(BUILTIN_SIGNALS) {
+        return Ok(());
+    }
+    Err(ServiceError::new(
+        ErrorCode::InvalidArgument,
+        format!(
+            "`{}` can't be sent to `{}`: only the runtime sends it signals whose names begin \
+             with `{BUILTIN_SIGNALS}`",
+            signal.name, run.workflow_id
+        ),
+    )
+    .with("signal", &signal.name))
 }
 
 /// A signal that can be told from every other: one whose commit had no verdict is

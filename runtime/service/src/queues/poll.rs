@@ -9,6 +9,7 @@ use super::poller::Poller;
 use super::queue::{Queue, Waiting};
 use super::{look_for_tasks, release};
 use crate::error::{Result, ServiceError};
+use crate::health::now;
 use crate::runtime::Shared;
 use crate::types::HandedTask;
 
@@ -35,6 +36,7 @@ pub(crate) async fn poll(
     poller: Arc<Poller>,
     wait: Duration,
 ) -> Result<Vec<HandedTask>> {
+    let began = now();
     let unanswered = Unanswered { shared, waiting: queue.wait(poller.clone()) };
     shared.queues.polled.notify_one();
     look_for_tasks(shared, queue);
@@ -45,7 +47,7 @@ pub(crate) async fn poll(
     }
     let _ = tokio::time::timeout(GATHER_TIME, poller.filled_or_empty()).await;
     let tasks = unanswered.waiting.poller.close();
-    match queue.claims_fail() {
+    match queue.claims_fail_since(began) {
         // There may be some: a worker is not to believe that there is nothing to do.
         Some(error) if tasks.is_empty() && !shared.life.stopping.is_cancelled() => {
             Err(ServiceError::new(

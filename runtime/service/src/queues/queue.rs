@@ -39,8 +39,8 @@ pub(crate) struct Queue {
     looks: Mutex<Looks>,
     /// When a rate of it allows more, if a look waits for that.
     again_at: Mutex<Option<Timestamp>>,
-    /// How the last claim failed, if it did.
-    claims_fail: Mutex<Option<Arc<StoreError>>>,
+    /// How the last claim failed, if it did, and when.
+    claims_fail: Mutex<Option<(Instant, Arc<StoreError>)>>,
 }
 
 /// When a queue in which something waits is looked at although this node has added
@@ -84,12 +84,13 @@ impl Queue {
 
     /// Whether tasks can be claimed, as the last claim has found.
     pub(super) fn note_claim(&self, outcome: Result<(), StoreError>) {
-        *self.claims_fail.lock() = outcome.err().map(Arc::new);
+        *self.claims_fail.lock() = outcome.err().map(|error| (now(), Arc::new(error)));
     }
 
-    /// Why tasks can't be claimed.
-    pub(super) fn claims_fail(&self) -> Option<Arc<StoreError>> {
-        self.claims_fail.lock().clone()
+    /// Why tasks can't be claimed, as a claim since then has found.
+    pub(super) fn claims_fail_since(&self, then: Instant) -> Option<Arc<StoreError>> {
+        let failed = self.claims_fail.lock();
+        failed.as_ref().filter(|(at, _)| *at >= then).map(|(_, error)| error.clone())
     }
 
     /// A worker has begun to poll.

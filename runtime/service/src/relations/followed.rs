@@ -81,15 +81,22 @@ pub(super) fn find_ends(shared: &Arc<Shared>, children: Vec<(WorkflowHash, RunKe
 
 async fn find_page(shared: &Arc<Shared>, page: &[(WorkflowHash, RunKey)]) {
     let keys: Vec<_> = page.iter().map(|(_, key)| *key).collect();
-    let mut backoff = backoff();
-    let parents = loop {
-        match shared.store.find_parents(&keys).await {
-            Ok(parents) => break parents,
-            Err(StoreError::Unavailable { .. }) => backoff.wait().await,
-            Err(error) => {
-                tracing::error!(error = ?error, "what schedules have started can't be read");
-                return;
+    let parents = match find_parents(shared, &keys).await {
+        Ok(parents) => parents,
+        // One that can't be read must not hide the others.
+        Err(_) => {
+            let mut readable = Vec::new();
+            for key in keys {
+                match find_parents(shared, &[key]).await {
+                    Ok(parents) => readable.extend(parents),
+                    Err(error) => tracing::error!(
+                        run_id = %key.run_id,
+                        error = ?error,
+                        "a run that a schedule has started can't be read"
+                    ),
+                }
             }
+            readable
         }
     };
     let child_of = |(run_id, parent): (RunId, ParentExecution)| {
@@ -98,4 +105,17 @@ async fn find_page(shared: &Arc<Shared>, page: &[(WorkflowHash, RunKey)]) {
         Some(((parent_key, parent.initiated_event_id), key))
     };
     find_end(shared, parents.into_iter().filter_map(child_of).collect()).await;
+}
+
+async fn find_parents(
+    shared: &Arc<Shared>,
+    keys: &[RunKey],
+) -> Result<Vec<(RunId, ParentExecution)>, StoreError> {
+    let mut backoff = backoff();
+    loop {
+        match shared.store.find_parents(keys).await {
+            Err(StoreError::Unavailable { .. }) => backoff.wait().await,
+            found => return found,
+        }
+    }
 }

@@ -16,7 +16,8 @@ pub(super) const RESULT_BYTES_MAX: usize = 8 * 1024;
 const MESSAGE_BYTES_MAX: usize = 1024;
 const TYPE_BYTES_MAX: usize = 128;
 
-/// What a schedule is sent when a run ends that a run before it has started.
+/// What a schedule is sent when a run ends that a run before it has started. It begins with
+/// [`BUILTIN_SIGNALS`](dacapo_model::builtin::BUILTIN_SIGNALS): nobody else can send it.
 const CLOSED: &str = "dacapo.closed";
 
 /// How a run has ended.

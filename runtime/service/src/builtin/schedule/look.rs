@@ -78,20 +78,19 @@ fn find(
         found.missed = missed.map_err(|error| error.to_string())?.times.len() as u64;
         found.until = caught_up;
     }
-    for _ in 0..DUE_MAX {
-        let next = schedule.next_after(found.until).map_err(|error| error.to_string())?;
-        found.next = next.map(|due| due.at);
-        match next {
-            Some(due) if due.at <= now => {
-                found.until = due.nominal;
-                match due.at < now.before(catchup_window) {
-                    true => found.missed += 1,
-                    false => found.due.push(due.nominal),
-                }
-            }
-            _ => break,
+    let ready = schedule.between(found.until, now, DUE_MAX).map_err(|error| error.to_string())?;
+    for due in ready.times {
+        if due.at > now {
+            break;
+        }
+        found.until = due.nominal;
+        match due.at < now.before(catchup_window) {
+            true => found.missed += 1,
+            false => found.due.push(due.nominal),
         }
     }
+    let next = schedule.next_after(found.until).map_err(|error| error.to_string())?;
+    found.next = next.map(|due| due.at);
     Ok(found)
 }
 
@@ -134,7 +133,7 @@ mod tests {
     #[test]
     fn many_are_found_in_several_looks() {
         let first = find(0, 150 * 60, 100 * HOUR);
-        assert_eq!((first.due.len(), first.next), (100, Some(at(100 * 60))));
+        assert_eq!((first.due.len(), first.next), (100, Some(at(101 * 60))));
         let second = find(100 * 60, 150 * 60, 100 * HOUR);
         assert_eq!((second.due.len(), second.next), (50, Some(at(151 * 60))));
     }

@@ -55,6 +55,14 @@ const EVENTS_MAX: u64 = 1_000;
 /// happened, and a run takes only so many.
 const REQUESTS_MAX: u64 = 250;
 
+/// Looks for what is due in one turn. After a long downtime there may be very many.
+const LOOKS_MAX: usize = 20;
+
+/// Starts, and bytes of their inputs, of which a run has not heard yet that they were done.
+/// Those of one turn are one transition, which others wait for.
+const STARTING_MAX: usize = 50;
+const STARTING_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// No timer runs for longer: what is due later is looked for again.
 const WAIT_MAX: Duration = Duration::from_secs(300 * 24 * 3600);
 
@@ -84,6 +92,8 @@ enum Next {
     Unknown,
     /// Then. It was found out at the second time.
     At(Timestamp, Timestamp),
+    /// It is to be looked for once there is room for a start.
+    WithRoom,
     /// Not by itself.
     Never,
 }
@@ -114,6 +124,10 @@ pub(super) fn begin(
     state.acted_until.get_or_insert(cursor.started_at());
     let mut schedule =
         Schedule { id, definition, state, next: Next::Unknown, is_changed: false, requests: 0 };
+    // The run before this one may have ended before those were told.
+    for running in schedule.state.running.iter().filter(|running| running.ending.is_some()) {
+        end(cursor, running)?;
+    }
     schedule.act(cursor)?;
     Ok(Box::new(schedule))
 }
@@ -156,7 +170,7 @@ impl Schedule {
     fn deadline(&self) -> Option<Timestamp> {
         match self.next {
             Next::At(at, found_at) => Some(at.min(found_at.after(WAIT_MAX))),
-            Next::Never | Next::Unknown => None,
+            Next::Never | Next::Unknown | Next::WithRoom => None,
         }
     }
 
@@ -168,8 +182,17 @@ impl Schedule {
         self.continue_if_long(cursor)
     }
 
+    /// Has a run of this schedule that is long, or that has many starts in flight, still a
+    /// start to give? If not, a confirmation is to come, or another run goes on.
+    fn has_room(&self, cursor: &Cursor) -> bool {
+        let running = self.state.running.iter();
+        let starting = running.filter(|running| running.action.run_id.is_none()).count();
+        let bytes = starting * self.definition.action.input.len();
+        starting < STARTING_MAX && bytes < STARTING_BYTES_MAX && !self.is_long(cursor)
+    }
+
     fn take_due(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
-        loop {
+        for looks in 0.. {
             let now = cursor.now();
             let idle =
                 self.state.paused || self.state.is_exhausted() || self.definition.spec.is_empty();
@@ -178,7 +201,7 @@ impl Schedule {
                 return Ok(());
             }
             match self.next {
-                Next::Unknown => {}
+                Next::Unknown | Next::WithRoom => {}
                 Next::At(at, _) if at <= now => {}
                 Next::At(at, found_at) => {
                     if found_at.after(WAIT_MAX) <= now {
@@ -187,6 +210,14 @@ impl Schedule {
                     return Ok(());
                 }
                 Next::Never => return Ok(()),
+            }
+            if !self.has_room(cursor) {
+                self.next = Next::WithRoom;
+                return Ok(());
+            }
+            if looks == LOOKS_MAX {
+                self.next = Next::At(now.after(Duration::from_millis(1)), now);
+                return Ok(());
             }
             let after = self.state.acted_until.unwrap_or(cursor.started_at());
             let window = self.definition.policies.catchup_window;
@@ -210,6 +241,7 @@ impl Schedule {
                 }
             }
         }
+        Ok(())
     }
 
     /// Takes an action, or does with it what the policy says.
@@ -221,7 +253,7 @@ impl Schedule {
         manual: bool,
     ) -> Result<Verdict, Fault> {
         let (running, buffered) = (self.state.running.len(), self.state.buffered.len());
-        let verdict = decide(overlap, running, buffered);
+        let verdict = decide(overlap, running, buffered, self.has_room(cursor));
         let action = BufferedAction { scheduled_time, overlap, manual };
         match verdict {
             Verdict::Start => self.start(cursor, &action)?,
@@ -242,12 +274,18 @@ impl Schedule {
         Ok(verdict)
     }
 
+    /// Starts what has waited. While the schedule is paused, only what somebody has asked for.
     fn take_buffered(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
-        while let Some(action) = self.state.buffered.front() {
-            if !may_start(action.overlap, self.state.running.len()) {
+        let paused = self.state.paused;
+        while self.has_room(cursor) {
+            let may = |action: &BufferedAction| action.manual || !paused;
+            let Some(first) = self.state.buffered.iter().position(may) else {
+                return Ok(());
+            };
+            if !may_start(self.state.buffered[first].overlap, self.state.running.len()) {
                 return Ok(());
             }
-            if let Some(action) = self.state.buffered.pop_front() {
+            if let Some(action) = self.state.buffered.remove(first) {
                 self.start(cursor, &action)?;
             }
         }
@@ -391,7 +429,10 @@ impl Schedule {
                 self.set_paused(cursor, false, note.unwrap_or_default())?;
             }
             Request::Update(update) => {
+                // What is due by now is done as it was said before.
+                self.take_due(cursor)?;
                 let Update { definition, note, remaining_actions } = *update;
+                let same_times = definition.spec == self.definition.spec;
                 self.definition = definition;
                 self.is_changed = true;
                 self.state.updated_at = Some(cursor.now());
@@ -401,7 +442,10 @@ impl Schedule {
                 if let Some(note) = note {
                     self.set_paused(cursor, self.state.paused, note)?;
                 }
-                self.look_from(cursor.now());
+                match same_times {
+                    true => self.next = Next::Unknown,
+                    false => self.look_from(cursor.now()),
+                }
             }
             Request::Trigger { overlap } => {
                 let time = cursor.now();
@@ -465,13 +509,16 @@ impl Schedule {
         Ok(())
     }
 
+    fn is_long(&self, cursor: &Cursor) -> bool {
+        self.requests >= REQUESTS_MAX
+            || cursor.history_size().events >= EVENTS_MAX
+            || cursor.is_continue_as_new_suggested()
+    }
+
     /// Each start must be known to have been done: the next run could not repeat it.
     fn continue_if_long(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
-        let is_long = self.requests >= REQUESTS_MAX
-            || cursor.history_size().events >= EVENTS_MAX
-            || cursor.is_continue_as_new_suggested();
         let all_started = self.state.running.iter().all(|it| it.action.run_id.is_some());
-        if !is_long || !all_started {
+        if !self.is_long(cursor) || !all_started {
             return Ok(());
         }
         let recorded = Recorded {

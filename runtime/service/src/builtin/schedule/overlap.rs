@@ -23,21 +23,28 @@ pub(super) enum Verdict {
     Drop,
 }
 
-/// Decides about an action, given how many runs are open and how many actions wait.
-pub(super) fn decide(policy: OverlapPolicy, running: usize, buffered: usize) -> Verdict {
+/// Decides about an action, given how many runs are open and how many actions wait. What
+/// could start while there is no room for a start waits.
+pub(super) fn decide(
+    policy: OverlapPolicy,
+    running: usize,
+    buffered: usize,
+    has_room: bool,
+) -> Verdict {
     let waits = if buffered < BUFFERED_MAX { Verdict::Buffer } else { Verdict::Drop };
+    let starts = if has_room { Verdict::Start } else { waits };
     if policy == OverlapPolicy::AllowAll {
-        return if running < RUNNING_MAX { Verdict::Start } else { waits };
+        return if running < RUNNING_MAX { starts } else { waits };
     }
     if running == 0 && buffered == 0 {
-        return Verdict::Start;
+        return starts;
     }
     match policy {
         OverlapPolicy::Skip => Verdict::Skip,
         OverlapPolicy::BufferOne if buffered > 0 => Verdict::Skip,
         OverlapPolicy::BufferOne | OverlapPolicy::BufferAll => waits,
         OverlapPolicy::CancelOther | OverlapPolicy::TerminateOther => Verdict::BufferInstead,
-        OverlapPolicy::AllowAll => Verdict::Start,
+        OverlapPolicy::AllowAll => starts,
     }
 }
 
@@ -58,7 +65,8 @@ mod tests {
     #[test]
     fn each_policy_has_its_way_with_what_is_open() {
         for policy in [Skip, BufferOne, BufferAll, CancelOther, TerminateOther, AllowAll] {
-            assert_eq!(decide(policy, 0, 0), Verdict::Start, "{policy:?}");
+            assert_eq!(decide(policy, 0, 0, true), Verdict::Start, "{policy:?}");
+            assert_eq!(decide(policy, 0, 0, false), Verdict::Buffer, "{policy:?}");
             assert!(may_start(policy, 0));
             assert_eq!(may_start(policy, 1), policy == AllowAll);
         }
@@ -74,7 +82,7 @@ mod tests {
             (AllowAll, 500, 0, Verdict::Buffer),
             (AllowAll, 500, 1_000, Verdict::Drop),
         ] {
-            assert_eq!(decide(policy, running, buffered), verdict, "{policy:?} {running}");
+            assert_eq!(decide(policy, running, buffered, true), verdict, "{policy:?} {running}");
         }
     }
 }
