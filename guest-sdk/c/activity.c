@@ -25,6 +25,7 @@ static dacapo_attempt_signals from_wit(dacapo_workflow_activity_context_attempt_
 }
 
 dacapo_attempt_signals dacapo_heartbeat(const char *details) {
+  dacapo_require_json(details, "the details of a heartbeat of", "dacapo_heartbeat");
   dacapo_workflow_activity_context_attempt_signals_t signals;
   payload_t payload = dacapo_to_payload(details);
   dacapo_workflow_activity_context_heartbeat(details == NULL ? NULL : &payload, &signals);

@@ -23,17 +23,43 @@ const char *dacapo_from_string(wit_string_t text) {
   return dacapo_copied((const char *)text.ptr, text.len);
 }
 
+/* Sets a failure that says what of a value is no JSON. */
+static const char *unfit(const dacapo_failure **failure, const char *type, const char *what,
+                         const char *problem) {
+  return dacapo_fail_with(failure, (dacapo_failure){
+                                       .type = type,
+                                       .message = dacapo_format("%s is not JSON: %s", what, problem),
+                                       .non_retryable = true,
+                                   });
+}
+
 const char *dacapo_from_payload(payload_t payload, const char *what, const char *type,
                                 const dacapo_failure **failure) {
   /* No bytes at all is how a caller without an argument says null. */
   if (payload.len == 0) return "null";
-  if (dacapo_is_json((const char *)payload.ptr, payload.len))
-    return dacapo_copied((const char *)payload.ptr, payload.len);
-  return dacapo_fail_with(failure, (dacapo_failure){
-                                       .type = type,
-                                       .message = dacapo_format("%s is not JSON", what),
-                                       .non_retryable = true,
-                                   });
+  const char *problem = dacapo_json_problem((const char *)payload.ptr, payload.len);
+  if (problem == NULL) return dacapo_copied((const char *)payload.ptr, payload.len);
+  return unfit(failure, type, what, problem);
+}
+
+bool dacapo_is_fit(const char *value, const char *what, const char *name, const char *type,
+                   const dacapo_failure **failure) {
+  const char *problem = value == NULL ? NULL : dacapo_json_problem(value, strlen(value));
+  if (problem == NULL) return true;
+  unfit(failure, type, dacapo_format("%s `%s`", what, name), problem);
+  return false;
+}
+
+void dacapo_require_json(const char *value, const char *what, const char *name) {
+  const char *problem = value == NULL ? NULL : dacapo_json_problem(value, strlen(value));
+  if (problem != NULL) dacapo_bug_at("dacapo", "%s `%s` is not JSON: %s", what, name, problem);
+}
+
+const char *dacapo_settled(const char *value, const char *what, const char *name,
+                           const dacapo_failure **failure) {
+  if (value == NULL) return NULL;
+  *failure = NULL;
+  return dacapo_is_fit(value, what, name, "InvalidResult", failure) ? value : NULL;
 }
 
 void dacapo_give_string(const char *text, wit_string_t *to) {
@@ -66,7 +92,7 @@ static dacapo_failure from_info(const wit_failure_info_t *info) {
 
 const dacapo_failure *dacapo_from_wit(const wit_failure_t *failure) {
   size_t count = failure->causes.len + 1;
-  dacapo_failure *chain = dacapo_alloc(count * sizeof *chain);
+  dacapo_failure *chain = dacapo_alloc_array(count, sizeof *chain);
   for (size_t index = 0; index < count; index++) {
     chain[index] = from_info(index == 0 ? &failure->info : &failure->causes.ptr[index - 1]);
     chain[index].cause = index + 1 < count ? &chain[index + 1] : NULL;
@@ -83,7 +109,11 @@ static void to_info(const dacapo_failure *failure, wit_failure_info_t *to) {
   };
   dacapo_give_string(failure->type, &to->type_name);
   dacapo_give_string(failure->message, &to->message);
-  if (failure->details != NULL) dacapo_give_payload(failure->details, &to->details.val);
+  if (failure->details == NULL) return;
+  bool is_json = dacapo_is_json(failure->details, strlen(failure->details));
+  /* Whoever handles the failure gets it whatever becomes of its details. */
+  dacapo_give_payload(is_json ? failure->details : dacapo_quote(failure->details),
+                      &to->details.val);
 }
 
 void dacapo_to_wit(const dacapo_failure *failure, wit_failure_t *to) {
@@ -100,12 +130,30 @@ void dacapo_to_wit(const dacapo_failure *failure, wit_failure_t *to) {
     to_info(cause, &to->causes.ptr[index]);
 }
 
-const char *dacapo_fail_with(const dacapo_failure **failure, dacapo_failure content) {
+static const char *copied_or(const char *text, const char *otherwise) {
+  return text == NULL ? otherwise : dacapo_copied(text, strlen(text));
+}
+
+static dacapo_failure *copied_failure(const dacapo_failure *from) {
   dacapo_failure *copy = dacapo_alloc(sizeof *copy);
-  *copy = content;
-  if (copy->type == NULL) copy->type = "Error";
-  if (copy->message == NULL) copy->message = "";
-  *failure = copy;
+  *copy = *from;
+  copy->type = copied_or(from->type, "Error");
+  copy->message = copied_or(from->message, "");
+  copy->details = copied_or(from->details, NULL);
+  copy->cause = NULL;
+  return copy;
+}
+
+const char *dacapo_fail_with(const dacapo_failure **failure, dacapo_failure content) {
+  /* Any part of it may be in the memory of a function that is about to return. */
+  dacapo_failure *first = copied_failure(&content), *last = first;
+  const dacapo_failure *cause = content.cause;
+  for (size_t causes = 0; cause != NULL && causes < CAUSES_MAX; cause = cause->cause, causes++) {
+    dacapo_failure *copy = copied_failure(cause);
+    last->cause = copy;
+    last = copy;
+  }
+  *failure = first;
   return NULL;
 }
 
@@ -129,7 +177,7 @@ const char *dacapo_fail_cancelled(const dacapo_failure **failure, const char *me
 
 bool dacapo_is_type(const dacapo_failure *failure, const char *type) {
   for (; failure != NULL; failure = failure->cause)
-    if (strcmp(failure->type, type) == 0) return true;
+    if (failure->type != NULL && strcmp(failure->type, type) == 0) return true;
   return false;
 }
 
@@ -153,7 +201,7 @@ void dacapo_bug_at(const char *place, const char *message, ...) {
 /* Options. */
 
 static dacapo_wit_list_string_t to_list(const char *const *texts, size_t count) {
-  dacapo_wit_list_string_t list = {dacapo_alloc(count * sizeof *list.ptr), count};
+  dacapo_wit_list_string_t list = {dacapo_alloc_array(count, sizeof *list.ptr), count};
   for (size_t index = 0; index < count; index++) list.ptr[index] = dacapo_borrowed(texts[index]);
   return list;
 }
@@ -172,9 +220,10 @@ wit_retry_t dacapo_to_retry(const dacapo_retry_policy *policy) {
 
 dacapo_workflow_attributes_list_memo_entry_t dacapo_to_memo(const dacapo_memo_entry *entries,
                                                             size_t count) {
-  dacapo_workflow_attributes_list_memo_entry_t list = {dacapo_alloc(count * sizeof *list.ptr),
-                                                       count};
+  dacapo_workflow_attributes_list_memo_entry_t list = {
+      dacapo_alloc_array(count, sizeof *list.ptr), count};
   for (size_t index = 0; index < count; index++) {
+    dacapo_require_json(entries[index].value, "the memo", entries[index].name);
     list.ptr[index].name = dacapo_borrowed(entries[index].name);
     list.ptr[index].value.is_some = entries[index].value != NULL;
     list.ptr[index].value.val = dacapo_borrowed(entries[index].value);
@@ -215,7 +264,7 @@ static dacapo_workflow_attributes_search_value_t to_search_value(
 dacapo_workflow_attributes_list_search_attribute_t dacapo_to_search(
     const dacapo_search_attribute *attributes, size_t count) {
   dacapo_workflow_attributes_list_search_attribute_t list = {
-      dacapo_alloc(count * sizeof *list.ptr), count};
+      dacapo_alloc_array(count, sizeof *list.ptr), count};
   for (size_t index = 0; index < count; index++) {
     list.ptr[index].name = dacapo_borrowed(attributes[index].name);
     list.ptr[index].value.is_some = attributes[index].kind != DACAPO_REMOVED;

@@ -14,6 +14,9 @@
  *     const char *receipt = dacapo_activity("charge", order, NULL, failure);
  *     if (receipt == NULL) return NULL;
  *
+ * A value that is passed on and is no JSON is refused, as InvalidInput or InvalidResult; where
+ * nothing fails it is a bug, as dacapo_bug is. Values in values are at most 200 deep.
+ *
  * Lengths of time are in nanoseconds: DACAPO_SECONDS(5). */
 
 #ifndef DACAPO_H
@@ -58,7 +61,8 @@ typedef struct dacapo_failure {
   bool non_retryable;
   /* How long to wait before the next attempt; 0 for what the retry policy says. */
   uint64_t retry_after;
-  /* A value for the program that handles the failure, or NULL. */
+  /* A value for the program that handles the failure, or NULL. One that is no JSON is passed on as
+   * a text. */
   const char *details;
   /* What led to it, or NULL. At most 16 are kept. */
   const struct dacapo_failure *cause;
@@ -87,7 +91,8 @@ __attribute__((noreturn, format(printf, 2, 3))) void dacapo_bug_at(const char *p
 
 /* What a module is made of. */
 
-/* Takes a value, and returns one. */
+/* Takes a value, and returns one. If that is NULL, it has failed with the failure that is set; if
+ * none is, it returns null. With any other value it has not failed, whatever was set on the way. */
 typedef const char *dacapo_function(const char *input, const dacapo_failure **failure);
 
 typedef struct {
@@ -103,6 +108,8 @@ extern const dacapo_definition dacapo_activities[];
 
 /* Zeroed, and aligned for everything. */
 void *dacapo_alloc(size_t size);
+/* For so many things of this size, which may be more than there can be: then it is a bug. */
+void *dacapo_alloc_array(size_t count, size_t size);
 /* Like printf, into memory of its own. */
 __attribute__((format(printf, 1, 2))) const char *dacapo_format(const char *format, ...);
 
@@ -128,7 +135,8 @@ bool dacapo_is_null(const char *value);
 bool dacapo_bool(const char *value, bool otherwise);
 int64_t dacapo_int(const char *value, int64_t otherwise);
 double dacapo_number(const char *value, double otherwise);
-/* Without quotes and escapes. A text that has a zero byte is NULL: C can't tell where it ends. */
+/* Without quotes and escapes. NULL if it has a zero byte, as C can't tell where it ends, or half of
+ * a letter that takes two escapes. */
 const char *dacapo_text(const char *value);
 /* Quoted, for dacapo_format("{\"name\":%s}", dacapo_quote(name)). */
 const char *dacapo_quote(const char *text);
@@ -219,7 +227,9 @@ bool dacapo_is_cancel_requested(void);
 /* Messages. Handlers run while the workflow waits for something, on top of that wait: it ends only
  * when they have returned. */
 
-/* The next signal of this name. One that is not JSON is set aside. */
+/* The next signal of this name. One that is not JSON is set aside. All others are kept until they
+ * are taken, also by a run that continues as new: how many a run may get is bounded by the server,
+ * which refuses more. */
 #define dacapo_next_signal(name, failure) dacapo_next_signal_at(name, failure, DACAPO_HERE)
 const char *dacapo_next_signal_at(const char *name, const dacapo_failure **failure,
                                   const char *place);

@@ -17,6 +17,13 @@ typedef dacapo_wit_string_t wit_string_t;
 /* Ends the run for want of memory, as every language does. */
 void *dacapo_kept(void *old, size_t size);
 const char *dacapo_copied(const char *bytes, size_t length);
+/* count * size + more, if there can be so many bytes. */
+size_t dacapo_size(size_t count, size_t size, size_t more);
+
+/* json.c */
+
+/* What is wrong with it, or NULL if it is one whole value. */
+const char *dacapo_json_problem(const char *text, size_t length);
 
 /* convert.c: to the contract and back. What goes there is borrowed until the call has returned. */
 
@@ -25,6 +32,15 @@ payload_t dacapo_to_payload(const char *value);
 /* Checked; sets a failure of this type if it is not JSON. */
 const char *dacapo_from_payload(payload_t payload, const char *what, const char *type,
                                 const dacapo_failure **failure);
+/* Whether a value may leave; if not, sets a failure of this type. */
+bool dacapo_is_fit(const char *value, const char *what, const char *name, const char *type,
+                   const dacapo_failure **failure);
+/* The same of what is passed where nothing fails: it is a bug. */
+void dacapo_require_json(const char *value, const char *what, const char *name);
+/* What came of a function of the project. If it has returned a value, a failure that it set on the
+ * way was dealt with. */
+const char *dacapo_settled(const char *value, const char *what, const char *name,
+                           const dacapo_failure **failure);
 const char *dacapo_from_string(wit_string_t text);
 const dacapo_failure *dacapo_from_wit(const wit_failure_t *failure);
 /* Allocated as the contract wants it of what is handed over. */
@@ -60,6 +76,8 @@ extern bool dacapo_has_run;
 /* Registers an operation that was just started. */
 dacapo_operation dacapo_opened(dacapo_operation operation, dacapo_on_cancel on_cancel,
                                uint64_t grace);
+/* An operation that was not started, and has failed so. */
+dacapo_operation dacapo_refused(const dacapo_failure *failure);
 /* Waits until `is_over` is true. False if the run is cancelled before, if that matters here. */
 bool dacapo_wait_for(dacapo_wait_frame *frame, bool (*is_over)(void *), void *context,
                      const dacapo_failure **failure);

@@ -8,12 +8,13 @@
 
 #include "internal.h"
 
-/* Values in values. More is no JSON for us. */
+/* Values in values. More is no JSON for us: each takes room on the stack. */
 #define DEPTH_MAX 200
 
 typedef struct {
   const char *at;
   const char *end;
+  bool is_too_deep;
 } reader;
 
 static void skip_space(reader *in) {
@@ -120,7 +121,8 @@ static bool take_items(reader *in, int depth, char end, bool are_fields) {
 }
 
 static bool take_value(reader *in, int depth) {
-  if (depth > DEPTH_MAX) return false;
+  if (depth > DEPTH_MAX) in->is_too_deep = true;
+  if (in->is_too_deep) return false;
   skip_space(in);
   if (in->at == in->end) return false;
   switch (*in->at) {
@@ -143,17 +145,29 @@ static bool take_value(reader *in, int depth) {
   }
 }
 
+static bool take_whole(reader *in) {
+  if (!take_value(in, 0)) return false;
+  skip_space(in);
+  return in->at == in->end;
+}
+
 bool dacapo_is_json(const char *text, size_t length) {
-  reader in = {text, text + length};
-  if (!take_value(&in, 0)) return false;
-  skip_space(&in);
-  return in.at == in.end;
+  reader in = {.at = text, .end = text + length};
+  return take_whole(&in);
+}
+
+const char *dacapo_json_problem(const char *text, size_t length) {
+  reader in = {.at = text, .end = text + length};
+  if (take_whole(&in)) return NULL;
+  if (in.is_too_deep) return dacapo_format("it is nested more than %d deep", DEPTH_MAX);
+  if (in.at == in.end) return length == 0 ? "it is empty" : "it ends too early";
+  return dacapo_format("byte %zu does not fit", (size_t)(in.at - text));
 }
 
 /* At the first letter of the value; false if there is none. */
 static bool reads(reader *in, const char *value) {
   if (value == NULL) return false;
-  *in = (reader){value, value + strlen(value)};
+  *in = (reader){.at = value, .end = value + strlen(value)};
   skip_space(in);
   return in->at < in->end;
 }
@@ -166,24 +180,79 @@ static bool next_item(reader *in, bool is_first, char end) {
   return in->at < in->end && *in->at != end;
 }
 
+static size_t write_utf8(char *to, unsigned code) {
+  if (code < 0x80) {
+    to[0] = (char)code;
+    return 1;
+  }
+  if (code < 0x800) {
+    to[0] = (char)(0xC0 | code >> 6);
+    to[1] = (char)(0x80 | (code & 0x3F));
+    return 2;
+  }
+  if (code < 0x10000) {
+    to[0] = (char)(0xE0 | code >> 12);
+    to[1] = (char)(0x80 | (code >> 6 & 0x3F));
+    to[2] = (char)(0x80 | (code & 0x3F));
+    return 3;
+  }
+  to[0] = (char)(0xF0 | code >> 18);
+  to[1] = (char)(0x80 | (code >> 12 & 0x3F));
+  to[2] = (char)(0x80 | (code >> 6 & 0x3F));
+  to[3] = (char)(0x80 | (code & 0x3F));
+  return 4;
+}
+
+/* What follows `\u`, with the second half of a pair. */
+static bool take_code(reader *in, unsigned *code) {
+  if (!take_hex(in, code)) return false;
+  if (*code < 0xD800 || *code > 0xDFFF) return *code != 0;
+  unsigned second;
+  if (*code > 0xDBFF || !take_word(in, "\\u") || !take_hex(in, &second)) return false;
+  if (second < 0xDC00 || second > 0xDFFF) return false;
+  *code = 0x10000 + ((*code - 0xD800) << 10) + (second - 0xDC00);
+  return true;
+}
+
+/* Takes the next of a text that has been looked through, as UTF-8: how many bytes it has, 0 if a
+ * text in C can't have it. */
+static size_t take_letter(reader *in, char letter[4]) {
+  if (!take(in, '\\')) {
+    letter[0] = *in->at++;
+    return 1;
+  }
+  unsigned code;
+  if (take(in, 'u')) return take_code(in, &code) ? write_utf8(letter, code) : 0;
+  static const char escaped[] = "bfnrt", meant[] = "\b\f\n\r\t";
+  const char *found = strchr(escaped, *in->at);
+  letter[0] = found == NULL ? *in->at : meant[found - escaped];
+  in->at++;
+  return 1;
+}
+
 static bool is_named(reader name, const char *expected) {
-  const char *text = dacapo_text(dacapo_copied(name.at, (size_t)(name.end - name.at)));
-  return text != NULL && strcmp(text, expected) == 0;
+  char letter[4];
+  for (name.at++; *name.at != '"';) {
+    size_t bytes = take_letter(&name, letter);
+    if (bytes == 0 || strncmp(expected, letter, bytes) != 0) return false;
+    expected += bytes;
+  }
+  return *expected == '\0';
 }
 
 const char *dacapo_get(const char *object, const char *name) {
   reader in;
   if (!reads(&in, object) || !take(&in, '{')) return NULL;
   /* The last of those with the same name counts, as everywhere. */
-  reader found = {NULL, NULL};
+  reader found = {0};
   for (bool is_first = true; next_item(&in, is_first, '}'); is_first = false) {
-    reader field = {in.at, NULL};
+    reader field = {.at = in.at};
     if (!take_text(&in)) return NULL;
     field.end = in.at;
     skip_space(&in);
     if (!take(&in, ':')) return NULL;
     skip_space(&in);
-    reader value = {in.at, NULL};
+    reader value = {.at = in.at};
     if (!take_value(&in, 0)) return NULL;
     value.end = in.at;
     if (is_named(field, name)) found = value;
@@ -253,93 +322,63 @@ double dacapo_number(const char *value, double otherwise) {
   return is_number(value) ? strtod(value, NULL) : otherwise;
 }
 
-static size_t write_utf8(char *to, unsigned code) {
-  if (code < 0x80) {
-    to[0] = (char)code;
-    return 1;
-  }
-  if (code < 0x800) {
-    to[0] = (char)(0xC0 | code >> 6);
-    to[1] = (char)(0x80 | (code & 0x3F));
-    return 2;
-  }
-  if (code < 0x10000) {
-    to[0] = (char)(0xE0 | code >> 12);
-    to[1] = (char)(0x80 | (code >> 6 & 0x3F));
-    to[2] = (char)(0x80 | (code & 0x3F));
-    return 3;
-  }
-  to[0] = (char)(0xF0 | code >> 18);
-  to[1] = (char)(0x80 | (code >> 12 & 0x3F));
-  to[2] = (char)(0x80 | (code >> 6 & 0x3F));
-  to[3] = (char)(0x80 | (code & 0x3F));
-  return 4;
-}
-
-/* What follows `\u`, with the second half of a pair. */
-static bool take_code(reader *in, unsigned *code) {
-  if (!take_hex(in, code)) return false;
-  if (*code < 0xD800 || *code > 0xDFFF) return *code != 0;
-  unsigned second;
-  if (*code > 0xDBFF || !take_word(in, "\\u") || !take_hex(in, &second)) return false;
-  if (second < 0xDC00 || second > 0xDFFF) return false;
-  *code = 0x10000 + ((*code - 0xD800) << 10) + (second - 0xDC00);
-  return true;
-}
-
 const char *dacapo_text(const char *value) {
   reader in;
   if (!reads(&in, value)) return NULL;
   reader whole = in;
   if (!take_text(&whole)) return NULL;
-  char *text = dacapo_alloc((size_t)(whole.at - in.at) + 1), *to = text;
+  /* No escape is shorter than what it stands for. */
+  char *text = dacapo_alloc((size_t)(whole.at - in.at)), *to = text;
   for (in.at++; *in.at != '"';) {
-    if (!take(&in, '\\')) {
-      *to++ = *in.at++;
-    } else if (take(&in, 'u')) {
-      unsigned code;
-      if (!take_code(&in, &code)) return NULL;
-      to += write_utf8(to, code);
-    } else {
-      static const char escaped[] = "bfnrt", meant[] = "\b\f\n\r\t";
-      const char *found = strchr(escaped, *in.at);
-      *to++ = found == NULL ? *in.at : meant[found - escaped];
-      in.at++;
-    }
+    char letter[4];
+    size_t bytes = take_letter(&in, letter);
+    if (bytes == 0) return NULL;
+    memcpy(to, letter, bytes);
+    to += bytes;
   }
   return text;
 }
 
+/* Writes the next letter as JSON has it in a text: how many bytes that are. */
+static size_t quote_letter(const char **at, char to[6]) {
+  unsigned char letter = (unsigned char)**at;
+  if (letter == '"' || letter == '\\') {
+    to[0] = '\\';
+    to[1] = *(*at)++;
+    return 2;
+  }
+  if (letter < 0x20) {
+    static const char digits[] = "0123456789abcdef";
+    memcpy(to, "\\u00", 4);
+    to[4] = digits[letter >> 4];
+    to[5] = digits[letter & 15];
+    ++*at;
+    return 6;
+  }
+  size_t bytes = utf8_length((const unsigned char *)*at, strnlen(*at, 4));
+  if (bytes == 0) {
+    /* What is no letter is shown as one that says so. */
+    memcpy(to, "\xEF\xBF\xBD", 3);
+    ++*at;
+    return 3;
+  }
+  memcpy(to, *at, bytes);
+  *at += bytes;
+  return bytes;
+}
+
 const char *dacapo_quote(const char *text) {
   if (text == NULL) return "null";
-  size_t length = strlen(text);
-  char *quoted = dacapo_alloc(6 * length + 3), *to = quoted;
+  char letter[6];
+  size_t length = 0;
+  for (const char *at = text; *at != '\0';)
+    length = dacapo_size(length, 1, quote_letter(&at, letter));
+  char *quoted = dacapo_alloc(dacapo_size(length, 1, 3)), *to = quoted;
   *to++ = '"';
   for (const char *at = text; *at != '\0';) {
-    unsigned char letter = (unsigned char)*at;
-    if (letter == '"' || letter == '\\') {
-      *to++ = '\\';
-      *to++ = *at++;
-    } else if (letter < 0x20) {
-      static const char digits[] = "0123456789abcdef";
-      memcpy(to, "\\u00", 4);
-      to[4] = digits[letter >> 4];
-      to[5] = digits[letter & 15];
-      to += 6;
-      at++;
-    } else {
-      size_t bytes = utf8_length((const unsigned char *)at, strlen(at));
-      if (bytes == 0) {
-        /* What is no letter is shown as one that says so. */
-        memcpy(to, "\xEF\xBF\xBD", 3);
-        to += 3;
-        at++;
-        continue;
-      }
-      memcpy(to, at, bytes);
-      to += bytes;
-      at += bytes;
-    }
+    size_t bytes = quote_letter(&at, letter);
+    memcpy(to, letter, bytes);
+    to += bytes;
   }
   *to = '"';
   return quoted;

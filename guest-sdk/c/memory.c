@@ -26,9 +26,17 @@ void *dacapo_kept(void *old, size_t size) {
   return memory;
 }
 
+size_t dacapo_size(size_t count, size_t size, size_t more) {
+  size_t product, sum;
+  if (__builtin_mul_overflow(count, size, &product) || __builtin_add_overflow(product, more, &sum))
+    dacapo_bug_at("dacapo", "no memory is as large as %zu times %zu bytes", count, size);
+  return sum;
+}
+
 void *dacapo_alloc(size_t size) {
+  /* Nothing that is added below makes half of the address space too much. */
+  if (size > SIZE_MAX / 2) dacapo_bug_at("dacapo", "no memory is as large as %zu bytes", size);
   size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-  if (rounded < size) dacapo_bug_at("dacapo", "no memory is as large as %zu bytes", size);
   if (top == NULL || top->size - used < rounded) {
     size_t capacity = rounded > CHUNK_BYTES ? rounded : CHUNK_BYTES;
     chunk *fresh = dacapo_kept(NULL, sizeof(chunk) + capacity);
@@ -42,20 +50,26 @@ void *dacapo_alloc(size_t size) {
   return memory;
 }
 
+void *dacapo_alloc_array(size_t count, size_t size) {
+  return dacapo_alloc(dacapo_size(count, size, 0));
+}
+
 dacapo_mark_t dacapo_mark(void) { return (dacapo_mark_t){top, used}; }
 
 void dacapo_release(dacapo_mark_t mark) {
-  while (top != mark.chunk) {
-    if (top == NULL) dacapo_bug_at("dacapo_release", "the mark is of what was released before");
+  bool is_gone = top == mark.chunk && used < mark.used;
+  while (top != mark.chunk && top != NULL) {
     chunk *before = top->before;
     free(top);
     top = before;
   }
+  is_gone = is_gone || top != mark.chunk;
+  if (is_gone) dacapo_bug_at("dacapo_release", "the mark is of what was released before");
   used = mark.used;
 }
 
 const char *dacapo_copied(const char *bytes, size_t length) {
-  char *copy = dacapo_alloc(length + 1);
+  char *copy = dacapo_alloc(dacapo_size(length, 1, 1));
   if (length > 0) memcpy(copy, bytes, length);
   return copy;
 }

@@ -18,7 +18,7 @@ typedef struct message {
 typedef struct inbox {
   struct inbox *next;
   char *name;
-  message *first;
+  message *first, *last;
   size_t kept;
   size_t set_aside;
   void (*handle)(const char *input, void *context);
@@ -49,9 +49,11 @@ void dacapo_got_signal(const char *name, payload_t input) {
   signals++;
   inbox *to = inbox_of(name);
   payload_t content = input.len == 0 ? dacapo_to_payload("null") : input;
-  if (!dacapo_is_json((const char *)content.ptr, content.len)) {
+  const char *problem = dacapo_json_problem((const char *)content.ptr, content.len);
+  if (problem != NULL) {
     /* A sender's mistake does not end the run. */
-    fprintf(stderr, "a signal was set aside: the input of signal `%s` is not JSON\n", name);
+    fprintf(stderr, "a signal was set aside: the input of signal `%s` is not JSON: %s\n", name,
+            problem);
     to->set_aside++;
     return;
   }
@@ -61,9 +63,11 @@ void dacapo_got_signal(const char *name, payload_t input) {
   }
   message *fresh = dacapo_kept(NULL, sizeof *fresh);
   *fresh = (message){NULL, signals, kept_copy((const char *)content.ptr, content.len)};
-  message **end = &to->first;
-  while (*end != NULL) end = &(*end)->next;
-  *end = fresh;
+  if (to->first == NULL)
+    to->first = fresh;
+  else
+    to->last->next = fresh;
+  to->last = fresh;
   to->kept++;
 }
 
@@ -176,6 +180,7 @@ bool dacapo_answer(const char *name, payload_t bytes, payload_t *answer, wit_fai
     const char *what = dacapo_format("the input of query `%s`", name);
     const char *input = dacapo_from_payload(bytes, what, "InvalidInput", &failure);
     if (input != NULL) value = asked->handle(input, asked->context, &failure);
+    value = dacapo_settled(value, "the answer to query", name, &failure);
   }
   if (failure == NULL)
     dacapo_give_payload(value, answer);
@@ -207,7 +212,9 @@ void dacapo_got_update(const char *id_text, const char *name, payload_t bytes) {
     return;
   }
   dacapo_workflow_updates_accept_update(&id);
+  failure = NULL;
   const char *value = asked->handle(input, asked->context, &failure);
+  value = dacapo_settled(value, "the result of update", name, &failure);
   dacapo_workflow_updates_result_payload_failure_t outcome = {.is_err = failure != NULL};
   if (failure == NULL)
     dacapo_give_payload(value, &outcome.val.ok);
@@ -218,6 +225,7 @@ void dacapo_got_update(const char *id_text, const char *name, payload_t bytes) {
 }
 
 void dacapo_publish(const char *name, const char *value) {
+  dacapo_require_json(value, "the published value", name);
   wit_string_t shown = dacapo_borrowed(name);
   payload_t payload = dacapo_to_payload(value == NULL ? "null" : value);
   dacapo_workflow_queries_publish(&shown, &payload);

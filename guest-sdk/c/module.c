@@ -28,7 +28,9 @@ static const char *call(const dacapo_definition *definitions, const char *kind,
     if (strcmp(each->type, type) != 0) continue;
     const char *what = dacapo_format("the input of %s `%s`", kind, type);
     const char *input = dacapo_from_payload(payload, what, "InvalidInput", failure);
-    return input == NULL ? NULL : each->function(input, failure);
+    if (input == NULL) return NULL;
+    const char *result = each->function(input, failure);
+    return dacapo_settled(result, dacapo_format("the result of %s", kind), type, failure);
   }
   const char *message = dacapo_format("this module defines no %s `%s`", kind, type);
   return dacapo_fail_with(failure, (dacapo_failure){.type = unknown,

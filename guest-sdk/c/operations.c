@@ -64,6 +64,9 @@ dacapo_operation dacapo_start_activity(const char *type, const char *input,
       [DACAPO_WAIT_REQUESTED] = ASK_ACTIVITY,
   };
   if (is_stopped()) return 0;
+  const dacapo_failure *refused;
+  if (!dacapo_is_fit(input, "the input of activity", type, "InvalidInput", &refused))
+    return dacapo_refused(refused);
   if (options == NULL) options = &none;
   dacapo_mark_t before = dacapo_mark();
   dacapo_operation operation = start(type, input, options);
@@ -140,12 +143,14 @@ static dacapo_workflow_children_child_t start_child(const char *type, const char
 const char *dacapo_run_child_at(const char *type, const char *input,
                                 const dacapo_child_options *options,
                                 const dacapo_failure **failure, const char *place) {
+  if (!dacapo_is_fit(input, "the input of workflow", type, "InvalidInput", failure)) return NULL;
   return dacapo_wait_at(start_child(type, input, options).closed, failure, place);
 }
 
 const dacapo_child *dacapo_start_child_at(const char *type, const char *input,
                                           const dacapo_child_options *options,
                                           const dacapo_failure **failure, const char *place) {
+  if (!dacapo_is_fit(input, "the input of workflow", type, "InvalidInput", failure)) return NULL;
   dacapo_workflow_children_child_t begun = start_child(type, input, options);
   if (begun.started != 0) dacapo_opened(begun.started, LEAVE, 0);
   const char *started = dacapo_wait_at(begun.started, failure, place);
@@ -163,6 +168,7 @@ bool dacapo_signal_external_at(const char *workflow_id, const char *run_id, cons
                                const char *value, const dacapo_failure **failure,
                                const char *place) {
   if (dacapo_is_stopped(failure)) return false;
+  if (!dacapo_is_fit(value, "the input of signal", name, "InvalidInput", failure)) return false;
   wit_string_t id = dacapo_borrowed(workflow_id), run = dacapo_borrowed(run_id);
   wit_string_t signal = dacapo_borrowed(name);
   payload_t input = dacapo_to_payload(value);

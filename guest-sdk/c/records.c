@@ -52,24 +52,6 @@ bool dacapo_is_cancel_requested(void) {
 
 /* Continuing as new. */
 
-static struct {
-  const char *input;
-  dacapo_continue_options options;
-} continuation;
-
-/* Stands for a continuation where a failure is expected. */
-static const dacapo_failure continues = {.type = "ContinueAsNew", .message = ""};
-
-const char *dacapo_continue_as_new(const char *input, const dacapo_continue_options *options,
-                                   const dacapo_failure **failure) {
-  continuation.input = input;
-  if (options != NULL) continuation.options = *options;
-  *failure = &continues;
-  return NULL;
-}
-
-bool dacapo_continues(const dacapo_failure *failure) { return failure == &continues; }
-
 /* What is handed over is freed one by one. */
 
 static void *owned(const void *from, size_t size) {
@@ -80,7 +62,7 @@ static void own_string(wit_string_t *text) { text->ptr = owned(text->ptr, text->
 
 static dacapo_workflow_attributes_list_memo_entry_t owned_memo(
     dacapo_workflow_attributes_list_memo_entry_t list) {
-  list.ptr = owned(list.ptr, list.len * sizeof *list.ptr);
+  list.ptr = owned(list.ptr, dacapo_size(list.len, sizeof *list.ptr, 0));
   for (size_t index = 0; index < list.len; index++) {
     own_string(&list.ptr[index].name);
     own_string(&list.ptr[index].value.val);
@@ -90,7 +72,7 @@ static dacapo_workflow_attributes_list_memo_entry_t owned_memo(
 
 static dacapo_workflow_attributes_list_search_attribute_t owned_search(
     dacapo_workflow_attributes_list_search_attribute_t list) {
-  list.ptr = owned(list.ptr, list.len * sizeof *list.ptr);
+  list.ptr = owned(list.ptr, dacapo_size(list.len, sizeof *list.ptr, 0));
   for (size_t index = 0; index < list.len; index++) {
     own_string(&list.ptr[index].name);
     if (!list.ptr[index].value.is_some) continue;
@@ -100,31 +82,57 @@ static dacapo_workflow_attributes_list_search_attribute_t owned_search(
       own_string(&value->val.text);
     if (value->tag == DACAPO_WORKFLOW_ATTRIBUTES_SEARCH_VALUE_KEYWORD_LIST) {
       dacapo_wit_list_string_t *texts = &value->val.keyword_list;
-      texts->ptr = owned(texts->ptr, texts->len * sizeof *texts->ptr);
+      texts->ptr = owned(texts->ptr, dacapo_size(texts->len, sizeof *texts->ptr, 0));
       for (size_t text = 0; text < texts->len; text++) own_string(&texts->ptr[text]);
     }
   }
   return list;
 }
 
-void dacapo_continuation(const char *workflow_type,
-                         exports_dacapo_workflow_workflow_continuation_t *to) {
-  const dacapo_continue_options *from = &continuation.options;
-  memset(to, 0, sizeof *to);
-  dacapo_give_string(from->workflow_type == NULL ? workflow_type : from->workflow_type,
-                     &to->workflow_type);
-  dacapo_give_payload(continuation.input, &to->input);
-  to->run_timeout.is_some = from->run_timeout != 0;
-  to->run_timeout.val = from->run_timeout;
-  to->backoff_start_interval = from->start_delay;
+/* What was asked for last, as the contract has it. Nothing of it is in memory of the caller's. */
+static exports_dacapo_workflow_workflow_continuation_t continuation;
+
+/* Stands for a continuation where a failure is expected. */
+static const dacapo_failure continues = {.type = "ContinueAsNew", .message = ""};
+
+static exports_dacapo_workflow_workflow_continuation_t to_continuation(
+    const char *input, const dacapo_continue_options *from) {
+  exports_dacapo_workflow_workflow_continuation_t to = {
+      .run_timeout = {from->run_timeout != 0, from->run_timeout},
+      .backoff_start_interval = from->start_delay,
+  };
+  dacapo_give_string(from->workflow_type, &to.workflow_type);
+  dacapo_give_payload(input, &to.input);
   dacapo_workflow_attributes_list_memo_entry_t memo =
       owned_memo(dacapo_to_memo(from->memo, from->memo_length));
-  to->memo.ptr = memo.ptr;
-  to->memo.len = memo.len;
+  to.memo.ptr = memo.ptr;
+  to.memo.len = memo.len;
   dacapo_workflow_attributes_list_search_attribute_t search =
       owned_search(dacapo_to_search(from->search_attributes, from->search_attributes_length));
-  to->search_attributes.ptr = search.ptr;
-  to->search_attributes.len = search.len;
+  to.search_attributes.ptr = search.ptr;
+  to.search_attributes.len = search.len;
+  return to;
+}
+
+const char *dacapo_continue_as_new(const char *input, const dacapo_continue_options *options,
+                                   const dacapo_failure **failure) {
+  static const dacapo_continue_options none = {0};
+  if (!dacapo_is_fit(input, "the input of", "dacapo_continue_as_new", "InvalidInput", failure))
+    return NULL;
+  exports_dacapo_workflow_workflow_continuation_free(&continuation);
+  dacapo_mark_t before = dacapo_mark();
+  continuation = to_continuation(input, options == NULL ? &none : options);
+  dacapo_release(before);
+  *failure = &continues;
+  return NULL;
+}
+
+bool dacapo_continues(const dacapo_failure *failure) { return failure == &continues; }
+
+void dacapo_continuation(const char *workflow_type,
+                         exports_dacapo_workflow_workflow_continuation_t *to) {
+  *to = continuation;
+  if (to->workflow_type.len == 0) dacapo_give_string(workflow_type, &to->workflow_type);
 }
 
 /* Versions and values. */
@@ -142,6 +150,7 @@ static const char *value(bool is_known, payload_t known, const char *name,
     return copy;
   }
   const char *fresh = compute(context);
+  dacapo_require_json(fresh, "the value", name);
   payload_t payload = dacapo_to_payload(fresh == NULL ? "null" : fresh);
   wit_string_t named = dacapo_borrowed(name);
   dacapo_workflow_side_effects_record_value(&named, &payload);
@@ -172,19 +181,33 @@ void dacapo_upsert_memo(const dacapo_memo_entry *entries, size_t count) {
   dacapo_release(before);
 }
 
+/* Writes a field of an object, and a comma in front of all but the first. */
+static char *put_field(char *to, bool is_first, const char *name, wit_string_t value) {
+  if (!is_first) *to++ = ',';
+  to = stpcpy(to, name);
+  *to++ = ':';
+  memcpy(to, value.ptr, value.len);
+  return to + value.len;
+}
+
 const char *dacapo_memo(void) {
   dacapo_workflow_attributes_list_memo_entry_t list;
   dacapo_workflow_attributes_memo(&list);
-  const char *fields = NULL;
+  const char **names = dacapo_alloc_array(list.len, sizeof *names);
+  size_t length = sizeof "{}";
   for (size_t index = 0; index < list.len; index++) {
-    if (!list.ptr[index].value.is_some) continue;
-    const char *name = dacapo_quote(dacapo_from_string(list.ptr[index].name));
-    const char *text = dacapo_from_string(list.ptr[index].value.val);
-    fields = fields == NULL ? dacapo_format("%s:%s", name, text)
-                            : dacapo_format("%s,%s:%s", fields, name, text);
+    names[index] = dacapo_quote(dacapo_from_string(list.ptr[index].name));
+    length = dacapo_size(strlen(names[index]), 1, length + sizeof ":,");
+    length = dacapo_size(list.ptr[index].value.val.len, list.ptr[index].value.is_some, length);
   }
+  char *memo = dacapo_alloc(length), *to = memo;
+  *to++ = '{';
+  for (size_t index = 0; index < list.len; index++)
+    if (list.ptr[index].value.is_some)
+      to = put_field(to, to == memo + 1, names[index], list.ptr[index].value.val);
+  *to = '}';
   dacapo_workflow_attributes_list_memo_entry_free(&list);
-  return dacapo_format("{%s}", fields == NULL ? "" : fields);
+  return memo;
 }
 
 void dacapo_upsert_search_attributes(const dacapo_search_attribute *attributes, size_t count) {
@@ -221,7 +244,7 @@ static dacapo_search_attribute from_wit(
       break;
     case DACAPO_KEYWORD_LIST: {
       attribute.list_length = value->val.keyword_list.len;
-      const char **list = dacapo_alloc(attribute.list_length * sizeof *list);
+      const char **list = dacapo_alloc_array(attribute.list_length, sizeof *list);
       for (size_t index = 0; index < attribute.list_length; index++)
         list[index] = dacapo_from_string(value->val.keyword_list.ptr[index]);
       attribute.list = list;
@@ -235,7 +258,7 @@ const dacapo_search_attribute *dacapo_search_attributes(size_t *count) {
   dacapo_workflow_attributes_list_search_attribute_t list;
   dacapo_workflow_attributes_search_attributes(&list);
   *count = list.len;
-  dacapo_search_attribute *attributes = dacapo_alloc(list.len * sizeof *attributes);
+  dacapo_search_attribute *attributes = dacapo_alloc_array(list.len, sizeof *attributes);
   for (size_t index = 0; index < list.len; index++) attributes[index] = from_wit(&list.ptr[index]);
   dacapo_workflow_attributes_list_search_attribute_free(&list);
   return attributes;

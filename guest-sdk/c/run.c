@@ -42,6 +42,16 @@ dacapo_operation dacapo_opened(dacapo_operation id, dacapo_on_cancel on_cancel, 
   return id;
 }
 
+dacapo_operation dacapo_refused(const dacapo_failure *failure) {
+  /* The runtime counts from 1 upwards, and never gets here. */
+  static dacapo_operation last = UINT32_MAX;
+  dacapo_operation id = dacapo_opened(last--, LEAVE, 0);
+  operation *it = *find(id);
+  it->state = FAILED;
+  dacapo_to_wit(failure, &it->outcome.failure);
+  return id;
+}
+
 bool dacapo_is_run_cancelled(void) { return cancel_reason != NULL; }
 
 bool dacapo_is_stopped(const dacapo_failure **failure) {
@@ -130,7 +140,7 @@ static void deliver(void) {
       break;
     case DACAPO_WORKFLOW_OPERATIONS_DELIVERY_CANCEL_REQUESTED: {
       wit_string_t reason = delivery.val.cancel_requested;
-      char *kept = dacapo_kept(NULL, reason.len + 1);
+      char *kept = dacapo_kept(NULL, dacapo_size(reason.len, 1, 1));
       if (reason.len > 0) memcpy(kept, reason.ptr, reason.len);
       kept[reason.len] = '\0';
       cancel_reason = kept;
@@ -191,15 +201,19 @@ const char *dacapo_wait_at(dacapo_operation id, const dacapo_failure **failure, 
     dacapo_fail_cancelled(failure, cancel_reason == NULL ? "it was not started" : cancel_reason);
     return NULL;
   }
-  operation *it = *find(id);
-  if (it == NULL) dacapo_bug_at(place, "operation %u was never started, or waited for before", id);
+  if (*find(id) == NULL)
+    dacapo_bug_at(place, "operation %u was never started, or waited for before", id);
   dacapo_wait_frame frame = {.kind = "operation", .operations = &id, .count = 1, .place = place};
-  if (!dacapo_wait_for(&frame, has_ended, &id, failure)) {
-    cancel(it);
+  const dacapo_failure *stopped;
+  if (!dacapo_wait_for(&frame, has_ended, &id, &stopped)) {
+    dacapo_cancel(id);
     /* One that is asked only is waited for. */
     dacapo_wait_for(&frame, has_ended, &id, NULL);
   }
-  return outcome_of(find(id), failure);
+  operation **ended = find(id);
+  if (*ended == NULL)
+    dacapo_bug_at(place, "a handler has waited for operation %u meanwhile, and got its outcome", id);
+  return outcome_of(ended, failure);
 }
 
 typedef struct {

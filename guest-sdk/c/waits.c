@@ -3,12 +3,14 @@
 #include "internal.h"
 
 #define WAITS_MAX 200
+/* Names of signals that are told. */
+#define SIGNALS_MAX 100
 
 const char *const dacapo_waits_query = "__dacapo_waits";
 
 typedef struct {
-  const char *untaken;
-  const char *invalid;
+  const char *untaken, *invalid;
+  size_t untaken_count, invalid_count;
 } lists;
 
 static const char *joined(const char *list, const char *item) {
@@ -19,10 +21,10 @@ static void tell(const char *name, size_t kept, size_t set_aside, const char *pr
                  void *context) {
   lists *of = context;
   const char *quoted = dacapo_quote(name);
-  if (kept > 0)
+  if (kept > 0 && of->untaken_count++ < SIGNALS_MAX)
     of->untaken =
         joined(of->untaken, dacapo_format("{\"name\":%s,\"count\":%zu}", quoted, kept));
-  if (set_aside > 0)
+  if (set_aside > 0 && of->invalid_count++ < SIGNALS_MAX)
     of->invalid = joined(of->invalid, dacapo_format("{\"name\":%s,\"count\":%zu,\"problem\":%s}",
                                                     quoted, set_aside, dacapo_quote(problem)));
 }
@@ -42,7 +44,7 @@ const char *dacapo_waits_report(void) {
         waits = joined(waits, dacapo_format("{\"kind\":\"%s\",\"operation\":%u,\"at\":%s}",
                                             each->kind, each->operations[index], at));
   }
-  lists of = {NULL, NULL};
+  lists of = {0};
   dacapo_each_inbox(tell, &of);
   return dacapo_format(
       "{\"waits\":[%s],\"more\":%zu,\"untaken_signals\":[%s],\"invalid_signals\":[%s]}",

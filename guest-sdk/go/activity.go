@@ -61,6 +61,9 @@ func startActivity(ctx context.Context, activityType string, input any, given []
 	if len(given) > 0 {
 		options = given[0]
 	}
+	if problem := options.Retry.problem(); problem != "" {
+		return failed(&Failure{Type: "InvalidInput", Message: "activity `" + activityType + "`: " + problem, NonRetryable: true})
+	}
 	var id uint32
 	placement, isPlaced := options.placement()
 	switch {

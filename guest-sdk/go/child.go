@@ -110,6 +110,9 @@ func beginChild(ctx context.Context, workflowType string, input any, given []Chi
 	if len(given) > 0 {
 		options = given[0]
 	}
+	if problem := options.Retry.problem(); problem != "" {
+		return nil, &Failure{Type: "InvalidInput", Message: "workflow `" + workflowType + "`: " + problem, NonRetryable: true}
+	}
 	chosen, err := options.toWit()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package dacapo
 
 import (
+	"fmt"
 	"time"
 
 	"dacapo/internal/wit/imports/dacapo_workflow_children"
@@ -93,6 +94,20 @@ func (o *ActivityOptions) placement() (dacapo_workflow_task_queues.TaskPlacement
 		placement.FairnessWeight = types.Some(o.FairnessWeight)
 	}
 	return placement, o.Priority != 0 || o.FairnessKey != "" || o.FairnessWeight != 0
+}
+
+// problem says what of a policy can't be: as an unsigned number it would be a very long time.
+func (p *RetryPolicy) problem() string {
+	if p == nil {
+		return ""
+	}
+	if p.InitialInterval < 0 {
+		return fmt.Sprintf("the retry policy has a negative InitialInterval: %v", p.InitialInterval)
+	}
+	if p.MaximumInterval < 0 {
+		return fmt.Sprintf("the retry policy has a negative MaximumInterval: %v", p.MaximumInterval)
+	}
+	return ""
 }
 
 func (p *RetryPolicy) toWit() wit.RetryPolicy {

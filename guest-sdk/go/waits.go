@@ -7,6 +7,9 @@ const waitsQuery = "__dacapo_waits"
 
 const waitsMax = 200
 
+// signalsMax names of signals are told.
+const signalsMax = 100
+
 // wait is something that the code waits for.
 type wait struct {
 	kind      string
@@ -54,10 +57,10 @@ func (r *run) report() any {
 	}
 	for _, name := range sortedKeys(r.inboxes) {
 		in := r.inboxes[name]
-		if count := len(in.untaken()); count > 0 {
+		if count := len(in.untaken()); count > 0 && len(report.Untaken) < signalsMax {
 			report.Untaken = append(report.Untaken, signalLine{Name: name, Count: count})
 		}
-		if in.invalid > 0 {
+		if in.invalid > 0 && len(report.Invalid) < signalsMax {
 			report.Invalid = append(report.Invalid, signalLine{name, in.invalid, in.problem})
 		}
 	}

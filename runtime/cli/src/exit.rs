@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::client::ClientError;
+use crate::guest_build::BuildError;
 
 /// How the program ends. The numbers are documented in `docs/cli.md`; scripts
 /// depend on them.
@@ -76,6 +77,9 @@ fn in_words(error: &anyhow::Error) -> String {
 fn code_of(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
         if cause.is::<UsageError>() {
+            return Exit::Usage;
+        }
+        if let Some(BuildError::NoProject { .. }) = cause.downcast_ref() {
             return Exit::Usage;
         }
         match cause.downcast_ref::<ClientError>() {

@@ -72,6 +72,18 @@ fn serve(folder: &Path) -> Command {
 }
 
 #[test]
+fn a_folder_without_a_project_is_a_usage_error() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    for name in ["", "nowhere"] {
+        let folder = folder.path().join(name).display().to_string();
+        let (code, message) = failure(&mut dacapo(&["build", &folder]));
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains("dacapo.toml") && message.contains(&folder), "{message}");
+    }
+    assert_eq!(failure(&mut dacapo(&["build", "one", "other"])).0, Some(2));
+}
+
+#[test]
 fn a_server_without_a_database_is_a_usage_error() {
     let (code, message) = failure(&mut dacapo(&["serve"]));
     assert_eq!(code, Some(2));

@@ -5,6 +5,7 @@
 mod component;
 mod error;
 mod languages;
+mod lock;
 mod new;
 mod tool;
 mod wit;
@@ -50,6 +51,10 @@ pub async fn build(
     messages: Messages,
 ) -> Result<Vec<Built>, BuildError> {
     let language = Language::required(folder)?;
+    let _lock = match language.locks_itself() {
+        true => None,
+        false => Some(lock::take(folder, messages).await?),
+    };
     let built = language.build(folder, How { target_dir, messages }).await?;
     if built.is_empty() {
         return Err(BuildError::NoComponent { folder: folder.to_path_buf() });

@@ -20,6 +20,14 @@ pub(crate) fn say(command: &mut Command, messages: Messages) {
     });
 }
 
+/// Tells a person who waits for the build something.
+#[expect(clippy::print_stderr, reason = "it stands between what the compilers write there")]
+pub(crate) fn note(messages: Messages, text: &str) {
+    if messages == Messages::Shown {
+        eprintln!("{text}");
+    }
+}
+
 /// Runs a program to its end. `advice` is how to get it, should it not be there.
 pub(crate) async fn output(
     mut command: Command,

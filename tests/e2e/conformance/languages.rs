@@ -20,13 +20,37 @@ pub(crate) struct Language {
 
 /// The languages that are played: all, or the first and those that `DACAPO_CONFORMANCE` names,
 /// while one works on an SDK.
-pub(crate) fn chosen() -> impl Iterator<Item = &'static Language> {
-    let named = std::env::var("DACAPO_CONFORMANCE").ok();
+pub(crate) fn chosen() -> Vec<&'static Language> {
+    match std::env::var("DACAPO_CONFORMANCE") {
+        Ok(names) => {
+            named(&names).unwrap_or_else(|problem| panic!("DACAPO_CONFORMANCE: {problem}"))
+        }
+        Err(_) => LANGUAGES.iter().collect(),
+    }
+}
+
+/// The first, and those with these names.
+fn named(names: &str) -> Result<Vec<&'static Language>, String> {
+    let known = LANGUAGES.iter().map(|language| language.name);
+    let names: Vec<_> = names.split(',').map(str::trim).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.clone().any(|it| it == **name)) {
+        let known: Vec<_> = known.collect();
+        return Err(format!("there is no language `{unknown}`; there are {}", known.join(", ")));
+    }
     let (first, others) = LANGUAGES.split_first().expect("there are languages");
-    let is_named = move |language: &&Language| {
-        named.as_deref().is_none_or(|names| names.split(',').any(|name| name == language.name))
+    let others = others.iter().filter(|language| names.contains(&language.name));
+    Ok(std::iter::once(first).chain(others).collect())
+}
+
+#[test]
+fn a_language_that_is_misspelt_is_refused_and_the_others_named() {
+    let names = |languages: Vec<&Language>| -> Vec<_> {
+        languages.into_iter().map(|language| language.name).collect()
     };
-    std::iter::once(first).chain(others.iter().filter(is_named))
+    assert_eq!(named("C, Go").map(names), Ok(vec!["Rust", "Go", "C"]));
+    assert_eq!(named("Rust").map(names), Ok(vec!["Rust"]));
+    let refused = named("C,go").map(names).expect_err("refused");
+    assert!(refused.contains("`go`") && refused.contains("TypeScript on QuickJS"), "{refused}");
 }
 
 /// The first is what the others are compared with.
@@ -73,7 +97,7 @@ fn go() -> LocalBoxFuture<'static, Bytes> {
     built_with(GO, "tests/guests-go").boxed_local()
 }
 
-fn c() -> LocalBoxFuture<'static, Bytes> {
+pub(crate) fn c() -> LocalBoxFuture<'static, Bytes> {
     built_with(ZIG, "tests/guests-c").boxed_local()
 }
 

@@ -3,6 +3,7 @@
 //! are those of the first language, event by event.
 
 mod behaviours;
+mod c_only;
 mod languages;
 mod normal;
 mod stage;
@@ -10,6 +11,7 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 
 use dacapo_cli::guest_build::{self, Language as ProjectLanguage, NewProject};
 use dacapo_tests::{
@@ -17,6 +19,7 @@ use dacapo_tests::{
 };
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use behaviours::{BEHAVIOURS, Behaviour, Care};
 use languages::{Language, chosen};
@@ -167,6 +170,29 @@ fn assert_same(language: &Language, how: &str, expected: &Histories, found: &His
     assert!(others.is_empty(), "{} {how}:\n{}", language.name, others.join("\n"));
 }
 
+/// The commands are those of its README.
+async fn its_own_test_passes(language: ProjectLanguage, folder: &Path) {
+    let (command, says) = match language {
+        ProjectLanguage::Go => ("go test ./...", "ok  \tmy-greeter/greeting"),
+        _ => (
+            "cc -Isrc test/greeting_test.c src/greeting.c -o test/greeting && test/greeting",
+            "passed",
+        ),
+    };
+    let readme = std::fs::read_to_string(folder.join("README.md")).expect("it can be read");
+    assert!(readme.contains(command), "{readme}");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let own = folder.join(".venv/bin");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", command])
+        .current_dir(folder)
+        .env("PATH", format!("{}:{path}", own.display()));
+    let done = shell.output().await.expect("a shell is there");
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && said.contains(says), "{command}: {done:?}");
+}
+
 /// What `dacapo new` makes, with the compilers that the guests are made with.
 #[tokio::test]
 async fn a_new_project_in_go_and_in_c_is_built_and_its_workflow_runs() {
@@ -183,6 +209,7 @@ async fn a_new_project_in_go_and_in_c_is_built_and_its_workflow_runs() {
         dacapo(&server, &push).await.exit(0);
         let run = server.client().start("greet", json!({"name": "Ada", "patience_secs": 0})).await;
         assert_eq!(run.completed().await, "Hello, Ada!", "{language:?}");
+        its_own_test_passes(language, &folder).await;
 
         // What does not compile is told as the compiler tells it, with the file of the project.
         let source =

@@ -1,5 +1,6 @@
 /* A workflow and an activity without an SDK. */
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,22 @@
 typedef dacapo_workflow_types_payload_t payload;
 typedef dacapo_workflow_types_failure_t failure;
 
-/* What is handed over is allocated; the other side frees it. */
-static payload text(const char *json) { return (payload){(uint8_t *)strdup(json), strlen(json)}; }
+/* What is handed over is allocated, as long as it is; the other side frees it. */
+static payload text(const char *format, ...) {
+  va_list first, second;
+  va_start(first, format);
+  va_copy(second, first);
+  int length = vsnprintf(NULL, 0, format, first);
+  va_end(first);
+  char *json = length < 0 ? NULL : malloc((size_t)length + 1);
+  if (json == NULL) abort();
+  vsnprintf(json, (size_t)length + 1, format, second);
+  va_end(second);
+  return (payload){(uint8_t *)json, (size_t)length};
+}
+
+/* JSON in JSON, for "%.*s". What has no bytes is null. */
+#define JSON(it) (it).len == 0 ? 4 : (int)(it).len, (it).len == 0 ? "null" : (char *)(it).ptr
 
 static bool is(const dacapo_wit_string_t *name, const char *expected) {
   return name->len == strlen(expected) && memcmp(name->ptr, expected, name->len) == 0;
@@ -36,10 +51,7 @@ static bool order(payload *input, payload *result, failure *failed) {
     return false;
   if (!dacapo_workflow_operations_sleep(1000000, failed)) return false;
   if (!dacapo_workflow_operations_receive_signal(&approve, &approval, failed)) return false;
-  char json[256];
-  snprintf(json, sizeof json, "{\"receipt\":%.*s,\"approval\":%.*s}", (int)receipt.len,
-           (char *)receipt.ptr, (int)approval.len, (char *)approval.ptr);
-  *result = text(json);
+  *result = text("{\"receipt\":%.*s,\"approval\":%.*s}", JSON(receipt), JSON(approval));
   return true;
 }
 
@@ -64,9 +76,7 @@ bool exports_dacapo_workflow_activity_execute(dacapo_wit_string_t *activity_type
     fail(err, "UnknownActivityType", "there is one activity: charge");
     return false;
   }
-  char json[128];
-  snprintf(json, sizeof json, "\"charged %.*s\"", (int)input->len, (char *)input->ptr);
-  *ret = text(json);
+  *ret = text("{\"charged\":%.*s}", JSON(*input));
   return true;
 }
 

@@ -13,6 +13,7 @@ const dacapo_definition dacapo_activities[] = {
     {"wait_cancel", wait_cancel},
     {"attempt_info", attempt_info},
     {"forbidden", forbidden},
+    {"finish_anyway", finish_anyway},
     {NULL, NULL},
 };
 
@@ -65,6 +66,18 @@ const dacapo_definition dacapo_workflows[] = {
     {"nothing", nothing},
     {"about", about},
     {"options", options},
+    {"continues_as_new", continues_as_new},
+    {"fails_from_the_stack", fails_from_the_stack},
+    {"dives", dives},
+    {"deals_with_it", deals_with_it},
+    {"waits_twice", waits_twice},
+    {"passes_no_json", passes_no_json},
+    {"returns_no_json", returns_no_json},
+    {"fails_with_no_json", fails_with_no_json},
+    {"shows_no_json", shows_no_json},
+    {"wants_too_much", wants_too_much},
+    {"reads_json", reads_json},
+    {"takes_all", takes_all},
     {NULL, NULL},
 };
 

@@ -14,9 +14,11 @@ use crate::output;
   dacapo build
   dacapo module push greeter \"$(dacapo build ./greeter)\"
 
-A folder with a Cargo.toml is built with cargo, one with a package.json with node.
-The guest interface is part of this program; other tools are dependencies of the
-project. The component is the only thing that is written to standard output.")]
+A folder with a Cargo.toml is built with cargo, one with a package.json with node,
+one with a pyproject.toml with componentize-py, one with a go.mod with Go, and one
+with a dacapo.toml with a C compiler. The guest interface is part of this program;
+other tools are dependencies of the project. The component is the only thing that
+is written to standard output.")]
 pub struct BuildArgs {
     /// Folder of the project.
     #[arg(value_name = "FOLDER", default_value = ".")]

@@ -72,6 +72,11 @@ impl Language {
         }
     }
 
+    /// Whether two builds of a project at the same time do not disturb each other.
+    pub(crate) fn locks_itself(self) -> bool {
+        matches!(self, Self::Rust)
+    }
+
     pub(crate) async fn source_folders(self, folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
         match self {
             Self::Rust => rust::source_folders(folder).await,

@@ -3,10 +3,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"dacapo"
+
+	"{{name}}/greeting"
 )
 
 type guest struct {
@@ -14,9 +15,9 @@ type guest struct {
 	PatienceSecs int    `json:"patience_secs"`
 }
 
-// greeting touches the world, and is tried again when it fails.
-func greeting(_ context.Context, name string) (string, error) {
-	return fmt.Sprintf("Hello, %s!", name), nil
+// greetNow touches the world, and is tried again when it fails.
+func greetNow(_ context.Context, name string) (string, error) {
+	return greeting.For(name), nil
 }
 
 // greet goes on where it was if the server dies while it sleeps.
@@ -26,7 +27,7 @@ func greet(ctx context.Context, guest guest) (string, error) {
 }
 
 func init() {
-	dacapo.RegisterActivity("greeting", greeting)
+	dacapo.RegisterActivity("greeting", greetNow)
 	dacapo.RegisterWorkflow("greet", greet)
 }
 

@@ -47,7 +47,7 @@ fn order(input: &[u8]) -> Result<Vec<u8>, Failure> {
 impl activity::Guest for Orders {
     fn execute(activity_type: String, input: Vec<u8>) -> Result<Vec<u8>, Failure> {
         match activity_type.as_str() {
-            "charge" => Ok(format!("\"charged {}\"", json(&input)).into_bytes()),
+            "charge" => Ok(format!("{{\"charged\":{}}}", json(&input)).into_bytes()),
             other => Err(failure(format!("there is one activity: charge, and not {other}"))),
         }
     }
@@ -65,8 +65,9 @@ fn failure(message: String) -> Failure {
     Failure { info, causes: Vec::new() }
 }
 
+/// What has no bytes is null.
 fn json(payload: &[u8]) -> &str {
-    std::str::from_utf8(payload).unwrap_or("null")
+    std::str::from_utf8(payload).ok().filter(|text| !text.is_empty()).unwrap_or("null")
 }
 
 export!(Orders);

@@ -20,7 +20,12 @@ pub(super) const INSTALL: &str = "install Zig, which has all that is needed, wit
 pub(super) struct Compiler {
     program: OsString,
     arguments: Vec<&'static str>,
+    linker_arguments: Vec<&'static str>,
 }
+
+/// A stack that ends in a trap. What overflows must not get into the data of the program.
+const STACK_SIZE: &str = "-Wl,-z,stack-size=1048576";
+const STACK_FIRST: &str = "-Wl,--stack-first";
 
 impl Compiler {
     /// The one that is named, the project's own, or one that is installed.
@@ -51,19 +56,26 @@ impl Compiler {
     fn of(program: impl Into<OsString>) -> Self {
         let program = program.into();
         let name = Path::new(&program).file_name().unwrap_or(OsStr::new(""));
-        let arguments = if matches!(name.to_str(), Some("zig" | "python-zig")) {
-            // It traps what is undefined in C, which says nothing about where.
-            vec!["cc", "-target", "wasm32-wasi", "-fno-sanitize=undefined"]
+        let (arguments, linker_arguments) = if matches!(name.to_str(), Some("zig" | "python-zig")) {
+            // It traps what is undefined in C, which says nothing about where. It puts the stack
+            // first by itself, and does not know the argument.
+            let arguments = vec!["cc", "-target", "wasm32-wasi", "-fno-sanitize=undefined"];
+            (arguments, vec![STACK_SIZE])
         } else {
-            vec!["--target=wasm32-wasi"]
+            (vec!["--target=wasm32-wasi"], vec![STACK_SIZE, STACK_FIRST])
         };
-        Self { program, arguments }
+        Self { program, arguments, linker_arguments }
     }
 
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
         command
+    }
+
+    /// What it must be told when it makes a module.
+    pub(super) fn linker_arguments(&self) -> &[&'static str] {
+        &self.linker_arguments
     }
 
     /// Whether it is there and finds the header of a C library for WASI.
@@ -83,6 +95,15 @@ mod tests {
     fn zig_is_told_that_it_is_a_c_compiler() {
         assert_eq!(Compiler::of("/x/.venv/bin/python-zig").arguments[0], "cc");
         assert_eq!(Compiler::of("/opt/wasi-sdk/bin/clang").arguments, ["--target=wasm32-wasi"]);
+    }
+
+    #[test]
+    fn every_compiler_is_told_how_large_the_stack_is() {
+        for (program, expected) in
+            [("zig", &[STACK_SIZE][..]), ("/opt/wasi-sdk/bin/clang", &[STACK_SIZE, STACK_FIRST])]
+        {
+            assert_eq!(Compiler::of(program).linker_arguments(), expected, "{program}");
+        }
     }
 
     #[tokio::test]

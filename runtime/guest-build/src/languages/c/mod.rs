@@ -18,7 +18,14 @@ pub(crate) const MANIFEST: &str = "dacapo.toml";
 
 pub(crate) const TEMPLATE: &[TemplateFile] = template![
     "../../../templates/c/";
-    "dacapo.toml", "README.md", "src/greeter.c", "compile_flags.txt", "gitignore",
+    "dacapo.toml",
+    "README.md",
+    "src/greeter.c",
+    "src/greeting.c",
+    "src/greeting.h",
+    "test/greeting_test.c",
+    "compile_flags.txt",
+    "gitignore",
 ];
 
 /// What to type in a new project before anything else, unless there is such a compiler already.
@@ -74,6 +81,7 @@ pub(crate) async fn build(folder: &Path, how: How<'_>) -> Result<Vec<Built>, Bui
         .args(["-mexec-model=reactor", "-std=gnu17", "-O2", "-g", "-Wall", "-Wextra"])
         // Zig means the opposite; a project may say so, too.
         .arg("-UNDEBUG")
+        .args(compiler.linker_arguments())
         .args(&manifest.flags)
         .arg("-I")
         .arg(&sdk)

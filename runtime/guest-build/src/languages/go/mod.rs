@@ -16,7 +16,12 @@ pub(crate) const MANIFEST: &str = "go.mod";
 
 pub(crate) const TEMPLATE: &[TemplateFile] = template![
     "../../../templates/go/";
-    "go.mod", "README.md", "main.go", "gitignore",
+    "go.mod",
+    "README.md",
+    "main.go",
+    "greeting/greeting.go",
+    "greeting/greeting_test.go",
+    "gitignore",
 ];
 
 /// The first version whose programs can export functions and be loaded as libraries.
@@ -60,8 +65,8 @@ pub(crate) async fn build(folder: &Path, how: How<'_>) -> Result<Vec<Built>, Bui
 /// The project, and the modules on this machine that it uses in place of others.
 pub(crate) fn source_folders(folder: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(folder.join(MANIFEST)).unwrap_or_default();
-    let replaced =
-        text.lines().filter_map(|line| line.split_once("=>")?.1.split_whitespace().next());
+    let lines = text.lines().map(without_comment);
+    let replaced = lines.filter_map(|line| line.split_once("=>")?.1.split_whitespace().next());
     let is_path = |path: &&str| path.starts_with(['.', '/']);
     let beside = replaced.filter(is_path).map(|path| folder.join(path)).filter(|it| it.is_dir());
     std::iter::once(folder.to_path_buf()).chain(beside).collect()
@@ -71,7 +76,11 @@ pub(crate) fn source_folders(folder: &Path) -> Vec<PathBuf> {
 fn name(folder: &Path) -> Result<String, BuildError> {
     let path = folder.join(MANIFEST);
     let text = fs::read_to_string(&path).map_err(|source| file(&path, source))?;
-    let module = text.lines().find_map(|line| line.trim().strip_prefix("module "));
+    let mut lines = text.lines().map(without_comment);
+    let module = lines.find_map(|line| {
+        let after = line.trim().strip_prefix("module")?;
+        after.starts_with([' ', '\t']).then_some(after)
+    });
     let named = |module: &str| {
         let is_version = |part: &&str| {
             part.strip_prefix('v').is_some_and(|it| it.chars().all(|digit| digit.is_ascii_digit()))
@@ -83,6 +92,10 @@ fn name(folder: &Path) -> Result<String, BuildError> {
         what: format!("{} names no module", path.display()),
         advice: "run `go mod init` with its name".to_owned(),
     })
+}
+
+fn without_comment(line: &str) -> &str {
+    line.split_once("//").map_or(line, |(before, _)| before)
 }
 
 /// The one that is named, the project's own, or the one that is installed.
@@ -172,10 +185,18 @@ mod tests {
     #[test]
     fn a_project_is_called_as_its_module_and_watched_with_what_it_replaces() {
         let folder = tempfile::tempdir().expect("temporary folder");
-        fs::create_dir_all(folder.path().join("sdk")).expect("made");
-        for (module, expected) in [("greeter", "greeter"), ("example.com/a/greeter/v2", "greeter")]
-        {
-            let text = format!("module {module}\n\nreplace x => ./sdk\nreplace y => z v1\n");
+        for beside in ["sdk", "other"] {
+            fs::create_dir_all(folder.path().join(beside)).expect("made");
+        }
+        for (module, expected) in [
+            ("greeter", "greeter"),
+            ("example.com/a/greeter/v2", "greeter"),
+            ("\t\"greeter\" // as the folder", "greeter"),
+        ] {
+            let text = format!(
+                "// module of greeters\nmodule {module}\n\nreplace x => ./sdk // ours\n\
+                 // replace w => ./other\nreplace y => z v1\n"
+            );
             fs::write(folder.path().join(MANIFEST), text).expect("written");
             assert_eq!(name(folder.path()).expect("it has one"), expected);
         }

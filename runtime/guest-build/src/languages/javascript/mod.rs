@@ -38,7 +38,6 @@ pub(crate) async fn build(folder: &Path, how: How<'_>) -> Result<Vec<Built>, Bui
     let (driver, contract) = (work.join("build.mjs"), work.join("wit"));
     let prepare = || {
         fs::create_dir_all(&work)?;
-        fs::write(folder.join(".dacapo/.gitignore"), "*\n")?;
         fs::write(&driver, DRIVER)?;
         wit::write(&contract)
     };

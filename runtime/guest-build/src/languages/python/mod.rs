@@ -72,7 +72,7 @@ pub(crate) async fn build(folder: &Path, how: How<'_>) -> Result<Vec<Built>, Bui
     ensure_environment(&python, folder).await?;
     let work = folder.join(WORK_FOLDER);
     let (driver, entry, contract) = (work.join("build.py"), work.join("entry"), work.join("wit"));
-    prepare(folder, &work, &driver, &entry, &contract).map_err(|source| file(&work, source))?;
+    prepare(&work, &driver, &entry, &contract).map_err(|source| file(&work, source))?;
 
     let result = work.join("result.json");
     let job = json!({
@@ -100,15 +100,8 @@ struct Made {
     component: PathBuf,
 }
 
-fn prepare(
-    folder: &Path,
-    work: &Path,
-    driver: &Path,
-    entry: &Path,
-    contract: &Path,
-) -> io::Result<()> {
+fn prepare(work: &Path, driver: &Path, entry: &Path, contract: &Path) -> io::Result<()> {
     fs::create_dir_all(entry)?;
-    fs::write(folder.join(".dacapo/.gitignore"), "*\n")?;
     fs::write(driver, DRIVER)?;
     fs::write(entry.join(seed::FILE), seed::library())?;
     if contract.exists() {

@@ -2,11 +2,16 @@
 
 #include <dacapo.h>
 
+#include "greeting.h"
+
 /* Touches the world, and is tried again when it fails. */
 static const char *greeting(const char *input, const dacapo_failure **failure) {
   const char *name = dacapo_text(input);
   if (name == NULL) return dacapo_fail(failure, "NoName", "a name is a text");
-  return dacapo_quote(dacapo_format("Hello, %s!", name));
+  int length = greeting_for(NULL, 0, name);
+  char *text = dacapo_alloc((size_t)length + 1);
+  greeting_for(text, (size_t)length + 1, name);
+  return dacapo_quote(text);
 }
 
 /* Goes on where it was if the server dies while it sleeps. */
