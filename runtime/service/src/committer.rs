@@ -264,11 +264,15 @@ impl Worker {
             Err(StoreError::WentBack { .. } | StoreError::Fenced { .. }) => {
                 Err(CommitFailure::Fenced)
             }
-            Err(error @ (StoreError::Unavailable { .. } | StoreError::TooSlow { .. })) if alone => {
+            Err(error) if alone => {
                 self.hold.health.failed_alone(&error);
                 Err(CommitFailure::Unavailable)
             }
-            Err(error @ (StoreError::Unavailable { .. } | StoreError::TooSlow { .. })) => {
+            Err(
+                error @ (StoreError::Unavailable { .. }
+                | StoreError::TooSlow { .. }
+                | StoreError::SearchesBusy { .. }),
+            ) => {
                 self.hold.health.failed(&error, "a commit failed");
                 Err(CommitFailure::Unavailable)
             }

@@ -65,7 +65,8 @@ impl ServiceError {
             StoreError::Unavailable { source } => format!("{error}: {source}"),
             StoreError::Conflict { .. }
             | StoreError::WentBack { .. }
-            | StoreError::TooSlow { .. } => error.to_string(),
+            | StoreError::TooSlow { .. }
+            | StoreError::SearchesBusy { .. } => error.to_string(),
             StoreError::Rejected { .. } | StoreError::Corrupt { .. } => return error.into(),
         };
         Self::new(ErrorCode::Unavailable, message)
@@ -98,6 +99,14 @@ impl From<StoreError> for ServiceError {
                 format!(
                     "looking for these runs takes longer than {} s, and was given up; ask for \
                      fewer: with a status, a workflow type or a StartTime",
+                    limit.as_secs_f64()
+                ),
+            ),
+            StoreError::SearchesBusy { limit } => Self::new(
+                ErrorCode::Overloaded,
+                format!(
+                    "other lists and counts with filters were looking for runs for {} s, and this \
+                     one had no turn; send it again in a moment",
                     limit.as_secs_f64()
                 ),
             ),

@@ -16,24 +16,38 @@ type Query = QueryBuilder<Postgres>;
 /// Adds what is true of a row of `workflow_executions` that the filter wants, and false or
 /// null of others.
 pub(crate) fn push_filter(query: &mut Query, namespace: &NamespaceName, filter: &Filter) {
+    let mut joins = JOINS_MAX;
+    push_part(query, namespace, filter, &mut joins);
+}
+
+/// Conditions on tags that may become joins: how long the planner takes for those grows much
+/// faster than their number.
+const JOINS_MAX: usize = 4;
+
+fn push_part(query: &mut Query, namespace: &NamespaceName, filter: &Filter, joins: &mut usize) {
     let (parts, word) = match filter {
-        Filter::Is(condition) => return push_condition(query, namespace, condition),
+        Filter::Is(condition) => return push_condition(query, namespace, condition, joins),
         Filter::All(parts) => (parts, " AND "),
         Filter::Any(parts) => (parts, " OR "),
     };
     query.push("(");
     for (at, part) in parts.iter().enumerate() {
         query.push(if at == 0 { "" } else { word });
-        push_filter(query, namespace, part);
+        push_part(query, namespace, part, joins);
     }
     query.push(")");
 }
 
-fn push_condition(query: &mut Query, namespace: &NamespaceName, condition: &Condition) {
+fn push_condition(
+    query: &mut Query,
+    namespace: &NamespaceName,
+    condition: &Condition,
+    joins: &mut usize,
+) {
     let Condition { field, test, expected } = condition;
     match field {
         Field::ModuleName | Field::ModuleVersion => push_module(query, namespace, condition),
-        Field::Tags => push_tags(query, test, *expected),
+        Field::Tags => push_tags(query, namespace, test, *expected, joins),
         Field::Attribute(name, kind) => push_attribute(query, name, *kind, test, *expected),
         Field::WorkflowId if *expected => push_workflow_id(query, namespace, test),
         Field::RootWorkflowId if *expected && matches!(test, Test::OneOf(_)) => {
@@ -204,22 +218,35 @@ fn push_module(query: &mut Query, namespace: &NamespaceName, condition: &Conditi
     query.push("))");
 }
 
-fn push_tags(query: &mut Query, test: &Test, expected: bool) {
-    const ANY: &str = "(workflow_hash, run_id) IN (SELECT workflow_hash, run_id FROM workflow_tags";
+/// `IS TRUE` keeps the planner from making a join of a condition: it looks at each row then.
+fn push_tags(
+    query: &mut Query,
+    namespace: &NamespaceName,
+    test: &Test,
+    expected: bool,
+    joins: &mut usize,
+) {
     let Test::OneOf(values) = test else {
-        query.push(if expected { "NOT EXISTS " } else { "EXISTS " });
-        query.push(OF_RUN).push(")");
+        query.push("EXISTS ").push(OF_RUN);
+        query.push(if expected { ") IS NOT TRUE" } else { ") IS TRUE" });
         return;
     };
-    if expected {
-        query.push(ANY).push(" WHERE tag");
+    if expected && *joins > 0 {
+        // An index finds those that have it.
+        *joins -= 1;
+        query.push("(workflow_hash, run_id) IN (SELECT workflow_hash, run_id FROM workflow_tags");
+        query.push(" WHERE namespace = ").push_bind(namespace.as_str().to_owned());
+        query.push(" AND tag");
         push_one_of(query, values);
         query.push(")");
         return;
     }
-    query.push("(EXISTS ").push(OF_RUN).push(") AND NOT EXISTS ").push(OF_RUN).push(" AND tag");
+    if !expected {
+        query.push("(EXISTS ").push(OF_RUN).push(") IS TRUE AND ");
+    }
+    query.push("EXISTS ").push(OF_RUN).push(" AND tag");
     push_one_of(query, values);
-    query.push("))");
+    query.push(if expected { ") IS TRUE" } else { ") IS NOT TRUE)" });
 }
 
 /// The tags of the row's run; what follows narrows them, and closes the parenthesis.

@@ -33,6 +33,7 @@ mod query_result;
 mod queue_settings;
 mod reach;
 mod room;
+mod search;
 mod search_attribute;
 mod sessions;
 mod shard;
@@ -60,6 +61,7 @@ use crate::error::unavailable;
 use crate::lease_session::LeaseSession;
 use crate::lineage::Lineage;
 use crate::patience::Patience;
+use crate::search::Searches;
 use crate::sessions::Sessions;
 
 /// A connection that was not used for so long is tested before it is used.
@@ -77,7 +79,8 @@ pub struct PostgresOptions {
     pub acquire_timeout: Duration,
     /// After this time the server gives a statement up.
     pub statement_timeout: Duration,
-    /// The same for lists and counts with conditions that callers have written.
+    /// The same for lists and counts with conditions that callers have written, with the wait
+    /// for their turn.
     pub search_timeout: Duration,
     /// How long an answer may take beyond that. A server whose machine is gone never
     /// answers, and nothing says so.
@@ -105,8 +108,7 @@ impl Default for PostgresOptions {
 pub struct PostgresStore {
     sessions: Sessions,
     /// For what callers look for: it may take long, and others must not wait for it.
-    searches: Sessions,
-    search_timeout: Duration,
+    searches: Searches,
     patience: Patience,
     commits: CommitConnections,
     lease_session: LeaseSession,
@@ -165,8 +167,11 @@ impl PostgresStore {
         room::warn_if_scarce(&pool, wanted).await.map_err(unavailable)?;
         Ok(Self {
             sessions: Sessions::new(pool, patience.clone()),
-            searches: Sessions::new(searches, patience.clone()),
-            search_timeout: options.search_timeout,
+            searches: Searches::new(
+                Sessions::new(searches, patience.clone()),
+                options.search_timeout,
+                patience.clone(),
+            ),
             patience: patience.clone(),
             commits: CommitConnections::new(commits, COMMITS_AT_ONCE, lineage.clone(), patience),
             lineage,
@@ -195,12 +200,6 @@ impl PostgresStore {
     fn statement(&self) -> &Sessions {
         self.counters.add_statements(1);
         &self.sessions
-    }
-
-    /// The same, of those that have little time.
-    fn searching(&self) -> &Sessions {
-        self.counters.add_statements(1);
-        &self.searches
     }
 }
 

@@ -6,20 +6,19 @@ use dacapo_model::builtin::BUILTIN_IDS;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::{NamespaceName, WorkflowHash};
 use dacapo_store::count::{CountBy, CountGroup, ExecutionCount, GROUPS_MAX};
-use dacapo_store::error::{Result, StoreError};
+use dacapo_store::error::Result;
 use dacapo_store::execution::{
     ExecutionCursor, ExecutionFilter, ListOrder, ListPlace, ListedExecution,
 };
 use dacapo_store::record::RowName;
-use sqlx::{Postgres, QueryBuilder, Row as _};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow as _, Postgres, QueryBuilder, Row as _};
 
 use crate::execution::{COLUMNS, ExecutionRow, TABLE};
 use crate::filter::push_filter;
+use crate::search::Search;
 use crate::time::to_database;
 use crate::{PostgresStore, error};
-
-/// The server gave the statement up, since its time was over.
-const QUERY_CANCELED: &str = "57014";
 
 impl PostgresStore {
     pub(crate) async fn list(
@@ -36,23 +35,28 @@ impl PostgresStore {
             let rows = rows.map_err(error::on(TABLE))?;
             return rows.into_iter().map(ExecutionRow::into_listed).collect();
         }
+        let mut search = self.searches.begin().await?;
         let rows = match filter.filter.as_ref().is_some_and(names_an_attribute) {
-            false => self.rows(list.statement("")).await?,
+            false => self.found(&mut search, list.statement("")).await?,
             // Nobody knows how many runs have a value, the planner least of all: it has no
             // statistics of what is in the attributes. If many do, a page of them is among the
             // newest; if not, the index of attributes has few.
-            true => match self.rows(list.newest_statement("")).await? {
+            true => match self.found(&mut search, list.newest_statement("")).await? {
                 rows if rows.len() == limit as usize => rows,
-                _ => self.rows(list.indexed_statement("")).await?,
+                _ => self.found(&mut search, list.indexed_statement("")).await?,
             },
         };
-        rows.into_iter().map(ExecutionRow::into_listed).collect()
+        let row = |row| ExecutionRow::from_row(row).map_err(error::on(TABLE))?.into_listed();
+        rows.iter().map(row).collect()
     }
 
-    async fn rows(&self, mut query: QueryBuilder<Postgres>) -> Result<Vec<ExecutionRow>> {
-        // Planned for its own values, and not kept.
-        let query = query.build_query_as::<ExecutionRow>().persistent(false);
-        query.fetch_all(self.searching()).await.map_err(|error| self.of_search(error))
+    async fn found(
+        &self,
+        search: &mut Search<'_>,
+        query: QueryBuilder<Postgres>,
+    ) -> Result<Vec<PgRow>> {
+        self.counters.add_statements(1);
+        search.rows(query).await
     }
 
     pub(crate) async fn count(
@@ -61,18 +65,9 @@ impl PostgresStore {
         filter: &ExecutionFilter,
         by: Option<CountBy>,
     ) -> Result<Vec<ExecutionCount>> {
-        let mut query = count_statement("", namespace, filter, by);
-        let rows = query.build().persistent(false).fetch_all(self.searching()).await;
-        let rows = rows.map_err(|error| self.of_search(error))?;
+        let mut search = self.searches.begin().await?;
+        let rows = self.found(&mut search, count_statement("", namespace, filter, by)).await?;
         rows.iter().map(|row| counted(row, by)).collect()
-    }
-
-    fn of_search(&self, error: sqlx::Error) -> StoreError {
-        let code = error.as_database_error().and_then(|error| error.code());
-        match code.as_deref() {
-            Some(QUERY_CANCELED) => StoreError::TooSlow { limit: self.search_timeout },
-            _ => error::on(TABLE)(error),
-        }
     }
 }
 
@@ -288,7 +283,7 @@ fn push_after(query: &mut QueryBuilder<Postgres>, after: &ExecutionCursor, is_de
     query.push(", ").push_bind(after.run_id.0).push(")");
 }
 
-fn counted(row: &sqlx::postgres::PgRow, by: Option<CountBy>) -> Result<ExecutionCount> {
+fn counted(row: &PgRow, by: Option<CountBy>) -> Result<ExecutionCount> {
     let on = || error::on(TABLE);
     let name = RowName { table: TABLE, key: &"a count" };
     let runs = name.unsigned("runs", row.try_get("runs").map_err(on())?)?;

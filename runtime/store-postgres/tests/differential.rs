@@ -198,7 +198,11 @@ fn verdict(result: Result<()>) -> &'static str {
         Err(StoreError::WentBack { .. }) => "went back",
         Err(StoreError::Corrupt { .. }) => "corrupt",
         Err(StoreError::Rejected { .. }) => "rejected",
-        Err(error @ (StoreError::Unavailable { .. } | StoreError::TooSlow { .. })) => {
+        Err(
+            error @ (StoreError::Unavailable { .. }
+            | StoreError::TooSlow { .. }
+            | StoreError::SearchesBusy { .. }),
+        ) => {
             panic!("{error}")
         }
     }

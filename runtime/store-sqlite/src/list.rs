@@ -15,6 +15,7 @@ use dacapo_store::execution::{
 use dacapo_store::record::RowName;
 use sqlx::pool::PoolConnection;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
+use tokio::time::timeout;
 
 use crate::error::unavailable;
 use crate::execution::{COLUMNS, ExecutionRow, TABLE};
@@ -40,9 +41,9 @@ impl SqliteStore {
         let rows = match filter.is_plain() {
             true => query.fetch_all(self.statement()).await.map_err(error::on(TABLE))?,
             false => {
-                let mut connection = self.searching(SEARCH_TIME_MAX).await?;
-                let rows = query.persistent(false).fetch_all(&mut *connection).await;
-                rows.map_err(of_search)?
+                let mut search = self.searching(SEARCH_TIME_MAX).await?;
+                let rows = query.persistent(false).fetch_all(&mut *search.connection).await;
+                rows.map_err(|error| search.told(error))?
             }
         };
         rows.into_iter().map(ExecutionRow::into_listed).collect()
@@ -55,36 +56,58 @@ impl SqliteStore {
         by: Option<CountBy>,
     ) -> Result<Vec<ExecutionCount>> {
         let mut query = count_statement(namespace, filter, by);
-        let mut connection = self.searching(SEARCH_TIME_MAX).await?;
-        let rows = query.build().persistent(false).fetch_all(&mut *connection).await;
-        let rows = rows.map_err(of_search)?;
+        let mut search = self.searching(SEARCH_TIME_MAX).await?;
+        let rows = query.build().persistent(false).fetch_all(&mut *search.connection).await;
+        let rows = rows.map_err(|error| search.told(error))?;
         rows.iter().map(|row| counted(row, by)).collect()
     }
 
-    /// A connection whose next statement ends when its time is over.
-    async fn searching(&self, time: Duration) -> Result<PoolConnection<Sqlite>> {
+    /// Waits for its turn. The next statement ends when the time is over, with the wait.
+    async fn searching(&self, limit: Duration) -> Result<Search> {
         self.counters.add_statements(1);
-        let mut connection = self.searches.acquire().await.map_err(unavailable)?;
-        let mut handle = connection.lock_handle().await.map_err(unavailable)?;
-        let end = now() + time;
-        handle.set_progress_handler(STEPS, move || now() < end);
-        drop(handle);
-        Ok(connection)
+        let begun = now();
+        let ready = async {
+            let mut connection = self.searches.acquire().await?;
+            // Who had it before may have gone while SQLite works on.
+            let mut handle = connection.lock_handle().await?;
+            let end = begun + limit;
+            handle.set_progress_handler(STEPS, move || now() < end);
+            drop(handle);
+            Ok(connection)
+        };
+        let ready = timeout(limit, ready).await;
+        let connection = ready.map_err(|_| StoreError::SearchesBusy { limit })?;
+        let connection = connection.map_err(|error: sqlx::Error| unavailable(error))?;
+        Ok(Search { connection, limit, waited: begun.elapsed() })
+    }
+}
+
+/// A list or a count that has its turn.
+#[derive(Debug)]
+struct Search {
+    connection: PoolConnection<Sqlite>,
+    limit: Duration,
+    waited: Duration,
+}
+
+impl Search {
+    /// Of one that ran out of time: it is to blame itself if it had most of it.
+    fn told(&self, error: sqlx::Error) -> StoreError {
+        let code = error.as_database_error().and_then(|error| error.code());
+        let code = code.and_then(|code| code.parse::<u32>().ok());
+        match code {
+            Some(SQLITE_INTERRUPT) if self.waited < self.limit / 2 => {
+                StoreError::TooSlow { limit: self.limit }
+            }
+            Some(SQLITE_INTERRUPT) => StoreError::SearchesBusy { limit: self.limit },
+            _ => error::on(TABLE)(error),
+        }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a search may take is no input of it")]
 fn now() -> Instant {
     Instant::now()
-}
-
-fn of_search(error: sqlx::Error) -> StoreError {
-    let code = error.as_database_error().and_then(|error| error.code());
-    let code = code.and_then(|code| code.parse::<u32>().ok());
-    match code {
-        Some(SQLITE_INTERRUPT) => StoreError::TooSlow { limit: SEARCH_TIME_MAX },
-        _ => error::on(TABLE)(error),
-    }
 }
 
 /// One page.
@@ -236,21 +259,38 @@ fn counted(row: &sqlx::sqlite::SqliteRow, by: Option<CountBy>) -> Result<Executi
 
 #[cfg(test)]
 mod tests {
+    use dacapo_store::execution::SEARCHES_AT_ONCE;
+
     use super::*;
+
+    const ENDLESS: &str = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) \
+                           SELECT count(*) FROM n";
 
     #[tokio::test]
     async fn a_search_ends_when_its_time_is_over() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = SqliteStore::open(folder.path().join("dacapo.db")).await.expect("opens");
-        let mut connection =
-            store.searching(Duration::from_millis(50)).await.expect("a connection");
-        let endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) \
-                       SELECT count(*) FROM n";
-        let ended = sqlx::query(endless).fetch_all(&mut *connection).await.map_err(of_search);
-        assert!(matches!(ended, Err(StoreError::TooSlow { .. })), "{ended:?}");
+        let mut search = store.searching(Duration::from_millis(50)).await.expect("its turn");
+        let ended = sqlx::query(ENDLESS).fetch_all(&mut *search.connection).await;
+        let ended = search.told(ended.expect_err("it has no end"));
+        assert!(matches!(ended, StoreError::TooSlow { .. }), "{ended:?}");
         // The connection serves the next one.
-        drop(connection);
-        let mut connection = store.searching(SEARCH_TIME_MAX).await.expect("a connection");
-        sqlx::query("SELECT 1").fetch_all(&mut *connection).await.expect("reads");
+        drop(search);
+        let mut search = store.searching(SEARCH_TIME_MAX).await.expect("its turn");
+        sqlx::query("SELECT 1").fetch_all(&mut *search.connection).await.expect("reads");
+    }
+
+    #[tokio::test]
+    async fn the_wait_for_a_turn_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::open(folder.path().join("dacapo.db")).await.expect("opens");
+        let mut turns = Vec::new();
+        for _ in 0..SEARCHES_AT_ONCE {
+            turns.push(store.searching(SEARCH_TIME_MAX).await.expect("its turn"));
+        }
+        let none = store.searching(Duration::from_millis(50)).await;
+        assert!(matches!(none, Err(StoreError::SearchesBusy { .. })), "{none:?}");
+        turns.pop();
+        store.searching(SEARCH_TIME_MAX).await.expect("its turn");
     }
 }

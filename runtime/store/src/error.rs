@@ -55,6 +55,13 @@ pub enum StoreError {
         /// How long it had.
         limit: Duration,
     },
+    /// So many lists and counts were looking for runs that this one had no turn, or next to
+    /// no time for it. It changed nothing, and may be quick a moment later.
+    #[error("other lists and counts took all of the {} s that this one had", limit.as_secs_f64())]
+    SearchesBusy {
+        /// How long it had.
+        limit: Duration,
+    },
     /// A row does not hold what we wrote. Needs a person.
     #[error("{table}.{column} of {row} is corrupt: {reason}")]
     Corrupt {

@@ -14,8 +14,8 @@ use crate::count::{CountBy, ExecutionCount};
 use crate::error::Result;
 use crate::shard::HashRange;
 
-/// How long a list or a count may look for runs. What it reads depends on what a caller has
-/// written, and nobody may hold the database with that.
+/// How long a list or a count may wait for its turn and look for runs, together. What it reads
+/// depends on what a caller has written, and nobody may hold the database with that.
 pub const SEARCH_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Such lists and counts at a time; further ones wait.
@@ -176,8 +176,9 @@ pub trait ExecutionStore: Send + Sync {
     async fn find_runs(&self, keys: &[RunKey]) -> Result<Vec<Execution>>;
 
     /// At most `limit` runs of the namespace after `after`, which is a cursor of the same
-    /// filter. One that looks for longer than [`SEARCH_TIME_MAX`] is
-    /// [`TooSlow`](crate::error::StoreError::TooSlow).
+    /// filter. One that takes longer than [`SEARCH_TIME_MAX`] is
+    /// [`TooSlow`](crate::error::StoreError::TooSlow), or, where others took that time,
+    /// [`SearchesBusy`](crate::error::StoreError::SearchesBusy).
     async fn list_executions(
         &self,
         namespace: &NamespaceName,

@@ -46,6 +46,7 @@ impl Loss {
             | StoreError::Rejected { .. }
             | StoreError::Unavailable { .. }
             | StoreError::TooSlow { .. }
+            | StoreError::SearchesBusy { .. }
             | StoreError::Corrupt { .. } => {}
         }
     }

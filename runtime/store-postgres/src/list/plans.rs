@@ -1,11 +1,11 @@
 //! Lists that are said to be quick find their runs by an index, on a table that is large enough
 //! for the planner to have a choice.
 
-use dacapo_filter::{AttributeType, AttributeTypes, compile};
+use dacapo_filter::{AttributeType, AttributeTypes, TERMS_MAX, compile};
 use dacapo_model::builtin::BuiltinWorkflow;
 use dacapo_model::execution::ExecutionStatus;
 use dacapo_model::ids::NamespaceName;
-use dacapo_store::execution::ExecutionFilter;
+use dacapo_store::execution::{ExecutionFilter, ExecutionStore as _};
 use sqlx::{Connection as _, Executor as _, PgConnection, Postgres, QueryBuilder};
 
 use super::List;
@@ -107,6 +107,69 @@ async fn quick_lists_use_their_indexes() {
             let plan = explain(&mut connection, query).await;
             assert!(plan.contains(index), "{filter:?}: no {index}\n{plan}");
             assert!(!plan.contains("Seq Scan on workflow_executions"), "{filter:?}\n{plan}");
+        }
+    })
+    .await;
+}
+
+/// The newest 10,000 are looked at first: those that match behind them are not forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_of_attributes_are_found_page_by_page_also_among_the_oldest_runs() {
+    support::on_a_fresh_database(|store, url| async move {
+        let mut connection = PgConnection::connect(&url).await.expect("connects");
+        connection.execute(FILL).await.expect("fills");
+        let namespace = NamespaceName::new("default").expect("a name");
+        let filter = written("customer = 'customer-7'");
+        let mut pages: Vec<Vec<String>> = Vec::new();
+        let mut after = None;
+        loop {
+            let page = store.list_executions(&namespace, &filter, after.as_ref(), 2).await;
+            let page = page.expect("lists");
+            let Some(last) = page.last() else { break };
+            after = filter.cursor(last);
+            pages.push(page.iter().map(|it| it.execution.workflow_id.to_string()).collect());
+        }
+        let expected: [Vec<String>; 3] = [
+            vec!["order-7".to_owned(), "order-9007".to_owned()],
+            vec!["order-18007".to_owned(), "order-27007".to_owned()],
+            vec!["order-36007".to_owned()],
+        ];
+        assert_eq!(pages, expected);
+        let oldest = written("customer = 'customer-3999' AND amount = 39999");
+        let found = store.list_executions(&namespace, &oldest, None, 2).await.expect("lists");
+        assert_eq!(found[0].execution.workflow_id.as_str(), "order-39999");
+    })
+    .await;
+}
+
+/// Else a hundred conditions take the planner seconds, whatever there is to find.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_with_many_conditions_has_few_joins() {
+    support::on_a_fresh_database(|store, url| async move {
+        let mut connection = PgConnection::connect(&url).await.expect("connects");
+        connection.execute(FILL).await.expect("fills");
+        let namespace = NamespaceName::new("default").expect("a name");
+        let fields = [
+            ("Tags", "="),
+            ("Tags", "!="),
+            ("ModuleName", "="),
+            ("ModuleName", "!="),
+            ("RootWorkflowId", "="),
+            ("WorkflowId", "STARTS_WITH"),
+            ("customer", "="),
+        ];
+        for (field, operator) in fields {
+            let term = |number| format!("{field} {operator} 'order-{number}'");
+            let terms: Vec<_> = (0..TERMS_MAX).map(term).collect();
+            let filter = written(&terms.join(" AND "));
+            let list = List { namespace: &namespace, filter: &filter, after: None, limit: 101 };
+            let plan = explain(&mut connection, list.statement("EXPLAIN ")).await;
+            let is_join = |line: &&str| line.contains(" Join  (") || line.contains("Loop  (");
+            let joins = plan.lines().filter(is_join).count();
+            if field == "Tags" {
+                assert!(joins <= 4, "{joins} joins\n{plan}");
+            }
+            store.list_executions(&namespace, &filter, None, 101).await.expect("in time");
         }
     })
     .await;

@@ -66,7 +66,9 @@ fn attribute_types() -> AttributeTypes {
 }
 
 const TEXTS: [&str; 7] = ["", "ada", "Ada", "adam", "b", "ä", "it's 100%_"];
-const NUMBERS: [f64; 5] = [-1.5, 0.0, 0.25, 3.0, 1e20];
+/// Also the largest, the smallest, and one with two zeros: what databases make of texts.
+const NUMBERS: [f64; 11] =
+    [-1.5, 0.0, -0.0, 0.1, 3.0, 1e20, 1e308, -f64::MAX, f64::MIN_POSITIVE, 5e-324, -1e-310];
 const INTEGERS: [i64; 5] = [i64::MIN, -1, 0, 7, i64::MAX];
 const DAY: i64 = 24 * 3600 * 1_000_000;
 
@@ -217,7 +219,7 @@ fn random_term(numbers: &mut Numbers) -> String {
         'm' => numbers.one(&["'shop'", "'copy'", "'none'"]).to_owned(),
         'v' => numbers.one(&["1", "2", "3"]).to_owned(),
         'h' => format!("'{}'", ModuleDigest::of(numbers.one(&[b"one".as_slice(), b"gone"]))),
-        'f' => numbers.one(&NUMBERS).to_string(),
+        'f' => format!("{:e}", numbers.one(&NUMBERS)),
         'i' => numbers.one(&INTEGERS).to_string(),
         'b' => numbers.sometimes().to_string(),
         _ => text(numbers),
