@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use dacapo_model::limits::SEARCH_ATTRIBUTE_NAME_BYTES_MAX;
+use dacapo_model::text::shown;
+
 use crate::error::{FilterError, choice};
 use crate::field::{AttributeType, Field};
 use crate::filter::{Bound, Condition, Filter, Order, OrderBy, Test, Value};
@@ -14,6 +17,9 @@ pub type AttributeTypes = BTreeMap<String, AttributeType>;
 
 /// The share of its letters that a slip leaves as they are.
 const SIMILAR: f64 = 0.7;
+
+/// Bytes of a name that can be a slip: twice as many as any name of a field has.
+const SIMILAR_BYTES_MAX: usize = 2 * SEARCH_ATTRIBUTE_NAME_BYTES_MAX;
 
 /// What a text asks for.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -121,11 +127,12 @@ impl Checker<'_> {
             Some(Field::Attribute(name.text.clone(), *kind))
         };
         built_in.or_else(attribute).ok_or_else(|| {
+            let written = shown(&name.text);
             let message = match self.similar(&name.text) {
-                Some(similar) => format!("`{}` is no field; did you mean `{similar}`?", name.text),
+                Some(similar) => format!("`{written}` is no field; did you mean `{similar}`?"),
                 None => format!(
-                    "`{}` is neither a field nor a registered search attribute; the fields are {}",
-                    name.text,
+                    "`{written}` is neither a field nor a registered search attribute; the fields \
+                     are {}",
                     choice(&Field::BUILT_IN.each_ref().map(Field::name)).replace(" or ", " and ")
                 ),
             };
@@ -134,6 +141,10 @@ impl Checker<'_> {
     }
 
     fn similar(&self, name: &str) -> Option<String> {
+        // Comparing takes as long as the product of the lengths.
+        if name.len() > SIMILAR_BYTES_MAX {
+            return None;
+        }
         let names = Field::BUILT_IN.each_ref().map(Field::name);
         let names = names.into_iter().chain(self.attributes.keys().map(String::as_str));
         let likeness = |other: &str| {
@@ -149,7 +160,7 @@ impl Checker<'_> {
         let by = by.ok_or_else(|| {
             let message = format!(
                 "a list can't be ordered by `{}`, only by {}",
-                order.field.text,
+                shown(&order.field.text),
                 choice(&OrderBy::ALL.map(OrderBy::name))
             );
             FilterError::at(self.text, order.field.at, message)

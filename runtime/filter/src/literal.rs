@@ -47,7 +47,7 @@ pub(crate) fn value_of(literal: &LiteralValue, kind: Kind) -> Result<Value, Stri
                 "a status: 'Running', 'Blocked', 'Completed', 'Failed', 'Canceled', \
                  'Terminated', 'ContinuedAsNew' or 'TimedOut'"
             }
-            Kind::Time => "a time such as '2026-01-31T08:30:00Z'",
+            Kind::Time => "a time in the years 0 to 9999 such as '2026-01-31T08:30:00Z'",
             Kind::Duration => {
                 "a duration such as '1h30m' or '01:30:00', or a number of nanoseconds"
             }

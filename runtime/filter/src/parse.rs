@@ -23,7 +23,7 @@ pub const TERMS_MAX: usize = 100;
 pub const ITEMS_MAX: usize = 200;
 
 /// Words that are no field unless they are in backquotes.
-const RESERVED: &[&str] = &[
+pub(crate) const RESERVED: &[&str] = &[
     "AND",
     "ASC",
     "BETWEEN",

@@ -421,7 +421,13 @@ mod tests {
 
         assert!(searched("", SearchAttribute::Bool(true)).check().is_err());
         assert!(searched("a\0", SearchAttribute::Bool(true)).check().is_err());
-        assert!(searched("a", SearchAttribute::Double(f64::NAN)).check().is_err());
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let refused = searched("a", SearchAttribute::Double(number)).check();
+            assert!(matches!(refused, Err(InvalidAttributes::NotFinite { .. })), "{number}");
+        }
+        for number in [-0.0, f64::MAX, f64::MIN_POSITIVE, 5e-324] {
+            assert_eq!(searched("a", SearchAttribute::Double(number)).check(), Ok(()), "{number}");
+        }
         let at = |micros| SearchAttribute::Datetime(Timestamp::from_micros(micros));
         // The last microseconds of the years 9999 and -1, and those that follow.
         let (last, first) = (253_402_300_799_999_999, -62_167_219_200_000_000);

@@ -254,13 +254,21 @@ pub enum UnfitAttribute {
         /// The type of the value.
         given: SearchAttributeType,
     },
+    /// It is a time that has no form in RFC 3339.
+    #[error("search attribute `{name}` is not in the years 0 to 9999")]
+    OutOfCalendar {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl UnfitAttribute {
     /// The attribute.
     pub fn name(&self) -> &str {
         match self {
-            Self::NotRegistered { name, .. } | Self::OtherType { name, .. } => name,
+            Self::NotRegistered { name, .. }
+            | Self::OtherType { name, .. }
+            | Self::OutOfCalendar { name } => name,
         }
     }
 }
@@ -281,8 +289,12 @@ pub fn fitted(
     if given == registered {
         return Ok(value);
     }
-    let read = inferred.then(|| read_as(registered, value)).flatten();
-    read.ok_or_else(unfit)
+    match inferred.then(|| read_as(registered, value)).flatten() {
+        Some(SearchAttribute::Datetime(time)) if !time.is_rfc_3339() => {
+            Err(UnfitAttribute::OutOfCalendar { name: shown(name).into_owned() })
+        }
+        read => read.ok_or_else(unfit),
+    }
 }
 
 /// Whether changes that code asks for fit what is registered. What is removed may have any
@@ -400,6 +412,13 @@ mod tests {
         let unfit = fitted(&types(), "int", SearchAttribute::Bool(true), true);
         let message = unfit.expect_err("another type").to_string();
         assert_eq!(message, "search attribute `int` is registered as int, and its value is bool");
+        for text in ["+10000-01-01T00:00:00Z", "-0001-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00"]
+        {
+            let unfit =
+                fitted(&types(), "datetime", SearchAttribute::Keyword(text.to_owned()), true);
+            let message = unfit.expect_err(text).to_string();
+            assert_eq!(message, "search attribute `datetime` is not in the years 0 to 9999");
+        }
         let unfit = fitted(&types(), "tier", SearchAttribute::Bool(true), true);
         let message = unfit.expect_err("not registered").to_string();
         assert_eq!(message, "search attribute `tier` is not registered in this namespace");

@@ -14,7 +14,8 @@ use dacapo_model::command::{Command, Outcome};
 use dacapo_model::execution::Blocked;
 use dacapo_model::ids::NamespaceName;
 use dacapo_model::search_attribute::{
-    RegisteredAttribute, SearchAttributeTypes, UnfitAttribute, check_changes, fitted,
+    RegisteredAttribute, SearchAttributeName, SearchAttributeTypes, UnfitAttribute, check_changes,
+    fitted,
 };
 use dacapo_store::Store;
 use parking_lot::RwLock;
@@ -97,7 +98,7 @@ impl RegisteredAttributes {
             return Ok(fitted);
         }
         self.catch_up().await?;
-        fit().map_err(|unfit| refused(&unfit))
+        fit().map_err(|unfit| refused(namespace, &unfit))
     }
 
     /// Why a run can't go on with what its code asks for, if it names an attribute that is not
@@ -122,7 +123,7 @@ impl RegisteredAttributes {
         if let Err(error) = self.catch_up().await {
             tracing::debug!(%error, "search attributes can't be read");
         }
-        check().err().map(|unfit| blocked(&unfit))
+        check().err().map(|unfit| blocked(namespace, &unfit))
     }
 }
 
@@ -147,12 +148,25 @@ fn says(command: &Command) -> Option<Cow<'_, AttributeChanges>> {
     }
 }
 
+/// What commands are about, unless they name another namespace.
+const COMMANDS_NAMESPACE: &str = "default";
+
 /// What to do about it.
-fn remedy(unfit: &UnfitAttribute) -> String {
+fn remedy(namespace: &NamespaceName, unfit: &UnfitAttribute) -> String {
     match unfit {
-        UnfitAttribute::NotRegistered { name, given } => {
-            format!("`dacapo search-attribute add {name}={given}` registers it")
+        UnfitAttribute::NotRegistered { name, .. } if SearchAttributeName::new(name).is_err() => {
+            "the name can't be registered, so give it another one: of letters of ASCII, digits and \
+             `_`"
+            .to_owned()
         }
+        UnfitAttribute::NotRegistered { name, given } => {
+            let command = format!("dacapo search-attribute add {name}={given}");
+            match namespace.as_str() {
+                COMMANDS_NAMESPACE => format!("`{command}` registers it"),
+                other => format!("`{command} --namespace {other}` registers it"),
+            }
+        }
+        UnfitAttribute::OutOfCalendar { .. } => "give it a time within them".to_owned(),
         UnfitAttribute::OtherType { registered, .. } => format!(
             "give it a value of the type {registered}, or another name: a registered type does not \
              change"
@@ -160,18 +174,18 @@ fn remedy(unfit: &UnfitAttribute) -> String {
     }
 }
 
-fn refused(unfit: &UnfitAttribute) -> ServiceError {
+fn refused(namespace: &NamespaceName, unfit: &UnfitAttribute) -> ServiceError {
     ServiceError::new(
         ErrorCode::SearchAttributeInvalid,
-        format!("{unfit}; {}. Nothing was started", remedy(unfit)),
+        format!("{unfit}; {}. Nothing was started", remedy(namespace, unfit)),
     )
     .with("search_attribute", unfit.name())
 }
 
-fn blocked(unfit: &UnfitAttribute) -> Blocked {
+fn blocked(namespace: &NamespaceName, unfit: &UnfitAttribute) -> Blocked {
     Blocked {
         code: ErrorCode::SearchAttributeInvalid.as_str().to_owned(),
-        message: format!("{unfit}; {}. Then retry the run", remedy(unfit)),
+        message: format!("{unfit}; {}. Then retry the run", remedy(namespace, unfit)),
         backtrace: None,
         nondeterminism: None,
     }

@@ -5,14 +5,18 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dacapo_model::attributes::SearchAttribute;
+use dacapo_model::attributes::{RunAttributes, SearchAttribute};
 use dacapo_model::code::ErrorCode;
-use dacapo_model::execution::ExecutionStatus;
+use dacapo_model::event::AskedActivityOptions;
+use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
+use dacapo_model::ids::{ActivityId, RequestId, TypeName};
 use dacapo_model::limits::NAMESPACE_SEARCH_ATTRIBUTES_MAX;
+use dacapo_model::payload::Payload;
 use dacapo_model::search_attribute::{SearchAttributeName, SearchAttributeType};
-use dacapo_service::operations::{StartOptions, StartRequest};
+use dacapo_model::task::TaskRoute;
+use dacapo_service::operations::{StartActivityRequest, StartOptions, StartRequest};
 use dacapo_store::faulty::{Call, Fault, Operation};
-use support::guests::ScriptedHost;
+use support::guests::{ScriptedHost, queue};
 use support::*;
 
 fn name(name: &str) -> SearchAttributeName {
@@ -105,6 +109,99 @@ async fn what_was_registered_without_an_answer_is_known() {
     let (attribute, is_new) = register().await.expect("a repeat");
     assert_eq!((attribute.name.as_str(), is_new), ("n", false));
     assert!(!fails.load(Ordering::SeqCst));
+}
+
+/// Also where its type was inferred, and took the one that was registered then.
+#[tokio::test]
+async fn a_repeat_finds_its_run_after_its_attributes_were_removed() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    let request_id = || Some(RequestId::new("r").expect("a valid id"));
+    let mut run = StartRequest { request_id: request_id(), ..start_with_n("w", 1) };
+    run.options.inferred.insert("n".to_owned());
+    let said = [("n".to_owned(), SearchAttribute::Int(1))].into();
+    let job = StartActivityRequest {
+        activity_type: TypeName::new("send").expect("a valid name"),
+        activity_id: Some(ActivityId::new("a").expect("a valid id")),
+        request_id: request_id(),
+        input: Payload::new("17"),
+        reuse_policy: IdReusePolicy::default(),
+        conflict_policy: IdConflictPolicy::default(),
+        options: AskedActivityOptions {
+            task_queue: Some(TaskRoute::to(queue())),
+            ..AskedActivityOptions::default()
+        },
+        start_delay: None,
+        attributes: RunAttributes { search_attributes: said, ..RunAttributes::default() },
+        inferred: ["n".to_owned()].into(),
+    };
+    runtime.start_activity(job.clone()).await.expect_err("it is not registered");
+    runtime.register_search_attribute(name("n"), SearchAttributeType::Double).await.expect("new");
+    let first = runtime.start_run(run.clone()).await.expect("starts");
+    assert_eq!(shown(&runtime, "w").await, Some(SearchAttribute::Double(1.0)));
+    let first_job = runtime.start_activity(job.clone()).await.expect("starts");
+    runtime.remove_search_attribute(&name("n")).await.expect("removed");
+
+    let again = runtime.start_run(run.clone()).await.expect("a repeat");
+    assert_eq!((again.run_id, again.started), (first.run_id, false));
+    let again = runtime.start_activity(job.clone()).await.expect("a repeat");
+    assert_eq!((again.run_id, again.started), (first_job.run_id, false));
+
+    run.options.attributes.search_attributes.insert("n".to_owned(), SearchAttribute::Int(2));
+    let other = runtime.start_run(run).await.expect_err("it says something else");
+    assert_eq!(other.code, ErrorCode::RequestIdReused);
+    let job = StartActivityRequest { request_id: None, ..job };
+    let new = runtime.start_activity(job).await.expect_err("it is not registered");
+    assert_eq!(new.code, ErrorCode::SearchAttributeInvalid);
+}
+
+/// Nobody knows whether it was done, so the next start looks.
+#[tokio::test]
+async fn what_was_removed_without_an_answer_is_refused() {
+    let store = scripted(memory(), &Calls::default(), |call: Call| match call.operation {
+        Operation::RemoveSearchAttribute => Fault::DoneButUnavailable,
+        _ => Fault::None,
+    });
+    let runtime = start(store, &ScriptedHost::new()).await;
+    runtime.register_search_attribute(name("n"), SearchAttributeType::Int).await.expect("new");
+    let unknown = runtime.remove_search_attribute(&name("n")).await.expect_err("no answer");
+    assert_eq!(unknown.code, ErrorCode::Unavailable);
+    let refused = runtime.start_run(start_with_n("w", 1)).await.expect_err("it is removed");
+    assert_eq!(refused.code, ErrorCode::SearchAttributeInvalid);
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_would_help() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    runtime.register_search_attribute(name("n"), SearchAttributeType::Datetime).await.expect("new");
+    let refused = async |name: &str, value: SearchAttribute| {
+        let mut request = request("teller", "w", "");
+        request.options.attributes.search_attributes.insert(name.to_owned(), value);
+        request.options.inferred.insert(name.to_owned());
+        let error = runtime.start_run(request).await.expect_err("it does not fit");
+        assert_eq!(error.code, ErrorCode::SearchAttributeInvalid);
+        error.message
+    };
+    let text = |text: &str| SearchAttribute::Keyword(text.to_owned());
+    let message = refused("customer-id", text("c")).await;
+    assert!(message.contains("the name can't be registered, so give it another one"), "{message}");
+    let message = refused("n", text("+12345-01-01T00:00:00Z")).await;
+    assert!(message.contains("`n` is not in the years 0 to 9999; give it a time"), "{message}");
+}
+
+/// A filter that can't be read is answered without the store, and one that names only what
+/// every run has as well.
+#[tokio::test]
+async fn only_a_filter_with_a_name_that_is_not_known_asks_the_store() {
+    let reads = Calls::default();
+    let store = scripted(memory(), &reads, |_: Call| Fault::None);
+    let runtime = start(store, &ScriptedHost::new()).await;
+    reads.clear();
+    let looked = || reads.count(Operation::SearchAttributeChanges);
+    runtime.filter("n =").await.expect_err("it has no end");
+    runtime.filter("WorkflowId = 'w'").await.expect("makes sense");
+    assert_eq!(looked(), 0);
+    runtime.filter("n = 1").await.expect_err("it is not registered");
+    assert_eq!(looked(), 1);
 }
 
 /// Only what does not fit costs a read, of one row.

@@ -2,6 +2,7 @@ use dacapo_model::attributes::{RunAttributes, SearchAttribute};
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RunId, RunKey, TypeName, WorkflowHash, WorkflowId};
 use dacapo_model::module::ModuleDigest;
+use dacapo_model::search_attribute::{InvalidName, SearchAttributeName};
 use dacapo_model::time::Timestamp;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -107,11 +108,19 @@ fn what_makes_no_sense_is_refused_with_what_would() {
         ),
         (
             "StartTime > 'yesterday'",
-            "column 13: 'yesterday' is not a time such as '2026-01-31T08:30:00Z'; `StartTime` is a time",
+            "column 13: 'yesterday' is not a time in the years 0 to 9999 such as '2026-01-31T08:30:00Z'; `StartTime` is a time",
+        ),
+        (
+            "due < '+10000-01-01T00:00:00Z'",
+            "column 7: '+10000-01-01T00:00:00Z' is not a time in the years 0 to 9999 such as '2026-01-31T08:30:00Z'; `due` is a time",
+        ),
+        (
+            "due < '9999-12-31T23:59:59-01:00'",
+            "column 7: '9999-12-31T23:59:59-01:00' is not a time in the years 0 to 9999 such as '2026-01-31T08:30:00Z'; `due` is a time",
         ),
         (
             "StartTime > 17",
-            "column 13: 17 is not a time such as '2026-01-31T08:30:00Z'; `StartTime` is a time",
+            "column 13: 17 is not a time in the years 0 to 9999 such as '2026-01-31T08:30:00Z'; `StartTime` is a time",
         ),
         ("customer = 17", "column 12: 17 is not a text: write it in quotes; `customer` is a text"),
         (
@@ -141,6 +150,32 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     ];
     for (text, expected) in cases {
         assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+/// With as many letters as a filter has room for, and as many names as there can be.
+#[test]
+fn a_long_name_is_refused_at_once_and_not_repeated() {
+    let name = "a".repeat(crate::FILTER_BYTES_MAX - 4);
+    let named = |number| (format!("{}{number:02}", "a".repeat(62)), AttributeType::Int);
+    let attributes = (0..100).map(named).collect();
+    let refused = check(&parse(&format!("{name}=''")).expect("parses"), &attributes);
+    let message = refused.expect_err("no field").to_string();
+    assert!(message.contains("… (8188 bytes)` is neither a field nor"), "{message}");
+    assert!(message.len() < 500, "{message}");
+    let ordered = error(&format!("ORDER BY {}", &name[20..]));
+    assert!(ordered.len() < 200, "{ordered}");
+}
+
+/// Else there would be attributes that no filter can ask for.
+#[test]
+fn no_search_attribute_has_the_name_of_a_field_or_a_word_of_the_language() {
+    let fields = Field::BUILT_IN.each_ref().map(Field::name);
+    for name in fields.iter().chain(crate::parse::RESERVED) {
+        for name in [name.to_string(), name.to_lowercase(), name.to_uppercase()] {
+            let refused = SearchAttributeName::new(name.clone());
+            assert!(matches!(refused, Err(InvalidName::Taken { .. })), "{name}");
+        }
     }
 }
 

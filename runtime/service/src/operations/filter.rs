@@ -1,6 +1,6 @@
 //! Reads the filters of lists and counts.
 
-use dacapo_filter::{AttributeType, AttributeTypes, Checked, FilterError, compile};
+use dacapo_filter::{AttributeType, AttributeTypes, Checked, FilterError, check, parse};
 use dacapo_model::code::ErrorCode;
 use dacapo_model::search_attribute::{SearchAttributeType, SearchAttributeTypes};
 
@@ -10,14 +10,15 @@ use crate::tenancy::Tenant;
 impl Tenant {
     /// What the text of a filter asks for in this namespace.
     pub async fn filter(&self, text: &str) -> Result<Checked> {
+        let query = parse(text).map_err(|error| wrong(&error))?;
         // Most filters name no search attribute, and need not know which there are.
-        if let Ok(checked) = compile(text, &AttributeTypes::new()) {
+        if let Ok(checked) = check(&query, &AttributeTypes::new()) {
             return Ok(checked);
         }
         // Another node may have registered or removed one.
         self.shared.search_attributes.catch_up().await?;
         let registered = self.shared.search_attributes.types(&self.namespace);
-        compile(text, &types_of(&registered)).map_err(|error| wrong(&error))
+        check(&query, &types_of(&registered)).map_err(|error| wrong(&error))
     }
 }
 

@@ -2,9 +2,11 @@
 //! them has recorded. One that says something else is a mistake of its sender, who
 //! must not believe that it was done.
 
+use dacapo_model::attributes::SearchAttributes;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::{EventAttributes, HistoryEvent, WorkflowExecutionStarted};
 use dacapo_model::ids::{EventId, RequestId, RunId, RunKey, WorkflowId};
+use dacapo_model::search_attribute::fitted;
 use dacapo_model::signal::Signal;
 use dacapo_store::error::StoreError;
 
@@ -82,7 +84,11 @@ impl Tenant {
         };
         // What a run would begin with that this request had started then.
         let at = recorded[0].time;
-        let new = self.new_run(request, was.module_digest, workflow_id, key.run_id, at);
+        let mut new = self.new_run(request, was.module_digest, workflow_id, key.run_id, at);
+        let (asked, had) = (&mut new.started.options.attributes, &was.options.attributes);
+        for name in &request.options.inferred {
+            take_type(&mut asked.search_attributes, name, &had.search_attributes);
+        }
         let asked = new.begin(at).transition.events;
         let Some((now, is_sent)) = beginning(&asked) else {
             return Ok(());
@@ -169,6 +175,16 @@ pub(super) fn check_same_signal(
     };
     let first = format!("run {run_id} was sent a signal of another {what} with it");
     Err(reused(request_id, run_id, &first))
+}
+
+/// Gives a value, whose type was inferred, the one that it was recorded with: what is
+/// registered may have changed since.
+fn take_type(asked: &mut SearchAttributes, name: &str, had: &SearchAttributes) {
+    let (Some(value), Some(was)) = (asked.get_mut(name), had.get(name)) else { return };
+    let types = [(name.to_owned(), was.attribute_type())].into();
+    if let Ok(fitted) = fitted(&types, name, value.clone(), true) {
+        *value = fitted;
+    }
 }
 
 /// How a history begins, and with which signal.

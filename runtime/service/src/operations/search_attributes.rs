@@ -39,9 +39,11 @@ impl Tenant {
         let owned = shared.hold.owned.current();
         let max = NAMESPACE_SEARCH_ATTRIBUTES_MAX;
         let written = shared.store.register_search_attribute(&owned, attribute.clone(), max).await;
-        let registration = shared.hold.loss.judge(written).await?;
-        // Whoever was told that it is registered can use it.
-        shared.search_attributes.catch_up().await?;
+        let registration = shared.hold.loss.judge(written).await;
+        // Whoever was told that it is registered can use it; and it may be without an answer.
+        let known = shared.search_attributes.catch_up().await;
+        let registration = registration?;
+        known?;
         match registration {
             Registration::New => Ok((attribute, true)),
             Registration::Known(there) => Ok((there, false)),
@@ -64,8 +66,10 @@ impl Tenant {
         shared.admit_write()?;
         let owned = shared.hold.owned.current();
         let removed = shared.store.remove_search_attribute(&owned, &self.namespace, name).await;
-        let is_removed = shared.hold.loss.judge(removed).await?;
-        shared.search_attributes.catch_up().await?;
+        let removed = shared.hold.loss.judge(removed).await;
+        let known = shared.search_attributes.catch_up().await;
+        let is_removed = removed?;
+        known?;
         Ok(is_removed)
     }
 

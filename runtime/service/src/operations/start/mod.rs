@@ -157,7 +157,9 @@ impl Tenant {
         self.shared.admit_write()?;
         self.check_sizes(&request)?;
         check_options(&mut request.options)?;
-        self.fit_search_attributes(&mut request.options).await?;
+        if let Err(unfit) = self.fit_search_attributes(&mut request.options).await {
+            return self.repeated_start(&request).await?.ok_or(unfit);
+        }
         let chosen = self.shared.catalog.choose().await?;
         self.start_pinned(&request, builtin::newest(workflow), &chosen).await
     }
