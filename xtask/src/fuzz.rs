@@ -28,8 +28,8 @@ pub(crate) fn uploads(root: &Path, arguments: &[OsString]) -> Result<ExitCode> {
     process::announce(&format!("uploading {seeds} random modules, from seed {first} on"));
     let mut cargo = process::cargo();
     cargo
-        .args(["test", "--locked", "-p", "dacapo-tests", "--test", "fuzz_uploads"])
-        .args(["--", "--nocapture"])
+        .args(["test", "--locked", "-p", "dacapo-tests", "--test", "e2e"])
+        .args(["fuzz_uploads", "--", "--nocapture"])
         .current_dir(root)
         .env("DACAPO_FUZZ_SEEDS", seeds.to_string())
         .env("DACAPO_FUZZ_FIRST", first.to_string());

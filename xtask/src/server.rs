@@ -13,6 +13,6 @@ pub(crate) fn build(root: &Path) -> Result<PathBuf> {
     // With one of the tests: only then do dependencies get the features that tests switch on,
     // and need not be compiled once more for them.
     let build = ["build", "--locked", "--workspace", "--bin", "dacapo-under-test"];
-    process::must(cargo.args(build).args(["--test", "main_job"]).current_dir(root))?;
+    process::must(cargo.args(build).args(["--test", "sdk_conformance"]).current_dir(root))?;
     Ok(root.join("target/debug/dacapo-under-test"))
 }
