@@ -20,6 +20,7 @@ on_both_databases! {
     following_a_history_goes_on_across_a_crash_of_the_server,
     waiting_for_a_result_goes_on_across_a_crash_of_the_server,
     what_is_wrong_is_said_on_standard_error_with_an_exit_code,
+    namespaces_are_made_changed_and_deleted,
 }
 
 #[tokio::test]
@@ -342,6 +343,33 @@ async fn waiting_for_a_result_goes_on_across_a_crash_of_the_server(database: Dat
     assert_eq!(starting.next().await.expect("a result")["status"], "completed");
     assert_eq!(starting.next().await, None, "and exit code 0");
     drop(second);
+}
+
+async fn namespaces_are_made_changed_and_deleted(database: Database) {
+    let server = Server::start(&database).await;
+    let create = ["namespace", "create", "shop", "--open-runs", "7", "--retention", "2days"];
+    let made = dacapo(&server, &create).await;
+    assert!(made.exit(0).contains("open_runs_max 7"), "{made:?}");
+    dacapo(&server, &create).await.exit(0);
+    let update = ["namespace", "update", "shop", "--open-runs", "none", "--start-rate", "0.5"];
+    let changed = dacapo(&server, &[&update[..], &["-o", "json"]].concat()).await.json();
+    let rate = json!({"start_rate": {"per_second": 0.5, "burst": 1}});
+    assert_eq!(changed[0]["limits"], rate, "{changed:?}");
+    assert_eq!(changed[0]["retention_seconds"], 172_800, "it stays");
+    let other = dacapo(&server, &create).await;
+    assert!(other.stderr.contains("namespace_already_exists"), "{other:?}");
+    let shown = dacapo(&server, &["namespace", "show", "shop"]).await;
+    assert!(shown.exit(0).contains("0.5 per second, 1 at once"), "{shown:?}");
+    dacapo(&server, &["run", "list", "--namespace", "shop"]).await.exit(0);
+    let listed = dacapo(&server, &["namespace", "list", "--all", "--limit", "1"]).await;
+    assert!(listed.exit(0).contains("default") && listed.stdout.contains("shop"), "{listed:?}");
+
+    let delete = ["namespace", "delete", "shop", "--confirm"];
+    dacapo(&server, &[&delete[..], &["ship"]].concat()).await.exit(2);
+    dacapo(&server, &[&delete[..], &["shop"]].concat()).await.exit(0);
+    let default = ["namespace", "delete", "default", "--confirm", "default"];
+    let refused = dacapo(&server, &default).await;
+    assert!(refused.stderr.contains("can't be deleted"), "{refused:?}");
 }
 
 async fn what_is_wrong_is_said_on_standard_error_with_an_exit_code(database: Database) {

@@ -3,6 +3,7 @@
 use dacapo_tests::{
     Client, Database, Effects, Kind, Server, Settings, eventually, on_both_databases, within,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
@@ -11,6 +12,8 @@ on_both_databases! {
     runs_that_sleep_are_found_by_the_next_server,
     a_stopping_server_answers_those_who_wait,
     a_host_that_was_left_out_of_the_configuration_costs_no_run,
+    a_new_namespace_reaches_no_host_until_it_may,
+    a_namespace_is_deleted_to_the_end_when_its_server_was_killed,
 }
 
 async fn a_stopping_server_finishes_the_attempt_under_way_and_the_next_one_goes_on(
@@ -73,6 +76,78 @@ async fn a_host_that_was_left_out_of_the_configuration_costs_no_run(database: Da
 
     let server = Server::start(&database).await;
     assert_eq!(run.on(&server).completed().await[0], "first");
+}
+
+const NAMESPACES: &str = "/api/v1/namespaces";
+
+/// Makes the namespace `shop`, of which this is set, with the module of the tests.
+async fn make_shop(client: &Client, settings: Value) {
+    let mut request = settings;
+    request["name"] = json!("shop");
+    let made = client.post(NAMESPACES, &request).await.ok(201);
+    assert_eq!(made["state"], "active");
+    let bytes = dacapo_tests::guest("steps");
+    let path = format!("{NAMESPACES}/shop/modules/steps");
+    client.send(client.request(Method::PUT, &path).body(bytes)).await.ok(201);
+}
+
+async fn a_new_namespace_reaches_no_host_until_it_may(database: Database) {
+    let effects = Effects::open().await;
+    let server = Server::start(&database).await;
+    let client = server.client();
+    make_shop(&client, json!({})).await;
+    let run = format!("{NAMESPACES}/shop/runs/its");
+    let input = json!({"url": effects.url()});
+    let start = json!({"workflow": "effects", "workflow_id": "its", "input": input});
+    client.post(&format!("{NAMESPACES}/shop/runs"), &start).await.ok(201);
+    eventually("an attempt is refused", async || {
+        let described = client.get(&run).await.ok(200);
+        described["pending_activities"][0]["last_failure"].is_object().then_some(())
+    })
+    .await;
+    assert!(effects.of("its").is_empty(), "nothing came through");
+    let wrong = json!({"allowed_hosts": ["http://127.0.0.1"]});
+    client.patch(&format!("{NAMESPACES}/shop"), &wrong).await.error(400, "invalid_argument");
+    let host = json!({"allowed_hosts": ["127.0.0.1"]});
+    client.patch(&format!("{NAMESPACES}/shop"), &host).await.ok(200);
+    let result = client.get(&format!("{run}/result?wait=60")).await.ok(200);
+    assert_eq!(result["status"], "completed", "{result}");
+}
+
+async fn a_namespace_is_deleted_to_the_end_when_its_server_was_killed(database: Database) {
+    let server = Server::start(&database).await;
+    let client = server.client();
+    client.upload_guests(&["steps"]).await;
+    let stays = client.start("cancellable", Value::Null).await;
+    make_shop(&client, json!({"limits": {"open_runs_max": 150}})).await;
+    let runs = format!("{NAMESPACES}/shop/runs");
+    let start = json!({"workflow": "cancellable", "input": null});
+    for _ in 0..150 {
+        client.post(&runs, &start).await.ok(201);
+    }
+    let refused = client.post(&runs, &start).await;
+    assert_eq!(refused.headers["retry-after"], "1");
+    let refused = refused.error(429, "namespace_limit");
+    assert_eq!(refused["details"]["limit"], "open_runs_max", "{refused}");
+    client.start("cancellable", Value::Null).await;
+
+    let shop = format!("{NAMESPACES}/shop");
+    client.send(client.request(Method::DELETE, &shop)).await.error(400, "invalid_argument");
+    let delete = client.request(Method::DELETE, &shop).query(&[("confirm", "shop")]);
+    assert_eq!(client.send(delete).await.ok(202)["state"], "deleting");
+    client.post(&runs, &start).await.error(409, "namespace_being_deleted");
+    server.kill().await;
+
+    let server = Server::start(&database).await;
+    let client = server.client();
+    eventually("the namespace is gone", async || {
+        (client.get(&shop).await.status == 404).then_some(())
+    })
+    .await;
+    make_shop(&client, json!({})).await;
+    let listed = client.get(&runs).await.ok(200);
+    assert_eq!(listed["runs"], json!([]), "nothing is left");
+    assert_eq!(stays.on(&server).describe().await["status"], "running");
 }
 
 async fn a_stopping_server_answers_those_who_wait(database: Database) {

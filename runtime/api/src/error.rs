@@ -87,6 +87,8 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::CrossSiteRequest | ErrorCode::HostNotAllowed => StatusCode::FORBIDDEN,
         ErrorCode::WorkflowTypeAmbiguous
+        | ErrorCode::NamespaceAlreadyExists
+        | ErrorCode::NamespaceBeingDeleted
         | ErrorCode::ActivityAlreadyStarted
         | ErrorCode::BatchAlreadyStarted
         | ErrorCode::WorkflowAlreadyStarted
@@ -112,6 +114,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::ModuleWrongWorld
         | ErrorCode::ModuleImportUnknown
         | ErrorCode::ModuleTooComplex => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::NamespaceLimit => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Unavailable | ErrorCode::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         // These are reports about runs. As an answer they can only mean that a
@@ -131,6 +134,8 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let Self(error) = self;
         let code = error.code;
+        let seconds = error.details.get("retry_after_seconds").and_then(|it| it.parse().ok());
+        let seconds: u32 = seconds.unwrap_or(1);
         if code == ErrorCode::Internal {
             tracing::error!(message = %error.message, "a request met a defect");
         }
@@ -143,11 +148,16 @@ impl IntoResponse for ApiError {
         };
         let status = status_of(code);
         let mut response = (status, Json(body)).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if is_for_now(status) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// Whether the same request may be served a little later.
+fn is_for_now(status: StatusCode) -> bool {
+    matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
 }
 
 impl From<ServiceError> for ApiError {
@@ -205,7 +215,8 @@ mod tests {
         for code in ErrorCode::ALL {
             let status = status_of(*code);
             assert!(status.is_client_error() || status.is_server_error(), "{code:?}: {status}");
-            assert_eq!(status.is_server_error(), code.is_retryable(), "{code:?}: {status}");
+            let is_retryable = status.is_server_error() || is_for_now(status);
+            assert_eq!(is_retryable, code.is_retryable(), "{code:?}: {status}");
         }
     }
 
@@ -214,7 +225,7 @@ mod tests {
         let retry_after = |code| {
             ApiError::new(code, "no").into_response().headers().get(header::RETRY_AFTER).cloned()
         };
-        for code in [ErrorCode::Unavailable, ErrorCode::Overloaded] {
+        for code in [ErrorCode::Unavailable, ErrorCode::Overloaded, ErrorCode::NamespaceLimit] {
             assert_eq!(retry_after(code), Some(HeaderValue::from_static("1")));
         }
         assert_eq!(retry_after(ErrorCode::RunNotFound), None);

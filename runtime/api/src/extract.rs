@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::HttpBody as _;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -126,6 +126,25 @@ where
     }
 }
 
+/// A JSON body without payloads, of whoever need not be in a namespace.
+pub(crate) struct SmallJson<T>(pub(crate) T);
+
+impl<T, S> FromRequest<S> for SmallJson<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        if body.is_end_stream() {
+            return Err(ApiError::invalid_request("the body is empty; a JSON object is expected"));
+        }
+        parse(&read(&parts, body, ENVELOPE_BYTES_MAX).await?).map(Self)
+    }
+}
+
 async fn read_json<S>(request: Request, state: &S) -> Result<bytes::Bytes, ApiError>
 where
     S: Send + Sync,
@@ -135,9 +154,12 @@ where
     if body.is_end_stream() {
         return Ok(bytes::Bytes::new());
     }
-    check_content_type(&parts.headers)?;
     let Door(tenant) = Door::from_request_parts(&mut parts, state).await?;
-    let bytes_max = json_bytes_max(&tenant.policy().limits);
+    read(&parts, body, json_bytes_max(&tenant.policy().limits)).await
+}
+
+async fn read(parts: &Parts, body: Body, bytes_max: usize) -> Result<bytes::Bytes, ApiError> {
+    check_content_type(&parts.headers)?;
     let limits = BodyLimits {
         kind: Kind::Json,
         bytes_max,

@@ -22,13 +22,21 @@ use crate::error::{self, ApiError};
 use crate::request_id::{self, RequestId};
 use crate::state::ApiState;
 use crate::v1::{
-    activities, batches, modules, runs, schedules, search_attributes, standalone, task_queues,
+    activities, batches, modules, namespaces, runs, schedules, search_attributes, standalone,
+    task_queues,
 };
 use crate::{health, memory, metrics, openapi, site, unread};
 
 /// The routes. Each handler names its own path; this is the list of handlers.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
+        // /api/v1/namespaces[/{namespace}]
+        .routes(routes!(namespaces::list::list, namespaces::create::create))
+        .routes(routes!(
+            namespaces::show::show,
+            namespaces::change::change,
+            namespaces::delete::delete
+        ))
         // /api/v1/namespaces/{namespace}/modules[/{name}]
         .routes(routes!(modules::list::list))
         .routes(routes!(modules::upload::upload, modules::show::show, modules::delete::delete))

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{Client, ClientError, RunAddress};
 use crate::commands::{
-    activity, batch, build, compile_module, completions, demo, dev, migrate, module, new, queue,
-    replay, run, schedule, search_attribute, serve, status, worker,
+    activity, batch, build, compile_module, completions, demo, dev, migrate, module, namespace,
+    new, queue, replay, run, schedule, search_attribute, serve, status, worker,
 };
 use crate::output::OutputFormat;
 
@@ -52,6 +52,9 @@ pub enum Command {
     /// Upload and list modules.
     #[command(subcommand)]
     Module(module::ModuleCommand),
+    /// Make, change and delete namespaces.
+    #[command(subcommand)]
+    Namespace(Box<namespace::NamespaceCommand>),
     /// Start, watch, list and stop runs.
     #[command(subcommand)]
     Run(run::RunCommand),

@@ -56,6 +56,18 @@ pub struct ActivityTask {
     pub deadline: Timestamp,
     /// What an attempt before this one said last.
     pub heartbeat_details: Option<Payload>,
+    /// What it may use of what whoever runs it has.
+    pub permissions: Arc<ActivityPermissions>,
+}
+
+/// What a namespace lets its activities use, of what whoever runs them allows; none means all
+/// of that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ActivityPermissions {
+    /// Hosts to send requests to.
+    pub allowed_hosts: Option<Vec<String>>,
+    /// Names of secrets.
+    pub secrets: Option<Vec<String>>,
 }
 
 /// What an attempt is told while it runs.

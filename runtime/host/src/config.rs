@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use dacapo_model::ids::NamespaceName;
 use dacapo_model::limits::Limits;
 
 /// Bytes of a Wasm page. A memory limit below it allows no guest at all.
@@ -85,6 +86,8 @@ pub struct ActivityConfig {
     /// environment variable NAME; in the headers of requests that it sends the
     /// host puts the secret in its place, where it is bound to.
     pub secrets: BTreeMap<String, Secret>,
+    /// Secrets of one namespace only; in it they take the place of others of the same names.
+    pub namespace_secrets: BTreeMap<NamespaceName, BTreeMap<String, Secret>>,
 }
 
 /// A secret, and where it may go.
@@ -113,6 +116,7 @@ impl fmt::Debug for ActivityConfig {
             .field("allowed_hosts", &self.allowed_hosts)
             .field("environment", &self.environment)
             .field("secrets", &self.secrets.keys())
+            .field("namespace_secrets", &self.namespace_secrets.keys())
             .finish()
     }
 }

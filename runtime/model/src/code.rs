@@ -42,6 +42,12 @@ codes! {
     MethodNotAllowed = "method_not_allowed", retryable: false;
     /// No such namespace.
     NamespaceNotFound = "namespace_not_found", retryable: false;
+    /// A namespace of this name is there, with other settings.
+    NamespaceAlreadyExists = "namespace_already_exists", retryable: false;
+    /// The namespace is being deleted.
+    NamespaceBeingDeleted = "namespace_being_deleted", retryable: false;
+    /// The namespace has as much of something as it may have now.
+    NamespaceLimit = "namespace_limit", retryable: true;
     /// No such module.
     ModuleNotFound = "module_not_found", retryable: false;
     /// No module of the namespace defines this workflow type.

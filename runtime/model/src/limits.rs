@@ -110,6 +110,27 @@ pub const MEMO_BYTES_MAX: usize = 32 * 1024;
 /// Levels of arrays and objects in one value of a memo.
 pub const MEMO_DEPTH_MAX: usize = 32;
 
+/// Namespaces of a database. A server has all of them in memory.
+pub const NAMESPACES_MAX: usize = 10_000;
+
+/// Hosts that one namespace may name.
+pub const NAMESPACE_HOSTS_MAX: usize = 100;
+
+/// Secrets that one namespace may name.
+pub const NAMESPACE_SECRETS_MAX: usize = 100;
+
+/// Bytes of one host of a list.
+pub const HOST_BYTES_MAX: usize = 255;
+
+/// Bytes of the name of a secret.
+pub const SECRET_NAME_BYTES_MAX: usize = 100;
+
+/// Shortest time for which closed runs are kept. Who waits for a result needs some.
+pub const RETENTION_MIN: Duration = Duration::from_secs(1);
+
+/// The longest: about a hundred years.
+pub const RETENTION_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
 /// Bytes of the name of a registered search attribute.
 pub const SEARCH_ATTRIBUTE_NAME_BYTES_MAX: usize = 64;
 

@@ -63,11 +63,33 @@ impl From<Concurrency> for u64 {
     }
 }
 
-/// So many tasks per second, and so many at once after a pause.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// So many per second, and so many at once after a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RateForm", into = "RateForm")]
 pub struct Rate {
     per_second: f64,
     burst: u64,
+}
+
+/// How a rate is written.
+#[derive(Serialize, Deserialize)]
+struct RateForm {
+    per_second: f64,
+    burst: Option<u64>,
+}
+
+impl TryFrom<RateForm> for Rate {
+    type Error = InvalidLimit;
+
+    fn try_from(form: RateForm) -> Result<Self, InvalidLimit> {
+        Self::new(form.per_second, form.burst)
+    }
+}
+
+impl From<Rate> for RateForm {
+    fn from(rate: Rate) -> Self {
+        Self { per_second: rate.per_second, burst: Some(rate.burst) }
+    }
 }
 
 impl Rate {

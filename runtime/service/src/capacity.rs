@@ -12,6 +12,7 @@ use crate::error::{Result, ServiceError};
 use crate::fair::FairPlaces;
 use crate::log_limit::LogLimit;
 use crate::residency::Residency;
+use crate::tenancy::Admission;
 
 /// Requests that replay many runs, at a time. They take processors from runs.
 const REPLAYS_MAX: usize = 2;
@@ -39,6 +40,8 @@ pub(crate) struct Capacity {
     pub(crate) child_starts: Arc<FairPlaces>,
     /// Requests that replay many runs.
     pub(crate) replays: Semaphore,
+    /// What namespaces have of their limits.
+    pub(crate) admission: Admission,
     open_runs_max: usize,
 }
 
@@ -51,6 +54,7 @@ impl Capacity {
             attempts: FairPlaces::new(config.activities_max.min(host.activities_max())),
             child_starts: FairPlaces::new(CHILD_STARTS_MAX),
             replays: Semaphore::new(REPLAYS_MAX),
+            admission: Admission::default(),
             open_runs_max: config.open_runs_max,
         }
     }

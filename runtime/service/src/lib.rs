@@ -22,6 +22,7 @@ mod builtin;
 mod builtin_activities;
 mod capacity;
 mod catalog;
+mod cleanup;
 pub mod clock;
 mod committer;
 pub mod config;

@@ -27,10 +27,10 @@ use crate::ownership::{Owned, Phase};
 use crate::queues::{self, Queues};
 use crate::relations::UnderWay;
 use crate::search_attributes::RegisteredAttributes;
-use crate::tenancy::Namespaces;
+use crate::tenancy::{self, Namespaces};
 use crate::timers::{self, Timers};
 use crate::workload::Workload;
-use crate::{ownership, recovery};
+use crate::{cleanup, ownership, recovery};
 
 /// What all parts of a node share: one field for each thing that one may need. A part that
 /// needs only one of them is given that one.
@@ -118,7 +118,7 @@ impl Runtime {
         let health = Arc::new(StoreHealth::new(halted.clone()));
         let hold = Arc::new(Hold::new(store.clone(), config.tenure, owned, health));
         let life = Life::new(halted, Workload::default());
-        let namespaces = Namespaces::load(&*store, config.limits.clone())
+        let namespaces = Namespaces::load(store.clone(), config.limits.clone())
             .await
             .map_err(ServiceError::at_start)?;
         let queues = Queues::load(&*store, clock.now()).await.map_err(ServiceError::at_start)?;
@@ -155,6 +155,8 @@ impl Runtime {
         }
         runtime.shared.life.spawn(timers::run(runtime.shared.clone()));
         runtime.shared.life.spawn(queues::run(runtime.shared.clone()));
+        runtime.shared.life.spawn_until_halted(tenancy::keep_up(runtime.shared.clone()));
+        runtime.shared.life.spawn_until_halted(cleanup::run(runtime.shared.clone()));
         Ok(runtime)
     }
 

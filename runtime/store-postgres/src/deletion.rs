@@ -1,20 +1,58 @@
 //! Forgetting runs and modules.
 
 use async_trait::async_trait;
-use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey};
-use dacapo_store::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
+use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey, WorkflowHash};
+use dacapo_model::time::Timestamp;
+use dacapo_store::deletion::{ClosedRun, DeletionStore, ModuleDeletion, RunDeletion};
 use dacapo_store::error::{Result, StoreError};
 use dacapo_store::record::RowName;
 use dacapo_store::shard::Ownership;
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
 use crate::commit::{fenced, held};
+use crate::time::to_database;
 use crate::{PostgresStore, error, shard};
 
 const TABLE: &str = "modules";
 
 #[async_trait]
 impl DeletionStore for PostgresStore {
+    async fn closed_runs(
+        &self,
+        namespace: &NamespaceName,
+        before: Timestamp,
+        after: Option<ClosedRun>,
+        limit: u32,
+    ) -> Result<Vec<ClosedRun>> {
+        const TABLE: &str = "workflow_executions";
+        // None closed so early.
+        let (closed_at, run_id) =
+            after.map_or((Timestamp::default(), RunId(Uuid::nil())), |after| after.place());
+        sqlx::query!(
+            r#"SELECT workflow_hash, run_id, closed_at AS "closed_at!"
+               FROM workflow_executions
+               WHERE namespace = $1 AND closed_at IS NOT NULL AND closed_at < $2
+                 AND (closed_at, run_id) > ($3, $4)
+               ORDER BY closed_at, run_id
+               LIMIT $5"#,
+            namespace.as_str(),
+            to_database(before),
+            to_database(closed_at),
+            run_id.0,
+            i64::from(limit)
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on(TABLE))?
+        .into_iter()
+        .map(|row| {
+            let key = RunKey { hash: WorkflowHash(row.workflow_hash), run_id: RunId(row.run_id) };
+            Ok(ClosedRun { key, closed_at: Timestamp::from(row.closed_at) })
+        })
+        .collect()
+    }
+
     async fn delete_run(&self, ownership: &Ownership, key: RunKey) -> Result<RunDeletion> {
         self.lineage.check()?;
         let outcome = self.forget_run(ownership, key).await;

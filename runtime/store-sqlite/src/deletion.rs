@@ -1,8 +1,9 @@
 //! Forgetting runs and modules.
 
 use async_trait::async_trait;
-use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey};
-use dacapo_store::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
+use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey, WorkflowHash};
+use dacapo_model::time::Timestamp;
+use dacapo_store::deletion::{ClosedRun, DeletionStore, ModuleDeletion, RunDeletion};
 use dacapo_store::error::Result;
 use dacapo_store::record::RowName;
 use dacapo_store::shard::Ownership;
@@ -12,6 +13,42 @@ use crate::{SqliteStore, error, shard};
 
 #[async_trait]
 impl DeletionStore for SqliteStore {
+    async fn closed_runs(
+        &self,
+        namespace: &NamespaceName,
+        before: Timestamp,
+        after: Option<ClosedRun>,
+        limit: u32,
+    ) -> Result<Vec<ClosedRun>> {
+        // None closed so early.
+        let (closed_at, run_id) =
+            after.map_or((Timestamp::default(), RunId(Uuid::nil())), |after| after.place());
+        let (namespace, run_id) = (namespace.as_str(), run_id.0);
+        let (before, closed_at) = (before.as_micros(), closed_at.as_micros());
+        let rows = sqlx::query!(
+            r#"SELECT workflow_hash AS "workflow_hash: i32", run_id AS "run_id: Uuid",
+                      closed_at AS "closed_at!"
+               FROM workflow_executions
+               WHERE namespace = ? AND closed_at IS NOT NULL AND closed_at < ?
+                 AND (closed_at, run_id) > (?, ?)
+               ORDER BY closed_at, run_id
+               LIMIT ?"#,
+            namespace,
+            before,
+            closed_at,
+            run_id,
+            limit
+        )
+        .fetch_all(self.statement())
+        .await
+        .map_err(error::on("workflow_executions"))?;
+        let runs = rows.into_iter().map(|row| ClosedRun {
+            key: RunKey { hash: WorkflowHash(row.workflow_hash), run_id: RunId(row.run_id) },
+            closed_at: Timestamp::from_micros(row.closed_at),
+        });
+        Ok(runs.collect())
+    }
+
     async fn delete_run(&self, ownership: &Ownership, key: RunKey) -> Result<RunDeletion> {
         const TABLE: &str = "workflow_executions";
         let (hash, run_id) = (key.hash.0, key.run_id.0);

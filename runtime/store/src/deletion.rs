@@ -7,6 +7,7 @@
 
 use async_trait::async_trait;
 use dacapo_model::ids::{ModuleName, NamespaceName, RunId, RunKey, WorkflowId};
+use dacapo_model::time::Timestamp;
 
 use crate::error::Result;
 use crate::shard::Ownership;
@@ -38,9 +39,36 @@ pub enum ModuleDeletion {
     },
 }
 
+/// A run that has closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClosedRun {
+    /// The run.
+    pub key: RunKey,
+    /// When it closed.
+    pub closed_at: Timestamp,
+}
+
+impl ClosedRun {
+    /// Its place among the runs of its namespace that have closed.
+    pub fn place(&self) -> (Timestamp, RunId) {
+        (self.closed_at, self.key.run_id)
+    }
+}
+
 /// Deleting.
 #[async_trait]
 pub trait DeletionStore: Send + Sync {
+    /// At most `limit` runs of the namespace, also of built-in workflows, that closed before
+    /// `before`, those first that closed first; only those that come after `after` in this
+    /// order.
+    async fn closed_runs(
+        &self,
+        namespace: &NamespaceName,
+        before: Timestamp,
+        after: Option<ClosedRun>,
+        limit: u32,
+    ) -> Result<Vec<ClosedRun>>;
+
     /// Deletes a run that has closed: its summary, history and whatever else is kept of it.
     ///
     /// [`Fenced`](crate::error::StoreError::Fenced), and nothing was deleted, if its shard

@@ -1,5 +1,6 @@
 //! A store that fails on demand: for tests of what happens then.
 
+mod namespace;
 mod queue_settings;
 mod script;
 mod search_attribute;
@@ -27,12 +28,11 @@ pub use self::script::{Call, Fault, Operation};
 use crate::Store;
 use crate::commit::{CommitStore, CommitUnit};
 use crate::count::{CountBy, ExecutionCount};
-use crate::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
+use crate::deletion::{ClosedRun, DeletionStore, ModuleDeletion, RunDeletion};
 use crate::error::{Result, StoreError};
 use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
 use crate::history::HistoryStore;
 use crate::module::{ModuleStore, NewModule};
-use crate::namespace::NamespaceStore;
 use crate::probe::ProbeStore;
 use crate::query_result::QueryResultStore;
 use crate::shard::{HashRange, NodeId, Owner, Ownership, ShardStore};
@@ -250,6 +250,19 @@ impl CommitStore for FaultyStore {
 
 #[async_trait]
 impl DeletionStore for FaultyStore {
+    async fn closed_runs(
+        &self,
+        namespace: &NamespaceName,
+        before: Timestamp,
+        after: Option<ClosedRun>,
+        limit: u32,
+    ) -> Result<Vec<ClosedRun>> {
+        self.call(Operation::ClosedRuns, async |_| {
+            self.inner.closed_runs(namespace, before, after, limit).await
+        })
+        .await
+    }
+
     async fn delete_run(&self, ownership: &Ownership, key: RunKey) -> Result<RunDeletion> {
         self.call(Operation::DeleteRun, async |_| self.inner.delete_run(ownership, key).await).await
     }
@@ -411,13 +424,6 @@ impl ModuleStore for FaultyStore {
 
     async fn module_bytes(&self, digest: ModuleDigest) -> Result<Option<Bytes>> {
         self.call(Operation::ModuleBytes, async |_| self.inner.module_bytes(digest).await).await
-    }
-}
-
-#[async_trait]
-impl NamespaceStore for FaultyStore {
-    async fn namespaces(&self) -> Result<Vec<NamespaceName>> {
-        self.call(Operation::Namespaces, async |_| self.inner.namespaces().await).await
     }
 }
 

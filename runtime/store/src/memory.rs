@@ -5,6 +5,7 @@ mod deletion;
 mod history;
 mod list;
 mod module;
+mod namespace;
 mod query_result;
 mod queue_settings;
 mod search_attribute;
@@ -23,6 +24,7 @@ use dacapo_model::ids::{
     WorkflowId,
 };
 use dacapo_model::module::{ModuleDigest, ModuleVersion};
+use dacapo_model::namespace::{DEFAULT_NAMESPACE, Namespace, NamespaceSettings};
 use dacapo_model::payload::Payload;
 use dacapo_model::search_attribute::{RegisteredAttribute, SearchAttributeName};
 use dacapo_model::task::FairnessKey;
@@ -36,7 +38,6 @@ use crate::commit::{CommitStore, CommitUnit};
 use crate::count::{CountBy, ExecutionCount};
 use crate::error::{Result, StoreError};
 use crate::execution::{ExecutionCursor, ExecutionFilter, ExecutionStore, ListedExecution};
-use crate::namespace::NamespaceStore;
 use crate::probe::ProbeStore;
 use crate::queue_settings::QueueSettings;
 use crate::shard::{
@@ -60,7 +61,8 @@ pub struct Snapshot(State);
 
 #[derive(Clone)]
 struct State {
-    namespaces: Vec<NamespaceName>,
+    namespaces: BTreeMap<NamespaceName, Namespace>,
+    namespace_changes: u64,
     modules: Vec<ModuleVersion>,
     module_changes: u64,
     contents: HashMap<ModuleDigest, Bytes>,
@@ -102,8 +104,15 @@ impl MemoryStore {
             hash_to: bound((i64::from(shard_id) + 1) * width - 1),
             epoch: 0,
         });
+        let default = Namespace {
+            name: NamespaceName::new(DEFAULT_NAMESPACE).expect("a valid name"),
+            settings: NamespaceSettings::default(),
+            created_at: Timestamp::default(),
+            deleted_at: None,
+        };
         let state = State {
-            namespaces: vec![NamespaceName::new("default").expect("a valid name")],
+            namespaces: BTreeMap::from([(default.name.clone(), default)]),
+            namespace_changes: 0,
             modules: Vec::new(),
             module_changes: 0,
             contents: HashMap::new(),
@@ -466,13 +475,6 @@ impl ExecutionStore for MemoryStore {
 
     async fn next_open(&self, range: HashRange, after: Option<RunKey>) -> Result<Option<RunKey>> {
         Ok(self.read(|state| state.open_after(range, after).next().map(|run| run.key)))
-    }
-}
-
-#[async_trait]
-impl NamespaceStore for MemoryStore {
-    async fn namespaces(&self) -> Result<Vec<NamespaceName>> {
-        Ok(self.read(|state| state.namespaces.clone()))
     }
 }
 

@@ -185,6 +185,7 @@ fn task_of(handed: HandedTask) -> Result<ActivityTask, TestError> {
         timeout: start_to_close,
         deadline: handed.started_at.after(start_to_close),
         heartbeat_details: handed.heartbeat_details,
+        permissions: Arc::default(),
     })
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod activities;
 pub(crate) mod batches;
 pub(crate) mod modules;
+pub(crate) mod namespaces;
 pub(crate) mod runs;
 pub(crate) mod schedules;
 pub(crate) mod search_attributes;

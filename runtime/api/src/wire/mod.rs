@@ -5,6 +5,7 @@ pub(crate) mod activity;
 mod attributes;
 pub(crate) mod count;
 mod mirror;
+pub(crate) mod namespace;
 pub(crate) mod object;
 pub(crate) mod options;
 

@@ -95,6 +95,25 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Unique<T> {
     }
 }
 
+/// For a field: tells `null` from what is left out.
+pub(crate) fn named<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// The same for an object.
+pub(crate) fn named_object<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let named: Option<Object<T>> = Option::deserialize(deserializer)?;
+    Ok(Some(named.map(|Object(value)| value)))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::value::RawValue;

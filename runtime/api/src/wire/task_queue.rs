@@ -9,10 +9,10 @@ use dacapo_service::operations::{
     HeldTask, KeyUse, LeasedTask, Offered, QueueDescription, QueueSettings, SeenWorker,
     SettingsChange,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::object::Object;
+use super::object::{named, named_object};
 use crate::error::ApiError;
 
 /// Task queues of a namespace.
@@ -162,25 +162,6 @@ impl ChangeTaskQueueRequest {
 
 fn invalid(error: model::InvalidLimit) -> ApiError {
     ApiError::new(ErrorCode::InvalidArgument, error.to_string())
-}
-
-/// Tells `null` from what is left out.
-fn named<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
-}
-
-/// The same for an object.
-fn named_object<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    let named: Option<Object<T>> = Option::deserialize(deserializer)?;
-    Ok(Some(named.map(|Object(value)| value)))
 }
 
 impl From<QueueSettings> for TaskQueueSettings {

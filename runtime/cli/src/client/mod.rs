@@ -168,6 +168,36 @@ impl Client {
         self.send(self.http.delete(self.url(&["search-attributes", name])?)).await
     }
 
+    /// One page of namespaces.
+    pub async fn list_namespaces(&self, query: &[(&str, String)]) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.namespace_url(None)?).query(query)).await
+    }
+
+    /// What is known of a namespace.
+    pub async fn show_namespace(&self, name: &str) -> Result<Answer, ClientError> {
+        self.send(self.http.get(self.namespace_url(Some(name))?)).await
+    }
+
+    /// Makes a namespace.
+    pub async fn create_namespace(&self, body: &serde_json::Value) -> Result<Answer, ClientError> {
+        self.send(self.http.post(self.namespace_url(None)?).json(body)).await
+    }
+
+    /// Changes what is set of a namespace.
+    pub async fn change_namespace(
+        &self,
+        name: &str,
+        change: &serde_json::Value,
+    ) -> Result<Answer, ClientError> {
+        self.send(self.http.patch(self.namespace_url(Some(name))?).json(change)).await
+    }
+
+    /// Begins to delete a namespace.
+    pub async fn delete_namespace(&self, name: &str, confirm: &str) -> Result<Answer, ClientError> {
+        let request = self.http.delete(self.namespace_url(Some(name))?);
+        self.send(request.query(&[("confirm", confirm)])).await
+    }
+
     /// Whether the server serves; the error says why not.
     pub async fn check_ready(&self) -> Result<(), ClientError> {
         self.send(self.http.get(self.root_url(&["health", "ready"])?)).await.map(drop)
@@ -390,6 +420,14 @@ impl Client {
             return Err(ClientError::Address((*dots).to_owned()));
         }
         self.root_url(&[&["api", "v1", "namespaces", &self.namespace], path].concat())
+    }
+
+    /// Of a namespace itself, or of all of them.
+    fn namespace_url(&self, name: Option<&str>) -> Result<Url, ClientError> {
+        match name {
+            Some(name) => Self { namespace: name.to_owned(), ..self.clone() }.url(&[]),
+            None => self.root_url(&["api", "v1", "namespaces"]),
+        }
     }
 
     fn root_url(&self, path: &[&str]) -> Result<Url, ClientError> {

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod dev;
 pub mod migrate;
 pub mod module;
+pub mod namespace;
 pub mod new;
 pub mod queue;
 pub mod replay;
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Worker(args) => worker::run(*args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Module(command) => module::run(command).await,
+        Command::Namespace(command) => namespace::run(*command).await,
         Command::Run(command) => run::run(command).await,
         Command::Activity(command) => activity::run(command).await,
         Command::Batch(command) => batch::run(command).await,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use dacapo_model::ids::NamespaceName;
 use dacapo_model::limits::Limits;
 use serde::{Deserialize, Deserializer};
 
@@ -40,6 +41,7 @@ pub(super) struct FileConfig {
     pub(super) shutdown_grace: Option<Duration>,
     pub(super) activities: FileActivities,
     pub(super) limits: Limits,
+    pub(super) namespaces: BTreeMap<NamespaceName, FileNamespace>,
 }
 
 /// `[activities]`.
@@ -51,18 +53,30 @@ pub(super) struct FileActivities {
     pub(super) secrets: Secrets,
 }
 
+/// `[namespaces.NAME]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct FileNamespace {
+    pub(super) secrets: Secrets,
+}
+
 impl FileConfig {
     /// Reads a file. An error names the key and the line.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let config = Self::parse(&read_text(path)?)
             .with_context(|| format!("{} is not a valid configuration", path.display()))?;
-        if config.activities.secrets.has_values() && others_may_read(path) {
+        if config.has_secrets() && others_may_read(path) {
             crate::output::note(&format!(
                 "warning: {} holds secrets, but other users may read it; `chmod 600` it",
                 path.display()
             ));
         }
         Ok(config)
+    }
+
+    fn has_secrets(&self) -> bool {
+        self.activities.secrets.has_values()
+            || self.namespaces.values().any(|namespace| namespace.secrets.has_values())
     }
 
     pub(super) fn parse(text: &str) -> Result<Self> {

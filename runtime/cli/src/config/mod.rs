@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use dacapo_host::{ActivityConfig, Compiler, HostConfig, Secret};
+use dacapo_model::ids::NamespaceName;
 use dacapo_model::limits::Limits;
 use dacapo_service::config::ServiceConfig;
 use serde::Deserialize;
@@ -84,6 +85,8 @@ pub struct ServerConfig {
     pub activity_environment: BTreeMap<String, String>,
     /// Secrets of activities.
     secrets: BTreeMap<String, Secret>,
+    /// Those of namespaces.
+    namespace_secrets: BTreeMap<NamespaceName, BTreeMap<String, Secret>>,
     /// Settings of the runtime itself.
     pub service: ServiceConfig,
 }
@@ -121,6 +124,10 @@ impl ServerConfig {
         }
         flags.guests.bind_secret.into_iter().for_each(|binding| secrets.bind(binding));
         let secrets = secrets.complete()?;
+        let mut namespace_secrets = BTreeMap::new();
+        for (name, namespace) in file.namespaces {
+            namespace_secrets.insert(name.clone(), namespace.secrets.complete_of(&name)?);
+        }
 
         let memory_limit = flags.guests.memory_limit.or(file.memory_limit);
         let memory = MemoryPlan::of(memory_limit.unwrap_or_else(memory::default_limit));
@@ -164,6 +171,7 @@ impl ServerConfig {
                 .unwrap_or_default(),
             activity_environment,
             secrets,
+            namespace_secrets,
             service: ServiceConfig {
                 limits: file.limits,
                 tenure: defaults.tenure,
@@ -207,6 +215,7 @@ impl ServerConfig {
                 allowed_hosts: self.allowed_hosts.clone(),
                 environment: self.activity_environment.clone(),
                 secrets: self.secrets.clone(),
+                namespace_secrets: self.namespace_secrets.clone(),
             },
             compiler: Compiler::Here,
         }

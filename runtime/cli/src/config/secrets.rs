@@ -5,6 +5,7 @@ use std::fmt;
 
 use anyhow::{Result, bail};
 use dacapo_host::Secret;
+use dacapo_model::ids::NamespaceName;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -46,17 +47,36 @@ impl Secrets {
 
     /// All of them, if each has a value and a place to go to.
     pub(super) fn complete(&self) -> Result<BTreeMap<String, Secret>> {
+        self.complete_in("activities", |name| {
+            [format!("DACAPO_SECRET_{name}, or "), format!("--bind-secret {name}=HOST, or ")]
+        })
+    }
+
+    /// The same of those of a namespace, which only the file can name.
+    pub(super) fn complete_of(
+        &self,
+        namespace: &NamespaceName,
+    ) -> Result<BTreeMap<String, Secret>> {
+        self.complete_in(&format!("namespaces.{namespace}"), |_| [String::new(), String::new()])
+    }
+
+    fn complete_in(
+        &self,
+        table: &str,
+        elsewhere: impl Fn(&str) -> [String; 2],
+    ) -> Result<BTreeMap<String, Secret>> {
         let mut complete = BTreeMap::new();
         for (name, FileSecret { value, hosts, headers }) in &self.0 {
             let Some(value) = value.clone() else {
                 bail!(UsageError(format!(
-                    "the secret {name} has no value: set DACAPO_SECRET_{name}, or `value` in the file"
+                    "the secret {name} has no value: set {}`value` in [{table}.secrets.{name}]",
+                    elsewhere(name)[0]
                 )));
             };
             if hosts.is_empty() {
                 bail!(UsageError(format!(
-                    "the secret {name} is for no host: set --bind-secret {name}=HOST, or `hosts` in \
-                     [activities.secrets.{name}]"
+                    "the secret {name} is for no host: set {}`hosts` in [{table}.secrets.{name}]",
+                    elsewhere(name)[1]
                 )));
             }
             let headers = headers.clone().unwrap_or_else(|| vec![DEFAULT_HEADER.to_owned()]);

@@ -59,6 +59,21 @@ fn a_secret_needs_a_value_and_a_host() {
     assert_eq!(config.secrets["KEY"].headers, ["x-api-key"]);
 }
 
+#[test]
+fn a_namespace_has_secrets_of_its_own() {
+    let merged = |file: &str| ServerConfig::merge(ServerFlags::default(), [], parsed(file));
+    let file = "[namespaces.shop.secrets.KEY]\nvalue = \"s3cr3t\"\nhosts = [\"h\"]\n";
+    let config = merged(file).expect("valid");
+    let shop = "shop".parse().expect("valid");
+    assert_eq!(config.namespace_secrets[&shop]["KEY"].hosts, ["h"]);
+    assert!(config.secrets.is_empty(), "no other namespace has it");
+    assert!(!format!("{config:?}").contains("s3cr3t"));
+    let error = merged("[namespaces.shop.secrets]\nKEY = \"s3cr3t\"\n").expect_err("for no host");
+    let message = error.to_string();
+    assert!(message.contains("[namespaces.shop.secrets.KEY]"), "{message}");
+    assert!(!message.contains("s3cr3t"), "{message}");
+}
+
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

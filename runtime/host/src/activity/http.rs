@@ -46,7 +46,11 @@ impl Gate {
             return Err(Error::HttpRequestUriInvalid);
         }
         if !self.allowed_hosts.allow(authority.host(), port) {
-            self.log_refusal(authority.host(), port, &format!("its host is not in `{SETTING}`"));
+            let reason = match self.allowed_hosts.server_allows(authority.host(), port) {
+                false => format!("its host is not in `{SETTING}`"),
+                true => format!("its namespace `{}` does not allow the host", self.run.namespace),
+            };
+            self.log_refusal(authority.host(), port, &reason);
             return Err(Error::HttpRequestDenied);
         }
         let revealed = self.secrets.reveal(authority.host(), port, request.headers_mut());

@@ -11,6 +11,7 @@ mod redaction;
 mod secret_forms;
 pub(crate) mod secrets;
 pub(crate) mod state;
+mod worlds;
 
 use std::sync::Arc;
 
@@ -21,11 +22,10 @@ use dacapo_model::payload::Payload;
 use tokio::sync::Semaphore;
 use wasmtime::Store;
 
-use self::allowed_hosts::AllowedHosts;
 use self::calls::Turns;
 use self::memory::ActivityMemory;
-use self::secrets::Secrets;
 use self::state::{ActivityState, new_store};
+use self::worlds::Worlds;
 use crate::bindings::exports::dacapo::workflow::activity::GuestIndices;
 use crate::config::{ActivityConfig, HostError};
 use crate::interfaces::failure_from_guest;
@@ -35,19 +35,11 @@ use crate::trap::Fault;
 
 /// What all activities have in common.
 pub(crate) struct ActivityRunner {
-    world: World,
+    worlds: Worlds,
     limits: Arc<Limits>,
     /// One permit for each activity instance that may live.
     slots: Semaphore,
     memory: Arc<ActivityMemory>,
-}
-
-/// What an activity may see and reach.
-pub(crate) struct World {
-    pub(crate) allowed_hosts: Arc<AllowedHosts>,
-    pub(crate) secrets: Arc<Secrets>,
-    /// Variables, and for each secret the text that stands for it.
-    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl ActivityRunner {
@@ -57,17 +49,8 @@ impl ActivityRunner {
         bytes_max: usize,
         limits: &Arc<Limits>,
     ) -> Result<Self, HostError> {
-        let allowed_hosts = Arc::new(AllowedHosts::parse(&config.allowed_hosts)?);
-        let secrets = Arc::new(Secrets::new(config.secrets)?);
-        if let Some(name) = secrets.names().find(|name| config.environment.contains_key(*name)) {
-            return Err(HostError::setting(
-                "activities.secrets",
-                format!("`{name}` is in `activities.environment` as well: rename one of them"),
-            ));
-        }
-        let environment = config.environment.into_iter().chain(secrets.placeholders()).collect();
         Ok(Self {
-            world: World { allowed_hosts, secrets, environment },
+            worlds: Worlds::new(config)?,
             limits: Arc::clone(limits),
             slots: Semaphore::new(slots),
             memory: ActivityMemory::new(bytes_max),
@@ -88,6 +71,7 @@ impl ActivityRunner {
             Some(linked) if defined.contains(&task.activity_type) => linked,
             _ => return Err(outcome::type_not_found(&task.activity_type, defined)),
         };
+        let world = self.worlds.of(&task).map_err(outcome::not_permitted)?;
         let _permit = self.slots.acquire().await.map_err(|_| outcome::shutting_down())?;
         // What is more than an instance may have is refused when it asks for it.
         let at_first = module.memory_bytes_at_first.min(self.limits.instance_memory_bytes_max);
@@ -95,10 +79,10 @@ impl ActivityRunner {
         let input = Vec::from(task.input.clone().into_bytes());
         let engine = linked.pre.engine();
         let turns = Turns::default();
-        let state = ActivityState::new(&self.world, task, link, &self.limits, share, turns.clone());
+        let state = ActivityState::new(&world, task, link, &self.limits, share, turns.clone());
         let mut store =
             new_store(engine, state, &self.limits).map_err(|error| outcome::internal(&error))?;
-        let secrets = self.world.secrets.redaction();
+        let secrets = world.secrets.redaction();
         match turns.count(call_execute(&mut store, linked, &input)).await {
             Ok(Ok(result)) if result.len() > self.limits.payload_bytes_max => {
                 Err(outcome::result_too_large(result.len(), &self.limits))

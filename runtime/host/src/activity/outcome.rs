@@ -7,6 +7,7 @@ use dacapo_model::limits::Limits;
 
 use super::redaction::Redaction;
 use crate::bindings::dacapo::workflow::types as guest;
+use crate::config::HostError;
 use crate::module::Unusable;
 use crate::trap::Fault;
 
@@ -47,6 +48,11 @@ fn without_credentials(text: &mut String) {
             from = end - at + CREDENTIALS.len();
         }
     }
+}
+
+/// What its namespace says that it may use makes no sense to this host.
+pub(super) fn not_permitted(error: HostError) -> Failure {
+    failure("ActivityNotPermitted", error.to_string())
 }
 
 /// The activity returned more than may be recorded.

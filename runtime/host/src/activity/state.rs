@@ -10,12 +10,12 @@ use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::World;
 use super::calls::{Calls, Hook, Turns};
 use super::http::Gate;
 use super::memory::Share;
 use super::output::Output;
 use super::secrets::Secrets;
+use super::worlds::World;
 use crate::limits::Limiter;
 use crate::log::{GuestLog, Stream};
 use crate::workflow::state::{FUEL_BETWEEN_YIELDS, call_bytes_max};

@@ -123,6 +123,7 @@ pub(crate) fn task(digest: ModuleDigest, activity: &str, input: &str) -> Activit
         timeout: Duration::from_secs(60),
         deadline: Timestamp::from_micros(1_700_000_060_000_000),
         heartbeat_details: None,
+        permissions: Arc::default(),
     }
 }
 

@@ -7,6 +7,7 @@
 //!     mailbox                        AttemptLeft
 //! ```
 
+use std::num::NonZeroU64;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,7 +34,12 @@ use crate::fair::Place;
 use crate::log;
 use crate::run::{Message, OpenRun};
 use crate::runtime::Shared;
+use crate::tenancy::AttemptPlace;
 use crate::workload::Work;
+
+/// What an attempt holds while it runs: a place of its namespace, where those are limited,
+/// and one of the server.
+type Slot = (Option<AttemptPlace>, Option<Place>);
 
 /// An attempt that is about to begin.
 pub(super) struct Attempt {
@@ -73,16 +79,16 @@ impl Attempt {
     }
 
     /// Waits until the attempt may begin, or until it is too late for it.
-    async fn slot(&self) -> Result<Option<Place>, Input> {
+    async fn slot(&self) -> Result<Slot, Input> {
         let module = self.context.module_digest;
         // What the runtime makes itself takes no instance, and may wait for long.
         if builtin::find(module).is_some() && !self.link.is_paused() {
-            return Ok(None);
+            return Ok((None, None));
         }
         if !self.link.is_paused()
-            && let Some(slot) = self.shared.capacity.attempts.try_acquire(module)
+            && let Some(slot) = self.free_slot(module)
         {
-            return Ok(Some(slot));
+            return Ok(slot);
         }
         let clock = &*self.shared.clock;
         let too_late = clock.instant().checked_add(self.remaining(clock.now()));
@@ -102,9 +108,9 @@ impl Attempt {
                 to_start.and_then(|timeout| clock.instant().checked_add(timeout));
             tokio::select! {
                 biased;
-                slot = self.shared.capacity.attempts.acquire(module) => {
+                slot = self.next_slot(module) => {
                     if !self.link.is_paused() {
-                        return Ok(Some(slot));
+                        return Ok(slot);
                     }
                 }
                 () = self.stopped() => return Err(self.stopped_input(not_running())),
@@ -116,6 +122,37 @@ impl Attempt {
                 }
             }
         }
+    }
+
+    /// A slot that is free now.
+    fn free_slot(&self, module: ModuleDigest) -> Option<Slot> {
+        let (shared, namespace) = (&self.shared, &self.run.namespace);
+        let of_namespace = match self.namespace_max() {
+            Some(max) => Some(shared.capacity.admission.try_attempt(namespace, max)?),
+            None => None,
+        };
+        Some((of_namespace, Some(shared.capacity.attempts.try_acquire(module)?)))
+    }
+
+    /// A slot, once there is one: first of the namespace, which is in nobody's way while it
+    /// waits there.
+    async fn next_slot(&self, module: ModuleDigest) -> Slot {
+        let (shared, namespace) = (&self.shared, &self.run.namespace);
+        let of_namespace = match self.namespace_max() {
+            Some(_) => {
+                let changes = shared.namespaces.watch();
+                let max = || self.namespace_max();
+                shared.capacity.admission.attempt(namespace, max, changes).await
+            }
+            None => None,
+        };
+        (of_namespace, Some(shared.capacity.attempts.acquire(module).await))
+    }
+
+    /// How many attempts its namespace may have at a time, if that is limited.
+    fn namespace_max(&self) -> Option<NonZeroU64> {
+        let policy = self.shared.namespaces.policy_of(&self.run.namespace);
+        policy.settings.limits.activities_max
     }
 
     /// Returns once the attempt is to be stopped, while it does not run yet.
@@ -178,7 +215,12 @@ impl Attempt {
     ) -> Option<Input> {
         match ended {
             Ok(Ok(_)) if self.link.is_left_outside() => None,
-            Ok(outcome) => {
+            Ok(mut outcome) => {
+                if let Ok(result) = &outcome
+                    && let Some(failure) = self.too_large(result)
+                {
+                    outcome = Err(failure);
+                }
                 if outcome.is_err() {
                     self.save_rest().await;
                 }
@@ -186,6 +228,22 @@ impl Attempt {
             }
             Err(_panic) => Some(self.panicked()),
         }
+    }
+
+    /// The host has looked whether the result is larger than the server allows.
+    fn too_large(&self, result: &Payload) -> Option<Failure> {
+        let policy = self.shared.namespaces.policy_of(&self.run.namespace);
+        let max = policy.limits.payload_bytes_max;
+        if result.len() <= max {
+            return None;
+        }
+        let message = format!(
+            "the activity's result has {} bytes; at most {max} are allowed in namespace `{}` \
+             (`payload_bytes_max`): store it elsewhere and return where",
+            result.len(),
+            self.run.namespace
+        );
+        Some(Failure::new(FailureKind::Application, "PayloadTooLarge", message).non_retryable())
     }
 
     async fn save(&self, details: Payload) {
@@ -237,6 +295,7 @@ impl Attempt {
             timeout,
             deadline: now.after(timeout),
             heartbeat_details: self.activity.heartbeat_details.clone(),
+            permissions: self.shared.namespaces.policy_of(&self.run.namespace).permissions.clone(),
         }
     }
 

@@ -23,6 +23,27 @@ pub(crate) struct Directory {
 struct Runs {
     by_workflow: HashMap<(NamespaceName, WorkflowId), Arc<OpenRun>>,
     by_run: HashMap<RunId, Arc<OpenRun>>,
+    /// How many of `by_run` each namespace has, where that is any.
+    count: HashMap<NamespaceName, usize>,
+}
+
+impl Runs {
+    fn add(&mut self, run: Arc<OpenRun>) {
+        let namespace = run.namespace.clone();
+        if self.by_run.insert(run.key.run_id, run).is_none() {
+            *self.count.entry(namespace).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, run_id: RunId) {
+        let Some(run) = self.by_run.remove(&run_id) else { return };
+        if let Some(count) = self.count.get_mut(&run.namespace) {
+            *count -= 1;
+            if *count == 0 {
+                self.count.remove(&run.namespace);
+            }
+        }
+    }
 }
 
 /// The answer to a claim of a workflow id.
@@ -81,7 +102,7 @@ impl Directory {
                 );
                 let run = Arc::new(run);
                 free.insert(run.clone());
-                runs.by_run.insert(key.run_id, run.clone());
+                runs.add(run.clone());
                 Claim::Free(Claimed { directory: self, run: Some(run) }, mailbox)
             }
         }
@@ -100,7 +121,7 @@ impl Directory {
             Entry::Vacant(free) => {
                 let run = Arc::new(OpenRun::asleep(execution, self.workload.clone()));
                 free.insert(run.clone());
-                runs.by_run.insert(execution.key.run_id, run.clone());
+                runs.add(run.clone());
                 Some(run)
             }
         }
@@ -116,16 +137,16 @@ impl Directory {
         let run = Arc::new(OpenRun::asleep(execution, self.workload.clone()));
         let workflow = (execution.namespace.clone(), execution.workflow_id.clone());
         if let Some(before) = runs.by_workflow.insert(workflow, run.clone()) {
-            runs.by_run.remove(&before.key.run_id);
+            runs.remove(before.key.run_id);
         }
-        runs.by_run.insert(execution.key.run_id, run.clone());
+        runs.add(run.clone());
         run
     }
 
     /// Forgets a run that has closed or never started.
     pub(crate) fn remove(&self, run: &Arc<OpenRun>) {
         let mut runs = self.runs.lock();
-        runs.by_run.remove(&run.key.run_id);
+        runs.remove(run.key.run_id);
         let workflow = (run.namespace.clone(), run.workflow_id.clone());
         // A run that continues this one may have its place already.
         if runs.by_workflow.get(&workflow).is_some_and(|current| Arc::ptr_eq(current, run)) {
@@ -136,6 +157,21 @@ impl Directory {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.runs.lock().by_run.len()
+    }
+
+    /// How many a namespace has.
+    pub(crate) fn len_of(&self, namespace: &NamespaceName) -> usize {
+        self.runs.lock().count.get(namespace).copied().unwrap_or(0)
+    }
+
+    /// Some open runs of a namespace; none if it has none.
+    pub(crate) fn some_of(&self, namespace: &NamespaceName, max: usize) -> Vec<Arc<OpenRun>> {
+        let runs = self.runs.lock();
+        if !runs.count.contains_key(namespace) {
+            return Vec::new();
+        }
+        let its = runs.by_run.values().filter(|run| run.namespace == *namespace);
+        its.take(max).cloned().collect()
     }
 
     /// The run that has the workflow id of `run`, which has closed.
@@ -204,8 +240,9 @@ mod tests {
             panic!("nobody has it");
         };
         assert!(matches!(claim(&directory, &execution(2)), Claim::Taken(_)));
+        assert_eq!(directory.len_of(&execution(1).namespace), 1);
         drop(claimed);
-        assert_eq!(directory.len(), 0);
+        assert_eq!((directory.len(), directory.len_of(&execution(1).namespace)), (0, 0));
         assert!(matches!(claim(&directory, &execution(2)), Claim::Free(..)));
     }
 
@@ -236,6 +273,6 @@ mod tests {
         assert!(directory.by_run(before.key.run_id).is_none());
         directory.remove(&before);
         assert!(Arc::ptr_eq(&after, &directory.follower(&before).expect("it has the id")));
-        assert_eq!(directory.len(), 1);
+        assert_eq!((directory.len(), directory.len_of(&after.namespace)), (1, 1));
     }
 }

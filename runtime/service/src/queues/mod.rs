@@ -134,6 +134,14 @@ impl Queues {
         self.settings.get(namespace, name)
     }
 
+    /// Nothing is set of the queues of a namespace any more: it is gone.
+    pub(crate) fn forget(&self, namespace: &NamespaceName) {
+        self.settings.forget(namespace);
+        let by_name = self.by_name.lock();
+        let its = by_name.values().filter(|queue| queue.namespace == *namespace);
+        its.for_each(|queue| queue.set_mode(Mode::Open));
+    }
+
     /// The queue of this name. All names are queues.
     pub(crate) fn queue(&self, namespace: &NamespaceName, name: &QueueName) -> Arc<Queue> {
         let mut by_name = self.by_name.lock();

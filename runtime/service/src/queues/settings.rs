@@ -82,6 +82,10 @@ impl Settings {
         }
     }
 
+    pub(super) fn forget(&self, namespace: &NamespaceName) {
+        self.known.lock().retain(|(of, _), _| of != namespace);
+    }
+
     /// All of them are in memory, and are read when a server starts.
     fn check_room(&self, namespace: &NamespaceName, queue: &QueueName) -> Result<()> {
         let known = self.known.lock();

@@ -79,6 +79,9 @@ impl Actor {
         if let Some(blocked) = registered.check(&self.run.namespace, &commands).await {
             return self.block(blocked, transition);
         }
+        if let Some(blocked) = self.too_large(&commands) {
+            return self.block(blocked, transition);
+        }
         let run_id = self.run.key.run_id;
         self.guest_did(Input::GuestTurn { run_id, commands }, transition);
     }

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use dacapo_engine::decide::{Input, Refusal, decide};
 use dacapo_engine::transition::Transition;
+use dacapo_model::code::ErrorCode;
+use dacapo_model::command::{Command, Outcome};
+use dacapo_model::execution::Blocked;
+use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 
 use super::actor::Actor;
@@ -15,9 +19,52 @@ impl Actor {
         self.shared.namespaces.policy_of(&self.run.namespace)
     }
 
+    /// Why its guest may not ask for this, if a payload in it is larger than its namespace
+    /// allows. What the server allows the host has looked at.
+    pub(super) fn too_large(&self, commands: &[Command]) -> Option<Blocked> {
+        let policy = self.policy();
+        policy.settings.limits.payload_bytes_max?;
+        let max = policy.limits.payload_bytes_max;
+        let bytes =
+            commands.iter().filter_map(payload_of).map(Payload::len).find(|it| *it > max)?;
+        Some(Blocked {
+            code: ErrorCode::PayloadTooLarge.as_str().to_owned(),
+            message: format!(
+                "the workflow passed a payload of {bytes} bytes; at most {max} are allowed in \
+                 namespace `{}` (`payload_bytes_max`). Pass a reference to the data instead, or \
+                 set a higher limit; then retry the run",
+                self.run.namespace
+            ),
+            backtrace: None,
+            nondeterminism: None,
+        })
+    }
+
     /// Decides what an input changes, within the limits that hold now.
     pub(super) fn decide(&mut self, input: Input, now: Timestamp) -> Result<Transition, Refusal> {
         let policy = self.policy();
         decide(&mut self.state, input, now, &policy.limits)
+    }
+}
+
+/// What a command carries, if it carries something.
+fn payload_of(command: &Command) -> Option<&Payload> {
+    match command {
+        Command::ScheduleActivity { input, .. } => Some(input),
+        Command::StartChild(child) => Some(&child.input),
+        Command::SignalExternal(signal) => Some(&signal.input),
+        Command::CompleteUpdate { outcome, .. } => outcome.as_ref().ok(),
+        Command::Publish { value, .. } => Some(value),
+        Command::Close(
+            Outcome::Completed(payload) | Outcome::ContinueAsNew { input: payload, .. },
+        ) => Some(payload),
+        Command::Close(Outcome::Failed { .. } | Outcome::Cancelled(_))
+        | Command::StartTimer { .. }
+        | Command::CancelExternal(_)
+        | Command::CancelOperation { .. }
+        | Command::AcceptUpdate { .. }
+        | Command::RecordMarker(_)
+        | Command::RequestCancelActivity { .. }
+        | Command::UpsertAttributes(_) => None,
     }
 }

@@ -5,12 +5,14 @@
 //! through `Tenant::of_run`. Nobody else looks whether a namespace is there, and what a
 //! namespace may do is asked for here each time, so that it can change while runs go on.
 
+mod admission;
 mod namespaces;
 mod policy;
 mod principal;
 mod tenant;
 
-pub(crate) use self::namespaces::Namespaces;
+pub(crate) use self::admission::{Admission, AttemptPlace};
+pub(crate) use self::namespaces::{Namespaces, being_deleted, keep_up, unknown};
 pub use self::policy::NamespacePolicy;
 pub use self::principal::Principal;
 pub use self::tenant::Tenant;

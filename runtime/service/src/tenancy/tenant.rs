@@ -41,6 +41,13 @@ impl Tenant {
         Self::enter(shared, Principal::Run(run), namespace)
     }
 
+    /// For what a namespace that is being deleted goes with: the one that is let in there.
+    pub(crate) fn of_deletion(shared: &Arc<Shared>, namespace: &NamespaceName) -> Self {
+        let policy = shared.namespaces.policy_of(namespace);
+        let principal = Principal::Local;
+        Self { shared: shared.clone(), namespace: namespace.clone(), policy, principal }
+    }
+
     fn enter(
         shared: &Arc<Shared>,
         principal: Principal,

@@ -90,8 +90,13 @@ pub fn signals_of(history: &[HistoryEvent]) -> Vec<String> {
 }
 
 /// What is not read for a run: commits, and what loops do now and then.
-const LOOPS: [Operation; 4] =
-    [Operation::Commit, Operation::DueTimers, Operation::ExpiredLeases, Operation::ExpiredTasks];
+const LOOPS: [Operation; 5] = [
+    Operation::Commit,
+    Operation::DueTimers,
+    Operation::ExpiredLeases,
+    Operation::ExpiredTasks,
+    Operation::NamespaceChanges,
+];
 
 /// Counts the calls that a store gets.
 #[derive(Debug, Clone, Default)]
@@ -156,6 +161,11 @@ impl Node {
     pub fn new(runtime: Arc<Runtime>) -> Self {
         let tenant = runtime.tenant(Principal::Local, &namespace()).expect("it is there");
         Self { runtime, tenant }
+    }
+
+    /// For what is asked of no namespace.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// Who calls it in another namespace.

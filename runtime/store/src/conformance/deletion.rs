@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dacapo_model::execution::{Execution, ExecutionStatus};
-use dacapo_model::ids::{ModuleName, QueryName, RunKey, UpdateId, UpdateName};
+use dacapo_model::ids::{ModuleName, NamespaceName, QueryName, RunKey, UpdateId, UpdateName};
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
 use dacapo_model::update::{AdmittedUpdate, Update};
 
 use super::fixtures::*;
 use crate::Store;
-use crate::commit::RunTransition;
-use crate::deletion::{ModuleDeletion, RunDeletion};
+use crate::commit::{ExecutionChange, RunTransition};
+use crate::deletion::{ClosedRun, ModuleDeletion, RunDeletion};
 use crate::module::NewModule;
 use crate::shard::HashRange;
 
@@ -98,6 +98,33 @@ pub async fn a_closed_run_is_deleted_with_all_that_is_kept_of_it(store: Arc<dyn 
     assert_eq!(owned.history(stays.key).await.len(), 2);
     assert_eq!(kept(&store, stays.key).await, [1, 1, 1]);
     assert_eq!(delete_run(&owned, gone.key).await, RunDeletion::Unknown);
+}
+
+/// Those first that closed first, page by page, and none of another namespace.
+pub async fn closed_runs_are_found_by_when_they_closed(store: Arc<dyn Store>) {
+    let owned = Owned::of(store.clone()).await;
+    let mut closed = Vec::new();
+    for (run, seconds) in [(1, 30), (2, 10), (3, 20), (4, 20), (5, 40)] {
+        let run = execution(&format!("order-{run}"), run);
+        owned.start(&[&run]).await;
+        let mut closes = close(&run, 2);
+        let ExecutionChange::Update(summary) = &mut closes.execution else { panic!("it closes") };
+        summary.closed_at = Some(at(seconds));
+        owned.commit([closes]).await.expect("closes");
+        closed.push(ClosedRun { key: run.key, closed_at: at(seconds) });
+    }
+    owned.start(&[&execution("open", 6)]).await;
+    closed.sort_by_key(ClosedRun::place);
+    let namespace = default_namespace();
+    let find = async |before, after, limit| {
+        store.closed_runs(&namespace, at(before), after, limit).await.expect("reads")
+    };
+    assert_eq!(find(40, None, 100).await, closed[..4], "the last is not due");
+    assert_eq!(find(41, None, 2).await, closed[..2]);
+    assert_eq!(find(41, Some(closed[1]), 2).await, closed[2..4]);
+    assert_eq!(find(41, Some(closed[4]), 2).await, []);
+    let elsewhere = NamespaceName::new("elsewhere").expect("valid");
+    assert_eq!(store.closed_runs(&elsewhere, at(41), None, 9).await.expect("reads"), []);
 }
 
 /// The next owner may have started runs with the module, and have committed the end of

@@ -71,6 +71,7 @@ macro_rules! conformance_tests {
             }
             deletion {
                 a_closed_run_is_deleted_with_all_that_is_kept_of_it,
+                closed_runs_are_found_by_when_they_closed,
                 a_former_owner_deletes_nothing,
                 an_open_run_is_not_deleted,
                 a_deleted_run_frees_its_request_id,
@@ -146,6 +147,15 @@ macro_rules! conformance_tests {
             }
             namespace {
                 there_is_a_default_namespace,
+                namespaces_are_made_and_listed,
+                a_name_has_one_namespace,
+                there_are_only_so_many_namespaces,
+                settings_of_a_namespace_are_changed_one_by_one,
+                a_namespace_is_marked_as_deleted_once,
+                a_namespace_is_removed_with_what_is_set_in_it,
+                a_namespace_that_has_something_is_not_removed,
+                changes_of_namespaces_are_counted,
+                a_former_owner_changes_no_namespace,
             }
             query_result {
                 a_published_value_is_set_and_replaced,

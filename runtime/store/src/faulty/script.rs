@@ -13,6 +13,8 @@ pub enum Operation {
     DeleteRun,
     /// Of [`DeletionStore`](crate::deletion::DeletionStore).
     DeleteModules,
+    /// Of [`DeletionStore`](crate::deletion::DeletionStore).
+    ClosedRuns,
     /// Of [`ExecutionStore`](crate::execution::ExecutionStore).
     FindExecution,
     /// Of [`ExecutionStore`](crate::execution::ExecutionStore).
@@ -47,6 +49,16 @@ pub enum Operation {
     ModuleBytes,
     /// Of [`NamespaceStore`](crate::namespace::NamespaceStore).
     Namespaces,
+    /// Of [`NamespaceStore`](crate::namespace::NamespaceStore).
+    NamespaceChanges,
+    /// Of [`NamespaceStore`](crate::namespace::NamespaceStore).
+    CreateNamespace,
+    /// Of [`NamespaceStore`](crate::namespace::NamespaceStore).
+    ChangeNamespace,
+    /// Of [`NamespaceStore`](crate::namespace::NamespaceStore).
+    MarkNamespaceDeleted,
+    /// Of [`NamespaceStore`](crate::namespace::NamespaceStore).
+    RemoveNamespace,
     /// Of [`QueryResultStore`](crate::query_result::QueryResultStore).
     QueryResult,
     /// Of [`QueryResultStore`](crate::query_result::QueryResultStore).

@@ -5,14 +5,35 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use dacapo_model::ids::{ModuleName, NamespaceName, RunKey};
 use dacapo_model::module::ModuleVersion;
+use dacapo_model::time::Timestamp;
 
-use super::MemoryStore;
-use crate::deletion::{DeletionStore, ModuleDeletion, RunDeletion};
+use super::{MemoryStore, at_most};
+use crate::deletion::{ClosedRun, DeletionStore, ModuleDeletion, RunDeletion};
 use crate::error::Result;
 use crate::shard::Ownership;
 
 #[async_trait]
 impl DeletionStore for MemoryStore {
+    async fn closed_runs(
+        &self,
+        namespace: &NamespaceName,
+        before: Timestamp,
+        after: Option<ClosedRun>,
+        limit: u32,
+    ) -> Result<Vec<ClosedRun>> {
+        Ok(self.read(|state| {
+            let runs = state.executions.values().filter(|run| run.namespace == *namespace);
+            let closed = runs
+                .filter_map(|run| Some(ClosedRun { key: run.key, closed_at: run.closed_at? }))
+                .filter(|run| run.closed_at < before)
+                .filter(|run| after.is_none_or(|after| run.place() > after.place()));
+            let mut closed: Vec<_> = closed.collect();
+            closed.sort_by_key(ClosedRun::place);
+            closed.truncate(at_most(limit));
+            closed
+        }))
+    }
+
     async fn delete_run(&self, ownership: &Ownership, key: RunKey) -> Result<RunDeletion> {
         self.counters.add_statements(1);
         let mut state = self.state.lock();

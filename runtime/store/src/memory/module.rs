@@ -19,7 +19,7 @@ impl ModuleStore for MemoryStore {
         self.counters.add_statements(1);
         let mut state = self.state.lock();
         state.check_all_held(ownership)?;
-        if !state.namespaces.contains(&module.namespace) {
+        if !state.namespaces.contains_key(&module.namespace) {
             return Err(StoreError::Corrupt {
                 table: "modules",
                 column: "namespace",

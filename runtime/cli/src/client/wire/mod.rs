@@ -8,6 +8,7 @@ mod described;
 mod history;
 mod message;
 mod module;
+mod namespace;
 mod run;
 mod schedule;
 mod search_attribute;
@@ -28,6 +29,7 @@ pub use self::described::{
 pub use self::history::{DamagedEvent, Event, ExportedPage, HistoryPage};
 pub use self::message::{QueryAnswer, SignalsLeft, SignalsReport, UpdateAnswer};
 pub use self::module::{Module, ModuleDeleted, ModuleVersions, Modules};
+pub use self::namespace::{Namespace, Namespaces};
 pub use self::run::{
     Acted, Blocked, Failure, Moved, Nondeterminism, Parent, Run, RunCount, RunDeleted, RunGroup,
     RunPage, RunResult, Started,

@@ -36,6 +36,7 @@ pub(super) fn task(
         timeout: deadline.duration_since(info.started_at).unwrap_or_default(),
         deadline: timestamp(deadline),
         heartbeat_details: heartbeat_details.map(|it| Payload::from(it.into_bytes())),
+        permissions: Arc::default(),
     })
 }
 

@@ -30,6 +30,7 @@ impl Tenant {
         shared.hold.health.admit_start()?;
         let is_child = new.started.parent.is_some();
         shared.capacity.admit_open_run(shared.directory.len(), is_child)?;
+        self.admit_start()?;
         let run = claimed.keep();
         // Before anything can happen to it.
         let update = request.update.as_ref().map(|update| run.updates.watch(run_id, &update.id));
@@ -48,6 +49,15 @@ impl Tenant {
             }
             BeginAnswer::Conflict(other) => Err(already_started(&workflow_id, other)),
         }
+    }
+
+    /// What its namespace says of one more run, whose workflow id is claimed already: so
+    /// whoever deletes the namespace sees it.
+    fn admit_start(&self) -> Result<()> {
+        let (shared, name) = (&self.shared, &self.namespace);
+        let policy = shared.namespaces.check_namespace(name)?;
+        let open_runs = || shared.directory.len_of(name);
+        shared.capacity.admission.admit_start(name, &policy, open_runs, shared.clock.now())
     }
 
     /// Whether the latest closed run allows another one. The default does not
