@@ -131,6 +131,7 @@ async fn a_schedule_that_is_wrong_says_what_is_and_where(database: Database) {
     assert_eq!(client.get("schedules").await.ok(200)["schedules"], json!([]));
 }
 
+#[expect(clippy::disallowed_methods, reason = "it waits until something is due")]
 async fn what_was_due_while_the_server_was_killed_is_made_up_for_once(database: Database) {
     let server = Server::start(&database).await;
     let client = server.client();
