@@ -15,6 +15,7 @@ func init() {
 	dacapo.RegisterWorkflow("sees_crash", seesCrash)
 	dacapo.RegisterWorkflow("retries", retries)
 	dacapo.RegisterWorkflow("retries_not", retriesNot)
+	dacapo.RegisterWorkflow("retries_before", retriesBefore)
 	dacapo.RegisterWorkflow("unknown_activity", unknownActivity)
 	dacapo.RegisterWorkflow("bug", bug)
 	dacapo.RegisterWorkflow("hoards", hoards)
@@ -170,4 +171,16 @@ func asks(ctx context.Context, _ dacapo.None) (asked, error) {
 
 func parentCancelled(ctx context.Context, _ dacapo.None) (any, error) {
 	return dacapo.Child[any](ctx, "signal", dacapo.None(nil))
+}
+
+// retriesBefore asks for waits that can't be.
+func retriesBefore(ctx context.Context, _ dacapo.None) ([]string, error) {
+	var told []string
+	for _, policy := range []*dacapo.RetryPolicy{{InitialInterval: -time.Second}, {MaximumInterval: -1}} {
+		_, err := dacapo.Activity[dacapo.None](ctx, "noop", dacapo.None(nil), dacapo.ActivityOptions{Retry: policy})
+		told = append(told, err.Error())
+		_, err = dacapo.Child[dacapo.None](ctx, "square", 1, dacapo.ChildOptions{Retry: policy})
+		told = append(told, err.Error())
+	}
+	return told, nil
 }

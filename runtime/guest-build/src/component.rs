@@ -15,8 +15,39 @@ use wit_parser::{Resolve, WorldId};
 use crate::error::BuildError;
 use crate::wit;
 
-/// What the SDKs of these languages export, whatever a project defines.
-const WORLD: &str = "queryable-module";
+/// What the SDK of a language imports, and exports whatever a project defines.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum World {
+    /// A world of the contract.
+    Module,
+    /// A world of the SDK's own, `component`, which adds HTTP.
+    WithHttp(&'static str),
+}
+
+impl World {
+    /// Writes all that it is made of.
+    fn write(self, folder: &Path) -> io::Result<()> {
+        match self {
+            Self::Module => wit::write(folder),
+            Self::WithHttp(text) => wit::write_with_http(folder, text),
+        }
+    }
+
+    /// Reads what was written.
+    fn read(self, folder: &Path) -> Result<(Resolve, WorldId), BuildError> {
+        let name = match self {
+            Self::Module => "queryable-module",
+            Self::WithHttp(_) => "component",
+        };
+        let mut resolve = Resolve::default();
+        let read = resolve.push_dir(folder).and_then(|(package, _)| {
+            let world = resolve.select_world(&[package], Some(name))?;
+            Ok(world)
+        });
+        let world = read.map_err(failed("the contract can't be read"))?;
+        Ok((resolve, world))
+    }
+}
 
 /// Where the build keeps what is not its result, beside what `dacapo dev` keeps.
 const WORK_FOLDER: &str = ".dacapo/build";
@@ -30,11 +61,11 @@ pub(crate) struct Work {
 
 impl Work {
     /// Makes the folder, if it is not there yet.
-    pub(crate) fn open(project: &Path) -> Result<Self, BuildError> {
+    pub(crate) fn open(project: &Path, world: World) -> Result<Self, BuildError> {
         let folder = project.join(WORK_FOLDER);
         let contract = folder.join("wit");
-        wit::write(&contract).map_err(|source| file(&folder, source))?;
-        let (resolve, world) = contract_in(&contract)?;
+        world.write(&contract).map_err(|source| file(&folder, source))?;
+        let (resolve, world) = world.read(&contract)?;
         Ok(Self { folder, resolve, world })
     }
 
@@ -80,17 +111,6 @@ impl Work {
     }
 }
 
-/// The contract in a folder, and the world of these languages.
-pub(crate) fn contract_in(folder: &Path) -> Result<(Resolve, WorldId), BuildError> {
-    let mut resolve = Resolve::default();
-    let read = resolve.push_dir(folder).and_then(|(package, _)| {
-        let world = resolve.select_world(&[package], Some(WORLD))?;
-        Ok(world)
-    });
-    let world = read.map_err(failed("the contract can't be read"))?;
-    Ok((resolve, world))
-}
-
 /// The files that a generator makes of the contract.
 pub(crate) fn bindings(
     resolve: &mut Resolve,
@@ -130,13 +150,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::languages::go;
 
     /// Where the SDK for Go keeps what is made of the contract.
     const GO_BINDINGS: &str = "guest-sdk/go/internal/wit";
 
     /// The code for Go, as the SDK has it: with packages of its own in the place of the generator's.
-    fn go_bindings(root: &Path) -> BTreeMap<String, String> {
-        let (mut resolve, world) = contract_in(&root.join("wit")).expect("read");
+    fn go_bindings() -> BTreeMap<String, String> {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        go::WORLD.write(folder.path()).expect("written");
+        let (mut resolve, world) = go::WORLD.read(folder.path()).expect("read");
         let options = wit_bindgen_go::Opts {
             pkg_name: Some("OWN".to_owned()),
             format: wit_bindgen_go::Format::False,
@@ -159,7 +182,7 @@ mod tests {
     #[test]
     fn the_sdk_for_go_has_the_code_that_is_made_of_the_contract() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let files = go_bindings(&root);
+        let files = go_bindings();
         for folder in ["imports/", "exports/"] {
             let count = files.keys().filter(|name| name.starts_with(folder)).count();
             assert!(count > 0, "nothing is made in {folder}: {:?}", files.keys());
@@ -181,7 +204,7 @@ mod tests {
     #[test]
     fn what_is_no_module_is_refused_with_a_reason() {
         let project = tempfile::tempdir().expect("temporary folder");
-        let work = Work::open(project.path()).expect("made");
+        let work = Work::open(project.path(), World::Module).expect("made");
         let module = project.path().join("x.wasm");
         fs::write(&module, "no module").expect("written");
         for is_plain in [false, true] {

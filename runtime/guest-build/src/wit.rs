@@ -30,13 +30,33 @@ pub(crate) const FILES: &[(&str, &str)] = wit![
     "world.wit",
 ];
 
+/// What SDKs use of WASI's HTTP, as dependencies of a world of their own.
+const HTTP: &[(&str, &str)] = &[
+    ("clocks.wit", include_str!("../../../guest-sdk/python/component/wit/deps/clocks.wit")),
+    ("http.wit", include_str!("../../../guest-sdk/python/component/wit/deps/http.wit")),
+    ("io.wit", include_str!("../../../guest-sdk/python/component/wit/deps/io.wit")),
+];
+
+/// Writes a world that adds HTTP to the contract, and both of them beside it.
+pub(crate) fn write_with_http(folder: &Path, world: &str) -> io::Result<()> {
+    let dependencies = folder.join("deps");
+    empty(folder)?;
+    fs::write(folder.join("world.wit"), world)?;
+    write(&dependencies.join("dacapo"))?;
+    HTTP.iter().try_for_each(|(name, text)| fs::write(dependencies.join(name), text))
+}
+
 /// Writes the contract into a folder, and nothing else stays there.
 pub(crate) fn write(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => fs::create_dir_all(folder)?,
-    }
+    empty(folder)?;
     FILES.iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+}
+
+fn empty(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::create_dir_all(folder),
+    }
 }
 
 #[cfg(test)]

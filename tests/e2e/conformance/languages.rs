@@ -93,7 +93,7 @@ fn python() -> LocalBoxFuture<'static, Bytes> {
     python_guest().boxed_local()
 }
 
-fn go() -> LocalBoxFuture<'static, Bytes> {
+pub(crate) fn go() -> LocalBoxFuture<'static, Bytes> {
     built_with(GO, "tests/guests-go").boxed_local()
 }
 

@@ -4,6 +4,7 @@
 
 mod behaviours;
 mod c_only;
+mod go_only;
 mod languages;
 mod normal;
 mod stage;

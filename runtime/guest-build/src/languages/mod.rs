@@ -1,7 +1,7 @@
 //! The languages that projects may be written in: a folder for each, and a row here.
 
 mod c;
-mod go;
+pub(crate) mod go;
 mod javascript;
 mod python;
 mod rust;

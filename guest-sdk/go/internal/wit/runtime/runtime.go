@@ -71,3 +71,34 @@ func Allocate(pinner *runtime.Pinner, size, align uintptr) unsafe.Pointer {
 
 // Unpin is called once the input of an exported function was read.
 func Unpin() {}
+
+// Handle is a thing of the host that this program has; 0 is none.
+type Handle struct{ value int32 }
+
+// MakeHandle takes one over.
+func MakeHandle(value int32) *Handle { return &Handle{value} }
+
+// Use is the handle, for a call.
+func (h *Handle) Use() int32 {
+	if h.value == 0 {
+		panic("it was given back to the host")
+	}
+	return h.value
+}
+
+// Take hands it over.
+func (h *Handle) Take() int32 {
+	value := h.Use()
+	h.value = 0
+	return value
+}
+
+// TakeOrNil hands it over, if it is there.
+func (h *Handle) TakeOrNil() int32 {
+	value := h.value
+	h.value = 0
+	return value
+}
+
+// Set puts another one in its place.
+func (h *Handle) Set(value int32) { h.value = value }

@@ -61,3 +61,9 @@ func Err[T, E any](err E) Result[T, E] { return Result[T, E]{tag: ResultErr, err
 
 // Unit is the value that says nothing.
 type Unit struct{}
+
+// Tuple2 is a pair.
+type Tuple2[A, B any] struct {
+	F0 A
+	F1 B
+}

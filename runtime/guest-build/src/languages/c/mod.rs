@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use self::compiler::Compiler;
 use self::manifest::Manifest;
-use crate::component::{Work, file, write};
+use crate::component::{Work, World, file, write};
 use crate::error::BuildError;
 use crate::new::{TemplateFile, template};
 use crate::{Built, How, tool};
@@ -62,7 +62,7 @@ pub(crate) async fn build(folder: &Path, how: How<'_>) -> Result<Vec<Built>, Bui
     let folder = &folder.canonicalize().map_err(|source| file(folder, source))?;
     let manifest = Manifest::read(folder)?;
     let compiler = Compiler::find(folder).await?;
-    let mut work = Work::open(folder)?;
+    let mut work = Work::open(folder, World::Module)?;
     let options = wit_bindgen_c::Opts {
         rename_world: Some(BINDINGS.to_owned()),
         ..wit_bindgen_c::Opts::default()

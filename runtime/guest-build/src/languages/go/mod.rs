@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::component::{Work, file, in_environment, write};
+use crate::component::{Work, World, file, in_environment, write};
 use crate::error::BuildError;
 use crate::new::{TemplateFile, template};
 use crate::{Built, How, tool};
@@ -24,6 +24,10 @@ pub(crate) const TEMPLATE: &[TemplateFile] = template![
     "gitignore",
 ];
 
+/// The world of modules in Go.
+pub(crate) const WORLD: World =
+    World::WithHttp(include_str!("../../../../../guest-sdk/go/wit/world.wit"));
+
 /// The first version whose programs can export functions and be loaded as libraries.
 const GO_MINIMUM: (u32, u32) = (1, 24);
 
@@ -36,7 +40,7 @@ pub(crate) async fn build(folder: &Path, how: How<'_>) -> Result<Vec<Built>, Bui
     let go = go(folder);
     let go_root = ensure_version(&go, folder).await?;
     let name = name(folder)?;
-    let work = Work::open(folder)?;
+    let work = Work::open(folder, WORLD)?;
     let module = work.folder.join(format!("{name}.module.wasm"));
     let overlay = overlay(&go_root, &work)?;
     let mut command = Command::new(&go);

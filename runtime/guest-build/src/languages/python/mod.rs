@@ -51,16 +51,8 @@ print(json.dumps({'python': list(sys.version_info[:2]), 'program': sys.executabl
     'is_environment': sys.prefix != sys.base_prefix,
     'componentize': version('componentize-py'), 'sdk': u.find_spec('dacapo') is not None}))";
 
-/// The world of modules in Python, and what of WASI it names.
-const WORLD: &[(&str, &str)] = &[
-    ("world.wit", include_str!("../../../../../guest-sdk/python/component/wit/world.wit")),
-    (
-        "deps/clocks.wit",
-        include_str!("../../../../../guest-sdk/python/component/wit/deps/clocks.wit"),
-    ),
-    ("deps/http.wit", include_str!("../../../../../guest-sdk/python/component/wit/deps/http.wit")),
-    ("deps/io.wit", include_str!("../../../../../guest-sdk/python/component/wit/deps/io.wit")),
-];
+/// The world of modules in Python.
+const WORLD: &str = include_str!("../../../../../guest-sdk/python/component/wit/world.wit");
 
 /// Where the build keeps what is not its result, beside what `dacapo dev` keeps.
 const WORK_FOLDER: &str = ".dacapo/build";
@@ -104,15 +96,8 @@ fn prepare(work: &Path, driver: &Path, entry: &Path, contract: &Path) -> io::Res
     fs::create_dir_all(entry)?;
     fs::write(driver, DRIVER)?;
     fs::write(entry.join(seed::FILE), seed::library())?;
-    if contract.exists() {
-        fs::remove_dir_all(contract)?;
-    }
-    fs::create_dir_all(contract.join("deps"))?;
-    for (name, text) in WORLD {
-        fs::write(contract.join(name), text)?;
-    }
     debug_assert!(work.is_dir(), "it is around the others");
-    wit::write(&contract.join("deps/dacapo"))
+    wit::write_with_http(contract, WORLD)
 }
 
 /// The project itself: packages that it depends on by path are watched by nobody.

@@ -2,6 +2,10 @@
 //
 // This code was generated from the following packages:
 //     dacapo:workflow@0.1.0
+//     wasi:io@0.2.0
+//     wasi:clocks@0.2.0
+//     wasi:http@0.2.0
+//     dacapo:go
 
 package dacapo_workflow_activity
 
