@@ -38,8 +38,16 @@ func sequential(ctx context.Context, in steps) (int, error) {
 }
 
 func fanOut(ctx context.Context, in steps) ([]int, error) {
-	var started []*dacapo.Future[int]
+	var numbers []int
 	for number := range in.Steps {
+		numbers = append(numbers, number)
+	}
+	return doubles(ctx, numbers)
+}
+
+func doubles(ctx context.Context, numbers []int) ([]int, error) {
+	var started []*dacapo.Future[int]
+	for _, number := range numbers {
 		started = append(started, dacapo.StartActivity[int](ctx, "double", number))
 	}
 	doubles := []int{}

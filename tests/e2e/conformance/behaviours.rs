@@ -4,6 +4,7 @@ use dacapo_tests::{Worker, eventually};
 use futures::future::{FutureExt as _, LocalBoxFuture};
 use serde_json::{Value, json};
 
+use crate::programs;
 use crate::stage::{Played, Stage};
 
 /// One row of the list.
@@ -11,7 +12,8 @@ pub(crate) struct Behaviour {
     pub(crate) number: u32,
     /// Plays it, and returns the runs whose histories are compared.
     pub(crate) play: for<'a> fn(&'a Stage<'a>) -> LocalBoxFuture<'a, Vec<Played>>,
-    /// The types of the events of those runs, without `WorkflowExecution` in front.
+    /// The types of the events of those runs, without `WorkflowExecution` in front; empty if the play
+    /// compares them itself.
     pub(crate) history: &'static str,
     /// Attributes that each language fills in in its own way, and events that may be missing.
     pub(crate) differs: &'static [&'static str],
@@ -467,6 +469,7 @@ behaviours! {
         assert!(arrived.iter().any(|it| it.run_id == run.run_id), "{arrived:?}");
         vec![run]
     } => "Started ActivityTaskScheduled ActivityTaskCompleted Completed"
+    54 NotKilled |s| { programs::play(s).await } => ""
 }
 
 /// A run and those that follow it.

@@ -7,6 +7,7 @@ mod c_only;
 mod go_only;
 mod languages;
 mod normal;
+mod programs;
 mod stage;
 mod table;
 

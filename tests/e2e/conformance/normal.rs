@@ -64,6 +64,9 @@ fn without_ids(text: &str, ids: &mut BTreeMap<String, usize>) -> String {
 
 /// The events have the types that the list says.
 pub(crate) fn check(behaviour: &Behaviour, events: &[Value]) {
+    if behaviour.history.is_empty() {
+        return;
+    }
     let types: Vec<_> = event_types(events).into_iter().map(short).collect();
     let mut expected: Vec<_> = behaviour.history.split_whitespace().collect();
     let mut found = types.clone();

@@ -12,7 +12,7 @@ dacapo_function fails, sees_failure, sees_crash, retries, retries_not, unknown_a
     spins, huge, calls_forbidden;
 dacapo_function cleans_up, scope, asks, parent_cancelled;
 dacapo_function heartbeats, versions, side_effects, memo, search_attributes, logs, payloads, nothing,
-    about, options;
+    about, options, program;
 dacapo_function continues_as_new, fails_from_the_stack, dives, deals_with_it, waits_twice,
     passes_no_json, returns_no_json, fails_with_no_json, shows_no_json, wants_too_much, reads_json,
     takes_all;

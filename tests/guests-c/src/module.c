@@ -66,6 +66,7 @@ const dacapo_definition dacapo_workflows[] = {
     {"nothing", nothing},
     {"about", about},
     {"options", options},
+    {"program", program},
     {"continues_as_new", continues_as_new},
     {"fails_from_the_stack", fails_from_the_stack},
     {"dives", dives},

@@ -65,9 +65,10 @@ export const fanOut = workflow("fan_out", async ({ steps }: { steps: number }) =
   Promise.all(Array.from({ length: steps }, (_, number) => double(number))),
 );
 
-export const raced = workflow("race", async ({ millis }: Millis) =>
-  race([() => waitCancel().then(() => "activity"), () => sleep(millis).then(() => "timer")]),
-);
+export const raced = workflow("race", async ({ millis }: Millis) => first(millis));
+
+const first = (millis: number) =>
+  race([() => waitCancel().then(() => "activity"), () => sleep(millis).then(() => "timer")]);
 
 export const timer = workflow("timer", async ({ millis }: Millis) => {
   const before = Date.now();
@@ -404,3 +405,32 @@ export const options = workflow("options", async ({ queue }: { queue: string }) 
 });
 
 export const posts = workflow("posts", async ({ url }: { url: string }) => post({ url, effect: "posted" }));
+
+// Programs that are data
+
+type Step =
+  | { activity: number }
+  | { fan_out: number[] }
+  | { timer: number }
+  | { race: number }
+  | { child: Program }
+  | { signal: string };
+
+interface Program {
+  steps: Step[];
+}
+
+export const program = workflow("program", async ({ steps }: Program): Promise<unknown[]> => {
+  const results: unknown[] = [];
+  for (const step of steps) results.push(await result(step));
+  return results;
+});
+
+async function result(step: Step): Promise<unknown> {
+  if ("activity" in step) return double(step.activity);
+  if ("fan_out" in step) return Promise.all(step.fan_out.map((number) => double(number)));
+  if ("timer" in step) return sleep(step.timer).then(() => null);
+  if ("race" in step) return first(step.race);
+  if ("child" in step) return program(step.child);
+  return signal(step.signal).next();
+}

@@ -1,6 +1,6 @@
 """The behaviours that every SDK shows, numbered in ``guest-sdk/conformance.md``."""
 
-from . import activities, cancellation, failures, messages, only_python, records, runs, steps
+from . import activities, cancellation, failures, messages, only_python, program, records, runs, steps
 
 __all__ = [
     "activities",
@@ -8,6 +8,7 @@ __all__ = [
     "failures",
     "messages",
     "only_python",
+    "program",
     "records",
     "runs",
     "steps",

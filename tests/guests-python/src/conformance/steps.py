@@ -33,8 +33,12 @@ async def fan_out(input: Steps) -> list[int]:
 
 @workflow
 async def race(input: Millis) -> str:
+    return await first_of(input["millis"])
+
+
+async def first_of(millis: int) -> str:
     work = wait_cancel().start()
-    timer = sleep(input["millis"] / 1000)
+    timer = sleep(millis / 1000)
     done, pending = await asyncio.wait([work, timer], return_when=asyncio.FIRST_COMPLETED)
     for loser in pending:
         loser.cancel()

@@ -6,6 +6,7 @@ mod cancellation;
 mod failures;
 mod messages;
 mod others;
+mod program;
 mod steps;
 
 use std::time::Duration;
@@ -52,7 +53,7 @@ dacapo::module! {
         cancellation::parent_cancelled,
         beside::heartbeats, beside::versions, beside::side_effects, beside::memo,
         beside::search_attributes, beside::logs, beside::payloads, beside::nothing, beside::about,
-        beside::options, beside::posts,
+        beside::options, beside::posts, program::program,
     ],
     activities: [
         noop, double, echo, flaky, refuse, crash, count_to, wait_cancel, attempt_info, post,
