@@ -6,6 +6,7 @@
 //!
 //! Invariant: nothing here reads a clock, draws a random number or does I/O.
 
+pub mod access;
 pub mod attributes;
 pub mod builtin;
 pub mod code;

@@ -11,6 +11,7 @@
 //!
 //! [commit]: dacapo_store::commit::CommitStore::commit
 
+mod access;
 mod backend;
 mod commit;
 mod commit_columns;

@@ -10,6 +10,7 @@
 //!
 //! [commit]: dacapo_store::commit::CommitStore::commit
 
+mod access;
 mod commit;
 mod deletion;
 mod error;

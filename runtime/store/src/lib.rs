@@ -25,6 +25,7 @@
 //! backend. [`batch`] and [`record`] are what backends share. `conformance`
 //! (feature `testing`) is the suite that every backend must pass.
 
+pub mod access;
 pub mod allowance;
 pub mod attribute_json;
 pub mod batch;
@@ -62,7 +63,8 @@ pub mod conformance;
 
 /// Everything the runtime keeps.
 pub trait Store:
-    commit::CommitStore
+    access::AccessStore
+    + commit::CommitStore
     + deletion::DeletionStore
     + execution::ExecutionStore
     + history::HistoryStore
@@ -81,7 +83,8 @@ pub trait Store:
 }
 
 impl<T> Store for T where
-    T: commit::CommitStore
+    T: access::AccessStore
+        + commit::CommitStore
         + deletion::DeletionStore
         + execution::ExecutionStore
         + history::HistoryStore

@@ -11,6 +11,7 @@
 //! where `on_a_fresh_store(case)` opens a store nobody else uses, awaits
 //! `case(store)`, and removes the store whether or not the case panicked.
 
+pub mod access;
 pub mod commit;
 pub mod commit_keys;
 pub mod deletion;
@@ -40,6 +41,14 @@ macro_rules! conformance_tests {
     ($on_a_fresh_store:path) => {
         $crate::conformance_tests! {
             @cases $on_a_fresh_store;
+            access {
+                keys_come_back_as_they_were_made,
+                a_key_comes_and_goes_with_an_entry_in_the_log,
+                there_are_only_so_many_keys,
+                changes_of_keys_are_counted_and_uses_are_not,
+                the_log_is_read_from_its_end,
+                old_entries_of_the_log_are_removed_in_portions,
+            }
             commit {
                 a_commit_writes_events_summary_and_timers,
                 an_empty_commit_does_nothing,

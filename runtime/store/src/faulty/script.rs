@@ -85,6 +85,22 @@ pub enum Operation {
     AllQueueSettings,
     /// Of [`QueueSettingsStore`](crate::queue_settings::QueueSettingsStore).
     QueueUse,
+    /// Of [`AccessStore`](crate::access::AccessStore).
+    CreateApiKey,
+    /// Of [`AccessStore`](crate::access::AccessStore).
+    RevokeApiKey,
+    /// Of [`AccessStore`](crate::access::AccessStore).
+    NoteApiKeyUse,
+    /// Of [`AccessStore`](crate::access::AccessStore).
+    ApiKeyChanges,
+    /// Of [`AccessStore`](crate::access::AccessStore).
+    ApiKeys,
+    /// Of [`AccessStore`](crate::access::AccessStore).
+    AppendAudit,
+    /// Of [`AccessStore`](crate::access::AccessStore).
+    AuditEntries,
+    /// Of [`AccessStore`](crate::access::AccessStore).
+    TrimAudit,
     /// Of [`SearchAttributeStore`](crate::search_attribute::SearchAttributeStore).
     RegisterSearchAttribute,
     /// Of [`SearchAttributeStore`](crate::search_attribute::SearchAttributeStore).
