@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prometheus::Registry;
 
+use crate::access::Access;
 use crate::memory::MemoryBudget;
 use crate::site::ServerNames;
 
@@ -19,11 +20,18 @@ pub struct ApiConfig {
     pub memory: Arc<MemoryBudget>,
     /// What the process measures.
     pub metrics: Registry,
+    /// Whom to let in.
+    pub access: Access,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
         let memory = Arc::new(MemoryBudget::new(REQUEST_BYTES_DEFAULT));
-        Self { names: ServerNames::default(), memory, metrics: Registry::new() }
+        Self {
+            names: ServerNames::default(),
+            memory,
+            metrics: Registry::new(),
+            access: Access::Open,
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! The door: who calls, and in which namespace, from a request.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use dacapo_service::Runtime;
+use dacapo_service::access::Caller;
 use dacapo_service::tenancy::{Principal, Tenant};
 
 use crate::error::ApiError;
@@ -35,8 +37,18 @@ where
     }
 }
 
-/// Nobody has to say who they are yet. What a request says of that is read here, and
-/// nowhere else.
-fn principal_of(_: &Parts) -> Principal {
-    Principal::Local
+/// Who calls, as the guard has found out. On a server that lets everybody in there is none.
+pub(crate) struct By(pub(crate) Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let local = || Caller { principal: Principal::Local, address: None, request_id: None };
+        Ok(Self(parts.extensions.get::<Caller>().cloned().unwrap_or_else(local)))
+    }
+}
+
+fn principal_of(parts: &Parts) -> Principal {
+    parts.extensions.get::<Caller>().map_or(Principal::Local, |caller| caller.principal.clone())
 }

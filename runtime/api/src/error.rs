@@ -83,9 +83,14 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::ScheduleNotFound
         | ErrorCode::ActivityNotFound
         | ErrorCode::BatchNotFound
+        | ErrorCode::ApiKeyNotFound
         | ErrorCode::UpdateNotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        ErrorCode::CrossSiteRequest | ErrorCode::HostNotAllowed => StatusCode::FORBIDDEN,
+        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorCode::PermissionDenied | ErrorCode::CrossSiteRequest | ErrorCode::HostNotAllowed => {
+            StatusCode::FORBIDDEN
+        }
+        ErrorCode::TooManyFailedAuthentications => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::WorkflowTypeAmbiguous
         | ErrorCode::NamespaceAlreadyExists
         | ErrorCode::NamespaceBeingDeleted
@@ -103,6 +108,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::ReplayDiverged
         | ErrorCode::HistoryDamaged
         | ErrorCode::EngineTooOld
+        | ErrorCode::TooManyApiKeys
         | ErrorCode::TooManySignals
         | ErrorCode::TooManyUpdates
         | ErrorCode::QueryNotServed => StatusCode::CONFLICT,
@@ -150,6 +156,9 @@ impl IntoResponse for ApiError {
         let mut response = (status, Json(body)).into_response();
         if is_for_now(status) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        } else if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"dacapo\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
         response
     }

@@ -11,12 +11,14 @@
 //!   can change without the other.
 //! * The OpenAPI document is generated from both, and kept in `openapi.json`.
 //!
-//! * What every request passes first: `site` keeps web pages of others out,
+//! * What every request passes first: `site` keeps web pages of others out, `access` asks
+//!   for keys,
 //!   `unread` sees to it that refusals arrive, `memory` bounds what all take.
 //!
 //! Invariant: a payload leaves as exactly the bytes that came in. Nothing here
 //! parses one further than to see whether it is JSON.
 
+mod access;
 mod body;
 mod config;
 mod door;
@@ -36,6 +38,7 @@ mod unread;
 mod v1;
 mod wire;
 
+pub use self::access::{Access, AccessRule, ClientAddress, Need, access_rules};
 pub use self::config::ApiConfig;
 pub use self::memory::MemoryBudget;
 pub use self::openapi::openapi;

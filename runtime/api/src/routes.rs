@@ -17,13 +17,14 @@ use tracing::Span;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::{self, Access, Guard};
 use crate::config::ApiConfig;
 use crate::error::{self, ApiError};
 use crate::request_id::{self, RequestId};
 use crate::state::ApiState;
 use crate::v1::{
-    activities, batches, modules, namespaces, runs, schedules, search_attributes, standalone,
-    task_queues,
+    activities, api_keys, audit, batches, modules, namespaces, runs, schedules, search_attributes,
+    standalone, task_queues,
 };
 use crate::{health, memory, metrics, openapi, site, unread};
 
@@ -105,6 +106,10 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(batches::pause::pause))
         .routes(routes!(batches::resume::resume))
         .routes(routes!(batches::stop::stop))
+        // /api/v1/api-keys[/{id}] and /api/v1/audit
+        .routes(routes!(api_keys::create::create, api_keys::list::list))
+        .routes(routes!(api_keys::revoke::revoke))
+        .routes(routes!(audit::list::list))
         // /api/v1/openapi.json
         .routes(routes!(openapi::document))
         // /health/...
@@ -117,18 +122,26 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
 /// The whole API over a runtime: over the one that is current when a request comes.
 pub fn router(runtime: watch::Receiver<Arc<Runtime>>, config: ApiConfig) -> Router {
     let (router, _) = routes().split_for_parts();
+    let guard = match config.access {
+        Access::Open => None,
+        Access::Keys => Some(Arc::new(Guard::new(runtime.clone()))),
+    };
     let state = ApiState::new(runtime, config.metrics.clone());
-    surround(router.with_state(state), config)
+    surround(router.with_state(state), guard, config)
 }
 
 /// What holds for all routes: no foreign pages, bounded memory, answers in the one
 /// shape, whatever happens, and a line in the log for each request. The last layer
 /// is the first that a request comes to.
-fn surround(router: Router, config: ApiConfig) -> Router {
-    let router = router
+fn surround(router: Router, guard: Option<Arc<Guard>>, config: ApiConfig) -> Router {
+    let mut router = router
         .fallback(route_not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(config.memory, memory::keep_account))
+        .layer(from_fn_with_state(config.memory, memory::keep_account));
+    if let Some(guard) = guard {
+        router = router.layer(from_fn_with_state(guard, access::guard));
+    }
+    let router = router
         .layer(from_fn(unread::take_off))
         .layer(from_fn_with_state(Arc::new(config.names), site::guard));
     layered(router)
@@ -193,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_answered_as_an_internal_error_that_gives_nothing_away() {
-        let router = surround(Router::new().route("/", get(panics)), ApiConfig::default());
+        let router = surround(Router::new().route("/", get(panics)), None, ApiConfig::default());
         let request = Request::get("/").body(Body::empty()).expect("a request");
         let response = router.oneshot(request).await.expect("an answer");
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

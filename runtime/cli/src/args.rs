@@ -2,10 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::client::{Client, ClientError, RunAddress};
+use crate::client::{ApiToken, Client, ClientError, RunAddress};
 use crate::commands::{
-    activity, batch, build, compile_module, completions, demo, dev, migrate, module, namespace,
-    new, queue, replay, run, schedule, search_attribute, serve, status, worker,
+    activity, audit, batch, build, compile_module, completions, demo, dev, key, migrate, module,
+    namespace, new, queue, replay, run, schedule, search_attribute, serve, status, worker,
 };
 use crate::output::OutputFormat;
 
@@ -73,6 +73,11 @@ pub enum Command {
     /// Register the search attributes by which runs are found.
     #[command(subcommand)]
     SearchAttribute(search_attribute::SearchAttributeCommand),
+    /// Make and revoke the keys of clients.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// List who changed what.
+    Audit(audit::AuditArgs),
     /// Try whether code fits the histories of runs.
     Replay(replay::ReplayArgs),
     /// Say whether a server serves, and what it has to do.
@@ -96,6 +101,17 @@ pub struct ClientFlags {
         help_heading = "Server"
     )]
     pub server: String,
+
+    /// Key that says who you are. Better in the environment: others on this machine can read
+    /// command lines.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "DACAPO_API_KEY",
+        hide_env_values = true,
+        help_heading = "Server"
+    )]
+    pub api_key: Option<ApiToken>,
 
     /// Namespace of modules and runs.
     #[arg(
@@ -123,7 +139,7 @@ pub struct ClientFlags {
 impl ClientFlags {
     /// A client of that server.
     pub fn client(&self) -> Result<Client, ClientError> {
-        Client::new(&self.server, self.namespace.as_str())
+        Client::with_token(&self.server, self.namespace.as_str(), self.api_key.as_ref())
     }
 
     /// True if programs read the output.

@@ -86,7 +86,9 @@ fn code_of(error: &anyhow::Error) -> Exit {
             Some(ClientError::Unreachable { .. } | ClientError::Unavailable { .. }) => {
                 return Exit::Unavailable;
             }
-            Some(ClientError::Address(_) | ClientError::Scheme { .. }) => return Exit::Usage,
+            Some(ClientError::Address(_) | ClientError::Scheme { .. } | ClientError::Token) => {
+                return Exit::Usage;
+            }
             Some(ClientError::Refused(_) | ClientError::Answer { .. }) | None => {}
         }
     }

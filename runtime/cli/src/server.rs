@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use async_trait::async_trait;
-use dacapo_api::{ApiConfig, MemoryBudget, ServerNames};
+use dacapo_api::{Access, ApiConfig, MemoryBudget, ServerNames};
 use dacapo_engine::guest::{ModuleLoadError, ModuleSource};
 use dacapo_host::{Host, HostConfig};
 use dacapo_model::module::ModuleDigest;
@@ -37,6 +37,8 @@ pub struct Edge {
     pub connections: ConnectionLimits,
     /// What the process measures.
     pub metrics: Registry,
+    /// Whom it lets in.
+    pub access: Access,
 }
 
 impl Default for Edge {
@@ -46,6 +48,7 @@ impl Default for Edge {
             request_bytes: 512 * 1024 * 1024,
             connections: ConnectionLimits::default(),
             metrics: Registry::new(),
+            access: Access::Open,
         }
     }
 }
@@ -135,6 +138,7 @@ impl Server {
             router: dacapo_api::standby(watched.clone()),
             limits: edge.connections,
             memory: Arc::clone(&memory),
+            says_addresses: false,
         };
         tokio::spawn(serve_standby(standby, Arc::clone(&listener), watched, starts));
         let plan = Plan { store, host, service };
@@ -142,10 +146,16 @@ impl Server {
         drop(waits);
         let (current, runtime) = watch::channel(runtime);
         let names = ServerNames { loopback: address.ip().is_loopback(), listed: edge.names };
-        let api = ApiConfig { names, memory: Arc::clone(&memory), metrics: edge.metrics };
+        let api = ApiConfig {
+            names,
+            memory: Arc::clone(&memory),
+            metrics: edge.metrics,
+            access: edge.access,
+        };
         let router = dacapo_api::router(runtime.clone(), api);
         let stop = CancellationToken::new();
-        let http = HttpServer { router, limits: edge.connections, memory };
+        let says_addresses = edge.access != Access::Open;
+        let http = HttpServer { router, limits: edge.connections, memory, says_addresses };
         let http = tokio::spawn(http.serve(listener, stop.clone(), grace));
         let keeper = tokio::spawn(keep(plan.again(), current));
         Ok(Self { address, runtime, stop, grace, http, keeper })

@@ -40,6 +40,16 @@ codes! {
     RouteNotFound = "route_not_found", retryable: false;
     /// The route exists, but not for this method.
     MethodNotAllowed = "method_not_allowed", retryable: false;
+    /// The request does not say who sends it, or the key is not valid.
+    Unauthenticated = "unauthenticated", retryable: false;
+    /// The key does not permit this.
+    PermissionDenied = "permission_denied", retryable: false;
+    /// Too many requests of one address came with keys that are not valid.
+    TooManyFailedAuthentications = "too_many_failed_authentications", retryable: true;
+    /// No such API key.
+    ApiKeyNotFound = "api_key_not_found", retryable: false;
+    /// There are as many API keys as there may be.
+    TooManyApiKeys = "too_many_api_keys", retryable: false;
     /// No such namespace.
     NamespaceNotFound = "namespace_not_found", retryable: false;
     /// A namespace of this name is there, with other settings.

@@ -16,6 +16,7 @@
 //! memory can be dropped at any time: history, timer rows and nothing else say
 //! what is to be done. Nothing on the hot path reads the database.
 
+pub mod access;
 mod activities;
 mod backoff;
 mod builtin;

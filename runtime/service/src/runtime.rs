@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::access::{ApiKeys, AuditTrail};
 use crate::builtin::BuiltinHost;
 use crate::capacity::Capacity;
 use crate::catalog::Catalog;
@@ -51,6 +52,9 @@ pub(crate) struct Shared {
     pub(crate) catalog: Arc<Catalog>,
     /// Which search attributes there are.
     pub(crate) search_attributes: RegisteredAttributes,
+    /// Which keys there are.
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) audit_trail: AuditTrail,
     /// The open runs, which only `delivery` looks for there.
     pub(crate) directory: Directory,
     /// Writes what runs have decided.
@@ -128,6 +132,8 @@ impl Runtime {
         let search_attributes = RegisteredAttributes::load(store.clone()).await;
         let shared = Arc::new(Shared {
             search_attributes: search_attributes.map_err(ServiceError::at_start)?,
+            api_keys: ApiKeys::new(store.clone()),
+            audit_trail: AuditTrail::default(),
             capacity: Capacity::new(&config, &*host),
             namespaces,
             catalog: Arc::new(catalog),

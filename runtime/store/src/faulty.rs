@@ -1,7 +1,7 @@
 //! A store that fails on demand: for tests of what happens then.
 
-mod namespace;
 mod access;
+mod namespace;
 mod queue_settings;
 mod script;
 mod search_attribute;

@@ -25,6 +25,7 @@ use crate::routes;
         (name = "runs", description = "Executions of workflows."),
         (name = "activities", description = "What runs have asked to be done, for those who do it and for operators."),
         (name = "schedules", description = "What starts runs at certain times."),
+        (name = "access", description = "Keys, and who has changed what."),
         (name = "health", description = "For whatever watches the process."),
         (name = "description", description = "This document."),
     )

@@ -1,6 +1,8 @@
 //! Version 1: one folder per noun, one file per verb.
 
 pub(crate) mod activities;
+pub(crate) mod api_keys;
+pub(crate) mod audit;
 pub(crate) mod batches;
 pub(crate) mod modules;
 pub(crate) mod namespaces;

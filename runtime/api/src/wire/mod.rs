@@ -1,6 +1,7 @@
 //! What is sent and received. Times are RFC 3339 with microseconds, durations
 //! are numbers of seconds and say so in their names, payloads see [`payload`].
 
+pub(crate) mod access;
 pub(crate) mod activity;
 mod attributes;
 pub(crate) mod count;

@@ -7,12 +7,13 @@ use axum::Router;
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use bytes::Bytes;
-use dacapo_api::{ApiConfig, MemoryBudget, ServerNames};
+use dacapo_api::{Access, ApiConfig, MemoryBudget, ServerNames};
 use dacapo_model::limits::Limits;
+use dacapo_model::time::Timestamp;
 use dacapo_service::Runtime;
-use dacapo_service::clock::SystemClock;
+use dacapo_service::clock::{Clock as _, SystemClock};
 use dacapo_service::config::ServiceConfig;
-use dacapo_store::faulty::{Fault, FaultyStore};
+use dacapo_store::faulty::{Fault, FaultyStore, Operation};
 use dacapo_store::memory::MemoryStore;
 use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
@@ -30,6 +31,7 @@ pub(crate) struct Node {
     router: Router,
     pub(crate) runtime: Arc<Runtime>,
     store_is_down: Arc<AtomicBool>,
+    has_looked_for_keys: Arc<AtomicBool>,
 }
 
 /// The whole answer to a request.
@@ -55,23 +57,47 @@ impl Node {
 
     /// A node without modules, and with so much memory for requests.
     pub(crate) async fn small(limits: Limits, request_bytes: usize) -> Self {
+        Self::with(limits, request_bytes, Access::Open).await
+    }
+
+    /// A node without modules that asks for keys.
+    pub(crate) async fn guarded() -> Self {
+        Self::with(Limits::default(), 256 * 1024 * 1024, Access::Keys).await
+    }
+
+    /// The time of the node.
+    pub(crate) fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    /// Whether the store was asked who may do what, or told who has done it.
+    pub(crate) fn has_looked_for_keys(&self) -> bool {
+        self.has_looked_for_keys.load(Ordering::SeqCst)
+    }
+
+    async fn with(limits: Limits, request_bytes: usize, access: Access) -> Self {
         let store_is_down = Arc::new(AtomicBool::new(false));
-        let down = store_is_down.clone();
-        let store = FaultyStore::new(Arc::new(MemoryStore::new()), move |_| {
+        let has_looked_for_keys = Arc::new(AtomicBool::new(false));
+        let (down, looked) = (store_is_down.clone(), has_looked_for_keys.clone());
+        let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new()), move |call| {
+            let of_access = [Operation::ApiKeys, Operation::ApiKeyChanges, Operation::AppendAudit];
+            if of_access.contains(&call.operation) {
+                looked.store(true, Ordering::SeqCst);
+            }
             if down.load(Ordering::SeqCst) { Fault::Unavailable } else { Fault::None }
-        });
+        }));
         let config = ServiceConfig { limits, ..ServiceConfig::default() };
         let runtime =
-            Runtime::start(Arc::new(store), Arc::new(ScriptedHost), Arc::new(SystemClock), config)
+            Runtime::start(store.clone(), Arc::new(ScriptedHost), Arc::new(SystemClock), config)
                 .await
                 .expect("a node");
         let names = ServerNames { loopback: true, listed: Vec::new() };
         let memory = Arc::new(MemoryBudget::new(request_bytes));
         let router = dacapo_api::router(
             watch::channel(runtime.clone()).1,
-            ApiConfig { names, memory, ..ApiConfig::default() },
+            ApiConfig { names, memory, access, ..ApiConfig::default() },
         );
-        Self { router, runtime, store_is_down }
+        Self { router, runtime, store_is_down, has_looked_for_keys }
     }
 
     /// From now on the store answers nothing.
@@ -157,7 +183,7 @@ impl Answer {
         assert_eq!(self.headers[header::CONTENT_TYPE], "application/json");
         let body = self.json();
         assert_eq!(body["code"], code, "{body}");
-        assert_eq!(body["retryable"], status >= 500, "{body}");
+        assert_eq!(body["retryable"], status >= 500 || status == 429, "{body}");
         assert!(!body["message"].as_str().expect("a message").is_empty());
         assert!(body["details"].is_object(), "{body}");
         let id = self.headers["x-request-id"].to_str().expect("a text");

@@ -2,6 +2,7 @@
 //! over a store in memory and workflows in plain Rust. Workflows in Wasm are
 //! covered end to end elsewhere.
 
+mod access;
 mod client;
 mod errors;
 mod health;

@@ -50,6 +50,10 @@ pub enum ClientError {
         "`{0}` can't be (part of) the address of a server; write it like http://127.0.0.1:7233"
     )]
     Address(String),
+
+    /// The key can't be sent. Not shown: it may be most of one.
+    #[error("the API key has characters that no key has; see DACAPO_API_KEY and --api-key")]
+    Token,
 }
 
 /// A request that the server refused.

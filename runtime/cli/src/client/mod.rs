@@ -1,6 +1,7 @@
 //! A client of the HTTP API. It keeps the server's answers as they came, so that
 //! `--output json` can show exactly those, and reads from them what people see.
 
+mod access;
 mod error;
 mod history;
 mod patience;
@@ -8,6 +9,7 @@ mod request;
 mod schedules;
 mod scheme;
 mod sse;
+mod token;
 pub mod wire;
 
 use std::time::Duration;
@@ -24,6 +26,7 @@ pub use self::request::{
     ActivityAddress, QueryBody, RunAddress, SignalBody, StartActivityBody, StartActivityOptions,
     StartBody, StartOptions, StartSignal, UpdateBody,
 };
+pub use self::token::ApiToken;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,6 +72,15 @@ impl Answer {
 impl Client {
     /// A client of the server at `server`, such as `http://127.0.0.1:7233`.
     pub fn new(server: &str, namespace: &str) -> Result<Self, ClientError> {
+        Self::with_token(server, namespace, None)
+    }
+
+    /// One that says who it is.
+    pub fn with_token(
+        server: &str,
+        namespace: &str,
+        token: Option<&ApiToken>,
+    ) -> Result<Self, ClientError> {
         let url = Url::parse(server)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
@@ -76,6 +88,9 @@ impl Client {
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent(concat!("dacapo/", env!("CARGO_PKG_VERSION")));
+        if let Some(token) = token {
+            http = http.default_headers(token.headers()?);
+        }
         if is_loopback(&url) {
             // A proxy for the world outside can't reach this machine.
             http = http.no_proxy();

@@ -1,12 +1,14 @@
 //! The commands: one file each.
 
 pub mod activity;
+pub mod audit;
 pub mod batch;
 pub mod build;
 pub mod compile_module;
 pub mod completions;
 pub mod demo;
 pub mod dev;
+pub mod key;
 pub mod migrate;
 pub mod module;
 pub mod namespace;
@@ -43,6 +45,8 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Schedule(command) => schedule::run(command).await,
         Command::Queue(command) => queue::run(command).await,
         Command::SearchAttribute(command) => search_attribute::run(command).await,
+        Command::Key(command) => key::run(command).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Completions(args) => completions::run(&args),

@@ -7,7 +7,7 @@ use dacapo_host::HostConfig;
 use dacapo_service::config::{ServiceConfig, Tenure};
 
 use crate::commands::compile_module;
-use crate::config::{Database, ServerConfig, ServerFlags, default_cache_dir};
+use crate::config::{Authentication, Database, ServerConfig, ServerFlags, default_cache_dir};
 use crate::exit::{Exit, UsageError};
 use crate::server::{Edge, Server};
 use crate::signals::{self, StopRequested};
@@ -80,10 +80,10 @@ pub(super) async fn start(
 ) -> Result<(Server, Option<OpenFile>)> {
     let edge = Edge { metrics: metrics::start()?, ..config.edge(open_files::raise_limit()) };
     let listener = http_server::listen(config.listen)?;
-    if !config.listen.ip().is_loopback() {
+    if !config.listen.ip().is_loopback() && config.authentication == Authentication::None {
         tracing::warn!(
             address = %config.listen,
-            "the API has no authentication: let only your own services reach it"
+            "the server asks nobody who they are: let only your own services reach it"
         );
     }
     let cache_dir = match &config.cache_dir {
@@ -91,6 +91,12 @@ pub(super) async fn start(
         None => cache_dir()?,
     };
     let (store, file) = store::open(database, config.migrate).await?;
+    if config.authentication == Authentication::Required && store.api_keys().await?.is_empty() {
+        tracing::warn!(
+            "there are no API keys, so nobody may do anything: `dacapo key create NAME --role admin \
+             --offline` makes the first one (of a SQLite file while no server has it)"
+        );
+    }
     let tenure = match &file {
         Some(_) => Tenure::Alone,
         None => Tenure::Leased { take_over },

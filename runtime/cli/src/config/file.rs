@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::database::Database;
 use super::secrets::Secrets;
-use super::{ByteSize, LogFormat, parse_duration, read_text};
+use super::{Authentication, ByteSize, LogFormat, parse_duration, read_text};
 use crate::exit::UsageError;
 
 /// What a file may say. A key that is not here is an error, so that a typing
@@ -23,6 +23,7 @@ pub(super) struct FileConfig {
     pub(super) database: Option<Database>,
     pub(super) migrate: Option<bool>,
     pub(super) listen: Option<SocketAddr>,
+    pub(super) authentication: Option<Authentication>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) server_names: Option<Vec<String>>,

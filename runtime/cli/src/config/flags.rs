@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Database, GuestFlags, parse_duration};
+use super::{Authentication, Database, GuestFlags, parse_duration};
 
 /// Settings of a server. Each is also an environment variable and a key of the
 /// configuration file; a flag wins over the variable, the variable over the file.
@@ -32,6 +32,11 @@ pub struct ServerFlags {
     /// Address and port of the HTTP API [default: 127.0.0.1:7233].
     #[arg(long, value_name = "ADDRESS", env = "DACAPO_LISTEN")]
     pub listen: Option<SocketAddr>,
+
+    /// Whom to let in: those with an API key, or everybody who reaches the server [default:
+    /// required, but for a loopback address].
+    #[arg(long, value_name = "WHO", env = "DACAPO_AUTHENTICATION", value_enum)]
+    pub authentication: Option<Authentication>,
 
     /// Name by which clients call the server besides its address, such as that of a
     /// proxy in front of it. Repeat it, or separate several with commas.

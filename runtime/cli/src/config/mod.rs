@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use dacapo_api::Access;
 use dacapo_host::{ActivityConfig, Compiler, HostConfig, Secret};
 use dacapo_model::ids::NamespaceName;
 use dacapo_model::limits::Limits;
@@ -54,6 +55,16 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whom a server lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Authentication {
+    /// Who brings a key.
+    Required,
+    /// Everybody who reaches it.
+    None,
+}
+
 /// Every setting of a server, decided.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -63,6 +74,8 @@ pub struct ServerConfig {
     pub migrate: bool,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Whom to let in.
+    pub authentication: Authentication,
     /// Names by which clients call the server besides its address.
     pub server_names: Vec<String>,
     /// What of the memory is for what.
@@ -140,14 +153,19 @@ impl ServerConfig {
             .unwrap_or(connections_max.div_ceil(2));
 
         let defaults = ServiceConfig::default();
+        let listen = match flags.listen.or(file.listen) {
+            Some(listen) => listen,
+            None => DEFAULT_LISTEN.parse()?,
+        };
+        // Only this machine reaches a loopback address.
+        let usual =
+            if listen.ip().is_loopback() { Authentication::None } else { Authentication::Required };
         let migrate = if flags.no_migrate { Some(false) } else { flags.migrate };
         let config = Self {
             database: flags.database.or(file.database),
             migrate: migrate.or(file.migrate).unwrap_or(true),
-            listen: match flags.listen.or(file.listen) {
-                Some(listen) => listen,
-                None => DEFAULT_LISTEN.parse()?,
-            },
+            listen,
+            authentication: flags.authentication.or(file.authentication).unwrap_or(usual),
             server_names: flags.server_name.or(file.server_names).unwrap_or_default(),
             memory,
             connections: ConnectionLimits { connections_max, per_address_max },
@@ -233,6 +251,10 @@ impl ServerConfig {
             );
         }
         Edge {
+            access: match self.authentication {
+                Authentication::Required => Access::Keys,
+                Authentication::None => Access::Open,
+            },
             names: self.server_names.clone(),
             request_bytes: self.memory.request_bytes,
             connections: ConnectionLimits {

@@ -71,6 +71,8 @@ pub(crate) struct HttpServer {
     pub(crate) router: Router,
     pub(crate) limits: ConnectionLimits,
     pub(crate) memory: Arc<MemoryBudget>,
+    /// Whether requests are told from which address they come.
+    pub(crate) says_addresses: bool,
 }
 
 impl HttpServer {
@@ -89,11 +91,12 @@ impl HttpServer {
         let connections = Connections::new(self.limits);
         let graceful = GracefulShutdown::new();
 
-        while let Some((socket, connection)) = tokio::select! {
+        while let Some((socket, client, connection)) = tokio::select! {
             accepted = accept(&listener, &connections) => Some(accepted),
             () = stop.cancelled() => None,
         } {
-            let service = Busy::new(self.router.clone(), &connection);
+            let client = self.says_addresses.then_some(client);
+            let service = Busy::new(self.router.clone(), client, &connection);
             let socket = TokioIo::new(Socket::new(socket, self.memory.clone()));
             let served = graceful.watch(http.serve_connection(socket, service));
             tokio::spawn(async move {
@@ -129,7 +132,10 @@ async fn open(connections: &Arc<Connections>, client: IpAddr) -> Option<Connecti
 }
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> (TcpStream, Connection) {
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Connections>,
+) -> (TcpStream, IpAddr, Connection) {
     loop {
         connections.room().await;
         match listener.accept().await {
@@ -140,7 +146,7 @@ async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> (TcpS
                     continue;
                 }
                 match open(connections, client.ip()).await {
-                    Some(connection) => return (socket, connection),
+                    Some(connection) => return (socket, client.ip(), connection),
                     None => tracing::debug!(%client, "a connection too many of its address"),
                 }
             }

@@ -1,6 +1,7 @@
 //! What clients can ask for: methods of a [`Tenant`](crate::tenancy::Tenant), one file per
 //! verb, independent of HTTP.
 
+mod access;
 mod batches;
 mod cancel;
 mod check_start;
@@ -41,6 +42,7 @@ mod update;
 mod waiting;
 mod waits;
 
+pub use self::access::{AuditFilter, NumberedEntry};
 pub(crate) use self::batches::Place;
 pub use self::batches::{BatchFilter, BatchList};
 pub use self::complete_activity::{ActivityRef, canceled_report};

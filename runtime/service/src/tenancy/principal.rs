@@ -1,6 +1,10 @@
 //! Who calls.
 
-use dacapo_model::ids::RunKey;
+use std::fmt;
+use std::sync::Arc;
+
+use dacapo_model::access::{ApiKeyId, Grants, Permission};
+use dacapo_model::ids::{NamespaceName, RunKey};
 
 /// Who calls. Whoever answers requests makes one of each request; what it says of itself
 /// (a key, a token, a certificate) becomes a kind of its own.
@@ -10,4 +14,52 @@ pub enum Principal {
     Local,
     /// A run that has something to say to another one of its namespace.
     Run(RunKey),
+    /// Somebody with a key.
+    Client(Arc<ApiClient>),
+}
+
+/// Whoever has a certain key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiClient {
+    /// Which.
+    pub key: ApiKeyId,
+    /// What it permits.
+    pub grants: Grants,
+}
+
+impl Principal {
+    /// Whether it may do something in a namespace; without one, in all of them.
+    pub fn may(&self, permission: Permission, namespace: Option<&NamespaceName>) -> bool {
+        match self {
+            Self::Local | Self::Run(_) => true,
+            Self::Client(client) => client.grants.permit(permission, namespace),
+        }
+    }
+
+    /// Whether it may do something in any namespace at all.
+    pub fn may_somewhere(&self, permission: Permission) -> bool {
+        match self {
+            Self::Local | Self::Run(_) => true,
+            Self::Client(client) => client.grants.permit_somewhere(permission),
+        }
+    }
+
+    /// Whether it may say what somebody with these grants may do.
+    pub fn administers(&self, grants: &Grants) -> bool {
+        match self {
+            Self::Local | Self::Run(_) => true,
+            Self::Client(client) => client.grants.administer(grants),
+        }
+    }
+}
+
+/// As the log of what was changed names it.
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::Run(run) => write!(f, "run:{run}"),
+            Self::Client(client) => write!(f, "key:{}", client.key),
+        }
+    }
 }

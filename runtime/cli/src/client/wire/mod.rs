@@ -2,6 +2,7 @@
 //! are not here are kept in the answer and ignored, so that a newer server can
 //! say more.
 
+mod access;
 mod activity;
 mod batch;
 mod described;
@@ -18,6 +19,7 @@ mod waiting;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub use self::access::{ApiKey, ApiKeys, AuditEntry, AuditPage, CreatedKey};
 pub use self::activity::{
     Activity, ActivityDescription, ActivityPage, AskedOptions, StartedActivity,
 };

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use super::search_attribute::NamedType;
 use super::serve;
 use crate::client::Client;
-use crate::config::{Database, ServerConfig, ServerFlags};
+use crate::config::{Authentication, Database, ServerConfig, ServerFlags};
 use crate::exit::{Exit, UsageError};
 use crate::guest_build::{BuildError, Language};
 use crate::{logging, output, signals};
@@ -56,6 +56,14 @@ pub(super) async fn run(args: DevArgs) -> Result<Exit> {
     config.allowed_hosts.extend(LOCAL_HOSTS.map(str::to_owned));
     logging::start(config.log.as_deref().unwrap_or(DEFAULT_LOG), config.log_format)?;
 
+    if config.authentication == Authentication::Required {
+        return Err(UsageError(
+            "`dacapo dev` asks nobody for keys, so it listens on a loopback address: take another \
+             --listen, or say --authentication none"
+                .to_owned(),
+        )
+        .into());
+    }
     let folder = args.folder.as_deref().unwrap_or(Path::new("."));
     if args.folder.is_some() && Language::of(folder).is_none() {
         let problem = BuildError::NoProject { folder: folder.to_path_buf() };

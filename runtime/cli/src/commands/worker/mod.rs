@@ -15,6 +15,7 @@ use dacapo_model::ids::{NamespaceName, QueueName, WorkerIdentity};
 use dacapo_worker::{Connection, Worker, WorkerBuilder, WorkerError};
 
 use self::sandbox::Sandbox;
+use crate::client::ApiToken;
 use crate::commands::compile_module;
 use crate::commands::module::component;
 use crate::config::{GuestFlags, ServerConfig, default_cache_dir, parse_duration};
@@ -63,6 +64,11 @@ pub struct WorkerArgs {
     )]
     server: String,
 
+    /// Key that says who this worker is. Better in the environment: others on this machine
+    /// can read command lines.
+    #[arg(long, value_name = "KEY", env = "DACAPO_API_KEY", hide_env_values = true)]
+    api_key: Option<ApiToken>,
+
     /// Namespace of the task queue.
     #[arg(long, value_name = "NAME", env = "DACAPO_NAMESPACE", default_value = "default")]
     namespace: NamespaceName,
@@ -96,8 +102,11 @@ pub(super) async fn run(args: WorkerArgs) -> Result<Exit> {
     }
     logging::start(config.log.as_deref().unwrap_or(DEFAULT_LOG), config.log_format)?;
     // Before anything is built: a wrong address is known at once.
-    let connection =
+    let mut connection =
         Connection::new(&args.server).map_err(told)?.namespace(args.namespace.as_str());
+    if let Some(key) = &args.api_key {
+        connection = connection.bearer_token(key.expose()).map_err(told)?;
+    }
     let stop = signals::stop_requested()?;
     let path = component(args.module.clone()).await?;
     let bytes =

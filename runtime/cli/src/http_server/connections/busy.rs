@@ -1,6 +1,7 @@
 //! The API, which says when a request is under way.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,6 +9,7 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
+use dacapo_api::ClientAddress;
 use hyper::Request;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service;
@@ -20,12 +22,14 @@ pub(crate) struct Busy {
     router: TowerToHyperService<Router>,
     connections: Arc<Connections>,
     id: u64,
+    /// Said to each request, if it is to be.
+    client: Option<IpAddr>,
 }
 
 impl Busy {
-    pub(crate) fn new(router: Router, connection: &Connection) -> Self {
+    pub(crate) fn new(router: Router, client: Option<IpAddr>, connection: &Connection) -> Self {
         let router = TowerToHyperService::new(router);
-        Self { router, connections: connection.connections.clone(), id: connection.id }
+        Self { router, connections: connection.connections.clone(), id: connection.id, client }
     }
 }
 
@@ -34,8 +38,11 @@ impl Service<Request<Incoming>> for Busy {
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let under_way = UnderWay::begin(&self.connections, self.id);
+        if let Some(client) = self.client {
+            request.extensions_mut().insert(ClientAddress(client));
+        }
         let answer = self.router.call(request);
         Box::pin(async move {
             let response = answer.await?;

@@ -1,0 +1,253 @@
+//! The table of what each route needs. A route that is not here needs the role admin of all
+//! namespaces, and fails a test.
+
+use std::collections::HashMap;
+
+use axum::http::Method;
+use dacapo_model::access::Permission;
+use dacapo_model::access::Permission::{Administer, Deploy, Operate, Read, Use, Work};
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+
+/// What a route needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: everybody may have it.
+    Nothing,
+    /// This permission in the namespace of the path.
+    Namespace(Permission),
+    /// This permission in any namespace. The operation looks further.
+    Anywhere(Permission),
+    /// This permission in all namespaces.
+    Everywhere(Permission),
+}
+
+/// A row: what a route needs, and whether the audit log says that it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessRule {
+    /// The operation, as the description of the API names it.
+    pub operation: &'static str,
+    /// What it needs.
+    pub need: Need,
+    /// Whether the log says who asked for it, before it is done.
+    pub audited: bool,
+}
+
+const fn free(operation: &'static str) -> AccessRule {
+    AccessRule { operation, need: Need::Nothing, audited: false }
+}
+
+const fn in_namespace(permission: Permission, operation: &'static str) -> AccessRule {
+    AccessRule { operation, need: Need::Namespace(permission), audited: false }
+}
+
+/// Changes which code there is, or touches what others have started.
+const fn audited(permission: Permission, operation: &'static str) -> AccessRule {
+    AccessRule { operation, need: Need::Namespace(permission), audited: true }
+}
+
+const RULES: &[AccessRule] = &[
+    // What a load balancer asks, and what is in the documentation.
+    free("check_live"),
+    free("check_ready"),
+    free("get_openapi"),
+    // Values of all namespaces together.
+    AccessRule { operation: "read_metrics", need: Need::Everywhere(Read), audited: false },
+    // Modules.
+    in_namespace(Read, "list_modules"),
+    in_namespace(Read, "show_module"),
+    audited(Deploy, "upload_module"),
+    audited(Deploy, "delete_module"),
+    // Reads histories, and changes nothing.
+    in_namespace(Read, "replay_runs"),
+    // Runs.
+    in_namespace(Read, "list_runs"),
+    in_namespace(Read, "count_runs"),
+    in_namespace(Read, "describe_run"),
+    in_namespace(Read, "get_run_result"),
+    in_namespace(Read, "get_run_history"),
+    in_namespace(Read, "get_run_waiting"),
+    in_namespace(Read, "query_run"),
+    in_namespace(Read, "get_update"),
+    in_namespace(Use, "start_run"),
+    in_namespace(Use, "signal_run"),
+    in_namespace(Use, "update_run"),
+    audited(Use, "cancel_run"),
+    audited(Operate, "terminate_run"),
+    audited(Operate, "retry_run"),
+    audited(Operate, "reset_run"),
+    audited(Operate, "move_run"),
+    audited(Operate, "delete_run"),
+    // Activities of runs, by people.
+    in_namespace(Use, "complete_activity"),
+    in_namespace(Use, "fail_activity"),
+    in_namespace(Use, "cancel_activity"),
+    in_namespace(Use, "heartbeat_activity"),
+    audited(Operate, "pause_activity"),
+    audited(Operate, "unpause_activity"),
+    audited(Operate, "reset_activity"),
+    // Activities, by workers.
+    in_namespace(Work, "poll_tasks"),
+    in_namespace(Work, "complete_activity_by_token"),
+    in_namespace(Work, "fail_activity_by_token"),
+    in_namespace(Work, "cancel_activity_by_token"),
+    in_namespace(Work, "heartbeat_activity_by_token"),
+    in_namespace(Work, "heartbeat_tasks"),
+    in_namespace(Work, "report_tasks"),
+    // Activities without a workflow.
+    in_namespace(Read, "list_activities"),
+    in_namespace(Read, "describe_activity"),
+    in_namespace(Read, "get_activity_result"),
+    in_namespace(Use, "start_activity"),
+    in_namespace(Use, "complete_activity_by_id"),
+    in_namespace(Use, "fail_activity_by_id"),
+    audited(Use, "request_cancel_activity"),
+    audited(Operate, "terminate_activity"),
+    // Schedules.
+    in_namespace(Read, "list_schedules"),
+    in_namespace(Read, "describe_schedule"),
+    in_namespace(Read, "list_schedule_times"),
+    audited(Use, "create_schedule"),
+    audited(Use, "update_schedule"),
+    audited(Use, "delete_schedule"),
+    audited(Use, "pause_schedule"),
+    audited(Use, "resume_schedule"),
+    audited(Use, "trigger_schedule"),
+    audited(Use, "backfill_schedule"),
+    // Task queues.
+    in_namespace(Read, "list_task_queues"),
+    in_namespace(Read, "describe_task_queue"),
+    audited(Operate, "change_task_queue"),
+    // Search attributes.
+    in_namespace(Read, "list_search_attributes"),
+    audited(Deploy, "register_search_attribute"),
+    audited(Deploy, "remove_search_attribute"),
+    // Batches.
+    in_namespace(Read, "list_batches"),
+    in_namespace(Read, "describe_batch"),
+    audited(Operate, "start_batch"),
+    audited(Operate, "pause_batch"),
+    audited(Operate, "resume_batch"),
+    audited(Operate, "stop_batch"),
+    // Namespaces. The list names all of them.
+    AccessRule { operation: "list_namespaces", need: Need::Everywhere(Read), audited: false },
+    AccessRule { operation: "create_namespace", need: Need::Everywhere(Administer), audited: true },
+    in_namespace(Read, "describe_namespace"),
+    audited(Administer, "change_namespace"),
+    audited(Administer, "delete_namespace"),
+    // Keys. That they change is written together with the change.
+    AccessRule { operation: "create_api_key", need: Need::Anywhere(Administer), audited: false },
+    AccessRule { operation: "list_api_keys", need: Need::Anywhere(Administer), audited: false },
+    AccessRule { operation: "revoke_api_key", need: Need::Anywhere(Administer), audited: false },
+    AccessRule { operation: "list_audit", need: Need::Everywhere(Administer), audited: false },
+];
+
+/// Of a route without a row.
+pub(super) const UNKNOWN: AccessRule =
+    AccessRule { operation: "unknown", need: Need::Everywhere(Administer), audited: true };
+
+/// The table.
+pub fn access_rules() -> &'static [AccessRule] {
+    RULES
+}
+
+/// The rules of the routes that a document describes, by method and path.
+pub(super) fn by_route(document: &OpenApi) -> HashMap<(Method, String), AccessRule> {
+    let rows: HashMap<&str, AccessRule> =
+        RULES.iter().map(|rule| (rule.operation, *rule)).collect();
+    let paths = document.paths.paths.iter();
+    paths
+        .flat_map(|(path, item)| operations(item).map(move |it| (path, it)))
+        .map(|(path, (method, operation))| {
+            let id = operation.operation_id.as_deref().unwrap_or_default();
+            ((method, path.clone()), rows.get(id).copied().unwrap_or(UNKNOWN))
+        })
+        .collect()
+}
+
+/// The operations of a path.
+fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
+    let all = [
+        (Method::GET, &item.get),
+        (Method::PUT, &item.put),
+        (Method::POST, &item.post),
+        (Method::DELETE, &item.delete),
+        (Method::PATCH, &item.patch),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fmt::Write as _;
+
+    use dacapo_model::access::Role;
+
+    use super::*;
+
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/access.md");
+    const BEGIN: &str = "<!-- The table is made from the code: DACAPO_WRITE_OPENAPI=1 cargo test -p dacapo-api --lib access -->\n";
+    const END: &str = "<!-- End of the table. -->\n";
+
+    #[test]
+    fn every_route_has_a_row_and_every_row_a_route() {
+        let document = crate::openapi();
+        let routes: BTreeSet<String> = document
+            .paths
+            .paths
+            .values()
+            .flat_map(operations)
+            .map(|(_, operation)| operation.operation_id.clone().expect("an operation id"))
+            .collect();
+        let rows: BTreeSet<String> = RULES.iter().map(|rule| rule.operation.to_owned()).collect();
+        assert_eq!(rows.len(), RULES.len(), "an operation has two rows");
+        assert_eq!(rows, routes, "runtime/api/src/access/table.rs needs a row for each route");
+    }
+
+    #[test]
+    fn whoever_needs_a_namespace_has_one_in_the_path() {
+        for ((_, path), rule) in by_route(&crate::openapi()) {
+            let has_namespace = path.starts_with("/api/v1/namespaces/{namespace}");
+            assert_eq!(matches!(rule.need, Need::Namespace(_)), has_namespace, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_page_has_the_table() {
+        let mut lines = String::from(BEGIN);
+        lines += "\n| route | needs | roles | audited |\n|---|---|---|---|\n";
+        let mut routes: Vec<_> = by_route(&crate::openapi()).into_iter().collect();
+        routes.sort_by_key(|((method, path), _)| (path.clone(), method.to_string()));
+        for ((method, path), rule) in routes {
+            let (permission, place) = match rule.need {
+                Need::Nothing => (None, ""),
+                Need::Namespace(permission) => (Some(permission), ""),
+                Need::Anywhere(permission) => (Some(permission), ", in any namespace"),
+                Need::Everywhere(permission) => (Some(permission), ", in all namespaces"),
+            };
+            let roles =
+                Role::ALL.into_iter().filter(|role| permission.is_some_and(|it| role.permits(it)));
+            let roles: Vec<&str> = roles.map(Role::as_str).collect();
+            let roles =
+                if permission.is_none() { "everybody".to_owned() } else { roles.join(", ") };
+            let need = permission.map_or("nothing", Permission::as_str);
+            let audited = if rule.audited { "yes" } else { "" };
+            let path = path.replace("/api/v1/namespaces/{namespace}", "…");
+            writeln!(lines, "| `{method} {path}` | {need}{place} | {roles} | {audited} |")
+                .expect("a string");
+        }
+        lines.push('\n');
+        let page = std::fs::read_to_string(PAGE).expect("the page is there");
+        let (before, rest) = page.split_once(BEGIN).expect("the page has the table");
+        let (_, after) = rest.split_once(END).expect("the table has an end");
+        let made = format!("{before}{lines}{END}{after}");
+        if std::env::var_os("DACAPO_WRITE_OPENAPI").is_some() {
+            std::fs::write(PAGE, &made).expect("the page can be written");
+        }
+        assert!(
+            page == made || std::env::var_os("DACAPO_WRITE_OPENAPI").is_some(),
+            "docs/access.md has another table"
+        );
+    }
+}
