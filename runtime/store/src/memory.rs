@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dacapo_model::access::{ApiKey, ApiKeyId, AuditEntry};
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{
@@ -65,10 +64,7 @@ pub struct Snapshot(State);
 struct State {
     namespaces: BTreeMap<NamespaceName, Namespace>,
     namespace_changes: u64,
-    api_keys: BTreeMap<ApiKeyId, ApiKey>,
-    api_key_changes: u64,
-    audit: BTreeMap<u64, AuditEntry>,
-    audit_number: u64,
+    access: access::Access,
     modules: Vec<ModuleVersion>,
     module_changes: u64,
     contents: HashMap<ModuleDigest, Bytes>,
@@ -119,10 +115,7 @@ impl MemoryStore {
         let state = State {
             namespaces: BTreeMap::from([(default.name.clone(), default)]),
             namespace_changes: 0,
-            api_keys: BTreeMap::new(),
-            api_key_changes: 0,
-            audit: BTreeMap::new(),
-            audit_number: 0,
+            access: access::Access::default(),
             modules: Vec::new(),
             module_changes: 0,
             contents: HashMap::new(),
