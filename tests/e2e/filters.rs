@@ -14,6 +14,7 @@ on_both_databases! {
     runs_are_found_by_the_search_attributes_that_are_registered,
     runs_of_a_schedule_have_search_attributes_that_are_registered,
     a_workflow_that_sets_what_is_not_registered_goes_on_once_it_is,
+    runs_are_found_by_their_tags,
 }
 
 /// With three runs that have completed, one that has failed and one that waits.
@@ -297,4 +298,69 @@ async fn a_workflow_that_sets_what_is_not_registered_goes_on_once_it_is(database
     run.completed().await;
     let found = get(&second, "runs", &[("filter", "chapter = 0")]).await.ok(200);
     assert_eq!(ids(&found), run.workflow_id);
+}
+
+async fn runs_are_found_by_their_tags(database: Database) {
+    let first = Server::start(&database).await;
+    let client = first.client();
+    client.upload_guests(&["steps"]).await;
+    let input = r#"{"count": 1}"#;
+    for (id, tags) in [("a", &["--tag", "new", "--tag", "it's 100%"][..]), ("b", &[])] {
+        let start = ["run", "start", "await_signals", "--workflow-id", id, "--input", input];
+        dacapo(&first, &[&start, tags].concat()).await.exit(0);
+    }
+    let options = json!({"tags": ["new", "new"]});
+    let action = json!({"workflow": "await_signals", "input": {"count": 0}, "options": options});
+    let schedule = json!({"schedule_id": "nightly", "action": action});
+    client.post("schedules", &schedule).await.ok(201);
+    client.post("schedules/nightly/trigger", &json!({})).await.ok(200);
+    let new = [("filter", "Tags = 'new'")];
+    eventually("the run of the schedule is found", async || {
+        let found = get(&first, "run-count", &new).await.ok(200);
+        (found["count"] == 2).then_some(())
+    })
+    .await;
+    dacapo(&first, &["run", "tag", "a", "--add", "late", "--remove", "new"]).await.exit(0);
+    first.kill().await;
+
+    let server = Server::start(&database).await;
+    let client = server.client();
+    let many: Vec<_> = (0..33).map(|number| format!("t{number}")).collect();
+    for wrong in [json!({}), json!({"add": [" x"]}), json!({"add": many}), json!({"tag": ["x"]})] {
+        let refused = client.post("runs/a/tags", &wrong).await;
+        assert_eq!(refused.status, 400, "{refused:?}");
+    }
+    let run = client.get("runs/a").await.ok(200);
+    assert_eq!(run["tags"], json!(["it's 100%", "late"]), "{run}");
+    for (filter, expected) in [
+        ("Tags = 'late'", "a"),
+        ("Tags IN ('none', 'it''s 100%')", "a"),
+        ("Tags != 'new'", "a"),
+        ("Tags = 'Late'", ""),
+        ("Tags IS NULL AND WorkflowType = 'await_signals'", "b"),
+    ] {
+        let found = get(&server, "runs", &[("filter", filter)]).await.ok(200);
+        assert_eq!(ids(&found), expected, "{filter}");
+    }
+    let history = client.get("runs/a/history").await.ok(200);
+    let events = history["events"].as_array().expect("events");
+    let changed = events.iter().find(|it| it["event_type"] == "WorkflowExecutionTagsUpdated");
+    let changed = &changed.expect("it is recorded")["attributes"];
+    assert_eq!(*changed, json!({"added": ["late"], "removed": ["new"]}));
+
+    let batch = ["batch", "start", "tag", "--add", "seen", "--remove", "late", "--batch-id", "b"];
+    let which = ["--filter", "ExecutionStatus = 'Running'", "--yes"];
+    dacapo(&server, &[&batch[..], &which].concat()).await.exit(0);
+    eventually("the batch ends", async || {
+        let batch = client.get("batches/b").await.ok(200);
+        (batch["status"] != "running").then_some(())
+    })
+    .await;
+    for (id, tags) in [("a", json!(["it's 100%", "seen"])), ("b", json!(["seen"]))] {
+        assert_eq!(client.get(&format!("runs/{id}")).await.ok(200)["tags"], tags);
+    }
+    dacapo(&server, &["run", "terminate", "b"]).await.exit(0);
+    client.post("runs/b/tags", &json!({"add": ["x"]})).await.error(409, "run_closed");
+    let shown = dacapo(&server, &["run", "show", "b"]).await;
+    assert!(shown.exit(0).contains("seen"), "{shown:?}");
 }

@@ -54,6 +54,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(runs::update::update, runs::update::show))
         .routes(routes!(runs::cancel::cancel))
         .routes(routes!(runs::terminate::terminate))
+        .routes(routes!(runs::tag::tag))
         .routes(routes!(runs::retry::retry))
         // /api/v1/namespaces/{namespace}/runs/{workflow_id}/activities/{operation_id}/...
         .routes(routes!(activities::pause::pause))

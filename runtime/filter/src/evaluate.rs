@@ -14,8 +14,6 @@ pub struct RunFacts<'a> {
     pub execution: &'a Execution,
     /// Names and versions under which its namespace has the module that it is pinned to.
     pub modules: Vec<(&'a str, u32)>,
-    /// Its labels.
-    pub tags: Vec<&'a str>,
 }
 
 impl Filter {
@@ -109,7 +107,9 @@ impl RunFacts<'_> {
                 let versions = self.modules.iter().map(|(_, version)| i64::from(*version));
                 return several(versions.map(Value::Int).collect());
             }
-            Field::Tags => return several(self.tags.iter().map(|tag| text(tag)).collect()),
+            Field::Tags => {
+                return several(run.attributes.tags.iter().map(|tag| text(tag.as_str())).collect());
+            }
             Field::Attribute(name, kind) => {
                 let value = run.attributes.search_attributes.get(name)?;
                 return attribute(value, *kind);

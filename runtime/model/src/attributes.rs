@@ -1,7 +1,7 @@
-//! What callers and workflows say about a run, for people and lists: a memo, and
-//! search attributes, which have types.
+//! What callers and workflows say about a run, for people and lists: a memo,
+//! search attributes, which have types, and tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::json::Json;
 use crate::limits::{
     ID_BYTES_MAX, MEMO_BYTES_MAX, MEMO_DEPTH_MAX, SEARCH_ATTRIBUTE_BYTES_MAX,
-    SEARCH_ATTRIBUTES_BYTES_MAX, SEARCH_ATTRIBUTES_MAX,
+    SEARCH_ATTRIBUTES_BYTES_MAX, SEARCH_ATTRIBUTES_MAX, TAGS_MAX,
 };
 use crate::search_attribute::SearchAttributeType;
+use crate::tag::{TagChanges, Tags};
 use crate::time::Timestamp;
 
 /// JSON by name, which nothing looks into.
@@ -72,6 +73,12 @@ pub enum InvalidAttributes {
         "the run would have {count} search attributes; at most {SEARCH_ATTRIBUTES_MAX} are allowed"
     )]
     TooMany {
+        /// How many there are.
+        count: usize,
+    },
+    /// Too many tags.
+    #[error("the run would have {count} tags; at most {TAGS_MAX} are allowed")]
+    TooManyTags {
         /// How many there are.
         count: usize,
     },
@@ -161,7 +168,7 @@ impl SearchAttribute {
     }
 }
 
-/// A memo and search attributes.
+/// A memo, search attributes and tags.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunAttributes {
     /// For people.
@@ -170,12 +177,15 @@ pub struct RunAttributes {
     /// For lists.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub search_attributes: SearchAttributes,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: Tags,
 }
 
 impl RunAttributes {
     /// True if nothing was said.
     pub fn is_empty(&self) -> bool {
-        self.memo.is_empty() && self.search_attributes.is_empty()
+        self.memo.is_empty() && self.search_attributes.is_empty() && self.tags.is_empty()
     }
 
     /// Bytes of names and values.
@@ -183,7 +193,8 @@ impl RunAttributes {
         let memo = self.memo.iter().map(|(name, value)| name.len() + json_bytes(value));
         let searched = self.search_attributes.iter();
         let searched = searched.map(|(name, value)| name.len() + value.bytes());
-        memo.chain(searched).fold(0, usize::saturating_add)
+        let tags = self.tags.iter().map(|tag| tag.as_str().len());
+        memo.chain(searched).chain(tags).fold(0, usize::saturating_add)
     }
 
     /// Whether these are the attributes that a history recorded; see
@@ -195,12 +206,14 @@ impl RunAttributes {
                 &recorded.search_attributes,
                 SearchAttribute::is_same,
             )
+            && self.tags == recorded.tags
     }
 
     /// Sets what the changes set, and removes what they remove.
     pub fn apply(&mut self, changes: &AttributeChanges) {
         apply(&mut self.memo, &changes.memo);
         apply(&mut self.search_attributes, &changes.search_attributes);
+        changes.tags.apply(&mut self.tags);
     }
 
     /// Refuses what is more than one run may have.
@@ -212,6 +225,9 @@ impl RunAttributes {
             if !value.is_within_depth(MEMO_DEPTH_MAX) {
                 return Err(InvalidAttributes::MemoTooDeep { name: name.clone() });
             }
+        }
+        if self.tags.len() > TAGS_MAX {
+            return Err(InvalidAttributes::TooManyTags { count: self.tags.len() });
         }
         let bytes = self.memo.iter().map(|(name, value)| name.len() + json_bytes(value)).sum();
         if bytes > MEMO_BYTES_MAX {
@@ -255,12 +271,15 @@ pub struct AttributeChanges {
     /// Of the search attributes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub search_attributes: BTreeMap<String, Option<SearchAttribute>>,
+    /// Of the tags.
+    #[serde(default, skip_serializing_if = "TagChanges::is_empty")]
+    pub tags: TagChanges,
 }
 
 impl AttributeChanges {
     /// True if nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.memo.is_empty() && self.search_attributes.is_empty()
+        self.memo.is_empty() && self.search_attributes.is_empty() && self.tags.is_empty()
     }
 
     /// Bytes of names and values.
@@ -270,7 +289,7 @@ impl AttributeChanges {
         let searched = self.search_attributes.iter();
         let searched = searched
             .map(|(name, value)| name.len() + value.as_ref().map_or(0, SearchAttribute::bytes));
-        memo.chain(searched).fold(0, usize::saturating_add)
+        memo.chain(searched).fold(self.tags.bytes(), usize::saturating_add)
     }
 
     /// Whether these are the changes that a history recorded. Databases keep
@@ -282,6 +301,7 @@ impl AttributeChanges {
                 &recorded.search_attributes,
                 same_option(SearchAttribute::is_same),
             )
+            && self.tags == recorded.tags
     }
 }
 
@@ -385,6 +405,7 @@ mod tests {
         let changes = AttributeChanges {
             memo: [("note".to_owned(), None), ("other".to_owned(), Some(1.into()))].into(),
             search_attributes: [("vip".to_owned(), Some(SearchAttribute::Bool(true)))].into(),
+            ..AttributeChanges::default()
         };
         attributes.apply(&changes);
         let mut expected = remembered("other", json!(1));
@@ -408,6 +429,14 @@ mod tests {
         assert_eq!(many(SEARCH_ATTRIBUTES_MAX).check(), Ok(()));
         let too_many = many(SEARCH_ATTRIBUTES_MAX + 1).check();
         assert_eq!(too_many, Err(InvalidAttributes::TooMany { count: SEARCH_ATTRIBUTES_MAX + 1 }));
+
+        let tagged = |count: usize| RunAttributes {
+            tags: (0..count).map(|number| format!("t{number}").parse().expect("a tag")).collect(),
+            ..RunAttributes::default()
+        };
+        assert_eq!(tagged(TAGS_MAX).check(), Ok(()));
+        let too_many = tagged(TAGS_MAX + 1).check();
+        assert_eq!(too_many, Err(InvalidAttributes::TooManyTags { count: TAGS_MAX + 1 }));
 
         let note = |bytes: usize| remembered("n", json!("x".repeat(bytes - 3)));
         assert_eq!(note(MEMO_BYTES_MAX).check(), Ok(()));

@@ -26,6 +26,7 @@ pub mod queue_limits;
 pub mod retry;
 pub mod search_attribute;
 pub mod signal;
+pub mod tag;
 pub mod task;
 pub mod task_token;
 pub mod text;

@@ -146,6 +146,12 @@ pub const SEARCH_ATTRIBUTE_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of all search attributes of a run, with their names.
 pub const SEARCH_ATTRIBUTES_BYTES_MAX: usize = 40 * 1024;
 
+/// Bytes of a tag. It is in an index.
+pub const TAG_BYTES_MAX: usize = 64;
+
+/// Tags of a run.
+pub const TAGS_MAX: usize = 32;
+
 /// Requests of signals, and updates, of the runs before it that a run knows: as many of
 /// each at most.
 pub const TAKEN_MAX: usize = 500;

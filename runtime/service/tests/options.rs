@@ -354,6 +354,7 @@ async fn what_a_start_may_not_ask_for_is_refused_with_the_limit() {
         search_attributes: (0..count)
             .map(|number| (format!("a{number}"), SearchAttribute::Bool(true)))
             .collect(),
+        ..RunAttributes::default()
     };
     let said = |attributes| StartOptions { attributes, ..StartOptions::default() };
     let too_long = Some(TIMER_MAX + Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! What runs say of themselves, and what their namespace has registered.
+//! What runs say of themselves, what their namespace has registered, and their tags.
 
 mod support;
 
@@ -10,11 +10,14 @@ use dacapo_model::code::ErrorCode;
 use dacapo_model::event::AskedActivityOptions;
 use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
 use dacapo_model::ids::{ActivityId, RequestId, TypeName};
-use dacapo_model::limits::NAMESPACE_SEARCH_ATTRIBUTES_MAX;
+use dacapo_model::limits::{NAMESPACE_SEARCH_ATTRIBUTES_MAX, TAGS_MAX};
 use dacapo_model::payload::Payload;
 use dacapo_model::search_attribute::{SearchAttributeName, SearchAttributeType};
+use dacapo_model::tag::{TagChanges, Tags};
 use dacapo_model::task::TaskRoute;
-use dacapo_service::operations::{StartActivityRequest, StartOptions, StartRequest};
+use dacapo_service::operations::{
+    ExecutionFilter, StartActivityRequest, StartOptions, StartRequest,
+};
 use dacapo_store::faulty::{Call, Fault, Operation};
 use support::guests::{ScriptedHost, queue};
 use support::*;
@@ -223,6 +226,117 @@ async fn starts_and_steps_read_nothing_of_what_is_registered() {
     unknown.options.attributes.search_attributes.insert("x".into(), SearchAttribute::Int(1));
     runtime.start_run(unknown).await.expect_err("not registered");
     assert_eq!(looked(), 1);
+}
+
+fn changes(added: &[&str], removed: &[&str]) -> TagChanges {
+    TagChanges { added: tags(added), removed: tags(removed) }
+}
+
+fn tags(texts: &[&str]) -> Tags {
+    texts.iter().map(|text| text.parse().expect("a tag")).collect()
+}
+
+async fn tags_of(runtime: &Node, workflow_id: &str) -> Tags {
+    let run = runtime.describe_run(&run_ref(workflow_id)).await.expect("a run").execution;
+    run.attributes.tags
+}
+
+async fn tag_events(runtime: &Node, workflow_id: &str) -> Vec<&'static str> {
+    let events = history(runtime, workflow_id).await;
+    let names = events.iter().map(|event| event.attributes.type_name());
+    names.filter(|name| name.contains("Tags")).collect()
+}
+
+fn tagged(workflow_id: &str, with: &[&str]) -> StartRequest {
+    let mut options = StartOptions::default();
+    options.attributes.tags = tags(with);
+    StartRequest { options, ..request("teller", workflow_id, "") }
+}
+
+/// Through a restart in the middle, too: the workflow is replayed, and sees nothing of them.
+#[tokio::test]
+async fn tags_are_changed_by_operators_and_the_workflow_and_go_over_to_the_next_run() {
+    let store = memory();
+    let first = start(store.clone(), &ScriptedHost::new()).await;
+    first.start_run(tagged("w", &["new"])).await.expect("starts");
+    assert_eq!(tags_of(&first, "w").await, tags(&["new"]));
+    first.signal_run(&run_ref("w"), signal("tag late new")).await.expect("it is open");
+    first.tag_run(&run_ref("w"), changes(&["vip"], &["gone"])).await.expect("it is open");
+    assert_eq!(tags_of(&first, "w").await, tags(&["late", "vip"]));
+    first.halt().await;
+
+    let second = start(store, &ScriptedHost::new()).await;
+    // Who gets no answer sends it again.
+    second.tag_run(&run_ref("w"), changes(&["vip"], &["gone"])).await.expect("it is open");
+    second.signal_run(&run_ref("w"), signal("tag paid vip")).await.expect("it is open");
+    assert_eq!(tags_of(&second, "w").await, tags(&["late", "paid"]));
+    let recorded = tag_events(&second, "w").await;
+    let (workflow, operator) = ("WorkflowTagsModified", "WorkflowExecutionTagsUpdated");
+    assert_eq!(recorded, [workflow, operator, workflow]);
+    second.signal_run(&run_ref("w"), signal("again next")).await.expect("it is open");
+    until_status(&second, "w", ExecutionStatus::Running).await;
+    assert_eq!(tags_of(&second, "w").await, tags(&["late", "paid"]));
+    let filter = second.filter("Tags = 'paid' AND ExecutionStatus = 'Running'").await;
+    let filter = ExecutionFilter {
+        filter: filter.expect("makes sense").filter,
+        ..ExecutionFilter::default()
+    };
+    let found = second.list_runs(&filter, None, 10).await.expect("lists").executions;
+    assert_eq!(found.len(), 1);
+
+    second.signal_run(&run_ref("w"), signal("end")).await.expect("it is open");
+    until_status(&second, "w", ExecutionStatus::Completed).await;
+    let closed = second.tag_run(&run_ref("w"), changes(&["x"], &[])).await.expect_err("closed");
+    assert_eq!(closed.code, ErrorCode::RunClosed);
+    assert_eq!(tags_of(&second, "w").await, tags(&["late", "paid"]));
+}
+
+#[tokio::test]
+async fn a_change_of_tags_whose_commit_had_no_answer_is_made_once() {
+    let lost = Arc::new(AtomicBool::new(false));
+    let loses = lost.clone();
+    let store = scripted(memory(), &Calls::default(), move |call: Call| {
+        let is_it = call.operation == Operation::Commit;
+        match is_it && loses.swap(false, Ordering::SeqCst) {
+            true => Fault::DoneButUnavailable,
+            false => Fault::None,
+        }
+    });
+    let runtime = start(store, &ScriptedHost::new()).await;
+    runtime.start_run(tagged("w", &[])).await.expect("starts");
+    lost.store(true, Ordering::SeqCst);
+    // Whether or not the first one is told so.
+    let _ = runtime.tag_run(&run_ref("w"), changes(&["vip"], &[])).await;
+    runtime.tag_run(&run_ref("w"), changes(&["vip"], &[])).await.expect("a repeat");
+    assert!(!lost.load(Ordering::SeqCst));
+    assert_eq!(tags_of(&runtime, "w").await, tags(&["vip"]));
+    assert_eq!(tag_events(&runtime, "w").await, ["WorkflowExecutionTagsUpdated"]);
+}
+
+#[tokio::test]
+async fn a_run_has_no_more_tags_than_it_may() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    let many: Vec<_> = (0..=TAGS_MAX).map(|number| format!("t{number}")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    let refused = runtime.start_run(tagged("w", &many)).await.expect_err("one too many");
+    assert_eq!(refused.code, ErrorCode::InvalidArgument);
+    runtime.start_run(tagged("w", &many[1..])).await.expect("as many as may be");
+    for wrong in [
+        changes(&["one more"], &[]),
+        changes(&[], &[]),
+        changes(&["a"], &["a"]),
+        changes(&[], &many),
+    ] {
+        let refused = runtime.tag_run(&run_ref("w"), wrong).await.expect_err("it makes no sense");
+        assert_eq!(refused.code, ErrorCode::InvalidArgument);
+    }
+    runtime.tag_run(&run_ref("w"), changes(&["one more"], &["t1"])).await.expect("exchanged");
+    runtime.signal_run(&run_ref("w"), signal("tag too-many t0")).await.expect("it is open");
+    until_status(&runtime, "w", ExecutionStatus::Blocked).await;
+    runtime.tag_run(&run_ref("w"), changes(&[], &["t2"])).await.expect("it is open");
+    runtime.retry_run(&run_ref("w")).await.expect("it is blocked");
+    until_status(&runtime, "w", ExecutionStatus::Running).await;
+    assert!(tags_of(&runtime, "w").await.contains(&"too-many".parse().expect("a tag")));
 }
 
 #[tokio::test]

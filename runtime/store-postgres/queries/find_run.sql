@@ -5,6 +5,12 @@ SELECT workflow_hash AS "workflow_hash!", run_id AS "run_id!", namespace AS "nam
        execution_time AS "execution_time?", parent_workflow_id AS "parent_workflow_id?",
        parent_run_id AS "parent_run_id?", root_workflow_id AS "root_workflow_id?",
        root_run_id AS "root_run_id?", history_length AS "history_length?",
-       history_bytes AS "history_bytes?", task_queue AS "task_queue?"
+       history_bytes AS "history_bytes?", task_queue AS "task_queue?",
+       ARRAY(
+           SELECT tag
+           FROM workflow_tags AS tagged
+           WHERE tagged.workflow_hash = workflow_executions.workflow_hash AND tagged.run_id = workflow_executions.run_id
+           ORDER BY tag
+       ) AS "tags!"
 FROM workflow_executions
 WHERE workflow_hash = $1 AND run_id = $4 AND namespace = $2 AND workflow_id = $3

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::commit_columns::{
     ClearedTimers, InsertedExecutions, NewEvents, RemovedUpdates, RequiredEvents, SetQueryResults,
-    SetTimers, SetUpdates, UpdatedExecutions,
+    SetTags, SetTimers, SetUpdates, UpdatedExecutions,
 };
 use crate::error::unavailable;
 use crate::task_changes::ChangedTasks;
@@ -72,15 +72,15 @@ enum Way {
     /// In one statement: histories and tasks.
     Tasks,
     /// In several.
-    More { messages: bool, tasks: bool },
+    More { messages: bool, tasks: bool, tags: bool },
 }
 
 impl Way {
     fn of(batch: &CommitRows<'_>) -> Self {
-        match (batch.has_messages(), !batch.tasks.is_empty()) {
-            (false, false) => Self::Rows,
-            (false, true) if batch.is_append_only() => Self::Tasks,
-            (messages, tasks) => Self::More { messages, tasks },
+        match (batch.has_messages(), !batch.tasks.is_empty(), batch.has_tags()) {
+            (false, false, false) => Self::Rows,
+            (false, true, false) if batch.is_append_only() => Self::Tasks,
+            (messages, tasks, tags) => Self::More { messages, tasks, tags },
         }
     }
 
@@ -88,7 +88,9 @@ impl Way {
         match self {
             Self::Rows | Self::Tasks => 1,
             // With the transaction's begin and end.
-            Self::More { messages, tasks } => 3 + u64::from(*messages) + u64::from(*tasks),
+            Self::More { messages, tasks, tags } => {
+                3 + u64::from(*messages) + u64::from(*tasks) + u64::from(*tags)
+            }
         }
     }
 }
@@ -136,6 +138,9 @@ async fn write_more(
         if !batch.tasks.is_empty() {
             change_tasks(&mut transaction, batch).await?;
         }
+        if batch.has_tags() {
+            set_tags(&mut transaction, batch).await?;
+        }
     }
     transaction.commit().await.map_err(unavailable)?;
     Ok(outcome)
@@ -176,6 +181,22 @@ async fn write_messages(connection: &mut PgConnection, batch: &CommitRows<'_>) -
     .execute(connection)
     .await
     .map_err(error::of_commit("workflow_updates"))?;
+    Ok(())
+}
+
+async fn set_tags(connection: &mut PgConnection, batch: &CommitRows<'_>) -> Result<()> {
+    let set = SetTags::of(batch);
+    sqlx::query_file!(
+        "queries/commit_tags.sql",
+        &set.changed_hashes,
+        &set.changed_run_ids,
+        &set.hashes,
+        &set.run_ids,
+        &set.tags as _,
+    )
+    .execute(connection)
+    .await
+    .map_err(error::of_commit("workflow_tags"))?;
     Ok(())
 }
 

@@ -273,6 +273,32 @@ impl<'a> SetQueryResults<'a> {
     }
 }
 
+/// The runs whose tags are written, and all that each has from now on.
+#[derive(Default)]
+pub(crate) struct SetTags<'a> {
+    pub(crate) changed_hashes: Vec<i32>,
+    pub(crate) changed_run_ids: Vec<Uuid>,
+    pub(crate) hashes: Vec<i32>,
+    pub(crate) run_ids: Vec<Uuid>,
+    pub(crate) tags: Vec<&'a str>,
+}
+
+impl<'a> SetTags<'a> {
+    pub(crate) fn of(batch: &'a CommitRows<'_>) -> Self {
+        let mut columns = Self::default();
+        for (key, tags) in batch.tags() {
+            columns.changed_hashes.push(key.hash.0);
+            columns.changed_run_ids.push(key.run_id.0);
+            for tag in tags {
+                columns.hashes.push(key.hash.0);
+                columns.run_ids.push(key.run_id.0);
+                columns.tags.push(tag.as_str());
+            }
+        }
+        columns
+    }
+}
+
 fn signed(table: &'static str, key: RunKey, event_id: EventId) -> Result<i64> {
     to_signed(&RowName { table, key: &key }, "event_id", event_id.0)
 }

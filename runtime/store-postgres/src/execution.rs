@@ -23,7 +23,10 @@ pub(crate) const COLUMNS: &str = "workflow_hash, run_id, namespace, workflow_id,
                                   search_attributes, started_at, closed_at, run_number, \
                                   execution_time, parent_workflow_id, parent_run_id, \
                                   root_workflow_id, root_run_id, history_length, \
-                                  history_bytes, task_queue";
+                                  history_bytes, task_queue, \
+                                  ARRAY(SELECT tag FROM workflow_tags AS tagged \
+                                  WHERE tagged.workflow_hash = workflow_executions.workflow_hash \
+                                  AND tagged.run_id = workflow_executions.run_id) AS tags";
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct ExecutionRow {
@@ -49,6 +52,7 @@ pub(crate) struct ExecutionRow {
     history_length: Option<i64>,
     history_bytes: Option<i64>,
     task_queue: Option<String>,
+    tags: Vec<String>,
 }
 
 impl ExecutionRow {
@@ -65,7 +69,7 @@ impl ExecutionRow {
             request_id: self.request_id.map(|id| row.parse("request_id", &id)).transpose()?,
             status,
             blocked: self.blocked.map(|report| row.json("blocked", report)).transpose()?,
-            attributes: row.attributes(self.memo, self.search_attributes)?,
+            attributes: row.attributes(self.memo, self.search_attributes, self.tags)?,
             started_at: Timestamp::from(self.started_at),
             closed_at: self.closed_at.map(Timestamp::from),
             delayed_until: self.execution_time.map(Timestamp::from),

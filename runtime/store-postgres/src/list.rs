@@ -110,11 +110,10 @@ impl List<'_> {
     /// All that match are found before they are sorted, so not by their order.
     pub(crate) fn indexed_statement(&self, before: &str) -> QueryBuilder<Postgres> {
         let mut query = QueryBuilder::new(before);
-        query.push("WITH found AS MATERIALIZED (SELECT ").push(COLUMNS);
-        query.push(" FROM workflow_executions");
+        query.push("WITH found AS MATERIALIZED (SELECT * FROM workflow_executions");
         push_conditions(&mut query, self.namespace, self.filter);
         self.push_after(&mut query);
-        query.push(") SELECT * FROM found");
+        query.push(") SELECT ").push(COLUMNS).push(" FROM found AS workflow_executions");
         self.push_end(&mut query, self.limit);
         query
     }

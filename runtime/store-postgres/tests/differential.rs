@@ -60,6 +60,10 @@ fn any_update(rng: &mut ChaCha8Rng) -> ExecutionUpdate {
         closed_at: (!status.is_open()).then_some(at(9)),
         module_digest: rng.random_bool(0.3).then(|| ModuleDigest([rng.random_range(1..4); 32])),
         attributes: rng.random_bool(0.5).then(samples::attributes),
+        tags: rng.random_bool(0.3).then(|| {
+            let tags = samples::attributes().tags.into_iter();
+            tags.filter(|_| rng.random_bool(0.5)).collect()
+        }),
         history_size: (!status.is_open()).then(|| HistorySize {
             events: rng.random_range(2..9),
             bytes: rng.random_range(100..900),

@@ -223,6 +223,13 @@ fn hot_queries() -> Vec<Expected> {
             true,
         ),
         query(
+            "commit_tags",
+            include_str!("../queries/commit_tags.sql"),
+            "'{7}', ARRAY[RUN], '{7}', ARRAY[RUN], '{late}'",
+            &["workflow_tags_pkey", "workflow_executions_pkey"],
+            true,
+        ),
+        query(
             "find_tasks",
             include_str!("../queries/find_tasks.sql"),
             "'{7, 8}', ARRAY[RUN, RUN], '{1, 2}'",

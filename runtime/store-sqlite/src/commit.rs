@@ -22,6 +22,7 @@ use crate::{SqliteStore, error};
 const EVENTS: &str = "history_events";
 const EXECUTIONS: &str = "workflow_executions";
 const TIMERS: &str = "workflow_timers";
+const TAGS: &str = "workflow_tags";
 const UPDATES: &str = "workflow_updates";
 const QUERY_RESULTS: &str = "workflow_query_results";
 
@@ -82,6 +83,10 @@ async fn write(
     }
     if batch.has_messages() {
         statements += write_messages(connection, batch).await?;
+    }
+    if batch.has_tags() {
+        set_tags(connection, batch).await?;
+        statements += 2;
     }
     if !batch.tasks.is_empty() {
         statements += change_tasks(connection, batch).await?;
@@ -271,6 +276,37 @@ async fn insert_executions(
     .execute(connection)
     .await
     .map_err(error::of_commit(EXECUTIONS))?;
+    Ok(())
+}
+
+/// Of runs that are there by now.
+async fn set_tags(connection: &mut SqliteConnection, batch: &CommitRows<'_>) -> Result<()> {
+    let tags = batch.tags();
+    let changed = rows(tags.iter().map(|(key, _)| (key.hash.0, hex(key.run_id.0))));
+    sqlx::query!(
+        "DELETE FROM workflow_tags
+         WHERE (workflow_hash, run_id) IN (
+             SELECT value ->> 0, unhex(value ->> 1) FROM json_each(?)
+         )",
+        changed
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(error::of_commit(TAGS))?;
+    let set = rows(tags.iter().flat_map(|(key, tags)| {
+        tags.iter().map(|tag| (key.hash.0, hex(key.run_id.0), tag.as_str()))
+    }));
+    sqlx::query!(
+        "INSERT INTO workflow_tags (workflow_hash, run_id, tag, namespace, started_at)
+         SELECT run.workflow_hash, run.run_id, tagged.value ->> 2, run.namespace, run.started_at
+         FROM json_each(?) AS tagged
+         JOIN workflow_executions AS run
+             ON run.workflow_hash = tagged.value ->> 0 AND run.run_id = unhex(tagged.value ->> 1)",
+        set
+    )
+    .execute(connection)
+    .await
+    .map_err(error::of_commit(TAGS))?;
     Ok(())
 }
 

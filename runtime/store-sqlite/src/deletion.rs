@@ -56,7 +56,7 @@ impl DeletionStore for SqliteStore {
             Ok(held) => held,
             Err(hash) => return Err(self.not_held(hash).await),
         };
-        self.counters.add_statements(9);
+        self.counters.add_statements(10);
         let mut transaction = self.begin().await?;
         shard::check(&mut transaction, held).await?;
         let known = sqlx::query_scalar!(
@@ -130,6 +130,14 @@ impl DeletionStore for SqliteStore {
         .execute(&mut *transaction)
         .await
         .map_err(error::on("task_queue_leases"))?;
+        sqlx::query!(
+            "DELETE FROM workflow_tags WHERE workflow_hash = ? AND run_id = ?",
+            hash,
+            run_id
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(error::on("workflow_tags"))?;
         transaction.commit().await?;
         Ok(RunDeletion::Deleted)
     }

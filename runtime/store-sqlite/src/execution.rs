@@ -22,7 +22,10 @@ pub(crate) const COLUMNS: &str = "workflow_hash, run_id, namespace, workflow_id,
                                   search_attributes, started_at, closed_at, run_number, \
                                   execution_time, parent_workflow_id, parent_run_id, \
                                   root_workflow_id, root_run_id, history_length, \
-                                  history_bytes, task_queue";
+                                  history_bytes, task_queue, \
+                                  (SELECT json_group_array(tag) FROM workflow_tags AS tagged \
+                                  WHERE tagged.workflow_hash = workflow_executions.workflow_hash \
+                                  AND tagged.run_id = workflow_executions.run_id) AS tags";
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct ExecutionRow {
@@ -48,6 +51,7 @@ pub(crate) struct ExecutionRow {
     history_length: Option<i64>,
     history_bytes: Option<i64>,
     task_queue: Option<String>,
+    tags: String,
 }
 
 impl ExecutionRow {
@@ -64,7 +68,11 @@ impl ExecutionRow {
             request_id: self.request_id.map(|id| row.parse("request_id", &id)).transpose()?,
             status,
             blocked: self.blocked.map(|report| row.json("blocked", report)).transpose()?,
-            attributes: row.attributes(self.memo, self.search_attributes)?,
+            attributes: row.attributes(
+                self.memo,
+                self.search_attributes,
+                row.json_text::<Vec<String>>("tags", &self.tags)?,
+            )?,
             started_at: Timestamp::from_micros(self.started_at),
             closed_at: self.closed_at.map(Timestamp::from_micros),
             delayed_until: self.execution_time.map(Timestamp::from_micros),
@@ -104,7 +112,13 @@ macro_rules! select_executions {
                       root_workflow_id AS "root_workflow_id?: String",
                       root_run_id AS "root_run_id?: Uuid",
                       history_length AS "history_length?: i64",
-                      history_bytes AS "history_bytes?: i64", task_queue AS "task_queue?: String"
+                      history_bytes AS "history_bytes?: i64", task_queue AS "task_queue?: String",
+                      (
+                          SELECT json_group_array(tag)
+                          FROM workflow_tags AS tagged
+                          WHERE tagged.workflow_hash = workflow_executions.workflow_hash
+                            AND tagged.run_id = workflow_executions.run_id
+                      ) AS "tags!: String"
                "# + $from
             $(, $argument)*
         )
@@ -150,7 +164,7 @@ impl ExecutionStore for SqliteStore {
                              ORDER BY run_number DESC, started_at DESC, run_id DESC
                              LIMIT 1
                          )
-                     )
+                     ) AS workflow_executions
                      ORDER BY choice
                      LIMIT 1",
                     hash,

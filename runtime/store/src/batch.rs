@@ -9,10 +9,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use dacapo_model::attributes::RunAttributes;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, QueryName, RunKey, UpdateId, WorkflowHash};
 use dacapo_model::payload::Payload;
+use dacapo_model::tag::Tags;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::AdmittedUpdate;
 
@@ -67,6 +69,20 @@ impl<'a> CommitRows<'a> {
         !(self.admitted.is_empty()
             && self.admitted_removed.is_empty()
             && self.query_results.is_empty())
+    }
+
+    /// The tags of the runs whose tags change, and of new runs that have some.
+    pub fn tags(&self) -> Vec<(RunKey, &Tags)> {
+        let new = self.inserts.iter().filter(|run| !run.attributes.tags.is_empty());
+        let new = new.map(|run| (run.key, &run.attributes.tags));
+        let changed = self.updates.iter().filter_map(|(key, it)| Some((*key, it.tags.as_ref()?)));
+        new.chain(changed).collect()
+    }
+
+    /// True if there are any.
+    pub fn has_tags(&self) -> bool {
+        self.inserts.iter().any(|run| !run.attributes.tags.is_empty())
+            || self.updates.values().any(|update| update.tags.is_some())
     }
 
     /// True if it changes nothing but histories, and perhaps
@@ -162,7 +178,11 @@ impl<'a> CommitRows<'a> {
                 inserted.history_size = update.history_size;
                 inserted.module_digest = update.module_digest.unwrap_or(inserted.module_digest);
                 if let Some(attributes) = &update.attributes {
-                    inserted.attributes = attributes.clone();
+                    let tags = std::mem::take(&mut inserted.attributes.tags);
+                    inserted.attributes = RunAttributes { tags, ..attributes.clone() };
+                }
+                if let Some(tags) = &update.tags {
+                    inserted.attributes.tags = tags.clone();
                 }
             }
             None => {
@@ -177,6 +197,9 @@ impl<'a> CommitRows<'a> {
                     }
                     if update.attributes.is_none() && before.attributes.is_some() {
                         merged.to_mut().attributes = before.attributes;
+                    }
+                    if update.tags.is_none() && before.tags.is_some() {
+                        merged.to_mut().tags = before.tags;
                     }
                 }
             }

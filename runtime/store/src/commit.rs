@@ -7,6 +7,7 @@ use dacapo_model::execution::{Blocked, Execution, ExecutionStatus};
 use dacapo_model::ids::{EventId, QueryName, RunKey, UpdateId};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
+use dacapo_model::tag::Tags;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::AdmittedUpdate;
 
@@ -81,6 +82,9 @@ pub struct ExecutionUpdate {
     pub module_digest: Option<ModuleDigest>,
     /// All that is said about it from now on; none if that has not changed.
     pub attributes: Option<RunAttributes>,
+    /// All tags that it has from now on; none if they have not changed. They are a part of the
+    /// attributes, and have rows of their own.
+    pub tags: Option<Tags>,
     /// How long its history is, if it has closed; none while it is open.
     pub history_size: Option<HistorySize>,
 }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use dacapo_model::attributes::RunAttributes;
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{
@@ -269,7 +270,11 @@ impl State {
                 execution.history_size = update.history_size;
                 execution.module_digest = update.module_digest.unwrap_or(execution.module_digest);
                 if let Some(attributes) = &update.attributes {
-                    execution.attributes = attributes.clone();
+                    let tags = std::mem::take(&mut execution.attributes.tags);
+                    execution.attributes = RunAttributes { tags, ..attributes.clone() };
+                }
+                if let Some(tags) = &update.tags {
+                    execution.attributes.tags = tags.clone();
                 }
             }
         }

@@ -79,7 +79,8 @@ fn needs_rewriting(json: &str) -> bool {
 
 /// The columns `memo` and `search_attributes`: null where nothing was said.
 pub fn attributes_to_json(attributes: &RunAttributes) -> (Option<Value>, Option<Value>) {
-    let RunAttributes { memo, search_attributes } = attributes;
+    // Tags have rows of their own.
+    let RunAttributes { memo, search_attributes, tags: _ } = attributes;
     (
         (!memo.is_empty()).then(|| to_json(memo)),
         (!search_attributes.is_empty()).then(|| to_json(search_attributes)),
@@ -169,17 +170,19 @@ impl RowName<'_> {
         self.json(column, json)
     }
 
-    /// Reads what [`attributes_to_json`] wrote.
+    /// Reads what [`attributes_to_json`] wrote, and the tags.
     pub fn attributes(
         &self,
         memo: Option<Value>,
         search_attributes: Option<Value>,
+        tags: impl IntoIterator<Item = String>,
     ) -> Result<RunAttributes> {
         let memo = memo.map(|memo| self.json("memo", memo)).transpose()?;
         let searched = search_attributes.map(|searched| self.json("search_attributes", searched));
         Ok(RunAttributes {
             memo: memo.unwrap_or_default(),
             search_attributes: searched.transpose()?.unwrap_or_default(),
+            tags: tags.into_iter().map(|tag| self.parse("tag", &tag)).collect::<Result<_>>()?,
         })
     }
 

@@ -52,6 +52,7 @@ fn transition_bytes(transition: &RunTransition) -> usize {
             ROW_BYTES
                 + blocked_bytes(update.blocked.as_ref())
                 + update.attributes.as_ref().map_or(0, attributes_bytes)
+                + update.tags.as_ref().map_or(0, json_bytes)
         }
     };
     let tasks: usize = transition.tasks.iter().map(task_bytes).sum();
@@ -284,6 +285,7 @@ mod tests {
             closed_at: None,
             module_digest: None,
             attributes: Some(attributes),
+            tags: None,
             history_size: None,
         };
         assert!(

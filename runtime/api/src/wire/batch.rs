@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::object;
 use super::payload;
 use super::replay::MoveRequest;
-use super::request::{NamedResetPoint, Reapply, present};
+use super::request::{NamedResetPoint, Reapply, TagRequest, present};
 use super::run::RunStatus;
 use crate::error::ApiError;
 
@@ -35,6 +35,8 @@ pub(crate) enum BatchKind {
     Retry,
     /// Delete those that are closed.
     Delete,
+    /// Change tags, as `tags` says.
+    Tag,
 }
 
 /// An operation to do with all runs that match.
@@ -74,6 +76,9 @@ pub(crate) struct StartBatchRequest {
     /// `move`.
     #[serde(default, deserialize_with = "object::optional")]
     module: Option<MoveRequest>,
+    /// The tags to add and to remove. Only for `tag`.
+    #[serde(default, deserialize_with = "object::optional")]
+    tags: Option<TagRequest>,
 }
 
 /// A signal for each run.
@@ -116,6 +121,7 @@ impl StartBatchRequest {
         only("signal", self.signal.is_some(), BatchKind::Signal)?;
         only("reset", self.reset.is_some(), BatchKind::Reset)?;
         only("module", self.module.is_some(), BatchKind::Move)?;
+        only("tags", self.tags.is_some(), BatchKind::Tag)?;
         let operation = match self.operation {
             BatchKind::Signal => self.signal.ok_or_else(|| missing("signal"))?.into_operation()?,
             BatchKind::Cancel => BatchOperation::Cancel,
@@ -134,6 +140,10 @@ impl StartBatchRequest {
             }
             BatchKind::Retry => BatchOperation::Retry,
             BatchKind::Delete => BatchOperation::Delete,
+            BatchKind::Tag => {
+                let changes = self.tags.ok_or_else(|| missing("tags"))?.into_changes()?;
+                BatchOperation::Tag { changes }
+            }
         };
         Ok(operations::StartBatchRequest {
             batch_id: self.batch_id.map(BatchId::addressable).transpose()?,

@@ -21,7 +21,7 @@ use super::attributes::external::{
 use super::attributes::{
     ActivityTaskCancelRequested, ActivityTaskCanceled, ActivityTaskCompleted,
     ActivityTaskControlled, ActivityTaskFailed, ActivityTaskScheduled, ActivityTaskStarted,
-    ActivityTaskTimedOut, MarkerRecorded, NamedModule, TimerEnded, TimerStarted,
+    ActivityTaskTimedOut, MarkerRecorded, NamedModule, TagsChanged, TimerEnded, TimerStarted,
     UpsertWorkflowSearchAttributes, WorkflowExecutionCancelRequested, WorkflowExecutionCanceled,
     WorkflowExecutionCompleted, WorkflowExecutionContinuedAsNew, WorkflowExecutionDelayEnded,
     WorkflowExecutionFailed, WorkflowExecutionOptionsUpdated, WorkflowExecutionReset,
@@ -114,6 +114,10 @@ pub(crate) enum EventAttributes {
     UpsertWorkflowSearchAttributes(UpsertWorkflowSearchAttributes),
     /// The workflow changed the memo.
     WorkflowPropertiesModified(WorkflowPropertiesModified),
+    /// The workflow changed the tags of its run.
+    WorkflowTagsModified(TagsChanged),
+    /// Someone changed the tags of the run.
+    WorkflowExecutionTagsUpdated(TagsChanged),
     /// The workflow's code could not go on from here: the run was blocked.
     WorkflowTaskFailed(WorkflowTaskFailed),
     /// An activity is to be run.
@@ -246,6 +250,10 @@ impl From<Model> for EventAttributes {
             Model::WorkflowExecutionReset(event) => Self::WorkflowExecutionReset(event.into()),
             Model::UpsertWorkflowSearchAttributes(event) => {
                 Self::UpsertWorkflowSearchAttributes(event.into())
+            }
+            Model::WorkflowTagsModified(event) => Self::WorkflowTagsModified(event.into()),
+            Model::WorkflowExecutionTagsUpdated(event) => {
+                Self::WorkflowExecutionTagsUpdated(event.into())
             }
             Model::WorkflowPropertiesModified(event) => {
                 Self::WorkflowPropertiesModified(event.into())

@@ -7,6 +7,7 @@ use dacapo_model::attributes::{self as model, RunAttributes};
 use dacapo_model::json::Json;
 use dacapo_model::limits::TIMER_MAX;
 use dacapo_model::retry;
+use dacapo_model::tag::{Tag, Tags};
 use dacapo_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -98,11 +99,12 @@ pub(crate) fn show_search_attributes(
     attributes.into_iter().map(|(name, value)| (name, value.into())).collect()
 }
 
-/// A memo and search attributes, each of which is `{"type": ..., "value": ...}` or
+/// Tags, a memo and search attributes, each of which is `{"type": ..., "value": ...}` or
 /// plain JSON; and the names of those that are, which take the registered type.
 pub(crate) fn attributes(
     memo: BTreeMap<String, Box<RawValue>>,
     search_attributes: BTreeMap<String, Box<RawValue>>,
+    tags: Vec<String>,
 ) -> Result<(RunAttributes, BTreeSet<String>), ApiError> {
     let is_plain = |value: &RawValue| !value.get().starts_with('{');
     let inferred = search_attributes.iter().filter(|(_, value)| is_plain(value));
@@ -118,7 +120,13 @@ pub(crate) fn attributes(
     };
     let search_attributes =
         search_attributes.into_iter().map(read).collect::<Result<_, ApiError>>()?;
-    Ok((RunAttributes { memo, search_attributes }, inferred))
+    Ok((RunAttributes { memo, search_attributes, tags: read_tags(tags)? }, inferred))
+}
+
+/// Each of them may be there twice.
+pub(crate) fn read_tags(tags: Vec<String>) -> Result<Tags, ApiError> {
+    let tag = |tag| Tag::new(tag).map_err(|error| ApiError::invalid_argument(error.to_string()));
+    tags.into_iter().map(tag).collect()
 }
 
 fn search_attribute(json: &str) -> Result<model::SearchAttribute, String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dacapo_model::execution as model;
 use dacapo_model::ids::{EventId, ModuleName, RequestId, SignalName, TypeName, WorkflowId};
 use dacapo_model::signal::Signal;
+use dacapo_model::tag::TagChanges;
 use dacapo_model::update::Update;
 use dacapo_service::operations;
 use serde::{Deserialize, Deserializer};
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 use super::message::StartUpdate;
 use super::mirror::mirror;
 use super::object;
-use super::options::{RetryOptions, attributes, duration};
+use super::options::{RetryOptions, attributes, duration, read_tags};
 use super::payload;
 use super::replay::MoveRequest;
 use crate::error::ApiError;
@@ -157,6 +158,9 @@ pub(crate) struct StartOptions {
     #[serde(default, deserialize_with = "object::unique")]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     search_attributes: BTreeMap<String, Box<RawValue>>,
+    /// Labels: at most 32, of 64 bytes each.
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 /// Why a run should cancel.
@@ -169,6 +173,25 @@ pub(crate) struct CancelRequest {
     /// Send the same one when you repeat the request.
     #[serde(default)]
     pub(crate) request_id: Option<String>,
+}
+
+/// Which tags of a run change.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TagRequest {
+    /// Those that it gets.
+    #[serde(default)]
+    #[schema(example = json!(["in review"]))]
+    add: Vec<String>,
+    /// Those that it loses.
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+impl TagRequest {
+    pub(crate) fn into_changes(self) -> Result<TagChanges, ApiError> {
+        Ok(TagChanges { added: read_tags(self.add)?, removed: read_tags(self.remove)? })
+    }
 }
 
 /// Why a run is terminated.
@@ -291,7 +314,8 @@ impl StartRequest {
     pub(crate) fn into_operation(self) -> Result<operations::StartRequest, ApiError> {
         let options = self.options;
         let signal = self.signal.map(StartSignal::into_signal).transpose()?;
-        let (attributes, inferred) = attributes(options.memo, options.search_attributes)?;
+        let (attributes, inferred) =
+            attributes(options.memo, options.search_attributes, options.tags)?;
         Ok(operations::StartRequest {
             workflow_type: TypeName::new(self.workflow)?,
             workflow_id: self.workflow_id.map(WorkflowId::addressable).transpose()?,

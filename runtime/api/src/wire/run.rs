@@ -6,10 +6,11 @@ use dacapo_model::ids::{
     WorkerIdentity, WorkflowId,
 };
 use dacapo_model::module::ModuleDigest;
+use dacapo_model::tag::Tags;
 use dacapo_model::time::Timestamp;
 use dacapo_service::operations;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 use super::attributes::child::{Parent, ParentClosePolicy};
@@ -106,6 +107,10 @@ pub(crate) struct RunSummary {
     /// What is said about it, with types.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     search_attributes: BTreeMap<String, SearchAttribute>,
+    /// Its labels.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    tags: Tags,
     /// When it started.
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
@@ -356,6 +361,7 @@ impl From<Execution> for RunSummary {
             request_id: run.request_id,
             memo: show_memo(run.attributes.memo),
             search_attributes: show_search_attributes(run.attributes.search_attributes),
+            tags: run.attributes.tags,
             started_at: run.started_at,
             execution_time,
             closed_at: run.closed_at,

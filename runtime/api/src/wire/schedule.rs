@@ -1,9 +1,10 @@
 //! What schedules are and have done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_model::ids::{ModuleName, RunId, ScheduleId, TypeName, WorkflowId};
 use dacapo_model::retry::RetryPolicy;
+use dacapo_model::tag::Tags;
 use dacapo_model::time::Timestamp;
 use dacapo_service::operations;
 use serde::Serialize;
@@ -253,6 +254,10 @@ pub(crate) struct ScheduleAction {
     /// What is said about the run, with types.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     search_attributes: BTreeMap<String, SearchAttribute>,
+    /// Its labels.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    tags: Tags,
 }
 
 /// When and how often a failed run is followed by another.
@@ -405,6 +410,7 @@ impl From<operations::ScheduleDescription> for ScheduleDescription {
                 retry_policy: action.retry.map(Into::into),
                 memo: show_memo(action.attributes.memo),
                 search_attributes: show_search_attributes(action.attributes.search_attributes),
+                tags: action.attributes.tags,
             },
             policies: SchedulePolicies {
                 overlap: policies.overlap.into(),

@@ -133,6 +133,9 @@ pub(crate) struct ScheduleActionOptions {
     #[serde(default, deserialize_with = "object::unique")]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     search_attributes: BTreeMap<String, Box<RawValue>>,
+    /// Labels: at most 32, of 64 bytes each.
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 /// How a schedule acts.
@@ -165,7 +168,7 @@ fn definition(
 ) -> Result<Definition, ApiError> {
     let ScheduleActionRequest { workflow, workflow_id, input, input_base64, options } = action;
     let window = duration("catchup_window_seconds", policies.catchup_window_seconds)?;
-    let (attributes, inferred) = attributes(options.memo, options.search_attributes)?;
+    let (attributes, inferred) = attributes(options.memo, options.search_attributes, options.tags)?;
     let template = workflow_id.unwrap_or_else(|| operations::WORKFLOW_ID_DEFAULT.to_owned());
     let definition = operations::ScheduleDefinition {
         spec: spec.into(),

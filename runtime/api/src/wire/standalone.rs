@@ -1,10 +1,11 @@
 //! Activities that no workflow asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_model::event::{ActivityOptions, AskedActivityOptions};
 use dacapo_model::ids::{ActivityId, QueueName, RequestId, RunId, TypeName};
 use dacapo_model::retry::RetryPolicy;
+use dacapo_model::tag::Tags;
 use dacapo_model::task::{FairnessKey, FairnessWeight, InvalidRoute, Priority, TaskRoute};
 use dacapo_model::time::Timestamp;
 use dacapo_service::operations;
@@ -102,6 +103,9 @@ pub(crate) struct StartActivityOptions {
     #[serde(default, deserialize_with = "object::unique")]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     search_attributes: BTreeMap<String, Box<RawValue>>,
+    /// Labels: at most 32, of 64 bytes each.
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 impl StartActivityRequest {
@@ -113,7 +117,8 @@ impl StartActivityRequest {
             route(queue, options.priority, options.fairness_key, options.fairness_weight)
         });
         let seconds = |name, seconds| duration(name, seconds);
-        let (attributes, inferred) = attributes(options.memo, options.search_attributes)?;
+        let (attributes, inferred) =
+            attributes(options.memo, options.search_attributes, options.tags)?;
         Ok(operations::StartActivityRequest {
             activity_type: TypeName::new(activity)?,
             activity_id: activity_id.map(ActivityId::addressable).transpose()?,
@@ -256,6 +261,10 @@ pub(crate) struct ActivitySummary {
     /// What is said about it, with types.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     search_attributes: BTreeMap<String, SearchAttribute>,
+    /// Its labels.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    tags: Tags,
     /// When it started.
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
@@ -286,6 +295,7 @@ impl From<operations::StandaloneSummary> for ActivitySummary {
             request_id: run.request_id,
             memo: show_memo(run.attributes.memo),
             search_attributes: show_search_attributes(run.attributes.search_attributes),
+            tags: run.attributes.tags,
             execution_time,
             task_queue: run.task_queue,
             started_at: run.started_at,

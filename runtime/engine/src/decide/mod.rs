@@ -18,6 +18,7 @@ mod reset;
 mod run_timer;
 mod signal;
 mod start;
+mod tags;
 mod terminate;
 mod timer;
 mod turn;
@@ -32,6 +33,7 @@ use dacapo_model::limits::Limits;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::signal::Signal;
+use dacapo_model::tag::TagChanges;
 use dacapo_model::time::Timestamp;
 use dacapo_model::update::Update;
 
@@ -209,6 +211,8 @@ pub enum Input {
         /// The code.
         module_digest: ModuleDigest,
     },
+    /// Someone changes its tags.
+    ChangeTags(TagChanges),
 }
 
 /// An activity as those name it who are not the run.
@@ -320,6 +324,12 @@ pub enum Refusal {
         /// How many are allowed.
         max: u64,
     },
+    /// It would have more tags than it may.
+    #[error("the run would have {count} tags")]
+    TooManyTags {
+        /// How many.
+        count: usize,
+    },
     /// It is for a child of another run.
     #[error("the run is not the child that is meant")]
     NotTheChild,
@@ -401,6 +411,7 @@ pub fn decide(
         Input::GuestFault { blocked } => Ok(fault::fault(state, blocked, now)),
         Input::Retry => fault::retry(state),
         Input::Move { module_digest } => options::pin(state, module_digest, now),
+        Input::ChangeTags(changes) => tags::change(state, &changes, now, limits),
     }
 }
 

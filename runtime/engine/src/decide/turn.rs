@@ -200,8 +200,11 @@ fn record(
             }
         }
         Command::UpsertAttributes(changes) => {
-            let AttributeChanges { memo, search_attributes } = changes;
-            if !memo.is_empty() {
+            let AttributeChanges { memo, search_attributes, tags } = changes;
+            if !tags.is_empty() {
+                let attributes = EventAttributes::WorkflowTagsModified(tags.into());
+                transition.record(state, now, attributes);
+            } else if !memo.is_empty() {
                 let modified = WorkflowPropertiesModified { memo };
                 let attributes = EventAttributes::WorkflowPropertiesModified(modified);
                 transition.record(state, now, attributes);

@@ -302,6 +302,9 @@ fn matches(command: &Command, attributes: &EventAttributes) -> bool {
             Command::UpsertAttributes(changes),
             EventAttributes::WorkflowPropertiesModified(modified),
         ) => changes.is_same(&modified.changes()),
+        (Command::UpsertAttributes(changes), EventAttributes::WorkflowTagsModified(modified)) => {
+            changes.is_same(&modified.changes())
+        }
         (Command::Close(outcome), attributes) => matches_outcome(outcome, attributes),
         _ => false,
     }

@@ -10,6 +10,7 @@ use dacapo_model::execution::Nondeterminism;
 use dacapo_model::failure::Failure;
 use dacapo_model::ids::{EventId, WorkflowId};
 use dacapo_model::payload::Payload;
+use dacapo_model::tag::TagChanges;
 use dacapo_model::text::shown;
 use dacapo_model::update::Update;
 
@@ -167,6 +168,9 @@ fn describe_event(attributes: &EventAttributes) -> String {
         EventAttributes::WorkflowPropertiesModified(modified) => {
             describe_changes(name, &modified.changes())
         }
+        EventAttributes::WorkflowTagsModified(modified) => {
+            describe_changes(name, &modified.changes())
+        }
         EventAttributes::WorkflowExecutionSignaled { signal_name, input, .. } => {
             format!("{name} of `{signal_name}` with {}", describe_payload("input", input))
         }
@@ -236,11 +240,19 @@ fn describe_id(workflow_id: Option<&WorkflowId>) -> String {
 
 /// Names, and the values as far as one line holds them.
 fn describe_changes(what: &str, changes: &AttributeChanges) -> String {
-    let text = match changes.memo.is_empty() {
-        false => format!("{:?}", changes.memo),
-        true => format!("{:?}", changes.search_attributes),
+    let text = match changes {
+        _ if !changes.memo.is_empty() => format!("{:?}", changes.memo),
+        _ if !changes.tags.is_empty() => describe_tags(&changes.tags),
+        _ => format!("{:?}", changes.search_attributes),
     };
     describe_payload(what, &Payload::from(text.into_bytes()))
+}
+
+/// `+new -old`.
+fn describe_tags(changes: &TagChanges) -> String {
+    let added = changes.added.iter().map(|tag| format!("+{tag}"));
+    let removed = changes.removed.iter().map(|tag| format!("-{tag}"));
+    added.chain(removed).collect::<Vec<_>>().join(" ")
 }
 
 /// Enough of a payload to tell two apart, and not more than a line.

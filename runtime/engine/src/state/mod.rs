@@ -306,6 +306,10 @@ impl RunState {
             EventAttributes::WorkflowPropertiesModified(modified) => {
                 self.options.attributes.apply(&modified.changes());
             }
+            EventAttributes::WorkflowTagsModified(tags)
+            | EventAttributes::WorkflowExecutionTagsUpdated(tags) => {
+                self.options.attributes.apply(&tags.changes());
+            }
             EventAttributes::WorkflowTaskFailed { .. } => self.status = ExecutionStatus::Blocked,
             EventAttributes::ActivityTaskScheduled {
                 operation_id,

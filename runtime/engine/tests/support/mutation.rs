@@ -75,6 +75,7 @@ pub(crate) fn alter_command(attributes: &mut EventAttributes) -> bool {
             | EventAttributes::WorkflowExecutionCanceled { .. }
             | EventAttributes::UpsertWorkflowSearchAttributes(_)
             | EventAttributes::WorkflowPropertiesModified(_)
+            | EventAttributes::WorkflowTagsModified(_)
             | EventAttributes::WorkflowExecutionContinuedAsNew { .. }
     );
     if is_command {
@@ -113,6 +114,10 @@ fn alter(attributes: &mut EventAttributes) {
         }
         EventAttributes::WorkflowPropertiesModified(modified) => {
             modified.memo.insert("other".to_owned(), None);
+        }
+        EventAttributes::WorkflowTagsModified(tags)
+        | EventAttributes::WorkflowExecutionTagsUpdated(tags) => {
+            tags.removed.insert("other".parse().expect("a tag"));
         }
         EventAttributes::WorkflowTaskFailed { message, .. } => message.push('!'),
         EventAttributes::ActivityTaskScheduled { activity_type, options, .. } => {

@@ -1,11 +1,12 @@
 //! What a workflow says about its run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::{AttributeChanges, SearchAttribute};
 use crate::json::Json;
+use crate::tag::{TagChanges, Tags};
 
 /// Search attributes that changed; those without a value were removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,32 @@ pub struct UpsertWorkflowSearchAttributes {
 pub struct WorkflowPropertiesModified {
     /// By name.
     pub memo: BTreeMap<String, Option<Json>>,
+}
+
+/// Tags that changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TagsChanged {
+    /// Those that the run has from now on.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub added: Tags,
+    /// Those that it does not have any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub removed: Tags,
+}
+
+impl From<TagChanges> for TagsChanged {
+    fn from(TagChanges { added, removed }: TagChanges) -> Self {
+        Self { added, removed }
+    }
+}
+
+impl TagsChanged {
+    /// What changed.
+    pub fn changes(&self) -> AttributeChanges {
+        let Self { added, removed } = self.clone();
+        let tags = TagChanges { added, removed };
+        AttributeChanges { tags, ..AttributeChanges::default() }
+    }
 }
 
 impl UpsertWorkflowSearchAttributes {

@@ -28,7 +28,9 @@ pub use self::activity::{
     ActivityOptions, ActivityTaskCancelRequested, ActivityTaskPaused, ActivityTaskReset,
     ActivityTaskUnpaused, AskedActivityOptions, OpenAttempt, TimeoutType,
 };
-pub use self::attributes::{UpsertWorkflowSearchAttributes, WorkflowPropertiesModified};
+pub use self::attributes::{
+    TagsChanged, UpsertWorkflowSearchAttributes, WorkflowPropertiesModified,
+};
 pub use self::chain::{
     Chain, ContinuationOptions, HistorySize, RunOptions, RunTimeoutType, WorkflowExecutionReset,
     WorkflowExecutionTimedOut,
@@ -158,6 +160,8 @@ pub enum EventAttributes {
     UpsertWorkflowSearchAttributes(UpsertWorkflowSearchAttributes),
     /// Command: the memo of the run is to change.
     WorkflowPropertiesModified(WorkflowPropertiesModified),
+    /// Command: the workflow changed the tags of its run.
+    WorkflowTagsModified(TagsChanged),
     /// The guest could not go on from here: the run was blocked. What the guest
     /// asked for in the activation that failed was not recorded; inputs that
     /// follow this event are delivered after what the guest asks for when the
@@ -280,6 +284,8 @@ pub enum EventAttributes {
     MarkerRecorded(Marker),
     /// Someone changed how the run is executed.
     WorkflowExecutionOptionsUpdated(WorkflowExecutionOptionsUpdated),
+    /// Someone changed the tags of the run.
+    WorkflowExecutionTagsUpdated(TagsChanged),
     /// Command: a child is to start.
     StartChildWorkflowExecutionInitiated(Box<StartChildWorkflowExecutionInitiated>),
     /// Input: a child could not start.
@@ -343,6 +349,7 @@ impl EventAttributes {
             Self::WorkflowExecutionReset(_) => "WorkflowExecutionReset",
             Self::UpsertWorkflowSearchAttributes(_) => "UpsertWorkflowSearchAttributes",
             Self::WorkflowPropertiesModified(_) => "WorkflowPropertiesModified",
+            Self::WorkflowTagsModified(_) => "WorkflowTagsModified",
             Self::WorkflowTaskFailed { .. } => "WorkflowTaskFailed",
             Self::ActivityTaskScheduled { .. } => "ActivityTaskScheduled",
             Self::ActivityTaskStarted { .. } => "ActivityTaskStarted",
@@ -359,6 +366,7 @@ impl EventAttributes {
             Self::TimerCanceled { .. } => "TimerCanceled",
             Self::MarkerRecorded(_) => "MarkerRecorded",
             Self::WorkflowExecutionOptionsUpdated(_) => "WorkflowExecutionOptionsUpdated",
+            Self::WorkflowExecutionTagsUpdated(_) => "WorkflowExecutionTagsUpdated",
             Self::StartChildWorkflowExecutionInitiated(_) => "StartChildWorkflowExecutionInitiated",
             Self::StartChildWorkflowExecutionFailed(_) => "StartChildWorkflowExecutionFailed",
             Self::ChildWorkflowExecutionStarted(_) => "ChildWorkflowExecutionStarted",

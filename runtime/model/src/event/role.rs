@@ -55,6 +55,7 @@ impl EventAttributes {
             Self::WorkflowExecutionUpdateCompleted(_)
             | Self::UpsertWorkflowSearchAttributes(_)
             | Self::WorkflowPropertiesModified(_)
+            | Self::WorkflowTagsModified(_)
             | Self::ActivityTaskScheduled { .. }
             | Self::ActivityTaskCanceled { failure: None, .. }
             | Self::ActivityTaskCancelRequested(_)
@@ -77,7 +78,8 @@ impl EventAttributes {
             | Self::ActivityTaskPaused(_)
             | Self::ActivityTaskUnpaused(_)
             | Self::ActivityTaskReset(_)
-            | Self::WorkflowExecutionOptionsUpdated(_) => Role::Note,
+            | Self::WorkflowExecutionOptionsUpdated(_)
+            | Self::WorkflowExecutionTagsUpdated(_) => Role::Note,
         }
     }
 
@@ -128,6 +130,7 @@ impl EventAttributes {
             | Self::WorkflowExecutionReset(_)
             | Self::UpsertWorkflowSearchAttributes(_)
             | Self::WorkflowPropertiesModified(_)
+            | Self::WorkflowTagsModified(_)
             | Self::WorkflowTaskFailed { .. }
             | Self::ActivityTaskScheduled { .. }
             | Self::ActivityTaskStarted { .. }
@@ -140,6 +143,7 @@ impl EventAttributes {
             | Self::TimerCanceled { .. }
             | Self::MarkerRecorded(_)
             | Self::WorkflowExecutionOptionsUpdated(_)
+            | Self::WorkflowExecutionTagsUpdated(_)
             | Self::StartChildWorkflowExecutionInitiated(_)
             | Self::SignalExternalWorkflowExecutionInitiated(_)
             | Self::RequestCancelExternalWorkflowExecutionInitiated(_) => return [None, None],

@@ -26,6 +26,9 @@ impl EventAttributes {
             Self::StartChildWorkflowExecutionInitiated(child) => child.options.guest_bytes(),
             Self::UpsertWorkflowSearchAttributes(upsert) => upsert.changes().bytes(),
             Self::WorkflowPropertiesModified(modified) => modified.changes().bytes(),
+            Self::WorkflowTagsModified(tags) | Self::WorkflowExecutionTagsUpdated(tags) => {
+                tags.changes().bytes()
+            }
             _ => 0,
         };
         EVENT_BYTES + (payload + texts) as u64

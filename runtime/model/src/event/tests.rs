@@ -11,6 +11,7 @@ use crate::ids::{
 };
 use crate::module::ModuleDigest;
 use crate::retry::RetryPolicy;
+use crate::tag::TagChanges;
 use crate::task::{FairnessKey, FairnessWeight, Priority, TaskRoute};
 
 fn route() -> TaskRoute {
@@ -150,6 +151,8 @@ fn all() -> Vec<EventAttributes> {
         EventAttributes::WorkflowPropertiesModified(WorkflowPropertiesModified {
             memo: changes().memo,
         }),
+        EventAttributes::WorkflowTagsModified(changes().tags.into()),
+        EventAttributes::WorkflowExecutionTagsUpdated(changes().tags.into()),
         EventAttributes::WorkflowTaskFailed {
             code: "guest_trap".to_owned(),
             message: "unreachable".to_owned(),
@@ -365,6 +368,10 @@ fn changes() -> AttributeChanges {
             ("gone".to_owned(), None),
         ]
         .into(),
+        tags: TagChanges {
+            added: ["in review".parse().expect("a tag")].into(),
+            removed: ["old".parse().expect("a tag")].into(),
+        },
     }
 }
 

@@ -59,6 +59,9 @@ pub(super) async fn apply(
         BatchOperation::Retry if execution.status != ExecutionStatus::Blocked => Ok(false),
         BatchOperation::Retry => tenant.retry_run(&run).await.map(|_| true),
         BatchOperation::Delete => tenant.delete_run(&run, run_id).await,
+        BatchOperation::Tag { changes } => {
+            tenant.tag_run(&run, changes.clone()).await.map(|_| true)
+        }
     };
     match done {
         Ok(true) => Ok(Applied::Done),

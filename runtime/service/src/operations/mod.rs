@@ -36,6 +36,7 @@ mod search_attributes;
 mod signal;
 mod standalone;
 mod start;
+mod tag;
 mod task_queues;
 mod terminate;
 mod update;

@@ -215,7 +215,7 @@ fn difference(
         ("execution timeout", asked.execution_timeout != had.execution_timeout),
         ("start delay", asked.delayed_until != had.delayed_until),
         ("retry policy", asked.retry != had.retry),
-        ("memo or search attribute", !asked.attributes.is_same(&had.attributes)),
+        ("memo, search attribute or tag", !asked.attributes.is_same(&had.attributes)),
     ];
     differ.into_iter().find_map(|(what, differs)| differs.then_some(what))
 }

@@ -179,6 +179,8 @@ impl Actor {
             closed_at: next.closed_at,
             history_size: next.history_size,
             attributes,
+            tags: (self.execution.attributes.tags != next.attributes.tags)
+                .then(|| next.attributes.tags.clone()),
             module_digest: is_moved.then_some(next.module_digest),
         }
     }

@@ -130,6 +130,7 @@ impl Actor {
                 closed_at: None,
                 module_digest: None,
                 attributes: None,
+                tags: None,
                 history_size: None,
             };
             let execution = ExecutionChange::Update(Box::new(update));

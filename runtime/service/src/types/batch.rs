@@ -5,6 +5,7 @@ use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{BatchId, ModuleName, RequestId, RunId, SignalName, WorkflowId};
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
+use dacapo_model::tag::TagChanges;
 use dacapo_model::text::cut;
 use dacapo_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,11 @@ pub enum BatchOperation {
     Retry,
     /// Delete it, if it is closed.
     Delete,
+    /// Change its tags.
+    Tag {
+        /// Those that it gets and loses.
+        changes: TagChanges,
+    },
 }
 
 /// Where each history is cut: event ids mean something else in each run.
@@ -112,6 +118,7 @@ impl BatchOperation {
             Self::Move { .. } => "move",
             Self::Retry => "retry",
             Self::Delete => "delete",
+            Self::Tag { .. } => "tag",
         }
     }
 }

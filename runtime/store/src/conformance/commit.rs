@@ -205,6 +205,7 @@ pub async fn a_summary_that_contradicts_itself_is_refused(store: Arc<dyn Store>)
             closed_at,
             module_digest: None,
             attributes: None,
+            tags: None,
             history_size: None,
         })),
         ..transition(run.key)

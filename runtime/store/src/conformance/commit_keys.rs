@@ -101,6 +101,7 @@ pub async fn a_blocked_run_is_open(store: Arc<dyn Store>) {
             closed_at: None,
             module_digest: None,
             attributes: None,
+            tags: None,
             history_size: None,
         })),
         ..transition(first.key)

@@ -7,11 +7,13 @@ use dacapo_model::event::{HistorySize, RootExecution};
 use dacapo_model::execution::{Blocked, Execution, ExecutionStatus, Nondeterminism, ParentRun};
 use dacapo_model::ids::WorkflowHash;
 use dacapo_model::module::ModuleDigest;
+use dacapo_model::tag::Tags;
 
 use super::fixtures::*;
 use super::samples;
 use crate::Store;
 use crate::commit::{ExecutionChange, ExecutionUpdate, RunTransition};
+use crate::deletion::RunDeletion;
 use crate::shard::HashRange;
 
 /// For the check that every case is listed.
@@ -134,6 +136,7 @@ pub async fn a_blocked_report_comes_back(store: Arc<dyn Store>) {
         closed_at: None,
         module_digest: None,
         attributes: None,
+        tags: None,
         history_size: None,
     };
     let block = ExecutionChange::Update(Box::new(block));
@@ -162,6 +165,7 @@ pub async fn a_run_is_moved_to_other_code(store: Arc<dyn Store>) {
             closed_at: None,
             module_digest,
             attributes: None,
+            tags: None,
             history_size: None,
         };
         RunTransition {
@@ -199,6 +203,7 @@ pub async fn a_summary_follows_its_updates(store: Arc<dyn Store>) {
             closed_at: (!status.is_open()).then_some(at(7)),
             module_digest: None,
             attributes: None,
+            tags: None,
             history_size: None,
         };
         let expected = Execution {
@@ -238,6 +243,7 @@ pub async fn what_a_run_is_found_by_comes_back(store: Arc<dyn Store>) {
             closed_at: Some(at(7)),
             module_digest: None,
             attributes: None,
+            tags: None,
             history_size: Some(size),
         };
         RunTransition {
@@ -281,6 +287,7 @@ pub async fn what_is_said_about_a_run_stays_until_it_changes(store: Arc<dyn Stor
             blocked: (status == ExecutionStatus::Blocked).then(report),
             closed_at: None,
             module_digest: None,
+            tags: attributes.as_ref().map(|attributes| attributes.tags.clone()),
             attributes,
             history_size: None,
         })),
@@ -388,4 +395,48 @@ pub async fn open_runs_are_read_by_range(store: Arc<dyn Store>) {
         let last = expected.last().map(|run| run.key);
         assert_eq!(owned.store.next_open(range, last).await.expect("reads"), None);
     }
+}
+
+/// Also where a run gets them, loses them and is deleted in commits with others.
+pub async fn the_tags_of_a_run_are_those_of_its_last_change(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let tags = |texts: &[&str]| -> Tags {
+        texts.iter().map(|text| text.parse().expect("a tag")).collect()
+    };
+    let attributes = RunAttributes { tags: tags(&["a", "b"]), ..RunAttributes::default() };
+    let run = Execution { attributes: attributes.clone(), ..execution("order-1", 1) };
+    let bystander = Execution { attributes, ..execution("order-2", 2) };
+    owned.start(&[&run, &bystander]).await;
+    let update = |run: &Execution, tags: Tags| RunTransition {
+        execution: ExecutionChange::Update(Box::new(ExecutionUpdate {
+            status: ExecutionStatus::Running,
+            blocked: None,
+            closed_at: None,
+            module_digest: None,
+            attributes: None,
+            tags: Some(tags),
+            history_size: None,
+        })),
+        ..transition(run.key)
+    };
+    let tags_of =
+        async |run: &Execution| owned.stored(run).await.expect("it is there").attributes.tags;
+    owned.commit([update(&run, tags(&["b", "c"]))]).await.expect("updates");
+    assert_eq!(tags_of(&run).await, tags(&["b", "c"]));
+    let twice = [update(&run, tags(&["x"])), update(&run, tags(&["Ä", "b"]))];
+    owned.commit(twice).await.expect("updates");
+    assert_eq!(tags_of(&run).await, tags(&["b", "Ä"]));
+    owned.commit([update(&run, tags(&[]))]).await.expect("updates");
+    assert_eq!(tags_of(&run).await, tags(&[]));
+    let new = execution("order-3", 3);
+    owned.commit([start(&new), update(&new, tags(&["late"]))]).await.expect("starts");
+    assert_eq!(tags_of(&new).await, tags(&["late"]));
+    assert_eq!(tags_of(&bystander).await, tags(&["a", "b"]));
+
+    owned.commit([close(&bystander, 2)]).await.expect("closes");
+    let deleted = owned.store.delete_run(&owned.ownership, bystander.key).await;
+    assert_eq!(deleted.expect("deletes"), RunDeletion::Deleted);
+    let again = Execution { attributes: RunAttributes::default(), ..bystander };
+    owned.start(&[&again]).await;
+    assert_eq!(tags_of(&again).await, tags(&[]), "nothing of the first one is left");
 }

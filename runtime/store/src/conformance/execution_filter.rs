@@ -70,6 +70,7 @@ const TEXTS: [&str; 7] = ["", "ada", "Ada", "adam", "b", "ä", "it's 100%_"];
 const NUMBERS: [f64; 11] =
     [-1.5, 0.0, -0.0, 0.1, 3.0, 1e20, 1e308, -f64::MAX, f64::MIN_POSITIVE, 5e-324, -1e-310];
 const INTEGERS: [i64; 5] = [i64::MIN, -1, 0, 7, i64::MAX];
+const TAGS: [&str; 5] = ["ada", "Ada", "ä", "it's 100%_", "in review"];
 const DAY: i64 = 24 * 3600 * 1_000_000;
 
 fn attributes(numbers: &mut Numbers) -> RunAttributes {
@@ -96,7 +97,10 @@ fn attributes(numbers: &mut Numbers) -> RunAttributes {
         }
     }
     let search_attributes = if numbers.below(6) == 0 { BTreeMap::new() } else { set };
-    RunAttributes { search_attributes, ..RunAttributes::default() }
+    // Half of the runs have none.
+    let tags = (0..numbers.below(5).saturating_sub(1)).map(|_| numbers.one(&TAGS));
+    let tags = tags.map(|tag| tag.parse().expect("a tag")).collect();
+    RunAttributes { search_attributes, tags, ..RunAttributes::default() }
 }
 
 fn random_run(numbers: &mut Numbers, number: u64) -> Execution {
@@ -145,6 +149,7 @@ fn transitions(run: &Execution) -> Vec<RunTransition> {
             closed_at: run.closed_at,
             module_digest: None,
             attributes: None,
+            tags: None,
             history_size: run.history_size,
         }));
         transitions.push(RunTransition { execution, ..append(run.key, [any_event(2)]) });
@@ -199,7 +204,8 @@ fn random_term(numbers: &mut Numbers) -> String {
         ("ModuleName", 'm'),
         ("ModuleVersion", 'v'),
         ("ModuleDigest", 'h'),
-        ("Tags", 'g'),
+        ("Tags", 'G'),
+        ("Tags", 'G'),
         ("customer", 't'),
         ("note", 't'),
         ("amount", 'f'),
@@ -222,6 +228,7 @@ fn random_term(numbers: &mut Numbers) -> String {
         'f' => format!("{:e}", numbers.one(&NUMBERS)),
         'i' => numbers.one(&INTEGERS).to_string(),
         'b' => numbers.sometimes().to_string(),
+        'G' => format!("'{}'", numbers.one(&TAGS).replace('\'', "''")),
         _ => text(numbers),
     };
     let is_ordered = matches!(kind, 'w' | 't' | 'd' | 'l' | 'f' | 'i');
@@ -278,7 +285,7 @@ pub async fn every_filter_finds_the_runs_that_it_is_true_of(store: Arc<dyn Store
         let is_wanted = |run: &&Execution| {
             let its = modules.iter().filter(|module| module.digest == run.module_digest);
             let modules = its.map(|module| (module.name.as_str(), module.version)).collect();
-            let facts = RunFacts { execution: run, modules, tags: Vec::new() };
+            let facts = RunFacts { execution: run, modules };
             filter.takes_id(&run.workflow_id)
                 && filter.filter.as_ref().is_none_or(|filter| filter.matches(&facts))
         };

@@ -160,6 +160,7 @@ pub fn close(execution: &Execution, id: u64) -> RunTransition {
             closed_at: Some(at(1)),
             module_digest: None,
             attributes: None,
+            tags: None,
             history_size: None,
         })),
         ..append(execution.key, [event(id, closing)])

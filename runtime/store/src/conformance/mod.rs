@@ -102,6 +102,7 @@ macro_rules! conformance_tests {
                 several_runs_are_found_at_once,
                 open_runs_are_read_in_pages,
                 open_runs_are_read_by_range,
+                the_tags_of_a_run_are_those_of_its_last_change,
             }
             execution_filter {
                 every_filter_finds_the_runs_that_it_is_true_of,

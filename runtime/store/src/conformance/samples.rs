@@ -15,10 +15,10 @@ use dacapo_model::event::{
     RequestCancelExternalWorkflowExecutionFailed, RequestCancelExternalWorkflowExecutionInitiated,
     RootExecution, RunOptions, RunTimeoutType, SignalExternalWorkflowExecutionFailed,
     SignalExternalWorkflowExecutionInitiated, StartChildWorkflowExecutionFailed,
-    StartChildWorkflowExecutionInitiated, Taken, TakenUpdate, TimeoutType, UpdateAccepted,
-    UpdateCompleted, UpsertWorkflowSearchAttributes, WorkflowExecutionOptionsUpdated,
-    WorkflowExecutionReset, WorkflowExecutionStarted, WorkflowExecutionTimedOut,
-    WorkflowPropertiesModified,
+    StartChildWorkflowExecutionInitiated, TagsChanged, Taken, TakenUpdate, TimeoutType,
+    UpdateAccepted, UpdateCompleted, UpsertWorkflowSearchAttributes,
+    WorkflowExecutionOptionsUpdated, WorkflowExecutionReset, WorkflowExecutionStarted,
+    WorkflowExecutionTimedOut, WorkflowPropertiesModified,
 };
 use dacapo_model::execution::IdReusePolicy;
 use dacapo_model::failure::{Failure, FailureKind};
@@ -30,6 +30,7 @@ use dacapo_model::json::Json;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::{RetryPolicy, RetryState};
+use dacapo_model::tag::{TagChanges, Tags};
 use dacapo_model::task::{FairnessKey, FairnessWeight, Priority, TaskRoute};
 
 use super::fixtures::{START, request_id, run_id, type_name};
@@ -194,6 +195,7 @@ samples! {
                 backoff: Duration::from_secs(2),
                 attributes: AttributeChanges {
                     memo: BTreeMap::from([("gone".to_owned(), None)]),
+                    tags: TagChanges { added: tags(), ..TagChanges::default() },
                     ..AttributeChanges::default()
                 },
             }),
@@ -226,6 +228,10 @@ samples! {
         EventAttributes::WorkflowPropertiesModified(WorkflowPropertiesModified {
             memo: BTreeMap::from([("note".to_owned(), Some("a\0b".into())), ("x".to_owned(), None)]),
         }),
+    EventAttributes::WorkflowTagsModified(_) =>
+        EventAttributes::WorkflowTagsModified(changed_tags()),
+    EventAttributes::WorkflowExecutionTagsUpdated(_) =>
+        EventAttributes::WorkflowExecutionTagsUpdated(changed_tags()),
     EventAttributes::WorkflowTaskFailed { .. } =>
         EventAttributes::WorkflowTaskFailed {
             code: "guest_trap".to_owned(),
@@ -454,7 +460,15 @@ samples! {
 /// white space, and characters that it does not have.
 const EXACT_JSON: &str = r#"{"b": 1.10, "a": [12345678901234567890123, 1E5, -0], "a": "\u0000"}"#;
 
-/// A memo and a search attribute of every type.
+fn tags() -> Tags {
+    ["in review", "ä", "it's 100%_"].map(|tag| tag.parse().expect("a tag")).into()
+}
+
+fn changed_tags() -> TagsChanged {
+    TagsChanged { added: tags(), removed: ["old".parse().expect("a tag")].into() }
+}
+
+/// Tags, a memo and a search attribute of every type.
 pub fn attributes() -> RunAttributes {
     let searched = [
         ("Bool", SearchAttribute::Bool(true)),
@@ -475,5 +489,6 @@ pub fn attributes() -> RunAttributes {
             ("exact".to_owned(), Json::parse(EXACT_JSON).expect("it is JSON")),
         ]),
         search_attributes: searched.map(|(name, value)| (name.to_owned(), value)).into(),
+        tags: tags(),
     }
 }

@@ -87,7 +87,6 @@ impl State {
         RunFacts {
             execution: run,
             modules: modules.map(|module| (module.name.as_str(), module.version)).collect(),
-            tags: Vec::new(),
         }
     }
 }

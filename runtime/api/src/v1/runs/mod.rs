@@ -14,6 +14,7 @@ pub(crate) mod result;
 pub(crate) mod retry;
 pub(crate) mod signal;
 pub(crate) mod start;
+pub(crate) mod tag;
 pub(crate) mod terminate;
 pub(crate) mod update;
 pub(crate) mod waiting;

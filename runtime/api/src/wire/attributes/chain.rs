@@ -1,11 +1,12 @@
 //! What events hold about a run's time, and the runs that follow each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_model::event;
 use dacapo_model::ids::{EventId, RequestId, RunId, UpdateId};
 use dacapo_model::json::Json;
 use dacapo_model::retry;
+use dacapo_model::tag::Tags;
 use dacapo_model::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -48,6 +49,10 @@ pub(crate) struct RunOptions {
     /// What is said about it, with types.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) search_attributes: BTreeMap<String, SearchAttribute>,
+    /// Its labels.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub(super) tags: Tags,
 }
 
 /// A run's place among those that follow each other.
@@ -109,6 +114,9 @@ pub(crate) struct ContinuationOptions {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = BTreeMap<String, SearchAttribute>)]
     pub(super) search_attributes: BTreeMap<String, Option<SearchAttribute>>,
+    /// Tags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tags: Option<TagsChanged>,
 }
 
 /// The time of a run was over.
@@ -161,6 +169,19 @@ pub(crate) struct WorkflowPropertiesModified {
     memo: BTreeMap<String, Option<RawJson>>,
 }
 
+/// Tags that were changed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TagsChanged {
+    /// Those that it has from then on.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    added: Tags,
+    /// Those that it does not have any more.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    removed: Tags,
+}
+
 fn seconds(duration: std::time::Duration) -> f64 {
     duration.as_secs_f64()
 }
@@ -174,6 +195,7 @@ pub(super) fn run_options(options: event::RunOptions) -> Option<RunOptions> {
         retry_policy: options.retry.map(RetryPolicy::from),
         memo: show_memo(options.attributes.memo),
         search_attributes: show_search_attributes(options.attributes.search_attributes),
+        tags: options.attributes.tags,
     })
 }
 
@@ -203,6 +225,8 @@ pub(crate) fn continuation(options: event::ContinuationOptions) -> Option<Contin
         backoff_start_interval_seconds: Some(seconds(options.backoff)).filter(|it| *it > 0.0),
         memo: memo_changes(options.attributes.memo),
         search_attributes: changes(options.attributes.search_attributes),
+        tags: (!options.attributes.tags.is_empty())
+            .then(|| event::TagsChanged::from(options.attributes.tags).into()),
     })
 }
 
@@ -244,6 +268,12 @@ impl From<event::WorkflowExecutionReset> for WorkflowExecutionReset {
 impl From<event::UpsertWorkflowSearchAttributes> for UpsertWorkflowSearchAttributes {
     fn from(event: event::UpsertWorkflowSearchAttributes) -> Self {
         Self { search_attributes: changes(event.search_attributes) }
+    }
+}
+
+impl From<event::TagsChanged> for TagsChanged {
+    fn from(event: event::TagsChanged) -> Self {
+        Self { added: event.added, removed: event.removed }
     }
 }
 

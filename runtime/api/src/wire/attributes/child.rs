@@ -1,10 +1,11 @@
 //! What events about children hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_model::event;
 use dacapo_model::execution::ParentRun;
 use dacapo_model::ids::{EventId, OperationId, RunId, TypeName, WorkflowId};
+use dacapo_model::tag::Tags;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -151,6 +152,10 @@ pub(crate) struct ChildRunOptions {
     /// What is said about it, with types.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     search_attributes: BTreeMap<String, SearchAttribute>,
+    /// Its labels.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    tags: Tags,
 }
 
 /// None if nothing was asked for.
@@ -162,13 +167,15 @@ fn run_options(options: event::ChildOptions) -> Option<ChildRunOptions> {
         retry_policy: options.retry.map(RetryPolicy::from),
         memo: show_memo(options.attributes.memo),
         search_attributes: show_search_attributes(options.attributes.search_attributes),
+        tags: options.attributes.tags,
     };
     let is_asked_for = shown.run_timeout_seconds.is_some()
         || shown.execution_timeout_seconds.is_some()
         || shown.start_delay_seconds.is_some()
         || shown.retry_policy.is_some()
         || !shown.memo.is_empty()
-        || !shown.search_attributes.is_empty();
+        || !shown.search_attributes.is_empty()
+        || !shown.tags.is_empty();
     is_asked_for.then_some(shown)
 }
 

@@ -24,8 +24,9 @@ use utoipa::ToSchema;
 pub(crate) use self::activity::{ActivityTaskCancelRequested, ActivityTaskControlled};
 use self::chain::{Chain, ContinuationOptions, RunOptions};
 pub(crate) use self::chain::{
-    UpsertWorkflowSearchAttributes, WorkflowExecutionDelayEnded, WorkflowExecutionReset,
-    WorkflowExecutionTimedOut, WorkflowPropertiesModified, continuation, retry_state,
+    TagsChanged, UpsertWorkflowSearchAttributes, WorkflowExecutionDelayEnded,
+    WorkflowExecutionReset, WorkflowExecutionTimedOut, WorkflowPropertiesModified, continuation,
+    retry_state,
 };
 pub(crate) use self::marker::MarkerRecorded;
 pub(crate) use self::module::NamedModule;

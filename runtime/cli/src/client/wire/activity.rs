@@ -44,6 +44,9 @@ pub struct Activity {
     /// What is said about it, with types.
     #[serde(default)]
     pub search_attributes: BTreeMap<String, Value>,
+    /// Its labels.
+    #[serde(default)]
+    pub tags: Vec<String>,
 }
 
 /// One page of a list.

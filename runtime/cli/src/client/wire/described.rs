@@ -41,6 +41,9 @@ pub struct RunDescription {
     /// What is said about it, with types.
     #[serde(default)]
     pub search_attributes: BTreeMap<String, Value>,
+    /// Its labels.
+    #[serde(default)]
+    pub tags: Vec<String>,
     /// The versions of changes of its code that it follows.
     #[serde(default)]
     pub versions: BTreeMap<String, u32>,

@@ -84,6 +84,7 @@ fn describe(
     fields.extend(memo.map(|text| ("memo", text)));
     let said = |(name, value): (String, Value)| format!("{name} {}", value["value"]);
     fields.extend(activity.search_attributes.into_iter().map(said).map(|it| ("attribute", it)));
+    fields.extend(activity.tags.into_iter().map(|tag| ("tag", tag)));
     fields.extend(held_up_fields(held_up));
     fields.extend(activity.blocked.iter().flat_map(report_fields));
     output::fields(&fields)

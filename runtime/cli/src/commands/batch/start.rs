@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use dacapo_model::ids::{BatchId, ModuleName, RequestId, SignalName};
+use dacapo_model::tag::Tag;
 use serde_json::{Map, Value, json};
 
 use crate::args::ClientFlags;
@@ -30,6 +31,8 @@ enum Operation {
     Retry,
     /// Delete closed runs.
     Delete,
+    /// Change tags (--add, --remove).
+    Tag,
 }
 
 /// Where histories are cut.
@@ -49,6 +52,7 @@ enum From {
   dacapo batch start cancel --filter \"WorkflowType = 'order'\"
   dacapo batch start cancel --filter \"WorkflowType = 'order'\" --reason 'the shop closes' --yes
   dacapo batch start signal --signal approved --input '{\"by\": \"ann\"}' --filter \"...\" --yes
+  dacapo batch start tag --add 'in review' --filter \"...\" --yes
   dacapo batch start reset --from first --filter \"ExecutionStatus = 'Failed'\" --yes
 
 Runs that were started after the batch are not in it.")]
@@ -106,6 +110,14 @@ pub struct StartArgs {
     #[arg(long, value_name = "NUMBER", help_heading = "For move and reset")]
     module_version: Option<u32>,
 
+    /// A tag that runs get. May be repeated.
+    #[arg(long, value_name = "TAG", help_heading = "For tag")]
+    add: Vec<Tag>,
+
+    /// A tag that runs lose. May be repeated.
+    #[arg(long, value_name = "TAG", help_heading = "For tag")]
+    remove: Vec<Tag>,
+
     #[command(flatten)]
     client: ClientFlags,
 }
@@ -159,6 +171,13 @@ fn body(args: StartArgs) -> Result<Value> {
             sent["input"] = serde_json::from_str(input.get())?;
         }
         body.insert("signal".to_owned(), sent);
+    }
+    let has_tags = !(args.add.is_empty() && args.remove.is_empty());
+    if has_tags != (operation == Operation::Tag) {
+        bail!("--add and --remove name what the operation `tag` changes: give both, or none");
+    }
+    if has_tags {
+        body.insert("tags".to_owned(), json!({"add": args.add, "remove": args.remove}));
     }
     let takes_module = matches!(operation, Operation::Move | Operation::Reset);
     let is_named = args.module.is_some() || args.module_version.is_some();

@@ -1,7 +1,8 @@
-//! `dacapo run cancel`, `terminate` and `retry`: one request each.
+//! `dacapo run cancel`, `terminate`, `tag` and `retry`: one request each.
 
 use anyhow::Result;
 use dacapo_model::ids::RequestId;
+use dacapo_model::tag::Tag;
 use serde_json::{Value, json};
 
 use crate::args::{ClientFlags, RunFlags};
@@ -45,6 +46,26 @@ pub struct TerminateArgs {
     client: ClientFlags,
 }
 
+/// Changes the labels of an open run. To add one that is there, or to remove one that is not,
+/// changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  dacapo run tag order-17 --add 'in review' --remove new")]
+pub struct TagArgs {
+    #[command(flatten)]
+    run: RunFlags,
+
+    /// Put this label on it. May be repeated.
+    #[arg(long, value_name = "TAG", required_unless_present = "remove")]
+    add: Vec<Tag>,
+
+    /// Take this label from it. May be repeated.
+    #[arg(long, value_name = "TAG")]
+    remove: Vec<Tag>,
+
+    #[command(flatten)]
+    client: ClientFlags,
+}
+
 /// Lets a blocked run try again from where it stands, after what blocked it was
 /// changed: a limit was raised, or the module can be loaded again. A run that is not
 /// blocked is left alone.
@@ -67,6 +88,11 @@ pub(super) async fn cancel(args: CancelArgs) -> Result<Exit> {
 pub(super) async fn terminate(args: TerminateArgs) -> Result<Exit> {
     let body = given([("reason", args.reason)]);
     act(args.client, args.run, "terminate", body, "is terminated").await
+}
+
+pub(super) async fn tag(args: TagArgs) -> Result<Exit> {
+    let body = json!({"add": args.add, "remove": args.remove});
+    act(args.client, args.run, "tags", body, "has its tags").await
 }
 
 pub(super) async fn retry(args: RetryArgs) -> Result<Exit> {

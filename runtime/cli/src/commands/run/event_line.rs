@@ -44,6 +44,10 @@ fn detail(event: &Event) -> String {
         let said = event.attributes.get(key).map(|said| brief(said.get(), DETAIL_LENGTH));
         parts.extend(said);
     }
+    for (key, sign) in [("added", '+'), ("removed", '-')] {
+        let tags = event.attribute::<Vec<String>>(key).unwrap_or_default();
+        parts.extend(tags.iter().map(|tag| format!("{sign}{}", printable(tag))));
+    }
     for (key, value) in [
         ("scheduled_event_id", "activity"),
         ("started_event_id", "timer"),
@@ -116,6 +120,10 @@ mod tests {
                 r#"{"update_id": "u-1", "update_name": "add", "input": 2}"#
             ),
             "    7  13:37:00.123  WorkflowExecutionUpdateAccepted     add  u-1  2"
+        );
+        assert_eq!(
+            line("WorkflowTagsModified", r#"{"added": ["in review"], "removed": ["new"]}"#),
+            "    7  13:37:00.123  WorkflowTagsModified                +in review  -new"
         );
         assert_eq!(
             line("TimerFired", r#"{"started_event_id": 6}"#),

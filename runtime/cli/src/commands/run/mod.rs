@@ -62,6 +62,8 @@ pub enum RunCommand {
     Cancel(act::CancelArgs),
     /// End a run at once, without asking its code.
     Terminate(act::TerminateArgs),
+    /// Add and remove tags of a run.
+    Tag(act::TagArgs),
     /// Let a blocked run try again.
     Retry(act::RetryArgs),
     /// Move a run to another version of its code, if that fits its history.
@@ -87,6 +89,7 @@ pub(super) async fn run(command: RunCommand) -> Result<Exit> {
         RunCommand::Waiting(args) => waiting::run(args).await,
         RunCommand::Cancel(args) => act::cancel(args).await,
         RunCommand::Terminate(args) => act::terminate(args).await,
+        RunCommand::Tag(args) => act::tag(args).await,
         RunCommand::Retry(args) => act::retry(args).await,
         RunCommand::Move(args) => move_run::run(args).await,
         RunCommand::Reset(args) => reset::run(args).await,

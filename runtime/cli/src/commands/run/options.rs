@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dacapo_model::tag::Tag;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -65,6 +66,10 @@ pub(in crate::commands) struct AttributeFlags {
     /// an object of `type` and `value`. May be repeated.
     #[arg(long, value_name = "NAME=JSON", help_heading = "How it runs", value_parser = parse_entry)]
     search_attribute: Vec<(String, Box<RawValue>)>,
+
+    /// Put a label on it, to find it by. May be repeated.
+    #[arg(long, value_name = "TAG", help_heading = "How it runs")]
+    tag: Vec<Tag>,
 }
 
 impl RunOptionFlags {
@@ -99,7 +104,12 @@ impl RetryFlags {
 impl AttributeFlags {
     /// What was said.
     pub(in crate::commands) fn into_fields(self) -> Fields {
-        given([("memo", entries(self.memo)), ("search_attributes", entries(self.search_attribute))])
+        let tags: Vec<_> = self.tag.into_iter().map(String::from).collect();
+        given([
+            ("memo", entries(self.memo)),
+            ("search_attributes", entries(self.search_attribute)),
+            ("tags", json((!tags.is_empty()).then_some(tags))),
+        ])
     }
 }
 

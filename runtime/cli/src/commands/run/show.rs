@@ -132,6 +132,7 @@ fn describe(description: RunDescription, more: More) -> String {
     let searched = description.search_attributes.into_iter();
     let plain = |(name, value): (String, Value)| (name, value["value"].clone());
     fields.extend(searched.map(plain).map(said).map(|text| ("attribute", text)));
+    fields.extend(description.tags.into_iter().map(|tag| ("tag", tag)));
     if !description.versions.is_empty() {
         let versions = description.versions.iter().map(|(id, version)| format!("{id} {version}"));
         fields.push(("versions", versions.collect::<Vec<_>>().join("\n")));

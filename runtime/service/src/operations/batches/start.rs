@@ -8,6 +8,7 @@ use dacapo_model::ids::{BatchId, TypeName};
 use uuid::Uuid;
 
 use super::super::locate::check_reason;
+use super::super::tag::check_tags;
 use super::{WORKFLOW, invalid, workflow_id};
 use crate::builtin;
 use crate::error::{Result, ServiceError};
@@ -92,6 +93,7 @@ fn check(request: &StartBatchRequest) -> Result<()> {
         )));
     }
     match &request.operation {
+        BatchOperation::Tag { changes } => check_tags(changes),
         BatchOperation::Signal { input, .. } if input.len() > SIGNAL_BYTES_MAX => {
             Err(invalid(format!(
                 "the signal's input has {} bytes; at most {SIGNAL_BYTES_MAX} are allowed in a \

@@ -117,6 +117,10 @@ fn told(words: &str, cursor: &mut Cursor) -> Result<Option<Outcome>, CallError> 
             let value = SearchAttribute::Int(number.parse().expect("a number"));
             changes.search_attributes.insert(name.to_owned(), Some(value));
         }
+        ["tag", new, old] => {
+            changes.tags.added.insert(new.parse().expect("a tag"));
+            changes.tags.removed.insert(old.parse().expect("a tag"));
+        }
         ["much"] => {
             changes.memo.insert("much".to_owned(), Some("x".repeat(MEMO_BYTES_MAX).into()));
         }
