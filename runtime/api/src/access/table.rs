@@ -74,6 +74,7 @@ const RULES: &[AccessRule] = &[
     in_namespace(Use, "update_run"),
     audited(Use, "cancel_run"),
     audited(Operate, "terminate_run"),
+    audited(Operate, "tag_run"),
     audited(Operate, "retry_run"),
     audited(Operate, "reset_run"),
     audited(Operate, "move_run"),
