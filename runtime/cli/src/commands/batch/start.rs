@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
 use dacapo_model::ids::{BatchId, ModuleName, RequestId, SignalName};
 use dacapo_model::tag::Tag;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::args::ClientFlags;
 use crate::client::wire::StartedBatch;
 use crate::commands::run::input::json_text;
-use crate::exit::Exit;
+use crate::exit::{Exit, UsageError};
 use crate::output;
 
 /// What to do with each run.
@@ -162,7 +162,7 @@ fn body(args: StartArgs) -> Result<Value> {
         body.extend(text.map(|text| (name.to_owned(), text.into())));
     }
     if args.signal.is_some() != (operation == Operation::Signal) {
-        bail!("--signal names what the operation `signal` sends: give both, or none");
+        return Err(usage("--signal names what the operation `signal` sends: give both, or none"));
     }
     if let Some(signal) = args.signal {
         let mut sent = json!({"name": signal.as_str()});
@@ -182,7 +182,9 @@ fn body(args: StartArgs) -> Result<Value> {
     let takes_module = matches!(operation, Operation::Move | Operation::Reset);
     let is_named = args.module.is_some() || args.module_version.is_some();
     if is_named && !takes_module {
-        bail!("--module and --module-version are for the operations `move` and `reset`");
+        return Err(usage(
+            "--module and --module-version are for the operations `move` and `reset`",
+        ));
     }
     let mut module = Map::new();
     module.extend(args.module.map(|name| ("module".to_owned(), name.as_str().into())));
@@ -200,9 +202,13 @@ fn body(args: StartArgs) -> Result<Value> {
             body.insert("reset".to_owned(), reset);
         }
         (_, None) => {}
-        (_, Some(_)) => bail!("--from is for the operation `reset`"),
+        (_, Some(_)) => return Err(usage("--from is for the operation `reset`")),
     }
     Ok(body.into())
+}
+
+fn usage(problem: &str) -> anyhow::Error {
+    UsageError(problem.to_owned()).into()
 }
 
 #[cfg(test)]

@@ -80,9 +80,10 @@ pub(super) async fn create(args: CreateArgs) -> Result<Exit> {
         ("request_id", json(args.request_id.map(String::from))),
     ]));
     let answer = args.client.client()?.create_schedule(&body).await?;
+    let done = if answer.is_created { "created" } else { "was created by this request before" };
     match args.client.is_json() {
         true => output::line(&answer.text)?,
-        false => output::note(&output::printable(&format!("schedule {schedule_id} is there"))),
+        false => output::note(&output::printable(&format!("schedule {schedule_id} {done}"))),
     }
     Ok(Exit::Success)
 }
