@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dacapo_model::code::ErrorCode;
-use dacapo_model::execution::ExecutionStatus;
+use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy};
 use dacapo_model::ids::{NamespaceName, RequestId};
 use dacapo_model::namespace::{NamespaceChange, NamespaceLimits, NamespaceSettings};
 use dacapo_model::queue_limits::Rate;
@@ -293,6 +293,9 @@ async fn a_namespace_that_starts_runs_too_fast_is_told_when_to_come_back() {
     assert_eq!(refused.details["limit"], "start_rate");
     let seconds: f64 = refused.details["retry_after_seconds"].parse().expect("a number");
     assert!((900.0..=1_000.0).contains(&seconds), "{refused:?}");
+    let conflict_policy = Some(IdConflictPolicy::TerminateExisting);
+    let replaces = StartRequest { conflict_policy, ..request("forever", "b", "") };
+    assert_eq!(code(tenant.start_run(replaces).await), ErrorCode::NamespaceLimit);
     let repeated = tenant.start_run(known).await.expect("a repeat starts nothing");
     assert!(!repeated.started);
     node.start_run(request("forever", "c", "")).await.expect("another namespace has no limit");

@@ -127,7 +127,16 @@ impl Node {
 
     /// Sends JSON text.
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
-        let mut request = request(Method::POST, path, body.into());
+        self.send_json(Method::POST, path, body).await
+    }
+
+    /// The same by PATCH.
+    pub(crate) async fn patch(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.send_json(Method::PATCH, path, body).await
+    }
+
+    async fn send_json(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+        let mut request = request(method, path, body.into());
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json);
         self.send(request).await

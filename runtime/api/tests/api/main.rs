@@ -11,6 +11,7 @@ mod list;
 mod memory;
 mod messages;
 mod modules;
+mod namespaces;
 mod openapi;
 mod runs;
 mod scripts;

@@ -54,9 +54,17 @@ impl Tenant {
     /// What its namespace says of one more run, whose workflow id is claimed already: so
     /// whoever deletes the namespace sees it.
     fn admit_start(&self) -> Result<()> {
+        self.admit_one_more(|| self.shared.directory.len_of(&self.namespace))
+    }
+
+    /// What it says of a run that takes the place of an open one.
+    pub(super) fn admit_replacement(&self) -> Result<()> {
+        self.admit_one_more(|| 0)
+    }
+
+    fn admit_one_more(&self, open_runs: impl FnOnce() -> usize) -> Result<()> {
         let (shared, name) = (&self.shared, &self.namespace);
         let policy = shared.namespaces.check_namespace(name)?;
-        let open_runs = || shared.directory.len_of(name);
         shared.capacity.admission.admit_start(name, &policy, open_runs, shared.clock.now())
     }
 

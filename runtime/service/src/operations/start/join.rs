@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dacapo_model::code::ErrorCode;
+use dacapo_model::execution::IdConflictPolicy;
 use dacapo_model::ids::{RunId, RunKey, WorkflowId};
 use tokio::sync::oneshot;
 
@@ -25,6 +26,9 @@ impl Tenant {
     ) -> Result<Option<Started>> {
         let shared = &self.shared;
         shared.hold.health.admit()?;
+        if request.conflict_policy() == IdConflictPolicy::TerminateExisting {
+            self.admit_replacement()?;
+        }
         let workflow_id = new.workflow_id.clone();
         let (answer, answered) = oneshot::channel();
         let message = Message::Join {
