@@ -100,7 +100,7 @@ impl NamespaceStore for PostgresStore {
         ownership: &Ownership,
         name: &NamespaceName,
     ) -> Result<Removal> {
-        self.change(9, async |session| remove(session, ownership, name.as_str()).await).await
+        self.change(11, async |session| remove(session, ownership, name.as_str()).await).await
     }
 }
 
@@ -247,6 +247,29 @@ async fn remove(
     .execute(&mut *transaction)
     .await
     .map_err(error::on(TABLE))?;
+    forget_grants(&mut transaction, name).await?;
     transaction.commit().await.map_err(error::on(TABLE))?;
     Ok(Removal::Removed)
+}
+
+/// Nobody has what they had of it, should another namespace get its name. A key that was for
+/// nothing else goes as well.
+async fn forget_grants(connection: &mut PgConnection, name: &str) -> Result<()> {
+    sqlx::query!(
+        "UPDATE api_keys
+         SET grants = coalesce(
+             (SELECT jsonb_agg(granted) FROM jsonb_array_elements(grants) granted
+              WHERE granted ->> 'namespace' IS DISTINCT FROM $1),
+             '[]')
+         WHERE grants @> jsonb_build_array(jsonb_build_object('namespace', $1::text))",
+        name
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(error::on("api_keys"))?;
+    sqlx::query!("DELETE FROM api_keys WHERE grants = '[]'")
+        .execute(connection)
+        .await
+        .map_err(error::on("api_keys"))?;
+    Ok(())
 }

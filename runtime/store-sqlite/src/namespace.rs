@@ -100,7 +100,7 @@ impl NamespaceStore for SqliteStore {
         ownership: &Ownership,
         name: &NamespaceName,
     ) -> Result<Removal> {
-        self.change(7, async |writing| remove(writing, ownership, name.as_str()).await).await
+        self.change(9, async |writing| remove(writing, ownership, name.as_str()).await).await
     }
 }
 
@@ -234,5 +234,26 @@ async fn remove(
         .execute(&mut *connection)
         .await
         .map_err(error::on(TABLE))?;
+    forget_grants(connection, name).await?;
     Ok(Removal::Removed)
+}
+
+/// Nobody has what they had of it, should another namespace get its name. A key that was for
+/// nothing else goes as well.
+async fn forget_grants(connection: &mut SqliteConnection, name: &str) -> Result<()> {
+    sqlx::query!(
+        "UPDATE api_keys
+         SET grants = (SELECT json_group_array(json(value)) FROM json_each(grants)
+                       WHERE value ->> 'namespace' IS NOT ?1)
+         WHERE EXISTS (SELECT 1 FROM json_each(grants) WHERE value ->> 'namespace' = ?1)",
+        name
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(error::on("api_keys"))?;
+    sqlx::query!("DELETE FROM api_keys WHERE grants = '[]'")
+        .execute(connection)
+        .await
+        .map_err(error::on("api_keys"))?;
+    Ok(())
 }

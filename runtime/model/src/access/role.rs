@@ -184,6 +184,12 @@ impl Grants {
         }
     }
 
+    /// Those that are left once a namespace is gone; none if they were for nothing else.
+    pub fn without(&self, namespace: &NamespaceName) -> Option<Self> {
+        let is_left = |grant: &&Grant| grant.namespace.as_ref() != Some(namespace);
+        Self::new(self.0.iter().filter(is_left).cloned()).ok()
+    }
+
     /// Each of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
         self.0.iter()

@@ -94,7 +94,7 @@ impl Namespaces {
     }
 
     /// What a namespace may do. Refuses an unknown one, and one that is being deleted.
-    pub(crate) fn check_namespace(
+    pub(super) fn check_namespace(
         &self,
         namespace: &NamespaceName,
     ) -> Result<Arc<NamespacePolicy>> {

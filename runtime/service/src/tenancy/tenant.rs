@@ -67,6 +67,12 @@ impl Tenant {
         &self.namespace
     }
 
+    /// What may be asked for there now. Refuses a namespace that is being deleted since the
+    /// request came.
+    pub(crate) fn policy_now(&self) -> Result<Arc<NamespacePolicy>> {
+        self.shared.namespaces.check_namespace(&self.namespace)
+    }
+
     /// What may be asked for there.
     pub fn policy(&self) -> &NamespacePolicy {
         &self.policy

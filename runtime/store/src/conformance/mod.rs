@@ -163,6 +163,7 @@ macro_rules! conformance_tests {
                 settings_of_a_namespace_are_changed_one_by_one,
                 a_namespace_is_marked_as_deleted_once,
                 a_namespace_is_removed_with_what_is_set_in_it,
+                keys_permit_nothing_in_a_namespace_that_was_removed,
                 a_namespace_that_has_something_is_not_removed,
                 changes_of_namespaces_are_counted,
                 a_former_owner_changes_no_namespace,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dacapo_model::access::{ApiKey, ApiKeySecret, AuditEntry, Grants};
 use dacapo_model::ids::{ModuleName, NamespaceName, QueueName, WorkflowHash};
 use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::namespace::{Namespace, NamespaceChange, NamespaceLimits, NamespaceSettings};
@@ -181,6 +182,46 @@ pub async fn a_namespace_is_removed_with_what_is_set_in_it(store: Arc<dyn Store>
     let attributes: Vec<_> = attributes.into_iter().map(|it| it.namespace).collect();
     assert_eq!(attributes, [namespace("b")]);
     assert_eq!(owned.create(&made("a"), MANY).await, Creation::New, "the name is free");
+}
+
+/// Another namespace may get its name, and must not get those who had a key to it.
+pub async fn keys_permit_nothing_in_a_namespace_that_was_removed(store: Arc<dyn Store>) {
+    let owned = Owned::of(store).await;
+    let (store, name) = (&owned.store, namespace("a"));
+    owned.create(&made("a"), MANY).await;
+    let key = |number: u8, grants: &[&str]| {
+        let hash = ApiKeySecret::new([number; 32]).hash();
+        let grants = grants.iter().map(|text| text.parse().expect("a grant"));
+        ApiKey {
+            id: hash.id(),
+            hash,
+            name: format!("key {number}"),
+            grants: Grants::new(grants).expect("valid"),
+            created_at: at(i64::from(number)),
+            expires_at: None,
+            last_used_at: None,
+        }
+    };
+    let all = [&["admin@a"][..], &["admin@a", "reader@b", "reader"], &["operator@b"]];
+    for (number, grants) in (1..).zip(all) {
+        let entry = AuditEntry {
+            at: at(1),
+            principal: "local".to_owned(),
+            action: "create_api_key".to_owned(),
+            namespace: None,
+            target: "key".to_owned(),
+            address: None,
+            request_id: None,
+        };
+        let made = store.create_api_key(key(number, grants), MANY, entry).await;
+        assert!(made.expect("writes"));
+    }
+    let changes = store.api_key_changes().await.expect("reads");
+    owned.mark(&name, 20).await;
+    assert_eq!(owned.remove_namespace(&name).await, Removal::Removed);
+    let left = [key(2, &["reader@b", "reader"]), key(3, &["operator@b"])];
+    assert_eq!(store.api_keys().await.expect("reads"), left);
+    assert!(store.api_key_changes().await.expect("reads") > changes);
 }
 
 /// Until its last run and its last module are gone.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use dacapo_model::access::{ApiKey, ApiKeyId, AuditEntry};
+use dacapo_model::ids::NamespaceName;
 use dacapo_model::time::Timestamp;
 
 use super::{MemoryStore, State};
@@ -17,6 +18,20 @@ pub(super) struct Access {
     key_changes: u64,
     audit: BTreeMap<u64, AuditEntry>,
     audit_number: u64,
+}
+
+impl Access {
+    /// Nobody has what they had of it, should another namespace get its name.
+    pub(super) fn forget_namespace(&mut self, name: &NamespaceName) {
+        self.keys.retain(|_, key| match key.grants.without(name) {
+            Some(grants) => {
+                key.grants = grants;
+                true
+            }
+            None => false,
+        });
+        self.key_changes += 1;
+    }
 }
 
 impl State {

@@ -101,6 +101,7 @@ impl NamespaceStore for MemoryStore {
         state.queue_rates.retain(|((namespace, _), _), _| namespace != name);
         state.search_attributes.retain(|(namespace, _), _| namespace != name);
         state.search_attribute_changes += 1;
+        state.access.forget_namespace(name);
         Ok(Removal::Removed)
     }
 }

@@ -174,7 +174,9 @@ fn body(args: StartArgs) -> Result<Value> {
     }
     let has_tags = !(args.add.is_empty() && args.remove.is_empty());
     if has_tags != (operation == Operation::Tag) {
-        bail!("--add and --remove name what the operation `tag` changes: give both, or none");
+        return Err(usage(
+            "--add and --remove name what the operation `tag` changes: give both, or none",
+        ));
     }
     if has_tags {
         body.insert("tags".to_owned(), json!({"add": args.add, "remove": args.remove}));

@@ -64,7 +64,7 @@ impl Tenant {
 
     fn admit_one_more(&self, open_runs: impl FnOnce() -> usize) -> Result<()> {
         let (shared, name) = (&self.shared, &self.namespace);
-        let policy = shared.namespaces.check_namespace(name)?;
+        let policy = self.policy_now()?;
         shared.capacity.admission.admit_start(name, &policy, open_runs, shared.clock.now())
     }
 
