@@ -215,6 +215,10 @@ impl Cursor {
 
     /// Gives an operation its outcome, unless the guest has given it up.
     pub(super) fn end(&mut self, operation_id: OperationId, outcome: Result<Payload, Failure>) {
+        // No guest knows the timer of its wait. Only a damaged history says that it ended so.
+        if self.deadline.is_some_and(|held| held.timer == operation_id) {
+            return;
+        }
         if let Some(operation @ (Operation::Pending | Operation::Ended)) =
             self.operation_mut(operation_id)
         {

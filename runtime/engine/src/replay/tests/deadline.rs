@@ -48,6 +48,13 @@ fn a_wait_until_a_time_is_a_timer_whose_end_is_nothing() {
 }
 
 #[test]
+fn a_damaged_history_ends_a_wait_by_nothing_but_its_timer() {
+    let mut cursor = begun([timer(ONE), completed(2, ONE), signaled("late")]);
+    assert_eq!(cursor.next_until(seconds(100)), is(signal("late")));
+    assert_eq!(cursor.next_until(seconds(100)), Ok(Answer::Blocked));
+}
+
+#[test]
 fn waits_until_one_time_share_a_timer_and_one_until_another_replaces_it() {
     let mut cursor = begun([]);
     assert_eq!(cursor.next_until(seconds(100)), Ok(Answer::Blocked));
