@@ -27,8 +27,11 @@ async fn no_query_scans_a_large_table() {
             let scan = format!("SCAN {table}");
             // Whoever deletes modules looks at the open runs, which are the few.
             let open = format!("{scan} USING INDEX workflow_executions_open");
-            let is_bad = |step: &&str| step.starts_with(&scan) && **step != open;
-            assert!(!steps.iter().any(is_bad), "{query}\n{steps:#?}");
+            let is_bad = |step: &str| step.starts_with(&scan) && step != open;
+            // Of a subquery that is called so, all rows are looked at, once.
+            let subqueries = steps.iter().filter(|step| **step == format!("CO-ROUTINE {table}"));
+            let scans = steps.iter().copied().filter(|step| is_bad(step)).count();
+            assert!(scans <= subqueries.count(), "{query}\n{steps:#?}");
         }
         explained += 1;
     }
