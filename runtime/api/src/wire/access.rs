@@ -33,7 +33,10 @@ mirror! {
 pub(crate) struct Grant {
     /// Where. Without it: in all namespaces, also those that are yet to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "default")]
+    #[schema(
+        value_type = Option<String>, example = "default",
+        min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9._-]+$"
+    )]
     namespace: Option<NamespaceName>,
     /// What.
     role: Role,
