@@ -17,6 +17,7 @@ use dacapo_tests::{Client, Database, Kind, Server, Worker, eventually, within};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use tokio::sync::Mutex;
 
 /// Transactions, and reads of histories, of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,10 @@ struct Cost {
     transactions: i64,
     history_reads: i64,
 }
+
+/// Held by the test that runs: a server kept waiting by another makes more transactions
+/// in the same time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// How often a session is repeated.
 const REPEATS: usize = 3;
@@ -184,6 +189,7 @@ async fn ten_steps_at_once(client: &Client, runs: usize) -> Vec<String> {
 #[tokio::test]
 async fn ten_steps_are_eleven_transactions_and_read_no_history() {
     const RUNS: i64 = 20;
+    let _alone = ONE_AT_A_TIME.lock().await;
     within("the test", async {
         let database = prepared().await;
         let server = Server::start(&database).await;
@@ -210,6 +216,7 @@ async fn ten_steps_are_eleven_transactions_and_read_no_history() {
 /// Against a fact that is written twice, such as the state of a run at each step.
 #[tokio::test]
 async fn a_run_writes_its_events_and_twice_its_summary_and_nothing_else() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     within("the test", async {
         let database = prepared().await;
         let wrote = rows_written(&database, async |client| drop(ten_steps(&client).await)).await;
@@ -230,6 +237,7 @@ async fn a_run_writes_its_events_and_twice_its_summary_and_nothing_else() {
 /// and goes for each that waits, and one for each that a worker has.
 #[tokio::test]
 async fn a_remote_step_writes_its_events_and_one_task() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     within("the test", async {
         let database = prepared().await;
         let summary = ("workflow_executions", Rows { inserted: 1, updated: 1, deleted: 0 });
@@ -258,6 +266,7 @@ async fn a_remote_step_writes_its_events_and_one_task() {
 /// Against a second system: a job writes what a run with one remote step writes.
 #[tokio::test]
 async fn a_job_writes_its_events_and_one_task() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     within("the test", async {
         let database = prepared().await;
         let once = Rows { inserted: 1, updated: 0, deleted: 1 };
@@ -281,6 +290,7 @@ async fn a_job_writes_its_events_and_one_task() {
 /// activity takes nothing and returns `null`.
 #[tokio::test]
 async fn the_two_events_of_a_step_are_small() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     // Measured: 336. A field more in one of the events does not fit.
     const STEP_BYTES_MAX: i64 = 345;
     within("the test", async {
@@ -306,6 +316,7 @@ async fn the_two_events_of_a_step_are_small() {
 async fn concurrent_runs_share_their_transactions() {
     const RUNS: usize = 64;
     const ALONE: i64 = 11 * RUNS as i64;
+    let _alone = ONE_AT_A_TIME.lock().await;
     within("the test", async {
         let database = prepared().await;
         let server = Server::start(&database).await;
@@ -328,6 +339,7 @@ async fn concurrent_runs_share_their_transactions() {
 /// Against a loop that polls.
 #[tokio::test]
 async fn sleeping_runs_cost_nothing() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     // Nothing happens that could be waited for: that is the point. So this looks
     // at a stretch of time, long enough to see a loop that polls.
     const STRETCH: Duration = Duration::from_secs(3);

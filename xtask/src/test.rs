@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything from a fresh checkout to the last test.
 
 use std::ffi::{OsStr, OsString};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,6 +12,10 @@ use crate::{guests, javascript_sdk, process, python_sdk, workers};
 
 /// The SDK is a workspace of its own, whose tests run on this machine.
 const SDK: &str = "guest-sdk/rust";
+
+/// Tests of one program that run at a time, if nobody has set it: more than there are cores,
+/// since those that take long wait for servers, timers and databases.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// Builds the guests, provides a database and runs the tests. `arguments` go
 /// to `cargo test`.
@@ -26,6 +31,10 @@ pub(crate) fn run(root: &Path, arguments: &[OsString]) -> Result<ExitCode> {
     process::announce("testing the runtime");
     let mut cargo = process::cargo();
     cargo.arg("test").arg("--locked").current_dir(root).env("DATABASE_URL", database.url());
+    if std::env::var_os(THREADS).is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        cargo.env(THREADS, (2 * cores).to_string());
+    }
     if !arguments.iter().any(|argument| chooses_crates(argument)) {
         cargo.arg("--workspace");
     }
