@@ -18,6 +18,7 @@ mod messages;
 mod metrics;
 mod module_activities;
 mod module_worker;
+mod operator_views;
 mod options;
 mod outages;
 mod overload;

@@ -40,6 +40,23 @@ pub async fn open(
     }
 }
 
+/// Brings the tables of a database up to date, and makes the roles for it.
+pub async fn make_roles(database: &Database) -> Result<()> {
+    let Database::Postgres(url) = database else {
+        bail!(
+            "a SQLite file has no roles: leave out --roles, and let its mode say who may read it"
+        );
+    };
+    let store = PostgresStore::connect(url.expose(), PostgresOptions::default()).await;
+    let store = store.map_err(reason).with_context(|| format!("can't open {database}"))?;
+    let migrated = store.migrate().await.map_err(reason);
+    migrated.with_context(|| format!("can't migrate {database}"))?;
+    let made = store.make_roles().await.map_err(reason);
+    made.with_context(|| format!("can't make the roles for {database}"))?;
+    store.close().await;
+    Ok(())
+}
+
 /// What the driver said, where that is all there is to say: a server that refuses has
 /// answered.
 fn reason(error: StoreError) -> anyhow::Error {

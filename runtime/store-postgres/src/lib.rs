@@ -33,6 +33,7 @@ mod probe;
 mod query_result;
 mod queue_settings;
 mod reach;
+mod roles;
 mod room;
 mod search;
 mod search_attribute;
@@ -187,6 +188,12 @@ impl PostgresStore {
     /// once; one of them does it.
     pub async fn migrate(&self) -> Result<()> {
         migrate::migrate(&self.unlimited).await
+    }
+
+    /// Makes `dacapo_app`, for servers, and `dacapo_readonly`, for people, and gives them
+    /// their rights in this database, which is migrated.
+    pub async fn make_roles(&self) -> Result<()> {
+        roles::make(&self.unlimited).await
     }
 
     /// Closes all connections, after what is under way on them.

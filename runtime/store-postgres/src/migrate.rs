@@ -1,5 +1,6 @@
 //! Brings the schema up to date, however many nodes try it at once.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::time::sleep;
 
 use crate::error::unavailable;
+use crate::roles;
 
 /// The session that migrates has it. The letters of `dacapo`.
 const LOCK: i64 = 0x6461_6361_706f;
@@ -50,21 +52,42 @@ pub(crate) fn migrate(
 ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + '_>> {
     Box::pin(async move {
         let mut connection = PgConnection::connect_with(options).await.map_err(unavailable)?;
-        wait_for_turn(&mut connection).await.map_err(unavailable)?;
         let migrations = migrations();
+        if is_up_to_date(&mut connection, &migrations).await.map_err(unavailable)? {
+            roles::renew(&mut connection).await.map_err(unavailable)?;
+            return connection.close().await.map_err(unavailable);
+        }
+        wait_for_turn(&mut connection).await.map_err(unavailable)?;
         // None, but the table of those that were applied.
         migrations.run_direct(Some(0), &mut connection, false).await.map_err(unavailable)?;
-        let applied = "SELECT version FROM _sqlx_migrations";
-        let applied: Vec<i64> =
-            sqlx::query_scalar(applied).fetch_all(&mut connection).await.map_err(unavailable)?;
-        for migration in migrations.iter().filter(|it| !applied.contains(&it.version)) {
+        let applied = applied(&mut connection).await.map_err(unavailable)?;
+        for migration in migrations.iter().filter(|it| !applied.contains_key(&it.version)) {
             apply(&mut connection, &migrations, migration).await.map_err(unavailable)?;
         }
         // All of them again, for a file that was edited.
         migrations.run_direct(None, &mut connection, false).await.map_err(unavailable)?;
+        roles::renew(&mut connection).await.map_err(unavailable)?;
         // The lock goes with the session, also where something failed.
         connection.close().await.map_err(unavailable)
     })
+}
+
+/// Then nothing is written: a role that may not change tables can start a server.
+async fn is_up_to_date(connection: &mut PgConnection, migrations: &Migrator) -> sqlx::Result<bool> {
+    let exists = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+    if !sqlx::query_scalar::<_, bool>(exists).fetch_one(&mut *connection).await? {
+        return Ok(false);
+    }
+    let applied = applied(connection).await?;
+    Ok(migrations
+        .iter()
+        .all(|it| applied.get(&it.version).is_some_and(|sum| **sum == *it.checksum)))
+}
+
+/// Versions of those that were applied to their end, with the checksums of their files.
+async fn applied(connection: &mut PgConnection) -> sqlx::Result<BTreeMap<i64, Vec<u8>>> {
+    let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+    Ok(sqlx::query_as(applied).fetch_all(connection).await?.into_iter().collect())
 }
 
 async fn apply(

@@ -1,4 +1,4 @@
-//! The suite that every backend passes.
+//! The suite that every backend passes, as a user that has no more rights than servers need.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ async fn on_a_fresh_store<F>(case: impl FnOnce(Arc<dyn Store>) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    support::on_a_fresh_database(|store, _| case(store)).await;
+    support::with_the_rights_of_servers(|store| case(store)).await;
 }
 
 dacapo_store::conformance_tests!(on_a_fresh_store);

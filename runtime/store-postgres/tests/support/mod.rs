@@ -50,3 +50,30 @@ pub(crate) async fn on_a_database<F>(
         std::panic::resume_unwind(failure.into_panic());
     }
 }
+
+/// The same as [`on_a_fresh_database`], for a store that has connected as a user with the role
+/// `dacapo_app` and no other right.
+pub(crate) async fn with_the_rights_of_servers<F>(
+    test: impl FnOnce(Arc<PostgresStore>) -> F + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    on_a_fresh_database(|owner, url| async move {
+        owner.make_roles().await.expect("makes the roles");
+        let options = PgConnectOptions::from_str(&url).expect("a PostgreSQL URL");
+        let user = options.get_database().expect("a database of its own").to_owned();
+        let mut admin = PgConnection::connect_with(&options).await.expect("connects");
+        let create = format!("CREATE ROLE {user} LOGIN PASSWORD '{user}' IN ROLE dacapo_app");
+        sqlx::query(AssertSqlSafe(create)).execute(&mut admin).await.expect("makes a user");
+
+        let url = options.username(&user).password(&user).to_url_lossy().to_string();
+        let store = PostgresStore::connect(&url, PostgresOptions::default()).await;
+        let outcome = tokio::spawn(test(Arc::new(store.expect("connects")))).await;
+        let drop = format!("DROP ROLE {user}");
+        sqlx::query(AssertSqlSafe(drop)).execute(&mut admin).await.expect("removes the user");
+        if let Err(failure) = outcome {
+            std::panic::resume_unwind(failure.into_panic());
+        }
+    })
+    .await;
+}
