@@ -1,6 +1,7 @@
 //! From outside the process, on both databases: a file for each subject.
 
 mod activities;
+mod backup;
 mod batches;
 mod children;
 mod cli;

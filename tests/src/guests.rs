@@ -27,7 +27,7 @@ pub(crate) fn guest_path(name: &str) -> PathBuf {
 }
 
 /// The root of the repository.
-pub(crate) fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the repository")
 }
 

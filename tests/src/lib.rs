@@ -35,7 +35,7 @@ pub use self::command::{Output, Running, dacapo, dacapo_dev, dacapo_running, dac
 pub use self::counted::{CountedServer, Spent};
 pub use self::database::{Database, Kind};
 pub use self::effects::{Effect, Effects};
-pub use self::guests::guest;
+pub use self::guests::{guest, root};
 pub use self::history::{comparable, event_types};
 pub use self::python::{python_guest, python_of_guest};
 pub use self::queue::{TestWorker, Worker};

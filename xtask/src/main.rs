@@ -5,15 +5,10 @@
 
 #![expect(clippy::print_stdout, reason = "a command talks to whoever started it")]
 
-#[cfg(not(unix))]
-compile_error!("these commands need Unix: on Windows, work inside WSL");
-
 mod api;
 mod fuzz;
 mod guests;
 mod javascript_sdk;
-mod postgres;
-mod process;
 mod python_sdk;
 mod server;
 mod test;
@@ -25,6 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
+use xtask::{postgres, process};
 
 const USAGE: &str = "\
 cargo xtask test [-- ARGUMENTS]       build the guests, start PostgreSQL, run all tests;

@@ -11,12 +11,12 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 
-use self::binaries::Binaries;
-use self::cluster::Cluster;
+pub use self::binaries::Binaries;
+pub use self::cluster::Cluster;
 use crate::process;
 
 /// The server that the tests use.
-pub(crate) enum Database {
+pub enum Database {
     /// The one that `DATABASE_URL` names. The tests make databases of their
     /// own on it and drop them; they never touch others.
     Given(String),
@@ -26,7 +26,7 @@ pub(crate) enum Database {
 
 impl Database {
     /// Takes the server from the environment, or starts one.
-    pub(crate) fn open(root: &Path) -> Result<Self> {
+    pub fn open(root: &Path) -> Result<Self> {
         if let Ok(url) = std::env::var("DATABASE_URL")
             && !url.is_empty()
         {
@@ -37,13 +37,13 @@ impl Database {
             Some(binaries) => binaries,
             None => install::install()?,
         };
-        let cluster = Cluster::start(root, &binaries)?;
+        let cluster = Cluster::start(root, &binaries, "")?;
         process::announce(&format!("started PostgreSQL {} at {}", binaries.major, cluster.url()));
         Ok(Self::Private(cluster))
     }
 
     /// Where it is.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         match self {
             Self::Given(url) => url,
             Self::Private(cluster) => cluster.url(),
@@ -52,7 +52,7 @@ impl Database {
 }
 
 /// `cargo xtask postgres -- COMMAND ...`
-pub(crate) fn run(root: &Path, command: &[OsString]) -> Result<ExitCode> {
+pub fn run(root: &Path, command: &[OsString]) -> Result<ExitCode> {
     let [program, arguments @ ..] = command else {
         bail!("say what to run: cargo xtask postgres -- COMMAND ...");
     };

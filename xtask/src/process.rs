@@ -1,5 +1,7 @@
 //! Running other programs.
 
+#![expect(clippy::print_stdout, reason = "a command talks to whoever started it")]
+
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 /// The cargo that started us, or the one on the path, without what it told us
 /// about ourselves: some build scripts run again when those variables change, and
 /// everything above them would be built twice.
-pub(crate) fn cargo() -> Command {
+pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
         let about_us =
@@ -23,7 +25,7 @@ pub(crate) fn cargo() -> Command {
 }
 
 /// Runs a command that must succeed; what it prints goes to the terminal.
-pub(crate) fn must(command: &mut Command) -> Result<()> {
+pub fn must(command: &mut Command) -> Result<()> {
     let status = status(command)?;
     if !status.success() {
         bail!("{} failed ({status})", describe(command));
@@ -32,7 +34,7 @@ pub(crate) fn must(command: &mut Command) -> Result<()> {
 }
 
 /// Runs a command whose exit code becomes ours.
-pub(crate) fn pass_on(command: &mut Command) -> Result<ExitCode> {
+pub fn pass_on(command: &mut Command) -> Result<ExitCode> {
     let status = status(command)?;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
@@ -40,7 +42,7 @@ pub(crate) fn pass_on(command: &mut Command) -> Result<ExitCode> {
 
 /// Runs a command that must succeed, and returns what it printed. Its
 /// complaints become the error.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
+pub fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -54,7 +56,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// Whether a command can be run and succeeds. It prints nothing.
-pub(crate) fn succeeds(command: &mut Command) -> bool {
+pub fn succeeds(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -64,24 +66,24 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 }
 
 /// Where on the path a program is.
-pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| is_program(file))
 }
 
 /// Whether a file is there that may be run.
-pub(crate) fn is_program(file: &Path) -> bool {
+pub fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 /// Says what is being done.
-pub(crate) fn announce(text: &str) {
+pub fn announce(text: &str) {
     println!("xtask: {text}");
 }
 
 /// Says what went wrong. If nobody reads it any more, there is nobody to tell.
-pub(crate) fn complain(text: &str) {
+pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "xtask: {text}");
 }
 

@@ -24,7 +24,7 @@ const PLACES: &[&str] = &[
 
 /// The programs of one installed version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Binaries {
+pub struct Binaries {
     folder: PathBuf,
     /// Its major version.
     pub(crate) major: u32,
@@ -32,7 +32,7 @@ pub(crate) struct Binaries {
 
 impl Binaries {
     /// The newest installed version that is new enough.
-    pub(crate) fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         candidates()
             .into_iter()
             .filter_map(Self::at)
@@ -40,8 +40,8 @@ impl Binaries {
             .max_by_key(|binaries| binaries.major)
     }
 
-    /// One of the programs.
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
+    /// One of the programs that come with the server.
+    pub fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 

@@ -36,17 +36,50 @@ rm -rf "$2"
 "#;
 
 /// A running server. Dropping it stops it and deletes its files.
-pub(crate) struct Cluster {
+#[derive(Debug)]
+pub struct Cluster {
     url: String,
     slot: PathBuf,
+    user: ServerUser,
+    binaries: Binaries,
     guard: Child,
     _lock: File,
 }
 
 impl Cluster {
     /// Makes a cluster and starts its server, on this machine's loopback
-    /// address only.
-    pub(crate) fn start(root: &Path, binaries: &Binaries) -> Result<Self> {
+    /// address only. `settings` are lines for its configuration file.
+    pub fn start(root: &Path, binaries: &Binaries, settings: &str) -> Result<Self> {
+        Self::make(root, binaries, settings, |user, slot, data| {
+            let mut initdb = user.command(binaries.program("initdb"), slot);
+            initdb.arg("-D").arg(data);
+            initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+            process::output(&mut initdb).map(drop)
+        })
+    }
+
+    /// Starts a server on a copy of a base backup of another one. It recovers as `settings`
+    /// say.
+    pub fn recover(
+        root: &Path,
+        binaries: &Binaries,
+        backup: &Path,
+        settings: &str,
+    ) -> Result<Self> {
+        Self::make(root, binaries, settings, |user, slot, data| {
+            let mut copy = user.command("/bin/cp", slot);
+            process::output(copy.arg("-a").arg(backup).arg(data))?;
+            let mut signal = user.command("/usr/bin/touch", slot);
+            process::output(signal.arg(data.join("recovery.signal"))).map(drop)
+        })
+    }
+
+    fn make(
+        root: &Path,
+        binaries: &Binaries,
+        settings: &str,
+        fill: impl FnOnce(ServerUser, &Path, &Path) -> Result<()>,
+    ) -> Result<Self> {
         let user = ServerUser::choose()?;
         let base = base(root, user)?;
         let (slot, lock) = take_slot(&base, binaries, user)?;
@@ -54,10 +87,7 @@ impl Cluster {
 
         make_folder(&slot, 0o700)?;
         user.give(&slot)?;
-        let mut initdb = user.command(binaries.program("initdb"), &slot);
-        initdb.arg("-D").arg(&data);
-        initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
-        process::output(&mut initdb)?;
+        fill(user, &slot, &data)?;
 
         let mut guard = user.command("/bin/sh", &slot);
         guard.args(["-c", GUARD, "postgres-guard"]).arg(binaries.program("pg_ctl")).arg(&data);
@@ -66,15 +96,27 @@ impl Cluster {
         let guard = guard.spawn().context("can't start the process that stops the server")?;
 
         // From here on, giving up stops and deletes what there is.
-        let mut cluster = Self { url: String::new(), slot, guard, _lock: lock };
-        let port = launch(&data, &cluster.slot.join("log"), binaries, user)?;
+        let binaries = binaries.clone();
+        let mut cluster = Self { url: String::new(), slot, user, binaries, guard, _lock: lock };
+        let port = launch(&data, &cluster.slot.join("log"), &cluster.binaries, user, settings)?;
         cluster.url = format!("postgres://postgres@{}:{port}/postgres", Ipv4Addr::LOCALHOST);
         Ok(cluster)
     }
 
     /// Where it is.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A folder of the server's user, with all that belongs to the server in it: its data are
+    /// in `data`. Gone with the server.
+    pub fn folder(&self) -> &Path {
+        &self.slot
+    }
+
+    /// One of PostgreSQL's programs, to be run as the server's user.
+    pub fn command(&self, program: &str) -> Command {
+        self.user.command(self.binaries.program(program), &self.slot)
     }
 }
 
@@ -171,12 +213,18 @@ fn server_of(data: &Path) -> Option<u32> {
 }
 
 /// Starts the server and returns its port.
-fn launch(data: &Path, log: &Path, binaries: &Binaries, user: ServerUser) -> Result<u16> {
+fn launch(
+    data: &Path,
+    log: &Path,
+    binaries: &Binaries,
+    user: ServerUser,
+    settings: &str,
+) -> Result<u16> {
     let folder = data.parent().context("the data folder lies in a slot")?;
     let mut failure = None;
     for _ in 0..START_ATTEMPTS {
         let port = free_port()?;
-        configure(data, port)?;
+        configure(data, port, settings)?;
         let mut start = user.command(binaries.program("pg_ctl"), folder);
         start.arg("-D").arg(data).arg("-l").arg(log).args(["-w", "-s", "start"]);
         start.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -192,11 +240,11 @@ fn launch(data: &Path, log: &Path, binaries: &Binaries, user: ServerUser) -> Res
 
 /// Added to the defaults. Durability is as in production: the tests kill what
 /// writes, and count how long a commit takes.
-fn configure(data: &Path, port: u16) -> Result<()> {
+fn configure(data: &Path, port: u16, more: &str) -> Result<()> {
     let path = data.join("postgresql.conf");
     let settings = format!(
         "\nlisten_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\n\
-         max_connections = 200\nfsync = on\nsynchronous_commit = on\n"
+         max_connections = 200\nfsync = on\nsynchronous_commit = on\n{more}\n"
     );
     let mut file = File::options().append(true).open(&path)?;
     file.write_all(settings.as_bytes()).with_context(|| format!("can't write {}", path.display()))
