@@ -9,6 +9,7 @@ mod compile;
 mod crash;
 mod damage;
 mod duplicates;
+mod encryption;
 mod errors;
 mod filters;
 mod fuzz_uploads;

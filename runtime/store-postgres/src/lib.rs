@@ -17,6 +17,7 @@ mod commit;
 mod commit_columns;
 mod commit_connections;
 mod deletion;
+mod encryption_key;
 mod error;
 mod execution;
 mod filter;

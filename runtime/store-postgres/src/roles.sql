@@ -23,7 +23,7 @@ END
 $$;
 
 REVOKE ALL ON
-    api_key_changes, api_keys, audit_log, history, history_events, history_shards,
+    api_key_changes, api_keys, audit_log, encryption_keys, history, history_events, history_shards,
     module_changes, module_contents, modules, namespace_changes, namespaces, nodes,
     search_attribute_changes, search_attributes, task_queue_leases, task_queue_rates,
     task_queue_settings, task_queues, workflow_executions, workflow_query_results,
@@ -33,7 +33,7 @@ REVOKE ALL ON
 FROM dacapo_app, dacapo_readonly;
 
 GRANT SELECT ON
-    api_key_changes, audit_log, history, history_events, history_shards, module_changes,
+    api_key_changes, audit_log, encryption_keys, history, history_events, history_shards, module_changes,
     module_contents, modules, namespace_changes, namespaces, nodes, search_attribute_changes,
     search_attributes, task_queue_leases, task_queue_rates, task_queue_settings, task_queues,
     workflow_executions, workflow_query_results, workflow_tags, workflow_timers,
@@ -63,5 +63,8 @@ GRANT UPDATE ON
     api_key_changes, history_shards, module_changes, namespace_changes,
     search_attribute_changes
 TO dacapo_app;
+
+-- Rows that come, and stay.
+GRANT INSERT ON encryption_keys TO dacapo_app;
 
 GRANT INSERT, UPDATE ON write_probes TO dacapo_app;

@@ -13,6 +13,7 @@
 mod access;
 mod commit;
 mod deletion;
+mod encryption_key;
 mod error;
 mod execution;
 mod filter;

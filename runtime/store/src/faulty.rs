@@ -1,6 +1,7 @@
 //! A store that fails on demand: for tests of what happens then.
 
 mod access;
+mod encryption_key;
 mod namespace;
 mod queue_settings;
 mod script;

@@ -32,6 +32,7 @@ pub mod batch;
 pub mod commit;
 pub mod count;
 pub mod deletion;
+pub mod encryption_key;
 pub mod error;
 pub mod execution;
 #[cfg(feature = "testing")]
@@ -66,6 +67,7 @@ pub trait Store:
     access::AccessStore
     + commit::CommitStore
     + deletion::DeletionStore
+    + encryption_key::EncryptionKeyStore
     + execution::ExecutionStore
     + history::HistoryStore
     + module::ModuleStore
@@ -86,6 +88,7 @@ impl<T> Store for T where
     T: access::AccessStore
         + commit::CommitStore
         + deletion::DeletionStore
+        + encryption_key::EncryptionKeyStore
         + execution::ExecutionStore
         + history::HistoryStore
         + module::ModuleStore

@@ -3,6 +3,7 @@
 mod access;
 mod damage;
 mod deletion;
+mod encryption_key;
 mod history;
 mod list;
 mod module;
@@ -66,6 +67,8 @@ struct State {
     namespaces: BTreeMap<NamespaceName, Namespace>,
     namespace_changes: u64,
     access: access::Access,
+    /// What each is recognised by.
+    encryption_keys: BTreeMap<String, Vec<u8>>,
     modules: Vec<ModuleVersion>,
     module_changes: u64,
     contents: HashMap<ModuleDigest, Bytes>,
@@ -117,6 +120,7 @@ impl MemoryStore {
             namespaces: BTreeMap::from([(default.name.clone(), default)]),
             namespace_changes: 0,
             access: access::Access::default(),
+            encryption_keys: BTreeMap::new(),
             modules: Vec::new(),
             module_changes: 0,
             contents: HashMap::new(),

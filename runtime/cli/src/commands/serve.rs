@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use dacapo_host::HostConfig;
 use dacapo_service::config::{ServiceConfig, Tenure};
+use dacapo_store_encrypted::EncryptedStore;
 
 use crate::commands::compile_module;
 use crate::config::{Authentication, Database, ServerConfig, ServerFlags, default_cache_dir};
@@ -91,6 +92,8 @@ pub(super) async fn start(
         None => cache_dir()?,
     };
     let (store, file) = store::open(database, config.migrate).await?;
+    let store = EncryptedStore::wrap(store, config.encryption.clone()).await;
+    let store = store.with_context(|| format!("can't use {database}"))?;
     if config.authentication == Authentication::Required && store.api_keys().await?.is_empty() {
         tracing::warn!(
             "there are no API keys, so nobody may do anything: `dacapo key create NAME --role admin \

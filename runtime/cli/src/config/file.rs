@@ -11,6 +11,7 @@ use dacapo_model::limits::Limits;
 use serde::{Deserialize, Deserializer};
 
 use super::database::Database;
+use super::encryption::FileEncryption;
 use super::secrets::Secrets;
 use super::{Authentication, ByteSize, LogFormat, parse_duration, read_text};
 use crate::exit::UsageError;
@@ -41,6 +42,7 @@ pub(super) struct FileConfig {
     #[serde(deserialize_with = "duration")]
     pub(super) shutdown_grace: Option<Duration>,
     pub(super) activities: FileActivities,
+    pub(super) encryption: FileEncryption,
     pub(super) limits: Limits,
     pub(super) namespaces: BTreeMap<NamespaceName, FileNamespace>,
 }
@@ -77,6 +79,7 @@ impl FileConfig {
 
     fn has_secrets(&self) -> bool {
         self.activities.secrets.has_values()
+            || self.encryption.has_values()
             || self.namespaces.values().any(|namespace| namespace.secrets.has_values())
     }
 

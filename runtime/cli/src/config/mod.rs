@@ -3,6 +3,7 @@
 //! flag, environment variable, file, default.
 
 mod database;
+mod encryption;
 mod file;
 mod flags;
 mod guests;
@@ -21,6 +22,7 @@ use dacapo_host::{ActivityConfig, Compiler, HostConfig, Secret};
 use dacapo_model::ids::NamespaceName;
 use dacapo_model::limits::Limits;
 use dacapo_service::config::ServiceConfig;
+use dacapo_store_encrypted::KeyRing;
 use serde::Deserialize;
 
 pub use self::database::{Database, DatabaseUrl, InvalidDatabase};
@@ -100,6 +102,8 @@ pub struct ServerConfig {
     secrets: BTreeMap<String, Secret>,
     /// Those of namespaces.
     namespace_secrets: BTreeMap<NamespaceName, BTreeMap<String, Secret>>,
+    /// What data are encrypted with.
+    pub encryption: KeyRing,
     /// Settings of the runtime itself.
     pub service: ServiceConfig,
 }
@@ -123,6 +127,8 @@ impl ServerConfig {
         environment: impl IntoIterator<Item = (String, String)>,
         file: FileConfig,
     ) -> Result<Self> {
+        let environment: BTreeMap<_, _> = environment.into_iter().collect();
+        let encryption = file.encryption.keys(&environment)?;
         let mut activity_environment = file.activities.environment;
         let mut secrets = file.activities.secrets;
         for (name, value) in environment {
@@ -190,6 +196,7 @@ impl ServerConfig {
             activity_environment,
             secrets,
             namespace_secrets,
+            encryption,
             service: ServiceConfig {
                 limits: file.limits,
                 tenure: defaults.tenure,

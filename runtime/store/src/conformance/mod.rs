@@ -15,6 +15,7 @@ pub mod access;
 pub mod commit;
 pub mod commit_keys;
 pub mod deletion;
+pub mod encryption_key;
 pub mod execution;
 pub mod execution_filter;
 pub mod execution_list;
@@ -87,6 +88,9 @@ macro_rules! conformance_tests {
                 a_version_is_deleted_with_its_content,
                 all_versions_of_a_module_are_deleted_together,
                 a_content_that_an_open_run_needs_is_kept,
+            }
+            encryption_key {
+                the_first_encryption_key_of_a_name_counts,
             }
             execution {
                 a_run_is_found_by_its_id,

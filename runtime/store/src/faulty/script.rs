@@ -15,6 +15,10 @@ pub enum Operation {
     DeleteModules,
     /// Of [`DeletionStore`](crate::deletion::DeletionStore).
     ClosedRuns,
+    /// Of [`EncryptionKeyStore`](crate::encryption_key::EncryptionKeyStore).
+    EncryptionKeys,
+    /// Of [`EncryptionKeyStore`](crate::encryption_key::EncryptionKeyStore).
+    AddEncryptionKey,
     /// Of [`ExecutionStore`](crate::execution::ExecutionStore).
     FindExecution,
     /// Of [`ExecutionStore`](crate::execution::ExecutionStore).
