@@ -33,8 +33,8 @@ async fn the_database_has_nothing_that_was_said_and_runs_go_on_after_a_crash(dat
         "options": {"memo": {"note": PLANTED}},
     });
     let waits = client.start_with(&waits).await;
-    let signal = json!({"name": "word", "input": PLANTED});
-    waits.act("signal", &signal).await.ok(200);
+    let signal = json!({"input": PLANTED});
+    waits.act("signals/word", &signal).await.ok(202);
     let remote = json!({"queue": "emails", "steps": 1});
     let remote = client.start("remote_sequential", remote).await;
     let worker = Worker::new(client.clone(), "emails", "ann");
@@ -46,7 +46,7 @@ async fn the_database_has_nothing_that_was_said_and_runs_go_on_after_a_crash(dat
     assert_eq!(planted(&database).await, Vec::<String>::new());
     let server = settings(&database, &[("a", FIRST), ("b", SECOND)], "b").start().await;
     assert_eq!(waits.on(&server).describe().await["memo"]["note"], PLANTED);
-    waits.on(&server).act("signal", &signal).await.ok(200);
+    waits.on(&server).act("signals/word", &signal).await.ok(202);
     assert_eq!(waits.on(&server).completed().await, json!([PLANTED, PLANTED]));
     let worker = Worker::new(server.client(), "emails", "ann");
     let task = worker.task().await;
