@@ -16,7 +16,7 @@ impl EncryptionKeyStore for SqliteStore {
             EncryptionKey,
             r#"SELECT id, check_value AS "check" FROM encryption_keys ORDER BY id"#
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.readers)
         .await
         .map_err(error::on(TABLE))
     }
