@@ -84,7 +84,8 @@ async fn what_was_written_before_stays_readable_when_keys_come_and_change() {
         keys(&[("a", FIRST), ("b", SECOND)], None),
     ] {
         let store = encrypted(folder.path(), ring).await.expect("fits");
-        assert_eq!(history(store.as_ref(), &run).await.expect("reads"), events);
+        let read = history(store.as_ref(), &run).await.expect("reads");
+        assert!(read.starts_with(&events), "{} events", read.len());
         let owned = Owned::of(Arc::clone(&store)).await;
         let last = store.last_event(run.key).await.expect("reads").expect("there is one").id.0;
         let more = event(last + 1, events[0].attributes.clone());

@@ -40,7 +40,7 @@ async fn servers_do_not_change_events_nor_tables() {
         store.migrate().await.expect("is up to date");
     })
     .await;
-    as_role("dacapo_app", &["history_events", "audit_log", "modules"], "UPDATE").await;
+    as_role("dacapo_app", &["history_events", "module_contents", "modules"], "UPDATE").await;
 }
 
 #[tokio::test]

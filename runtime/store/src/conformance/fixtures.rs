@@ -271,7 +271,9 @@ pub fn assert_fenced(result: Result<()>) {
 pub fn activity_scheduled(id: u64) -> HistoryEvent {
     let mut samples = super::samples::every_event().into_iter();
     let scheduled = samples.find(|it| matches!(it, EventAttributes::ActivityTaskScheduled { .. }));
-    event(id, scheduled.expect("there is a sample of every event"))
+    let mut scheduled = scheduled.expect("there is a sample of every event");
+    scheduled.set_payload(Payload::from(format!("{id:200}").into_bytes()));
+    event(id, scheduled)
 }
 
 /// A task queue's name.

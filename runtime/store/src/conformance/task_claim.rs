@@ -81,10 +81,11 @@ pub async fn a_claim_takes_no_more_bytes_than_it_may(store: Arc<dyn Store>) {
         Some((_, input)) => input.len() as u64,
         None => panic!("it has an input"),
     };
-    assert!(one > 1, "the test wants an input");
+    // A store may need a few bytes more for each.
+    assert!(one > 150, "the test wants a large input");
     let ask = |bytes_max| TaskClaim { bytes_max, ..claim(at(5)) };
     assert_eq!(events(&owned.claim(&ask(1)).await), [2]);
-    assert_eq!(events(&owned.claim(&ask(one + 1)).await), [3, 4]);
+    assert_eq!(events(&owned.claim(&ask(one + one / 2)).await), [3, 4]);
 }
 
 /// So that those of a key stay in their order when a node knows nothing of them.
