@@ -7,6 +7,7 @@ mod file;
 mod flags;
 mod guests;
 mod memory;
+mod otlp;
 mod secrets;
 mod worker;
 
@@ -28,6 +29,8 @@ use self::file::FileConfig;
 pub use self::flags::ServerFlags;
 pub use self::guests::{GuestFlags, NameValue};
 pub use self::memory::{ByteSize, MemoryPlan};
+pub(crate) use self::otlp::signal_url;
+pub use self::otlp::{Otlp, SampleRatio};
 use crate::exit::UsageError;
 use crate::http_server::ConnectionLimits;
 use crate::server::Edge;
@@ -100,6 +103,8 @@ pub struct ServerConfig {
     secrets: BTreeMap<String, Secret>,
     /// Those of namespaces.
     namespace_secrets: BTreeMap<NamespaceName, BTreeMap<String, Secret>>,
+    /// Where spans and metrics are sent.
+    pub otlp: Otlp,
     /// Settings of the runtime itself.
     pub service: ServiceConfig,
 }
@@ -190,6 +195,13 @@ impl ServerConfig {
             activity_environment,
             secrets,
             namespace_secrets,
+            otlp: Otlp {
+                endpoint: flags.otlp_endpoint.or(file.otlp_endpoint),
+                trace_sample_ratio: flags
+                    .trace_sample_ratio
+                    .or(file.trace_sample_ratio)
+                    .unwrap_or_default(),
+            },
             service: ServiceConfig {
                 limits: file.limits,
                 tenure: defaults.tenure,
@@ -214,6 +226,7 @@ impl ServerConfig {
                     .shutdown_grace
                     .or(file.shutdown_grace)
                     .unwrap_or(defaults.shutdown_grace),
+                traces: defaults.traces,
             },
         };
         config.check()?;
