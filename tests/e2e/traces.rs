@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use dacapo_tests::{
-    Client, CollectedSpan, Collector, Database, Effects, Run, Server, Settings, Worker, eventually,
+    Client, CollectedSpan, Collector, Database, Effects, Run, Settings, Worker, eventually,
     on_both_databases,
 };
 use reqwest::Method;
@@ -72,7 +72,10 @@ async fn a_run_that_fails_its_child_and_their_attempts_are_one_trace(database: D
     assert_eq!(order.get("dacapo.namespace"), Some("default"));
     assert_eq!(order.get("dacapo.status"), Some("completed"));
     let payment = one(&spans, "run call");
-    assert_eq!((&payment.parent, payment.get("dacapo.workflow_id")), (&order.span_id, Some("payment")));
+    assert_eq!(
+        (&payment.parent, payment.get("dacapo.workflow_id")),
+        (&order.span_id, Some("payment"))
+    );
     assert_eq!(payment.get("dacapo.status"), Some("failed"));
     assert!(payment.error.is_some() && payment.nanos > 0, "{payment:?}");
     let attempts: Vec<_> = spans.iter().filter(|span| span.name == "activity fail").collect();
@@ -93,7 +96,8 @@ async fn each_span_comes_once_although_the_server_was_killed(database: Database)
         effects.hold(held);
     }
     let input = json!({"url": effects.url(), "pause_millis": 1});
-    let run = start(&client, &traceparent("01"), &json!({"workflow": "effects", "input": input})).await;
+    let run =
+        start(&client, &traceparent("01"), &json!({"workflow": "effects", "input": input})).await;
     effects.arrived("second").await;
     // The first attempt has ended, and the second is under way.
     collector.trace(TRACE, 1).await;
@@ -206,13 +210,19 @@ async fn a_trace_that_begins_here_is_found_by_the_id_of_its_run(database: Databa
 
     let line = eventually("the end is logged", async || {
         let log = server.log();
-        log.lines().find(|line| line.contains("run closed") && line.contains(&trace_id)).map(str::to_owned)
+        log.lines()
+            .find(|line| line.contains("run closed") && line.contains(&trace_id))
+            .map(str::to_owned)
     })
     .await;
     let line: Value = serde_json::from_str(&line).expect("JSON");
     assert_eq!((&line["trace_id"], &line["run_id"]), (&json!(trace_id), &json!(run.run_id)));
     server.stop().await;
-    assert!(collector.metrics().iter().any(|name| name.starts_with("otel.sdk")), "{:?}", collector.metrics());
+    assert!(
+        collector.metrics().iter().any(|name| name.starts_with("otel.sdk")),
+        "{:?}",
+        collector.metrics()
+    );
 }
 
 async fn what_is_not_sampled_or_not_valid_is_not_collected(database: Database) {
@@ -231,7 +241,8 @@ async fn what_is_not_sampled_or_not_valid_is_not_collected(database: Database) {
     assert_eq!(started["options"]["traceparent"], Value::Null, "{started}");
     // What is asked next knows that nobody collects it.
     let carried: Vec<_> = collector.requests();
-    let carried: Vec<_> = carried.iter().map(|it| it["traceparent"].to_str().expect("text")).collect();
+    let carried: Vec<_> =
+        carried.iter().map(|it| it["traceparent"].to_str().expect("text")).collect();
     assert!(carried.iter().all(|it| it.ends_with("-00")), "{carried:?}");
     assert!(carried[0].contains(TRACE), "{carried:?}");
     // It sends all that it has.

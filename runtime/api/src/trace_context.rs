@@ -16,8 +16,9 @@ pub(crate) fn of(headers: &HeaderMap) -> Option<TraceContext> {
     let (Some(parent), None) = (parents.next(), parents.next()) else {
         return None;
     };
-    let context = TraceContext::parse(parent.to_str().ok()?)?;
-    Some(TraceContext { tracestate: tracestate(headers).unwrap_or_default(), ..context })
+    let mut context = TraceContext::parse(parent.to_str().ok()?)?;
+    context.tracestate = tracestate(headers).unwrap_or_default();
+    Some(context)
 }
 
 /// What vendors keep with it, which may come in parts.
@@ -48,7 +49,10 @@ mod tests {
     fn parts_of_a_state_are_one_state() {
         let lines = [(TRACEPARENT, PARENT), (TRACESTATE, "a=1"), (TRACESTATE, "b=2")];
         let context = of_lines(&lines).expect("valid");
-        assert_eq!((context.traceparent(), context.tracestate.as_str()), (PARENT.into(), "a=1,b=2"));
+        assert_eq!(
+            (context.traceparent(), context.tracestate.as_str()),
+            (PARENT.into(), "a=1,b=2")
+        );
     }
 
     #[test]

@@ -29,8 +29,8 @@ use crate::queues::{self, Queues};
 use crate::relations::UnderWay;
 use crate::search_attributes::RegisteredAttributes;
 use crate::tenancy::{self, Namespaces};
-use crate::traces::Traces;
 use crate::timers::{self, Timers};
+use crate::traces::Traces;
 use crate::workload::Workload;
 use crate::{cleanup, ownership, recovery};
 

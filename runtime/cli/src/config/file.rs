@@ -8,13 +8,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use dacapo_model::ids::NamespaceName;
 use dacapo_model::limits::Limits;
-use reqwest::Url;
 use serde::{Deserialize, Deserializer};
 
 use super::database::Database;
-use super::otlp::parse_endpoint;
 use super::secrets::Secrets;
-use super::{Authentication, ByteSize, LogFormat, SampleRatio, parse_duration, read_text};
+use super::{
+    Authentication, ByteSize, Endpoint, LogFormat, SampleRatio, parse_duration, read_text,
+};
 use crate::exit::UsageError;
 
 /// What a file may say. A key that is not here is an error, so that a typing
@@ -42,8 +42,7 @@ pub(super) struct FileConfig {
     pub(super) idle_timeout: Option<Duration>,
     #[serde(deserialize_with = "duration")]
     pub(super) shutdown_grace: Option<Duration>,
-    #[serde(deserialize_with = "endpoint")]
-    pub(super) otlp_endpoint: Option<Url>,
+    pub(super) otlp_endpoint: Option<Endpoint>,
     pub(super) trace_sample_ratio: Option<SampleRatio>,
     pub(super) activities: FileActivities,
     pub(super) limits: Limits,
@@ -107,11 +106,6 @@ fn without_values(error: &toml::de::Error, text: &str) -> String {
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).map(Some).map_err(serde::de::Error::custom)
-}
-
-fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_endpoint(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
 fn others_may_read(path: &Path) -> bool {

@@ -3,10 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use reqwest::Url;
-
-use super::otlp::parse_endpoint;
-use super::{Authentication, Database, GuestFlags, SampleRatio, parse_duration};
+use super::{Authentication, Database, Endpoint, GuestFlags, SampleRatio, parse_duration};
 
 /// Settings of a server. Each is also an environment variable and a key of the
 /// configuration file; a flag wins over the variable, the variable over the file.
@@ -78,13 +75,8 @@ pub struct ServerFlags {
 
     /// Collector that takes spans and metrics by OTLP over HTTP, such as
     /// http://localhost:4318 [default: none].
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
-        value_parser = parse_endpoint
-    )]
-    pub otlp_endpoint: Option<Url>,
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
+    pub otlp_endpoint: Option<Endpoint>,
 
     /// How large a part of the traces that begin here is collected, from 0 to 1; whoever
     /// sends a trace along decides for it [default: 0.01].

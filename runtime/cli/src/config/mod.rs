@@ -30,7 +30,7 @@ pub use self::flags::ServerFlags;
 pub use self::guests::{GuestFlags, NameValue};
 pub use self::memory::{ByteSize, MemoryPlan};
 pub(crate) use self::otlp::signal_url;
-pub use self::otlp::{Otlp, SampleRatio};
+pub use self::otlp::{Endpoint, Otlp, SampleRatio};
 use crate::exit::UsageError;
 use crate::http_server::ConnectionLimits;
 use crate::server::Edge;
@@ -196,7 +196,7 @@ impl ServerConfig {
             secrets,
             namespace_secrets,
             otlp: Otlp {
-                endpoint: flags.otlp_endpoint.or(file.otlp_endpoint),
+                endpoint: flags.otlp_endpoint.or(file.otlp_endpoint).unwrap_or_default().0,
                 trace_sample_ratio: flags
                     .trace_sample_ratio
                     .or(file.trace_sample_ratio)

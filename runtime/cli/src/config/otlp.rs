@@ -1,5 +1,7 @@
 //! Where spans and metrics are sent.
 
+use std::str::FromStr;
+
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -40,7 +42,7 @@ impl TryFrom<f64> for SampleRatio {
     }
 }
 
-impl std::str::FromStr for SampleRatio {
+impl FromStr for SampleRatio {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -50,13 +52,33 @@ impl std::str::FromStr for SampleRatio {
     }
 }
 
-/// The address of a collector that takes OTLP over HTTP.
-pub(super) fn parse_endpoint(text: &str) -> Result<Url, String> {
-    let example = "write it like http://localhost:4318";
-    let url = Url::parse(text).map_err(|error| format!("{error}; {example}"))?;
-    match (url.scheme(), url.has_host()) {
-        ("http" | "https", true) => Ok(url),
-        _ => Err(format!("a collector is reached by http or https; {example}")),
+/// The address of a collector that takes OTLP over HTTP. As the standard has it, one that is
+/// empty is none.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Endpoint(pub Option<Url>);
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        let example = "write it like http://localhost:4318";
+        let url = Url::parse(text).map_err(|error| format!("{error}; {example}"))?;
+        match (url.scheme(), url.has_host()) {
+            ("http" | "https", true) => Ok(Self(Some(url))),
+            _ => Err(format!("a collector is reached by http or https; {example}")),
+        }
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 
@@ -75,15 +97,17 @@ mod tests {
             ("http://localhost:4318", "http://localhost:4318/v1/traces"),
             ("https://otlp.example.com/tenant/", "https://otlp.example.com/tenant/v1/traces"),
         ] {
-            let endpoint = parse_endpoint(endpoint).expect("an address");
+            let Endpoint(endpoint) = endpoint.parse().expect("an address");
+            let endpoint = endpoint.expect("it is not empty");
             assert_eq!(signal_url(&endpoint, "v1/traces"), expected);
         }
+        assert_eq!("".parse(), Ok(Endpoint(None)));
     }
 
     #[test]
     fn what_is_no_address_or_no_part_is_refused_with_an_example() {
-        for wrong in ["localhost:4318", "ftp://host", "http://", ""] {
-            let error = parse_endpoint(wrong).expect_err(wrong);
+        for wrong in ["localhost:4318", "ftp://host", "http://", " "] {
+            let error = wrong.parse::<Endpoint>().expect_err(wrong);
             assert!(error.contains("http://localhost:4318"), "{error}");
         }
         for wrong in ["-0.1", "1.5", "NaN", "all"] {

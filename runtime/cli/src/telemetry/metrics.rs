@@ -19,8 +19,7 @@ pub(super) fn start(collector: Option<&Url>) -> Result<(Registry, SdkMeterProvid
         .scope_info_enabled(false)
         .build()
         .context("metrics can't be set up")?;
-    let mut provider =
-        SdkMeterProvider::builder().with_reader(exporter).with_resource(resource());
+    let mut provider = SdkMeterProvider::builder().with_reader(exporter).with_resource(resource());
     if let Some(collector) = collector {
         let exporter = MetricExporter::builder()
             .with_http()

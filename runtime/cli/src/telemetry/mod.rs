@@ -13,6 +13,8 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::Registry;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use self::spans::SpanExport;
 use crate::config::Otlp;
@@ -51,13 +53,12 @@ impl Telemetry {
     /// for long.
     pub(crate) async fn stop(self) {
         let Some(spans) = self.spans else { return };
-        // Both wait in the thread that they are called in.
-        let sent = tokio::task::spawn_blocking(move || {
-            let spans = spans.stop(FLUSH_MAX);
-            spans.and(self.provider.shutdown_with_timeout(FLUSH_MAX))
-        });
-        if let Ok(Err(error)) = sent.await {
-            tracing::warn!(%error, "not all spans and metrics could be sent");
+        // Both wait in the thread that they are called in, one of them as long as it likes.
+        let spans = spawn_blocking(move || spans.stop(FLUSH_MAX));
+        let metrics = spawn_blocking(move || self.provider.shutdown());
+        let sent = timeout(FLUSH_MAX, async { tokio::join!(spans, metrics) });
+        if !matches!(sent.await, Ok((Ok(Ok(())), Ok(Ok(()))))) {
+            tracing::warn!("not all spans and metrics could be sent");
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::failure::{Failure, FailureKind};
 use crate::ids::{EventId, RunId};
 use crate::limits::{CONTINUE_AS_NEW_BYTES, CONTINUE_AS_NEW_EVENTS};
 use crate::retry::{RetryPolicy, RetryState};
-use crate::trace::TraceContext;
 use crate::time::{Timestamp, duration_micros, optional_duration_micros};
+use crate::trace::TraceContext;
 
 /// What a start may ask for; absent where it did not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

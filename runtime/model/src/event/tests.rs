@@ -12,8 +12,8 @@ use crate::ids::{
 use crate::module::ModuleDigest;
 use crate::retry::RetryPolicy;
 use crate::tag::TagChanges;
-use crate::trace::{TraceContext, TraceHeaders};
 use crate::task::{FairnessKey, FairnessWeight, Priority, TaskRoute};
+use crate::trace::{TraceContext, TraceHeaders};
 
 fn route() -> TaskRoute {
     TaskRoute {
@@ -74,7 +74,8 @@ fn all() -> Vec<EventAttributes> {
                 attributes: attributes(),
                 continue_as_new_after: Some(HistorySize { events: 1, bytes: 2 }),
                 trace: TraceContext::try_from(TraceHeaders {
-                    traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+                    traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+                        .to_owned(),
                     tracestate: "vendor=1".to_owned(),
                 })
                 .ok()

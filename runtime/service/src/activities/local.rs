@@ -97,7 +97,10 @@ impl LocalExecutor {
     }
 
     /// The activity of an attempt that has begun, and when it has.
-    pub(crate) fn under_way(&self, scheduled_event_id: EventId) -> Option<(&PendingActivity, Timestamp)> {
+    pub(crate) fn under_way(
+        &self,
+        scheduled_event_id: EventId,
+    ) -> Option<(&PendingActivity, Timestamp)> {
         let running = self.attempts.get(&scheduled_event_id)?;
         Some((&running.activity, running.link.started_at()?))
     }

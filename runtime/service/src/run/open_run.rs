@@ -1,7 +1,7 @@
 //! What others hold of a run: its mailbox, and how far it has come.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dacapo_engine::state::RunState;
 use dacapo_model::execution::{Execution, ExecutionStatus};

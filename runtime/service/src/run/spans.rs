@@ -21,7 +21,9 @@ impl Actor {
                 (*scheduled_event_id, leased.map(|leased| leased.started_at))
             }
             Input::ActivityReported { activity, .. } => match activity {
-                ActivityTarget::Operation(operation) => (self.state.operation_event(*operation)?, None),
+                ActivityTarget::Operation(operation) => {
+                    (self.state.operation_event(*operation)?, None)
+                }
                 ActivityTarget::Lease { scheduled_event_id, .. }
                 | ActivityTarget::Token { scheduled_event_id, .. } => (*scheduled_event_id, None),
             },

@@ -66,8 +66,7 @@ impl Attempted {
     ) -> Self {
         let run_id = run.key.run_id;
         let span_id = SpanId::of_attempt(run_id, scheduled_event_id, of.attempt);
-        let mut attributes =
-            super::of_run(&run.namespace, &run.workflow_id, run_id);
+        let mut attributes = super::of_run(&run.namespace, &run.workflow_id, run_id);
         attributes.extend([
             KeyValue::new("dacapo.activity_type", of.activity_type.as_str().to_owned()),
             KeyValue::new("dacapo.attempt", i64::from(of.number)),
@@ -149,9 +148,7 @@ fn of_event(
 fn next_attempt(step: &Transition, scheduled: EventId) -> Option<&Failure> {
     let retries = step.timers.iter().find_map(|timer| match timer {
         TimerChange::Set {
-            event_id,
-            kind: TimerKind::ActivityRetry { last_failure, .. },
-            ..
+            event_id, kind: TimerKind::ActivityRetry { last_failure, .. }, ..
         } if *event_id == scheduled => Some(last_failure),
         _ => None,
     });

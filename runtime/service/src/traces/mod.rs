@@ -64,11 +64,7 @@ pub struct Span {
 }
 
 /// What spans of a run say of it.
-fn of_run(
-    namespace: &NamespaceName,
-    workflow_id: &WorkflowId,
-    run_id: RunId,
-) -> Vec<KeyValue> {
+fn of_run(namespace: &NamespaceName, workflow_id: &WorkflowId, run_id: RunId) -> Vec<KeyValue> {
     vec![
         KeyValue::new("dacapo.namespace", namespace.as_str().to_owned()),
         KeyValue::new("dacapo.workflow_id", workflow_id.as_str().to_owned()),
@@ -210,7 +206,8 @@ mod tests {
     fn as_large_a_part_of_the_traces_is_collected_as_is_asked_for() {
         for (part, expected) in [(0.0, 0..=0), (0.25, 150..=350), (1.0, 1_000..=1_000)] {
             let traces = collected(part);
-            let ids = (1..=1_000).map(|it| RunId(uuid::Uuid::new_v5(&run(7).0, &[it as u8, (it >> 8) as u8])));
+            let ids = (1..=1_000)
+                .map(|it| RunId(uuid::Uuid::new_v5(&run(7).0, &[it as u8, (it >> 8) as u8])));
             let sampled = ids.filter(|it| {
                 traces.of_run(*it, None, None).is_some_and(|context| context.is_sampled())
             });

@@ -54,18 +54,15 @@ fn links(context: &TraceContext, state: &RunState, begins: bool) -> Vec<(TraceId
         (trace_id, SpanId::of_run(first))
     });
     let starter = state.parent.as_ref().filter(|_| begins);
-    let starter =
-        starter.map(|it| (TraceId::of_run(it.root.run_id), SpanId::of_run(it.run_id)));
+    let starter = starter.map(|it| (TraceId::of_run(it.root.run_id), SpanId::of_run(it.run_id)));
     first.into_iter().chain(starter).collect()
 }
 
 fn attributes(execution: &Execution, closing: &Closing) -> Vec<KeyValue> {
     let Execution { namespace, workflow_id, key, .. } = execution;
     let mut attributes = super::of_run(namespace, workflow_id, key.run_id);
-    attributes.push(KeyValue::new(
-        "dacapo.workflow_type",
-        execution.workflow_type.as_str().to_owned(),
-    ));
+    attributes
+        .push(KeyValue::new("dacapo.workflow_type", execution.workflow_type.as_str().to_owned()));
     attributes.push(KeyValue::new("dacapo.status", closing.status.as_str()));
     attributes
 }
