@@ -83,6 +83,7 @@ impl Stage {
             workflow_id: WorkflowId::new("measured")?,
             run_id: RunId(Uuid::from_u128(1)),
             module_digest: digest,
+            trace: None,
         });
         Ok(Self { host, context })
     }

@@ -38,5 +38,6 @@ mod signals;
 mod standalone;
 mod std_only;
 mod timers;
+mod traces;
 mod uploads;
 mod versions;

@@ -1,11 +1,19 @@
 //! What a server measures, as Prometheus reads it.
 
-use dacapo_tests::{Client, Database, Server, Worker, dacapo, eventually, on_both_databases};
+use std::collections::BTreeSet;
+
+use dacapo_tests::{
+    Client, Collector, Database, Server, Settings, Worker, dacapo, eventually, on_both_databases,
+};
 use serde_json::json;
 
 on_both_databases! {
     tasks_are_counted_from_the_queue_to_the_worker,
+    what_the_dashboard_and_the_alerts_read_is_there,
 }
+
+const DASHBOARD: &str = include_str!("../../dashboards/dacapo.json");
+const ALERTS: &str = include_str!("../../dashboards/alerts.yml");
 
 /// The value of a line; none if it is not there.
 async fn value(client: &Client, line: &str) -> Option<f64> {
@@ -47,4 +55,44 @@ async fn tasks_are_counted_from_the_queue_to_the_worker(database: Database) {
     let version = version.exit(0).split_whitespace().last().expect("a version").to_owned();
     let info = format!(r#"target_info{{service_name="dacapo",service_version="{version}"}}"#);
     assert_eq!(value(&client, &info).await, Some(1.0));
+}
+
+/// The metrics that a text names.
+fn named(text: &str) -> BTreeSet<&str> {
+    let words =
+        text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    let is_metric = |word: &&str| {
+        word.starts_with("dacapo_") || word.starts_with("otel_sdk_") || *word == "target_info"
+    };
+    words.filter(is_metric).collect()
+}
+
+async fn what_the_dashboard_and_the_alerts_read_is_there(database: Database) {
+    let collector = Collector::open().await;
+    let settings = Settings::new(&database).argument("--trace-sample-ratio=1");
+    let settings = settings.environment("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url());
+    let server = settings.start().await;
+    let client = server.client();
+    client.upload_guests(&["steps"]).await;
+    let input = json!({"queue": "q", "steps": 1, "options": {}});
+    let run = client.start("remote_fan_out", input).await;
+    let worker = Worker::new(client.clone(), "q", "one");
+    worker.task_with(json!({"max_tasks": 1, "lease_seconds": 1})).await;
+    let task = worker.task().await;
+    worker.echo(&task).await.expect("recorded");
+    run.completed().await;
+
+    let mut read = named(DASHBOARD);
+    read.extend(named(ALERTS));
+    assert!(read.len() > 4, "{read:?}");
+    for metric in read {
+        eventually(&format!("there is {metric}"), async || {
+            let metrics = client.get("/metrics").await.text;
+            let is_there = metrics.lines().any(|line| {
+                line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' ']))
+            });
+            is_there.then_some(())
+        })
+        .await;
+    }
 }

@@ -11,6 +11,7 @@
 
 mod bytecode;
 mod client;
+mod collector;
 mod command;
 mod counted;
 mod database;
@@ -31,6 +32,7 @@ mod worker;
 
 pub use self::bytecode::{core_module, module_of, with_core_module};
 pub use self::client::{Answer, Client, Run};
+pub use self::collector::{CollectedSpan, Collector};
 pub use self::command::{Output, Running, dacapo, dacapo_dev, dacapo_running, dacapo_with_input};
 pub use self::counted::{CountedServer, Spent};
 pub use self::database::{Database, Kind};

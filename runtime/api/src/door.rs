@@ -11,6 +11,7 @@ use dacapo_service::tenancy::{Principal, Tenant};
 
 use crate::error::ApiError;
 use crate::extract::Path;
+use crate::trace_context;
 use crate::v1::NamespacePath;
 
 /// Who calls, in the namespace that the path names: the first parameter of each handler
@@ -32,6 +33,7 @@ where
         let Path(path) = Path::<NamespacePath>::from_request_parts(parts, state).await?;
         let runtime = Arc::<Runtime>::from_ref(state);
         let tenant = runtime.tenant(principal_of(parts), &path.namespace)?;
+        let tenant = tenant.in_trace(trace_context::of(&parts.headers));
         parts.extensions.insert(tenant.clone());
         Ok(Self(tenant))
     }

@@ -34,6 +34,7 @@ mod routes;
 mod site;
 mod standby;
 mod state;
+mod trace_context;
 mod unread;
 mod v1;
 mod wire;

@@ -17,13 +17,13 @@ pub mod exit;
 mod hints;
 pub mod http_server;
 mod logging;
-mod metrics;
 mod only_module;
 mod open_files;
 pub mod output;
 pub mod server;
 mod signals;
 pub mod store;
+mod telemetry;
 mod times;
 
 use std::ffi::OsString;

@@ -16,6 +16,7 @@ use dacapo_model::module::{ModuleDefinitions, ModuleDigest};
 use dacapo_model::payload::Payload;
 use dacapo_model::query::Query;
 use dacapo_model::time::Timestamp;
+use dacapo_model::trace::TraceContext;
 use dacapo_model::update::Update;
 
 use crate::compat::{has_gap, made_by_newer};
@@ -33,6 +34,9 @@ pub struct RunContext {
     pub run_id: RunId,
     /// The code to run.
     pub module_digest: ModuleDigest,
+    /// What goes with what it asks others for, if it belongs to a trace. Of an attempt,
+    /// [`ActivityTask::trace`] does.
+    pub trace: Option<TraceContext>,
 }
 
 /// One attempt of an activity.
@@ -56,6 +60,8 @@ pub struct ActivityTask {
     pub deadline: Timestamp,
     /// What an attempt before this one said last.
     pub heartbeat_details: Option<Payload>,
+    /// What goes with its requests, if it belongs to a trace.
+    pub trace: Option<TraceContext>,
     /// What it may use of what whoever runs it has.
     pub permissions: Arc<ActivityPermissions>,
 }

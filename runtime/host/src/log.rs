@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use dacapo_engine::guest::{ActivityTask, RunContext};
 use dacapo_model::ids::{OperationId, TypeName};
+use dacapo_model::trace::TraceId;
+use tracing::field::DisplayValue;
 
 use crate::activity::secrets::Secrets;
 
@@ -127,6 +129,7 @@ impl GuestLog {
                 activity = attempt.map(|attempt| attempt.activity_type.as_str()),
                 operation_id = attempt.map(|attempt| attempt.operation_id.0),
                 attempt = attempt.map(|attempt| attempt.number),
+                trace_id = self.trace_id(),
                 "the guest wrote more than {} bytes at once: the rest is dropped \
                  (`limits.log_bytes_max`)",
                 self.bytes_max
@@ -154,6 +157,10 @@ impl GuestLog {
         }
     }
 
+    fn trace_id(&self) -> Option<DisplayValue<TraceId>> {
+        self.run.trace.as_ref().map(|trace| tracing::field::display(trace.trace_id))
+    }
+
     /// What the guest wrote comes last and in quotes, so that nobody takes it for anything else.
     fn emit(&self, stream: Stream, line: &[u8]) {
         let mut line = String::from_utf8_lossy(line).into_owned();
@@ -168,6 +175,7 @@ impl GuestLog {
             activity = attempt.map(|attempt| attempt.activity_type.as_str()),
             operation_id = attempt.map(|attempt| attempt.operation_id.0),
             attempt = attempt.map(|attempt| attempt.number),
+            trace_id = self.trace_id(),
             stream = stream.name(),
             line = line.trim_end_matches(['\r', '\n']),
         );

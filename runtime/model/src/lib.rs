@@ -32,4 +32,5 @@ pub mod task_token;
 pub mod text;
 pub mod time;
 pub mod timer;
+pub mod trace;
 pub mod update;

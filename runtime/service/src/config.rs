@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use dacapo_model::limits::Limits;
 
+use crate::traces::Traces;
+
 /// How a node comes by the shards, and keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tenure {
@@ -37,6 +39,8 @@ pub struct ServiceConfig {
     pub idle_timeout: Duration,
     /// How long a stopping node waits for attempts that are under way.
     pub shutdown_grace: Duration,
+    /// Which traces are collected.
+    pub traces: Traces,
 }
 
 impl Default for ServiceConfig {
@@ -49,6 +53,7 @@ impl Default for ServiceConfig {
             open_runs_max: 256 * 1024,
             idle_timeout: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(10),
+            traces: Traces::default(),
         }
     }
 }

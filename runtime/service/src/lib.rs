@@ -52,6 +52,7 @@ mod search_attributes;
 mod shared_read;
 pub mod tenancy;
 mod timers;
+pub mod traces;
 mod types;
 mod update_watch;
 mod workload;

@@ -12,6 +12,8 @@ use dacapo_model::execution::Execution;
 use dacapo_model::failure::Failure;
 use dacapo_model::text::cut;
 use dacapo_model::time::Timestamp;
+use dacapo_model::trace::{TraceContext, TraceId};
+use tracing::field::DisplayValue;
 use tracing::{Level, Span};
 
 use crate::clock::Clock;
@@ -27,7 +29,7 @@ static RUN_FAILURES: LogLimit = LogLimit::of(20);
 static ATTEMPT_FAILURES: LogLimit = LogLimit::of(20);
 
 /// Is committed. `cause` is the request that asked for it.
-pub(crate) fn run_started(execution: &Execution, cause: &Span) {
+pub(crate) fn run_started(execution: &Execution, trace: Option<&TraceContext>, cause: &Span) {
     let _entered = cause.enter();
     tracing::info!(
         target: "dacapo::run",
@@ -35,12 +37,18 @@ pub(crate) fn run_started(execution: &Execution, cause: &Span) {
         run_id = %execution.key,
         workflow_type = execution.workflow_type.as_str(),
         namespace = execution.namespace.as_str(),
+        trace_id = trace.map(id),
         "run started"
     );
 }
 
 /// Is committed.
-pub(crate) fn run_closed(execution: &Execution, closing: &Closing, events: u64) {
+pub(crate) fn run_closed(
+    execution: &Execution,
+    trace: Option<&TraceContext>,
+    closing: &Closing,
+    events: u64,
+) {
     tracing::info!(
         target: "dacapo::run",
         workflow_id = execution.workflow_id.as_str(),
@@ -49,6 +57,7 @@ pub(crate) fn run_closed(execution: &Execution, closing: &Closing, events: u64) 
         status = closing.status.as_str(),
         took = ?closing.closed_at.since(execution.started_at),
         events,
+        trace_id = trace.map(id),
         "run closed"
     );
     if failures_are_read()
@@ -62,6 +71,7 @@ pub(crate) fn run_closed(execution: &Execution, closing: &Closing, events: u64) 
             workflow_type = execution.workflow_type.as_str(),
             reason,
             withheld = (withheld > 0).then_some(withheld),
+            trace_id = trace.map(id),
             "run {}",
             closing.status.as_str().replace('_', " ")
         );
@@ -87,9 +97,15 @@ pub(crate) fn attempt_failed(run: &OpenRun, activity: &PendingActivity, input: O
             attempt = activity.attempt_number(),
             reason,
             withheld = (withheld > 0).then_some(withheld),
+            trace_id = run.trace().map(id),
             "activity failed"
         );
     }
+}
+
+/// Of the trace, as lines have it.
+fn id(trace: &TraceContext) -> DisplayValue<TraceId> {
+    tracing::field::display(trace.trace_id)
 }
 
 fn failures_are_read() -> bool {
@@ -140,6 +156,7 @@ impl<'a> Attempt<'a> {
             activity = activity.activity_type.as_str(),
             operation_id = activity.operation_id.0,
             attempt = activity.attempt_number(),
+            trace_id = run.trace().map(id),
             "attempt started"
         );
         Some(Self { run, activity, clock, began: clock.now(), has_ended: false })
@@ -173,6 +190,7 @@ impl<'a> Attempt<'a> {
             outcome,
             failure,
             took = ?self.clock.now().since(self.began),
+            trace_id = self.run.trace().map(id),
             "attempt ended"
         );
     }

@@ -199,6 +199,7 @@ impl Recovering {
         };
         run.set_admitted(!stored.updates.is_empty());
         let loaded = run::assemble(stored);
+        run.note_trace(&shared.traces, &loaded.state);
         // What is known of a damaged run may be long past.
         if loaded.fault.is_none() {
             self.relations.add(&run, &loaded);

@@ -30,6 +30,7 @@ use crate::relations::UnderWay;
 use crate::search_attributes::RegisteredAttributes;
 use crate::tenancy::{self, Namespaces};
 use crate::timers::{self, Timers};
+use crate::traces::Traces;
 use crate::workload::Workload;
 use crate::{cleanup, ownership, recovery};
 
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) queues: Queues,
     /// What runs do with each other.
     pub(crate) under_way: UnderWay,
+    /// Whose spans are collected.
+    pub(crate) traces: Traces,
 }
 
 impl Shared {
@@ -143,6 +146,7 @@ impl Runtime {
             timers: Timers::default(),
             queues,
             under_way: UnderWay::default(),
+            traces: config.traces,
             life,
             hold,
             store,

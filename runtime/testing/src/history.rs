@@ -34,7 +34,7 @@ impl History {
     fn from_export(exported: ExportedHistory) -> Result<Self, &'static str> {
         let module_digest = exported.module_digest().ok_or("the history has no beginning")?;
         let ExportedHistory { namespace, workflow_id, run_id, events, .. } = exported;
-        let context = RunContext { namespace, workflow_id, run_id, module_digest };
+        let context = RunContext { namespace, workflow_id, run_id, module_digest, trace: None };
         let events: Vec<_> = events.into_iter().map(|exported| exported.event).collect();
         let ids = std::iter::successors(Some(EventId::FIRST), |id| Some(id.next()));
         if !events.iter().map(|event| event.id).eq(ids.take(events.len())) {

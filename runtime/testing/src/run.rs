@@ -81,6 +81,7 @@ impl<'env> TestRun<'env> {
             workflow_id: execution.workflow_id,
             run_id: execution.key.run_id,
             module_digest: execution.module_digest,
+            trace: None,
         };
         Ok(History { context, events })
     }

@@ -172,6 +172,7 @@ fn task_of(handed: HandedTask) -> Result<ActivityTask, TestError> {
         run_id: handed.run_id,
         // No module runs it.
         module_digest: ModuleDigest([0; 32]),
+        trace: None,
     };
     let start_to_close = handed.options.start_to_close_timeout;
     Ok(ActivityTask {
@@ -185,6 +186,7 @@ fn task_of(handed: HandedTask) -> Result<ActivityTask, TestError> {
         timeout: start_to_close,
         deadline: handed.started_at.after(start_to_close),
         heartbeat_details: handed.heartbeat_details,
+        trace: handed.trace,
         permissions: Arc::default(),
     })
 }

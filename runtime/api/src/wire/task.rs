@@ -1,10 +1,13 @@
 //! What workers send and get.
 
+use std::collections::BTreeMap;
+
 use dacapo_model::code::ErrorCode;
 use dacapo_model::ids::{OperationId, QueueName, RunId, TypeName, WorkerIdentity, WorkflowId};
 use dacapo_model::task::{FairnessKey, Priority};
 use dacapo_model::task_token::TaskToken;
 use dacapo_model::time::Timestamp;
+use dacapo_model::trace::{TraceContext, TraceHeaders};
 use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{
     self, HandedTask, HeartbeatAnswer, PollRequest, Report, TaskHeartbeat,
@@ -105,6 +108,10 @@ pub(crate) struct Task {
     /// What the last heartbeat of an attempt before said.
     #[serde(skip_serializing_if = "Option::is_none")]
     heartbeat_details: Option<RawJson>,
+    /// Headers of the trace that the attempt belongs to, for what the worker asks others:
+    /// `traceparent`, and `tracestate` if there is one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    trace_context: BTreeMap<&'static str, String>,
     /// From 1, which comes first, to 5.
     priority: u8,
     /// Whose task it is.
@@ -280,10 +287,17 @@ impl From<HandedTask> for Task {
             heartbeat_timeout_seconds: options.heartbeat_timeout.map(|limit| limit.as_secs_f64()),
             last_failure: task.last_failure.map(Failure::from),
             heartbeat_details: task.heartbeat_details.and_then(|details| embed(&details).0),
+            trace_context: task.trace.map(headers).unwrap_or_default(),
             priority: route.as_ref().map_or_else(Priority::default, |it| it.priority).number(),
             fairness_key: route.and_then(|route| route.fairness_key),
         }
     }
+}
+
+fn headers(trace: TraceContext) -> BTreeMap<&'static str, String> {
+    let TraceHeaders { traceparent, tracestate } = trace.into();
+    let headers = [("traceparent", traceparent), ("tracestate", tracestate)];
+    headers.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 impl HeartbeatsRequest {

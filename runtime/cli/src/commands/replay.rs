@@ -197,6 +197,7 @@ impl Code {
             workflow_id: history.workflow_id,
             run_id: history.run_id,
             module_digest: self.digest,
+            trace: None,
         });
         let events = history.events.into_iter().map(|exported| exported.event).collect();
         let replay = guest::replay(&self.host, context, Arc::new(Unbounded), events);

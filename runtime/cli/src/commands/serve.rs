@@ -13,7 +13,8 @@ use crate::exit::{Exit, UsageError};
 use crate::server::{Edge, Server};
 use crate::signals::{self, StopRequested};
 use crate::store::{self, OpenFile};
-use crate::{http_server, logging, metrics, open_files, output};
+use crate::telemetry::Telemetry;
+use crate::{http_server, logging, open_files, output};
 
 /// What is logged unless it is set. The driver repeats what the database notices
 /// about migrations that are there already, and has a line for each request that waits
@@ -58,13 +59,16 @@ pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
         ));
     };
     let mut stop = signals::stop_requested()?;
+    let telemetry = Telemetry::start(&config.otlp)?;
+    let starts = start(&config, &telemetry, database, args.take_over, default_cache_dir);
     let (server, file) = tokio::select! {
-        started = start(&config, database, args.take_over, default_cache_dir) => started?,
+        started = starts => started?,
         // Nothing was promised to anybody yet.
         () = &mut stop => return Ok(Exit::Success),
     };
     output::line(&format!("dacapo is ready at http://{}", server.address()))?;
     let exit = until_stopped(server, stop).await;
+    telemetry.stop().await;
     if let Some(file) = file {
         file.close().await;
     }
@@ -75,11 +79,13 @@ pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
 /// database, or at once if it is to `take_over`. A file is to be closed after it.
 pub(super) async fn start(
     config: &ServerConfig,
+    telemetry: &Telemetry,
     database: &Database,
     take_over: bool,
     cache_dir: impl FnOnce() -> Result<PathBuf>,
 ) -> Result<(Server, Option<OpenFile>)> {
-    let edge = Edge { metrics: metrics::start()?, ..config.edge(open_files::raise_limit()) };
+    let metrics = telemetry.metrics.clone();
+    let edge = Edge { metrics, ..config.edge(open_files::raise_limit()) };
     let listener = http_server::listen(config.listen)?;
     if !config.listen.ip().is_loopback() && config.authentication == Authentication::None {
         tracing::warn!(
@@ -104,7 +110,7 @@ pub(super) async fn start(
         Some(_) => Tenure::Alone,
         None => Tenure::Leased { take_over },
     };
-    let service = ServiceConfig { tenure, ..config.service.clone() };
+    let service = ServiceConfig { tenure, traces: telemetry.traces(), ..config.service.clone() };
     let host = HostConfig { compiler: compile_module::compiler()?, ..config.host(cache_dir) };
     let server = Server::start(store, host, service, edge, listener).await?;
     Ok((server, file))

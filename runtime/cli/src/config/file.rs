@@ -13,7 +13,9 @@ use serde::{Deserialize, Deserializer};
 use super::database::Database;
 use super::encryption::FileEncryption;
 use super::secrets::Secrets;
-use super::{Authentication, ByteSize, LogFormat, parse_duration, read_text};
+use super::{
+    Authentication, ByteSize, Endpoint, LogFormat, SampleRatio, parse_duration, read_text,
+};
 use crate::exit::UsageError;
 
 /// What a file may say. A key that is not here is an error, so that a typing
@@ -41,6 +43,8 @@ pub(super) struct FileConfig {
     pub(super) idle_timeout: Option<Duration>,
     #[serde(deserialize_with = "duration")]
     pub(super) shutdown_grace: Option<Duration>,
+    pub(super) otlp_endpoint: Option<Endpoint>,
+    pub(super) trace_sample_ratio: Option<SampleRatio>,
     pub(super) activities: FileActivities,
     pub(super) encryption: FileEncryption,
     pub(super) limits: Limits,

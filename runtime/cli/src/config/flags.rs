@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Authentication, Database, GuestFlags, parse_duration};
+use super::{Authentication, Database, Endpoint, GuestFlags, SampleRatio, parse_duration};
 
 /// Settings of a server. Each is also an environment variable and a key of the
 /// configuration file; a flag wins over the variable, the variable over the file.
@@ -72,6 +72,16 @@ pub struct ServerFlags {
     /// How long an idle run keeps its instance in memory [default: 10s].
     #[arg(long, value_name = "DURATION", env = "DACAPO_IDLE_TIMEOUT", value_parser = parse_duration)]
     pub idle_timeout: Option<Duration>,
+
+    /// Collector that takes spans and metrics by OTLP over HTTP, such as
+    /// http://localhost:4318 [default: none].
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
+    pub otlp_endpoint: Option<Endpoint>,
+
+    /// How large a part of the traces that begin here is collected, from 0 to 1; whoever
+    /// sends a trace along decides for it [default: 0.01].
+    #[arg(long, value_name = "PART", env = "DACAPO_TRACE_SAMPLE_RATIO")]
+    pub trace_sample_ratio: Option<SampleRatio>,
 
     /// What all processes that run guests have in common.
     #[command(flatten)]

@@ -8,6 +8,7 @@ mod file;
 mod flags;
 mod guests;
 mod memory;
+mod otlp;
 mod secrets;
 mod worker;
 
@@ -30,6 +31,8 @@ use self::file::FileConfig;
 pub use self::flags::ServerFlags;
 pub use self::guests::{GuestFlags, NameValue};
 pub use self::memory::{ByteSize, MemoryPlan};
+pub(crate) use self::otlp::signal_url;
+pub use self::otlp::{Endpoint, Otlp, SampleRatio};
 use crate::exit::UsageError;
 use crate::http_server::ConnectionLimits;
 use crate::server::Edge;
@@ -104,6 +107,8 @@ pub struct ServerConfig {
     namespace_secrets: BTreeMap<NamespaceName, BTreeMap<String, Secret>>,
     /// What data are encrypted with.
     pub encryption: KeyRing,
+    /// Where spans and metrics are sent.
+    pub otlp: Otlp,
     /// Settings of the runtime itself.
     pub service: ServiceConfig,
 }
@@ -197,6 +202,13 @@ impl ServerConfig {
             secrets,
             namespace_secrets,
             encryption,
+            otlp: Otlp {
+                endpoint: flags.otlp_endpoint.or(file.otlp_endpoint).unwrap_or_default().0,
+                trace_sample_ratio: flags
+                    .trace_sample_ratio
+                    .or(file.trace_sample_ratio)
+                    .unwrap_or_default(),
+            },
             service: ServiceConfig {
                 limits: file.limits,
                 tenure: defaults.tenure,
@@ -221,6 +233,7 @@ impl ServerConfig {
                     .shutdown_grace
                     .or(file.shutdown_grace)
                     .unwrap_or(defaults.shutdown_grace),
+                traces: defaults.traces,
             },
         };
         config.check()?;

@@ -200,6 +200,7 @@ fn the_sample_file_is_valid_and_holds_the_defaults() {
     let config = ServerConfig::merge(ServerFlags::default(), [], parsed(sample)).expect("valid");
     assert_eq!(config.service, ServiceConfig::default());
     assert_eq!(config.instances_max, DEFAULT_INSTANCES_MAX);
+    assert_eq!(config.otlp.trace_sample_ratio, SampleRatio::default());
     assert_eq!(config.listen.to_string(), DEFAULT_LISTEN);
     assert!(config.migrate);
 }

@@ -1,14 +1,20 @@
-//! The gate that requests of activities leave through.
+//! The gate that requests of activities leave through. Those of an attempt that belongs to
+//! a trace say so, unless the activity has said what they belong to.
 
 use std::sync::Arc;
 
 use dacapo_engine::guest::RunContext;
+use dacapo_model::trace::TraceContext;
 use http::uri::Scheme;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
 use super::allowed_hosts::{AllowedHosts, SETTING};
 use super::secrets::Secrets;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What one request may have the host keep of its body.
 pub(super) const CHUNK_BYTES: usize = 64 * 1024;
@@ -19,6 +25,7 @@ pub(super) struct Gate {
     allowed_hosts: Arc<AllowedHosts>,
     secrets: Arc<Secrets>,
     run: Arc<RunContext>,
+    trace: Option<TraceContext>,
 }
 
 impl Gate {
@@ -26,8 +33,25 @@ impl Gate {
         allowed_hosts: Arc<AllowedHosts>,
         secrets: Arc<Secrets>,
         run: Arc<RunContext>,
+        trace: Option<TraceContext>,
     ) -> Self {
-        Self { allowed_hosts, secrets, run }
+        Self { allowed_hosts, secrets, run, trace }
+    }
+
+    /// Says which trace a request belongs to, unless it says so itself.
+    fn mark(&self, headers: &mut HeaderMap) {
+        let Some(trace) = self.trace.as_ref().filter(|_| !headers.contains_key(TRACEPARENT)) else {
+            return;
+        };
+        if let Ok(traceparent) = HeaderValue::try_from(trace.traceparent()) {
+            headers.insert(TRACEPARENT, traceparent);
+            // The one that belongs to it, or none.
+            headers.remove(TRACESTATE);
+            let tracestate = Some(&trace.tracestate).filter(|it| !it.is_empty());
+            if let Some(Ok(tracestate)) = tracestate.map(HeaderValue::try_from) {
+                headers.insert(TRACESTATE, tracestate);
+            }
+        }
     }
 
     /// Puts secrets into a request that may be sent. What is refused because of the
@@ -85,6 +109,7 @@ impl WasiHttpHooks for Gate {
         options: Option<RequestOptions>,
         _body_sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
+        self.mark(request.headers_mut());
         let admitted = self.admit(&mut request);
         let redaction = self.secrets.redaction().clone();
         Box::new(async move {
@@ -114,6 +139,8 @@ mod tests {
     use super::*;
     use crate::config::Secret;
 
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
     fn gate(allowed: &str, bound: &str) -> Gate {
         let secret = Secret {
             value: "k-123".to_owned(),
@@ -126,11 +153,13 @@ mod tests {
             workflow_id: WorkflowId::new("order-17").expect("valid"),
             run_id: RunId(Uuid::nil()),
             module_digest: ModuleDigest::of(b""),
+            trace: None,
         };
         Gate::new(
             Arc::new(AllowedHosts::parse(&[allowed.to_owned()]).expect("valid")),
             Arc::new(Secrets::new(secrets).expect("valid")),
             Arc::new(run),
+            TraceContext::parse(TRACE),
         )
     }
 
@@ -179,6 +208,18 @@ mod tests {
             panic!("{refused:?}");
         };
         assert!(reason.contains("`KEY` is not bound to") && !reason.contains("k-123"), "{reason}");
+    }
+
+    #[test]
+    fn a_request_belongs_to_the_trace_of_its_attempt_unless_it_names_another() {
+        let gate = gate("127.0.0.1", "127.0.0.1");
+        let mut headers = HeaderMap::new();
+        gate.mark(&mut headers);
+        assert_eq!(headers["traceparent"], TRACE);
+        let other = HeaderValue::from_static("00-1-2-00");
+        let mut headers = HeaderMap::from_iter([(TRACEPARENT, other.clone())]);
+        gate.mark(&mut headers);
+        assert_eq!(headers["traceparent"], other);
     }
 
     #[tokio::test]

@@ -82,6 +82,7 @@ impl ActivityState {
                 Arc::clone(&world.allowed_hosts),
                 Arc::clone(&world.secrets),
                 Arc::clone(&task.run),
+                task.trace.clone(),
             ),
             task,
             link,

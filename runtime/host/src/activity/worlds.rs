@@ -152,6 +152,7 @@ mod tests {
             workflow_id: WorkflowId::new("order-17").expect("valid"),
             run_id: RunId(Uuid::nil()),
             module_digest: ModuleDigest::of(b""),
+            trace: None,
         };
         ActivityTask {
             run: Arc::new(run),
@@ -163,6 +164,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             deadline: Timestamp::default(),
             heartbeat_details: None,
+            trace: None,
             permissions: Arc::new(permissions),
         }
     }

@@ -78,6 +78,7 @@ fn nobody() -> Result<Arc<RunContext>, ModuleRejected> {
         workflow_id: WorkflowId::new("inspection").map_err(internal)?,
         run_id: RunId(Uuid::nil()),
         module_digest: ModuleDigest([0; 32]),
+        trace: None,
     }))
 }
 

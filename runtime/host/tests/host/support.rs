@@ -68,6 +68,7 @@ pub(crate) fn run(digest: ModuleDigest, id: u128) -> Arc<RunContext> {
         workflow_id: WorkflowId::new("order-17").expect("valid"),
         run_id: RunId(Uuid::from_u128(id)),
         module_digest: digest,
+        trace: None,
     })
 }
 
@@ -123,6 +124,7 @@ pub(crate) fn task(digest: ModuleDigest, activity: &str, input: &str) -> Activit
         timeout: Duration::from_secs(60),
         deadline: Timestamp::from_micros(1_700_000_060_000_000),
         heartbeat_details: None,
+        trace: None,
         permissions: Arc::default(),
     }
 }

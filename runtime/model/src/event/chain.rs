@@ -12,6 +12,7 @@ use crate::ids::{EventId, RunId};
 use crate::limits::{CONTINUE_AS_NEW_BYTES, CONTINUE_AS_NEW_EVENTS};
 use crate::retry::{RetryPolicy, RetryState};
 use crate::time::{Timestamp, duration_micros, optional_duration_micros};
+use crate::trace::TraceContext;
 
 /// What a start may ask for; absent where it did not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +48,10 @@ pub struct RunOptions {
     /// Recorded, since the guest sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continue_as_new_after: Option<HistorySize>,
+    /// The trace that the run and those that follow it belong to, if whoever asked for it
+    /// has one: the span that they are children of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Box<TraceContext>>,
 }
 
 impl RunOptions {

@@ -13,6 +13,7 @@ use crate::module::ModuleDigest;
 use crate::retry::RetryPolicy;
 use crate::tag::TagChanges;
 use crate::task::{FairnessKey, FairnessWeight, Priority, TaskRoute};
+use crate::trace::{TraceContext, TraceHeaders};
 
 fn route() -> TaskRoute {
     TaskRoute {
@@ -72,6 +73,13 @@ fn all() -> Vec<EventAttributes> {
                 retry: Some(RetryPolicy::default()),
                 attributes: attributes(),
                 continue_as_new_after: Some(HistorySize { events: 1, bytes: 2 }),
+                trace: TraceContext::try_from(TraceHeaders {
+                    traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+                        .to_owned(),
+                    tracestate: "vendor=1".to_owned(),
+                })
+                .ok()
+                .map(Box::new),
             },
             chain: Chain {
                 first_run_id: Some(RunId(uuid::Uuid::from_u128(8))),

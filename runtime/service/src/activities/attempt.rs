@@ -22,6 +22,7 @@ use dacapo_model::ids::EventId;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::trace::{SpanId, TraceContext};
 use futures::FutureExt as _;
 
 use super::link::{Link, Next};
@@ -48,7 +49,7 @@ pub(super) struct Attempt {
     pub(super) context: Arc<RunContext>,
     pub(super) scheduled_event_id: EventId,
     /// As it was when the attempt began.
-    pub(super) activity: PendingActivity,
+    pub(super) activity: Arc<PendingActivity>,
     pub(super) link: Arc<Link>,
     /// Held until the run has the outcome in its mailbox.
     pub(super) _work: Work,
@@ -295,8 +296,16 @@ impl Attempt {
             timeout,
             deadline: now.after(timeout),
             heartbeat_details: self.activity.heartbeat_details.clone(),
+            trace: self.trace(),
             permissions: self.shared.namespaces.policy_of(&self.run.namespace).permissions.clone(),
         }
+    }
+
+    /// What goes with what it asks others for.
+    fn trace(&self) -> Option<TraceContext> {
+        let (run_id, attempt) = (self.run.key.run_id, self.activity.attempt);
+        let span = || SpanId::of_attempt(run_id, self.scheduled_event_id, attempt);
+        self.run.trace().map(|run| self.shared.traces.of_attempt(run, span()))
     }
 
     fn returned(&self, outcome: Result<Payload, Failure>) -> Input {

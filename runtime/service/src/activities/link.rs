@@ -108,6 +108,11 @@ impl Link {
         liveness.alive_at = self.shared.clock.instant();
     }
 
+    /// When the attempt has begun, if it has.
+    pub(super) fn started_at(&self) -> Option<Timestamp> {
+        Some(self.liveness.lock().started_at).filter(|at| *at != Timestamp::default())
+    }
+
     /// Passes on to the attempt what the state says: that it is to cancel, is paused or
     /// is not.
     pub(crate) fn tell(&self, activity: &PendingActivity) {

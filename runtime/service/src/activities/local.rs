@@ -8,6 +8,7 @@ use dacapo_engine::guest::RunContext;
 use dacapo_engine::state::{ActivityDuty, PendingActivity};
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::EventId;
+use dacapo_model::time::Timestamp;
 use tokio::task::AbortHandle;
 
 use super::Executor;
@@ -29,6 +30,7 @@ struct Running {
     /// Aborting it stops the attempt.
     handle: AbortHandle,
     link: Arc<Link>,
+    activity: Arc<PendingActivity>,
 }
 
 impl Executor for LocalExecutor {
@@ -44,6 +46,7 @@ impl Executor for LocalExecutor {
             return;
         }
         let link = self.link(scheduled_event_id, activity);
+        let activity = Arc::new(activity.clone());
         let attempt = Attempt {
             shared: self.shared.clone(),
             run: self.run.clone(),
@@ -54,7 +57,7 @@ impl Executor for LocalExecutor {
             _work: self.shared.life.workload.begin(),
         };
         let handle = self.shared.life.spawn_attempt(attempt.run());
-        self.attempts.insert(scheduled_event_id, Running { handle, link });
+        self.attempts.insert(scheduled_event_id, Running { handle, link, activity });
     }
 
     fn tell(&mut self, scheduled_event_id: EventId, activity: &PendingActivity) {
@@ -91,6 +94,15 @@ impl LocalExecutor {
     /// The attempts under way, by their activities.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = (EventId, u32)> {
         self.attempts.iter().map(|(event_id, running)| (*event_id, running.link.attempt))
+    }
+
+    /// The activity of an attempt that has begun, and when it has.
+    pub(crate) fn under_way(
+        &self,
+        scheduled_event_id: EventId,
+    ) -> Option<(&PendingActivity, Timestamp)> {
+        let running = self.attempts.get(&scheduled_event_id)?;
+        Some((&running.activity, running.link.started_at()?))
     }
 
     /// Does what the state says is to be done for an activity, unless it is under way:
@@ -165,7 +177,8 @@ impl LocalExecutor {
             drop(work);
         };
         let handle = self.shared.life.spawn_attempt(report);
-        self.attempts.insert(scheduled_event_id, Running { handle, link });
+        let activity = Arc::new(activity.clone());
+        self.attempts.insert(scheduled_event_id, Running { handle, link, activity });
     }
 
     fn link(&self, scheduled_event_id: EventId, activity: &PendingActivity) -> Arc<Link> {

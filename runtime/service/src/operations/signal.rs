@@ -13,6 +13,7 @@ use super::repeat::{check_repeated_signal, check_same_signal};
 use super::{RunRef, StartRequest, Started};
 use crate::error::{Result, ServiceError};
 use crate::tenancy::Tenant;
+use crate::traces::signal_sent;
 
 impl Tenant {
     /// Records a signal, whether or not anyone waits for it yet. When it returns,
@@ -24,8 +25,12 @@ impl Tenant {
         check_is_no_own(run, &signal)?;
         let is_named = signal.request_id.is_some();
         let signal = with_request_id(signal);
+        let sent_at = self.shared.clock.now();
         match self.send(run, Input::Signal(signal.clone())).await? {
-            (run_id, Ok(())) => Ok(run_id),
+            (run_id, Ok(())) => {
+                signal_sent(self, (&run.workflow_id, run_id), &signal, sent_at);
+                Ok(run_id)
+            }
             (run_id, Err(Refusal::Repeated { event_id })) => {
                 let key = self.key_of(run, run_id);
                 check_repeated_signal(&self.shared, &signal, key, event_id).await?;

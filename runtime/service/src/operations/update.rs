@@ -18,6 +18,7 @@ use crate::delivery::{LOOKS_MAX, deliver, no_answer, not_reached, tell_open};
 use crate::error::{Result, ServiceError};
 use crate::run::{Message, OpenRun};
 use crate::tenancy::Tenant;
+use crate::traces::update_sent;
 use crate::update_watch::{UpdateProgress, Watched};
 
 /// Events read by one statement.
@@ -185,8 +186,13 @@ impl Tenant {
     }
 
     async fn send_update(&self, run: &RunRef, open: &Arc<OpenRun>, update: Update) -> Result<Sent> {
-        match tell_open(&self.shared, open, Input::Update(update)).await? {
-            Ok(()) | Err(Refusal::Stale) => Ok(Sent::Taken),
+        let sent_at = self.shared.clock.now();
+        match tell_open(&self.shared, open, Input::Update(update.clone())).await? {
+            Ok(()) => {
+                update_sent(self, (&open.workflow_id, open.key.run_id), &update, sent_at);
+                Ok(Sent::Taken)
+            }
+            Err(Refusal::Stale) => Ok(Sent::Taken),
             Err(Refusal::Closed) => Ok(Sent::Closed),
             Err(refusal) => Err(ServiceError::new(
                 ErrorCode::TooManyUpdates,

@@ -10,6 +10,7 @@ use dacapo_store::task::{ClaimedTask, LimitedClaim, TaskClaim};
 use super::matching::Claim;
 use super::queue::Queue;
 use super::{note_waiting, release};
+use crate::delivery::find_run;
 use crate::log_limit::LogLimit;
 use crate::panics::caught;
 use crate::runtime::Shared;
@@ -131,7 +132,7 @@ fn asked(shared: &Shared, queue: &Queue, claim: &Claim) -> TaskClaim {
 fn hand_over(shared: &Arc<Shared>, queue: &Queue, claim: &mut Claim, tasks: Vec<ClaimedTask>) {
     let mut late = Vec::new();
     for claimed in tasks {
-        let task = handed(claim, &claimed);
+        let task = handed(shared, claim, &claimed);
         let row = &claimed.leased.task;
         let started_at = claimed.leased.lease.started_at;
         queue.handed_out(row.priority, row.fairness_rank, started_at);
@@ -144,7 +145,7 @@ fn hand_over(shared: &Arc<Shared>, queue: &Queue, claim: &mut Claim, tasks: Vec<
     release(shared, late);
 }
 
-fn handed(claim: &Claim, claimed: &ClaimedTask) -> Box<HandedTask> {
+fn handed(shared: &Shared, claim: &Claim, claimed: &ClaimedTask) -> Box<HandedTask> {
     let ClaimedTask { leased, workflow_id, workflow_type, .. } = claimed;
     let (row, lease) = (&leased.task, &leased.lease);
     Box::new(HandedTask {
@@ -163,5 +164,6 @@ fn handed(claim: &Claim, claimed: &ClaimedTask) -> Box<HandedTask> {
         lease: lease.duration,
         last_failure: row.attempt.last_failure.clone(),
         heartbeat_details: row.attempt.details.clone(),
+        trace: find_run(shared, row.key.run_id).and_then(|run| shared.traces.of_task(&run, row)),
     })
 }

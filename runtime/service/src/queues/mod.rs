@@ -172,6 +172,11 @@ impl Queues {
         polled.map(|queue| queue.name.clone()).chain(self.settings.queues(namespace)).collect()
     }
 
+    /// The lease of a task, if a worker has it and that is known here.
+    pub(crate) fn leased(&self, task: TaskKey) -> Option<LeasedTask> {
+        self.leases.get(task).map(|known| known.leased)
+    }
+
     fn any_pollers(&self) -> bool {
         self.by_name.lock().values().any(|queue| queue.has_pollers())
     }

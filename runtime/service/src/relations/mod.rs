@@ -26,6 +26,7 @@ use dacapo_model::event::{ParentExecution, RootExecution};
 use dacapo_model::failure::{Failure, FailureKind};
 use dacapo_model::ids::{EventId, NamespaceName, RunId, RunKey, WorkflowId};
 use dacapo_model::module::ModuleDigest;
+use dacapo_model::trace::TraceContext;
 use parking_lot::Mutex;
 
 pub(crate) use self::leave::leave;
@@ -82,6 +83,8 @@ pub(crate) struct Requester {
     module_digest: ModuleDigest,
     environment: BTreeMap<String, String>,
     arguments: Vec<String>,
+    /// What its children are started with, if it was started as a part of a trace.
+    trace: Option<TraceContext>,
 }
 
 impl Requester {
@@ -97,6 +100,7 @@ impl Requester {
             module_digest: state.module_digest,
             environment: state.environment.clone(),
             arguments: state.arguments.clone(),
+            trace: run.trace().filter(|_| state.options.trace.is_some()).cloned(),
         })
     }
 

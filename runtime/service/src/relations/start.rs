@@ -9,8 +9,10 @@ use dacapo_model::event::{ChildOptions, ParentClosePolicy, StartChildWorkflowExe
 use dacapo_model::execution::IdConflictPolicy;
 use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
 use dacapo_model::limits::CHILD_GENERATIONS_MAX;
+use dacapo_model::trace::TraceContext;
 
 use super::{Entered, Recorded, Requester, backoff, failure_of, post, report, spawn, tell};
+use crate::builtin;
 use crate::catalog::Catalog;
 use crate::delivery::is_here;
 use crate::error::{Result, ServiceError};
@@ -118,6 +120,7 @@ impl ChildToStart {
             parent: parent_of_child,
         };
         let tenant = Tenant::of_run(shared, parent.key, &parent.namespace)?;
+        let tenant = tenant.in_trace(self.trace());
         let Err(error) = tenant.start_child(start).await else {
             return Ok(());
         };
@@ -133,6 +136,17 @@ impl ChildToStart {
         let of = (parent.key, self.initiated_event_id);
         report::find_end(shared, vec![(of, key)]).await;
         Ok(())
+    }
+}
+
+impl ChildToStart {
+    /// What the child is started with. What a schedule starts is no part of what the
+    /// schedule is, which goes on for ever. Other traces follow from the root.
+    fn trace(&self) -> Option<TraceContext> {
+        match builtin::find(self.parent.module_digest) {
+            Some(_) => self.shared.traces.of_root(self.child.run_id),
+            None => self.parent.trace.clone(),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::delivery::deliver;
 use crate::portions::Portion;
 use crate::runtime::Shared;
 use crate::salvage::Fault;
+use crate::traces::Span;
 use crate::types::Closing;
 use crate::workload::Work;
 
@@ -87,6 +88,8 @@ pub(super) struct Actor {
     /// Starts of the same workflow id that came after the run had closed: for the
     /// run that has it now.
     left: Vec<Message>,
+    /// What has ended by what was decided, for when that is committed.
+    pub(super) spans: Vec<Span>,
     /// While it is not waiting for messages.
     work: Option<Work>,
     /// Until it waits for the first time, if the node woke it when it started.
@@ -149,7 +152,8 @@ impl Actor {
         execution: Execution,
         state: RunState,
     ) -> Self {
-        let context = Arc::new(context_of(&execution));
+        run.note_trace(&shared.traces, &state);
+        let context = Arc::new(context_in_trace(&run, &execution));
         let attempts = LocalExecutor::new(shared.clone(), run.clone());
         Self {
             shared,
@@ -173,6 +177,7 @@ impl Actor {
             tasks: Vec::new(),
             published: None,
             left: Vec::new(),
+            spans: Vec::new(),
             work: None,
             portion: None,
         }
@@ -346,6 +351,11 @@ impl Actor {
     }
 }
 
+/// What the guest of a run may see of it, and the trace that it belongs to.
+pub(super) fn context_in_trace(run: &OpenRun, execution: &Execution) -> RunContext {
+    RunContext { trace: run.trace().cloned(), ..context_of(execution) }
+}
+
 /// What the guest of a run may see of it.
 pub(crate) fn context_of(execution: &Execution) -> RunContext {
     RunContext {
@@ -353,6 +363,7 @@ pub(crate) fn context_of(execution: &Execution) -> RunContext {
         workflow_id: execution.workflow_id.clone(),
         run_id: execution.key.run_id,
         module_digest: execution.module_digest,
+        trace: None,
     }
 }
 

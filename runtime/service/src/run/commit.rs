@@ -58,6 +58,7 @@ impl Actor {
                 unknown.map(|scheduled_event_id| TaskChange::Remove { scheduled_event_id }),
             );
         }
+        self.note_removed(&tasks);
         self.prepare_tasks(&tasks).await;
         let mut tasks = self.plan_tasks(tasks);
         let updates = update_rows(updates);
@@ -122,7 +123,7 @@ impl Actor {
                 self.execution = next;
             }
             if let Some(cause) = start {
-                log::run_started(&self.execution, cause);
+                log::run_started(&self.execution, self.run.trace(), cause);
             }
             if becomes_long && closing.is_none() {
                 self.warn_of_length();
@@ -142,6 +143,7 @@ impl Actor {
             successor.spawn(&self.shared, &self.run);
         }
         self.act(effects);
+        self.shared.traces.ended(std::mem::take(&mut self.spans));
         if closing.is_some() {
             self.closing = closing;
         }

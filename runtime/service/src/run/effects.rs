@@ -7,6 +7,7 @@ use dacapo_model::ids::{EventId, UpdateId};
 use super::actor::Actor;
 use crate::activities::Executor as _;
 use crate::log;
+use crate::traces::run_closed;
 use crate::update_watch::UpdateProgress;
 
 impl Actor {
@@ -19,7 +20,9 @@ impl Actor {
             self.shared.directory.remove(&self.run);
             self.run.close();
             if self.run.publish_closing(closing.clone()) {
-                log::run_closed(&self.execution, closing, self.state.next_event_id.0 - 1);
+                let (execution, trace) = (&self.execution, self.run.trace());
+                log::run_closed(execution, trace, closing, self.state.next_event_id.0 - 1);
+                run_closed(&self.shared.traces, trace, execution, &self.state, closing);
             }
         }
     }
@@ -33,9 +36,11 @@ impl Actor {
                     self.start_attempt(scheduled_event_id);
                 }
                 Effect::StopActivity { scheduled_event_id } => {
+                    self.note_stopped(scheduled_event_id);
                     self.attempts.stop(scheduled_event_id);
                 }
                 Effect::GiveUpActivity { scheduled_event_id } => {
+                    self.note_stopped(scheduled_event_id);
                     self.attempts.give_up(scheduled_event_id);
                 }
                 Effect::TellActivity { scheduled_event_id } => {

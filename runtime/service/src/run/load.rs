@@ -13,7 +13,7 @@ use dacapo_store::error::StoreError;
 use dacapo_store::task::{LeasedTask, TaskAttempt, TaskPlace};
 
 use super::OpenRun;
-use super::actor::{Actor, Stop, context_of};
+use super::actor::{Actor, Stop, context_in_trace};
 use super::fault::{state_of, with_end};
 use super::settle::{Asked, Tries, Verdicts};
 use crate::backoff::Backoff;
@@ -346,6 +346,7 @@ impl Actor {
             for (update_id, failure) in done.rejected {
                 self.tell(&update_id, UpdateProgress::Rejected(failure));
             }
+            self.shared.traces.ended(done.spans);
             done.verdicts
         });
         self.adopt(loaded);
@@ -357,7 +358,7 @@ impl Actor {
     pub(super) fn adopt(&mut self, loaded: Loaded) {
         self.execution = loaded.execution;
         if self.context.module_digest != self.execution.module_digest {
-            self.context = Arc::new(context_of(&self.execution));
+            self.context = Arc::new(context_in_trace(&self.run, &self.execution));
         }
         self.state = loaded.state;
         self.closing = loaded.closing;

@@ -26,6 +26,7 @@ mod reset;
 mod room;
 mod rows;
 mod settle;
+mod spans;
 mod starting;
 mod tasks;
 mod trace;

@@ -1,15 +1,18 @@
 //! What others hold of a run: its mailbox, and how far it has come.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use dacapo_engine::state::RunState;
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{NamespaceName, RunKey, WorkflowId};
+use dacapo_model::trace::TraceContext;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use super::{Envelope, Message};
+use crate::traces::Traces;
 use crate::types::Closing;
 use crate::update_watch::UpdateWatch;
 use crate::workload::Workload;
@@ -32,6 +35,8 @@ pub(crate) struct OpenRun {
     admitted: AtomicBool,
     /// Nothing can go on with its history: its timers need not wake it.
     faulted: AtomicBool,
+    /// What goes with what it asks others for, if it belongs to a trace.
+    trace: OnceLock<Box<TraceContext>>,
     workload: Workload,
 }
 
@@ -107,6 +112,7 @@ impl OpenRun {
             updates: UpdateWatch::default(),
             admitted: AtomicBool::new(false),
             faulted: AtomicBool::new(false),
+            trace: OnceLock::new(),
             workload,
         }
     }
@@ -129,6 +135,22 @@ impl OpenRun {
     /// Takes note of that.
     pub(crate) fn set_faulted(&self, faulted: bool) {
         self.faulted.store(faulted, Ordering::SeqCst);
+    }
+
+    /// Takes note of the trace that it belongs to, if it does. To be told once its state is
+    /// known.
+    pub(crate) fn note_trace(&self, traces: &Traces, state: &RunState) {
+        if self.trace.get().is_none() {
+            let (parent, asked) = (state.parent.as_deref(), state.options.trace.as_deref());
+            if let Some(trace) = traces.of_run(self.key.run_id, parent, asked) {
+                let _ = self.trace.set(Box::new(trace));
+            }
+        }
+    }
+
+    /// What goes with what it asks others for, if it belongs to a trace.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        self.trace.get().map(Box::as_ref)
     }
 
     /// A message counts as work in hand until a run has dealt with it.

@@ -43,7 +43,10 @@ impl Actor {
     /// Decides what an input changes, within the limits that hold now.
     pub(super) fn decide(&mut self, input: Input, now: Timestamp) -> Result<Transition, Refusal> {
         let policy = self.policy();
-        decide(&mut self.state, input, now, &policy.limits)
+        let attempted = self.attempted(&input);
+        let step = decide(&mut self.state, input, now, &policy.limits)?;
+        self.spans.extend(attempted.and_then(|it| it.ended_by(&step, now)));
+        Ok(step)
     }
 }
 

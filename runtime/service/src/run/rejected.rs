@@ -111,6 +111,7 @@ impl Actor {
 
     /// Records the input, and that the guest could not go on.
     async fn record_and_block(&mut self, input: &Input, reason: &str) -> Result<Tried, Stop> {
+        self.spans.clear();
         let mut transition = Transition::default();
         let mut is_for_guest = false;
         for input in implied(&self.state, input).iter().chain([input]) {

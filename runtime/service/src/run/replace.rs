@@ -60,7 +60,8 @@ impl Successor {
         let accepted = self.state.updates.accepted();
         let ids = self.updates.iter().map(|admitted| &admitted.update.id).chain(accepted);
         before.updates.hand_over(ids, &run.updates, self.execution.key.run_id);
-        log::run_started(&self.execution, &Span::none());
+        run.note_trace(&shared.traces, &self.state);
+        log::run_started(&self.execution, run.trace(), &Span::none());
         let loaded = Loaded {
             needs_activation: self.state.guest_may_run(),
             execution: self.execution,

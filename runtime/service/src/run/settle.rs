@@ -15,6 +15,7 @@ use super::actor::{Actor, Stop};
 use super::message::InputAnswer;
 use crate::committer::CommitFailure;
 use crate::health;
+use crate::traces::Span;
 
 /// An input, and who waits for what becomes of it.
 pub(super) type Asked = (Input, Option<oneshot::Sender<InputAnswer>>);
@@ -33,6 +34,8 @@ pub(super) struct Try {
     pub(super) verdicts: Verdicts,
     /// Updates that the guest rejected, which leaves nothing in the store.
     pub(super) rejected: Vec<(UpdateId, Failure)>,
+    /// What has ended by it.
+    pub(super) spans: Vec<Span>,
 }
 
 /// Commits that may fail one after the other before those who wait are told.
@@ -72,7 +75,8 @@ impl Actor {
                     match self.commit(transition, None).await {
                         Ok(()) => Ok(verdicts),
                         Err(failure) => {
-                            tries.add(Try { mark, verdicts, rejected });
+                            let spans = std::mem::take(&mut self.spans);
+                            tries.add(Try { mark, verdicts, rejected, spans });
                             Err(failure)
                         }
                     }
@@ -134,6 +138,7 @@ impl Actor {
         activate: bool,
         transition: &mut Transition,
     ) -> Result<Verdicts, CommitFailure> {
+        self.spans.clear();
         if activate {
             self.activate(Vec::new(), transition).await?;
         }
@@ -284,7 +289,7 @@ mod tests {
     }
 
     fn tried(events: &[HistoryEvent], verdicts: Verdicts) -> Try {
-        Try { mark: mark_of(events), verdicts, rejected: Vec::new() }
+        Try { mark: mark_of(events), verdicts, rejected: Vec::new(), spans: Vec::new() }
     }
 
     #[test]

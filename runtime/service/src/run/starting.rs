@@ -139,7 +139,7 @@ impl Actor {
         transition: &Transition,
         cause: &Span,
     ) -> Result<(), Stop> {
-        log::run_started(&self.execution, cause);
+        log::run_started(&self.execution, self.run.trace(), cause);
         // That leaves nothing in the store; and who waits has to hear of it before the
         // run closes.
         for (update_id, failure) in rejected_by(&transition.effects) {

@@ -211,6 +211,7 @@ impl Actor {
             lease: lease.duration,
             last_failure: activity.last_failure.clone(),
             heartbeat_details: activity.heartbeat_details.clone(),
+            trace: self.shared.traces.of_task(&self.run, task),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dacapo_model::ids::{NamespaceName, RunKey};
+use dacapo_model::trace::TraceContext;
 
 use super::{NamespacePolicy, Principal};
 use crate::Runtime;
@@ -22,6 +23,8 @@ pub struct Tenant {
     pub(crate) namespace: NamespaceName,
     pub(crate) policy: Arc<NamespacePolicy>,
     principal: Principal,
+    /// The trace that the request is a part of.
+    pub(crate) trace: Option<Arc<TraceContext>>,
 }
 
 impl Runtime {
@@ -45,7 +48,8 @@ impl Tenant {
     pub(crate) fn of_deletion(shared: &Arc<Shared>, namespace: &NamespaceName) -> Self {
         let policy = shared.namespaces.policy_of(namespace);
         let principal = Principal::Local;
-        Self { shared: shared.clone(), namespace: namespace.clone(), policy, principal }
+        let (shared, namespace) = (shared.clone(), namespace.clone());
+        Self { shared, namespace, policy, principal, trace: None }
     }
 
     fn enter(
@@ -54,7 +58,14 @@ impl Tenant {
         namespace: &NamespaceName,
     ) -> Result<Self> {
         let policy = shared.namespaces.check_namespace(namespace)?;
-        Ok(Self { shared: shared.clone(), namespace: namespace.clone(), policy, principal })
+        let (shared, namespace) = (shared.clone(), namespace.clone());
+        Ok(Self { shared, namespace, policy, principal, trace: None })
+    }
+
+    /// The same, asking as a part of a trace: what it starts belongs to it.
+    #[must_use]
+    pub fn in_trace(self, trace: Option<TraceContext>) -> Self {
+        Self { trace: trace.map(Arc::new), ..self }
     }
 
     /// Who calls.

@@ -8,6 +8,7 @@ use dacapo_model::ids::{OperationId, RunId, TypeName, WorkflowId};
 use dacapo_model::payload::Payload;
 use dacapo_model::task_token::TaskToken;
 use dacapo_model::time::Timestamp;
+use dacapo_model::trace::TraceContext;
 
 /// A task in a worker's hand.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,4 +43,6 @@ pub struct HandedTask {
     pub last_failure: Option<Failure>,
     /// What the last heartbeat said.
     pub heartbeat_details: Option<Payload>,
+    /// What goes with what it asks others for, if it belongs to a trace.
+    pub trace: Option<TraceContext>,
 }

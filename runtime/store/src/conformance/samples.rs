@@ -32,6 +32,7 @@ use dacapo_model::payload::Payload;
 use dacapo_model::retry::{RetryPolicy, RetryState};
 use dacapo_model::tag::{TagChanges, Tags};
 use dacapo_model::task::{FairnessKey, FairnessWeight, Priority, TaskRoute};
+use dacapo_model::trace::{TraceContext, TraceHeaders};
 
 use super::fixtures::{START, request_id, run_id, type_name};
 
@@ -131,6 +132,12 @@ samples! {
                 retry: Some(options().retry),
                 attributes: attributes(),
                 continue_as_new_after: Some(HistorySize { events: 1, bytes: u64::from(u32::MAX) }),
+                trace: TraceContext::try_from(TraceHeaders {
+                    traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03".to_owned(),
+                    tracestate: "a=é".to_owned(),
+                })
+                .ok()
+                .map(Box::new),
             },
             chain: Chain {
                 first_run_id: Some(run_id(98)),

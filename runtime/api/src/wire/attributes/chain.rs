@@ -8,6 +8,7 @@ use dacapo_model::json::Json;
 use dacapo_model::retry;
 use dacapo_model::tag::Tags;
 use dacapo_model::time::Timestamp;
+use dacapo_model::trace::TraceContext;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -53,6 +54,12 @@ pub(crate) struct RunOptions {
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub(super) tags: Tags,
+    /// The span of a trace that the run is a part of, as the W3C's Trace Context writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) traceparent: Option<String>,
+    /// What vendors keep with that trace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tracestate: Option<String>,
 }
 
 /// A run's place among those that follow each other.
@@ -196,6 +203,8 @@ pub(super) fn run_options(options: event::RunOptions) -> Option<RunOptions> {
         memo: show_memo(options.attributes.memo),
         search_attributes: show_search_attributes(options.attributes.search_attributes),
         tags: options.attributes.tags,
+        traceparent: options.trace.as_deref().map(TraceContext::traceparent),
+        tracestate: options.trace.map(|it| it.tracestate).filter(|it| !it.is_empty()),
     })
 }
 

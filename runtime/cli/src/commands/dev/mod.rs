@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::config::{Authentication, Database, ServerConfig, ServerFlags};
 use crate::exit::{Exit, UsageError};
 use crate::guest_build::{BuildError, Language};
+use crate::telemetry::Telemetry;
 use crate::{logging, output, signals};
 
 use self::project::Project;
@@ -77,8 +78,10 @@ pub(super) async fn run(args: DevArgs) -> Result<Exit> {
     };
 
     let mut stop = signals::stop_requested()?;
+    let telemetry = Telemetry::start(&config.otlp)?;
+    let cache = || Ok(state.join("cache"));
     let (server, file) = tokio::select! {
-        started = serve::start(&config, &database, false, || Ok(state.join("cache"))) => started?,
+        started = serve::start(&config, &telemetry, &database, false, cache) => started?,
         () = &mut stop => return Ok(Exit::Success),
     };
     let address = format!("http://{}", server.address());
@@ -101,6 +104,7 @@ pub(super) async fn run(args: DevArgs) -> Result<Exit> {
         None => None,
     };
     let exit = serve::until_stopped(server, stop).await;
+    telemetry.stop().await;
     if let Some(building) = building {
         building.abort();
     }

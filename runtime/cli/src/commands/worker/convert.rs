@@ -10,6 +10,7 @@ use dacapo_model::ids::OperationId;
 use dacapo_model::module::ModuleDigest;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
+use dacapo_model::trace::{TraceContext, TraceHeaders};
 use dacapo_worker::TaskInfo;
 
 /// The attempt that a task asks for, of the code of `module`.
@@ -23,6 +24,7 @@ pub(super) fn task(
         workflow_id: info.workflow_id.parse()?,
         run_id: info.run_id.parse()?,
         module_digest: module,
+        trace: None,
     };
     let deadline = info.deadline();
     let heartbeat_details = info.heartbeat_details.clone();
@@ -36,8 +38,17 @@ pub(super) fn task(
         timeout: deadline.duration_since(info.started_at).unwrap_or_default(),
         deadline: timestamp(deadline),
         heartbeat_details: heartbeat_details.map(|it| Payload::from(it.into_bytes())),
+        trace: trace(info),
         permissions: Arc::default(),
     })
+}
+
+/// What the requests of the attempt say they belong to.
+fn trace(info: &TaskInfo) -> Option<TraceContext> {
+    let header = |name: &str| info.trace_context.get(name).cloned();
+    let traceparent = header("traceparent")?;
+    let tracestate = header("tracestate").unwrap_or_default();
+    TraceHeaders { traceparent, tracestate }.try_into().ok()
 }
 
 fn timestamp(time: SystemTime) -> Timestamp {

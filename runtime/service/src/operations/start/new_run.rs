@@ -42,6 +42,7 @@ impl Tenant {
                     retry: request.options.retry.clone(),
                     attributes: request.options.attributes.clone(),
                     continue_as_new_after: self.policy.limits.continue_as_new_after(),
+                    trace: self.trace.as_deref().cloned().map(Box::new),
                     ..RunOptions::default()
                 },
                 chain: Chain::default(),
