@@ -69,21 +69,22 @@ async fn until_asked(calls: &Calls, starts: u64) {
     until(async || calls.count(Operation::FindExecution) >= starts).await;
 }
 
-/// Does not commit what starts the run `never`, and no other start before the semaphore gives
-/// permits.
+/// Commits nothing before the semaphore gives a permit for it, and never what starts the run
+/// `never`.
 fn held(commits: &Arc<Semaphore>, calls: &Calls) -> Arc<dyn Store> {
-    let (commits, calls) = (commits.clone(), calls.clone());
-    let script = move |call: Call| match call.operation {
-        Operation::Commit => Fault::Delayed(commits.clone()),
-        _ => Fault::None,
-    };
-    let store = FaultyStore::new(memory(), script).refusing(|unit: &CommitUnit| {
+    let starts_never = |unit: &CommitUnit| {
         unit.transitions.iter().any(|transition| match &transition.execution {
             ExecutionChange::Insert(new) => new.workflow_id.as_str() == "never",
             _ => false,
         })
-    });
-    scripted(Arc::new(store), &calls, |_| Fault::None)
+    };
+    let store = FaultyStore::transparent(memory());
+    let store = store.refusing(starts_never).commits_at_once_as(|| 4);
+    let commits = commits.clone();
+    scripted(Arc::new(store), calls, move |call: Call| match call.operation {
+        Operation::Commit => Fault::Delayed(commits.clone()),
+        _ => Fault::None,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,7 +221,9 @@ async fn resets_count_for_the_rate_of_starts() {
 async fn a_child_starts_within_a_second_of_a_place_however_long_it_has_waited() {
     let node = limited(memory(), 2).await;
     node.start_run(request("forever", "other", "")).await.expect("starts");
-    node.start_run(request("family", "parent", "forever - count=1 id=child")).await.expect("starts");
+    node.start_run(request("family", "parent", "forever - count=1 id=child"))
+        .await
+        .expect("starts");
     tokio::time::sleep(Duration::from_secs(100)).await;
     let parent = node.describe_run(&run_ref("parent")).await.expect("a run");
     assert_eq!(parent.execution.status, ExecutionStatus::Running);

@@ -531,10 +531,14 @@ async fn an_open_run_that_became_readable_goes_on_when_somebody_asks_for_it() {
     assert_eq!((result.run_id, result.status), (key.run_id, ExecutionStatus::Completed));
 }
 
-/// Ends a run, and gives its key.
 async fn terminated(tenant: &Tenant, workflow_id: &str) -> RunKey {
+    tenant.terminate_run(&run_ref(workflow_id), String::new()).await.expect("it is open");
+    ended(tenant, workflow_id).await
+}
+
+/// Waits until a run has closed, and gives its key.
+async fn ended(tenant: &Tenant, workflow_id: &str) -> RunKey {
     let run = run_ref(workflow_id);
-    tenant.terminate_run(&run, String::new()).await.expect("it is open");
     let ended = tenant.run_result(&run, PATIENCE).await.expect("there is a run");
     let hash = WorkflowHash::of(tenant.namespace(), &run.workflow_id);
     RunKey { hash, run_id: ended.run_id }
@@ -550,24 +554,22 @@ async fn closed_runs_that_can_not_be_read_keep_no_others_from_being_deleted() {
     let family = request("family", "parent", "forever - id=child policy=abandon");
     node.start_run(family).await.expect("starts");
     until_event(&node, "parent", "ChildWorkflowExecutionStarted").await;
-    let mut keys = Vec::new();
-    for workflow_id in ["spoilt", "child", "parent", "whole"] {
-        keys.push(terminated(&node, workflow_id).await);
-    }
-    store.spoil_event(keys[0], EventId::FIRST);
+    let spoilt = terminated(&node, "spoilt").await;
+    terminated(&node, "child").await;
+    let parent = ended(&node, "parent").await;
+    terminated(&node, "whole").await;
+    store.spoil_event(spoilt, EventId::FIRST);
     // Nobody knows whether it is open, and would ask for its child.
-    store.spoil_execution(keys[2], true);
+    store.spoil_execution(parent, true);
 
-    let change =
-        NamespaceChange { retention_seconds: Some(Some(1)), ..NamespaceChange::default() };
+    let change = NamespaceChange { retention_seconds: Some(Some(1)), ..NamespaceChange::default() };
     node.runtime().change_namespace(&namespace(), &change).await.expect("changes it");
     let left = async || {
         let ever = Timestamp::from_micros(i64::MAX);
         let closed = store.closed_runs(&namespace(), ever, None, 100).await.expect("reads");
         closed.into_iter().map(|run| run.key).collect::<Vec<_>>()
     };
-    until(async || !left().await.contains(&keys[3])).await;
-    until(async || left().await == keys[..2]).await;
+    until(async || left().await == [spoilt]).await;
 }
 
 #[tokio::test]

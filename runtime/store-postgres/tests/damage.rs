@@ -61,7 +61,8 @@ async fn a_parent_that_can_not_be_read_is_no_run_without_parent() {
     support::on_a_fresh_database(|store, url| async move {
         let spoil = async |key: RunKey| {
             let mut connection = PgConnection::connect(&url).await.expect("connects");
-            let spoil = "UPDATE history_events SET attributes = jsonb_set(attributes, '{parent}', '7')
+            let spoil =
+                "UPDATE history_events SET attributes = jsonb_set(attributes, '{parent}', '7')
                          WHERE run_id = $1 AND event_id = 1";
             let spoilt = sqlx::query(spoil).bind(key.run_id.0).execute(&mut connection).await;
             assert_eq!(spoilt.expect("spoils").rows_affected(), 1);

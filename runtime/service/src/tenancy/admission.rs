@@ -62,7 +62,7 @@ impl Admission {
         policy: impl Fn() -> Result<Arc<NamespacePolicy>>,
         mut changed: watch::Receiver<u64>,
     ) -> Result<()> {
-        let max = || Ok(policy()?.settings.limits.open_runs_max);
+        let max = || policy().map(|policy| policy.settings.limits.open_runs_max);
         let Some(limit) = max()? else { return Ok(()) };
         let Some(in_line) = self.turns.join(name) else { return Err(too_many_open(name, limit)) };
         let taken = async {

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use dacapo_model::event::{
     ActivityOptions, EventAttributes, HistoryEvent, ParentClosePolicy, ParentExecution,
-    RootExecution,
 };
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::{EventId, OperationId, RunKey, WorkflowId};
+use dacapo_model::ids::{EventId, OperationId, RunKey};
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 
