@@ -49,7 +49,10 @@ pub(super) async fn delete_page(
     stream::iter(unneeded)
         .map(|key| async move {
             match shared.store.delete_run(&shared.hold.owned.current(), key).await {
-                Err(error) if is_unreadable(&error) => Ok(log_skipped(namespace, key, &error)),
+                Err(error) if is_unreadable(&error) => {
+                    log_skipped(namespace, key, &error);
+                    Ok(())
+                }
                 deleted => shared.hold.loss.judge(deleted).await.map(drop),
             }
         })
