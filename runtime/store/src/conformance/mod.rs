@@ -14,6 +14,7 @@
 pub mod access;
 pub mod commit;
 pub mod commit_keys;
+pub mod damage;
 pub mod deletion;
 pub mod encryption_key;
 pub mod execution;
