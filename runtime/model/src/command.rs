@@ -119,6 +119,8 @@ pub struct CancelExternal {
     pub workflow_id: WorkflowId,
     /// A certain run; none means the open one.
     pub run_id: Option<RunId>,
+    /// The first run of a child: whichever run is that child by now is meant.
+    pub first_run_id: Option<RunId>,
     /// Why, for people.
     pub reason: String,
     /// It is not asked, but terminated.

@@ -13,6 +13,7 @@
 //! take too long to find is an error.
 
 mod calendar;
+mod cron_fault;
 mod exclusion;
 mod interval;
 mod jitter;

@@ -4,6 +4,7 @@ use croner::Cron;
 use croner::parser::CronParser;
 
 use crate::calendar::Calendar;
+use crate::cron_fault::fault;
 use crate::spec::TEXT_BYTES_MAX;
 use crate::zone::{civil, seconds};
 
@@ -31,19 +32,14 @@ impl Pattern {
             return Err("use an interval instead of @every".to_owned());
         }
         let text = if upper == "@MIDNIGHT" { "@daily" } else { text };
-        let cron = CronParser::new().parse(text).map_err(|error| {
-            format!(
-                "`{text}` is no cron expression ({error}). It has five fields, minute, hour, day \
-                 of month, month and day of week, or a second before and a year after them"
-            )
-        })?;
-        Self::of(cron)
+        Self::of(CronParser::new().parse(text).map_err(|_| fault(text))?)
     }
 
     /// One with five fields is about whole minutes.
     pub(crate) fn of_excluded_cron(text: &str) -> Result<Self, String> {
         match text.split_whitespace().count() {
-            5 => Self::of_cron(&format!("* {}", text.trim())),
+            // What is wrong with it is said of it as it was written.
+            5 => Self::of_cron(text).and_then(|_| Self::of_cron(&format!("* {}", text.trim()))),
             _ => Self::of_cron(text),
         }
     }
@@ -51,7 +47,7 @@ impl Pattern {
     pub(crate) fn of_calendar(calendar: &Calendar, is_exclusion: bool) -> Result<Self, String> {
         let text = calendar.as_cron(is_exclusion)?;
         let cron = CronParser::builder().dom_and_dow(true).build().parse(&text);
-        Self::of(cron.map_err(|error| format!("it can't be read ({error})"))?)
+        Self::of(cron.map_err(|_| "its fields do not go together".to_owned())?)
     }
 
     fn of(cron: Cron) -> Result<Self, String> {

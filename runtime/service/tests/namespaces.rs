@@ -2,16 +2,22 @@
 
 mod support;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dacapo_model::attributes::RunAttributes;
 use dacapo_model::code::ErrorCode;
-use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy};
-use dacapo_model::ids::{NamespaceName, RequestId};
+use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy, IdReusePolicy};
+use dacapo_model::ids::{NamespaceName, RequestId, ScheduleId, TypeName};
 use dacapo_model::namespace::{NamespaceChange, NamespaceLimits, NamespaceSettings};
+use dacapo_model::payload::Payload;
 use dacapo_model::queue_limits::Rate;
-use dacapo_service::operations::{ExecutionFilter, StartRequest};
+use dacapo_service::operations::{
+    CATCHUP_WINDOW_DEFAULT, CreateScheduleRequest, ExecutionFilter, OverlapPolicy, ScheduleAction,
+    ScheduleDefinition, SchedulePolicies, ScheduleSpec, StartRequest, WORKFLOW_ID_DEFAULT,
+};
 use dacapo_service::tenancy::Tenant;
 use dacapo_store::Store;
 use dacapo_store::faulty::{Fault, Operation};
@@ -103,6 +109,62 @@ async fn a_change_holds_from_its_answer_on() {
     };
     let refused = node.runtime().change_namespace(&shop(), &hosts).await;
     assert_eq!(code(refused), ErrorCode::InvalidArgument);
+}
+
+/// Starts a run each second.
+fn each_second(schedule_id: &ScheduleId) -> CreateScheduleRequest {
+    let spec = ScheduleSpec { crons: vec!["* * * * * *".to_owned()], ..ScheduleSpec::default() };
+    let action = ScheduleAction {
+        workflow_type: TypeName::new("retried").expect("valid"),
+        workflow_id: WORKFLOW_ID_DEFAULT.to_owned(),
+        module: None,
+        input: Payload::new("1".to_owned()),
+        reuse_policy: IdReusePolicy::default(),
+        run_timeout: None,
+        execution_timeout: None,
+        retry: None,
+        attributes: RunAttributes::default(),
+        inferred: BTreeSet::new(),
+    };
+    let policies = SchedulePolicies {
+        overlap: OverlapPolicy::AllowAll,
+        catchup_window: CATCHUP_WINDOW_DEFAULT,
+        pause_on_failure: false,
+    };
+    CreateScheduleRequest {
+        schedule_id: schedule_id.clone(),
+        request_id: None,
+        definition: ScheduleDefinition { spec, action, policies },
+        environment: BTreeMap::new(),
+        arguments: Vec::new(),
+        paused: false,
+        note: String::new(),
+        remaining_actions: None,
+    }
+}
+
+#[tokio::test]
+async fn what_is_built_in_goes_on_when_the_limits_of_its_namespace_are_lowered() {
+    let node = start(memory(), &ScriptedHost::new()).await;
+    let tenant = make(&node, NamespaceSettings::default()).await;
+    let schedule_id = ScheduleId::new("s").expect("valid");
+    tenant.create_schedule(each_second(&schedule_id)).await.expect("made");
+    let few = Some(NonZeroU64::new(3));
+    let lower = NamespaceChange {
+        payload_bytes_max: few,
+        history_events_max: few,
+        history_bytes_max: few,
+        ..NamespaceChange::default()
+    };
+    change(&node, &shop(), lower).await;
+    let tenant = node.tenant_of(&shop()).expect("it is there");
+    // A request may be no larger than the namespace allows. This one comes by itself.
+    until(async || {
+        let described = tenant.describe_schedule(&schedule_id).await.expect("it is there");
+        assert_eq!(described.blocked, None);
+        described.status.counters.actions >= 3
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ pub(crate) struct ScheduleChanged {
 /// What became of the actions that a request has asked for.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ActionsAsked {
-    /// Those that were taken at once.
+    /// Those whose runs were started at once.
     started: u64,
     /// Those that wait for the end of a run.
     buffered: u64,
@@ -83,15 +83,27 @@ pub(crate) struct ActionsAsked {
     skipped: u64,
     /// Those for which the buffer had no room.
     dropped: u64,
-    /// The workflow id of the last that was taken.
+    /// Those whose runs could not be started.
+    failed: u64,
+    /// Why the last of them could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<ActionFailure>,
+    /// The workflow id of the last run that was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     workflow_id: Option<String>,
 }
 
 impl From<operations::ActionsAsked> for ActionsAsked {
     fn from(asked: operations::ActionsAsked) -> Self {
-        let operations::ActionsAsked { started, buffered, skipped, dropped, workflow_id } = asked;
-        Self { started, buffered, skipped, dropped, workflow_id }
+        Self {
+            started: asked.started,
+            buffered: asked.buffered,
+            skipped: asked.skipped,
+            dropped: asked.dropped,
+            failed: asked.failed,
+            failure: asked.failure.map(Into::into),
+            workflow_id: asked.workflow_id,
+        }
     }
 }
 
@@ -135,10 +147,14 @@ pub(crate) struct ActionFailure {
     message: String,
 }
 
+impl From<operations::ActionFailure> for ActionFailure {
+    fn from(failure: operations::ActionFailure) -> Self {
+        Self { r#type: failure.type_name, message: failure.message }
+    }
+}
+
 impl From<operations::ScheduledAction> for ScheduledAction {
     fn from(action: operations::ScheduledAction) -> Self {
-        let failure =
-            action.failure.map(|it| ActionFailure { r#type: it.type_name, message: it.message });
         Self {
             number: action.number,
             scheduled_time: action.scheduled_time,
@@ -148,7 +164,7 @@ impl From<operations::ScheduledAction> for ScheduledAction {
             run_id: action.run_id,
             status: action.status.into(),
             ended_at: action.ended_at,
-            failure,
+            failure: action.failure.map(Into::into),
         }
     }
 }

@@ -102,6 +102,7 @@ pub(super) fn request_cancel(
         run_id: None,
         reason: "its parent gave it up".to_owned(),
         child_initiated_event_id: Some(child_initiated_event_id),
+        first_run_id: None,
         terminate: false,
     };
     let attributes =

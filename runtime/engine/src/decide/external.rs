@@ -41,13 +41,15 @@ pub(super) fn initiate_cancel(
     command: CancelExternal,
     now: Timestamp,
 ) {
-    let CancelExternal { operation_id, workflow_id, run_id, reason, terminate } = command;
+    let CancelExternal { operation_id, workflow_id, run_id, first_run_id, reason, terminate } =
+        command;
     let initiated = RequestCancelExternalWorkflowExecutionInitiated {
         operation_id,
         workflow_id,
         run_id,
         reason,
         child_initiated_event_id: None,
+        first_run_id,
         terminate,
     };
     let attributes =

@@ -267,6 +267,7 @@ fn matches(command: &Command, attributes: &EventAttributes) -> bool {
                 && request.operation_id == recorded.operation_id
                 && request.workflow_id == recorded.workflow_id
                 && request.run_id == recorded.run_id
+                && request.first_run_id == recorded.first_run_id
                 && request.reason == recorded.reason
                 && request.terminate == recorded.terminate
         }

@@ -84,7 +84,7 @@ impl Cursor {
         run_id: Option<RunId>,
         reason: String,
     ) -> Result<OperationId, CallError> {
-        self.end_external(workflow_id, run_id, reason, false)
+        self.end_external(workflow_id, [run_id, None], reason, false)
     }
 
     /// Terminates another run.
@@ -93,18 +93,31 @@ impl Cursor {
         workflow_id: WorkflowId,
         reason: String,
     ) -> Result<OperationId, CallError> {
-        self.end_external(workflow_id, None, reason, true)
+        self.end_external(workflow_id, [None, None], reason, true)
+    }
+
+    /// Asks whichever run a child is by now to cancel, or terminates it. The child may be one
+    /// of a run that this one has continued.
+    pub fn end_child(
+        &mut self,
+        workflow_id: WorkflowId,
+        first_run_id: RunId,
+        reason: String,
+        terminate: bool,
+    ) -> Result<OperationId, CallError> {
+        self.end_external(workflow_id, [None, Some(first_run_id)], reason, terminate)
     }
 
     fn end_external(
         &mut self,
         workflow_id: WorkflowId,
-        run_id: Option<RunId>,
+        [run_id, first_run_id]: [Option<RunId>; 2],
         reason: String,
         terminate: bool,
     ) -> Result<OperationId, CallError> {
         let operation_id = self.new_operation();
-        let request = CancelExternal { operation_id, workflow_id, run_id, reason, terminate };
+        let request =
+            CancelExternal { operation_id, workflow_id, run_id, first_run_id, reason, terminate };
         self.emit(Command::CancelExternal(Box::new(request)))?;
         self.relations.0.insert(operation_id, Kind::Unrecorded);
         Ok(operation_id)

@@ -44,6 +44,8 @@ pub struct PendingExternal {
     pub workflow_id: WorkflowId,
     /// A certain run; none means the open one.
     pub run_id: Option<RunId>,
+    /// The first run of a child: whichever run is that child by now.
+    pub first_run_id: Option<RunId>,
     /// What it is.
     pub request: ExternalRequest,
     /// When it was asked for.
@@ -153,6 +155,7 @@ impl RunState {
             operation_id: initiated.operation_id,
             workflow_id: initiated.workflow_id.clone(),
             run_id: initiated.run_id,
+            first_run_id: None,
             request: ExternalRequest::Signal {
                 name: initiated.signal_name.clone(),
                 input: initiated.input.clone(),
@@ -196,6 +199,7 @@ impl RunState {
             operation_id: initiated.operation_id,
             workflow_id: initiated.workflow_id.clone(),
             run_id: initiated.run_id,
+            first_run_id: initiated.first_run_id,
             request,
             initiated_at: event.time,
         };

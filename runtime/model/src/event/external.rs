@@ -59,6 +59,11 @@ pub struct RequestCancelExternalWorkflowExecutionInitiated {
     /// If it is a child: its `StartChildWorkflowExecutionInitiated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_initiated_event_id: Option<EventId>,
+    /// The first run of a child of this run, or of one that it has continued: whichever run
+    /// is that child by now is meant, and no other run of the workflow id. Only built-in
+    /// workflows say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_run_id: Option<RunId>,
     /// It is not asked, but terminated. Only built-in workflows do that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub terminate: bool,

@@ -335,6 +335,7 @@ fn all() -> Vec<EventAttributes> {
                 run_id: None,
                 reason: "late".to_owned(),
                 child_initiated_event_id: Some(initiated_event_id),
+                first_run_id: Some(RunId(uuid::Uuid::from_u128(8))),
                 terminate: true,
             },
         )),

@@ -199,7 +199,7 @@ impl Attempt {
             };
             tokio::select! {
                 biased;
-                ended = &mut running => return self.ended(ended).await,
+                ended = &mut running => return self.ended(ended, module_digest).await,
                 () = &mut elapsed => {
                     self.save_rest().await;
                     return Some(self.timed_out(timeout_type));
@@ -213,11 +213,13 @@ impl Attempt {
     async fn ended(
         &self,
         ended: Result<Result<Payload, Failure>, Box<dyn std::any::Any + Send>>,
+        module: ModuleDigest,
     ) -> Option<Input> {
         match ended {
             Ok(Ok(_)) if self.link.is_left_outside() => None,
             Ok(mut outcome) => {
                 if let Ok(result) = &outcome
+                    && builtin::find(module).is_none()
                     && let Some(failure) = self.too_large(result)
                 {
                     outcome = Err(failure);

@@ -36,11 +36,12 @@ pub(crate) struct Version {
 }
 
 /// All versions of all of them; of each the newest last.
-static VERSIONS: LazyLock<[Version; 3]> = LazyLock::new(|| {
+static VERSIONS: LazyLock<[Version; 4]> = LazyLock::new(|| {
     [
         version(BuiltinWorkflow::Activity, 1, activity::begin),
         version(BuiltinWorkflow::Batch, 1, batch::begin),
-        version(BuiltinWorkflow::Schedule, 1, schedule::begin),
+        version(BuiltinWorkflow::Schedule, 1, schedule::begin_1),
+        version(BuiltinWorkflow::Schedule, 2, schedule::begin_2),
     ]
 });
 
@@ -82,10 +83,11 @@ mod tests {
 
     /// Recorded when a version was made, of all ways in which its runs go. Never changed;
     /// a new version gets a file of its own.
-    const HISTORIES: [&str; 3] = [
+    const HISTORIES: [&str; 4] = [
         include_str!("histories/activity-1.json"),
         include_str!("histories/batch-1.json"),
         include_str!("histories/schedule-1.json"),
+        include_str!("histories/schedule-2.json"),
     ];
 
     /// Open runs are pinned to them.
@@ -96,11 +98,12 @@ mod tests {
             "9a99362b788e96910fcb2c751d78cdb226eabbe0d7a205f347a495c71627fd61",
             "8ed3d56275a7943edf969464059b787cbbc069bf20b06a4604f286651de28bbf",
             "9b512ebed97b6163b027096b2e3c347224de63999002b70145b0d1cf599620e9",
+            "96c801b7e46c129cfca02eb09176d24cc5d69cd618ba4277dfa48794239ab172",
         ];
         assert_eq!(digests, known);
         assert_eq!(newest(BuiltinWorkflow::Activity).to_string(), digests[0]);
         assert_eq!(newest(BuiltinWorkflow::Batch).to_string(), digests[1]);
-        assert_eq!(newest(BuiltinWorkflow::Schedule).to_string(), digests[2]);
+        assert_eq!(newest(BuiltinWorkflow::Schedule).to_string(), digests[3]);
     }
 
     /// However far it had come: the server of before may have gone at any event.

@@ -8,6 +8,8 @@
 //!  run     Initiated ──▶ reach ──▶ other run: signal, cancel ──▶ run: Signaled, ...
 //! ```
 
+mod chain;
+mod ends;
 mod followed;
 mod leave;
 mod reach;

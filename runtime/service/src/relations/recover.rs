@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use dacapo_engine::decide::FromParent;
 use dacapo_model::builtin::BuiltinWorkflow;
-use dacapo_model::event::ParentClosePolicy;
-use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
+use dacapo_model::event::{ParentClosePolicy, StartChildWorkflowExecutionInitiated};
+use dacapo_model::ids::{EventId, RunKey};
 use futures::{FutureExt as _, StreamExt as _};
 
-use super::report::{ChildOf, find_end, parent_key};
-use super::{AT_ONCE, backoff, followed, spawn, tell};
+use super::ends::Sought;
+use super::followed::{self, Followed};
+use super::report::{Awaited, ChildOf, parent_key, tell_if_ended};
+use super::{AT_ONCE, backoff, spawn, tell};
 use crate::builtin::schedule::followed_by;
 use crate::delivery::{Address, Reached, find, is_here};
 use crate::run::{Loaded, OpenRun};
@@ -25,9 +27,9 @@ pub(crate) struct Recovery {
     /// Those whose parent's end is also theirs.
     bound: Vec<(ChildOf, Arc<OpenRun>)>,
     /// Children that open runs wait for, by their first runs.
-    awaited: Vec<(ChildOf, RunKey)>,
-    /// Runs of actions that schedules follow, which runs before them have started.
-    followed: Vec<(WorkflowHash, RunKey)>,
+    awaited: Vec<(ChildOf, Sought<Awaited>)>,
+    /// Runs that runs of schedules have taken over from those before them.
+    followed: Vec<Followed>,
 }
 
 /// Children of one parent, by the events that asked for them.
@@ -37,12 +39,6 @@ impl Recovery {
     /// Takes an open run into account.
     pub(crate) fn add(&mut self, run: &Arc<OpenRun>, loaded: &Loaded) {
         let state = &loaded.state;
-        if BuiltinWorkflow::Schedule.name_in(&run.workflow_id).is_some() {
-            for (workflow_id, run_id) in followed_by(&loaded.history) {
-                let hash = WorkflowHash::of(&run.namespace, &workflow_id);
-                self.followed.push((run.key.hash, RunKey { hash, run_id }));
-            }
-        }
         if let Some(parent) = &state.parent {
             let child = (parent_key(run, parent), parent.initiated_event_id);
             self.open.insert(child);
@@ -51,9 +47,16 @@ impl Recovery {
             }
         }
         for (event_id, child) in state.children.iter().filter(|(_, child)| child.started) {
-            let hash = WorkflowHash::of(&run.namespace, &child.initiated.workflow_id);
-            let key = RunKey { hash, run_id: child.initiated.run_id };
-            self.awaited.push(((run.key, *event_id), key));
+            let of = (run.key, *event_id);
+            let StartChildWorkflowExecutionInitiated { workflow_id, run_id, .. } = &child.initiated;
+            let child = Awaited::child(of, &run.workflow_id, &run.namespace, workflow_id, *run_id);
+            self.awaited.push((of, child));
+        }
+        if BuiltinWorkflow::Schedule.name_in(&run.workflow_id).is_some() {
+            for (workflow_id, first) in followed_by(&loaded.history) {
+                let (namespace, schedule) = (run.namespace.clone(), run.workflow_id.clone());
+                self.followed.push(Followed { namespace, schedule, workflow_id, first });
+            }
         }
     }
 
@@ -61,9 +64,9 @@ impl Recovery {
     /// are known.
     pub(crate) fn finish(self, shared: &Arc<Shared>) {
         let Self { open, bound, awaited, followed } = self;
-        followed::find_ends(shared, followed);
-        let closed: Vec<_> =
-            awaited.into_iter().filter(|(child, _)| !open.contains(child)).collect();
+        followed::tell_of_ended(shared, followed);
+        let closed = awaited.into_iter().filter(|(child, _)| !open.contains(child));
+        let closed: Vec<_> = closed.map(|(_, child)| child).collect();
         let mut apart: HashMap<RunKey, Siblings> = HashMap::new();
         for ((parent, initiated_event_id), run) in bound {
             if !is_here(shared, parent.run_id) {
@@ -85,7 +88,7 @@ impl Recovery {
                 leave_if_closed(shared.clone(), parent, children)
             };
             let leave_all = futures::stream::iter(apart).for_each_concurrent(AT_ONCE, leave);
-            let ((), ()) = futures::join!(find_end(&shared, closed), leave_all);
+            let ((), ()) = futures::join!(tell_if_ended(&shared, closed), leave_all);
         });
     }
 }

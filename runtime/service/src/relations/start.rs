@@ -12,9 +12,8 @@ use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
 use dacapo_model::limits::CHILD_GENERATIONS_MAX;
 use dacapo_model::trace::TraceContext;
 
-use super::{
-    BACKOFF, Entered, Recorded, Requester, backoff, failure_of, post, report, spawn, tell,
-};
+use super::report::{Awaited, tell_if_ended};
+use super::{BACKOFF, Entered, Recorded, Requester, backoff, failure_of, post, spawn, tell};
 use crate::backoff::Backoff;
 use crate::builtin;
 use crate::catalog::Catalog;
@@ -143,7 +142,14 @@ impl ChildToStart {
             return Err(error);
         }
         let of = (parent.key, self.initiated_event_id);
-        report::find_end(shared, vec![(of, key)]).await;
+        let child = Awaited::child(
+            of,
+            &parent.workflow_id,
+            &parent.namespace,
+            &child.workflow_id,
+            child.run_id,
+        );
+        tell_if_ended(shared, vec![child]).await;
         Ok(())
     }
 }

@@ -14,9 +14,9 @@ use super::actor::Actor;
 use crate::tenancy::NamespacePolicy;
 
 impl Actor {
-    /// What its namespace may do now.
+    /// What it may do now in its namespace.
     pub(super) fn policy(&self) -> Arc<NamespacePolicy> {
-        self.shared.namespaces.policy_of(&self.run.namespace)
+        self.shared.namespaces.policy_of_run(&self.run.namespace, &self.run.workflow_id)
     }
 
     /// Why its guest may not ask for this, if a payload in it is larger than its namespace

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dacapo_model::code::ErrorCode;
-use dacapo_model::ids::NamespaceName;
+use dacapo_model::ids::{NamespaceName, WorkflowId};
 use dacapo_model::limits::Limits;
 use dacapo_model::namespace::Namespace;
 use dacapo_store::Store;
@@ -29,13 +29,29 @@ pub(crate) struct Namespaces {
     /// What the server allows.
     limits: Limits,
     /// Of runs whose namespace is not among them.
-    usual: Arc<NamespacePolicy>,
+    usual: Policies,
     /// How often they had changed when they were read.
     changed: watch::Sender<u64>,
 }
 
+/// What may be done in one namespace.
+#[derive(Clone)]
+struct Policies {
+    /// By its clients, and by the code that they have uploaded.
+    usual: Arc<NamespacePolicy>,
+    /// By runs of built-in workflows.
+    builtin: Arc<NamespacePolicy>,
+}
+
+impl Policies {
+    fn new(usual: NamespacePolicy, server: &Limits) -> Self {
+        let builtin = Arc::new(usual.of_builtin(server));
+        Self { usual: Arc::new(usual), builtin }
+    }
+}
+
 struct Known {
-    namespaces: BTreeMap<NamespaceName, Arc<NamespacePolicy>>,
+    namespaces: BTreeMap<NamespaceName, Policies>,
     /// How often they had changed in the store when they were read.
     changes: u64,
 }
@@ -45,11 +61,11 @@ impl Known {
         // Before what it counts: what comes between is read again the next time.
         let changes = store.namespace_changes().await?;
         let namespaces = store.namespaces().await?;
-        let policy = |namespace: Namespace| {
-            let policy = Arc::new(NamespacePolicy::of(&namespace, limits));
-            (namespace.name, policy)
+        let policies = |namespace: Namespace| {
+            let usual = NamespacePolicy::of(&namespace, limits);
+            (namespace.name, Policies::new(usual, limits))
         };
-        Ok(Self { namespaces: namespaces.into_iter().map(policy).collect(), changes })
+        Ok(Self { namespaces: namespaces.into_iter().map(policies).collect(), changes })
     }
 }
 
@@ -61,7 +77,7 @@ impl Namespaces {
     ) -> dacapo_store::error::Result<Self> {
         let known = Known::read(&*store, &limits).await?;
         let (changed, _) = watch::channel(known.changes);
-        let usual = Arc::new(NamespacePolicy::usual(limits.clone()));
+        let usual = Policies::new(NamespacePolicy::usual(limits.clone()), &limits);
         let read = SharedRead::new();
         Ok(Self { store, known: RwLock::new(known), read, limits, usual, changed })
     }
@@ -90,7 +106,9 @@ impl Namespaces {
     /// All of them with their policies, as far as is known.
     pub(crate) fn all(&self) -> Vec<(NamespaceName, Arc<NamespacePolicy>)> {
         let known = self.known.read();
-        known.namespaces.iter().map(|(name, policy)| (name.clone(), policy.clone())).collect()
+        let usual =
+            |(name, policies): (&NamespaceName, &Policies)| (name.clone(), policies.usual.clone());
+        known.namespaces.iter().map(usual).collect()
     }
 
     /// What a namespace may do. Refuses an unknown one, and one that is being deleted.
@@ -98,18 +116,31 @@ impl Namespaces {
         &self,
         namespace: &NamespaceName,
     ) -> Result<Arc<NamespacePolicy>> {
-        let policy = self.known.read().namespaces.get(namespace).cloned();
-        match policy {
+        let usual = |policies: &Policies| policies.usual.clone();
+        match self.known.read().namespaces.get(namespace).map(usual) {
             None => Err(unknown(namespace)),
             Some(policy) if policy.is_being_deleted => Err(being_deleted(namespace)),
             Some(policy) => Ok(policy),
         }
     }
 
-    /// What the runs of a namespace may do now. Asked for each time, and not kept. A run
+    /// What the code of a namespace may do now. Asked for each time, and not kept. A run
     /// goes on whatever has become of its namespace.
     pub(crate) fn policy_of(&self, namespace: &NamespaceName) -> Arc<NamespacePolicy> {
-        self.known.read().namespaces.get(namespace).unwrap_or(&self.usual).clone()
+        self.known.read().namespaces.get(namespace).unwrap_or(&self.usual).usual.clone()
+    }
+
+    /// The same, for a run with this workflow id: a built-in workflow is no code of the
+    /// namespace.
+    pub(crate) fn policy_of_run(
+        &self,
+        namespace: &NamespaceName,
+        workflow_id: &WorkflowId,
+    ) -> Arc<NamespacePolicy> {
+        let known = self.known.read();
+        let policies = known.namespaces.get(namespace).unwrap_or(&self.usual);
+        let policy = if workflow_id.is_builtin() { &policies.builtin } else { &policies.usual };
+        policy.clone()
     }
 }
 
@@ -192,6 +223,14 @@ mod tests {
         namespaces.catch_up().await.expect("reads");
         let policy = namespaces.check_namespace(&name).expect("it is known");
         assert_eq!(policy.limits.payload_bytes_max, 3);
+        let of_run = |workflow_id: &str| {
+            let workflow_id = WorkflowId::new(workflow_id).expect("valid");
+            namespaces.policy_of_run(&name, &workflow_id).limits.payload_bytes_max
+        };
+        assert_eq!(of_run("order-17"), 3);
+        for builtin in ["dacapo:schedule:s", "dacapo:batch:b", "dacapo:activity:a"] {
+            assert_eq!(of_run(builtin), Limits::default().payload_bytes_max, "{builtin}");
+        }
         let before = store.statistics().statements;
         namespaces.catch_up().await.expect("reads");
         assert_eq!(store.statistics().statements, before + 1, "nothing has changed");

@@ -51,6 +51,18 @@ impl NamespacePolicy {
         let is_being_deleted = namespace.deleted_at.is_some();
         Self { limits, settings, permissions, is_being_deleted }
     }
+
+    /// What runs of built-in workflows may do where this is the policy. Their histories and
+    /// payloads may be as large as the server allows: nobody could make them smaller, and one
+    /// that is blocked would keep what it is there for from being done.
+    pub(super) fn of_builtin(&self, server: &Limits) -> Self {
+        let mut policy = Self { limits: server.clone(), ..self.clone() };
+        let set = &mut policy.settings.limits;
+        set.payload_bytes_max = None;
+        set.history_events_max = None;
+        set.history_bytes_max = None;
+        policy
+    }
 }
 
 /// A namespace may have less than the server allows, and not more.

@@ -8,7 +8,7 @@ use dacapo_model::command::Outcome;
 use dacapo_model::event::{ChildCancellationType, ChildOptions, ModuleRef, ParentClosePolicy};
 use dacapo_model::execution::IdReusePolicy;
 use dacapo_model::failure::Failure;
-use dacapo_model::ids::{ModuleName, OperationId, SignalName, TypeName, WorkflowId};
+use dacapo_model::ids::{ModuleName, OperationId, RunId, SignalName, TypeName, WorkflowId};
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 
@@ -31,6 +31,7 @@ enum Ask {
     Child { workflow_type: TypeName, input: Payload, options: Box<ChildOptions> },
     Signal { workflow_id: WorkflowId, text: String },
     Cancel { workflow_id: WorkflowId },
+    EndChild { workflow_id: WorkflowId, first: RunId },
 }
 
 impl Relations {
@@ -46,7 +47,7 @@ impl Relations {
         Self::new(children(input), true)
     }
 
-    /// `signal a hello`, `cancel a`, each on a line.
+    /// `signal a hello`, `cancel a`, `end a RUN_ID`, each on a line.
     pub fn messenger(input: &str) -> Self {
         let ask = |line: &str| {
             let mut words = line.splitn(3, ' ');
@@ -57,6 +58,10 @@ impl Relations {
                 "signal" => {
                     let text = words.next().unwrap_or_default().to_owned();
                     Ask::Signal { workflow_id, text }
+                }
+                "end" => {
+                    let first = words.next().and_then(|word| word.parse().ok());
+                    Ask::EndChild { workflow_id, first: first.expect("a run id") }
                 }
                 _ => Ask::Cancel { workflow_id },
             }
@@ -91,6 +96,11 @@ impl Relations {
                     Ask::Cancel { workflow_id } => {
                         let reason = "told to".to_owned();
                         let operation = cursor.cancel_external(workflow_id, None, reason)?;
+                        self.waiting.insert(operation, false);
+                    }
+                    Ask::EndChild { workflow_id, first } => {
+                        let reason = "told to".to_owned();
+                        let operation = cursor.end_child(workflow_id, first, reason, true)?;
                         self.waiting.insert(operation, false);
                     }
                 }

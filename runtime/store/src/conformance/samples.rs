@@ -441,6 +441,7 @@ samples! {
                 run_id: Some(run_id(8)),
                 reason: "late\0".to_owned(),
                 child_initiated_event_id: Some(EventId(2)),
+                first_run_id: Some(run_id(9)),
                 terminate: true,
             },
         )),

@@ -107,6 +107,11 @@ pub(crate) struct RequestCancelExternalWorkflowExecutionInitiated {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
     child_initiated_event_id: Option<EventId>,
+    /// The first run of a child: whichever run is that child by now is meant. A schedule says
+    /// so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    first_run_id: Option<RunId>,
     /// True if it is not asked, but terminated: a schedule does that.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     terminate: bool,
@@ -122,6 +127,7 @@ impl From<event::RequestCancelExternalWorkflowExecutionInitiated>
             run_id: event.run_id,
             reason: event.reason,
             child_initiated_event_id: event.child_initiated_event_id,
+            first_run_id: event.first_run_id,
             terminate: event.terminate,
         }
     }

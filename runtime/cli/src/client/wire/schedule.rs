@@ -139,7 +139,7 @@ pub struct ScheduleTimes {
 /// What became of actions that were asked for.
 #[derive(Debug, Deserialize)]
 pub struct ActionsAsked {
-    /// Those that were taken.
+    /// Those whose runs were started.
     pub started: u64,
     /// Those that wait.
     pub buffered: u64,
@@ -147,7 +147,13 @@ pub struct ActionsAsked {
     pub skipped: u64,
     /// Those for which there was no room.
     pub dropped: u64,
-    /// The workflow id of the last that was taken.
+    /// Those whose runs could not be started.
+    #[serde(default)]
+    pub failed: u64,
+    /// Why the last of them could not.
+    #[serde(default)]
+    pub failure: Option<ActionFailure>,
+    /// The workflow id of the last run that was started.
     #[serde(default)]
     pub workflow_id: Option<String>,
 }

@@ -129,16 +129,34 @@ fn told(flags: &ClientFlags, schedule_id: &str, answer: &Answer, done: &str) -> 
 }
 
 fn asked(flags: &ClientFlags, answer: &Answer) -> Result<Exit> {
+    let asked: ActionsAsked = answer.read()?;
+    let exit = if asked.failed == 0 { Exit::Success } else { Exit::Failed };
     if flags.is_json() {
         output::line(&answer.text)?;
-        return Ok(Exit::Success);
+        return Ok(exit);
     }
-    let asked: ActionsAsked = answer.read()?;
-    let ActionsAsked { started, buffered, skipped, dropped, .. } = asked;
-    let text = format!("{started} started, {buffered} wait, {skipped} skipped, {dropped} dropped");
-    output::note(&text);
+    output::note(&output::printable(&in_words(&asked)));
     if let Some(workflow_id) = asked.workflow_id {
         output::line(&output::printable(&workflow_id))?;
     }
-    Ok(Exit::Success)
+    Ok(exit)
+}
+
+fn in_words(asked: &ActionsAsked) -> String {
+    let ActionsAsked { started, buffered, skipped, dropped, failed, .. } = asked;
+    let mut text = format!("{started} started");
+    for (count, what) in [
+        (buffered, "wait for the end of a run"),
+        (skipped, "skipped, since a run is open"),
+        (dropped, "dropped, since too many wait"),
+        (failed, "could not start"),
+    ] {
+        if *count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    if let Some(failure) = &asked.failure {
+        text.push_str(&format!(": {}: {}", failure.r#type, failure.message));
+    }
+    text
 }

@@ -1,6 +1,7 @@
 //! Flags that say what a schedule does.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use dacapo_model::ids::{ModuleName, TypeName};
@@ -21,9 +22,9 @@ pub(super) struct DefinitionFlags {
     #[arg(long, value_name = "EXPRESSION", help_heading = "When")]
     cron: Vec<String>,
 
-    /// Every so many seconds, counted from 1970 on; `SECONDS+PHASE` is so much later. May be
-    /// repeated.
-    #[arg(long, value_name = "SECONDS", help_heading = "When", value_parser = parse_interval)]
+    /// Every so long, such as `90`, which is seconds, or `1h30m`, counted from 1970 on;
+    /// `1h30m+5m` is 5 minutes later. May be repeated.
+    #[arg(long, value_name = "DURATION", help_heading = "When", value_parser = parse_interval)]
     every: Vec<Box<RawValue>>,
 
     /// A calendar, as JSON: `{"hour": [{"start": 9, "end": 17}]}`. May be repeated.
@@ -182,9 +183,22 @@ fn parse_json(text: &str) -> Result<Box<RawValue>, String> {
 
 fn parse_interval(text: &str) -> Result<Box<RawValue>, String> {
     let (every, phase) = text.split_once('+').unwrap_or((text, "0"));
-    let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
-    let (every, phase) = (number(every)?, number(phase)?);
+    let (every, phase) = (parse_seconds(every)?, parse_seconds(phase)?);
     parse_json(&format!(r#"{{"every_seconds": {every}, "phase_seconds": {phase}}}"#))
+}
+
+fn parse_seconds(text: &str) -> Result<u64, String> {
+    let duration = match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text).ok(),
+    };
+    let whole = duration.filter(|duration| duration.subsec_nanos() == 0);
+    whole.map(|duration| duration.as_secs()).ok_or_else(|| {
+        format!(
+            "`{text}` is not a number of whole seconds: write `90`, or a duration such as `10s`, \
+             `5m` or `1h30m`. `1h+5m` is each hour, 5 minutes later"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -195,8 +209,20 @@ mod tests {
     fn an_interval_may_have_a_phase() {
         let text = |text| parse_interval(text).map(|it| it.get().to_owned());
         let every_hour = r#"{"every_seconds": 3600, "phase_seconds": 0}"#;
-        assert_eq!(text("3600").as_deref(), Ok(every_hour));
-        assert!(text("60+5").expect("valid").contains(r#""phase_seconds": 5"#));
-        assert!(text("1h").is_err());
+        for an_hour in ["3600", "1h", "59m 60s"] {
+            assert_eq!(text(an_hour).as_deref(), Ok(every_hour), "{an_hour}");
+        }
+        let later = r#"{"every_seconds": 5400, "phase_seconds": 5}"#;
+        for delayed in ["5400+5", "1h30m+5s"] {
+            assert_eq!(text(delayed).as_deref(), Ok(later), "{delayed}");
+        }
+    }
+
+    #[test]
+    fn an_interval_that_is_none_is_told_what_one_looks_like() {
+        for wrong in ["", "often", "-5", "0.5", "1500ms", "5+", "99999999999999999999"] {
+            let error = parse_interval(wrong).expect_err(wrong);
+            assert!(error.contains("`10s`, `5m` or `1h30m`"), "{wrong}: {error}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use dacapo_model::ids::TypeName;
 use dacapo_model::limits::PAGE_SIZE_MAX;
 
+use super::state;
 use crate::args::ClientFlags;
 use crate::client::wire::{SchedulePage, ScheduleSummary};
 use crate::exit::Exit;
@@ -60,15 +61,10 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit> {
 
 fn table(schedules: &[ScheduleSummary]) -> String {
     let row = |schedule: &ScheduleSummary| {
-        let state = match (schedule.blocked, schedule.paused) {
-            (true, _) => "blocked",
-            (_, true) => "paused",
-            _ => "active",
-        };
         [
             output::without_middle(&schedule.schedule_id, usize::MAX),
             output::without_middle(&schedule.workflow_type, usize::MAX),
-            state.to_owned(),
+            state(schedule.blocked, schedule.paused).to_owned(),
             output::brief(&schedule.note, 60),
         ]
     };

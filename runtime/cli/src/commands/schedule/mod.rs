@@ -45,6 +45,15 @@ struct ScheduleFlags {
     schedule_id: ScheduleId,
 }
 
+/// How a schedule is, in one word. One that is blocked starts nothing, paused or not.
+fn state(is_blocked: bool, is_paused: bool) -> &'static str {
+    match (is_blocked, is_paused) {
+        (true, _) => "blocked",
+        (false, true) => "paused",
+        (false, false) => "active",
+    }
+}
+
 pub(super) async fn run(command: ScheduleCommand) -> Result<Exit> {
     match command {
         ScheduleCommand::Create(args) => create::create(*args).await,

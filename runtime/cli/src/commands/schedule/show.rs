@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::ScheduleFlags;
+use super::{ScheduleFlags, state};
 use crate::args::ClientFlags;
 use crate::client::wire::{ScheduleDescription, ScheduledAction};
 use crate::exit::Exit;
@@ -38,7 +38,7 @@ fn describe(described: ScheduleDescription) -> String {
         ("workflow id", described.action.workflow_id),
         ("spec", described.spec.get().to_owned()),
         ("overlap", described.policies.overlap),
-        ("state", if described.paused { "paused" } else { "active" }.to_owned()),
+        ("state", state(described.blocked.is_some(), described.paused).to_owned()),
     ];
     if !described.note.is_empty() {
         fields.push(("note", described.note));
@@ -73,4 +73,43 @@ fn line(action: &ScheduledAction) -> String {
         action.workflow_id,
         failure.unwrap_or_default()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_schedule_that_the_server_can_not_go_on_with_is_shown_as_blocked() {
+        let shown = |blocked: serde_json::Value, paused: bool| {
+            let described = json!({
+                "schedule_id": "nightly",
+                "spec": {},
+                "action": {"workflow": "report", "workflow_id": "{id}-{time}"},
+                "policies": {"overlap": "skip"},
+                "paused": paused,
+                "note": "",
+                "created_at": "2026-11-30T12:00:00Z",
+                "next_times": [],
+                "counters": {
+                    "actions": 0, "missed": 0, "skipped": 0, "buffer_dropped": 0,
+                    "start_failures": 0,
+                },
+                "running_count": 0,
+                "buffered_count": 0,
+                "recent_actions": [],
+                "blocked": blocked,
+            });
+            let text = describe(serde_json::from_str(&described.to_string()).expect("readable"));
+            let state = text.lines().find(|line| line.starts_with("state")).expect("it is shown");
+            state.split_whitespace().last().map(str::to_owned)
+        };
+        let report = json!({"code": "internal", "message": "it is damaged"});
+        assert_eq!(shown(report.clone(), false).as_deref(), Some("blocked"));
+        assert_eq!(shown(report, true).as_deref(), Some("blocked"));
+        assert_eq!(shown(json!(null), true).as_deref(), Some("paused"));
+        assert_eq!(shown(json!(null), false).as_deref(), Some("active"));
+    }
 }

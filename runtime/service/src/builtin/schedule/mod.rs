@@ -8,10 +8,11 @@
 //!        ─▶ a request ─────────▶ pause, trigger, ...
 //! ```
 //!
-//! A history that becomes long is continued as new. Children of a run before it tell their
+//! A run that becomes long or old continues as new. Children of a run before it tell their
 //! end by a signal (`relations/followed.rs`).
 
 mod action;
+mod answers;
 mod ended;
 mod look;
 mod overlap;
@@ -36,6 +37,7 @@ use serde::Serialize;
 use serde_json::json;
 
 pub(crate) use self::action::{MEMO, workflow_id};
+use self::answers::Unanswered;
 pub(crate) use self::ended::closed_signal;
 use self::ended::{Closed, Ended, closed_of};
 use self::look::look;
@@ -63,6 +65,12 @@ const LOOKS_MAX: usize = 20;
 const STARTING_MAX: usize = 50;
 const STARTING_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// How old a run becomes: the next thing that happens to an older one is the last. A closed
+/// run goes with all that is kept of it once its retention is over, also what it has started;
+/// an open one keeps all of that. A day is so long that few schedules do it more often than
+/// they act, and short against a retention.
+const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// No timer runs for longer: what is due later is looked for again.
 const WAIT_MAX: Duration = Duration::from_secs(300 * 24 * 3600);
 
@@ -74,15 +82,61 @@ pub(crate) const DEFINITION: &str = "definition";
 pub(crate) const PAUSED: &str = "paused";
 pub(crate) const NOTE: &str = "note";
 
+/// In what the versions of the program differ.
+#[derive(Clone, Copy)]
+struct Behaviour {
+    /// How old a run becomes before it continues as new; none means as old as it gets.
+    age_max: Option<Duration>,
+    /// A run that is told to end is one that the schedule has started, and not whichever has
+    /// its workflow id by then.
+    ends_its_own: bool,
+    /// A request for actions is answered once it is known whether they have started.
+    waits_for_starts: bool,
+    /// An action that has been forgotten before it is known to have started stays so.
+    forgets_for_good: bool,
+}
+
+const VERSION_1: Behaviour = Behaviour {
+    age_max: None,
+    ends_its_own: false,
+    waits_for_starts: false,
+    forgets_for_good: false,
+};
+const VERSION_2: Behaviour = Behaviour {
+    age_max: Some(AGE_MAX),
+    ends_its_own: true,
+    waits_for_starts: true,
+    forgets_for_good: true,
+};
+
+impl Behaviour {
+    /// Tells a run that has started to end.
+    fn end(self, cursor: &mut Cursor, running: &Running) -> Result<(), CallError> {
+        let Some(ending) = running.ending else { return Ok(()) };
+        let workflow_id = running.action.workflow_id.clone();
+        let reason = "its schedule starts the next run".to_owned();
+        let asked = match (ending, running.action.run_id.filter(|_| self.ends_its_own)) {
+            (ending, Some(first)) => {
+                cursor.end_child(workflow_id, first, reason, ending == Ending::Terminate)
+            }
+            (Ending::Cancel, None) => cursor.cancel_external(workflow_id, None, reason),
+            (Ending::Terminate, None) => cursor.terminate_external(workflow_id, reason),
+        };
+        asked.map(drop)
+    }
+}
+
 struct Schedule {
+    behaviour: Behaviour,
     id: String,
     definition: crate::types::ScheduleDefinition,
     state: State,
     next: Next,
     /// The definition is not the one that the run began with.
     is_changed: bool,
-    /// Those that this run has answered.
+    /// Those that this run has taken.
     requests: u64,
+    unanswered: Unanswered,
 }
 
 /// When the schedule is due next.
@@ -115,18 +169,41 @@ pub(crate) fn followed_by(history: &[HistoryEvent]) -> Vec<(WorkflowId, RunId)> 
     actions.filter_map(|action| Some((action.workflow_id, action.run_id?))).collect()
 }
 
-pub(super) fn begin(
+pub(super) fn begin_1(
+    started: &WorkflowExecutionStarted,
+    cursor: &mut Cursor,
+) -> Result<Box<dyn Program>, Fault> {
+    begin(VERSION_1, started, cursor)
+}
+
+pub(super) fn begin_2(
+    started: &WorkflowExecutionStarted,
+    cursor: &mut Cursor,
+) -> Result<Box<dyn Program>, Fault> {
+    begin(VERSION_2, started, cursor)
+}
+
+fn begin(
+    behaviour: Behaviour,
     started: &WorkflowExecutionStarted,
     cursor: &mut Cursor,
 ) -> Result<Box<dyn Program>, Fault> {
     let Recorded { id, definition, mut state } = recorded(started).map_err(Fault::Unreadable)?;
     state.created_at.get_or_insert(cursor.started_at());
     state.acted_until.get_or_insert(cursor.started_at());
-    let mut schedule =
-        Schedule { id, definition, state, next: Next::Unknown, is_changed: false, requests: 0 };
+    let mut schedule = Schedule {
+        behaviour,
+        id,
+        definition,
+        state,
+        next: Next::Unknown,
+        is_changed: false,
+        requests: 0,
+        unanswered: Unanswered::default(),
+    };
     // The run before this one may have ended before those were told.
     for running in schedule.state.running.iter().filter(|running| running.ending.is_some()) {
-        end(cursor, running)?;
+        behaviour.end(cursor, running)?;
     }
     schedule.act(cursor)?;
     Ok(Box::new(schedule))
@@ -179,7 +256,7 @@ impl Schedule {
         self.take_due(cursor)?;
         self.take_buffered(cursor)?;
         self.publish(cursor)?;
-        self.continue_if_long(cursor)
+        self.continue_if_over(cursor)
     }
 
     /// Has a run of this schedule that is long, or that has many starts in flight, still a
@@ -324,7 +401,7 @@ impl Schedule {
             if running.ending != Some(ending) {
                 running.ending = Some(ending);
                 if running.action.run_id.is_some() {
-                    end(cursor, running)?;
+                    self.behaviour.end(cursor, running)?;
                 }
             }
         }
@@ -344,15 +421,20 @@ impl Schedule {
                 Ok(started) => {
                     running.action.run_id = run_id_of(&started);
                     if running.ending.is_some() {
-                        end(cursor, running)?;
+                        self.behaviour.end(cursor, running)?;
                     }
                     let action = running.action.clone();
-                    self.state.remember(&action);
+                    match self.behaviour.forgets_for_good {
+                        true => self.state.recall(&action),
+                        false => self.state.remember(&action),
+                    }
+                    self.unanswered.start_is_over(cursor, &action, None)?;
                 }
                 Err(failure) => {
                     self.state.counters.start_failures += 1;
-                    let number = running.action.number;
-                    let ended = Ended::not_started(failure);
+                    let action = running.action.clone();
+                    let (number, ended) = (action.number, Ended::not_started(failure));
+                    self.unanswered.start_is_over(cursor, &action, ended.failure.as_ref())?;
                     self.closed(cursor, |it| it.action.number == number, ended)?;
                 }
             }
@@ -377,10 +459,7 @@ impl Schedule {
         action.status = status;
         action.ended_at = Some(cursor.now());
         action.failure.clone_from(&failure);
-        // An action that has been forgotten stays so.
-        if self.state.recent.iter().any(|recent| recent.number == action.number) {
-            self.state.remember(&action);
-        }
+        self.state.recall(&action);
         match status {
             ActionStatus::Completed => {
                 self.state.last_result = result;
@@ -399,7 +478,7 @@ impl Schedule {
         Ok(())
     }
 
-    /// Answers a request. False if it was rejected.
+    /// Takes a request. False if it was rejected.
     fn asked(&mut self, cursor: &mut Cursor, update: &update::Update) -> Result<bool, Fault> {
         let request = match Request::read(&update.input) {
             Ok(request) => request,
@@ -412,12 +491,18 @@ impl Schedule {
         };
         self.requests += 1;
         cursor.accept_update(&update.id)?;
-        let answer = self.answer(cursor, request)?;
-        cursor.complete_update(&update.id, Ok(json_payload(&answer)))?;
+        let before = self.state.counters.actions;
+        let asked = self.follow(cursor, request)?;
+        let starting = match self.behaviour.waits_for_starts && asked.started > 0 {
+            true => (before + 1..=self.state.counters.actions).collect(),
+            false => Vec::new(),
+        };
+        self.unanswered.answer(cursor, update.id.clone(), asked, starting)?;
         Ok(true)
     }
 
-    fn answer(&mut self, cursor: &mut Cursor, request: Request) -> Result<ActionsAsked, Fault> {
+    /// Does what was asked for.
+    fn follow(&mut self, cursor: &mut Cursor, request: Request) -> Result<ActionsAsked, Fault> {
         let mut asked = ActionsAsked::default();
         let own = self.definition.policies.overlap;
         match request {
@@ -515,10 +600,17 @@ impl Schedule {
             || cursor.is_continue_as_new_suggested()
     }
 
-    /// Each start must be known to have been done: the next run could not repeat it.
-    fn continue_if_long(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
+    fn is_old(&self, cursor: &Cursor) -> bool {
+        let age_max = self.behaviour.age_max;
+        age_max.is_some_and(|max| cursor.now() >= cursor.started_at().after(max))
+    }
+
+    /// Lets another run go on in the place of one that is long or old. Each start must be
+    /// known to have been done: the next run could not repeat it.
+    fn continue_if_over(&mut self, cursor: &mut Cursor) -> Result<(), Fault> {
+        let is_over = self.is_long(cursor) || self.is_old(cursor);
         let all_started = self.state.running.iter().all(|it| it.action.run_id.is_some());
-        if !self.is_long(cursor) || !all_started {
+        if !is_over || !all_started {
             return Ok(());
         }
         let recorded = Recorded {
@@ -533,17 +625,6 @@ impl Schedule {
             unread_signals: Vec::new(),
         })?;
         Ok(())
-    }
-}
-
-/// Tells a run that has started to end.
-fn end(cursor: &mut Cursor, running: &Running) -> Result<(), CallError> {
-    let workflow_id = running.action.workflow_id.clone();
-    let reason = "its schedule starts the next run".to_owned();
-    match running.ending {
-        Some(Ending::Cancel) => cursor.cancel_external(workflow_id, None, reason).map(drop),
-        Some(Ending::Terminate) => cursor.terminate_external(workflow_id, reason).map(drop),
-        None => Ok(()),
     }
 }
 

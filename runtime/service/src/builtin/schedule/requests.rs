@@ -5,7 +5,7 @@ use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{OverlapPolicy, ScheduleDefinition};
+use crate::types::{ActionFailure, OverlapPolicy, ScheduleDefinition};
 
 /// One request. Its name is that of the update, the rest its input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub(crate) struct Update {
 /// What became of the actions that a request has asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionsAsked {
-    /// Those that were taken at once.
+    /// Those whose runs were started at once.
     pub started: u64,
     /// Those that wait.
     pub buffered: u64,
@@ -45,9 +45,20 @@ pub struct ActionsAsked {
     pub skipped: u64,
     /// Those for which the buffer had no room.
     pub dropped: u64,
+    /// Those whose runs could not be started.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: u64,
+    /// Why the last of them could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<ActionFailure>,
     /// The workflow id of the last that was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Request {

@@ -112,6 +112,13 @@ impl State {
         }
     }
 
+    /// Remembers what has become of an action, unless it has been forgotten.
+    pub(super) fn recall(&mut self, action: &ScheduledAction) {
+        if self.recent.iter().any(|recent| recent.number == action.number) {
+            self.remember(action);
+        }
+    }
+
     pub(super) fn is_exhausted(&self) -> bool {
         self.remaining_actions == Some(0)
     }

@@ -155,6 +155,14 @@ impl Tenant {
             UpdateProgress::Completed(Err(failure)) | UpdateProgress::Rejected(failure) => {
                 Err(invalid(failure.info.message))
             }
+            UpdateProgress::Accepted => Err(ServiceError::new(
+                ErrorCode::Unavailable,
+                format!(
+                    "schedule `{schedule_id}` has done it, and waits to hear whether the runs have \
+                     started: their namespace may have no room for them now. `dacapo schedule show \
+                     {schedule_id}` tells. The same request id makes a repeat safe"
+                ),
+            )),
             _ => Err(ServiceError::new(
                 ErrorCode::Unavailable,
                 format!(

@@ -21,6 +21,7 @@ impl Tenant {
         run_id: RunId,
         now: Timestamp,
     ) -> NewRun {
+        let policy = self.shared.namespaces.policy_of_run(&self.namespace, workflow_id);
         NewRun {
             key: RunKey { hash: self.hash_of(workflow_id), run_id },
             namespace: self.namespace.clone(),
@@ -41,7 +42,7 @@ impl Tenant {
                     execution_timeout: request.options.execution_timeout,
                     retry: request.options.retry.clone(),
                     attributes: request.options.attributes.clone(),
-                    continue_as_new_after: self.policy.limits.continue_as_new_after(),
+                    continue_as_new_after: policy.limits.continue_as_new_after(),
                     trace: self.trace.as_deref().cloned().map(Box::new),
                     ..RunOptions::default()
                 },
