@@ -35,6 +35,7 @@ mod signals;
 mod standalone;
 mod std_only;
 mod timers;
+mod tls;
 mod traces;
 mod uploads;
 mod versions;

@@ -29,6 +29,7 @@ mod memory;
 mod metrics;
 mod openapi;
 mod page_token;
+mod plain;
 mod request_id;
 mod routes;
 mod site;
@@ -41,8 +42,9 @@ mod wire;
 
 pub use self::access::{Access, AccessRule, ClientAddress, Need, access_rules};
 pub use self::config::ApiConfig;
-pub use self::memory::MemoryBudget;
+pub use self::memory::{MemoryBudget, SharedConnection};
 pub use self::openapi::openapi;
+pub use self::plain::tls_required;
 pub use self::routes::router;
 pub use self::site::ServerNames;
 pub use self::standby::standby;

@@ -1,14 +1,18 @@
 //! `dacapo serve`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use dacapo_host::HostConfig;
 use dacapo_service::config::{ServiceConfig, Tenure};
 
 use crate::commands::compile_module;
-use crate::config::{Authentication, Database, ServerConfig, ServerFlags, default_cache_dir};
+use crate::config::{
+    Authentication, Database, ServerConfig, ServerFlags, TlsFlags, default_cache_dir,
+};
 use crate::exit::{Exit, UsageError};
+use crate::http_server::Tls;
 use crate::server::{Edge, Server};
 use crate::signals::{self, StopRequested};
 use crate::store::{self, OpenFile};
@@ -28,7 +32,8 @@ const DEFAULT_LOG: &str =
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   dacapo serve --database sqlite://./dacapo.db
-  dacapo serve --database postgres://dacapo@db.internal/dacapo --listen 0.0.0.0:7233
+  dacapo serve --database postgres://dacapo@db.internal/dacapo --listen 0.0.0.0:7233 \
+    --tls-cert server.pem --tls-key server.key
   DACAPO_SECRET_PAYMENTS_TOKEN=... dacapo serve --config dacapo.toml \
     --allow-host api.example.com --bind-secret PAYMENTS_TOKEN=api.example.com
 
@@ -39,6 +44,9 @@ pub struct ServeArgs {
     #[command(flatten)]
     flags: ServerFlags,
 
+    #[command(flatten)]
+    tls: TlsFlags,
+
     /// Take the runs of the database at once, also from a server that has them and
     /// is alive, which then ends. Without it, this one stands by until that one is
     /// gone. Not for a supervisor: two servers that it restarts would take the runs
@@ -48,7 +56,8 @@ pub struct ServeArgs {
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
-    let config = ServerConfig::resolve(args.flags, crate::config::environment())?;
+    let environment = crate::config::environment();
+    let config = ServerConfig::resolve_with_tls(args.flags, args.tls, environment)?;
     logging::start(config.log.as_deref().unwrap_or(DEFAULT_LOG), config.log_format)?;
     let Some(database) = &config.database else {
         bail!(UsageError(
@@ -65,7 +74,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
         // Nothing was promised to anybody yet.
         () = &mut stop => return Ok(Exit::Success),
     };
-    output::line(&format!("dacapo is ready at http://{}", server.address()))?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    output::line(&format!("dacapo is ready at {scheme}://{}", server.address()))?;
     let exit = until_stopped(server, stop).await;
     telemetry.stop().await;
     if let Some(file) = file {
@@ -84,7 +94,8 @@ pub(super) async fn start(
     cache_dir: impl FnOnce() -> Result<PathBuf>,
 ) -> Result<(Server, Option<OpenFile>)> {
     let metrics = telemetry.metrics.clone();
-    let edge = Edge { metrics, ..config.edge(open_files::raise_limit()) };
+    let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
+    let edge = Edge { metrics, tls, ..config.edge(open_files::raise_limit()) };
     let listener = http_server::listen(config.listen)?;
     if !config.listen.ip().is_loopback() && config.authentication == Authentication::None {
         tracing::warn!(

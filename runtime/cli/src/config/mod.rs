@@ -9,6 +9,7 @@ mod guests;
 mod memory;
 mod otlp;
 mod secrets;
+mod tls;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -31,8 +32,10 @@ pub use self::guests::{GuestFlags, NameValue};
 pub use self::memory::{ByteSize, MemoryPlan};
 pub(crate) use self::otlp::signal_url;
 pub use self::otlp::{Endpoint, Otlp, SampleRatio};
+use self::tls::FileTls;
+pub use self::tls::TlsFlags;
 use crate::exit::UsageError;
-use crate::http_server::ConnectionLimits;
+use crate::http_server::{ConnectionLimits, TlsFiles};
 use crate::server::Edge;
 
 /// Where a server listens unless it is told otherwise.
@@ -79,6 +82,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Whom to let in.
     pub authentication: Authentication,
+    /// What to encrypt connections with, if they are to be.
+    pub tls: Option<TlsFiles>,
     /// Names by which clients call the server besides its address.
     pub server_names: Vec<String>,
     /// What of the memory is for what.
@@ -110,16 +115,25 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// Puts the layers together. `environment` is this process's; the flags
-    /// have taken what they know from it already.
+    /// Puts the layers together, for a server of this machine only: it speaks plain HTTP.
+    /// `environment` is this process's; the flags have taken what they know from it already.
     pub fn resolve(
         flags: ServerFlags,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self> {
-        let file = match &flags.guests.config {
-            Some(path) => FileConfig::read(path)?,
-            None => FileConfig::default(),
-        };
+        let mut file = FileConfig::read_if_any(flags.guests.config.as_deref())?;
+        file.tls = FileTls::none();
+        Self::merge(flags, environment, file)
+    }
+
+    /// The same for a server that others reach.
+    pub fn resolve_with_tls(
+        flags: ServerFlags,
+        tls: TlsFlags,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let mut file = FileConfig::read_if_any(flags.guests.config.as_deref())?;
+        file.tls = tls.over(file.tls);
         Self::merge(flags, environment, file)
     }
 
@@ -150,6 +164,12 @@ impl ServerConfig {
         let memory_limit = flags.guests.memory_limit.or(file.memory_limit);
         let memory = MemoryPlan::of(memory_limit.unwrap_or_else(memory::default_limit));
         let memory = memory.map_err(|error| UsageError(format!("`memory_limit`: {error}")))?;
+        let listen = match flags.listen.or(file.listen) {
+            Some(listen) => listen,
+            None => DEFAULT_LISTEN.parse()?,
+        };
+        let tls = file.tls.resolve(listen)?;
+        let memory = if tls.is_some() { memory.with_tls() } else { memory };
         let connections_max =
             flags.connections_max.or(file.connections_max).unwrap_or(memory.connections_max);
         let per_address_max = flags
@@ -158,10 +178,6 @@ impl ServerConfig {
             .unwrap_or(connections_max.div_ceil(2));
 
         let defaults = ServiceConfig::default();
-        let listen = match flags.listen.or(file.listen) {
-            Some(listen) => listen,
-            None => DEFAULT_LISTEN.parse()?,
-        };
         // Only this machine reaches a loopback address.
         let usual =
             if listen.ip().is_loopback() { Authentication::None } else { Authentication::Required };
@@ -171,6 +187,7 @@ impl ServerConfig {
             migrate: migrate.or(file.migrate).unwrap_or(true),
             listen,
             authentication: flags.authentication.or(file.authentication).unwrap_or(usual),
+            tls,
             server_names: flags.server_name.or(file.server_names).unwrap_or_default(),
             memory,
             connections: ConnectionLimits { connections_max, per_address_max },
