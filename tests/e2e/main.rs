@@ -4,6 +4,7 @@ mod activities;
 mod batches;
 mod children;
 mod cli;
+mod client_certificates;
 mod compile;
 mod crash;
 mod damage;

@@ -94,7 +94,8 @@ pub(super) async fn start(
     cache_dir: impl FnOnce() -> Result<PathBuf>,
 ) -> Result<(Server, Option<OpenFile>)> {
     let metrics = telemetry.metrics.clone();
-    let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
+    let load = |files| Tls::load(files, config.certificates.clone());
+    let tls = config.tls.clone().map(load).transpose()?.map(Arc::new);
     let edge = Edge { metrics, tls, ..config.edge(open_files::raise_limit()) };
     let listener = http_server::listen(config.listen)?;
     if !config.listen.ip().is_loopback() && config.authentication == Authentication::None {
@@ -108,7 +109,9 @@ pub(super) async fn start(
         None => cache_dir()?,
     };
     let (store, file) = store::open(database, config.migrate).await?;
-    if config.authentication == Authentication::Required && store.api_keys().await?.is_empty() {
+    let needs_keys =
+        config.authentication == Authentication::Required && config.certificates.is_empty();
+    if needs_keys && store.api_keys().await?.is_empty() {
         tracing::warn!(
             "there are no API keys, so nobody may do anything: `dacapo key create NAME --role admin \
              --offline` makes the first one (of a SQLite file while no server has it)"

@@ -10,6 +10,7 @@ use dacapo_model::ids::NamespaceName;
 use dacapo_model::limits::Limits;
 use serde::{Deserialize, Deserializer};
 
+use super::access::FileAccess;
 use super::database::Database;
 use super::secrets::Secrets;
 use super::tls::FileTls;
@@ -28,6 +29,7 @@ pub(super) struct FileConfig {
     pub(super) listen: Option<SocketAddr>,
     pub(super) authentication: Option<Authentication>,
     pub(super) tls: FileTls,
+    pub(super) access: FileAccess,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) server_names: Option<Vec<String>>,

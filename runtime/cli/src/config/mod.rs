@@ -2,6 +2,7 @@
 //! configuration file. Each layer only fills in what those before it left out:
 //! flag, environment variable, file, default.
 
+mod access;
 mod database;
 mod file;
 mod flags;
@@ -33,9 +34,9 @@ pub use self::memory::{ByteSize, MemoryPlan};
 pub(crate) use self::otlp::signal_url;
 pub use self::otlp::{Endpoint, Otlp, SampleRatio};
 use self::tls::FileTls;
-pub use self::tls::TlsFlags;
+pub use self::tls::{ClientAuth, TlsFlags};
 use crate::exit::UsageError;
-use crate::http_server::{ConnectionLimits, TlsFiles};
+use crate::http_server::{CertificateRule, ConnectionLimits, TlsFiles};
 use crate::server::Edge;
 
 /// Where a server listens unless it is told otherwise.
@@ -84,6 +85,8 @@ pub struct ServerConfig {
     pub authentication: Authentication,
     /// What to encrypt connections with, if they are to be.
     pub tls: Option<TlsFiles>,
+    /// What certificates of clients are good for.
+    pub certificates: Vec<CertificateRule>,
     /// Names by which clients call the server besides its address.
     pub server_names: Vec<String>,
     /// What of the memory is for what.
@@ -188,6 +191,7 @@ impl ServerConfig {
             listen,
             authentication: flags.authentication.or(file.authentication).unwrap_or(usual),
             tls,
+            certificates: access::rules(file.access.certificates)?,
             server_names: flags.server_name.or(file.server_names).unwrap_or_default(),
             memory,
             connections: ConnectionLimits { connections_max, per_address_max },
@@ -322,6 +326,17 @@ impl ServerConfig {
             ),
             ("limits.transition_bytes_max", transition_bytes_max),
         ];
+        let asks_for_certificates = self.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+        if asks_for_certificates
+            && !self.certificates.is_empty()
+            && self.authentication == Authentication::None
+        {
+            bail!(UsageError(
+                "certificates are given roles (`[[access.certificates]]`), but everybody may do \
+                 everything: set --authentication required"
+                    .to_owned()
+            ));
+        }
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             bail!(UsageError(format!("`{name}` is 0, but nothing works without any")));
         }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde::Deserialize;
 
 use crate::exit::UsageError;
-use crate::http_server::TlsFiles;
+use crate::http_server::{ClientAuthorities, TlsFiles};
 
 /// The flags, each with its environment variable.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -22,6 +22,15 @@ pub struct TlsFlags {
     #[arg(long, value_name = "FILE", env = "DACAPO_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
 
+    /// Authorities in PEM of which certificates of clients are to be. A client with one is
+    /// given the roles that the file names for it, without an API key.
+    #[arg(long, value_name = "FILE", env = "DACAPO_TLS_CLIENT_CA")]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// Whether clients need a certificate to connect at all [default: optional].
+    #[arg(long, value_name = "WHEN", env = "DACAPO_TLS_CLIENT_AUTH", value_enum)]
+    pub tls_client_auth: Option<ClientAuth>,
+
     /// Speak plain HTTP also with other machines: where a proxy that has TLS is in front, or
     /// nobody else is in the network. API keys go over it in the clear.
     #[arg(
@@ -35,12 +44,24 @@ pub struct TlsFlags {
     pub allow_plaintext: Option<bool>,
 }
 
+/// Whether clients need a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// Whoever has none may connect, and bring an API key.
+    Optional,
+    /// Whoever has none can't connect.
+    Required,
+}
+
 impl TlsFlags {
     /// These, and what they leave out from the file.
     pub(super) fn over(self, file: FileTls) -> FileTls {
         FileTls {
             cert: self.tls_cert.or(file.cert),
             key: self.tls_key.or(file.key),
+            client_ca: self.tls_client_ca.or(file.client_ca),
+            client_auth: self.tls_client_auth.or(file.client_auth),
             allow_plaintext: self.allow_plaintext.or(file.allow_plaintext),
         }
     }
@@ -52,6 +73,8 @@ impl TlsFlags {
 pub(super) struct FileTls {
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+    client_auth: Option<ClientAuth>,
     allow_plaintext: Option<bool>,
 }
 
@@ -63,8 +86,21 @@ impl FileTls {
 
     /// Which files, decided; none for plain HTTP.
     pub(super) fn resolve(self, listen: SocketAddr) -> Result<Option<TlsFiles>> {
+        let required = self.client_auth == Some(ClientAuth::Required);
+        if required && self.client_ca.is_none() {
+            bail!(usage("whose certificates do clients need? Set --tls-client-ca"));
+        }
+        let has_authorities = self.client_ca.is_some();
+        let clients = self.client_ca.map(|file| ClientAuthorities { file, required });
         match (self.cert, self.key) {
-            (Some(certificate), Some(key)) => return Ok(Some(TlsFiles { certificate, key })),
+            (Some(certificate), Some(key)) => {
+                return Ok(Some(TlsFiles { certificate, key, clients }));
+            }
+            (None, None) if has_authorities => {
+                bail!(usage(
+                    "clients show certificates over TLS only: set --tls-cert and --tls-key"
+                ))
+            }
             (Some(_), None) => {
                 bail!(usage("a certificate needs its private key: set --tls-key"))
             }
@@ -121,13 +157,18 @@ mod tests {
     fn a_flag_wins_over_the_file_for_each_of_the_two_files() {
         let flags = TlsFlags { tls_key: Some("k".into()), ..TlsFlags::default() };
         let files = resolved(flags, "cert = \"c\"\nkey = \"other\"", ANYWHERE);
-        let expected = TlsFiles { certificate: "c".into(), key: "k".into() };
+        let expected = TlsFiles { certificate: "c".into(), key: "k".into(), clients: None };
         assert_eq!(files.expect("both are there"), Some(expected));
     }
 
     #[test]
-    fn one_of_the_two_files_alone_is_a_mistake() {
-        for (file, missing) in [("cert = \"c\"", "--tls-key"), ("key = \"k\"", "--tls-cert")] {
+    fn files_that_need_others_are_a_mistake_alone() {
+        for (file, missing) in [
+            ("cert = \"c\"", "--tls-key"),
+            ("key = \"k\"", "--tls-cert"),
+            ("client_ca = \"a\"", "--tls-cert"),
+            ("client_auth = \"required\"", "--tls-client-ca"),
+        ] {
             let refused = resolved(TlsFlags::default(), file, "127.0.0.1:7233");
             let refused = refused.expect_err("one is missing").to_string();
             assert!(refused.contains(missing), "{refused}");

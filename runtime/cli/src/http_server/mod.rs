@@ -25,7 +25,7 @@ use self::connections::{Busy, Connection, Connections, NoRoom};
 pub(crate) use self::protocols::BUFFER_BYTES_MAX;
 use self::socket::Socket;
 use self::tls::Failure;
-pub use self::tls::{Tls, TlsFiles};
+pub use self::tls::{CertificateRule, ClientAuthorities, NameKind, Tls, TlsFiles};
 
 /// Wait after `accept` failed for lack of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -126,11 +126,15 @@ impl HttpServer {
         // Nothing was asked for yet: a server that stops does not wait for it.
         let agreed = tls.handshake(stream, Arc::clone(&memory), client);
         match stop.run_until_cancelled(agreed).await {
-            Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2) => {
-                protocols::http_2(stream, service(&self.router), &memory, watcher).await;
-            }
             Some(Ok(stream)) => {
-                protocols::http_1(stream, service(&self.router), watcher).await;
+                let session = stream.get_ref().1;
+                let speaks_http_2 = session.alpn_protocol() == Some(tls::HTTP_2);
+                let service = service(&self.router).certified(tls.client(session));
+                if speaks_http_2 {
+                    protocols::http_2(stream, service, &memory, watcher).await;
+                } else {
+                    protocols::http_1(stream, service, watcher).await;
+                }
             }
             Some(Err(Failure::PlainHttp(stream))) => {
                 let refusal = service(&dacapo_api::tls_required());

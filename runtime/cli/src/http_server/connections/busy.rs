@@ -17,6 +17,7 @@ use hyper_util::service::TowerToHyperService;
 
 use super::{Connection, Connections};
 use crate::http_server::pieces::{InPieces, Untaken};
+use crate::http_server::tls::Certified;
 
 /// The API, which says when a request is under way.
 pub(crate) struct Busy {
@@ -25,6 +26,8 @@ pub(crate) struct Busy {
     id: u64,
     /// Said to each request, if it is to be.
     client: Option<IpAddr>,
+    /// Who it is by its certificate.
+    certified: Option<Certified>,
     /// Where there may be several requests at a time.
     untaken: Option<Arc<Untaken>>,
 }
@@ -33,7 +36,12 @@ impl Busy {
     pub(crate) fn new(router: Router, client: Option<IpAddr>, connection: &Connection) -> Self {
         let router = TowerToHyperService::new(router);
         let connections = Arc::clone(&connection.connections);
-        Self { router, connections, id: connection.id, client, untaken: None }
+        Self { router, connections, id: connection.id, client, certified: None, untaken: None }
+    }
+
+    /// The same for a client that is known by its certificate.
+    pub(crate) fn certified(self, certified: Option<Certified>) -> Self {
+        Self { certified, ..self }
     }
 
     /// The same for a connection with several requests at a time.
@@ -51,6 +59,9 @@ impl Service<Request<Incoming>> for Busy {
         let under_way = UnderWay::begin(&self.connections, self.id);
         if let Some(client) = self.client {
             request.extensions_mut().insert(ClientAddress(client));
+        }
+        if let Some(certificate) = self.certified.as_ref().and_then(Certified::now) {
+            request.extensions_mut().insert(certificate);
         }
         if self.untaken.is_some() {
             request.extensions_mut().insert(SharedConnection);

@@ -18,6 +18,17 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// Whom clients' certificates are to be of, if they are asked for any.
+    pub clients: Option<ClientAuthorities>,
+}
+
+/// Whose certificates clients may show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAuthorities {
+    /// The certificates of the authorities.
+    pub file: PathBuf,
+    /// Whether nobody is let in who shows none.
+    pub required: bool,
 }
 
 /// What they hold. Compared to see whether something has changed: times of files don't
@@ -26,11 +37,13 @@ pub struct TlsFiles {
 pub(super) struct Contents {
     pub(super) certificate: Vec<u8>,
     pub(super) key: Vec<u8>,
+    pub(super) authorities: Option<Vec<u8>>,
 }
 
 impl TlsFiles {
     pub(super) fn read(&self) -> Result<Contents> {
-        Ok(Contents { certificate: read(&self.certificate)?, key: read(&self.key)? })
+        let authorities = self.clients.as_ref().map(|clients| read(&clients.file)).transpose()?;
+        Ok(Contents { certificate: read(&self.certificate)?, key: read(&self.key)?, authorities })
     }
 
     /// Warns of a key that is no secret on this machine.

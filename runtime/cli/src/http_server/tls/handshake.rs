@@ -38,6 +38,9 @@ pub(in crate::http_server) enum Failure {
     PlainHttp(TcpStream),
     #[error("the client does not speak TLS")]
     NotTls,
+    /// It has no certificate that is needed, or one that is not trusted.
+    #[error("the client's certificate: {0}")]
+    ClientCertificate(io::Error),
     #[error("{0}")]
     Refused(io::Error),
 }
@@ -49,6 +52,7 @@ impl Failure {
             Self::Closed => "closed",
             Self::TimedOut => "timeout",
             Self::PlainHttp(_) | Self::NotTls => "not_tls",
+            Self::ClientCertificate(_) => "client_certificate",
             Self::Refused(_) => "refused",
         }
     }
@@ -98,7 +102,16 @@ impl Tls {
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::BrokenPipe => Failure::Closed,
+            _ if is_about_a_certificate(&error) => Failure::ClientCertificate(error),
             _ => Failure::Refused(error),
         })
     }
+}
+
+fn is_about_a_certificate(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(
+        cause,
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
+    )
 }

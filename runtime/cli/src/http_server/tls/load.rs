@@ -7,11 +7,13 @@ use anyhow::{Result, anyhow};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{Error, InconsistentKeys, ServerConfig};
+use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::certificate::Validity;
-use super::files::{Contents, TlsFiles};
+use super::files::{ClientAuthorities, Contents, TlsFiles};
 use crate::exit::UsageError;
 
 /// Protocols that clients may choose, the best one first.
@@ -41,11 +43,22 @@ pub(super) fn load(files: &TlsFiles, contents: &Contents, now: u64) -> Result<Lo
         ));
     }
     let key = certified_key(files, contents, chain, &provider)?;
-    let builder = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| anyhow!("TLS can't be set up: {error}"))?;
     let resolver = Arc::new(SingleCertAndKey::from(key));
-    let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+    let mut config = match (&files.clients, &contents.authorities) {
+        (Some(clients), Some(pem)) => {
+            let verifier = verifier(clients, pem, &provider)?;
+            let mut config =
+                builder.with_client_cert_verifier(verifier).with_cert_resolver(resolver);
+            // A session that goes on would bring its certificate along without another look.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+            config
+        }
+        _ => builder.with_no_client_auth().with_cert_resolver(resolver),
+    };
     config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
     Ok(Loaded { config: Arc::new(config), expires_at: validity.ends })
 }
@@ -86,6 +99,30 @@ fn certified_key(
         .into(),
         error => UsageError(format!("the private key in {path} can't be used: {error}")).into(),
     })
+}
+
+/// Who looks at the certificates of clients.
+fn verifier(
+    clients: &ClientAuthorities,
+    pem: &[u8],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>> {
+    let unusable = |problem: &str| {
+        let path = clients.file.display();
+        UsageError(format!("the authorities of clients in {path} can't be used: {problem}"))
+    };
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let mut roots = RootCertStore::empty();
+    for authority in read.map_err(|error| unusable(&error.to_string()))? {
+        roots.add(authority).map_err(|error| unusable(&error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(unusable("there are none; they are to be certificates in PEM").into());
+    }
+    let provider = Arc::clone(provider);
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if clients.required { builder } else { builder.allow_unauthenticated() };
+    Ok(builder.build().map_err(|error| unusable(&error.to_string()))?)
 }
 
 fn of_certificate(files: &TlsFiles, problem: &str) -> anyhow::Error {

@@ -9,6 +9,7 @@
 //! Invariant: what is in use was valid when it was taken. Files that are not leave it alone.
 
 mod certificate;
+mod client_names;
 mod files;
 mod handshake;
 mod load;
@@ -19,13 +20,18 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use dacapo_api::ClientCertificate;
+use dacapo_service::tenancy::CertifiedClient;
 use parking_lot::RwLock;
+use rustls::ServerConnection;
 use tokio_rustls::TlsAcceptor;
 
-pub use self::files::TlsFiles;
+pub use self::client_names::{CertificateRule, NameKind};
+pub use self::files::{ClientAuthorities, TlsFiles};
 pub(super) use self::handshake::Failure;
 pub(super) use self::load::HTTP_2;
 
+use self::certificate::Validity;
 use self::files::Contents;
 use self::load::Loaded;
 use self::metrics::TlsMetrics;
@@ -33,8 +39,24 @@ use self::metrics::TlsMetrics;
 /// What a server encrypts connections with.
 pub struct Tls {
     files: TlsFiles,
+    /// What certificates of clients are good for.
+    rules: Vec<CertificateRule>,
     in_use: RwLock<InUse>,
     metrics: TlsMetrics,
+}
+
+/// A client that is known by its certificate.
+pub(super) struct Certified {
+    client: Arc<CertifiedClient>,
+    /// In seconds since 1970.
+    expires_at: u64,
+}
+
+impl Certified {
+    /// Who it is, as long as the certificate is valid.
+    pub(super) fn now(&self) -> Option<ClientCertificate> {
+        (unix_now() < self.expires_at).then(|| ClientCertificate(Arc::clone(&self.client)))
+    }
 }
 
 struct InUse {
@@ -50,13 +72,14 @@ impl std::fmt::Debug for Tls {
 
 impl Tls {
     /// Reads the files. The error names the one that is wrong.
-    pub(crate) fn load(files: TlsFiles) -> Result<Self> {
+    pub(crate) fn load(files: TlsFiles, rules: Vec<CertificateRule>) -> Result<Self> {
         let contents = files.read()?;
         let loaded = load::load(&files, &contents, unix_now())?;
         files.warn_of_readers();
         let metrics = TlsMetrics::default();
         metrics.expires_at(loaded.expires_at);
-        let tls = Self { files, in_use: RwLock::new(InUse { contents, loaded }), metrics };
+        let in_use = RwLock::new(InUse { contents, loaded });
+        let tls = Self { files, rules, in_use, metrics };
         tls.say_how_long("the TLS certificate is in use");
         Ok(tls)
     }
@@ -77,6 +100,20 @@ impl Tls {
     /// For the next connection.
     fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.in_use.read().loaded.config))
+    }
+
+    /// Who the client of a connection is by its certificate, if it has shown one that is good
+    /// for something.
+    pub(super) fn client(&self, session: &ServerConnection) -> Option<Certified> {
+        let certificate = session.peer_certificates()?.first()?;
+        let known = Validity::of(certificate).and_then(|validity| {
+            let client = client_names::client_of(&self.rules, certificate)?;
+            Ok(client.map(|client| Certified { client, expires_at: validity.ends }))
+        });
+        known.unwrap_or_else(|error| {
+            tracing::debug!(%error, "a client is not known by its certificate");
+            None
+        })
     }
 
     /// In seconds since 1970.
