@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
-use reqwest::{Body, Method, RequestBuilder, Response};
+use reqwest::{Body, ClientBuilder, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::guests::guest;
@@ -18,7 +18,8 @@ const NAMESPACE: &str = "/api/v1/namespaces/default/";
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
-    server: SocketAddr,
+    /// Its address with the scheme.
+    server: String,
 }
 
 /// What the server said.
@@ -69,13 +70,20 @@ impl Client {
         // Every test program needs one provider; an error means there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { http, server }
+        Self { http, server: format!("http://{server}") }
+    }
+
+    /// Over TLS, with whom this builder trusts.
+    pub fn over_tls(server: SocketAddr, http: ClientBuilder) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = http.no_proxy().build().expect("a client");
+        Self { http, server: format!("https://{server}") }
     }
 
     /// A request; a path without a slash in front is below the namespace.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let folder = if path.starts_with('/') { "" } else { NAMESPACE };
-        self.http.request(method, format!("http://{}{folder}{path}", self.server))
+        self.http.request(method, format!("{}{folder}{path}", self.server))
     }
 
     /// Sends a request that may find nobody.

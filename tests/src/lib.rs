@@ -10,6 +10,7 @@
 //! compiled from `tests/guests`, and both databases are the real ones.
 
 mod bytecode;
+mod certificates;
 mod client;
 mod collector;
 mod command;
@@ -31,6 +32,7 @@ mod wait;
 mod worker;
 
 pub use self::bytecode::{core_module, module_of, with_core_module};
+pub use self::certificates::{Authority, Issued, TlsFolder};
 pub use self::client::{Answer, Client, Run};
 pub use self::collector::{CollectedSpan, Collector};
 pub use self::command::{Output, Running, dacapo, dacapo_dev, dacapo_running, dacapo_with_input};

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 use tokio::process::{Child, Command};
 
+use crate::certificates::TlsFolder;
 use crate::client::Client;
 use crate::database::Database;
 use crate::guests::root;
@@ -15,7 +16,7 @@ use crate::processes::{Lines, program};
 use crate::wait::eventually;
 
 /// What a server announces when it serves.
-const READY: &str = "dacapo is ready at http://";
+const READY: &str = "dacapo is ready at ";
 
 /// What it logs if another server has the runs.
 const STANDS_BY: &str = "standing by: another server has the runs";
@@ -81,6 +82,13 @@ impl Settings {
         self
     }
 
+    /// Speaks TLS with the certificate of this folder.
+    #[must_use]
+    pub fn tls(self, folder: &TlsFolder) -> Self {
+        self.environment("DACAPO_TLS_CERT", &folder.path("server.pem"))
+            .environment("DACAPO_TLS_KEY", &folder.path("server.key"))
+    }
+
     /// Uses a configuration file with this content.
     #[must_use]
     pub fn file(mut self, content: &str) -> Self {
@@ -135,20 +143,22 @@ impl Server {
         .await;
     }
 
-    fn announced(&self) -> Option<SocketAddr> {
+    fn announced(&self) -> Option<String> {
         let text = self.stdout.text();
-        let (_, address) = text.split_once(READY)?;
-        Some(address.lines().next()?.parse().expect("it announces an address"))
+        let (_, url) = text.split_once(READY)?;
+        url.lines().next().map(str::to_owned)
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.announced().expect("the server has announced its address")
+        let url = self.url();
+        let address = url.split_once("://").and_then(|(_, address)| address.parse().ok());
+        address.expect("it announces an address")
     }
 
     /// Its base URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address())
+        self.announced().expect("the server has announced its address")
     }
 
     /// Where it answers health checks while it stands by for another.
@@ -205,6 +215,11 @@ impl Server {
     /// SIGTERM, without waiting for the end.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// SIGHUP: it looks at its certificate again.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// SIGSTOP: it does nothing more, but is still there.

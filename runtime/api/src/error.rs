@@ -74,6 +74,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::InvalidArgument
         | ErrorCode::FilterInvalid
         | ErrorCode::ResetPointInvalid
+        | ErrorCode::TlsRequired
         | ErrorCode::SearchAttributeInvalid => StatusCode::BAD_REQUEST,
         ErrorCode::RouteNotFound
         | ErrorCode::NamespaceNotFound

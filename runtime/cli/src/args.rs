@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::client::{ApiToken, Client, ClientError, RunAddress};
+use crate::client::{ApiToken, Client, ClientError, ClientTlsFlags, RunAddress};
 use crate::commands::{
     activity, audit, batch, build, compile_module, completions, demo, dev, key, migrate, module,
     namespace, new, queue, replay, run, schedule, search_attribute, serve, status, worker,
@@ -113,6 +113,10 @@ pub struct ClientFlags {
     )]
     pub api_key: Option<ApiToken>,
 
+    /// For https.
+    #[command(flatten)]
+    pub tls: ClientTlsFlags,
+
     /// Namespace of modules and runs.
     #[arg(
         long,
@@ -139,7 +143,8 @@ pub struct ClientFlags {
 impl ClientFlags {
     /// A client of that server.
     pub fn client(&self) -> Result<Client, ClientError> {
-        Client::with_token(&self.server, self.namespace.as_str(), self.api_key.as_ref())
+        let (namespace, token) = (self.namespace.as_str(), self.api_key.as_ref());
+        Client::with(&self.server, namespace, token, &self.tls.read()?)
     }
 
     /// True if programs read the output.

@@ -86,10 +86,18 @@ fn code_of(error: &anyhow::Error) -> Exit {
             Some(ClientError::Unreachable { .. } | ClientError::Unavailable { .. }) => {
                 return Exit::Unavailable;
             }
-            Some(ClientError::Address(_) | ClientError::Scheme { .. } | ClientError::Token) => {
-                return Exit::Usage;
-            }
-            Some(ClientError::Refused(_) | ClientError::Answer { .. }) | None => {}
+            Some(
+                ClientError::Address(_)
+                | ClientError::Scheme { .. }
+                | ClientError::TlsFile(_)
+                | ClientError::Token,
+            ) => return Exit::Usage,
+            Some(
+                ClientError::Refused(_)
+                | ClientError::Certificate { .. }
+                | ClientError::Answer { .. },
+            )
+            | None => {}
         }
     }
     Exit::Failed

@@ -22,9 +22,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::client::now;
-use crate::http_server::{ConnectionLimits, HttpServer};
+use crate::http_server::{ConnectionLimits, HttpServer, Tls};
 
 /// How a server meets its clients.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Edge {
     pub metrics: Registry,
     /// Whom it lets in.
     pub access: Access,
+    /// What connections are encrypted with, if they are.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Default for Edge {
@@ -49,6 +52,7 @@ impl Default for Edge {
             connections: ConnectionLimits::default(),
             metrics: Registry::new(),
             access: Access::Open,
+            tls: None,
         }
     }
 }
@@ -63,6 +67,8 @@ pub struct Server {
     grace: Duration,
     http: JoinHandle<()>,
     keeper: JoinHandle<()>,
+    /// Ends with the server.
+    _renewal: Option<AbortOnDropHandle<()>>,
 }
 
 /// What a runtime is made of, each time the same.
@@ -134,11 +140,13 @@ impl Server {
         // Ended also if this future is dropped.
         let waits = starts.clone().drop_guard();
         let memory = Arc::new(MemoryBudget::new(edge.request_bytes));
+        let renewal = edge.tls.clone().map(renew);
         let standby = HttpServer {
             router: dacapo_api::standby(watched.clone()),
             limits: edge.connections,
             memory: Arc::clone(&memory),
             says_addresses: false,
+            tls: edge.tls.clone(),
         };
         tokio::spawn(serve_standby(standby, Arc::clone(&listener), watched, starts));
         let plan = Plan { store, host, service };
@@ -155,10 +163,11 @@ impl Server {
         let router = dacapo_api::router(runtime.clone(), api);
         let stop = CancellationToken::new();
         let says_addresses = edge.access != Access::Open;
-        let http = HttpServer { router, limits: edge.connections, memory, says_addresses };
+        let (limits, tls) = (edge.connections, edge.tls);
+        let http = HttpServer { router, limits, memory, says_addresses, tls };
         let http = tokio::spawn(http.serve(listener, stop.clone(), grace));
         let keeper = tokio::spawn(keep(plan.again(), current));
-        Ok(Self { address, runtime, stop, grace, http, keeper })
+        Ok(Self { address, runtime, stop, grace, http, keeper, _renewal: renewal })
     }
 
     /// Where it listens.
@@ -207,6 +216,15 @@ impl Server {
             tracing::error!(%error, "the HTTP server ended early");
         }
     }
+}
+
+/// Takes new certificates as they come.
+fn renew(tls: Arc<Tls>) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        if let Err(error) = tls.keep_up_to_date().await {
+            tracing::error!(%error, "a new TLS certificate takes a restart from now on");
+        }
+    }))
 }
 
 /// Whoever starts a server is told what to do with it.

@@ -40,6 +40,8 @@ codes! {
     RouteNotFound = "route_not_found", retryable: false;
     /// The route exists, but not for this method.
     MethodNotAllowed = "method_not_allowed", retryable: false;
+    /// The request came in plain HTTP, and the server speaks HTTPS.
+    TlsRequired = "tls_required", retryable: false;
     /// The request does not say who sends it, or the key is not valid.
     Unauthenticated = "unauthenticated", retryable: false;
     /// The key does not permit this.

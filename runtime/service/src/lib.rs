@@ -36,7 +36,7 @@ mod hold;
 mod life;
 mod loader;
 mod log;
-mod log_limit;
+pub mod log_limit;
 pub mod operations;
 pub mod ownership;
 mod panics;

@@ -11,7 +11,7 @@ use crate::health::now;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Lets so many lines through in each interval, and counts the others.
-pub(crate) struct LogLimit {
+pub struct LogLimit {
     lines_max: u32,
     interval: Mutex<Interval>,
 }
@@ -28,12 +28,13 @@ impl LogLimit {
         Self::of(1)
     }
 
-    pub(crate) const fn of(lines_max: u32) -> Self {
+    /// So many lines.
+    pub const fn of(lines_max: u32) -> Self {
         Self { lines_max, interval: const_mutex(Interval { begun: None, lines: 0, withheld: 0 }) }
     }
 
     /// How many lines were withheld since the last one, if one may be written now.
-    pub(crate) fn allows(&self) -> Option<u64> {
+    pub fn allows(&self) -> Option<u64> {
         self.allows_at(now())
     }
 

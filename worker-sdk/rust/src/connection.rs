@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Response, Url};
+use reqwest::{Certificate, Identity, Response, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,9 @@ pub struct Connection {
     server: Url,
     namespace: String,
     authorization: Option<HeaderValue>,
+    /// Whom to trust; none for whom the system does.
+    authorities: Option<Vec<Certificate>>,
+    identity: Option<Identity>,
 }
 
 /// The server's words when it says no.
@@ -43,19 +46,10 @@ impl Connection {
             .ok_or_else(|| WorkerError::Address(server.to_owned()))?;
         // Only the first one of a process counts, so that the user's own choice stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("dacapo-worker/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(&url) {
-            // A proxy for the world outside can't reach this machine.
-            http = http.no_proxy();
-        }
-        if url.scheme() == "http" {
-            // A machine without certificates can do without them.
-            http = http.tls_certs_only([]);
-        }
-        let http = http.build().map_err(WorkerError::HttpClient)?;
-        Ok(Self { http, server: url, namespace: "default".to_owned(), authorization: None })
+        let http = http_client(&url, None, None)?;
+        let namespace = "default".to_owned();
+        let (authorization, authorities, identity) = (None, None, None);
+        Ok(Self { http, server: url, namespace, authorization, authorities, identity })
     }
 
     /// The same server, another namespace.
@@ -65,8 +59,40 @@ impl Connection {
         self
     }
 
+    /// Trusts servers whose certificates are of these authorities (PEM), instead of those that
+    /// the system trusts.
+    pub fn ca_certificates(mut self, pem: &[u8]) -> Result<Self, WorkerError> {
+        let authorities = Certificate::from_pem_bundle(pem).unwrap_or_default();
+        if authorities.is_empty() {
+            let problem = "there are no certificates in PEM in what is to be trusted".to_owned();
+            return Err(WorkerError::Options(problem));
+        }
+        self.authorities = Some(authorities);
+        self.with_new_client()
+    }
+
+    /// Is known to the server by this certificate; its private key is in the same text (PEM).
+    pub fn client_certificate(mut self, pem: &[u8]) -> Result<Self, WorkerError> {
+        let identity = Identity::from_pem(pem).map_err(|error| {
+            let problem = format!("the certificate of the client can't be used: {error}");
+            WorkerError::Options(problem)
+        })?;
+        self.identity = Some(identity);
+        self.with_new_client()
+    }
+
+    fn with_new_client(mut self) -> Result<Self, WorkerError> {
+        let (authorities, identity) = (self.authorities.as_deref(), self.identity.as_ref());
+        self.http = http_client(&self.server, authorities, identity)?;
+        Ok(self)
+    }
+
     /// Sends this token with each request, as `Authorization: Bearer`.
     pub fn bearer_token(mut self, token: &str) -> Result<Self, WorkerError> {
+        if self.server.scheme() == "http" && !is_loopback(&self.server) {
+            let server = self.server.as_str();
+            tracing::warn!(server, "the token goes to the server in the clear; use https");
+        }
         let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
             WorkerError::Options("the bearer token is no text for a header".to_owned())
         })?;
@@ -75,7 +101,8 @@ impl Connection {
         Ok(self)
     }
 
-    /// Takes a client of your own: with certificates, a proxy or headers.
+    /// Takes a client of your own, such as one with a proxy or headers, in the place of what
+    /// was said of certificates.
     #[must_use]
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http = client;
@@ -134,6 +161,32 @@ impl Connection {
             .extend(path);
         Ok(url)
     }
+}
+
+fn http_client(
+    server: &Url,
+    authorities: Option<&[Certificate]>,
+    identity: Option<&Identity>,
+) -> Result<reqwest::Client, WorkerError> {
+    // Only the first one of a process counts, so that the user's own choice stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut http = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("dacapo-worker/", env!("CARGO_PKG_VERSION")));
+    if is_loopback(server) {
+        // A proxy for the world outside can't reach this machine.
+        http = http.no_proxy();
+    }
+    if server.scheme() == "http" {
+        // A machine without certificates can do without them.
+        http = http.tls_certs_only([]);
+    } else if let Some(authorities) = authorities {
+        http = http.tls_certs_only(authorities.iter().cloned());
+    }
+    if let Some(identity) = identity {
+        http = http.identity(identity.clone());
+    }
+    http.build().map_err(WorkerError::HttpClient)
 }
 
 /// Reads an answer, or the refusal it stands for.
@@ -197,6 +250,15 @@ mod tests {
     fn what_is_no_address_is_refused() {
         for text in ["", "h:1", "ftp://h", "http://"] {
             assert!(matches!(Connection::new(text), Err(WorkerError::Address(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        let connection = || Connection::new("https://h:1").expect("valid");
+        for pem in [&b""[..], b"no PEM"] {
+            assert!(matches!(connection().ca_certificates(pem), Err(WorkerError::Options(_))));
+            assert!(matches!(connection().client_certificate(pem), Err(WorkerError::Options(_))));
         }
     }
 

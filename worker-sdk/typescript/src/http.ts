@@ -32,10 +32,13 @@ export class HttpClient implements Transport {
   readonly #url: URL;
   readonly #agent: http.Agent;
   readonly #headers: Record<string, string>;
+  /** Whether others in the network can read the token. */
+  readonly showsToken: boolean;
 
   constructor(url: string, options: { token?: string | undefined; tls?: TlsOptions | undefined } = {}) {
     this.#url = serverUrl(url);
     const secure = this.#url.protocol === "https:";
+    this.showsToken = options.token !== undefined && !secure && !isLoopback(this.#url.hostname);
     const agent = { keepAlive: true, maxSockets: CONNECTIONS_MAX, timeout: IDLE_MS_MAX };
     this.#agent = secure ? new https.Agent({ ...agent, ...options.tls }) : new http.Agent(agent);
     this.#headers = {
@@ -134,6 +137,10 @@ export class HttpClient implements Transport {
     request.end(body);
     return promise;
   }
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function serverUrl(text: string): URL {

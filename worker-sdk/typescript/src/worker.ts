@@ -55,6 +55,9 @@ export class Worker {
     if (this.#session !== undefined) throw new Error("the worker runs already");
     const settings = this.#settings;
     const http = new HttpClient(settings.url, { token: settings.token, tls: settings.tls });
+    if (http.showsToken) {
+      settings.logger.warn("the token goes to the server in the clear; use https", { url: settings.url });
+    }
     const session = new Session(new Api(http, settings.namespace), this.#registry, settings);
     this.#session = session;
     if (this.#stopAsked !== undefined) session.stop(this.#stopAsked);

@@ -17,9 +17,9 @@ use dacapo_service::tenancy::Principal;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::ClientAddress;
 use super::failures::Failures;
 use super::table::{self, AccessRule, Need, UNKNOWN};
+use super::{ClientAddress, ClientCertificate};
 use crate::error::ApiError;
 use crate::request_id;
 
@@ -47,13 +47,19 @@ impl Guard {
         Some(self.rules.get(&(method, path.as_str().to_owned())).copied().unwrap_or(UNKNOWN))
     }
 
-    /// Who sends a request.
+    /// Who sends a request. A key says it before a certificate does.
     async fn principal(
         &self,
         runtime: &Runtime,
         headers: &HeaderMap,
+        certificate: Option<ClientCertificate>,
         address: IpAddr,
     ) -> Result<Principal, ApiError> {
+        if let Some(ClientCertificate(client)) = certificate
+            && !headers.contains_key(header::AUTHORIZATION)
+        {
+            return Ok(Principal::Certified(client));
+        }
         let refused = match bearer(headers) {
             Ok(secret) => match runtime.authenticate(&secret).await? {
                 Some(principal) => return Ok(principal),
@@ -81,7 +87,8 @@ impl Guard {
         let address = request.extensions().get::<ClientAddress>().map(|it| it.0);
         // Where nobody says the address, all have the same.
         let counted = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let principal = self.principal(&runtime, request.headers(), counted).await?;
+        let certificate = request.extensions().get().cloned();
+        let principal = self.principal(&runtime, request.headers(), certificate, counted).await?;
         let (mut parts, body) = request.into_parts();
         let namespace = match rule.need {
             Need::Namespace(_) => Some(namespace_of(&mut parts).await?),

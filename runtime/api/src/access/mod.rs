@@ -9,6 +9,9 @@ mod guard;
 mod table;
 
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use dacapo_service::tenancy::CertifiedClient;
 
 pub(crate) use self::guard::{Guard, guard};
 pub use self::table::{AccessRule, Need, access_rules};
@@ -19,7 +22,7 @@ pub enum Access {
     /// Everybody who reaches it. Nothing is asked, nothing is logged.
     #[default]
     Open,
-    /// Who brings a key, for what it permits.
+    /// Who brings a key or a certificate, for what it permits.
     Keys,
 }
 
@@ -27,3 +30,8 @@ pub enum Access {
 /// request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
+
+/// Who the client is by its certificate, if that is given roles: whoever accepts connections
+/// puts it into the extensions of a request.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate(pub Arc<CertifiedClient>);

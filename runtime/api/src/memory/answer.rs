@@ -37,6 +37,11 @@ pub(super) async fn charge(account: &Account, response: Response) -> Response {
             None => return no_room().into_response(),
         },
     };
+    hold(charge, response)
+}
+
+/// Keeps a charge until the answer is gone.
+pub(super) fn hold(charge: Charge, response: Response) -> Response {
     let charge = Arc::new(charge);
     response.map(|body| Body::new(Charged { body, charge }))
 }
@@ -132,6 +137,18 @@ mod tests {
         assert_eq!(answer(&account, 100).await.status(), StatusCode::OK);
         drop(first);
         assert_eq!(answer(&account, 2 * MIB).await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_charge_is_held_until_the_answer_is_gone_however_small_it_is() {
+        let account = account();
+        let charge = account.budget.try_acquire(2 * MIB).expect("there is room");
+        let response = hold(charge, answer(&account, 1).await);
+        assert_eq!(account.budget.free(), MIB);
+        let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+        assert_eq!(account.budget.free(), MIB);
+        drop(bytes);
+        assert_eq!(account.budget.free(), 3 * MIB);
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use dacapo_model::event::HistoryEvent;
 use dacapo_model::limits::Limits;
 use dacapo_service::operations::PAGE_BYTES_MAX;
@@ -88,15 +88,35 @@ impl Account {
     }
 }
 
+/// Says of a request that it is one of several on its connection: whoever accepts
+/// connections puts it into the extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct SharedConnection;
+
+/// What a request on a shared connection holds by itself: its head, and an answer that
+/// is not charged for. Alone it has the connection's.
+const SHARED_BYTES: usize = 24 * 1024;
+
 /// Keeps the account of each request.
 pub(crate) async fn keep_account(
     State(budget): State<Arc<MemoryBudget>>,
     request: Request,
     next: Next,
 ) -> Response {
+    let mut own = None;
+    if request.extensions().get::<SharedConnection>().is_some() {
+        own = match budget.acquire(SHARED_BYTES).await {
+            Ok(charge) => Some(charge),
+            Err(refusal) => return refusal.into_response(),
+        };
+    }
     let account = Arc::new(Account::new(budget));
     let response = REQUEST.scope(account.clone(), next.run(request)).await;
-    answer::charge(&account, response).await
+    let response = answer::charge(&account, response).await;
+    match own {
+        Some(charge) => answer::hold(charge, response),
+        None => response,
+    }
 }
 
 /// Runs an operation to its end, even if the client goes away meanwhile. What the

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, header};
 use bytes::Bytes;
+use dacapo_api::SharedConnection;
 use dacapo_model::limits::Limits;
 use futures::{StreamExt as _, poll, stream};
 use serde_json::{Value, json};
@@ -45,6 +46,31 @@ async fn what_finds_no_room_is_refused_and_may_come_again() {
     assert_eq!(stalled.headers[header::RETRY_AFTER], "1");
     assert!(refused["message"].as_str().expect("a message").contains("nothing was done"));
     assert_eq!(started.status, 201);
+}
+
+#[tokio::test]
+async fn requests_that_share_a_connection_have_room_of_their_own_each() {
+    let node = small_node().await;
+    node.start_run("wait", "w").await;
+    let shared = |path: &str| {
+        let mut request = request(Method::GET, path, Body::empty());
+        request.extensions_mut().insert(SharedConnection);
+        Box::pin(node.send(request))
+    };
+    // 1 MiB is for small requests.
+    let path = format!("{BASE}/runs/w/result?wait=30");
+    let mut waits: Vec<_> = (0..50).map(|_| shared(&path)).collect();
+    for wait in &mut waits {
+        assert!(poll!(wait).is_pending());
+    }
+    let mut one_more = shared("/health/live");
+    tokio::select! {
+        biased;
+        _ = &mut one_more => panic!("there is no room"),
+        answer = node.get("/health/live") => assert_eq!(answer.status, 200),
+    }
+    drop(waits);
+    assert_eq!(one_more.await.status, 200);
 }
 
 #[tokio::test]

@@ -51,6 +51,20 @@ pub enum ClientError {
     )]
     Address(String),
 
+    /// The certificate of the server is not what this client trusts.
+    #[error(
+        "the certificate of the server at {server} is not trusted: {problem}; if it is of an \
+         authority of your own, name that with --ca-cert FILE (DACAPO_CA_CERT)"
+    )]
+    Certificate {
+        /// Where.
+        server: String,
+        /// Why.
+        problem: String,
+    },
+    /// A file with certificates or a key can't be used.
+    #[error("{0}")]
+    TlsFile(String),
     /// The key can't be sent. Not shown: it may be most of one.
     #[error("the API key has characters that no key has; see DACAPO_API_KEY and --api-key")]
     Token,
@@ -74,6 +88,9 @@ impl ClientError {
         if let Some(problem) = scheme::problem(server, &error) {
             return Self::scheme(server, problem);
         }
+        if let Some(problem) = scheme::distrust(&error) {
+            return Self::Certificate { server: server.to_string(), problem };
+        }
         // The outer layers only repeat the address.
         let mut cause: &dyn std::error::Error = &error;
         while let Some(next) = cause.source() {
@@ -94,6 +111,9 @@ impl ClientError {
     pub(super) fn from_answer(server: &Url, status: u16, body: &[u8]) -> Self {
         match serde_json::from_slice::<Refusal>(body) {
             Err(_) if server.scheme() == "http" && scheme::asks_for_tls(status, body) => {
+                Self::scheme(server, "takes HTTPS only")
+            }
+            Ok(refusal) if refusal.code == "tls_required" => {
                 Self::scheme(server, "takes HTTPS only")
             }
             Ok(refusal) if status == 503 => Self::Unavailable { message: refusal.message },

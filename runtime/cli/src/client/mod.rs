@@ -9,6 +9,7 @@ mod request;
 mod schedules;
 mod scheme;
 mod sse;
+mod tls;
 mod token;
 pub mod wire;
 
@@ -26,6 +27,7 @@ pub use self::request::{
     ActivityAddress, QueryBody, RunAddress, SignalBody, StartActivityBody, StartActivityOptions,
     StartBody, StartOptions, StartSignal, UpdateBody,
 };
+pub use self::tls::{ClientTls, ClientTlsFlags};
 pub use self::token::ApiToken;
 
 /// How long to wait for a connection.
@@ -72,14 +74,15 @@ impl Answer {
 impl Client {
     /// A client of the server at `server`, such as `http://127.0.0.1:7233`.
     pub fn new(server: &str, namespace: &str) -> Result<Self, ClientError> {
-        Self::with_token(server, namespace, None)
+        Self::with(server, namespace, None, &ClientTls::default())
     }
 
-    /// One that says who it is.
-    pub fn with_token(
+    /// One that says who it is, or trusts others than the system does.
+    pub fn with(
         server: &str,
         namespace: &str,
         token: Option<&ApiToken>,
+        tls: &ClientTls,
     ) -> Result<Self, ClientError> {
         let url = Url::parse(server)
             .ok()
@@ -90,6 +93,7 @@ impl Client {
             .user_agent(concat!("dacapo/", env!("CARGO_PKG_VERSION")));
         if let Some(token) = token {
             http = http.default_headers(token.headers()?);
+            warn_of_plain_http(&url);
         }
         if is_loopback(&url) {
             // A proxy for the world outside can't reach this machine.
@@ -98,6 +102,8 @@ impl Client {
         if url.scheme() == "http" {
             // A machine without certificates can do without them.
             http = http.tls_certs_only([]);
+        } else {
+            http = tls.apply(http)?;
         }
         let http = http.build().map_err(|error| ClientError::unreachable(&url, error))?;
         Ok(Self { http, server: url, namespace: namespace.to_owned() })
@@ -493,6 +499,16 @@ impl Client {
             }),
             Err(_) => Err(ClientError::Answer { problem: "it is not text".to_owned() }),
         }
+    }
+}
+
+/// A key that others can read on its way is theirs as well.
+fn warn_of_plain_http(server: &Url) {
+    if server.scheme() == "http" && !is_loopback(server) {
+        crate::output::note(&format!(
+            "warning: the API key goes to {server} in the clear; use https:// if there may be \
+             others in the network"
+        ));
     }
 }
 

@@ -11,22 +11,31 @@ const LOOKED_AT: usize = 1_024;
 
 /// What is wrong with the server, if it did not speak what it was addressed with.
 pub(super) fn problem(server: &Url, error: &reqwest::Error) -> Option<&'static str> {
-    let is_secure = server.scheme() == "https";
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        match tls_error(error) {
-            Some(rustls::Error::InvalidMessage(_)) if is_secure => {
-                return Some("does not speak HTTPS");
-            }
-            _ => {}
-        }
-        let is_no_http = error.downcast_ref().is_some_and(hyper::Error::is_parse);
-        if is_no_http && !is_secure {
-            return Some("does not speak plain HTTP");
-        }
-        cause = error.source();
+    if server.scheme() == "https" {
+        let is_plain = matches!(tls_error_in(error), Some(rustls::Error::InvalidMessage(_)));
+        return is_plain.then_some("does not speak HTTPS");
     }
-    None
+    let is_no_http =
+        |error: &(dyn Error + 'static)| error.downcast_ref().is_some_and(hyper::Error::is_parse);
+    causes(error).any(is_no_http).then_some("does not speak plain HTTP")
+}
+
+/// Why its certificate is not trusted, if that is what is wrong.
+pub(super) fn distrust(error: &reqwest::Error) -> Option<String> {
+    match tls_error_in(error) {
+        Some(rustls::Error::InvalidCertificate(problem)) => Some(problem.to_string()),
+        _ => None,
+    }
+}
+
+fn tls_error_in(error: &reqwest::Error) -> Option<&rustls::Error> {
+    causes(error).find_map(tls_error)
+}
+
+/// An error and what it came from.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let first: &(dyn Error + 'static) = error;
+    std::iter::successors(Some(first), |error: &&(dyn Error + 'static)| (*error).source())
 }
 
 /// What a TLS connection failed with, which is inside an error of I/O, or inside several.

@@ -1,6 +1,7 @@
 //! `dacapo serve`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use dacapo_host::HostConfig;
@@ -8,8 +9,11 @@ use dacapo_service::config::{ServiceConfig, Tenure};
 use dacapo_store_encrypted::EncryptedStore;
 
 use crate::commands::compile_module;
-use crate::config::{Authentication, Database, ServerConfig, ServerFlags, default_cache_dir};
+use crate::config::{
+    Authentication, Database, ServerConfig, ServerFlags, TlsFlags, default_cache_dir,
+};
 use crate::exit::{Exit, UsageError};
+use crate::http_server::Tls;
 use crate::server::{Edge, Server};
 use crate::signals::{self, StopRequested};
 use crate::store::{self, OpenFile};
@@ -29,7 +33,8 @@ const DEFAULT_LOG: &str =
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   dacapo serve --database sqlite://./dacapo.db
-  dacapo serve --database postgres://dacapo@db.internal/dacapo --listen 0.0.0.0:7233
+  dacapo serve --database postgres://dacapo@db.internal/dacapo --listen 0.0.0.0:7233 \
+    --tls-cert server.pem --tls-key server.key
   DACAPO_SECRET_PAYMENTS_TOKEN=... dacapo serve --config dacapo.toml \
     --allow-host api.example.com --bind-secret PAYMENTS_TOKEN=api.example.com
 
@@ -40,6 +45,9 @@ pub struct ServeArgs {
     #[command(flatten)]
     flags: ServerFlags,
 
+    #[command(flatten)]
+    tls: TlsFlags,
+
     /// Take the runs of the database at once, also from a server that has them and
     /// is alive, which then ends. Without it, this one stands by until that one is
     /// gone. Not for a supervisor: two servers that it restarts would take the runs
@@ -49,7 +57,8 @@ pub struct ServeArgs {
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
-    let config = ServerConfig::resolve(args.flags, crate::config::environment())?;
+    let environment = crate::config::environment();
+    let config = ServerConfig::resolve_with_tls(args.flags, args.tls, environment)?;
     logging::start(config.log.as_deref().unwrap_or(DEFAULT_LOG), config.log_format)?;
     let Some(database) = &config.database else {
         bail!(UsageError(
@@ -66,7 +75,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<Exit> {
         // Nothing was promised to anybody yet.
         () = &mut stop => return Ok(Exit::Success),
     };
-    output::line(&format!("dacapo is ready at http://{}", server.address()))?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    output::line(&format!("dacapo is ready at {scheme}://{}", server.address()))?;
     let exit = until_stopped(server, stop).await;
     telemetry.stop().await;
     if let Some(file) = file {
@@ -85,7 +95,9 @@ pub(super) async fn start(
     cache_dir: impl FnOnce() -> Result<PathBuf>,
 ) -> Result<(Server, Option<OpenFile>)> {
     let metrics = telemetry.metrics.clone();
-    let edge = Edge { metrics, ..config.edge(open_files::raise_limit()) };
+    let load = |files| Tls::load(files, config.certificates.clone());
+    let tls = config.tls.clone().map(load).transpose()?.map(Arc::new);
+    let edge = Edge { metrics, tls, ..config.edge(open_files::raise_limit()) };
     let listener = http_server::listen(config.listen)?;
     if !config.listen.ip().is_loopback() && config.authentication == Authentication::None {
         tracing::warn!(
@@ -100,7 +112,9 @@ pub(super) async fn start(
     let (store, file) = store::open(database, config.migrate).await?;
     let store = EncryptedStore::wrap(store, config.encryption.clone()).await;
     let store = store.with_context(|| format!("can't use {database}"))?;
-    if config.authentication == Authentication::Required && store.api_keys().await?.is_empty() {
+    let needs_keys =
+        config.authentication == Authentication::Required && config.certificates.is_empty();
+    if needs_keys && store.api_keys().await?.is_empty() {
         tracing::warn!(
             "there are no API keys, so nobody may do anything: `dacapo key create NAME --role admin \
              --offline` makes the first one (of a SQLite file while no server has it)"

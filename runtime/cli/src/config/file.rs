@@ -10,9 +10,11 @@ use dacapo_model::ids::NamespaceName;
 use dacapo_model::limits::Limits;
 use serde::{Deserialize, Deserializer};
 
+use super::access::FileAccess;
 use super::database::Database;
 use super::encryption::FileEncryption;
 use super::secrets::Secrets;
+use super::tls::FileTls;
 use super::{
     Authentication, ByteSize, Endpoint, LogFormat, SampleRatio, parse_duration, read_text,
 };
@@ -27,6 +29,8 @@ pub(super) struct FileConfig {
     pub(super) migrate: Option<bool>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) authentication: Option<Authentication>,
+    pub(super) tls: FileTls,
+    pub(super) access: FileAccess,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) server_names: Option<Vec<String>>,
@@ -68,8 +72,13 @@ pub(super) struct FileNamespace {
 }
 
 impl FileConfig {
+    /// Reads the file, if there is one to read.
+    pub(super) fn read_if_any(path: Option<&Path>) -> Result<Self> {
+        path.map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
     /// Reads a file. An error names the key and the line.
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    fn read(path: &Path) -> Result<Self> {
         let config = Self::parse(&read_text(path)?)
             .with_context(|| format!("{} is not a valid configuration", path.display()))?;
         if config.has_secrets() && others_may_read(path) {

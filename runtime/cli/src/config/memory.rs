@@ -22,6 +22,10 @@ const CONNECTIONS_MAX: u64 = 8192;
 /// written, and its state.
 const CONNECTION_BYTES: u64 = 2 * BUFFER_BYTES_MAX as u64 + 16 * 1024;
 
+/// What TLS adds: a record that was read, one that is to be written, and the state of the
+/// session.
+const TLS_BYTES: u64 = 64 * 1024;
+
 /// There is one open run at most for so many bytes. While it sleeps it takes less than
 /// 1 KiB: together a sixteenth of the memory.
 const OPEN_RUN_BYTES: u64 = 16 * 1024;
@@ -90,17 +94,26 @@ impl MemoryPlan {
                 limit / MIB
             ));
         }
-        let connections = (limit / 8 / CONNECTION_BYTES).min(CONNECTIONS_MAX);
         Ok(Self {
             limit,
             request_bytes: usize::try_from(limit / 8).unwrap_or(usize::MAX),
-            connections_max: usize::try_from(connections).unwrap_or(usize::MAX),
+            connections_max: connections_max(limit, CONNECTION_BYTES),
             instance_bytes: usize::try_from(limit / 2).unwrap_or(usize::MAX),
             open_runs_max: usize::try_from(limit / OPEN_RUN_BYTES).unwrap_or(usize::MAX),
             module_bytes: usize::try_from(limit / 16).unwrap_or(usize::MAX),
             activity_bytes: usize::try_from(limit / 8).unwrap_or(usize::MAX),
         })
     }
+
+    /// The same for encrypted connections.
+    pub(super) fn with_tls(self) -> Self {
+        Self { connections_max: connections_max(self.limit, CONNECTION_BYTES + TLS_BYTES), ..self }
+    }
+}
+
+/// Connections that have an eighth of the memory, with so many bytes each.
+fn connections_max(limit: u64, bytes: u64) -> usize {
+    usize::try_from((limit / 8 / bytes).min(CONNECTIONS_MAX)).unwrap_or(usize::MAX)
 }
 
 /// Three quarters of what there is for this process, but no more than most need: who
@@ -157,6 +170,7 @@ mod tests {
         let small = plan("512MiB").expect("enough");
         assert_eq!(small.request_bytes as u64, 64 * MIB);
         assert_eq!(small.connections_max, 455);
+        assert_eq!(small.with_tls().connections_max, 315);
         assert_eq!(small.instance_bytes as u64, 256 * MIB);
         assert_eq!(small.module_bytes as u64, 32 * MIB);
         assert_eq!(small.activity_bytes as u64, 64 * MIB);

@@ -2,6 +2,7 @@
 //! configuration file. Each layer only fills in what those before it left out:
 //! flag, environment variable, file, default.
 
+mod access;
 mod database;
 mod encryption;
 mod file;
@@ -10,6 +11,7 @@ mod guests;
 mod memory;
 mod otlp;
 mod secrets;
+mod tls;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -33,8 +35,10 @@ pub use self::guests::{GuestFlags, NameValue};
 pub use self::memory::{ByteSize, MemoryPlan};
 pub(crate) use self::otlp::signal_url;
 pub use self::otlp::{Endpoint, Otlp, SampleRatio};
+use self::tls::FileTls;
+pub use self::tls::{ClientAuth, TlsFlags};
 use crate::exit::UsageError;
-use crate::http_server::ConnectionLimits;
+use crate::http_server::{CertificateRule, ConnectionLimits, TlsFiles};
 use crate::server::Edge;
 
 /// Where a server listens unless it is told otherwise.
@@ -81,6 +85,10 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Whom to let in.
     pub authentication: Authentication,
+    /// What to encrypt connections with, if they are to be.
+    pub tls: Option<TlsFiles>,
+    /// What certificates of clients are good for.
+    pub certificates: Vec<CertificateRule>,
     /// Names by which clients call the server besides its address.
     pub server_names: Vec<String>,
     /// What of the memory is for what.
@@ -114,16 +122,25 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// Puts the layers together. `environment` is this process's; the flags
-    /// have taken what they know from it already.
+    /// Puts the layers together, for a server of this machine only: it speaks plain HTTP.
+    /// `environment` is this process's; the flags have taken what they know from it already.
     pub fn resolve(
         flags: ServerFlags,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self> {
-        let file = match &flags.guests.config {
-            Some(path) => FileConfig::read(path)?,
-            None => FileConfig::default(),
-        };
+        let mut file = FileConfig::read_if_any(flags.guests.config.as_deref())?;
+        file.tls = FileTls::none();
+        Self::merge(flags, environment, file)
+    }
+
+    /// The same for a server that others reach.
+    pub fn resolve_with_tls(
+        flags: ServerFlags,
+        tls: TlsFlags,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let mut file = FileConfig::read_if_any(flags.guests.config.as_deref())?;
+        file.tls = tls.over(file.tls);
         Self::merge(flags, environment, file)
     }
 
@@ -156,6 +173,12 @@ impl ServerConfig {
         let memory_limit = flags.guests.memory_limit.or(file.memory_limit);
         let memory = MemoryPlan::of(memory_limit.unwrap_or_else(memory::default_limit));
         let memory = memory.map_err(|error| UsageError(format!("`memory_limit`: {error}")))?;
+        let listen = match flags.listen.or(file.listen) {
+            Some(listen) => listen,
+            None => DEFAULT_LISTEN.parse()?,
+        };
+        let tls = file.tls.resolve(listen)?;
+        let memory = if tls.is_some() { memory.with_tls() } else { memory };
         let connections_max =
             flags.connections_max.or(file.connections_max).unwrap_or(memory.connections_max);
         let per_address_max = flags
@@ -164,10 +187,6 @@ impl ServerConfig {
             .unwrap_or(connections_max.div_ceil(2));
 
         let defaults = ServiceConfig::default();
-        let listen = match flags.listen.or(file.listen) {
-            Some(listen) => listen,
-            None => DEFAULT_LISTEN.parse()?,
-        };
         // Only this machine reaches a loopback address.
         let usual =
             if listen.ip().is_loopback() { Authentication::None } else { Authentication::Required };
@@ -177,6 +196,8 @@ impl ServerConfig {
             migrate: migrate.or(file.migrate).unwrap_or(true),
             listen,
             authentication: flags.authentication.or(file.authentication).unwrap_or(usual),
+            tls,
+            certificates: access::rules(file.access.certificates)?,
             server_names: flags.server_name.or(file.server_names).unwrap_or_default(),
             memory,
             connections: ConnectionLimits { connections_max, per_address_max },
@@ -312,6 +333,17 @@ impl ServerConfig {
             ),
             ("limits.transition_bytes_max", transition_bytes_max),
         ];
+        let asks_for_certificates = self.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+        if asks_for_certificates
+            && !self.certificates.is_empty()
+            && self.authentication == Authentication::None
+        {
+            bail!(UsageError(
+                "certificates are given roles (`[[access.certificates]]`), but everybody may do \
+                 everything: set --authentication required"
+                    .to_owned()
+            ));
+        }
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             bail!(UsageError(format!("`{name}` is 0, but nothing works without any")));
         }

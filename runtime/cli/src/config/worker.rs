@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::file::FileConfig;
+use super::tls::FileTls;
 use super::{GuestFlags, ServerConfig, ServerFlags};
 
 impl ServerConfig {
@@ -13,10 +14,9 @@ impl ServerConfig {
         concurrency: Option<u16>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self> {
-        let file = match &guests.config {
-            Some(path) => FileConfig::read(path)?,
-            None => FileConfig::default(),
-        };
+        let mut file = FileConfig::read_if_any(guests.config.as_deref())?;
+        // It does not listen.
+        file.tls = FileTls::none();
         let has_its_own = guests.activities_bytes_max.or(file.activities_bytes_max).is_some();
         let activities_max = concurrency.map(usize::from);
         let flags = ServerFlags { guests, activities_max, ..ServerFlags::default() };

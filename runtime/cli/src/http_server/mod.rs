@@ -2,11 +2,13 @@
 //!
 //! Clients are hostile: the number of connections is bounded, in all and of one
 //! address, and so is the time a client may take to send a request's head or to
-//! take an answer. HTTP/1.1 only, since HTTP/2 without TLS is hardly used and would
-//! need limits of its own.
+//! take an answer. HTTP/2 only where TLS has agreed upon it: without, it is hardly used.
 
 mod connections;
+mod pieces;
+mod protocols;
 mod socket;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,22 +17,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use axum::Router;
 use dacapo_api::MemoryBudget;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use self::connections::{Busy, Connection, Connections, NoRoom};
+pub(crate) use self::protocols::BUFFER_BYTES_MAX;
 use self::socket::Socket;
-
-/// How long a client may take to send the head of a request, and how long an
-/// idle connection is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Bytes that a connection holds of what was read and not taken, or is to be
-/// written. So the head of a request may have as many.
-pub(crate) const BUFFER_BYTES_MAX: usize = 64 * 1024;
+use self::tls::Failure;
+pub use self::tls::{CertificateRule, ClientAuthorities, NameKind, Tls, TlsFiles};
 
 /// Wait after `accept` failed for lack of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -73,6 +68,8 @@ pub(crate) struct HttpServer {
     pub(crate) memory: Arc<MemoryBudget>,
     /// Whether requests are told from which address they come.
     pub(crate) says_addresses: bool,
+    /// What connections are encrypted with, if they are.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl HttpServer {
@@ -84,26 +81,19 @@ impl HttpServer {
         stop: CancellationToken,
         grace: Duration,
     ) {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(BUFFER_BYTES_MAX);
         let connections = Connections::new(self.limits);
         let graceful = GracefulShutdown::new();
+        let server = Arc::new(self);
 
-        while let Some((socket, client, connection)) = tokio::select! {
+        while let Some((stream, client, connection)) = tokio::select! {
             accepted = accept(&listener, &connections) => Some(accepted),
             () = stop.cancelled() => None,
         } {
-            let client = self.says_addresses.then_some(client);
-            let service = Busy::new(self.router.clone(), client, &connection);
-            let socket = TokioIo::new(Socket::new(socket, self.memory.clone()));
-            let served = graceful.watch(http.serve_connection(socket, service));
+            let (server, stop) = (Arc::clone(&server), stop.clone());
+            let watcher = graceful.watcher();
             tokio::spawn(async move {
                 tokio::select! {
-                    ended = served => if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection ended early");
-                    },
+                    () = server.serve_client(stream, client, &connection, watcher, stop) => {}
                     () = connection.evicted() => {
                         tracing::debug!("a connection gave way to a new one");
                     }
@@ -114,6 +104,43 @@ impl HttpServer {
         drop(listener);
         if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
             tracing::warn!(?grace, "requests were still under way; their connections are closed");
+        }
+    }
+
+    /// Serves one connection to its end.
+    async fn serve_client(
+        &self,
+        stream: TcpStream,
+        client: IpAddr,
+        connection: &Connection,
+        watcher: Watcher,
+        stop: CancellationToken,
+    ) {
+        let said = self.says_addresses.then_some(client);
+        let service = |router: &Router| Busy::new(router.clone(), said, connection);
+        let memory = Arc::clone(&self.memory);
+        let Some(tls) = &self.tls else {
+            let socket = Socket::new(stream, memory);
+            return protocols::http_1(socket, service(&self.router), watcher).await;
+        };
+        // Nothing was asked for yet: a server that stops does not wait for it.
+        let agreed = tls.handshake(stream, Arc::clone(&memory), client);
+        match stop.run_until_cancelled(agreed).await {
+            Some(Ok(stream)) => {
+                let session = stream.get_ref().1;
+                let speaks_http_2 = session.alpn_protocol() == Some(tls::HTTP_2);
+                let service = service(&self.router).certified(tls.client(session));
+                if speaks_http_2 {
+                    protocols::http_2(stream, service, &memory, watcher).await;
+                } else {
+                    protocols::http_1(stream, service, watcher).await;
+                }
+            }
+            Some(Err(Failure::PlainHttp(stream))) => {
+                let refusal = service(&dacapo_api::tls_required());
+                protocols::http_1(Socket::new(stream, memory), refusal, watcher).await;
+            }
+            Some(Err(_)) | None => {}
         }
     }
 }

@@ -47,7 +47,7 @@ impl ApiKey {
 pub struct AuditEntry {
     /// When it was asked for.
     pub at: Timestamp,
-    /// Who asked, such as `key:3f2a...` or `operator at the database`.
+    /// Who asked, such as `key:3f2a...`, `certificate:dns=...` or `local`.
     pub principal: String,
     /// What for: the name of the operation in the description of the API.
     pub action: String,

@@ -16,6 +16,8 @@ pub enum Principal {
     Run(RunKey),
     /// Somebody with a key.
     Client(Arc<ApiClient>),
+    /// Somebody with a certificate that is given roles.
+    Certified(Arc<CertifiedClient>),
 }
 
 /// Whoever has a certain key.
@@ -27,29 +29,38 @@ pub struct ApiClient {
     pub grants: Grants,
 }
 
+/// Whoever has a certificate with a certain name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertifiedClient {
+    /// Which, with its kind in front: `dns=exports.internal`.
+    pub name: String,
+    /// What it permits.
+    pub grants: Grants,
+}
+
 impl Principal {
+    /// What it may do; none if that is everything.
+    fn grants(&self) -> Option<&Grants> {
+        match self {
+            Self::Local | Self::Run(_) => None,
+            Self::Client(client) => Some(&client.grants),
+            Self::Certified(client) => Some(&client.grants),
+        }
+    }
+
     /// Whether it may do something in a namespace; without one, in all of them.
     pub fn may(&self, permission: Permission, namespace: Option<&NamespaceName>) -> bool {
-        match self {
-            Self::Local | Self::Run(_) => true,
-            Self::Client(client) => client.grants.permit(permission, namespace),
-        }
+        self.grants().is_none_or(|own| own.permit(permission, namespace))
     }
 
     /// Whether it may do something in any namespace at all.
     pub fn may_somewhere(&self, permission: Permission) -> bool {
-        match self {
-            Self::Local | Self::Run(_) => true,
-            Self::Client(client) => client.grants.permit_somewhere(permission),
-        }
+        self.grants().is_none_or(|own| own.permit_somewhere(permission))
     }
 
     /// Whether it may say what somebody with these grants may do.
     pub fn administers(&self, grants: &Grants) -> bool {
-        match self {
-            Self::Local | Self::Run(_) => true,
-            Self::Client(client) => client.grants.administer(grants),
-        }
+        self.grants().is_none_or(|own| own.administer(grants))
     }
 }
 
@@ -60,6 +71,7 @@ impl fmt::Display for Principal {
             Self::Local => f.write_str("local"),
             Self::Run(run) => write!(f, "run:{run}"),
             Self::Client(client) => write!(f, "key:{}", client.key),
+            Self::Certified(client) => write!(f, "certificate:{}", client.name),
         }
     }
 }

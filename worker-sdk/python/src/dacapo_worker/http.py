@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import ssl
 import time
@@ -35,6 +36,8 @@ class HttpClient:
         self._host = parts.hostname
         self._port = parts.port or (443 if secure else 80)
         self._prefix = parts.path.rstrip("/")
+        #: Whether others in the network can read the token.
+        self.shows_token = token is not None and not secure and not _is_loopback(parts.hostname)
         self._tls = (tls or ssl.create_default_context()) if secure else None
         self._head = _fixed_headers(parts.netloc, token)
         self._idle: list[tuple[Connection, float]] = []
@@ -101,6 +104,13 @@ class HttpClient:
             connection.close()
         else:
             self._idle.append((connection, time.monotonic()))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _fixed_headers(host: str, token: str | None) -> str:

@@ -117,6 +117,8 @@ class Worker:
             raise ValueError("a worker without activities has nothing to do: register some")
         options = self.options
         http = HttpClient(options.url, token=options.token, tls=options.tls)
+        if http.shows_token:
+            self._logger.warning("the token goes to %s in the clear; use https", options.url)
         session = Session(Api(http, options.namespace), self._registry, options, self._logger)
         with self._lock:
             if self._session is not None:

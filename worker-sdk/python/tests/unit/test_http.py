@@ -49,6 +49,17 @@ class Requests(unittest.IsolatedAsyncioTestCase):
         self.addCleanup(client.close)
         return client
 
+    async def test_a_token_is_shown_to_others_only_without_tls_and_beyond_this_machine(self) -> None:
+        for url, shown in [
+            ("http://dacapo.internal:7233", True),
+            ("http://192.0.2.1", True),
+            ("https://dacapo.internal:7233", False),
+            ("http://localhost:7233", False),
+            ("http://[::1]:7233", False),
+        ]:
+            self.assertIs(HttpClient(url, token="abc").shows_token, shown, url)
+        self.assertFalse(HttpClient("http://dacapo.internal:7233").shows_token)
+
     async def test_a_request_says_who_asks(self) -> None:
         seen: list[bytes] = []
 

@@ -103,3 +103,11 @@ test("an address must be one", () => {
   }
   assert.throws(() => new HttpClient("http://h", { token: "a\nb" }), TypeError);
 });
+
+test("a token is shown to others only without TLS and beyond this machine", () => {
+  const shown = (url: string) => new HttpClient(url, { token: "abc" }).showsToken;
+  assert.ok(shown("http://dacapo.internal:7233") && shown("http://192.0.2.1"));
+  assert.ok(!shown("https://dacapo.internal:7233"));
+  assert.ok(!shown("http://localhost:7233") && !shown("http://[::1]:7233"));
+  assert.ok(!new HttpClient("http://dacapo.internal:7233").showsToken);
+});

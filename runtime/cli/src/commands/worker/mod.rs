@@ -15,7 +15,7 @@ use dacapo_model::ids::{NamespaceName, QueueName, WorkerIdentity};
 use dacapo_worker::{Connection, Worker, WorkerBuilder, WorkerError};
 
 use self::sandbox::Sandbox;
-use crate::client::ApiToken;
+use crate::client::{ApiToken, ClientTlsFlags};
 use crate::commands::compile_module;
 use crate::commands::module::component;
 use crate::config::{GuestFlags, ServerConfig, default_cache_dir, parse_duration};
@@ -69,6 +69,10 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "KEY", env = "DACAPO_API_KEY", hide_env_values = true)]
     api_key: Option<ApiToken>,
 
+    /// For https.
+    #[command(flatten)]
+    tls: ClientTlsFlags,
+
     /// Namespace of the task queue.
     #[arg(long, value_name = "NAME", env = "DACAPO_NAMESPACE", default_value = "default")]
     namespace: NamespaceName,
@@ -104,6 +108,13 @@ pub(super) async fn run(args: WorkerArgs) -> Result<Exit> {
     // Before anything is built: a wrong address is known at once.
     let mut connection =
         Connection::new(&args.server).map_err(told)?.namespace(args.namespace.as_str());
+    let tls = args.tls.read()?;
+    if let Some(pem) = tls.authorities {
+        connection = connection.ca_certificates(&pem).map_err(told)?;
+    }
+    if let Some(pem) = tls.identity {
+        connection = connection.client_certificate(&pem).map_err(told)?;
+    }
     if let Some(key) = &args.api_key {
         connection = connection.bearer_token(key.expose()).map_err(told)?;
     }

@@ -9,13 +9,15 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use dacapo_api::ClientAddress;
+use dacapo_api::{ClientAddress, SharedConnection};
 use hyper::Request;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use super::{Connection, Connections};
+use crate::http_server::pieces::{InPieces, Untaken};
+use crate::http_server::tls::Certified;
 
 /// The API, which says when a request is under way.
 pub(crate) struct Busy {
@@ -24,12 +26,27 @@ pub(crate) struct Busy {
     id: u64,
     /// Said to each request, if it is to be.
     client: Option<IpAddr>,
+    /// Who it is by its certificate.
+    certified: Option<Certified>,
+    /// Where there may be several requests at a time.
+    untaken: Option<Arc<Untaken>>,
 }
 
 impl Busy {
     pub(crate) fn new(router: Router, client: Option<IpAddr>, connection: &Connection) -> Self {
         let router = TowerToHyperService::new(router);
-        Self { router, connections: connection.connections.clone(), id: connection.id, client }
+        let connections = Arc::clone(&connection.connections);
+        Self { router, connections, id: connection.id, client, certified: None, untaken: None }
+    }
+
+    /// The same for a client that is known by its certificate.
+    pub(crate) fn certified(self, certified: Option<Certified>) -> Self {
+        Self { certified, ..self }
+    }
+
+    /// The same for a connection with several requests at a time.
+    pub(crate) fn shared(self, untaken: Arc<Untaken>) -> Self {
+        Self { untaken: Some(untaken), ..self }
     }
 }
 
@@ -43,10 +60,20 @@ impl Service<Request<Incoming>> for Busy {
         if let Some(client) = self.client {
             request.extensions_mut().insert(ClientAddress(client));
         }
+        if let Some(certificate) = self.certified.as_ref().and_then(Certified::now) {
+            request.extensions_mut().insert(certificate);
+        }
+        if self.untaken.is_some() {
+            request.extensions_mut().insert(SharedConnection);
+        }
+        let untaken = self.untaken.clone();
         let answer = self.router.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            Ok(response.map(|body| Body::new(InAnswer { body, _under_way: under_way })))
+            Ok(response.map(|body| match untaken {
+                Some(untaken) => Body::new(InPieces::new(body, untaken, Arc::new(under_way))),
+                None => Body::new(InAnswer { body, _under_way: under_way }),
+            }))
         })
     }
 }

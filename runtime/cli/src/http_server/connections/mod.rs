@@ -98,7 +98,7 @@ impl Connections {
     }
 }
 
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     #[expect(clippy::disallowed_methods, reason = "how long a client waits is no one's input")]
     Instant::now()
 }
