@@ -40,7 +40,9 @@ mod unread;
 mod v1;
 mod wire;
 
-pub use self::access::{Access, AccessRule, ClientAddress, ClientCertificate, Need, access_rules};
+pub use self::access::{
+    Access, AccessRule, Audited, ClientAddress, ClientCertificate, Need, access_rules,
+};
 pub use self::config::ApiConfig;
 pub use self::memory::{MemoryBudget, SharedConnection};
 pub use self::openapi::openapi;
