@@ -1,7 +1,7 @@
 //! Servers with keys, on both databases: what reaches the database, and what happens when keys
 //! change or are missing.
 
-use dacapo_tests::{Database, Kind, Run, Server, Settings, Worker, on_both_databases};
+use dacapo_tests::{Database, Kind, Run, Settings, Worker, on_both_databases};
 use serde_json::json;
 
 on_both_databases! {

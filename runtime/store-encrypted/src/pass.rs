@@ -28,8 +28,8 @@ use crate::EncryptedStore;
 
 #[async_trait]
 impl AccessStore for EncryptedStore {
-    async fn create_api_key(&self, key: ApiKey, max: usize, entry: AuditEntry) -> Result<bool> {
-        self.inner.create_api_key(key, max, entry).await
+    async fn create_api_key(&self, key: ApiKey, changes: u64, entry: AuditEntry) -> Result<bool> {
+        self.inner.create_api_key(key, changes, entry).await
     }
 
     async fn revoke_api_key(&self, id: &ApiKeyId, entry: AuditEntry) -> Result<bool> {

@@ -24,7 +24,7 @@ pub(crate) async fn on_a_database<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut database = Fresh::make().await;
+    let database = Fresh::make().await;
     let store = database.connect().await;
     if migrated {
         store.migrate().await.expect("migrates");
