@@ -2,11 +2,12 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use dacapo_model::execution::ExecutionStatus;
-use dacapo_model::ids::{ModuleName, RunId};
+use dacapo_model::ids::{ModuleName, NamespaceName, RunId, WorkflowHash, WorkflowId};
 use dacapo_model::payload::Payload;
 use dacapo_service::operations::{ExecutionFilter, Reapply, ResetPoint, ResetRequest, RunRef};
 use dacapo_store::faulty::{Fault, Operation};
@@ -274,4 +275,41 @@ async fn no_run_is_left_without_its_code_when_starts_and_a_deletion_race() {
         Ok(versions) => assert_eq!((versions, started), (vec![1], 0), "whoever came later failed"),
         Err(code) => assert_eq!(code, "module_needed"),
     }
+}
+
+/// Two namespaces, and in each a workflow id: the store finds runs of both by one hash.
+fn ids_of_one_hash(other: &NamespaceName) -> (String, String) {
+    let hash = |namespace: &NamespaceName, id: &str| {
+        WorkflowHash::of(namespace, &WorkflowId::new(id).expect("valid"))
+    };
+    let ids = || (0..200_000).map(|number| format!("w{number}"));
+    let its: HashMap<WorkflowHash, String> = ids().map(|id| (hash(other, &id), id)).collect();
+    let mut pairs = ids().filter_map(|id| Some((its.get(&hash(&namespace(), &id))?.clone(), id)));
+    pairs.next().expect("of so many some are the same")
+}
+
+#[tokio::test]
+async fn whoever_deletes_a_run_of_another_namespace_is_told_nothing_and_deletes_nothing() {
+    let runtime = start(memory(), &ScriptedHost::new()).await;
+    let other = NamespaceName::new("other").expect("valid");
+    let made = runtime.runtime().create_namespace(other.clone(), Default::default()).await;
+    made.expect("makes it");
+    let theirs = runtime.tenant_of(&other).expect("it is there");
+    theirs
+        .upload_module(&scripted_name(), Bytes::from_static(b"scripted"))
+        .await
+        .expect("accepted");
+    let (their_id, my_id) = ids_of_one_hash(&other);
+    let run = theirs.start_run(request("forever", &their_id, "")).await.expect("started").run_id;
+    let nowhere = RunId(uuid::Uuid::from_u128(7));
+    for workflow_id in [&their_id, &my_id] {
+        assert_eq!(delete(&runtime, workflow_id, nowhere).await, Ok(false));
+        assert_eq!(delete(&runtime, workflow_id, run).await, Ok(false), "while it is open");
+    }
+    theirs.terminate_run(&run_ref(&their_id), String::new()).await.expect("terminated");
+    for workflow_id in [&their_id, &my_id] {
+        assert_eq!(delete(&runtime, workflow_id, run).await, Ok(false), "once it has closed");
+    }
+    theirs.describe_run(&run_ref(&their_id)).await.expect("it is still there");
+    assert!(theirs.delete_run(&run_ref(&their_id), run).await.expect("its own may"));
 }

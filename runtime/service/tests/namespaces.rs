@@ -11,12 +11,13 @@ use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy};
 use dacapo_model::ids::{NamespaceName, RequestId};
 use dacapo_model::namespace::{NamespaceChange, NamespaceLimits, NamespaceSettings};
 use dacapo_model::queue_limits::Rate;
-use dacapo_service::operations::{ExecutionFilter, StartRequest};
+use dacapo_service::operations::{ExecutionFilter, PollRequest, StartRequest};
 use dacapo_service::tenancy::Tenant;
 use dacapo_store::Store;
 use dacapo_store::faulty::{Fault, Operation};
 use dacapo_store::shard::HashRange;
 use support::guests::ScriptedHost;
+use support::worker::poll_request;
 use support::*;
 
 fn shop() -> NamespaceName {
@@ -357,4 +358,31 @@ async fn a_workflow_that_passes_more_than_its_namespace_allows_is_blocked_until_
     tenant.retry_run(&run_ref("w")).await.expect("it is blocked");
     let result = tenant.run_result(&run_ref("w"), PATIENCE).await.expect("it closes");
     assert!(result.closing.is_some(), "{result:?}");
+}
+
+#[tokio::test]
+async fn polls_that_wait_in_a_namespace_end_with_it_and_its_queues_are_forgotten() {
+    let node = start(memory(), &ScriptedHost::new()).await;
+    let tenant = make(&node, NamespaceSettings::default()).await;
+    let queues = async |tenant: &Tenant| {
+        tenant.list_task_queues(None, 10).await.expect("lists").queues.len()
+    };
+    let waits = tokio::spawn({
+        let tenant = tenant.clone();
+        // Longer than anybody waits here.
+        let poll = PollRequest { wait_seconds: Some(60.0), ..poll_request() };
+        async move { tenant.poll_tasks(poll).await }
+    });
+    until(async || queues(&tenant).await == 1).await;
+    delete(&node).await;
+    let ended = tokio::time::timeout(PATIENCE, waits).await.expect("it is dismissed");
+    assert_eq!(ended.expect("no panic").expect("it ends like any other"), []);
+    until_gone(&node).await;
+    let late = tenant.poll_tasks(poll_request()).await;
+    assert_eq!(code(late), ErrorCode::NamespaceNotFound);
+
+    let again = make(&node, NamespaceSettings::default()).await;
+    let late = tenant.poll_tasks(poll_request()).await;
+    assert_eq!(code(late), ErrorCode::NamespaceNotFound, "this one is not the one it asked for");
+    assert_eq!(queues(&again).await, 0);
 }

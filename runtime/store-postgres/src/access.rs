@@ -71,11 +71,11 @@ impl EntryRow {
 
 #[async_trait]
 impl AccessStore for PostgresStore {
-    async fn create_api_key(&self, key: ApiKey, max: usize, entry: AuditEntry) -> Result<bool> {
+    async fn create_api_key(&self, key: ApiKey, changes: u64, entry: AuditEntry) -> Result<bool> {
         self.lineage.check()?;
-        self.counters.add_statements(6);
+        self.counters.add_statements(5);
         let mut session = self.sessions.take().await.map_err(error::on(KEYS))?;
-        let outcome = self.patience.within(create(&mut session, &key, max, &entry)).await;
+        let outcome = self.patience.within(create(&mut session, &key, changes, &entry)).await;
         if !matches!(outcome, Err(StoreError::Unavailable { .. })) {
             session.give_back();
         }
@@ -195,20 +195,17 @@ impl AccessStore for PostgresStore {
 async fn create(
     connection: &mut PgConnection,
     key: &ApiKey,
-    max: usize,
+    changes: u64,
     entry: &AuditEntry,
 ) -> Result<bool> {
     let mut transaction = connection.begin().await.map_err(error::on(KEYS))?;
-    // The trigger locks this row, too: what is counted holds until the end.
-    sqlx::query!("SELECT changes FROM api_key_changes FOR UPDATE")
+    // The trigger locks this row, too: what it says holds until the end.
+    let now = sqlx::query_scalar!("SELECT changes FROM api_key_changes FOR UPDATE")
         .fetch_one(&mut *transaction)
         .await
         .map_err(error::on(CHANGES))?;
-    let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM api_keys"#)
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(error::on(KEYS))?;
-    if usize::try_from(count).is_ok_and(|count| count >= max) {
+    let now: u64 = RowName { table: CHANGES, key: &1 }.unsigned("changes", now)?;
+    if now != changes {
         return Ok(false);
     }
     sqlx::query!(

@@ -253,7 +253,8 @@ async fn remove(
 }
 
 /// Nobody has what they had of it, should another namespace get its name. A key that was for
-/// nothing else goes as well.
+/// nothing else goes as well. That is counted as a change even if there is none (the trigger is
+/// one of the statement): whoever is about to make a key for it has to look again.
 async fn forget_grants(connection: &mut PgConnection, name: &str) -> Result<()> {
     sqlx::query!(
         "UPDATE api_keys

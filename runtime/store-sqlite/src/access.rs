@@ -68,11 +68,11 @@ impl EntryRow {
 
 #[async_trait]
 impl AccessStore for SqliteStore {
-    async fn create_api_key(&self, key: ApiKey, max: usize, entry: AuditEntry) -> Result<bool> {
+    async fn create_api_key(&self, key: ApiKey, changes: u64, entry: AuditEntry) -> Result<bool> {
         self.counters.add_statements(3);
-        // Holds the write lock: what it counts stays true until it ends.
+        // Holds the write lock: what it reads stays true until it ends.
         let mut writing = self.begin().await?;
-        match create(&mut writing, &key, max, &entry).await {
+        match create(&mut writing, &key, changes, &entry).await {
             Ok(is_made) => {
                 writing.commit().await?;
                 Ok(is_made)
@@ -206,14 +206,15 @@ impl AccessStore for SqliteStore {
 async fn create(
     connection: &mut SqliteConnection,
     key: &ApiKey,
-    max: usize,
+    changes: u64,
     entry: &AuditEntry,
 ) -> Result<bool> {
-    let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!: i64" FROM api_keys"#)
+    let now = sqlx::query_scalar!("SELECT changes FROM api_key_changes")
         .fetch_one(&mut *connection)
         .await
-        .map_err(error::on(KEYS))?;
-    if usize::try_from(count).is_ok_and(|count| count >= max) {
+        .map_err(error::on(CHANGES))?;
+    let now: u64 = RowName { table: CHANGES, key: &1 }.unsigned("changes", now)?;
+    if now != changes {
         return Ok(false);
     }
     let (id, hash, grants) = (key.id.as_str(), &key.hash.0[..], to_json(&key.grants).to_string());

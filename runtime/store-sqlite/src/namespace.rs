@@ -100,7 +100,7 @@ impl NamespaceStore for SqliteStore {
         ownership: &Ownership,
         name: &NamespaceName,
     ) -> Result<Removal> {
-        self.change(9, async |writing| remove(writing, ownership, name.as_str()).await).await
+        self.change(10, async |writing| remove(writing, ownership, name.as_str()).await).await
     }
 }
 
@@ -252,8 +252,13 @@ async fn forget_grants(connection: &mut SqliteConnection, name: &str) -> Result<
     .await
     .map_err(error::on("api_keys"))?;
     sqlx::query!("DELETE FROM api_keys WHERE grants = '[]'")
-        .execute(connection)
+        .execute(&mut *connection)
         .await
         .map_err(error::on("api_keys"))?;
+    // Also without any: whoever is about to make one for it has to look again.
+    sqlx::query!("UPDATE api_key_changes SET changes = changes + 1 WHERE id = 1")
+        .execute(connection)
+        .await
+        .map_err(error::on("api_key_changes"))?;
     Ok(())
 }

@@ -32,8 +32,9 @@ pub struct AuditFilter {
 #[async_trait]
 pub trait AccessStore: Send + Sync {
     /// Keeps a key, and says so in the log, both or neither. False, and nothing was written,
-    /// if there are `max` keys already. Those who make keys come one after the other.
-    async fn create_api_key(&self, key: ApiKey, max: usize, entry: AuditEntry) -> Result<bool>;
+    /// if [`Self::api_key_changes`] is not `changes` any more: what its maker knew of keys and
+    /// namespaces may not be true now. Those who make keys come one after the other.
+    async fn create_api_key(&self, key: ApiKey, changes: u64, entry: AuditEntry) -> Result<bool>;
 
     /// Removes a key, and says so in the log, both or neither. False, and nothing was
     /// written, if there is no such key.
@@ -43,7 +44,7 @@ pub trait AccessStore: Send + Sync {
     /// [`Self::api_key_changes`] counts them.
     async fn note_api_key_use(&self, id: &ApiKeyId, at: Timestamp) -> Result<()>;
 
-    /// How often keys have come or gone. As long as it is the same number,
+    /// How often keys have come or gone, and namespaces gone. As long as it is the same number,
     /// [`Self::api_keys`] finds the same, but for when they were used.
     async fn api_key_changes(&self) -> Result<u64>;
 

@@ -13,6 +13,10 @@ use crate::time::Timestamp;
 /// Keys that there may be at a time. All of them are in the memory of each server.
 pub const API_KEYS_MAX: usize = 1000;
 
+/// Of those, keys that may have a role in one namespace: whoever administers it alone must not
+/// take the room of the others.
+pub const NAMESPACE_API_KEYS_MAX: usize = 100;
+
 /// Bytes of the name of a key.
 pub const API_KEY_NAME_BYTES_MAX: usize = 128;
 
@@ -42,18 +46,18 @@ impl ApiKey {
     }
 }
 
-/// Something that was done, for those who look later who did it.
+/// Something that was asked for, for those who look later who did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// When it was asked for.
     pub at: Timestamp,
-    /// Who asked, such as `key:3f2a...` or `operator at the database`.
+    /// Who asked, such as `key:3f2a...`, or `local` for somebody at the database.
     pub principal: String,
     /// What for: the name of the operation in the description of the API.
     pub action: String,
     /// In which namespace, if in one.
     pub namespace: Option<String>,
-    /// Of what, such as the path of the request or the id of a key.
+    /// Of what: the path of the request, or what there is to say of a key.
     pub target: String,
     /// The address of the client, if it came over the network.
     pub address: Option<String>,

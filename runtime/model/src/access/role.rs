@@ -190,6 +190,11 @@ impl Grants {
         Self::new(self.0.iter().filter(is_left).cloned()).ok()
     }
 
+    /// The namespaces that they name, some perhaps more than once.
+    pub fn namespaces(&self) -> impl Iterator<Item = &NamespaceName> {
+        self.0.iter().filter_map(|grant| grant.namespace.as_ref())
+    }
+
     /// Each of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
         self.0.iter()

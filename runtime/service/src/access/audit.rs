@@ -22,6 +22,10 @@ const PORTION: u32 = 1000;
 /// Portions at a time. With as many entries an hour the log does not grow.
 const PORTIONS_MAX: u32 = 1000;
 
+/// Bytes of what an entry says something was asked of. Paths can be as long as the client
+/// likes.
+const TARGET_BYTES_MAX: usize = 512;
+
 /// Who asks for something, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -52,11 +56,16 @@ impl Caller {
             principal: self.principal.to_string(),
             action: action.to_owned(),
             namespace: namespace.map(|it| it.as_str().to_owned()),
-            target: target.to_owned(),
+            target: cut(target, TARGET_BYTES_MAX).to_owned(),
             address: self.address.clone(),
             request_id: self.request_id.clone(),
         }
     }
+}
+
+/// As much of the beginning as that leaves whole characters.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 /// Says when the log is to be cut.
@@ -85,4 +94,19 @@ pub(crate) async fn trim(store: &dyn Store, now: Timestamp) -> dacapo_store::err
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_entry_is_about_is_cut_and_stays_text() {
+        let of = |target: &str| {
+            Caller::at_the_database().entry(Timestamp::default(), "a", None, target).target
+        };
+        let fits = "ü".repeat(256);
+        assert_eq!(of(&fits), fits);
+        assert_eq!(of(&format!("x{fits}")), format!("x{}", "ü".repeat(255)));
+    }
 }

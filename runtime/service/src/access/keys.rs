@@ -94,6 +94,12 @@ impl ApiKeys {
         self.read.after_now(read).await
     }
 
+    /// The same if any key was ever asked for: a server that lets everybody in knows none.
+    pub(crate) async fn catch_up_if_known(&self) -> Result<()> {
+        let is_known = self.known.read().changes.is_some();
+        if is_known { self.catch_up().await } else { Ok(()) }
+    }
+
     /// Whether the use of a key is to be noted now: at most once a minute.
     pub(crate) fn notes_use(&self, id: &ApiKeyId, now: Timestamp) -> bool {
         let mut noted = self.noted.lock();
@@ -106,6 +112,6 @@ impl ApiKeys {
 }
 
 fn with_client(key: ApiKey) -> (ApiKeyHash, (ApiKey, Arc<ApiClient>)) {
-    let client = ApiClient { key: key.id.clone(), grants: key.grants.clone() };
-    (key.hash, (key, Arc::new(client)))
+    let client = Arc::new(ApiClient::of(&key));
+    (key.hash, (key, client))
 }

@@ -10,5 +10,4 @@ mod make;
 pub use self::audit::Caller;
 pub(crate) use self::audit::{AuditTrail, trim};
 pub(crate) use self::keys::ApiKeys;
-pub(crate) use self::make::not_found;
 pub use self::make::{NewApiKey, make_api_key, remove_api_key};

@@ -50,6 +50,8 @@ pub(super) async fn advance(shared: &Arc<Shared>, name: &NamespaceName) -> Resul
     let removed = shared.store.remove_namespace(&shared.hold.owned.current(), name).await;
     match shared.hold.loss.judge(removed).await? {
         Removal::Removed | Removal::Unknown => {
+            // First who may do what: another namespace may get its name at any time.
+            shared.api_keys.catch_up_if_known().await?;
             shared.queues.forget(name);
             shared.search_attributes.catch_up().await?;
             shared.namespaces.catch_up().await?;

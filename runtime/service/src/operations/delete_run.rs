@@ -5,8 +5,10 @@ use dacapo_model::ids::{RunId, RunKey, WorkflowId};
 use dacapo_store::deletion::RunDeletion;
 
 use super::RunRef;
-use crate::delivery::is_here;
+use crate::delivery::find_run;
 use crate::error::{Result, ServiceError};
+use crate::run::OpenRun;
+use crate::salvage::is_unreadable;
 use crate::tenancy::Tenant;
 
 impl Tenant {
@@ -19,10 +21,18 @@ impl Tenant {
         let shared = &self.shared;
         shared.admit()?;
         let key = self.key_of(run, run_id);
-        if is_here(shared, run_id) {
+        if find_run(shared, run_id).is_some_and(|open| self.is_of(run, &open)) {
             // It may have closed on another node.
             shared.hold.confirm.held(key.hash).await?;
             return Err(is_open(&run.workflow_id, run_id));
+        }
+        // What follows goes by the hash of the workflow id, which others may share.
+        match shared.store.find_execution(&self.namespace, &run.workflow_id, Some(run_id)).await {
+            Ok(None) => return Ok(false),
+            Ok(Some(_)) => {}
+            // It is there, and can be deleted.
+            Err(error) if is_unreadable(&error) => {}
+            Err(error) => return Err(error.into()),
         }
         for (_, parent) in shared.store.find_parents(&[key]).await? {
             let hash = self.hash_of(&parent.workflow_id);
@@ -38,6 +48,12 @@ impl Tenant {
             RunDeletion::Unknown => Ok(false),
             RunDeletion::Open => Err(is_open(&run.workflow_id, run_id)),
         }
+    }
+
+    /// Whether an open run is the one that was named. One of another namespace is not the
+    /// caller's to know of.
+    fn is_of(&self, named: &RunRef, open: &OpenRun) -> bool {
+        open.namespace == self.namespace && open.workflow_id == named.workflow_id
     }
 }
 

@@ -58,8 +58,12 @@ impl Tenant {
         }
         let queue = shared.queues.queue(&self.namespace, &request.queue);
         let poller = Poller::new(request.worker, request.activity_types, lease, room);
-        queue.note_poll(&poller, request.build_id, shared.clock.now());
-        queues::poll(shared, &queue, poller, wait).await
+        let begun = |poller: &Poller| {
+            self.policy_now()?;
+            queue.note_poll(poller, request.build_id, shared.clock.now());
+            Ok(())
+        };
+        queues::poll(shared, &queue, poller, wait, begun).await
     }
 
     /// Puts tasks back into their queues that a poll was given and whose worker can't have

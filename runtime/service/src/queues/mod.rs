@@ -134,12 +134,18 @@ impl Queues {
         self.settings.get(namespace, name)
     }
 
-    /// Nothing is set of the queues of a namespace any more: it is gone.
+    /// The queues of a namespace are gone with it: nothing is set of them any more, and polls
+    /// that wait are to wait no longer. They must not get tasks of another namespace that gets
+    /// its name.
     pub(crate) fn forget(&self, namespace: &NamespaceName) {
         self.settings.forget(namespace);
-        let by_name = self.by_name.lock();
-        let its = by_name.values().filter(|queue| queue.namespace == *namespace);
-        its.for_each(|queue| queue.set_mode(Mode::Open));
+        self.by_name.lock().retain(|(of, _), queue| {
+            let is_its = of == namespace;
+            if is_its {
+                queue.dismiss_pollers();
+            }
+            !is_its
+        });
     }
 
     /// The queue of this name. All names are queues.

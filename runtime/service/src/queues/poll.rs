@@ -29,15 +29,18 @@ impl Drop for Unanswered<'_> {
     }
 }
 
-/// Waits for tasks of a queue; none if the wait is over, or the node stops.
+/// Waits for tasks of a queue; none if the wait is over, or the node stops. `begun` is told
+/// that it waits, and can refuse that: whoever waits when the namespace goes is dismissed.
 pub(crate) async fn poll(
     shared: &Arc<Shared>,
     queue: &Arc<Queue>,
     poller: Arc<Poller>,
     wait: Duration,
+    begun: impl FnOnce(&Poller) -> Result<()>,
 ) -> Result<Vec<HandedTask>> {
     let began = now();
     let unanswered = Unanswered { shared, waiting: queue.wait(poller.clone()) };
+    begun(&poller)?;
     shared.queues.polled.notify_one();
     look_for_tasks(shared, queue);
     tokio::select! {

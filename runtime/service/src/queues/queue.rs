@@ -123,6 +123,11 @@ impl Queue {
         self.matching.lock().pollers().next().is_some()
     }
 
+    /// Those that wait are to wait no longer.
+    pub(super) fn dismiss_pollers(&self) {
+        self.matching.lock().pollers().for_each(|poller| poller.dismiss());
+    }
+
     pub(super) fn mode(&self) -> Mode {
         self.matching.lock().mode()
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dacapo_engine::guest::ActivityPermissions;
 use dacapo_model::limits::Limits;
 use dacapo_model::namespace::{Namespace, NamespaceSettings};
+use dacapo_model::time::Timestamp;
 
 /// What the runs and clients of one namespace may do. Whatever is to differ from
 /// namespace to namespace is here.
@@ -18,6 +19,8 @@ pub struct NamespacePolicy {
     pub settings: NamespaceSettings,
     /// What its activities may use of what the host has.
     pub permissions: Arc<ActivityPermissions>,
+    /// When it was made: another one may get its name.
+    pub created_at: Timestamp,
     /// Nothing can be asked for in it any more.
     pub is_being_deleted: bool,
 }
@@ -29,6 +32,7 @@ impl NamespacePolicy {
             limits,
             settings: NamespaceSettings::default(),
             permissions: Arc::default(),
+            created_at: Timestamp::default(),
             is_being_deleted: false,
         }
     }
@@ -48,8 +52,13 @@ impl NamespacePolicy {
             allowed_hosts: settings.allowed_hosts.clone(),
             secrets: settings.secrets.clone(),
         });
-        let is_being_deleted = namespace.deleted_at.is_some();
-        Self { limits, settings, permissions, is_being_deleted }
+        Self {
+            limits,
+            settings,
+            permissions,
+            created_at: namespace.created_at,
+            is_being_deleted: namespace.deleted_at.is_some(),
+        }
     }
 }
 
@@ -66,7 +75,6 @@ fn lower_size(server: usize, set: Option<NonZeroU64>) -> usize {
 mod tests {
     use dacapo_model::ids::NamespaceName;
     use dacapo_model::namespace::NamespaceLimits;
-    use dacapo_model::time::Timestamp;
 
     use super::*;
 

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use dacapo_model::access::{ApiKeyId, Grants, Permission};
+use dacapo_model::access::{ApiKey, ApiKeyId, Grants, Permission};
 use dacapo_model::ids::{NamespaceName, RunKey};
+use dacapo_model::time::Timestamp;
 
 /// Who calls. Whoever answers requests makes one of each request; what it says of itself
 /// (a key, a token, a certificate) becomes a kind of its own.
@@ -27,7 +28,24 @@ pub struct ApiClient {
     pub grants: Grants,
 }
 
+impl ApiClient {
+    /// Whoever has this key.
+    pub(crate) fn of(key: &ApiKey) -> Self {
+        Self { key: key.id.clone(), grants: key.grants.clone() }
+    }
+}
+
 impl Principal {
+    /// The same as these keys say it is: what was found out when a request came may have
+    /// changed. None if its own is not among them any more.
+    pub(crate) fn as_of(&self, keys: &[ApiKey], now: Timestamp) -> Option<Self> {
+        let Self::Client(client) = self else {
+            return Some(self.clone());
+        };
+        let key = keys.iter().find(|key| key.id == client.key && !key.is_expired(now))?;
+        Some(Self::Client(Arc::new(ApiClient::of(key))))
+    }
+
     /// Whether it may do something in a namespace; without one, in all of them.
     pub fn may(&self, permission: Permission, namespace: Option<&NamespaceName>) -> bool {
         match self {

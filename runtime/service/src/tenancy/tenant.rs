@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dacapo_model::ids::{NamespaceName, RunKey};
 use dacapo_model::trace::TraceContext;
 
-use super::{NamespacePolicy, Principal};
+use super::{NamespacePolicy, Principal, unknown};
 use crate::Runtime;
 use crate::error::Result;
 use crate::runtime::Shared;
@@ -79,9 +79,11 @@ impl Tenant {
     }
 
     /// What may be asked for there now. Refuses a namespace that is being deleted since the
-    /// request came.
+    /// request came, and another one that has its name now.
     pub(crate) fn policy_now(&self) -> Result<Arc<NamespacePolicy>> {
-        self.shared.namespaces.check_namespace(&self.namespace)
+        let policy = self.shared.namespaces.check_namespace(&self.namespace)?;
+        let is_same = policy.created_at == self.policy.created_at;
+        if is_same { Ok(policy) } else { Err(unknown(&self.namespace)) }
     }
 
     /// What may be asked for there.

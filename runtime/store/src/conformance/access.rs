@@ -12,8 +12,6 @@ use crate::access::AuditFilter;
 /// For the check that every case is listed.
 pub const SOURCE: &str = include_str!("access.rs");
 
-const MANY: usize = 100;
-
 fn key(number: u8) -> ApiKey {
     let hash = ApiKeySecret::new([number; 32]).hash();
     let grants = ["admin@default", "reader"].map(|text| text.parse().expect("a grant"));
@@ -45,23 +43,30 @@ async fn actions(store: &dyn Store, filter: &AuditFilter, limit: u32) -> Vec<Str
     entries.into_iter().map(|it| it.entry.action).collect()
 }
 
-async fn create(store: &dyn Store, number: u8, max: usize) -> bool {
+async fn changes(store: &dyn Store) -> u64 {
+    store.api_key_changes().await.expect("reads")
+}
+
+async fn create_after(store: &dyn Store, number: u8, changes: u64) -> bool {
     let entry = entry(i64::from(number), None);
-    store.create_api_key(key(number), max, entry).await.expect("writes")
+    store.create_api_key(key(number), changes, entry).await.expect("writes")
+}
+
+async fn create(store: &dyn Store, number: u8) {
+    assert!(create_after(store, number, changes(store).await).await);
 }
 
 /// With all that is said of them, the oldest first.
 pub async fn keys_come_back_as_they_were_made(store: Arc<dyn Store>) {
     for number in [2, 3, 1] {
-        assert!(create(&*store, number, MANY).await);
+        create(&*store, number).await;
     }
     assert_eq!(store.api_keys().await.expect("reads"), [key(1), key(2), key(3)]);
 }
 
 /// What was done and that it was done are one commit.
 pub async fn a_key_comes_and_goes_with_an_entry_in_the_log(store: Arc<dyn Store>) {
-    assert!(create(&*store, 1, 1).await);
-    assert!(!create(&*store, 2, 1).await, "there is no room");
+    create(&*store, 1).await;
     let id = key(1).id;
     assert!(store.revoke_api_key(&id, entry(7, None)).await.expect("writes"));
     assert!(!store.revoke_api_key(&id, entry(8, None)).await.expect("writes"), "it is gone");
@@ -69,36 +74,41 @@ pub async fn a_key_comes_and_goes_with_an_entry_in_the_log(store: Arc<dyn Store>
     assert_eq!(actions(&*store, &AuditFilter::default(), 10).await, ["action_7", "action_1"]);
 }
 
-/// Also those who make them at the same time.
-pub async fn there_are_only_so_many_keys(store: Arc<dyn Store>) {
+/// Of those who make keys at the same time, one knew what there was.
+pub async fn a_key_is_made_only_if_no_other_has_come_or_gone(store: Arc<dyn Store>) {
+    let known = changes(&*store).await;
     let made = (1..=6).map(|number| {
         let store = store.clone();
-        tokio::spawn(async move { create(&*store, number, 2).await })
+        tokio::spawn(async move { create_after(&*store, number, known).await })
     });
     let mut count = 0;
     for made in made.collect::<Vec<_>>() {
         count += usize::from(made.await.expect("no panic"));
     }
-    assert_eq!(count, 2);
-    assert_eq!(store.api_keys().await.expect("reads").len(), 2);
+    assert_eq!(count, 1);
+    let keys = store.api_keys().await.expect("reads");
+    assert_eq!(keys.len(), 1);
+    let known = changes(&*store).await;
+    store.revoke_api_key(&keys[0].id, entry(7, None)).await.expect("writes");
+    assert!(!create_after(&*store, 9, known).await, "the one that made it may be gone");
+    assert_eq!(store.api_keys().await.expect("reads"), []);
 }
 
 /// Whoever has read them finds out by the number alone; that one was used is no change.
 pub async fn changes_of_keys_are_counted_and_uses_are_not(store: Arc<dyn Store>) {
-    let changes = async || store.api_key_changes().await.expect("reads");
-    let before = changes().await;
-    create(&*store, 1, MANY).await;
-    let made = changes().await;
+    let before = changes(&*store).await;
+    create(&*store, 1).await;
+    let made = changes(&*store).await;
     assert!(made > before);
     let id = key(1).id;
     for time in [at(50), at(40)] {
         store.note_api_key_use(&id, time).await.expect("writes");
     }
     store.note_api_key_use(&key(9).id, at(50)).await.expect("there is none, which is no error");
-    assert_eq!(changes().await, made);
+    assert_eq!(changes(&*store).await, made);
     assert_eq!(store.api_keys().await.expect("reads")[0].last_used_at, Some(at(50)));
     store.revoke_api_key(&id, entry(1, None)).await.expect("writes");
-    assert!(changes().await > made);
+    assert!(changes(&*store).await > made);
 }
 
 /// Page by page, of all or of one namespace.

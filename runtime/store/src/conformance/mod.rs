@@ -44,7 +44,7 @@ macro_rules! conformance_tests {
             access {
                 keys_come_back_as_they_were_made,
                 a_key_comes_and_goes_with_an_entry_in_the_log,
-                there_are_only_so_many_keys,
+                a_key_is_made_only_if_no_other_has_come_or_gone,
                 changes_of_keys_are_counted_and_uses_are_not,
                 the_log_is_read_from_its_end,
                 old_entries_of_the_log_are_removed_in_portions,

@@ -213,7 +213,8 @@ pub async fn keys_permit_nothing_in_a_namespace_that_was_removed(store: Arc<dyn 
             address: None,
             request_id: None,
         };
-        let made = store.create_api_key(key(number, grants), MANY, entry).await;
+        let changes = store.api_key_changes().await.expect("reads");
+        let made = store.create_api_key(key(number, grants), changes, entry).await;
         assert!(made.expect("writes"));
     }
     let changes = store.api_key_changes().await.expect("reads");
@@ -221,7 +222,13 @@ pub async fn keys_permit_nothing_in_a_namespace_that_was_removed(store: Arc<dyn 
     assert_eq!(owned.remove_namespace(&name).await, Removal::Removed);
     let left = [key(2, &["reader@b", "reader"]), key(3, &["operator@b"])];
     assert_eq!(store.api_keys().await.expect("reads"), left);
-    assert!(store.api_key_changes().await.expect("reads") > changes);
+    let gone = store.api_key_changes().await.expect("reads");
+    assert!(gone > changes);
+    // Whoever makes a key for it must hear that it is gone, also if none was for it.
+    owned.create(&made("c"), MANY).await;
+    owned.mark(&namespace("c"), 21).await;
+    assert_eq!(owned.remove_namespace(&namespace("c")).await, Removal::Removed);
+    assert!(store.api_key_changes().await.expect("reads") > gone);
 }
 
 /// Until its last run and its last module are gone.

@@ -10,9 +10,9 @@ use crate::error::Result;
 
 #[async_trait]
 impl AccessStore for FaultyStore {
-    async fn create_api_key(&self, key: ApiKey, max: usize, entry: AuditEntry) -> Result<bool> {
+    async fn create_api_key(&self, key: ApiKey, changes: u64, entry: AuditEntry) -> Result<bool> {
         self.call(Operation::CreateApiKey, async |_| {
-            self.inner.create_api_key(key, max, entry).await
+            self.inner.create_api_key(key, changes, entry).await
         })
         .await
     }

@@ -43,10 +43,10 @@ impl State {
 
 #[async_trait]
 impl AccessStore for MemoryStore {
-    async fn create_api_key(&self, key: ApiKey, max: usize, entry: AuditEntry) -> Result<bool> {
+    async fn create_api_key(&self, key: ApiKey, changes: u64, entry: AuditEntry) -> Result<bool> {
         self.counters.add_statements(1);
         let mut state = self.state.lock();
-        if state.access.keys.len() >= max {
+        if state.access.key_changes != changes {
             return Ok(false);
         }
         state.access.keys.insert(key.id.clone(), key);

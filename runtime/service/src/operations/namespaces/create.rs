@@ -27,6 +27,8 @@ impl Runtime {
         let owned = shared.hold.owned.current();
         let written = shared.store.create_namespace(&owned, &namespace, NAMESPACES_MAX).await;
         let creation = shared.hold.loss.judge(written).await?;
+        // Another node may have removed one of this name, whose keys must not open this one.
+        shared.api_keys.catch_up_if_known().await?;
         // Whoever was told that it is there can use it.
         shared.namespaces.catch_up().await?;
         match creation {
