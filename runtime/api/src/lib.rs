@@ -39,7 +39,7 @@ mod unread;
 mod v1;
 mod wire;
 
-pub use self::access::{Access, AccessRule, ClientAddress, Need, access_rules};
+pub use self::access::{Access, AccessRule, Audited, ClientAddress, Need, access_rules};
 pub use self::config::ApiConfig;
 pub use self::memory::MemoryBudget;
 pub use self::openapi::openapi;

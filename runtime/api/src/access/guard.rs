@@ -19,9 +19,13 @@ use tokio::time::Instant;
 
 use super::ClientAddress;
 use super::failures::Failures;
-use super::table::{self, AccessRule, Need, UNKNOWN};
+use super::table::{self, AccessRule, Audited, Need};
 use crate::error::ApiError;
 use crate::request_id;
+
+/// Of a route that does not have this method: all that is done is to say so.
+const NO_METHOD: AccessRule =
+    AccessRule { operation: "none", need: Need::Key, audited: Audited::No };
 
 /// What the guard knows.
 pub(crate) struct Guard {
@@ -36,7 +40,8 @@ impl Guard {
         Self { runtime, rules, failures: Failures::default() }
     }
 
-    /// What a request needs. One that no route answers needs nothing: it is told so.
+    /// What a request needs. One that no route answers needs nothing: it is told so. One with a
+    /// method that its route does not have is told that, whatever its key permits.
     fn rule_of(&self, request: &Request) -> Option<AccessRule> {
         let path = request.extensions().get::<MatchedPath>()?;
         // A HEAD is answered as a GET.
@@ -44,7 +49,8 @@ impl Guard {
             &Method::HEAD => Method::GET,
             other => other.clone(),
         };
-        Some(self.rules.get(&(method, path.as_str().to_owned())).copied().unwrap_or(UNKNOWN))
+        let rule = self.rules.get(&(method, path.as_str().to_owned()));
+        Some(rule.copied().unwrap_or(NO_METHOD))
     }
 
     /// Who sends a request.
@@ -90,7 +96,7 @@ impl Guard {
         check(&principal, rule.need, namespace.as_ref())?;
         let request_id = request_id::current();
         let caller = Caller { principal, address: address.map(|it| it.to_string()), request_id };
-        if rule.audited {
+        if rule.audited == Audited::Before {
             let target = parts.uri.path();
             let entry = runtime.audit_entry(&caller, rule.operation, namespace.as_ref(), target);
             runtime.audit(entry).await?;
@@ -127,13 +133,13 @@ fn unauthenticated(problem: &str) -> ApiError {
     )
 }
 
-fn check(
+pub(super) fn check(
     principal: &Principal,
     need: Need,
     namespace: Option<&NamespaceName>,
 ) -> Result<(), ApiError> {
     let (is_permitted, permission, place) = match need {
-        Need::Nothing => return Ok(()),
+        Need::Nothing | Need::Key => return Ok(()),
         Need::Namespace(permission) => {
             let place = namespace.map(|it| format!("namespace `{it}`")).unwrap_or_default();
             (namespace.is_some() && principal.may(permission, namespace), permission, place)

@@ -6,12 +6,15 @@
 
 mod failures;
 mod guard;
+mod replacement;
 mod table;
 
 use std::net::IpAddr;
 
 pub(crate) use self::guard::{Guard, guard};
-pub use self::table::{AccessRule, Need, access_rules};
+pub(crate) use self::replacement::check_replacement;
+pub(crate) use self::table::rule_of;
+pub use self::table::{AccessRule, Audited, Need, access_rules};
 
 /// Whom a server lets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

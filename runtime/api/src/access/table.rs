@@ -9,11 +9,15 @@ use dacapo_model::access::Permission::{Administer, Deploy, Operate, Read, Use, W
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 
+use self::Audited::{Before, No, Together};
+
 /// What a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// Nothing: everybody may have it.
     Nothing,
+    /// A valid key, whatever it permits.
+    Key,
     /// This permission in the namespace of the path.
     Namespace(Permission),
     /// This permission in any namespace. The operation looks further.
@@ -22,28 +26,40 @@ pub enum Need {
     Everywhere(Permission),
 }
 
-/// A row: what a route needs, and whether the audit log says that it was asked for.
+/// What the audit log says of a request that is let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audited {
+    /// Nothing.
+    No,
+    /// That it was asked for, written before it is done: it may have been refused afterwards,
+    /// or have failed.
+    Before,
+    /// That it was done, in one commit with it.
+    Together,
+}
+
+/// A row: what a route needs, and what the audit log says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccessRule {
     /// The operation, as the description of the API names it.
     pub operation: &'static str,
     /// What it needs.
     pub need: Need,
-    /// Whether the log says who asked for it, before it is done.
-    pub audited: bool,
+    /// What the log says of it.
+    pub audited: Audited,
 }
 
 const fn free(operation: &'static str) -> AccessRule {
-    AccessRule { operation, need: Need::Nothing, audited: false }
+    AccessRule { operation, need: Need::Nothing, audited: No }
 }
 
 const fn in_namespace(permission: Permission, operation: &'static str) -> AccessRule {
-    AccessRule { operation, need: Need::Namespace(permission), audited: false }
+    AccessRule { operation, need: Need::Namespace(permission), audited: No }
 }
 
 /// Changes which code there is, or touches what others have started.
 const fn audited(permission: Permission, operation: &'static str) -> AccessRule {
-    AccessRule { operation, need: Need::Namespace(permission), audited: true }
+    AccessRule { operation, need: Need::Namespace(permission), audited: Before }
 }
 
 const RULES: &[AccessRule] = &[
@@ -52,7 +68,7 @@ const RULES: &[AccessRule] = &[
     free("check_ready"),
     free("get_openapi"),
     // Values of all namespaces together.
-    AccessRule { operation: "read_metrics", need: Need::Everywhere(Read), audited: false },
+    AccessRule { operation: "read_metrics", need: Need::Everywhere(Read), audited: No },
     // Modules.
     in_namespace(Read, "list_modules"),
     in_namespace(Read, "show_module"),
@@ -131,22 +147,39 @@ const RULES: &[AccessRule] = &[
     audited(Operate, "resume_batch"),
     audited(Operate, "stop_batch"),
     // Namespaces. The list names all of them.
-    AccessRule { operation: "list_namespaces", need: Need::Everywhere(Read), audited: false },
-    AccessRule { operation: "create_namespace", need: Need::Everywhere(Administer), audited: true },
+    AccessRule { operation: "list_namespaces", need: Need::Everywhere(Read), audited: No },
+    AccessRule {
+        operation: "create_namespace",
+        need: Need::Everywhere(Administer),
+        audited: Before,
+    },
     in_namespace(Read, "describe_namespace"),
     // Limits, hosts and secrets of a tenant are set by whoever runs the server.
-    AccessRule { operation: "change_namespace", need: Need::Everywhere(Administer), audited: true },
-    AccessRule { operation: "delete_namespace", need: Need::Everywhere(Administer), audited: true },
-    // Keys. That they change is written together with the change.
-    AccessRule { operation: "create_api_key", need: Need::Anywhere(Administer), audited: false },
-    AccessRule { operation: "list_api_keys", need: Need::Anywhere(Administer), audited: false },
-    AccessRule { operation: "revoke_api_key", need: Need::Anywhere(Administer), audited: false },
-    AccessRule { operation: "list_audit", need: Need::Everywhere(Administer), audited: false },
+    AccessRule {
+        operation: "change_namespace",
+        need: Need::Everywhere(Administer),
+        audited: Before,
+    },
+    AccessRule {
+        operation: "delete_namespace",
+        need: Need::Everywhere(Administer),
+        audited: Before,
+    },
+    // Keys.
+    AccessRule { operation: "create_api_key", need: Need::Anywhere(Administer), audited: Together },
+    AccessRule { operation: "list_api_keys", need: Need::Anywhere(Administer), audited: No },
+    AccessRule { operation: "revoke_api_key", need: Need::Anywhere(Administer), audited: Together },
+    AccessRule { operation: "list_audit", need: Need::Everywhere(Administer), audited: No },
 ];
 
 /// Of a route without a row.
-pub(super) const UNKNOWN: AccessRule =
-    AccessRule { operation: "unknown", need: Need::Everywhere(Administer), audited: true };
+const UNKNOWN: AccessRule =
+    AccessRule { operation: "unknown", need: Need::Everywhere(Administer), audited: Before };
+
+/// The row of an operation, by its name in the description of the API.
+pub(crate) fn rule_of(operation: &str) -> AccessRule {
+    RULES.iter().find(|rule| rule.operation == operation).copied().unwrap_or(UNKNOWN)
+}
 
 /// The table.
 pub fn access_rules() -> &'static [AccessRule] {
@@ -155,14 +188,12 @@ pub fn access_rules() -> &'static [AccessRule] {
 
 /// The rules of the routes that a document describes, by method and path.
 pub(super) fn by_route(document: &OpenApi) -> HashMap<(Method, String), AccessRule> {
-    let rows: HashMap<&str, AccessRule> =
-        RULES.iter().map(|rule| (rule.operation, *rule)).collect();
     let paths = document.paths.paths.iter();
     paths
         .flat_map(|(path, item)| operations(item).map(move |it| (path, it)))
         .map(|(path, (method, operation))| {
             let id = operation.operation_id.as_deref().unwrap_or_default();
-            ((method, path.clone()), rows.get(id).copied().unwrap_or(UNKNOWN))
+            ((method, path.clone()), rule_of(id))
         })
         .collect()
 }
@@ -225,7 +256,7 @@ mod tests {
         routes.sort_by_key(|((method, path), _)| (path.clone(), method.to_string()));
         for ((method, path), rule) in routes {
             let (permission, place) = match rule.need {
-                Need::Nothing => (None, ""),
+                Need::Nothing | Need::Key => (None, ""),
                 Need::Namespace(permission) => (Some(permission), ""),
                 Need::Anywhere(permission) => (Some(permission), ", in any namespace"),
                 Need::Everywhere(permission) => (Some(permission), ", in all namespaces"),
@@ -236,7 +267,11 @@ mod tests {
             let roles =
                 if permission.is_none() { "everybody".to_owned() } else { roles.join(", ") };
             let need = permission.map_or("nothing", Permission::as_str);
-            let audited = if rule.audited { "yes" } else { "" };
+            let audited = match rule.audited {
+                No => "",
+                Before => "before",
+                Together => "together",
+            };
             let path = path.replace("/api/v1/namespaces/{namespace}", "…");
             writeln!(lines, "| `{method} {path}` | {need}{place} | {roles} | {audited} |")
                 .expect("a string");

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::mirror::mirror;
+use crate::access::{Audited, rule_of};
 use crate::error::ApiError;
 
 mirror! {
@@ -47,9 +48,10 @@ pub(crate) struct Grant {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateApiKeyRequest {
     /// What people call it: 1 to 128 bytes.
-    #[schema(example = "deployments of the shop")]
+    #[schema(example = "deployments of the shop", min_length = 1, max_length = 128)]
     name: String,
-    /// What its bearer may do: 1 to 100 roles.
+    /// What its bearer may do: 1 to 100 roles. Namespaces have to be there, and may have 100 keys each.
+    #[schema(min_items = 1, max_items = 100)]
     grants: Vec<Grant>,
     /// From when on it is refused. Without it: never.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -71,11 +73,18 @@ impl CreateApiKeyRequest {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ApiKey {
     /// Names it, and is no secret.
-    #[schema(example = "0123456789abcdef")]
+    #[schema(
+        example = "0123456789abcdef",
+        min_length = 16,
+        max_length = 16,
+        pattern = "^[0-9a-f]{16}$"
+    )]
     id: String,
     /// What people call it.
+    #[schema(min_length = 1, max_length = 128)]
     name: String,
     /// What its bearer may do.
+    #[schema(min_items = 1, max_items = 100)]
     grants: Vec<Grant>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -109,6 +118,7 @@ impl From<model::ApiKey> for ApiKey {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CreatedApiKey {
     /// The key itself. Nothing shows it again.
+    #[schema(min_length = 68, max_length = 68, pattern = "^dcp_[0-9a-f]{64}$")]
     key: String,
     /// What is known of it.
     api_key: ApiKey,
@@ -124,6 +134,7 @@ impl CreatedApiKey {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ApiKeyList {
     /// The oldest first, on one page.
+    #[schema(max_items = 1000)]
     pub(crate) api_keys: Vec<ApiKey>,
 }
 
@@ -131,40 +142,66 @@ pub(crate) struct ApiKeyList {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ApiKeyRevoked {
     /// Its id.
+    #[schema(min_length = 16, max_length = 16, pattern = "^[0-9a-f]{16}$")]
     pub(crate) id: String,
+}
+
+/// When an entry was written.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Written {
+    /// Before what it names was done, if it was.
+    Before,
+    /// Together with it.
+    Together,
 }
 
 /// Something that was asked for.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditEntry {
     /// Later entries have higher numbers.
+    #[schema(minimum = 1)]
     number: u64,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// Who: `key:` and the id of a key, or `local` for somebody at the database itself.
-    #[schema(example = "key:0123456789abcdef")]
+    #[schema(example = "key:0123456789abcdef", max_length = 512)]
     principal: String,
     /// What: the name of the operation in this document.
-    #[schema(example = "terminate_run")]
+    #[schema(example = "terminate_run", max_length = 64)]
     action: String,
+    /// Whether it was done. `before`: it was asked for and permitted, and this was written before it was
+    /// done, so it may have been refused afterwards or have failed. `together`: it was done, and this was
+    /// written in the same commit.
+    written: Written,
     /// In which namespace, if in one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255)]
     namespace: Option<String>,
-    /// Of what: the path of the request, or the id of a key.
+    /// Of what: the path of the request; of a start that replaces, what it replaces; of a key its id,
+    /// its name and its roles. Cut after 512 bytes.
+    #[schema(max_length = 512)]
     target: String,
     /// From which address.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 45)]
     address: Option<String>,
     /// The id of the HTTP request.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
     request_id: Option<String>,
 }
 
 impl From<NumberedEntry> for AuditEntry {
     fn from(NumberedEntry { number, entry }: NumberedEntry) -> Self {
+        let written = match rule_of(&entry.action).audited {
+            Audited::Together => Written::Together,
+            Audited::Before | Audited::No => Written::Before,
+        };
         Self {
             number,
+            written,
             at: entry.at,
             principal: entry.principal,
             action: entry.action,
@@ -180,9 +217,11 @@ impl From<NumberedEntry> for AuditEntry {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditList {
     /// The newest first.
+    #[schema(max_items = 1000)]
     entries: Vec<AuditEntry>,
     /// The `before` of the next page, if there may be one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
     next: Option<u64>,
 }
 

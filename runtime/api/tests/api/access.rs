@@ -8,31 +8,36 @@ use dacapo_model::time::Timestamp;
 use dacapo_service::access::{Caller, NewApiKey};
 use serde_json::{Value, json};
 
+use crate::audit::{actions, entries};
 use crate::client::{Answer, BASE, Node, request};
 
 /// A key of a server, made at its database.
-async fn key(node: &Node, grants: &[&str]) -> ApiKeySecret {
+pub(crate) async fn key(node: &Node, grants: &[&str]) -> ApiKeySecret {
     key_until(node, grants, None).await
 }
 
-async fn key_until(node: &Node, grants: &[&str], expires_at: Option<Timestamp>) -> ApiKeySecret {
+pub(crate) async fn key_until(
+    node: &Node,
+    grants: &[&str],
+    expires_at: Option<Timestamp>,
+) -> ApiKeySecret {
     let grants = Grants::new(grants.iter().map(|text| text.parse().expect("a grant")));
     let new = NewApiKey { name: "a key".to_owned(), grants: grants.expect("valid"), expires_at };
     let made = node.runtime.create_api_key(&Caller::at_the_database(), new).await;
     made.expect("there is room").0
 }
 
-fn with_key(mut request: Request<Body>, key: &str) -> Request<Body> {
+pub(crate) fn with_key(mut request: Request<Body>, key: &str) -> Request<Body> {
     let value = HeaderValue::from_str(&format!("Bearer {key}")).expect("a header");
     request.headers_mut().insert(header::AUTHORIZATION, value);
     request
 }
 
-async fn get(node: &Node, key: &ApiKeySecret, path: &str) -> Answer {
+pub(crate) async fn get(node: &Node, key: &ApiKeySecret, path: &str) -> Answer {
     send(node, key, Method::GET, path, None).await
 }
 
-async fn send(
+pub(crate) async fn send(
     node: &Node,
     key: &ApiKeySecret,
     method: Method,
@@ -48,7 +53,7 @@ async fn send(
 
 /// Every route of the description: its method, its path with something for each parameter,
 /// and its name.
-fn routes() -> Vec<(Method, String, String)> {
+pub(crate) fn routes() -> Vec<(Method, String, String)> {
     let document = serde_json::to_value(dacapo_api::openapi()).expect("JSON");
     let mut routes = Vec::new();
     for (path, operations) in document["paths"].as_object().expect("paths") {
@@ -83,6 +88,7 @@ fn is_let_through(answer: &Answer) -> bool {
 #[tokio::test]
 async fn every_route_is_open_to_the_roles_that_its_row_names_and_to_no_other() {
     let node = Node::guarded().await;
+    node.make_namespace("elsewhere").await;
     for role in Role::ALL {
         // In this namespace, in another, in all of them.
         let here = key(&node, &[&format!("{role}@default")]).await;
@@ -90,7 +96,7 @@ async fn every_route_is_open_to_the_roles_that_its_row_names_and_to_no_other() {
         let everywhere = key(&node, &[role.as_str()]).await;
         for (method, path, operation) in routes() {
             let expected = match need_of(&operation) {
-                Need::Nothing => [true, true, true],
+                Need::Nothing | Need::Key => [true, true, true],
                 Need::Namespace(it) => [role.permits(it), false, role.permits(it)],
                 Need::Anywhere(it) => [role.permits(it); 3],
                 Need::Everywhere(it) => [false, false, role.permits(it)],
@@ -253,43 +259,6 @@ async fn what_is_wrong_with_a_key_to_make_is_said() {
 }
 
 #[tokio::test]
-async fn who_changed_what_is_in_the_log() {
-    let node = Node::guarded().await;
-    let (admin, operator) = (key(&node, &["admin"]).await, key(&node, &["operator@default"]).await);
-    let path = format!("{BASE}/runs/nobody/terminate");
-    let mut request = with_key(request(Method::POST, &path, Body::empty()), operator.expose());
-    request.extensions_mut().insert(ClientAddress([10, 1, 2, 3].into()));
-    node.send(request).await.refused(404, "run_not_found");
-    // What only looks leaves no trace.
-    get(&node, &operator, &format!("{BASE}/runs")).await;
-    let page = get(&node, &admin, "/api/v1/audit?limit=2").await.json();
-    let entry = &page["entries"][0];
-    assert_eq!(entry["action"], "terminate_run");
-    assert_eq!(entry["principal"], format!("key:{}", operator.hash().id()));
-    assert_eq!(entry["namespace"], "default");
-    assert_eq!(entry["target"], path);
-    assert_eq!(entry["address"], "10.1.2.3");
-    assert_eq!(page["entries"][1]["action"], "create_api_key");
-    assert_eq!(page["entries"][1]["principal"], "local");
-    let rest = get(&node, &admin, &format!("/api/v1/audit?before={}", page["next"])).await.json();
-    assert_eq!(rest["entries"].as_array().expect("a list").len(), 1, "{rest}");
-    assert!(rest.get("next").is_none());
-    let here = get(&node, &admin, "/api/v1/audit?namespace=default").await.json();
-    assert_eq!(here["entries"].as_array().expect("a list").len(), 1, "{here}");
-    assert!(!page.to_string().contains(operator.expose()));
-}
-
-#[tokio::test]
-async fn nothing_is_done_that_the_log_can_not_say() {
-    let node = Node::guarded().await;
-    let operator = key(&node, &["operator"]).await;
-    get(&node, &operator, &format!("{BASE}/runs")).await;
-    node.lose_store();
-    let path = format!("{BASE}/runs/nobody/terminate");
-    send(&node, &operator, Method::POST, &path, None).await.refused(503, "unavailable");
-}
-
-#[tokio::test]
 async fn who_fails_often_is_not_looked_at_and_whoever_has_a_key_is() {
     let node = Node::guarded().await;
     let reader = key(&node, &["reader"]).await;
@@ -335,9 +304,68 @@ async fn an_open_server_asks_nobody_and_logs_nothing() {
 fn each_permission_opens_something() {
     for permission in Permission::ALL {
         let opens = |need| match need {
-            Need::Nothing => false,
+            Need::Nothing | Need::Key => false,
             Need::Namespace(it) | Need::Anywhere(it) | Need::Everywhere(it) => it == permission,
         };
         assert!(access_rules().iter().any(|rule| opens(rule.need)), "{permission:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_route_does_not_have_is_refused_with_those_that_it_has() {
+    let node = Node::guarded().await;
+    let worker = key(&node, &["worker@default"]).await;
+    let mut paths: Vec<String> = routes().into_iter().map(|(_, path, _)| path).collect();
+    paths.dedup();
+    for path in paths {
+        let has: Vec<Method> = routes()
+            .into_iter()
+            .filter(|(_, other, _)| *other == path)
+            .map(|(method, ..)| method)
+            .collect();
+        let all = [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE];
+        for method in all.into_iter().filter(|it| !has.contains(it)).chain([Method::OPTIONS]) {
+            let answer = send(&node, &worker, method.clone(), &path, None).await;
+            answer.refused(405, "method_not_allowed");
+            let allowed = answer.headers[header::ALLOW].to_str().expect("text");
+            let allowed: Vec<&str> = allowed.split(',').filter(|it| *it != "HEAD").collect();
+            assert_eq!(allowed.len(), has.len(), "{method} {path}: {allowed:?}");
+            assert!(has.iter().all(|it| allowed.contains(&it.as_str())), "{path}: {allowed:?}");
+        }
+    }
+    assert_eq!(actions(&node).await, ["create_api_key"], "nothing was asked for");
+    node.delete(&format!("{BASE}/runs")).await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_start_that_takes_the_place_of_an_open_run_needs_what_terminating_it_needs() {
+    let node = Node::guarded().await;
+    let developer = key(&node, &["developer@default"]).await;
+    let operator = key(&node, &["operator@default"]).await;
+    let options = json!({"id_conflict_policy": "terminate_existing"});
+    let run = json!({"workflow": "none", "workflow_id": "order-17", "options": options});
+    let activity = json!({
+        "activity": "none", "task_queue": "q", "activity_id": "job-1", "options": options
+    });
+    let bodies = [("runs", &run, "terminate_run"), ("activities", &activity, "terminate_activity")];
+    for (place, body, action) in bodies {
+        let path = format!("{BASE}/{place}");
+        let start = async |key, body: &Value| {
+            send(&node, key, Method::POST, &path, Some(body.clone())).await
+        };
+        let refused = start(&developer, body).await;
+        assert_eq!(refused.refused(403, "permission_denied")["details"]["permission"], "operate");
+        let before = actions(&node).await.len();
+        let mut harmless = body.clone();
+        harmless["options"] = json!({});
+        assert!(is_let_through(&start(&developer, &harmless).await), "it terminates nothing");
+        assert_eq!(actions(&node).await.len(), before);
+        assert!(is_let_through(&start(&operator, body).await));
+        let entry = &entries(&node).await[0];
+        assert_eq!(entry.action, action);
+        assert_eq!(entry.principal, format!("key:{}", operator.hash().id()));
+        assert_eq!(entry.namespace.as_deref(), Some("default"));
+        let id = if place == "runs" { "order-17" } else { "job-1" };
+        assert_eq!(entry.target, format!("to be replaced by a start: {id}"));
     }
 }

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use dacapo_api::{Access, ApiConfig, MemoryBudget, ServerNames};
 use dacapo_model::limits::Limits;
+use dacapo_model::namespace::NamespaceSettings;
 use dacapo_model::time::Timestamp;
 use dacapo_service::Runtime;
 use dacapo_service::clock::{Clock as _, SystemClock};
@@ -63,6 +64,13 @@ impl Node {
     /// A node without modules that asks for keys.
     pub(crate) async fn guarded() -> Self {
         Self::with(Limits::default(), 256 * 1024 * 1024, Access::Keys).await
+    }
+
+    /// Makes a namespace, of which nothing is set.
+    pub(crate) async fn make_namespace(&self, name: &str) {
+        let name = name.parse().expect("valid");
+        let made = self.runtime.create_namespace(name, NamespaceSettings::default()).await;
+        made.expect("makes it");
     }
 
     /// The time of the node.

@@ -3,6 +3,7 @@
 //! covered end to end elsewhere.
 
 mod access;
+mod audit;
 mod client;
 mod errors;
 mod health;

@@ -16,8 +16,9 @@ use crate::wire::access::{CreateApiKeyRequest, CreatedApiKey};
 
 /// Make an API key.
 ///
-/// The answer has the key, and nothing shows it again. It can permit what the caller administers. If the
-/// answer gets lost, a key is there that nobody has: the list shows it, and it can be revoked.
+/// The answer has the key, and nothing shows it again. It can permit what the caller administers, in
+/// namespaces that are there; when one is deleted, what keys permit in it goes with it. If the answer gets
+/// lost, a key is there that nobody has: the list shows it, and it can be revoked.
 #[utoipa::path(
     post,
     path = "/api/v1/api-keys",

@@ -20,7 +20,12 @@ use crate::wire::access::ApiKeyRevoked;
 #[into_params(parameter_in = Path)]
 pub(crate) struct ApiKeyPath {
     /// The id of the key, which is no secret.
-    #[param(example = "0123456789abcdef")]
+    #[param(
+        example = "0123456789abcdef",
+        min_length = 16,
+        max_length = 16,
+        pattern = "^[0-9a-f]{16}$"
+    )]
     id: String,
 }
 

@@ -23,9 +23,13 @@ const LIMIT_MAX: u32 = 1000;
 #[into_params(parameter_in = Query)]
 pub(crate) struct AuditQuery {
     /// Those of one namespace.
-    #[param(value_type = Option<String>)]
+    #[param(
+        value_type = Option<String>,
+        min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9._-]+$"
+    )]
     namespace: Option<NamespaceName>,
     /// Those with lower numbers: the `next` of the page before.
+    #[param(minimum = 0)]
     before: Option<u64>,
     /// How many, at most 1000.
     #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -34,8 +38,8 @@ pub(crate) struct AuditQuery {
 
 /// List what was changed, and by whom.
 ///
-/// The newest first. An entry is written before it is done what it names, so it may have been refused
-/// afterwards; that keys are made and revoked is written together with it. Entries are kept for 90 days.
+/// The newest first. Each entry says whether it was written before what it names was done, so that it may
+/// have been refused afterwards, or together with it. Entries are kept for 90 days.
 #[utoipa::path(
     get,
     path = "/api/v1/audit",

@@ -1,11 +1,17 @@
 //! Starts a run.
 
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::http::StatusCode;
+use dacapo_model::execution::IdConflictPolicy;
+use dacapo_service::Runtime;
 use dacapo_service::operations::{RunRef, Started, UpdateWait, wait_of};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::door::Door;
+use crate::access::check_replacement;
+use crate::door::{By, Door};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, Query};
 use crate::memory;
@@ -29,7 +35,8 @@ pub(crate) struct StartQuery {
 /// Start a run.
 ///
 /// When this is answered, the run is durable. Send a `request_id` and repeat the same request when
-/// you get no answer: it starts one run only.
+/// you get no answer: it starts one run only. A start that is to take the place of an open run
+/// (`terminate_existing`) also needs the permission to terminate it, and is in the audit log as that.
 #[utoipa::path(
     post,
     path = "/api/v1/namespaces/{namespace}/runs",
@@ -45,12 +52,19 @@ pub(crate) struct StartQuery {
 )]
 pub(crate) async fn start(
     Door(tenant): Door,
+    State(runtime): State<Arc<Runtime>>,
+    By(caller): By,
     Query(query): Query<StartQuery>,
     Json(mut request): Json<StartRequest>,
 ) -> Result<(StatusCode, axum::Json<StartAnswer>), ApiError> {
     let wait = query.wait.map(wait_of).transpose()?;
     let update = request.take_update()?;
     let request = request.into_operation()?;
+    if let (Some(id), Some(IdConflictPolicy::TerminateExisting)) =
+        (&request.workflow_id, request.conflict_policy)
+    {
+        check_replacement(&runtime, &caller, &tenant, "terminate_run", id.as_str()).await?;
+    }
     if let Some((update, wait_for)) = update {
         let wait = UpdateWait::of_sender(wait_for, wait);
         let (started, update) =

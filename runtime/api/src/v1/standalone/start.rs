@@ -1,12 +1,18 @@
 //! Starts an activity without a workflow.
 
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::http::StatusCode;
+use dacapo_model::execution::IdConflictPolicy;
+use dacapo_service::Runtime;
 use dacapo_service::operations::{StandaloneRef, StartedActivity, wait_of};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::check_addressable;
-use crate::door::Door;
+use crate::access::check_replacement;
+use crate::door::{By, Door};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Json, Query};
 use crate::memory;
@@ -30,7 +36,9 @@ pub(crate) struct StartActivityQuery {
 ///
 /// A durable job on a task queue: a worker of the queue makes it, and it is tried again as its retry
 /// policy says. When this is answered, it is durable. Send a `request_id` and repeat the same request
-/// when you get no answer: it starts one activity only.
+/// when you get no answer: it starts one activity only. A start that is to take the place of an open
+/// activity (`terminate_existing`) also needs the permission to terminate it, and is in the audit log as
+/// that.
 #[utoipa::path(
     post,
     path = "/api/v1/namespaces/{namespace}/activities",
@@ -46,12 +54,19 @@ pub(crate) struct StartActivityQuery {
 )]
 pub(crate) async fn start(
     Door(tenant): Door,
+    State(runtime): State<Arc<Runtime>>,
+    By(caller): By,
     Query(query): Query<StartActivityQuery>,
     Json(request): Json<StartActivityRequest>,
 ) -> Result<(StatusCode, axum::Json<StartActivityAnswer>), ApiError> {
     let wait = query.wait.map(wait_of).transpose()?;
     let request = request.into_operation()?;
     request.activity_id.as_ref().map_or(Ok(()), check_addressable)?;
+    if let (Some(id), IdConflictPolicy::TerminateExisting) =
+        (&request.activity_id, request.conflict_policy)
+    {
+        check_replacement(&runtime, &caller, &tenant, "terminate_activity", id.as_str()).await?;
+    }
     if let Some(wait) = wait
         && memory::holds_much()
     {
