@@ -6,15 +6,19 @@ import time
 import urllib.error
 import urllib.request
 
-API = os.environ.get("DACAPO_SERVER", "http://127.0.0.1:7233") + "/api/v1/namespaces/default"
+SERVER = os.environ.get("DACAPO_SERVER", "http://127.0.0.1:7233")
+API = f"{SERVER}/api/v1/namespaces/{os.environ.get('DACAPO_NAMESPACE', 'default')}"
+HEADERS = {"Content-Type": "application/json"}
+if key := os.environ.get("DACAPO_API_KEY"):
+    HEADERS["Authorization"] = f"Bearer {key}"
 ACTIVITIES = {"charge": lambda order: {"number": f"receipt-{order['id']}"}}
 
 
 def post(path, body):
-    data, kind = json.dumps(body).encode(), {"Content-Type": "application/json"}
+    request = urllib.request.Request(API + path, json.dumps(body).encode(), HEADERS)
     while True:
         try:
-            with urllib.request.urlopen(urllib.request.Request(API + path, data, kind)) as answer:
+            with urllib.request.urlopen(request) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code != 429:

@@ -1,6 +1,7 @@
 //! `dacapo run cancel`, `terminate`, `tag` and `retry`: one request each.
 
 use anyhow::Result;
+use clap::ArgGroup;
 use dacapo_model::ids::RequestId;
 use dacapo_model::tag::Tag;
 use serde_json::{Value, json};
@@ -49,13 +50,16 @@ pub struct TerminateArgs {
 /// Changes the labels of an open run. To add one that is there, or to remove one that is not,
 /// changes nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  dacapo run tag order-17 --add 'in review' --remove new")]
+#[command(
+    group(ArgGroup::new("change").args(["add", "remove"]).required(true).multiple(true)),
+    after_help = "Example:\n  dacapo run tag order-17 --add 'in review' --remove new"
+)]
 pub struct TagArgs {
     #[command(flatten)]
     run: RunFlags,
 
     /// Put this label on it. May be repeated.
-    #[arg(long, value_name = "TAG", required_unless_present = "remove")]
+    #[arg(long, value_name = "TAG")]
     add: Vec<Tag>,
 
     /// Take this label from it. May be repeated.
@@ -150,4 +154,25 @@ async fn act(
         output::note(&output::printable(&text));
     }
     Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::args::Cli;
+
+    #[test]
+    fn to_tag_is_to_add_or_to_remove() {
+        let tag = |words: &[&str]| {
+            let line = [&["dacapo", "run", "tag", "order-17"], words].concat();
+            Cli::try_parse_from(line).map(drop)
+        };
+        for words in [&["--add", "a"][..], &["--remove", "a"], &["--add", "a", "--remove", "b"]] {
+            tag(words).expect("valid");
+        }
+        let refused = tag(&[]).expect_err("nothing to do");
+        assert_eq!(refused.exit_code(), 2);
+        assert!(refused.to_string().contains("--add <TAG>|--remove <TAG>"), "{refused}");
+    }
 }
