@@ -7,6 +7,7 @@ mod cli;
 mod compile;
 mod crash;
 mod damage;
+mod doctor;
 mod duplicates;
 mod errors;
 mod filters;

@@ -14,6 +14,7 @@ mod access;
 mod commit;
 mod deletion;
 mod error;
+mod examine;
 mod execution;
 mod filter;
 mod history;
@@ -48,6 +49,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
 
 use crate::error::unavailable;
+pub use crate::examine::{Examination, examine, try_place};
 use crate::place::Place;
 use crate::writer::{Writer, Writing};
 
@@ -84,13 +86,7 @@ impl SqliteStore {
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         private::make(path).map_err(|error| unavailable(sqlx::Error::Io(error)))?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true);
+        let options = options(path);
         let mut connection = patiently(|| options.connect()).await?;
         migrate(&mut connection).await?;
         // From here on, a file that is not there was removed.
@@ -126,6 +122,17 @@ impl SqliteStore {
         self.counters.add_statements(2);
         self.writer.begin().await
     }
+}
+
+/// How the file is opened.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
 }
 
 /// The switch of a new file to WAL fails at once, whatever the busy timeout says,
