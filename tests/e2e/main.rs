@@ -9,6 +9,7 @@ mod client_certificates;
 mod compile;
 mod crash;
 mod damage;
+mod doctor;
 mod duplicates;
 mod encryption;
 mod errors;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::processes::{self, program};
 use crate::server::Server;
@@ -43,9 +43,20 @@ pub async fn dacapo(server: &Server, arguments: &[&str]) -> Output {
 
 /// The same for a server at any address, with something on standard input.
 pub async fn dacapo_with_input(server: &str, arguments: &[&str], input: &str) -> Output {
-    let mut process = program("dacapo-under-test")
-        .args(arguments)
-        .args(["--server", server])
+    let mut command = program("dacapo-under-test");
+    command.args(arguments).args(["--server", server]);
+    run(command, input).await
+}
+
+/// Runs `dacapo ARGUMENTS`, for what speaks to no server.
+pub async fn dacapo_alone(arguments: &[&str]) -> Output {
+    let mut command = program("dacapo-under-test");
+    command.args(arguments);
+    run(command, "").await
+}
+
+async fn run(mut command: Command, input: &str) -> Output {
+    let mut process = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

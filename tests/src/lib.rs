@@ -35,7 +35,9 @@ pub use self::bytecode::{core_module, module_of, with_core_module};
 pub use self::certificates::{Authority, Issued, TlsFolder};
 pub use self::client::{Answer, Client, Run};
 pub use self::collector::{CollectedSpan, Collector};
-pub use self::command::{Output, Running, dacapo, dacapo_dev, dacapo_running, dacapo_with_input};
+pub use self::command::{
+    Output, Running, dacapo, dacapo_alone, dacapo_dev, dacapo_running, dacapo_with_input,
+};
 pub use self::counted::{CountedServer, Spent};
 pub use self::database::{Database, Kind};
 pub use self::effects::{Effect, Effects};

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::{ApiToken, Client, ClientError, ClientTlsFlags, RunAddress};
 use crate::commands::{
-    activity, audit, batch, build, compile_module, completions, demo, dev, key, migrate, module,
-    namespace, new, queue, replay, run, schedule, search_attribute, serve, status, worker,
+    activity, audit, batch, build, compile_module, completions, demo, dev, doctor, key, migrate,
+    module, namespace, new, queue, replay, run, schedule, search_attribute, serve, status, worker,
 };
 use crate::output::OutputFormat;
 
@@ -47,6 +47,8 @@ pub enum Command {
     Serve(Box<serve::ServeArgs>),
     /// Run the activities of a module for a task queue, on any machine.
     Worker(Box<worker::WorkerArgs>),
+    /// Look for what is set wrong of a server, its machine and its database.
+    Doctor(Box<doctor::DoctorArgs>),
     /// Bring the tables of a database up to date.
     Migrate(migrate::MigrateArgs),
     /// Upload and list modules.

@@ -63,7 +63,7 @@ pub fn report(error: &anyhow::Error) -> Exit {
 }
 
 /// The error and its causes. One that the error before it has told already is left out.
-fn in_words(error: &anyhow::Error) -> String {
+pub(crate) fn in_words(error: &anyhow::Error) -> String {
     let mut told: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string();

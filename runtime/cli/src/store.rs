@@ -59,7 +59,7 @@ pub async fn make_roles(database: &Database) -> Result<()> {
 
 /// What the driver said, where that is all there is to say: a server that refuses has
 /// answered.
-fn reason(error: StoreError) -> anyhow::Error {
+pub(crate) fn reason(error: StoreError) -> anyhow::Error {
     match error {
         StoreError::Unavailable { source } => anyhow::Error::from_boxed(source),
         other => other.into(),

@@ -19,6 +19,7 @@ mod interfaces;
 mod limits;
 mod linker;
 mod log;
+mod machine;
 mod module;
 mod overflow;
 mod pool;
@@ -47,6 +48,7 @@ pub use crate::config::{
     ACTIVITIES_BYTES_MAX, ActivityConfig, Compiler, HostConfig, HostError, MODULES_BYTES_MAX,
     Secret,
 };
+pub use crate::machine::Machine;
 pub use crate::module::compile_module;
 use crate::module::store::ModuleStore;
 use crate::pool::Slots;

@@ -45,14 +45,19 @@ impl Slots {
         if instances_max == 0 {
             return Err(HostError::setting("instances_max", "at least 1 is needed"));
         }
-        let slots = Self {
-            workflows: instances_max,
-            activities: activities_for(instances_max),
-            memories: limits.instance_memories_max,
-        };
+        let slots = Self::of(instances_max, limits);
         match mappings_max() {
             Some(allowed) => slots.check(allowed).map(|()| slots),
             None => Ok(slots),
+        }
+    }
+
+    /// The same, whether or not the machine has room for them.
+    pub(crate) fn of(instances_max: usize, limits: &Limits) -> Self {
+        Self {
+            workflows: instances_max,
+            activities: activities_for(instances_max),
+            memories: limits.instance_memories_max,
         }
     }
 
@@ -66,7 +71,7 @@ impl Slots {
         self.total().saturating_add(self.total() / 50).saturating_add(8)
     }
 
-    fn mappings(&self) -> usize {
+    pub(crate) fn mappings(&self) -> usize {
         let stacks = self.stacks().saturating_mul(MAPPINGS_PER_STACK);
         let memories =
             self.total().saturating_mul(self.memories).saturating_mul(MAPPINGS_PER_MEMORY);
@@ -97,7 +102,7 @@ fn activities_for(instances_max: usize) -> usize {
 }
 
 /// What the kernel allows; none where it has no such limit.
-fn mappings_max() -> Option<usize> {
+pub(crate) fn mappings_max() -> Option<usize> {
     std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
 }
 

@@ -19,6 +19,7 @@ mod commit_connections;
 mod deletion;
 mod encryption_key;
 mod error;
+mod examine;
 mod execution;
 mod filter;
 mod history;
@@ -61,6 +62,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::commit_connections::CommitConnections;
 use crate::error::unavailable;
+pub use crate::examine::{Connections, Durability, Examination, examine};
 use crate::lease_session::LeaseSession;
 use crate::lineage::Lineage;
 use crate::patience::Patience;
@@ -72,6 +74,9 @@ const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// Commits under way at a time: while one waits for the disk, another can write.
 const COMMITS_AT_ONCE: usize = 2;
+
+/// What sessions call themselves.
+const APPLICATION: &str = "dacapo";
 
 /// How to use the server.
 #[derive(Debug, Clone)]
@@ -106,6 +111,13 @@ impl Default for PostgresOptions {
     }
 }
 
+impl PostgresOptions {
+    /// Connections that a store may have at a time, with one for the lease.
+    pub fn connections(&self) -> u32 {
+        self.max_connections + COMMITS_AT_ONCE as u32 + SEARCHES_AT_ONCE + 1
+    }
+}
+
 /// A pool of connections to one database.
 #[derive(Debug)]
 pub struct PostgresStore {
@@ -126,26 +138,8 @@ impl PostgresStore {
     /// Connects to a database by its URL, `postgres://user:password@host/name`.
     /// Does not migrate it.
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self> {
-        let unlimited: PgConnectOptions = url.parse().map_err(unavailable)?;
-        let unlimited = unlimited.application_name("dacapo");
-        let statement_timeout = format!("{}ms", options.statement_timeout.as_millis());
-        let limited = unlimited.clone().options([
-            ("statement_timeout", statement_timeout.clone()),
-            // A process that vanishes in a transaction must not hold its locks until
-            // the server notices: those who take over wait for them.
-            ("idle_in_transaction_session_timeout", statement_timeout),
-            // A commit may read a shard's epoch only after it holds its locks;
-            // see `acquire_all_shards`.
-            ("default_transaction_isolation", "read committed".to_owned()),
-            // Compiling statements this short costs more than it saves.
-            ("jit", "off".to_owned()),
-            // Every statement finds its rows by an index. The planner must not
-            // think otherwise because its statistics are of a time when a table
-            // was small.
-            ("enable_seqscan", "off".to_owned()),
-            ("enable_hashjoin", "off".to_owned()),
-            ("enable_mergejoin", "off".to_owned()),
-        ]);
+        let unlimited = unlimited(url)?;
+        let limited = limited(&unlimited, &options);
         // The plan of a commit is the same for all arguments; making a new one
         // costs more than running it (`dacapo-bench w1`).
         let planned = limited.clone().options([("plan_cache_mode", "force_generic_plan")]);
@@ -165,9 +159,7 @@ impl PostgresStore {
             .connect_with(limited)
             .await
             .map_err(unavailable)?;
-        // One more for the lease.
-        let wanted = options.max_connections + COMMITS_AT_ONCE as u32 + SEARCHES_AT_ONCE + 1;
-        room::warn_if_scarce(&pool, wanted).await.map_err(unavailable)?;
+        room::warn_if_scarce(&pool, options.connections()).await.map_err(unavailable)?;
         Ok(Self {
             sessions: Sessions::new(pool, patience.clone()),
             searches: Searches::new(
@@ -210,6 +202,34 @@ impl PostgresStore {
         self.counters.add_statements(1);
         &self.sessions
     }
+}
+
+/// How sessions are reached.
+fn unlimited(url: &str) -> Result<PgConnectOptions> {
+    let options: PgConnectOptions = url.parse().map_err(unavailable)?;
+    Ok(options.application_name(APPLICATION))
+}
+
+/// How sessions are set.
+fn limited(unlimited: &PgConnectOptions, options: &PostgresOptions) -> PgConnectOptions {
+    let statement_timeout = format!("{}ms", options.statement_timeout.as_millis());
+    unlimited.clone().options([
+        ("statement_timeout", statement_timeout.clone()),
+        // A process that vanishes in a transaction must not hold its locks until
+        // the server notices: those who take over wait for them.
+        ("idle_in_transaction_session_timeout", statement_timeout),
+        // A commit may read a shard's epoch only after it holds its locks;
+        // see `acquire_all_shards`.
+        ("default_transaction_isolation", "read committed".to_owned()),
+        // Compiling statements this short costs more than it saves.
+        ("jit", "off".to_owned()),
+        // Every statement finds its rows by an index. The planner must not
+        // think otherwise because its statistics are of a time when a table
+        // was small.
+        ("enable_seqscan", "off".to_owned()),
+        ("enable_hashjoin", "off".to_owned()),
+        ("enable_mergejoin", "off".to_owned()),
+    ])
 }
 
 /// How sessions are set that look for what callers describe. The planner chooses among all of

@@ -34,7 +34,7 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Rolling upgrades run old nodes on a newer schema for a while, so a migration
 /// that this binary does not know is no error.
-fn migrations() -> Migrator {
+pub(crate) fn migrations() -> Migrator {
     let mut migrations = sqlx::migrate!("../../migrations/postgres");
     migrations.set_ignore_missing(true);
     // Its own lock is waited for within a statement. An index that is made

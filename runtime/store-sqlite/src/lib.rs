@@ -15,6 +15,7 @@ mod commit;
 mod deletion;
 mod encryption_key;
 mod error;
+mod examine;
 mod execution;
 mod filter;
 mod history;
@@ -49,6 +50,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
 
 use crate::error::unavailable;
+pub use crate::examine::{Examination, examine, try_place};
 use crate::place::Place;
 use crate::writer::{Writer, Writing};
 
@@ -85,13 +87,7 @@ impl SqliteStore {
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         private::make(path).map_err(|error| unavailable(sqlx::Error::Io(error)))?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true);
+        let options = options(path);
         let mut connection = patiently(|| options.connect()).await?;
         migrate(&mut connection).await?;
         // From here on, a file that is not there was removed.
@@ -127,6 +123,17 @@ impl SqliteStore {
         self.counters.add_statements(2);
         self.writer.begin().await
     }
+}
+
+/// How the file is opened.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
 }
 
 /// The switch of a new file to WAL fails at once, whatever the busy timeout says,

@@ -41,6 +41,7 @@ pub mod history;
 pub mod limited_claim;
 #[cfg(feature = "testing")]
 pub mod memory;
+pub mod migrations;
 pub mod module;
 pub mod namespace;
 pub mod probe;

@@ -8,6 +8,7 @@ pub mod compile_module;
 pub mod completions;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
 pub mod key;
 pub mod migrate;
 pub mod module;
@@ -36,6 +37,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Build(args) => build::run(args).await,
         Command::Serve(args) => serve::run(*args).await,
         Command::Worker(args) => worker::run(*args).await,
+        Command::Doctor(args) => doctor::run(*args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Module(command) => module::run(command).await,
         Command::Namespace(command) => namespace::run(*command).await,

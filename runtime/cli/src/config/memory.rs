@@ -119,10 +119,15 @@ fn connections_max(limit: u64, bytes: u64) -> usize {
 /// Three quarters of what there is for this process, but no more than most need: who
 /// has a larger machine for it says so.
 pub(super) fn default_limit() -> ByteSize {
-    let machine = read_number("/proc/meminfo", "MemTotal:").map(|kib| kib.saturating_mul(1024));
-    let group = group_limit();
-    let available = [machine, group].into_iter().flatten().min().unwrap_or(u64::MAX);
+    let available = available().unwrap_or(u64::MAX);
     ByteSize((available / 4 * 3).clamp(LIMIT_MIN, LIMIT_DEFAULT))
+}
+
+/// What the machine and the control group have for this process together with others, if
+/// they say so.
+pub fn available() -> Option<u64> {
+    let machine = read_number("/proc/meminfo", "MemTotal:").map(|kib| kib.saturating_mul(1024));
+    [machine, group_limit()].into_iter().flatten().min()
 }
 
 /// The limit of the control group, and of those that it is in, if they have one.

@@ -32,7 +32,7 @@ pub use self::database::{Database, DatabaseUrl, InvalidDatabase};
 use self::file::FileConfig;
 pub use self::flags::ServerFlags;
 pub use self::guests::{GuestFlags, NameValue};
-pub use self::memory::{ByteSize, MemoryPlan};
+pub use self::memory::{ByteSize, MemoryPlan, available as available_memory};
 pub(crate) use self::otlp::signal_url;
 pub use self::otlp::{Endpoint, Otlp, SampleRatio};
 use self::tls::FileTls;
