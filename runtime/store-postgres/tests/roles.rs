@@ -3,6 +3,8 @@
 use dacapo_store::conformance::fixtures::{Owned, execution, start};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 
+#[path = "support/servers.rs"]
+mod servers;
 mod support;
 
 /// Those of a table that somebody adds and forgets to give to servers.
@@ -33,7 +35,7 @@ async fn servers_may_read_each_table_and_write_into_all_but_views() {
 
 #[tokio::test]
 async fn servers_do_not_change_events_nor_tables() {
-    support::with_the_rights_of_servers(|store| async move {
+    servers::with_the_rights_of_servers(|store| async move {
         let owned = Owned::of(store.clone()).await;
         owned.commit([start(&execution("order-1", 1))]).await.expect("commits");
         // There is nothing to do, so that it needs no right.
