@@ -16,6 +16,8 @@ on_both_databases! {
     each_span_comes_once_although_the_server_was_killed,
     requests_and_tasks_of_attempts_carry_the_trace,
     signals_and_updates_are_spans_of_whoever_sends_them,
+    attempts_that_nobody_waits_for_any_more_are_stopped,
+    a_run_of_a_schedule_begins_a_trace_that_names_the_schedule,
     a_trace_that_begins_here_is_found_by_the_id_of_its_run,
     what_is_not_sampled_or_not_valid_is_not_collected,
     a_collector_that_does_not_answer_holds_nothing_up,
@@ -178,12 +180,78 @@ async fn signals_and_updates_are_spans_of_whoever_sends_them(database: Database)
     send("runs/waits/signals/other", signal.clone()).await.ok(202);
     send("runs/waits/signals/other", signal).await.ok(202);
     send("runs/waits/signals/go", json!({"input": 1})).await.ok(202);
-    let spans = collector.trace(TRACE, 2).await;
-    assert_eq!(spans.len(), 2, "a repeat is none: {spans:#?}");
-    for name in ["signal go", "signal other"] {
+    client.start_with(&json!({"workflow": "cart", "workflow_id": "cart", "input": {}})).await;
+    let update = json!({"input": "lamp", "update_id": "the-same"});
+    send("runs/cart/updates/add", update.clone()).await.ok(200);
+    send("runs/cart/updates/add", update).await.ok(200);
+    let spans = collector.trace(TRACE, 3).await;
+    assert_eq!(spans.len(), 3, "a repeat is none: {spans:#?}");
+    for (name, to) in [("signal go", "waits"), ("signal other", "waits"), ("update add", "cart")] {
         let span = one(&spans, name);
-        assert_eq!((span.parent.as_str(), span.get("dacapo.workflow_id")), (PARENT, Some("waits")));
+        assert_eq!((span.parent.as_str(), span.get("dacapo.workflow_id")), (PARENT, Some(to)));
     }
+}
+
+async fn attempts_that_nobody_waits_for_any_more_are_stopped(database: Database) {
+    let (collector, effects) = (Collector::open().await, Effects::open().await);
+    let server = settings(&database, &collector).start().await;
+    let client = server.client();
+    client.upload_guests(&["steps"]).await;
+    effects.hold("held");
+    let post = json!({"url": effects.url(), "effect": "held"});
+    let here = json!({"workflow": "call", "input": {"activity": "post", "input": post}});
+    let remote = json!({"queue": "q", "steps": 1, "options": {}});
+    let there = json!({"workflow": "remote_sequential", "input": remote});
+    let here = start(&client, &traceparent("01"), &here).await;
+    effects.arrived("held").await;
+    let there = start(&client, &traceparent("01"), &there).await;
+    let task = Worker::new(client.clone(), "q", "one").task().await;
+    assert_eq!(task["run_id"], there.run_id.as_str());
+    for run in [&here, &there] {
+        run.act("terminate", &json!({"reason": "no more"})).await.ok(200);
+    }
+    let spans = collector.trace(TRACE, 4).await;
+    assert_eq!(spans.len(), 4, "{spans:#?}");
+    for (run, attempt) in
+        [("run call", "activity post"), ("run remote_sequential", "activity step")]
+    {
+        let (run, attempt) = (one(&spans, run), one(&spans, attempt));
+        assert_eq!(
+            (run.error.as_deref(), run.get("dacapo.status")),
+            (Some("no more"), Some("terminated"))
+        );
+        assert_eq!(
+            (&attempt.parent, attempt.get("dacapo.outcome")),
+            (&run.span_id, Some("stopped"))
+        );
+    }
+}
+
+async fn a_run_of_a_schedule_begins_a_trace_that_names_the_schedule(database: Database) {
+    let collector = Collector::open().await;
+    let settings = settings(&database, &collector).argument("--trace-sample-ratio=1");
+    let server = settings.start().await;
+    let client = server.client();
+    client.upload_guests(&["steps"]).await;
+    let action = json!({"workflow": "family", "input": {"workflow": "square", "input": 3}});
+    let schedule = json!({"schedule_id": "s", "paused": true, "action": action});
+    let request = client.request(Method::POST, "schedules").json(&schedule);
+    let request = request.header("traceparent", traceparent("01"));
+    client.send(request).await.ok(201);
+    let schedule = client.get("schedules/s").await.ok(200);
+    client.post("schedules/s/trigger", &json!({})).await.ok(200);
+    let run_id = eventually("the run is listed", async || {
+        let runs = client.get("runs?workflow_type=family").await.ok(200)["runs"].clone();
+        runs[0]["run_id"].as_str().map(str::to_owned)
+    })
+    .await;
+    let spans = collector.trace(&run_id.replace('-', ""), 2).await;
+    let run = one(&spans, "run family");
+    assert_eq!((run.parent.as_str(), run.links.len()), ("", 1), "{run:?}");
+    let of_schedule = schedule["run_id"].as_str().expect("a run").replace('-', "");
+    assert_eq!(run.links[0].0, of_schedule);
+    assert_eq!(one(&spans, "run square").parent, run.span_id);
+    assert!(collector.spans(TRACE).is_empty(), "what makes a schedule is long over");
 }
 
 async fn a_trace_that_begins_here_is_found_by_the_id_of_its_run(database: Database) {

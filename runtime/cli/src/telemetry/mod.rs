@@ -70,3 +70,53 @@ fn resource() -> Resource {
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use dacapo_model::time::Timestamp;
+    use dacapo_model::trace::{SpanId, TraceContext, TraceId};
+    use dacapo_service::traces::{Span, SpanSink as _};
+    use opentelemetry::trace::SpanKind;
+    use prometheus::TextEncoder;
+
+    use super::spans::QUEUE;
+    use super::*;
+
+    #[test]
+    fn spans_for_which_there_is_no_room_are_dropped_and_counted() {
+        // It takes connections, and answers nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = silent.local_addr().expect("an address");
+        let endpoint = format!("http://{address}").parse().ok();
+        let otlp = Otlp { endpoint, ..Otlp::default() };
+        let telemetry = Telemetry::start(&otlp).expect("it starts");
+        let spans = telemetry.spans.as_ref().expect("there is a collector");
+        for number in 1..=2 * QUEUE as u64 {
+            spans.ended(Span {
+                name: "run".to_owned(),
+                kind: SpanKind::Internal,
+                context: TraceContext::new(TraceId(1), SpanId(number), true),
+                parent: None,
+                parent_is_remote: false,
+                started_at: Timestamp::default(),
+                ended_at: Timestamp::default(),
+                attributes: Vec::new(),
+                links: Vec::new(),
+                error: None,
+            });
+        }
+        let metrics = TextEncoder::new().encode_to_string(&telemetry.metrics.gather());
+        let metrics = metrics.expect("text");
+        let is_count = |line: &&str| {
+            line.starts_with("otel_sdk_processor_span_processed_total{")
+                && line.contains("error_type=\"queue_full\"")
+        };
+        let line = metrics.lines().find(is_count).unwrap_or_else(|| panic!("{metrics}"));
+        let dropped: f64 =
+            line.rsplit(' ').next().and_then(|it| it.parse().ok()).expect("a number");
+        // Some batches may have been taken from the queue meanwhile.
+        assert!(dropped > QUEUE as f64 / 2.0, "{line}");
+    }
+}

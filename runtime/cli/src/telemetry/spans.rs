@@ -21,7 +21,7 @@ use super::resource;
 use crate::config::signal_url;
 
 /// Spans that wait to be sent: some megabytes.
-const QUEUE: usize = 8 * 1024;
+pub(super) const QUEUE: usize = 8 * 1024;
 
 /// Spans of one request.
 const BATCH: usize = 512;
