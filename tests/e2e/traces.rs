@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use dacapo_tests::{
-    Client, CollectedSpan, Collector, Database, Effects, Run, Settings, Worker, eventually,
-    on_both_databases,
+    Client, CollectedSpan, Collector, Database, Effects, Run, Settings, Worker, WorkerProcess,
+    eventually, on_both_databases,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -140,6 +140,17 @@ async fn requests_and_tasks_of_attempts_carry_the_trace(database: Database) {
     let requests = collector.requests();
     assert_eq!(requests.len(), 1, "{requests:?}");
     assert_eq!(requests[0]["traceparent"], expected);
+
+    // The same of `dacapo worker`, in another process.
+    let _worker = WorkerProcess::start(&server, "modules", "steps", &[]).await;
+    let trace = "3".repeat(32);
+    let post = json!({"url": format!("{}/shop", collector.url()), "effect": "paid"});
+    let input = json!({"activity": "post", "input": post, "options": {"task_queue": "modules"}});
+    let request = json!({"workflow": "call", "input": input});
+    start(&client, &format!("00-{trace}-{PARENT}-01"), &request).await.completed().await;
+    let attempt = one(&collector.trace(&trace, 2).await, "activity post").clone();
+    let sent = collector.requests().pop().expect("a request");
+    assert_eq!(sent["traceparent"], format!("00-{trace}-{}-01", attempt.span_id));
 
     // A task that waits for its worker, and one that a worker waits for.
     let worker = Worker::new(client.clone(), "remote", "one");
