@@ -86,6 +86,8 @@ mod tests {
 
     #[test]
     fn spans_for_which_there_is_no_room_are_dropped_and_counted() {
+        // As the program does first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // It takes connections, and answers nothing.
         let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = silent.local_addr().expect("an address");
