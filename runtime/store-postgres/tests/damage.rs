@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::EventId;
+use dacapo_model::ids::{EventId, RunKey};
 use dacapo_model::payload::Payload;
 use dacapo_store::Store;
+use dacapo_store::conformance::damage as conformance;
 use dacapo_store::conformance::fixtures::{
     Owned, any_event, append, event, execution, start, unit,
 };
@@ -53,6 +54,22 @@ async fn a_damaged_page_is_told_of_the_run_whose_rows_it_has() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_parent_that_can_not_be_read_is_no_run_without_parent() {
+    support::on_a_fresh_database(|store, url| async move {
+        let spoil = async |key: RunKey| {
+            let mut connection = PgConnection::connect(&url).await.expect("connects");
+            let spoil =
+                "UPDATE history_events SET attributes = jsonb_set(attributes, '{parent}', '7')
+                         WHERE run_id = $1 AND event_id = 1";
+            let spoilt = sqlx::query(spoil).bind(key.run_id.0).execute(&mut connection).await;
+            assert_eq!(spoilt.expect("spoils").rows_affected(), 1);
+        };
+        conformance::a_parent_that_can_not_be_read_is_no_run_without_parent(store, spoil).await;
+    })
+    .await;
 }
 
 /// The one run, and then the other: no page has events of both, but for one in the

@@ -7,11 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dacapo_model::event::EventAttributes;
-use dacapo_model::ids::EventId;
+use dacapo_model::ids::{EventId, RunKey};
+use dacapo_store::conformance::damage as conformance;
 use dacapo_store::conformance::fixtures::{Owned, any_event, append, event, execution, start};
 use dacapo_store::error::StoreError;
 use dacapo_store::history::HistoryStore as _;
 use dacapo_store_sqlite::SqliteStore;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 
 const PAGE: usize = 4_096;
 
@@ -62,4 +65,20 @@ async fn a_damaged_page_is_told_of_the_run_whose_rows_it_has() {
     assert_eq!(owned.history(keys[1]).await.len(), 300);
     owned.commit([append(keys[1], [any_event(301)])]).await.expect("the other goes on");
     owned.commit([append(keys[0], [any_event(601)])]).await.expect("its end is whole");
+}
+
+#[tokio::test]
+async fn a_parent_that_can_not_be_read_is_no_run_without_parent() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("dacapo.db");
+    let store = Arc::new(SqliteStore::open(&path).await.expect("opens"));
+    let spoil = async |key: RunKey| {
+        let options = SqliteConnectOptions::new().filename(&path);
+        let mut connection = options.connect().await.expect("connects");
+        let spoil = "UPDATE history_events SET attributes = json_set(attributes, '$.parent', 7)
+                     WHERE run_id = ? AND event_id = 1";
+        let spoilt = sqlx::query(spoil).bind(key.run_id.0).execute(&mut connection).await;
+        assert_eq!(spoilt.expect("spoils").rows_affected(), 1);
+    };
+    conformance::a_parent_that_can_not_be_read_is_no_run_without_parent(store, spoil).await;
 }

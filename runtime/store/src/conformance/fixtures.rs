@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use dacapo_model::attributes::RunAttributes;
 use dacapo_model::event::{
-    Chain, EventAttributes, HistoryEvent, RunOptions, WorkflowExecutionStarted,
+    Chain, EventAttributes, HistoryEvent, ParentClosePolicy, ParentExecution, RootExecution,
+    RunOptions, WorkflowExecutionStarted,
 };
 use dacapo_model::execution::{Execution, ExecutionStatus};
 use dacapo_model::ids::{
@@ -147,6 +148,27 @@ pub fn start(execution: &Execution) -> RunTransition {
     RunTransition {
         execution: ExecutionChange::Insert(Box::new(execution.clone())),
         ..append(execution.key, [first])
+    }
+}
+
+/// The same of a child.
+pub fn start_of_child(child: &Execution, parent: ParentExecution) -> RunTransition {
+    let mut start = start(child);
+    if let EventAttributes::WorkflowExecutionStarted(started) = &mut start.events[0].attributes {
+        started.parent = Some(Box::new(parent));
+    }
+    start
+}
+
+/// What a child knows of its parent.
+pub fn parent_execution(workflow: &str, run_id: RunId) -> ParentExecution {
+    ParentExecution {
+        workflow_id: workflow_id(workflow),
+        run_id,
+        initiated_event_id: EventId(7),
+        parent_close_policy: ParentClosePolicy::default(),
+        root: RootExecution { workflow_id: workflow_id("root"), run_id: self::run_id(9) },
+        generation: 1,
     }
 }
 

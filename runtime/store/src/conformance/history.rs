@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use dacapo_model::event::{
     ActivityOptions, EventAttributes, HistoryEvent, ParentClosePolicy, ParentExecution,
-    RootExecution,
 };
 use dacapo_model::execution::Execution;
-use dacapo_model::ids::{EventId, OperationId, RunKey, WorkflowId};
+use dacapo_model::ids::{EventId, OperationId, RunKey};
 use dacapo_model::payload::Payload;
 use dacapo_model::retry::RetryPolicy;
 
@@ -239,28 +238,15 @@ pub async fn the_parents_of_several_runs_are_found_at_once(store: Arc<dyn Store>
     let (alone, unknown) = (execution("order-1", 1), execution("order-9", 9));
     let (child, other) = (execution("order-2", 2), execution("order-3", 3));
     let parent = |id: &str, policy| ParentExecution {
-        workflow_id: WorkflowId::new(id).expect("a valid id"),
-        run_id: alone.key.run_id,
-        initiated_event_id: EventId(7),
         parent_close_policy: policy,
-        root: RootExecution {
-            workflow_id: WorkflowId::new("root").expect("a valid id"),
-            run_id: unknown.key.run_id,
-        },
-        generation: 1,
+        ..parent_execution(id, alone.key.run_id)
     };
     let parents = [
         (child.key.run_id, parent("\"ü\"/\\1", ParentClosePolicy::default())),
         (other.key.run_id, parent("order-1", ParentClosePolicy::Abandon)),
     ];
-    let starts = [&child, &other].into_iter().zip(&parents).map(|(run, (_, parent))| {
-        let mut start = start(run);
-        if let EventAttributes::WorkflowExecutionStarted(started) = &mut start.events[0].attributes
-        {
-            started.parent = Some(Box::new(parent.clone()));
-        }
-        start
-    });
+    let starts = [&child, &other].into_iter().zip(&parents);
+    let starts = starts.map(|(run, (_, parent))| start_of_child(run, parent.clone()));
     owned.commit(starts.chain([start(&alone)])).await.expect("commits");
     let keys = [alone.key, other.key, unknown.key, child.key];
     let mut found = owned.store.find_parents(&keys).await.expect("reads");

@@ -14,6 +14,7 @@
 pub mod access;
 pub mod commit;
 pub mod commit_keys;
+pub mod damage;
 pub mod deletion;
 pub mod execution;
 pub mod execution_filter;

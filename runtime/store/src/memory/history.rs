@@ -82,15 +82,19 @@ impl HistoryStore for MemoryStore {
     }
 
     async fn find_parents(&self, keys: &[RunKey]) -> Result<Vec<(RunId, ParentExecution)>> {
-        Ok(self.read(|state| {
-            let parent = |key: &RunKey| match &state.events.get(&(*key, EventId::FIRST))?.attributes
-            {
-                EventAttributes::WorkflowExecutionStarted(started) => {
-                    Some((key.run_id, started.parent.as_deref()?.clone()))
+        self.read(|state| {
+            let mut parents = Vec::new();
+            for key in keys {
+                let place = (*key, EventId::FIRST);
+                let Some(event) = state.events.get(&place) else { continue };
+                let attributes = state.readable((&place, event))?.attributes;
+                if let EventAttributes::WorkflowExecutionStarted(started) = attributes
+                    && let Some(parent) = started.parent
+                {
+                    parents.push((key.run_id, *parent));
                 }
-                _ => None,
-            };
-            keys.iter().filter_map(parent).collect()
-        }))
+            }
+            Ok(parents)
+        })
     }
 }
