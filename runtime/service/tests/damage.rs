@@ -6,17 +6,22 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use dacapo_engine::decide::Reapply;
 use dacapo_model::code::ErrorCode;
 use dacapo_model::event::{EventAttributes, HistoryEvent};
 use dacapo_model::execution::{ExecutionStatus, IdConflictPolicy};
-use dacapo_model::ids::{EventId, RunKey};
+use dacapo_model::ids::{EventId, NamespaceName, RunKey, WorkflowHash};
+use dacapo_model::namespace::{NamespaceChange, NamespaceSettings};
 use dacapo_model::query::Query;
+use dacapo_model::time::Timestamp;
 use dacapo_service::error::ServiceError;
 use dacapo_service::operations::{
     ExecutionFilter, RejectIf, ReplayOutcome, ReplayRequest, ResetPoint, ResetRequest, VersionRef,
 };
+use dacapo_service::tenancy::Tenant;
 use dacapo_store::Store;
+use dacapo_store::deletion::DeletionStore as _;
 use dacapo_store::faulty::{Call, Fault, FaultyStore, Operation};
 use dacapo_store::history::HistoryStore as _;
 use dacapo_store::memory::MemoryStore;
@@ -524,4 +529,66 @@ async fn an_open_run_that_became_readable_goes_on_when_somebody_asks_for_it() {
     second.signal_run(&run_ref("w"), signal("a")).await.expect("it hears it");
     let result = second.run_result(&run_ref("w"), PATIENCE).await.expect("it has closed");
     assert_eq!((result.run_id, result.status), (key.run_id, ExecutionStatus::Completed));
+}
+
+async fn terminated(tenant: &Tenant, workflow_id: &str) -> RunKey {
+    tenant.terminate_run(&run_ref(workflow_id), String::new()).await.expect("it is open");
+    ended(tenant, workflow_id).await
+}
+
+/// Waits until a run has closed, and gives its key.
+async fn ended(tenant: &Tenant, workflow_id: &str) -> RunKey {
+    let run = run_ref(workflow_id);
+    let ended = tenant.run_result(&run, PATIENCE).await.expect("there is a run");
+    let hash = WorkflowHash::of(tenant.namespace(), &run.workflow_id);
+    RunKey { hash, run_id: ended.run_id }
+}
+
+#[tokio::test]
+async fn closed_runs_that_can_not_be_read_keep_no_others_from_being_deleted() {
+    let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
+    let node = start(store.clone(), &host).await;
+    for workflow_id in ["spoilt", "whole"] {
+        node.start_run(request("forever", workflow_id, "")).await.expect("starts");
+    }
+    let family = request("family", "parent", "forever - id=child policy=abandon");
+    node.start_run(family).await.expect("starts");
+    until_event(&node, "parent", "ChildWorkflowExecutionStarted").await;
+    let spoilt = terminated(&node, "spoilt").await;
+    terminated(&node, "child").await;
+    let parent = ended(&node, "parent").await;
+    terminated(&node, "whole").await;
+    store.spoil_event(spoilt, EventId::FIRST);
+    // Nobody knows whether it is open, and would ask for its child.
+    store.spoil_execution(parent, true);
+
+    let change = NamespaceChange { retention_seconds: Some(Some(1)), ..NamespaceChange::default() };
+    node.runtime().change_namespace(&namespace(), &change).await.expect("changes it");
+    let left = async || {
+        let ever = Timestamp::from_micros(i64::MAX);
+        let closed = store.closed_runs(&namespace(), ever, None, 100).await.expect("reads");
+        closed.into_iter().map(|run| run.key).collect::<Vec<_>>()
+    };
+    until(async || left().await == [spoilt]).await;
+}
+
+#[tokio::test]
+async fn a_namespace_is_deleted_with_the_runs_that_can_not_be_read() {
+    let (host, store) = (ScriptedHost::new(), Arc::new(MemoryStore::new()));
+    let node = start(store.clone(), &host).await;
+    let name = NamespaceName::new("shop").expect("valid");
+    let settings = NamespaceSettings::default();
+    node.runtime().create_namespace(name.clone(), settings).await.expect("makes it");
+    let tenant = node.tenant_of(&name).expect("it is there");
+    let module = "scripted".parse().expect("valid");
+    tenant.upload_module(&module, Bytes::from_static(b"scripted")).await.expect("accepted");
+    tenant.start_run(request("forever", "spoilt", "")).await.expect("starts");
+    let spoilt = terminated(&tenant, "spoilt").await;
+    store.spoil_event(spoilt, EventId::FIRST);
+    node.runtime().delete_namespace(&name, "shop").await.expect("deletes it");
+    until(async || {
+        let there = node.runtime().describe_namespace(&name).await;
+        there.is_err_and(|error| error.code == ErrorCode::NamespaceNotFound)
+    })
+    .await;
 }

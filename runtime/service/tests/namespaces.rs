@@ -43,15 +43,6 @@ async fn delete(node: &Node) {
     node.runtime().delete_namespace(&shop(), "shop").await.expect("deletes it");
 }
 
-async fn until(condition: impl AsyncFn() -> bool) {
-    let reached = async {
-        while !condition().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, reached).await.expect("the condition is reached");
-}
-
 async fn until_gone(node: &Node) {
     until(async || {
         let described = node.runtime().describe_namespace(&shop()).await;

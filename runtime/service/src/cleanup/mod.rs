@@ -15,7 +15,7 @@ use std::time::Duration;
 use dacapo_model::ids::NamespaceName;
 use dacapo_store::deletion::ClosedRun;
 
-use self::closed_runs::delete_page;
+use self::closed_runs::{Children, delete_page};
 use crate::error::Result;
 use crate::log_limit::LogLimit;
 use crate::runtime::Shared;
@@ -94,18 +94,24 @@ async fn step(
     places: &mut Places,
 ) -> Result<bool> {
     if policy.is_being_deleted {
-        places.remove(name);
-        return namespace::advance(shared, name).await;
+        return namespace::advance(shared, name, places).await;
     }
     let Some(retention) = policy.settings.retention() else {
         return Ok(false);
     };
     let before = shared.clock.now().before(retention);
-    let last = delete_page(shared, name, before, places.get(name).copied()).await?;
+    let place = places.get(name).copied();
+    let last = delete_page(shared, name, before, place, Children::Kept).await?;
+    // From the beginning after the last one: a child may have lost its parent meanwhile.
+    Ok(note_place(places, name, last))
+}
+
+/// Where a namespace goes on: after the last run of a page, or from the beginning. Whether
+/// there is another page.
+fn note_place(places: &mut Places, name: &NamespaceName, last: Option<ClosedRun>) -> bool {
     match last {
         Some(last) => drop(places.insert(name.clone(), last)),
-        // From the beginning: a child may have lost its parent meanwhile.
         None => drop(places.remove(name)),
     }
-    Ok(last.is_some())
+    last.is_some()
 }

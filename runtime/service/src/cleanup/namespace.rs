@@ -8,7 +8,8 @@ use dacapo_model::time::Timestamp;
 use dacapo_store::namespace::Removal;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::closed_runs::delete_page;
+use super::closed_runs::{Children, delete_page};
+use super::{Places, note_place};
 use crate::error::{Result, ServiceError};
 use crate::log_limit::LogLimit;
 use crate::operations::RunRef;
@@ -25,7 +26,11 @@ const ANY_TIME: Timestamp = Timestamp::from_micros(253_402_300_800_000_000);
 static LOG: LogLimit = LogLimit::new();
 
 /// Does the next step. Whether there is more to do at once.
-pub(super) async fn advance(shared: &Arc<Shared>, name: &NamespaceName) -> Result<bool> {
+pub(super) async fn advance(
+    shared: &Arc<Shared>,
+    name: &NamespaceName,
+    places: &mut Places,
+) -> Result<bool> {
     let tenant = Tenant::of_deletion(shared, name);
     // No other starts: whoever has claimed a workflow id since looks whether the namespace is
     // being deleted, and those who had looked before are among these.
@@ -39,9 +44,12 @@ pub(super) async fn advance(shared: &Arc<Shared>, name: &NamespaceName) -> Resul
             .buffer_unordered(AT_ONCE)
             .try_for_each(async |()| Ok(()))
             .await?;
+        places.remove(name);
         return Ok(true);
     }
-    if delete_page(shared, name, ANY_TIME, None).await?.is_some() {
+    let place = places.get(name).copied();
+    let last = delete_page(shared, name, ANY_TIME, place, Children::Deleted).await?;
+    if note_place(places, name, last) {
         return Ok(true);
     }
     for module in shared.catalog.newest(name) {

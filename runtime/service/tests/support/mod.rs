@@ -289,6 +289,15 @@ pub async fn until_event(runtime: &Node, workflow_id: &str, event_type: &str) ->
     follower.run_id
 }
 
+pub async fn until(condition: impl AsyncFn() -> bool) {
+    let reached = async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached).await.expect("the condition is reached");
+}
+
 pub async fn until_status(runtime: &Node, workflow_id: &str, status: ExecutionStatus) {
     let reached = async {
         loop {
