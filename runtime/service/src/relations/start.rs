@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dacapo_engine::decide::{FromParent, Input};
 use dacapo_model::code::ErrorCode;
@@ -11,7 +12,10 @@ use dacapo_model::ids::{EventId, RunKey, WorkflowHash};
 use dacapo_model::limits::CHILD_GENERATIONS_MAX;
 use dacapo_model::trace::TraceContext;
 
-use super::{Entered, Recorded, Requester, backoff, failure_of, post, report, spawn, tell};
+use super::{
+    BACKOFF, Entered, Recorded, Requester, backoff, failure_of, post, report, spawn, tell,
+};
+use crate::backoff::Backoff;
 use crate::builtin;
 use crate::catalog::Catalog;
 use crate::delivery::is_here;
@@ -20,6 +24,10 @@ use crate::operations::ChildStart;
 use crate::runtime::Shared;
 use crate::tenancy::Tenant;
 use crate::types::{StartOptions, StartRequest};
+
+/// The longest wait of a child whose namespace is at its limit: it is to start soon after
+/// there is a place.
+const AT_LIMIT_MAX: Duration = Duration::from_secs(1);
 
 /// Starts a child, however long it takes, and tells its parent.
 pub(crate) fn start(
@@ -55,7 +63,7 @@ impl ChildToStart {
         let shared = &self.shared;
         // Not before all open runs are known: its workflow id may be taken.
         shared.life.recovered.cancelled().await;
-        let mut backoff = backoff();
+        let (mut backoff, mut at_limit) = (backoff(), Backoff::new(BACKOFF, AT_LIMIT_MAX));
         let started = loop {
             let abandoned = self.child.options.parent_close_policy == ParentClosePolicy::Abandon;
             if !abandoned && !is_here(shared, self.parent.key.run_id) {
@@ -67,6 +75,7 @@ impl ChildToStart {
             drop(place);
             match tried {
                 Ok(()) => break Ok(()),
+                Err(error) if error.code == ErrorCode::NamespaceLimit => at_limit.wait().await,
                 Err(error) if error.code.is_retryable() => backoff.wait().await,
                 Err(error) => break Err(failure_of(error)),
             }
