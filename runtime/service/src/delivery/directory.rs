@@ -3,19 +3,24 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use dacapo_model::execution::Execution;
 use dacapo_model::ids::{NamespaceName, RunId, RunKey, WorkflowId};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, mpsc};
 
+use super::places::{Counts, Place, Starting};
 use crate::run::{Envelope, OpenRun};
 use crate::workload::Workload;
 
 /// The open runs by workflow id and by run id.
 pub(crate) struct Directory {
     runs: Mutex<Runs>,
+    /// A run has closed, or it is known what has become of a start.
+    decided: Notify,
     workload: Workload,
 }
 
@@ -23,25 +28,44 @@ pub(crate) struct Directory {
 struct Runs {
     by_workflow: HashMap<(NamespaceName, WorkflowId), Arc<OpenRun>>,
     by_run: HashMap<RunId, Arc<OpenRun>>,
+    /// Those of `by_run` that are not known to be stored.
+    starting: HashMap<RunId, Starting>,
     /// How many of `by_run` each namespace has, where that is any.
-    count: HashMap<NamespaceName, usize>,
+    counts: HashMap<NamespaceName, Counts>,
 }
 
 impl Runs {
     fn add(&mut self, run: Arc<OpenRun>) {
         let namespace = run.namespace.clone();
         if self.by_run.insert(run.key.run_id, run).is_none() {
-            *self.count.entry(namespace).or_default() += 1;
+            self.counts.entry(namespace).or_default().all += 1;
         }
     }
 
     fn remove(&mut self, run_id: RunId) {
         let Some(run) = self.by_run.remove(&run_id) else { return };
-        if let Some(count) = self.count.get_mut(&run.namespace) {
-            *count -= 1;
-            if *count == 0 {
-                self.count.remove(&run.namespace);
+        self.leave(&run);
+        if let Some(counts) = self.counts.get_mut(&run.namespace) {
+            counts.all -= 1;
+            if counts.all == 0 {
+                self.counts.remove(&run.namespace);
             }
+        }
+    }
+
+    /// The run has come so far.
+    fn enter(&mut self, run: &OpenRun, starting: Starting) {
+        self.leave(run);
+        self.starting.insert(run.key.run_id, starting);
+        self.counts.entry(run.namespace.clone()).or_default().add(starting);
+    }
+
+    /// The run is stored, or has come to nothing.
+    fn leave(&mut self, run: &OpenRun) {
+        if let Some(starting) = self.starting.remove(&run.key.run_id)
+            && let Some(counts) = self.counts.get_mut(&run.namespace)
+        {
+            counts.subtract(starting);
         }
     }
 }
@@ -62,9 +86,33 @@ pub(crate) struct Claimed<'a> {
 }
 
 impl Claimed<'_> {
-    /// The run starts: from now on its actor sees to it.
+    /// Takes one of `max` places among the open runs of its namespace, if there is one.
+    pub(crate) fn take_place(&self, max: NonZeroU64) -> Place {
+        let Some(run) = &self.run else { return Place::Taken };
+        let mut runs = self.directory.runs.lock();
+        if runs.starting.get(&run.key.run_id) != Some(&Starting::Waiting) {
+            return Place::Taken;
+        }
+        let counts = runs.counts.get(&run.namespace).copied().unwrap_or_default();
+        let place = counts.place(max);
+        if place == Place::Taken {
+            runs.enter(run, Starting::InHand);
+        }
+        place
+    }
+
+    /// Is ready once something is decided from now on, so that [`Self::take_place`] may say
+    /// something else.
+    pub(crate) fn decided(&self) -> Notified<'_> {
+        self.directory.decided.notified()
+    }
+
+    /// The run starts: from now on its actor sees to it, and says when it is
+    /// [stored](Directory::stored).
     pub(crate) fn keep(mut self) -> Arc<OpenRun> {
-        self.run.take().expect("it is kept once")
+        let run = self.run.take().expect("it is kept once");
+        self.directory.runs.lock().enter(&run, Starting::InHand);
+        run
     }
 }
 
@@ -80,7 +128,7 @@ impl Drop for Claimed<'_> {
 impl Directory {
     /// Of no runs yet.
     pub(crate) fn new(workload: Workload) -> Self {
-        Self { runs: Mutex::default(), workload }
+        Self { runs: Mutex::default(), decided: Notify::new(), workload }
     }
 
     /// Claims a workflow id for a new run.
@@ -103,6 +151,7 @@ impl Directory {
                 let run = Arc::new(run);
                 free.insert(run.clone());
                 runs.add(run.clone());
+                runs.enter(&run, Starting::Waiting);
                 Claim::Free(Claimed { directory: self, run: Some(run) }, mailbox)
             }
         }
@@ -152,6 +201,14 @@ impl Directory {
         if runs.by_workflow.get(&workflow).is_some_and(|current| Arc::ptr_eq(current, run)) {
             runs.by_workflow.remove(&workflow);
         }
+        drop(runs);
+        self.decided.notify_waiters();
+    }
+
+    /// Takes note that the start of a run is committed.
+    pub(crate) fn stored(&self, run: &OpenRun) {
+        self.runs.lock().leave(run);
+        self.decided.notify_waiters();
     }
 
     /// How many there are.
@@ -159,15 +216,10 @@ impl Directory {
         self.runs.lock().by_run.len()
     }
 
-    /// How many a namespace has.
-    pub(crate) fn len_of(&self, namespace: &NamespaceName) -> usize {
-        self.runs.lock().count.get(namespace).copied().unwrap_or(0)
-    }
-
     /// Some open runs of a namespace; none if it has none.
     pub(crate) fn some_of(&self, namespace: &NamespaceName, max: usize) -> Vec<Arc<OpenRun>> {
         let runs = self.runs.lock();
-        if !runs.count.contains_key(namespace) {
+        if !runs.counts.contains_key(namespace) {
             return Vec::new();
         }
         let its = runs.by_run.values().filter(|run| run.namespace == *namespace);
@@ -233,6 +285,39 @@ mod tests {
         directory.claim(execution.key, &execution.namespace, &execution.workflow_id)
     }
 
+    fn counts(directory: &Directory) -> Counts {
+        let runs = directory.runs.lock();
+        runs.counts.get(&execution(1).namespace).copied().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_place_is_undecided_until_it_is_known_what_becomes_of_the_start_that_has_it() {
+        let directory = Directory::new(Workload::default());
+        let claim = |run: u128| {
+            let workflow_id = WorkflowId::new(format!("w{run}")).expect("valid");
+            let execution = execution(run);
+            match directory.claim(execution.key, &execution.namespace, &workflow_id) {
+                Claim::Free(claimed, _mailbox) => claimed,
+                Claim::Taken(_) => panic!("nobody has it"),
+            }
+        };
+        let one = NonZeroU64::MIN;
+        let (first, second, third) = (claim(1), claim(2), claim(3));
+        assert_eq!(second.take_place(one), Place::Taken, "claims have no place");
+        assert_eq!(second.take_place(one), Place::Taken, "it has one already");
+        assert_eq!(first.take_place(one), Place::Undecided);
+        drop(second);
+        assert_eq!(first.take_place(one), Place::Taken);
+        let run = first.keep();
+        assert_eq!(third.take_place(one), Place::Undecided);
+        directory.stored(&run);
+        assert_eq!(third.take_place(one), Place::Full);
+        directory.remove(&run);
+        assert_eq!(third.take_place(one), Place::Taken);
+        directory.remove(&third.keep());
+        assert_eq!(counts(&directory), Counts::default());
+    }
+
     #[test]
     fn a_claim_that_is_not_kept_frees_the_workflow_id() {
         let directory = Directory::new(Workload::default());
@@ -240,9 +325,9 @@ mod tests {
             panic!("nobody has it");
         };
         assert!(matches!(claim(&directory, &execution(2)), Claim::Taken(_)));
-        assert_eq!(directory.len_of(&execution(1).namespace), 1);
+        assert_eq!(counts(&directory), Counts { all: 1, waiting: 1, in_hand: 0 });
         drop(claimed);
-        assert_eq!((directory.len(), directory.len_of(&execution(1).namespace)), (0, 0));
+        assert_eq!((directory.len(), counts(&directory)), (0, Counts::default()));
         assert!(matches!(claim(&directory, &execution(2)), Claim::Free(..)));
     }
 
@@ -273,6 +358,7 @@ mod tests {
         assert!(directory.by_run(before.key.run_id).is_none());
         directory.remove(&before);
         assert!(Arc::ptr_eq(&after, &directory.follower(&before).expect("it has the id")));
-        assert_eq!((directory.len(), directory.len_of(&after.namespace)), (1, 1));
+        let one = Counts { all: 1, ..Counts::default() };
+        assert_eq!((directory.len(), counts(&directory)), (1, one));
     }
 }

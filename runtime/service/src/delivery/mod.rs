@@ -21,6 +21,7 @@ mod ask;
 mod directory;
 mod find;
 mod mailbox;
+mod places;
 mod tell;
 
 pub(crate) use self::address::Address;
@@ -28,4 +29,5 @@ pub(crate) use self::ask::{LOOKS_MAX, ask, no_answer, not_reached};
 pub(crate) use self::directory::{Claim, Claimed, Directory};
 pub(crate) use self::find::{Reached, find, find_run, is_here};
 pub(crate) use self::mailbox::{deliver, try_deliver, wake_for_timer, wake_overdue};
+pub(crate) use self::places::Place;
 pub(crate) use self::tell::{tell, tell_open};

@@ -2,6 +2,7 @@
 //! verb, independent of HTTP.
 
 mod access;
+mod admit;
 mod batches;
 mod cancel;
 mod check_start;

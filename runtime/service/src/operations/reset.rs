@@ -145,7 +145,7 @@ impl Tenant {
                 let history = self.history_of(base, read).await?;
                 let now = shared.clock.now();
                 let begun = run::copy(namespace, workflow_id, &history, reset.clone(), now)?;
-                shared.hold.health.admit_start()?;
+                self.admit_start(&claimed, false).await?;
                 let (waiter, committed) = oneshot::channel();
                 let (begun, cause, chosen) = (Box::new(begun), Span::current(), chosen.clone());
                 let origin = ActorSource::New { begun, waiter, cause, chosen };
@@ -162,6 +162,7 @@ impl Tenant {
                     true => None,
                     false => Some(self.history_of(base, read).await?),
                 };
+                self.admit_replacement()?;
                 let (answer, answered) = oneshot::channel();
                 let (reset, chosen) = (Box::new(reset.clone()), chosen.clone());
                 let message = Message::Reset { reset, base, chosen, answer };

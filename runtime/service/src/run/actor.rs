@@ -111,10 +111,13 @@ pub(super) async fn run(
             let mut actor = Actor::new(shared, run, mailbox, execution, state);
             let ready = actor.begin(transition, waiter, cause).await;
             drop(chosen);
-            if ready.is_err() {
+            match ready {
+                Ok(()) => actor.shared.directory.stored(&actor.run),
                 // It never was: free its workflow id.
-                actor.shared.directory.remove(&actor.run);
-                actor.run.close();
+                Err(_) => {
+                    actor.shared.directory.remove(&actor.run);
+                    actor.run.close();
+                }
             }
             (actor, ready)
         }

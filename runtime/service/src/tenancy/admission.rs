@@ -16,7 +16,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::NamespacePolicy;
+use super::turns::Turns;
+use crate::delivery::{Claimed, Place};
 use crate::error::{Result, ServiceError};
+
+/// How long a start waits until it is known whether it has a place among the open runs.
+const PLACE_WAIT: Duration = Duration::from_secs(5);
 
 /// What namespaces with limits use of them.
 #[derive(Default)]
@@ -24,6 +29,8 @@ pub(crate) struct Admission {
     /// When the bursts of their start rates are there again. In memory only: who starts
     /// anew has a burst.
     starts: Mutex<HashMap<NamespaceName, Timestamp>>,
+    /// Whose turn it is to take a place among the open runs.
+    turns: Turns,
     attempts: Mutex<HashMap<NamespaceName, Arc<Attempts>>>,
 }
 
@@ -45,28 +52,54 @@ impl Drop for AttemptPlace {
 }
 
 impl Admission {
-    /// Refuses one more open run, of `open_runs` with it, if the namespace has too many or
-    /// starts them too fast.
-    pub(crate) fn admit_start(
+    /// Takes a place among the open runs of a namespace, which a run needs whose workflow id
+    /// is claimed. As long as starts that came before may yet come to nothing, it waits for
+    /// them. Refused if there is no place.
+    pub(crate) async fn take_place(
+        &self,
+        claimed: &Claimed<'_>,
+        name: &NamespaceName,
+        policy: impl Fn() -> Result<Arc<NamespacePolicy>>,
+        mut changed: watch::Receiver<u64>,
+    ) -> Result<()> {
+        let max = || policy().map(|policy| policy.settings.limits.open_runs_max);
+        let Some(limit) = max()? else { return Ok(()) };
+        let Some(in_line) = self.turns.join(name) else { return Err(too_many_open(name, limit)) };
+        let taken = async {
+            let _turn = in_line.turn().await;
+            loop {
+                // Before the look: what comes after it is not missed.
+                let decided = claimed.decided();
+                let Some(limit) = max()? else { return Ok(()) };
+                match claimed.take_place(limit) {
+                    Place::Taken => return Ok(()),
+                    Place::Full => return Err(too_many_open(name, limit)),
+                    Place::Undecided => tokio::select! {
+                        () = decided => {}
+                        // Never, once nobody can change it any more.
+                        Ok(()) = changed.changed() => {}
+                    },
+                }
+            }
+        };
+        let taken = tokio::time::timeout(PLACE_WAIT, taken).await;
+        taken.unwrap_or_else(|_| Err(too_many_open(name, limit)))
+    }
+
+    /// Refuses one more start if the namespace starts runs too fast.
+    pub(crate) fn take_start(
         &self,
         name: &NamespaceName,
         policy: &NamespacePolicy,
-        open_runs: impl FnOnce() -> usize,
         now: Timestamp,
     ) -> Result<()> {
-        let limits = &policy.settings.limits;
-        if let Some(max) = limits.open_runs_max
-            && u64::try_from(open_runs()).is_ok_and(|open_runs| open_runs > max.get())
-        {
-            return Err(too_many_open(name, max));
-        }
-        match limits.start_rate {
-            Some(rate) => self.take_start(name, rate, now),
+        match policy.settings.limits.start_rate {
+            Some(rate) => self.take_at_rate(name, rate, now),
             None => Ok(()),
         }
     }
 
-    fn take_start(&self, name: &NamespaceName, rate: Rate, now: Timestamp) -> Result<()> {
+    fn take_at_rate(&self, name: &NamespaceName, rate: Rate, now: Timestamp) -> Result<()> {
         let mut starts = self.starts.lock();
         let limits = QueueLimits { rate: Some(rate), ..QueueLimits::default() };
         let full_at = starts.get(name).copied();
@@ -193,7 +226,7 @@ mod tests {
         let admission = Admission::default();
         let start_rate = Some(Rate::new(2.0, Some(3)).expect("valid"));
         let policy = policy(NamespaceLimits { start_rate, ..NamespaceLimits::default() });
-        let admit = |name: &NamespaceName, now| admission.admit_start(name, &policy, || 1, now);
+        let admit = |name: &NamespaceName, now| admission.take_start(name, &policy, now);
         let (loud, quiet) = (name("loud"), name("quiet"));
         assert!((0..3).all(|_| admit(&loud, NOW).is_ok()));
         let refused = admit(&loud, NOW).expect_err("its burst is used");
@@ -205,17 +238,6 @@ mod tests {
         assert!(admit(&loud, NOW.after(Duration::from_millis(499))).is_err());
         assert!(admit(&loud, NOW.after(Duration::from_millis(500))).is_ok());
         assert!(admit(&loud, NOW.after(Duration::from_millis(500))).is_err());
-    }
-
-    #[test]
-    fn a_namespace_has_no_more_open_runs_than_it_may() {
-        let admission = Admission::default();
-        let limits = NamespaceLimits { open_runs_max: Some(max(2)), ..NamespaceLimits::default() };
-        let admit = |open| admission.admit_start(&name("a"), &policy(limits), || open, NOW);
-        assert_eq!(admit(2), Ok(()));
-        let refused = admit(3).expect_err("it is the third");
-        assert_eq!(refused.details["limit"], "open_runs_max");
-        assert_eq!(refused.details["value"], "2");
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ mod namespaces;
 mod policy;
 mod principal;
 mod tenant;
+mod turns;
 
 pub(crate) use self::admission::{Admission, AttemptPlace};
 pub(crate) use self::namespaces::{Namespaces, being_deleted, keep_up, unknown};

@@ -27,10 +27,7 @@ impl Tenant {
         let shared = &self.shared;
         let (workflow_id, run_id) = (new.workflow_id.clone(), new.key.run_id);
         self.check_reuse(request, &workflow_id).await?;
-        shared.hold.health.admit_start()?;
-        let is_child = new.started.parent.is_some();
-        shared.capacity.admit_open_run(shared.directory.len(), is_child)?;
-        self.admit_start()?;
+        self.admit_start(&claimed, new.started.parent.is_some()).await?;
         let run = claimed.keep();
         // Before anything can happen to it.
         let update = request.update.as_ref().map(|update| run.updates.watch(run_id, &update.id));
@@ -49,23 +46,6 @@ impl Tenant {
             }
             BeginAnswer::Conflict(other) => Err(already_started(&workflow_id, other)),
         }
-    }
-
-    /// What its namespace says of one more run, whose workflow id is claimed already: so
-    /// whoever deletes the namespace sees it.
-    fn admit_start(&self) -> Result<()> {
-        self.admit_one_more(|| self.shared.directory.len_of(&self.namespace))
-    }
-
-    /// What it says of a run that takes the place of an open one.
-    pub(super) fn admit_replacement(&self) -> Result<()> {
-        self.admit_one_more(|| 0)
-    }
-
-    fn admit_one_more(&self, open_runs: impl FnOnce() -> usize) -> Result<()> {
-        let (shared, name) = (&self.shared, &self.namespace);
-        let policy = self.policy_now()?;
-        shared.capacity.admission.admit_start(name, &policy, open_runs, shared.clock.now())
     }
 
     /// Whether the latest closed run allows another one. The default does not
