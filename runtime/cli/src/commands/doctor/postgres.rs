@@ -174,9 +174,9 @@ mod tests {
         let wide = Connections { allowed: 97, of_role: None, of_database: None, of_others: 0 };
         let judged = |found: &Connections| verdicts(|report| judge_connections(found, 21, report));
         assert_eq!(judged(&wide), ["ok"]);
-        assert_eq!(judged(&Connections { of_others: 80, ..wide.clone() }), ["warn"]);
-        assert_eq!(judged(&Connections { allowed: 20, ..wide.clone() }), ["fail"]);
-        assert_eq!(judged(&Connections { of_role: Some(20), ..wide.clone() }), ["fail"]);
+        assert_eq!(judged(&Connections { of_others: 80, ..wide }), ["warn"]);
+        assert_eq!(judged(&Connections { allowed: 20, ..wide }), ["fail"]);
+        assert_eq!(judged(&Connections { of_role: Some(20), ..wide }), ["fail"]);
         assert_eq!(judged(&Connections { of_database: Some(20), ..wide }), ["fail"]);
     }
 
