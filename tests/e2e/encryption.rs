@@ -98,7 +98,7 @@ async fn places(database: &Database, text: &str) -> Vec<String> {
             let path = file.expect("a file").path();
             let bytes = std::fs::read(&path).expect("it can be read");
             let has = |text: &&str| bytes.windows(text.len()).any(|it| it == text.as_bytes());
-            if texts.iter().any(|text| has(text)) {
+            if texts.iter().any(has) {
                 places.push(path.display().to_string());
             }
         }

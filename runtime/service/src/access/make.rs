@@ -80,7 +80,7 @@ pub async fn make_api_key(
         let keys = store.api_keys().await?;
         check_maker(&by.principal, &new.grants, &keys, now)?;
         new.check(now)?;
-        check_namespaces(&new.grants, &store.namespaces().await?)?;
+        check_opened(&new.grants, &store.namespaces().await?)?;
         check_room(&new.grants, &keys)?;
         if store.create_api_key(key.clone(), changes, entry.clone()).await? {
             return Ok((secret, key));
@@ -110,7 +110,7 @@ fn check_maker(maker: &Principal, grants: &Grants, keys: &[ApiKey], now: Timesta
 }
 
 /// Each has to be there: a key that waits for one would open whatever gets its name.
-fn check_namespaces(grants: &Grants, there: &[Namespace]) -> Result<()> {
+fn check_opened(grants: &Grants, there: &[Namespace]) -> Result<()> {
     for name in grants.namespaces() {
         match there.iter().find(|it| it.name == *name) {
             None => return Err(unknown(name)),

@@ -51,17 +51,6 @@ impl Counts {
     }
 }
 
-/// What has become of a wish for a place among the open runs of a namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// There was one.
-    Taken,
-    /// Other starts have the last ones, and may come to nothing.
-    Undecided,
-    /// Open runs have all.
-    Full,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,11 +17,21 @@ use tokio::sync::{Notify, watch};
 
 use super::NamespacePolicy;
 use super::turns::Turns;
-use crate::delivery::{Claimed, Place};
 use crate::error::{Result, ServiceError};
 
 /// How long a start waits until it is known whether it has a place among the open runs.
 const PLACE_WAIT: Duration = Duration::from_secs(5);
+
+/// What has become of a wish for a place among the open runs of a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// There was one.
+    Taken,
+    /// Other starts have the last ones, and may come to nothing.
+    Undecided,
+    /// Open runs have all.
+    Full,
+}
 
 /// What namespaces with limits use of them.
 #[derive(Default)]
@@ -52,12 +62,14 @@ impl Drop for AttemptPlace {
 }
 
 impl Admission {
-    /// Takes a place among the open runs of a namespace, which a run needs whose workflow id
-    /// is claimed. As long as starts that came before may yet come to nothing, it waits for
-    /// them. Refused if there is no place.
-    pub(crate) async fn take_place(
+    /// Takes a place among the open runs of a namespace, by `take`, which is told how many there
+    /// are. As long as starts that came before may yet come to nothing, it waits for them;
+    /// `decided` is ready once something of one was decided since it was asked for. Refused if
+    /// there is no place.
+    pub(crate) async fn take_place<D: Future<Output = ()>>(
         &self,
-        claimed: &Claimed<'_>,
+        take: impl Fn(NonZeroU64) -> Place,
+        decided: impl Fn() -> D,
         name: &NamespaceName,
         policy: impl Fn() -> Result<Arc<NamespacePolicy>>,
         mut changed: watch::Receiver<u64>,
@@ -69,9 +81,9 @@ impl Admission {
             let _turn = in_line.turn().await;
             loop {
                 // Before the look: what comes after it is not missed.
-                let decided = claimed.decided();
+                let decided = decided();
                 let Some(limit) = max()? else { return Ok(()) };
-                match claimed.take_place(limit) {
+                match take(limit) {
                     Place::Taken => return Ok(()),
                     Place::Full => return Err(too_many_open(name, limit)),
                     Place::Undecided => tokio::select! {
