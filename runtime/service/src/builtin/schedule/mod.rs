@@ -13,6 +13,8 @@
 
 mod action;
 mod answers;
+mod asked;
+mod behaviour;
 mod ended;
 mod look;
 mod overlap;
@@ -21,23 +23,23 @@ mod state;
 
 use std::time::Duration;
 
-use dacapo_engine::replay::{Answer, CallError, Cursor, Delivery};
+use dacapo_engine::replay::{Answer, Cursor, Delivery};
 use dacapo_model::attributes::AttributeChanges;
 use dacapo_model::command::Outcome;
 use dacapo_model::event::{
     ContinuationOptions, EventAttributes, HistoryEvent, WorkflowExecutionStarted,
 };
-use dacapo_model::failure::{Failure, FailureKind};
+use dacapo_model::failure::Failure;
 use dacapo_model::ids::{OperationId, QueryName, RunId, WorkflowId};
 use dacapo_model::json::Json;
 use dacapo_model::payload::Payload;
 use dacapo_model::time::Timestamp;
-use dacapo_model::update;
 use serde::Serialize;
 use serde_json::json;
 
 pub(crate) use self::action::{MEMO, workflow_id};
 use self::answers::Unanswered;
+use self::behaviour::{Behaviour, VERSION_1, VERSION_2};
 pub(crate) use self::ended::closed_signal;
 use self::ended::{Closed, Ended, closed_of};
 use self::look::look;
@@ -65,12 +67,6 @@ const LOOKS_MAX: usize = 20;
 const STARTING_MAX: usize = 50;
 const STARTING_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How old a run becomes: the next thing that happens to an older one is the last. A closed
-/// run goes with all that is kept of it once its retention is over, also what it has started;
-/// an open one keeps all of that. A day is so long that few schedules do it more often than
-/// they act, and short against a retention.
-const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
-
 /// No timer runs for longer: what is due later is looked for again.
 const WAIT_MAX: Duration = Duration::from_secs(300 * 24 * 3600);
 
@@ -81,50 +77,6 @@ pub(crate) const DEFINITION: &str = "definition";
 /// What the memo of a schedule says, for lists.
 pub(crate) const PAUSED: &str = "paused";
 pub(crate) const NOTE: &str = "note";
-
-/// In what the versions of the program differ.
-#[derive(Clone, Copy)]
-struct Behaviour {
-    /// How old a run becomes before it continues as new; none means as old as it gets.
-    age_max: Option<Duration>,
-    /// A run that is told to end is one that the schedule has started, and not whichever has
-    /// its workflow id by then.
-    ends_its_own: bool,
-    /// A request for actions is answered once it is known whether they have started.
-    waits_for_starts: bool,
-    /// An action that has been forgotten before it is known to have started stays so.
-    forgets_for_good: bool,
-}
-
-const VERSION_1: Behaviour = Behaviour {
-    age_max: None,
-    ends_its_own: false,
-    waits_for_starts: false,
-    forgets_for_good: false,
-};
-const VERSION_2: Behaviour = Behaviour {
-    age_max: Some(AGE_MAX),
-    ends_its_own: true,
-    waits_for_starts: true,
-    forgets_for_good: true,
-};
-
-impl Behaviour {
-    /// Tells a run that has started to end.
-    fn end(self, cursor: &mut Cursor, running: &Running) -> Result<(), CallError> {
-        let Some(ending) = running.ending else { return Ok(()) };
-        let workflow_id = running.action.workflow_id.clone();
-        let reason = "its schedule starts the next run".to_owned();
-        let asked = match (ending, running.action.run_id.filter(|_| self.ends_its_own)) {
-            (ending, Some(first)) => {
-                cursor.end_child(workflow_id, first, reason, ending == Ending::Terminate)
-            }
-            (Ending::Cancel, None) => cursor.cancel_external(workflow_id, None, reason),
-            (Ending::Terminate, None) => cursor.terminate_external(workflow_id, reason),
-        };
-        asked.map(drop)
-    }
-}
 
 struct Schedule {
     behaviour: Behaviour,
@@ -474,93 +426,6 @@ impl Schedule {
                 self.state.last_failure = failure;
             }
             _ => {}
-        }
-        Ok(())
-    }
-
-    /// Takes a request. False if it was rejected.
-    fn asked(&mut self, cursor: &mut Cursor, update: &update::Update) -> Result<bool, Fault> {
-        let request = match Request::read(&update.input) {
-            Ok(request) => request,
-            Err(error) => {
-                let message = format!("a schedule can't read update `{}`: {error}", update.name);
-                let failure = Failure::new(FailureKind::Application, "InvalidRequest", message);
-                cursor.reject_update(&update.id, failure.non_retryable())?;
-                return Ok(false);
-            }
-        };
-        self.requests += 1;
-        cursor.accept_update(&update.id)?;
-        let before = self.state.counters.actions;
-        let asked = self.follow(cursor, request)?;
-        let starting = match self.behaviour.waits_for_starts && asked.started > 0 {
-            true => (before + 1..=self.state.counters.actions).collect(),
-            false => Vec::new(),
-        };
-        self.unanswered.answer(cursor, update.id.clone(), asked, starting)?;
-        Ok(true)
-    }
-
-    /// Does what was asked for.
-    fn follow(&mut self, cursor: &mut Cursor, request: Request) -> Result<ActionsAsked, Fault> {
-        let mut asked = ActionsAsked::default();
-        let own = self.definition.policies.overlap;
-        match request {
-            Request::Pause { note } => self.set_paused(cursor, true, note.unwrap_or_default())?,
-            Request::Resume { note } => {
-                if self.state.paused {
-                    self.look_from(cursor.now());
-                }
-                self.set_paused(cursor, false, note.unwrap_or_default())?;
-            }
-            Request::Update(update) => {
-                // What is due by now is done as it was said before.
-                self.take_due(cursor)?;
-                let Update { definition, note, remaining_actions } = *update;
-                let same_times = definition.spec == self.definition.spec;
-                self.definition = definition;
-                self.is_changed = true;
-                self.state.updated_at = Some(cursor.now());
-                if let Some(remaining) = remaining_actions {
-                    self.state.remaining_actions = remaining;
-                }
-                if let Some(note) = note {
-                    self.set_paused(cursor, self.state.paused, note)?;
-                }
-                match same_times {
-                    true => self.next = Next::Unknown,
-                    false => self.look_from(cursor.now()),
-                }
-            }
-            Request::Trigger { overlap } => {
-                let time = cursor.now();
-                self.take_asked(cursor, time, overlap.unwrap_or(own), &mut asked)?;
-            }
-            Request::Backfill { times, overlap } => {
-                for time in times {
-                    self.take_asked(cursor, time, overlap.unwrap_or(own), &mut asked)?;
-                }
-            }
-        }
-        Ok(asked)
-    }
-
-    fn take_asked(
-        &mut self,
-        cursor: &mut Cursor,
-        time: Timestamp,
-        overlap: OverlapPolicy,
-        asked: &mut ActionsAsked,
-    ) -> Result<(), Fault> {
-        match self.take(cursor, time, overlap, true)? {
-            Verdict::Start => {
-                asked.started += 1;
-                let id = self.state.running.last().map(|it| it.action.workflow_id.to_string());
-                asked.workflow_id = id;
-            }
-            Verdict::Buffer | Verdict::BufferInstead => asked.buffered += 1,
-            Verdict::Skip => asked.skipped += 1,
-            Verdict::Drop => asked.dropped += 1,
         }
         Ok(())
     }
