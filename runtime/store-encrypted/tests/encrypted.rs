@@ -1,6 +1,5 @@
 //! What reaches the database, and what does not come back from it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use dacapo_model::event::{EventAttributes, HistoryEvent};
@@ -11,8 +10,8 @@ use dacapo_store::Store;
 use dacapo_store::conformance::fixtures::{Owned, append, event, execution, start};
 use dacapo_store::conformance::samples::{every_event, failure};
 use dacapo_store::error::StoreError;
+use dacapo_store::memory::MemoryStore;
 use dacapo_store_encrypted::{EncryptedStore, EncryptionError, KeyRing, Secret};
-use dacapo_store_sqlite::SqliteStore;
 
 const FIRST: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const SECOND: &str = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU=";
@@ -23,12 +22,15 @@ fn keys(keys: &[(&str, &str)], active: Option<&str>) -> KeyRing {
     KeyRing::new(keys, active.map(str::to_owned)).expect("keys")
 }
 
-async fn plain(folder: &Path) -> Arc<dyn Store> {
-    Arc::new(SqliteStore::open(folder.join("dacapo.db")).await.expect("opens"))
+fn database() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new())
 }
 
-async fn encrypted(folder: &Path, keys: KeyRing) -> Result<Arc<dyn Store>, EncryptionError> {
-    EncryptedStore::wrap(plain(folder).await, keys).await
+async fn encrypted(
+    database: &Arc<dyn Store>,
+    keys: KeyRing,
+) -> Result<Arc<dyn Store>, EncryptionError> {
+    EncryptedStore::wrap(Arc::clone(database), keys).await
 }
 
 /// A run with an event of every type, each with a payload and a failure that say `planted`.
@@ -52,12 +54,12 @@ async fn history(store: &dyn Store, run: &Execution) -> Result<Vec<HistoryEvent>
 
 #[tokio::test]
 async fn the_database_has_no_plain_payload_and_no_plain_failure() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = encrypted(folder.path(), keys(&[("a", FIRST)], Some("a"))).await.expect("fits");
+    let database = database();
+    let store = encrypted(&database, keys(&[("a", FIRST)], Some("a"))).await.expect("fits");
     let (run, events) = fill(Arc::clone(&store)).await;
     assert_eq!(history(store.as_ref(), &run).await.expect("reads"), events);
 
-    let stored = history(plain(folder.path()).await.as_ref(), &run).await.expect("reads");
+    let stored = history(database.as_ref(), &run).await.expect("reads");
     let message = &failure().info.message;
     for (event, stored) in events.iter().zip(stored) {
         assert_eq!(event.attributes.type_name(), stored.attributes.type_name());
@@ -76,14 +78,14 @@ async fn the_database_has_no_plain_payload_and_no_plain_failure() {
 
 #[tokio::test]
 async fn what_was_written_before_stays_readable_when_keys_come_and_change() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (run, events) = fill(plain(folder.path()).await).await;
+    let database = database();
+    let (run, events) = fill(Arc::clone(&database)).await;
     for ring in [
         keys(&[("a", FIRST)], Some("a")),
         keys(&[("a", FIRST), ("b", SECOND)], Some("b")),
         keys(&[("a", FIRST), ("b", SECOND)], None),
     ] {
-        let store = encrypted(folder.path(), ring).await.expect("fits");
+        let store = encrypted(&database, ring).await.expect("fits");
         let read = history(store.as_ref(), &run).await.expect("reads");
         assert!(read.starts_with(&events), "{} events", read.len());
         let owned = Owned::of(Arc::clone(&store)).await;
@@ -96,24 +98,22 @@ async fn what_was_written_before_stays_readable_when_keys_come_and_change() {
 
 #[tokio::test]
 async fn keys_that_do_not_fit_are_refused_before_anything_is_written() {
-    let folder = tempfile::tempdir().expect("a folder");
-    encrypted(folder.path(), keys(&[("a", FIRST)], Some("a"))).await.expect("fits");
-    let none = encrypted(folder.path(), KeyRing::default()).await.err();
+    let database = database();
+    encrypted(&database, keys(&[("a", FIRST)], Some("a"))).await.expect("fits");
+    let none = encrypted(&database, KeyRing::default()).await.err();
     assert!(matches!(&none, Some(EncryptionError::Missing { id }) if id == "a"), "{none:?}");
-    let other = encrypted(folder.path(), keys(&[("a", SECOND)], Some("a"))).await.err();
+    let other = encrypted(&database, keys(&[("a", SECOND)], Some("a"))).await.err();
     assert!(matches!(&other, Some(EncryptionError::Other { id }) if id == "a"), "{other:?}");
 }
 
 /// By somebody who can write to the database, and wants a run to believe what another was told.
 #[tokio::test]
 async fn a_payload_of_another_run_or_one_that_was_changed_is_not_taken() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let database = database();
     let ring = || keys(&[("a", FIRST)], Some("a"));
-    let store = encrypted(folder.path(), ring()).await.expect("fits");
+    let store = encrypted(&database, ring()).await.expect("fits");
     let (run, _) = fill(Arc::clone(&store)).await;
-    drop(store);
-    let behind = plain(folder.path()).await;
-    let stored = history(behind.as_ref(), &run).await.expect("reads");
+    let stored = history(database.as_ref(), &run).await.expect("reads");
     let (id, payload) = stored
         .iter()
         .find_map(|event| Some((event.id, event.attributes.payload()?.1.clone())))
@@ -121,7 +121,7 @@ async fn a_payload_of_another_run_or_one_that_was_changed_is_not_taken() {
     let mut changed = payload.as_bytes().to_vec();
     *changed.last_mut().expect("it is not empty") ^= 1;
 
-    let owned = Owned::of(Arc::clone(&behind)).await;
+    let owned = Owned::of(Arc::clone(&database)).await;
     let victims = [("moved", 2, payload), ("changed", 3, Payload::from(changed))];
     for (name, number, payload) in victims {
         let victim = execution(name, number);
@@ -131,7 +131,7 @@ async fn a_payload_of_another_run_or_one_that_was_changed_is_not_taken() {
             .commit([start(&victim), append(victim.key, [event(2, attributes)])])
             .await
             .expect("the database takes anything");
-        let store = encrypted(folder.path(), ring()).await.expect("fits");
+        let store = encrypted(&database, ring()).await.expect("fits");
         let read = history(store.as_ref(), &victim).await;
         assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{name}: {read:?}");
     }

@@ -1,10 +1,7 @@
 //! What the roles of a database may do, and what not.
 
-use dacapo_store::conformance::fixtures::{Owned, execution, start};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 
-#[path = "support/servers.rs"]
-mod servers;
 mod support;
 
 /// Those of a table that somebody adds and forgets to give to servers.
@@ -35,13 +32,6 @@ async fn servers_may_read_each_table_and_write_into_all_but_views() {
 
 #[tokio::test]
 async fn servers_do_not_change_events_nor_tables() {
-    servers::with_the_rights_of_servers(|store| async move {
-        let owned = Owned::of(store.clone()).await;
-        owned.commit([start(&execution("order-1", 1))]).await.expect("commits");
-        // There is nothing to do, so that it needs no right.
-        store.migrate().await.expect("is up to date");
-    })
-    .await;
     as_role("dacapo_app", &["history_events", "module_contents", "modules"], "UPDATE").await;
 }
 

@@ -12,6 +12,7 @@ mod query_result;
 mod queue_settings;
 mod search_attribute;
 mod task;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
@@ -49,7 +50,6 @@ use crate::shard::{
 use crate::statistics::{Counters, Statistics, StatisticsStore};
 use crate::task::{TaskKey, TaskPlace};
 use crate::timer::{DueTimer, TimerRow, TimerStore};
-use crate::update::UpdateStore;
 
 /// Keeps everything in memory, under one lock.
 pub struct MemoryStore {
@@ -584,20 +584,6 @@ impl TimerStore for MemoryStore {
                 .into_iter()
                 .flat_map(|key| state.timers.range((key, EventId(0))..=(key, EventId(u64::MAX))));
             timers.map(|(_, timer)| timer.clone()).collect()
-        }))
-    }
-}
-
-#[async_trait]
-impl UpdateStore for MemoryStore {
-    async fn run_updates(&self, keys: &[RunKey]) -> Result<Vec<(RunKey, AdmittedUpdate)>> {
-        Ok(self.read(|state| {
-            let keys: BTreeSet<_> = keys.iter().copied().collect();
-            let updates = state.updates.iter().filter(|((key, _), _)| keys.contains(key));
-            let mut updates: Vec<_> =
-                updates.map(|((key, _), admitted)| (*key, admitted.clone())).collect();
-            updates.sort_by_key(|(key, admitted)| (*key, admitted.admitted_at));
-            updates
         }))
     }
 }

@@ -47,6 +47,11 @@ const RULES: &[Rule] = &[
         never: &["axum", "wasmtime"],
     },
     Rule {
+        name: "dacapo-store-encrypted",
+        may_know: &["dacapo-model", "dacapo-store"],
+        never: &["axum", "sqlx", "wasmtime"],
+    },
+    Rule {
         name: "dacapo-host",
         may_know: &["dacapo-model", "dacapo-engine"],
         never: &["axum", "sqlx"],
@@ -78,6 +83,7 @@ const RULES: &[Rule] = &[
             "dacapo-model",
             "dacapo-engine",
             "dacapo-store",
+            "dacapo-store-encrypted",
             "dacapo-store-postgres",
             "dacapo-store-sqlite",
             "dacapo-host",

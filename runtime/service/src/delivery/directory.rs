@@ -12,8 +12,9 @@ use parking_lot::Mutex;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, mpsc};
 
-use super::places::{Counts, Place, Starting};
+use super::places::{Counts, Starting};
 use crate::run::{Envelope, OpenRun};
+use crate::tenancy::Place;
 use crate::workload::Workload;
 
 /// The open runs by workflow id and by run id.

@@ -29,5 +29,4 @@ pub(crate) use self::ask::{LOOKS_MAX, ask, no_answer, not_reached};
 pub(crate) use self::directory::{Claim, Claimed, Directory};
 pub(crate) use self::find::{Reached, find, find_run, is_here};
 pub(crate) use self::mailbox::{deliver, try_deliver, wake_for_timer, wake_overdue};
-pub(crate) use self::places::Place;
 pub(crate) use self::tell::{tell, tell_open};

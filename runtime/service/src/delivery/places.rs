@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU64;
 
+use crate::tenancy::Place;
+
 /// How far a run has come that is not known to be stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Starting {

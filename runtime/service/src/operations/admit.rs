@@ -13,7 +13,9 @@ impl Tenant {
         shared.hold.health.admit_start()?;
         shared.capacity.admit_open_run(shared.directory.len(), is_child)?;
         let (admission, changed) = (&shared.capacity.admission, shared.namespaces.watch());
-        admission.take_place(claimed, &self.namespace, || self.policy_now(), changed).await?;
+        let (take, decided) = (|max| claimed.take_place(max), || claimed.decided());
+        let policy = || self.policy_now();
+        admission.take_place(take, decided, &self.namespace, policy, changed).await?;
         self.admit_replacement()
     }
 

@@ -12,7 +12,7 @@ mod principal;
 mod tenant;
 mod turns;
 
-pub(crate) use self::admission::{Admission, AttemptPlace};
+pub(crate) use self::admission::{Admission, AttemptPlace, Place};
 pub(crate) use self::namespaces::{Namespaces, being_deleted, keep_up, unknown};
 pub use self::policy::NamespacePolicy;
 pub use self::principal::{ApiClient, CertifiedClient, Principal};
