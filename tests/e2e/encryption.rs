@@ -39,7 +39,7 @@ async fn the_database_has_nothing_that_was_said_and_runs_go_on_after_a_crash(dat
     let remote = client.start("remote_sequential", remote).await;
     let worker = Worker::new(client.clone(), "emails", "ann");
     let task = worker.task().await;
-    let failure = json!({"failure": {"message": PLANTED, "non_retryable": false}});
+    let failure = json!({"failure": {"type": "Declined", "message": PLANTED}});
     worker.report(&task, failure).await.expect("recorded");
     server.kill().await;
 

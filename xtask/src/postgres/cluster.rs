@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -153,8 +154,10 @@ fn base(root: &Path, user: ServerUser) -> Result<PathBuf> {
 
 /// Whether the server's user can work in folders that we make in `base`.
 fn is_usable(base: &Path, user: ServerUser) -> Result<bool> {
+    static PROBES: AtomicU32 = AtomicU32::new(0);
     make_folder(base, 0o755)?;
-    let probe = base.join(format!("probe-{}", std::process::id()));
+    let number = PROBES.fetch_add(1, Ordering::Relaxed);
+    let probe = base.join(format!("probe-{}-{number}", std::process::id()));
     make_folder(&probe, 0o700)?;
     let usable = user.give(&probe).is_ok() && user.can_use(&probe);
     fs::remove_dir(&probe).with_context(|| format!("can't remove {}", probe.display()))?;
