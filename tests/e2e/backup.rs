@@ -29,7 +29,8 @@ async fn runs_go_on_from_a_dump() {
         server.kill().await;
 
         execute(cluster.url(), "CREATE DATABASE restored").await;
-        let url = cluster.url().replace("/postgres", "/restored");
+        let (server, _) = cluster.url().rsplit_once('/').expect("a URL");
+        let url = format!("{server}/restored");
         run_program(cluster.command("pg_restore").args(["-d", &url]).arg(&dump));
         let server = Settings::at(&url).start().await;
         goes_on(&server, &run, &effects).await;

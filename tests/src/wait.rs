@@ -6,8 +6,8 @@ use std::time::Duration;
 /// long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The same for a whole test.
-const TEST_PATIENCE: Duration = Duration::from_secs(400);
+/// The same for a whole test, with others beside it.
+const TEST_PATIENCE: Duration = Duration::from_secs(1200);
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
