@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prometheus::Registry;
 
-use crate::access::Access;
+use crate::access::{Access, Oidc};
 use crate::memory::MemoryBudget;
 use crate::site::ServerNames;
 
@@ -22,6 +22,8 @@ pub struct ApiConfig {
     pub metrics: Registry,
     /// Whom to let in.
     pub access: Access,
+    /// Whose tokens are taken beside API keys, if anybody's.
+    pub oidc: Option<Arc<Oidc>>,
 }
 
 impl Default for ApiConfig {
@@ -32,6 +34,7 @@ impl Default for ApiConfig {
             memory,
             metrics: Registry::new(),
             access: Access::Open,
+            oidc: None,
         }
     }
 }

@@ -41,7 +41,8 @@ mod v1;
 mod wire;
 
 pub use self::access::{
-    Access, AccessRule, Audited, ClientAddress, ClientCertificate, Need, access_rules,
+    Access, AccessRule, Audited, ClientAddress, ClientCertificate, InvalidOidc, Need, Oidc,
+    OidcConfig, RoleMapping, SignatureAlgorithm, access_rules,
 };
 pub use self::config::ApiConfig;
 pub use self::memory::{MemoryBudget, SharedConnection};

@@ -125,7 +125,7 @@ pub fn router(runtime: watch::Receiver<Arc<Runtime>>, config: ApiConfig) -> Rout
     let (router, _) = routes().split_for_parts();
     let guard = match config.access {
         Access::Open => None,
-        Access::Keys => Some(Arc::new(Guard::new(runtime.clone()))),
+        Access::Keys => Some(Arc::new(Guard::new(runtime.clone(), config.oidc.clone()))),
     };
     let state = ApiState::new(runtime, config.metrics.clone());
     surround(router.with_state(state), guard, config)

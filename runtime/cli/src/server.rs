@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use async_trait::async_trait;
-use dacapo_api::{Access, ApiConfig, MemoryBudget, ServerNames};
+use dacapo_api::{Access, ApiConfig, MemoryBudget, Oidc, OidcConfig, ServerNames};
 use dacapo_engine::guest::{ModuleLoadError, ModuleSource};
 use dacapo_host::{Host, HostConfig};
 use dacapo_model::module::ModuleDigest;
@@ -40,6 +40,8 @@ pub struct Edge {
     pub metrics: Registry,
     /// Whom it lets in.
     pub access: Access,
+    /// Whose tokens it takes beside API keys, if anybody's.
+    pub oidc: Option<OidcConfig>,
     /// What connections are encrypted with, if they are.
     pub tls: Option<Arc<Tls>>,
 }
@@ -52,6 +54,7 @@ impl Default for Edge {
             connections: ConnectionLimits::default(),
             metrics: Registry::new(),
             access: Access::Open,
+            oidc: None,
             tls: None,
         }
     }
@@ -130,6 +133,7 @@ impl Server {
         edge: Edge,
         listener: TcpListener,
     ) -> Result<Self> {
+        let oidc = edge.oidc.clone().map(Oidc::new).transpose()?.map(Arc::new);
         let address = listener.local_addr().context("the listening socket has no address")?;
         let grace = service.shutdown_grace;
         let modules = Arc::new(StoredModules(Arc::clone(&store)));
@@ -159,6 +163,7 @@ impl Server {
             memory: Arc::clone(&memory),
             metrics: edge.metrics,
             access: edge.access,
+            oidc,
         };
         let router = dacapo_api::router(runtime.clone(), api);
         let stop = CancellationToken::new();

@@ -11,20 +11,28 @@ use crate::health::now;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Lets so many lines through in each interval, and counts the others.
+#[derive(Debug)]
 pub struct LogLimit {
     lines_max: u32,
     interval: Mutex<Interval>,
 }
 
+#[derive(Debug)]
 struct Interval {
     begun: Option<Instant>,
     lines: u32,
     withheld: u64,
 }
 
+impl Default for LogLimit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl LogLimit {
     /// One line.
-    pub(crate) const fn new() -> Self {
+    pub const fn new() -> Self {
         Self::of(1)
     }
 

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::failures::Failures;
+use super::oidc::Oidc;
 use super::table::{self, AccessRule, Audited, Need};
 use super::{ClientAddress, ClientCertificate};
 use crate::error::ApiError;
@@ -30,14 +31,15 @@ const NO_METHOD: AccessRule =
 /// What the guard knows.
 pub(crate) struct Guard {
     runtime: watch::Receiver<Arc<Runtime>>,
+    oidc: Option<Arc<Oidc>>,
     rules: HashMap<(Method, String), AccessRule>,
     failures: Failures,
 }
 
 impl Guard {
-    pub(crate) fn new(runtime: watch::Receiver<Arc<Runtime>>) -> Self {
+    pub(crate) fn new(runtime: watch::Receiver<Arc<Runtime>>, oidc: Option<Arc<Oidc>>) -> Self {
         let rules = table::by_route(&crate::openapi());
-        Self { runtime, rules, failures: Failures::default() }
+        Self { runtime, oidc, rules, failures: Failures::default() }
     }
 
     /// What a request needs. One that no route answers needs nothing: it is told so. One with a
@@ -66,26 +68,49 @@ impl Guard {
         {
             return Ok(Principal::Certified(client));
         }
-        let refused = match bearer(headers) {
-            Ok(secret) => match runtime.authenticate(&secret).await? {
-                Some(principal) => return Ok(principal),
-                None => unauthenticated(
-                    "the API key is not valid: it was revoked, its time is over, or it is of another server",
-                ),
-            },
+        let refused = match self.recognise(runtime, headers).await? {
+            Ok(principal) => return Ok(principal),
             Err(refusal) => refusal,
         };
         let now = now();
         if self.failures.are_too_many(address, now) {
             return Err(ApiError::new(
                 ErrorCode::TooManyFailedAuthentications,
-                "too many requests of this address came without a valid key; send one that has \
+                "too many requests of this address came without a valid key or token; send one that has \
                  it, or wait a minute",
             )
             .with("retry_after_seconds", 60));
         }
         self.failures.note(address, now);
         Err(refused)
+    }
+
+    /// Whose key or token a request brings. The outer error is none of the client's.
+    async fn recognise(
+        &self,
+        runtime: &Runtime,
+        headers: &HeaderMap,
+    ) -> Result<Result<Principal, ApiError>, ApiError> {
+        let text = match bearer(headers) {
+            Ok(text) => text,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Some(oidc) = self.oidc.as_ref().filter(|_| !ApiKeySecret::is_meant(text)) {
+            return oidc.recognise(text).await;
+        }
+        let secret = match text.parse() {
+            Ok(secret) => secret,
+            Err(error) => {
+                return Ok(Err(unauthenticated(&format!("the key can't be read: {error}"))));
+            }
+        };
+        let recognised = runtime.authenticate(&secret).await?;
+        Ok(recognised.ok_or_else(|| {
+            unauthenticated(
+                "the API key is not valid: it was revoked, its time is over, or it is of another \
+                 server",
+            )
+        }))
     }
 
     async fn admit(&self, mut request: Request, rule: AccessRule) -> Result<Request, ApiError> {
@@ -114,23 +139,22 @@ impl Guard {
     }
 }
 
-/// The key of a request.
-fn bearer(headers: &HeaderMap) -> Result<ApiKeySecret, ApiError> {
+/// The key or token of a request.
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (first, second) = (values.next(), values.next());
     let (Some(value), None) = (first, second) else {
         return Err(unauthenticated("this server asks who you are"));
     };
     let value = value.to_str().unwrap_or_default();
-    let token = match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        _ => return Err(unauthenticated("the Authorization header is not `Bearer KEY`")),
-    };
-    token.parse().map_err(|error| unauthenticated(&format!("the key can't be read: {error}")))
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(unauthenticated("the Authorization header is not `Bearer KEY`")),
+    }
 }
 
 /// Says what to do, and nothing of what was sent.
-fn unauthenticated(problem: &str) -> ApiError {
+pub(super) fn unauthenticated(problem: &str) -> ApiError {
     ApiError::new(
         ErrorCode::Unauthenticated,
         format!(
@@ -167,7 +191,7 @@ fn denied(permission: Permission, place: &str) -> ApiError {
     ApiError::new(
         ErrorCode::PermissionDenied,
         format!(
-            "the key does not permit this: it takes one of the roles {} in {place}",
+            "the key or token does not permit this: it takes one of the roles {} in {place}",
             roles.join(", ")
         ),
     )
@@ -182,8 +206,8 @@ async fn namespace_of(parts: &mut axum::http::request::Parts) -> Result<Namespac
     Ok(NamespaceName::new(name.unwrap_or_default())?)
 }
 
-fn now() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "how often a client fails is no one's input")]
+pub(super) fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "when clients came is no one's input")]
     Instant::now()
 }
 

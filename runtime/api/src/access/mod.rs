@@ -6,6 +6,7 @@
 
 mod failures;
 mod guard;
+mod oidc;
 mod replacement;
 mod table;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use dacapo_service::tenancy::CertifiedClient;
 
 pub(crate) use self::guard::{Guard, guard};
+pub use self::oidc::{InvalidOidc, Oidc, OidcConfig, RoleMapping, SignatureAlgorithm};
 pub(crate) use self::replacement::check_replacement;
 pub(crate) use self::table::rule_of;
 pub use self::table::{AccessRule, Audited, Need, access_rules};
@@ -25,7 +27,7 @@ pub enum Access {
     /// Everybody who reaches it. Nothing is asked, nothing is logged.
     #[default]
     Open,
-    /// Who brings a key or a certificate, for what it permits.
+    /// Who brings a key, a token or a certificate, for what it permits.
     Keys,
 }
 

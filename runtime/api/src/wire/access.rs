@@ -165,7 +165,8 @@ pub(crate) struct AuditEntry {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// Who: `key:` and the id of a key, or `local` for somebody at the database itself.
+    /// Who: `key:` and the id of a key, `oidc:` with the subject and the issuer of a token, or `local`
+    /// for somebody at the database itself.
     #[schema(example = "key:0123456789abcdef", max_length = 512)]
     principal: String,
     /// What: the name of the operation in this document.

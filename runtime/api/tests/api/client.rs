@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use bytes::Bytes;
-use dacapo_api::{Access, ApiConfig, MemoryBudget, ServerNames};
+use dacapo_api::{Access, ApiConfig, MemoryBudget, Oidc, OidcConfig, ServerNames};
 use dacapo_model::limits::Limits;
 use dacapo_model::namespace::NamespaceSettings;
 use dacapo_model::time::Timestamp;
@@ -66,6 +66,14 @@ impl Node {
         Self::with(Limits::default(), 256 * 1024 * 1024, Access::Keys).await
     }
 
+    /// The same, and it takes tokens of a provider as well.
+    pub(crate) async fn with_tokens(oidc: OidcConfig) -> Self {
+        // As the process does that serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let oidc = Some(Arc::new(Oidc::new(oidc).expect("valid")));
+        Self::with_all(Limits::default(), 256 * 1024 * 1024, Access::Keys, oidc).await
+    }
+
     /// Makes a namespace, of which nothing is set.
     pub(crate) async fn make_namespace(&self, name: &str) {
         let name = name.parse().expect("valid");
@@ -84,6 +92,15 @@ impl Node {
     }
 
     async fn with(limits: Limits, request_bytes: usize, access: Access) -> Self {
+        Self::with_all(limits, request_bytes, access, None).await
+    }
+
+    async fn with_all(
+        limits: Limits,
+        request_bytes: usize,
+        access: Access,
+        oidc: Option<Arc<Oidc>>,
+    ) -> Self {
         let store_is_down = Arc::new(AtomicBool::new(false));
         let has_looked_for_keys = Arc::new(AtomicBool::new(false));
         let (down, looked) = (store_is_down.clone(), has_looked_for_keys.clone());
@@ -103,7 +120,7 @@ impl Node {
         let memory = Arc::new(MemoryBudget::new(request_bytes));
         let router = dacapo_api::router(
             watch::channel(runtime.clone()).1,
-            ApiConfig { names, memory, access, ..ApiConfig::default() },
+            ApiConfig { names, memory, access, oidc, ..ApiConfig::default() },
         );
         Self { router, runtime, store_is_down, has_looked_for_keys }
     }

@@ -112,9 +112,10 @@ pub(super) async fn start(
     let (store, file) = store::open(database, config.migrate).await?;
     let store = EncryptedStore::wrap(store, config.encryption.clone()).await;
     let store = store.with_context(|| format!("can't use {database}"))?;
-    let needs_keys =
-        config.authentication == Authentication::Required && config.certificates.is_empty();
-    if needs_keys && store.api_keys().await?.is_empty() {
+    let only_keys = config.authentication == Authentication::Required
+        && config.oidc.is_none()
+        && config.certificates.is_empty();
+    if only_keys && store.api_keys().await?.is_empty() {
         tracing::warn!(
             "there are no API keys, so nobody may do anything: `dacapo key create NAME --role admin \
              --offline` makes the first one (of a SQLite file while no server has it)"

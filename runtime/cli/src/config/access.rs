@@ -1,4 +1,5 @@
-//! What certificates of clients are good for.
+//! Who is let in by something else than a key: `[access]`. What certificates of clients are
+//! good for.
 
 use std::str::FromStr as _;
 
@@ -6,6 +7,7 @@ use anyhow::{Result, bail};
 use dacapo_model::access::{Grant, Grants};
 use serde::Deserialize;
 
+use super::oidc::FileOidc;
 use crate::exit::UsageError;
 use crate::http_server::{CertificateRule, NameKind};
 
@@ -17,6 +19,7 @@ const RULES_MAX: usize = 1000;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct FileAccess {
     pub(super) certificates: Vec<FileCertificate>,
+    pub(super) oidc: FileOidc,
 }
 
 /// `[[access.certificates]]`.

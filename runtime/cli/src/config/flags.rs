@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Authentication, Database, Endpoint, GuestFlags, SampleRatio, parse_duration};
+use super::{
+    Authentication, Database, Endpoint, GuestFlags, OidcFlags, SampleRatio, parse_duration,
+};
 
 /// Settings of a server. Each is also an environment variable and a key of the
 /// configuration file; a flag wins over the variable, the variable over the file.
@@ -33,10 +35,14 @@ pub struct ServerFlags {
     #[arg(long, value_name = "ADDRESS", env = "DACAPO_LISTEN")]
     pub listen: Option<SocketAddr>,
 
-    /// Whom to let in: those with an API key, or everybody who reaches the server [default:
+    /// Whom to let in: those with an API key or a token, or everybody who reaches the server [default:
     /// required, but for a loopback address].
     #[arg(long, value_name = "WHO", env = "DACAPO_AUTHENTICATION", value_enum)]
     pub authentication: Option<Authentication>,
+
+    /// Whose tokens to take.
+    #[command(flatten)]
+    pub oidc: OidcFlags,
 
     /// Name by which clients call the server besides its address, such as that of a
     /// proxy in front of it. Repeat it, or separate several with commas.

@@ -9,6 +9,7 @@ mod file;
 mod flags;
 mod guests;
 mod memory;
+mod oidc;
 mod otlp;
 mod secrets;
 mod tls;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use dacapo_api::Access;
+use dacapo_api::{Access, OidcConfig};
 use dacapo_host::{ActivityConfig, Compiler, HostConfig, Secret};
 use dacapo_model::ids::NamespaceName;
 use dacapo_model::limits::Limits;
@@ -33,6 +34,7 @@ use self::file::FileConfig;
 pub use self::flags::ServerFlags;
 pub use self::guests::{GuestFlags, NameValue};
 pub use self::memory::{ByteSize, MemoryPlan, available as available_memory};
+pub use self::oidc::OidcFlags;
 pub(crate) use self::otlp::signal_url;
 pub use self::otlp::{Endpoint, Otlp, SampleRatio};
 use self::tls::FileTls;
@@ -68,7 +70,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Authentication {
-    /// Who brings a key.
+    /// Who brings a key or a token.
     Required,
     /// Everybody who reaches it.
     None,
@@ -85,6 +87,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Whom to let in.
     pub authentication: Authentication,
+    /// Whose tokens to take beside API keys, if anybody's.
+    pub oidc: Option<OidcConfig>,
     /// What to encrypt connections with, if they are to be.
     pub tls: Option<TlsFiles>,
     /// What certificates of clients are good for.
@@ -187,15 +191,19 @@ impl ServerConfig {
             .unwrap_or(connections_max.div_ceil(2));
 
         let defaults = ServiceConfig::default();
+        let oidc = oidc::resolve(flags.oidc, file.access.oidc)?;
         // Only this machine reaches a loopback address.
-        let usual =
-            if listen.ip().is_loopback() { Authentication::None } else { Authentication::Required };
+        let usual = match oidc {
+            None if listen.ip().is_loopback() => Authentication::None,
+            _ => Authentication::Required,
+        };
         let migrate = if flags.no_migrate { Some(false) } else { flags.migrate };
         let config = Self {
             database: flags.database.or(file.database),
             migrate: migrate.or(file.migrate).unwrap_or(true),
             listen,
             authentication: flags.authentication.or(file.authentication).unwrap_or(usual),
+            oidc,
             tls,
             certificates: access::rules(file.access.certificates)?,
             server_names: flags.server_name.or(file.server_names).unwrap_or_default(),
@@ -296,6 +304,7 @@ impl ServerConfig {
                 Authentication::Required => Access::Keys,
                 Authentication::None => Access::Open,
             },
+            oidc: self.oidc.clone(),
             names: self.server_names.clone(),
             request_bytes: self.memory.request_bytes,
             connections: ConnectionLimits {
@@ -333,6 +342,13 @@ impl ServerConfig {
             ),
             ("limits.transition_bytes_max", transition_bytes_max),
         ];
+        if self.oidc.is_some() && self.authentication == Authentication::None {
+            bail!(UsageError(
+                "`authentication` is none, so nobody would be asked for the tokens of \
+                 `access.oidc`; take one of the two away"
+                    .to_owned()
+            ));
+        }
         let asks_for_certificates = self.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
         if asks_for_certificates
             && !self.certificates.is_empty()

@@ -46,6 +46,13 @@ impl ApiKeySecret {
     }
 }
 
+impl ApiKeySecret {
+    /// Whether a text is one, or was meant to be: a token of somebody else begins otherwise.
+    pub fn is_meant(text: &str) -> bool {
+        text.starts_with(PREFIX)
+    }
+}
+
 impl FromStr for ApiKeySecret {
     type Err = InvalidApiKey;
 

@@ -96,7 +96,7 @@ fn check_maker(maker: &Principal, grants: &Grants, keys: &[ApiKey], now: Timesta
     let Some(maker) = maker.as_of(keys, now) else {
         return Err(ServiceError::new(
             ErrorCode::Unauthenticated,
-            "the API key of this request is not valid any more. Nothing was made",
+            "the API key or token of this request is not valid any more. Nothing was made",
         ));
     };
     if maker.administers(grants) {

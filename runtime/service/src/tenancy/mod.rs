@@ -15,5 +15,5 @@ mod turns;
 pub(crate) use self::admission::{Admission, AttemptPlace, Place};
 pub(crate) use self::namespaces::{Namespaces, being_deleted, keep_up, unknown};
 pub use self::policy::NamespacePolicy;
-pub use self::principal::{ApiClient, CertifiedClient, Principal};
+pub use self::principal::{ApiClient, CertifiedClient, Principal, TokenClient};
 pub use self::tenant::Tenant;

@@ -17,6 +17,8 @@ pub enum Principal {
     Run(RunKey),
     /// Somebody with a key.
     Client(Arc<ApiClient>),
+    /// Somebody with a token of an identity provider.
+    Token(Arc<TokenClient>),
     /// Somebody with a certificate that is given roles.
     Certified(Arc<CertifiedClient>),
 }
@@ -37,6 +39,19 @@ impl ApiClient {
     }
 }
 
+/// Whoever a token is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenClient {
+    /// Who has made it.
+    pub issuer: String,
+    /// What the issuer calls them.
+    pub subject: String,
+    /// What it permits, if anything.
+    pub grants: Option<Grants>,
+    /// From when on it is refused.
+    pub expires_at: Timestamp,
+}
+
 /// Whoever has a certificate with a certain name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertifiedClient {
@@ -47,20 +62,23 @@ pub struct CertifiedClient {
 }
 
 impl Principal {
-    /// What it may do; none if that is everything.
-    fn grants(&self) -> Option<&Grants> {
+    /// Whether it may do everything, or what it was given permits this.
+    fn permits(&self, this: impl Fn(&Grants) -> bool) -> bool {
         match self {
-            Self::Local | Self::Run(_) => None,
-            Self::Client(client) => Some(&client.grants),
-            Self::Certified(client) => Some(&client.grants),
+            Self::Local | Self::Run(_) => true,
+            Self::Client(client) => this(&client.grants),
+            Self::Token(client) => client.grants.as_ref().is_some_and(this),
+            Self::Certified(client) => this(&client.grants),
         }
     }
 
     /// The same as these keys say it is: what was found out when a request came may have
     /// changed. None if its own is not among them any more.
     pub(crate) fn as_of(&self, keys: &[ApiKey], now: Timestamp) -> Option<Self> {
-        let Self::Client(client) = self else {
-            return Some(self.clone());
+        let client = match self {
+            Self::Local | Self::Run(_) | Self::Certified(_) => return Some(self.clone()),
+            Self::Token(client) => return (now < client.expires_at).then(|| self.clone()),
+            Self::Client(client) => client,
         };
         let key = keys.iter().find(|key| key.id == client.key && !key.is_expired(now))?;
         Some(Self::Client(Arc::new(ApiClient::of(key))))
@@ -68,17 +86,17 @@ impl Principal {
 
     /// Whether it may do something in a namespace; without one, in all of them.
     pub fn may(&self, permission: Permission, namespace: Option<&NamespaceName>) -> bool {
-        self.grants().is_none_or(|own| own.permit(permission, namespace))
+        self.permits(|own| own.permit(permission, namespace))
     }
 
     /// Whether it may do something in any namespace at all.
     pub fn may_somewhere(&self, permission: Permission) -> bool {
-        self.grants().is_none_or(|own| own.permit_somewhere(permission))
+        self.permits(|own| own.permit_somewhere(permission))
     }
 
     /// Whether it may say what somebody with these grants may do.
     pub fn administers(&self, grants: &Grants) -> bool {
-        self.grants().is_none_or(|own| own.administer(grants))
+        self.permits(|own| own.administer(grants))
     }
 }
 
@@ -89,6 +107,7 @@ impl fmt::Display for Principal {
             Self::Local => f.write_str("local"),
             Self::Run(run) => write!(f, "run:{run}"),
             Self::Client(client) => write!(f, "key:{}", client.key),
+            Self::Token(client) => write!(f, "oidc:{} of {}", client.subject, client.issuer),
             Self::Certified(client) => write!(f, "certificate:{}", client.name),
         }
     }
