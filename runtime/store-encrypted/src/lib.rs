@@ -4,13 +4,13 @@
 //!  service ──plain──▶ EncryptedStore ──encrypted──▶ PostgreSQL | SQLite
 //! ```
 //!
-//! Encrypted is what workflows, activities and their callers say to each other: see
-//! [`data`]. What runs are found and scheduled by is not: ids, types, times, statuses,
+//! Encrypted is what workflows, activities and their callers say to each other: `data.rs`
+//! lists it. What runs are found and scheduled by is not: ids, types, times, statuses,
 //! search attributes, tags, options.
 //!
 //! Each run has a key of its own, derived from the key of the configuration and the run's
 //! id. So what is moved from one run to another can't be decrypted, and no key is used
-//! for more than one run writes.
+//! for more than one run.
 
 mod commit;
 mod data;
