@@ -122,7 +122,7 @@ impl Keys {
     /// The key of this id.
     pub(super) async fn find(&self, id: Option<&str>) -> Result<Arc<PublicKey>, Rejection> {
         if let Some((key, is_fresh)) = self.known(id) {
-            if !is_fresh {
+            if !is_fresh && self.0.is_due() {
                 drop(self.read());
             }
             return Ok(key);
@@ -151,10 +151,16 @@ impl Keys {
 }
 
 impl Issuer {
+    /// Whether nobody reads the keys, or just has. Else a task for each request would wait for
+    /// an issuer that does not answer.
+    fn is_due(&self) -> bool {
+        self.asked_at.try_lock().is_ok_and(|asked_at| may_ask(*asked_at))
+    }
+
     /// Those who come while a read is under way wait for it, and make no other.
     async fn read_in_turn(&self) {
         let mut asked_at = self.asked_at.lock().await;
-        if asked_at.is_some_and(|at| now().duration_since(at) < READS_APART) {
+        if !may_ask(*asked_at) {
             return;
         }
         let began = now();
@@ -199,6 +205,10 @@ impl Issuer {
         }
         serde_json::from_slice(&body).map_err(|error| ReadError::Format { url, error })
     }
+}
+
+fn may_ask(asked_at: Option<Instant>) -> bool {
+    asked_at.is_none_or(|at| now().duration_since(at) >= READS_APART)
 }
 
 /// One for signatures that only the issuer makes.
