@@ -1,6 +1,6 @@
 //! Keys of the configuration, and those of runs that follow from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use base64::Engine as _;
@@ -93,6 +93,8 @@ pub enum KeyError {
 pub struct KeyRing {
     keys: BTreeMap<String, Secret>,
     active: Option<String>,
+    /// Names of keys that are gone, with all that was encrypted with them.
+    retired: BTreeSet<String>,
 }
 
 impl KeyRing {
@@ -106,13 +108,26 @@ impl KeyRing {
         }
         match &active {
             Some(id) if !keys.contains_key(id) => Err(KeyError::NoActive { id: id.clone() }),
-            _ => Ok(Self { keys, active }),
+            _ => Ok(Self { keys, active, retired: BTreeSet::new() }),
         }
+    }
+
+    /// The same, and keys of these names are not missed. What is still encrypted with one can't
+    /// be read.
+    #[must_use]
+    pub fn without(mut self, retired: BTreeSet<String>) -> Self {
+        self.retired = retired;
+        self
+    }
+
+    /// Whether somebody has said that a key of this name is gone.
+    pub(crate) fn is_retired(&self, id: &str) -> bool {
+        self.retired.contains(id)
     }
 
     /// True if nothing is encrypted, nor was.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.retired.is_empty()
     }
 
     /// The active key of a run, with its name.

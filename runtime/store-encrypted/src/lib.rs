@@ -45,7 +45,8 @@ pub enum EncryptionError {
     /// Data were encrypted with a key that is not in the configuration.
     #[error(
         "the database has data that were encrypted with the key `{id}`, which is not in the \
-         configuration: add it to [encryption.keys]"
+         configuration: add it to [encryption.keys]; or, if all runs that have it are gone, name \
+         it in `retired` of [encryption]"
     )]
     Missing {
         /// Its name.
@@ -92,6 +93,7 @@ async fn check(store: &dyn Store, keys: &KeyRing) -> std::result::Result<(), Enc
         match keys.fits(&used) {
             Some(true) => {}
             Some(false) => return Err(EncryptionError::Other { id: used.id }),
+            None if keys.is_retired(&used.id) => {}
             None => return Err(EncryptionError::Missing { id: used.id }),
         }
     }

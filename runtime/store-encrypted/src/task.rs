@@ -20,9 +20,15 @@ impl EncryptedStore {
     /// Those that can't be decrypted are leased, but not given, like all that can't be read.
     fn open_claimed(&self, claimed: Vec<ClaimedTask>) -> Vec<ClaimedTask> {
         let opened = claimed.into_iter().filter_map(|mut claimed| {
-            let with = self.open(claimed.leased.task.key);
-            data::task(&with, &mut claimed.leased.task).ok()?;
-            with.payload(&mut claimed.input).ok()?;
+            let key = claimed.leased.task.key;
+            let with = self.open(key);
+            let opened = data::task(&with, &mut claimed.leased.task)
+                .and_then(|()| with.payload(&mut claimed.input));
+            if let Err(error) = opened {
+                // As often as its lease is over.
+                tracing::warn!(run_id = %key.run_id, %error, "a task can't be given to a worker");
+                return None;
+            }
             Some(claimed)
         });
         opened.collect()

@@ -102,6 +102,8 @@ async fn keys_that_do_not_fit_are_refused_before_anything_is_written() {
     encrypted(&database, keys(&[("a", FIRST)], Some("a"))).await.expect("fits");
     let none = encrypted(&database, KeyRing::default()).await.err();
     assert!(matches!(&none, Some(EncryptionError::Missing { id }) if id == "a"), "{none:?}");
+    let retired = KeyRing::default().without(["a".to_owned()].into());
+    encrypted(&database, retired).await.expect("somebody says that it is gone");
     let other = encrypted(&database, keys(&[("a", SECOND)], Some("a"))).await.err();
     assert!(matches!(&other, Some(EncryptionError::Other { id }) if id == "a"), "{other:?}");
 }
@@ -135,4 +137,16 @@ async fn a_payload_of_another_run_or_one_that_was_changed_is_not_taken() {
         let read = history(store.as_ref(), &victim).await;
         assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{name}: {read:?}");
     }
+}
+
+/// Somebody was wrong about it: the guest must not be given what can't be decrypted.
+#[tokio::test]
+async fn what_a_retired_key_has_encrypted_is_not_taken_for_plain() {
+    let database = database();
+    let store = encrypted(&database, keys(&[("a", FIRST)], Some("a"))).await.expect("fits");
+    let (run, _) = fill(store).await;
+    let retired = KeyRing::default().without(["a".to_owned()].into());
+    let store = encrypted(&database, retired).await.expect("it is not missed");
+    let read = history(store.as_ref(), &run).await;
+    assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{read:?}");
 }

@@ -1,6 +1,6 @@
 //! Keys that data are encrypted with before they go to the database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -16,6 +16,8 @@ use crate::exit::UsageError;
 pub(super) struct FileEncryption {
     /// The key to encrypt with; none to decrypt only.
     active: Option<String>,
+    /// Keys that are not missed, although there were data that had them.
+    retired: BTreeSet<String>,
     keys: BTreeMap<String, FileKey>,
 }
 
@@ -45,7 +47,8 @@ impl FileEncryption {
             secrets.insert(id.clone(), secret);
         }
         let keys = KeyRing::new(secrets, self.active.clone());
-        keys.map_err(|error| UsageError(format!("[encryption]: {error}")).into())
+        let keys = keys.map_err(|error| UsageError(format!("[encryption]: {error}")))?;
+        Ok(keys.without(self.retired.clone()))
     }
 }
 
